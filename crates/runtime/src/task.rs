@@ -1,0 +1,36 @@
+//! Tasks and threads.
+#![allow(clippy::disallowed_methods, reason = "this module is the seam")]
+
+use std::future::Future;
+use std::io;
+
+pub use tokio::task::JoinHandle;
+
+/// Runs `future` beside its caller.
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(future)
+}
+
+/// Runs `work`, which may block on a disk, on the pool for that.
+pub fn spawn_blocking<F, R>(work: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    tokio::task::spawn_blocking(work)
+}
+
+/// Starts a thread of its own for work that blocks for as long as the process lives.
+///
+/// # Errors
+/// Where the system has no thread to give.
+pub fn spawn_thread<F>(name: &str, work: F) -> io::Result<std::thread::JoinHandle<()>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+}
