@@ -1,0 +1,228 @@
+//! A broker's settings with every layer resolved.
+
+use super::{Configs, InvalidSetting, Layers, Listener, Scope, TopicConfig, Value, elements, listeners};
+
+/// What a broker's settings come to. The fields are named after the settings; see the table for
+/// what they mean.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "each field is documented by the table, under its own name")]
+pub struct BrokerConfig {
+    pub node_id: i32,
+    pub broker_rack: Option<String>,
+    /// Without those of `controller.listener.names`. At least one.
+    pub listeners: Vec<Listener>,
+    /// As many as `listeners`, in their order. A host may be empty where nothing but a wildcard
+    /// was given: the machine's own name is meant.
+    pub advertised_listeners: Vec<Listener>,
+    /// At least one.
+    pub log_dirs: Vec<String>,
+    /// `metadata.log.dir`, else the first of `log_dirs`.
+    pub metadata_log_dir: String,
+    pub auto_create_topics_enable: bool,
+    pub connections_max_idle_ms: i64,
+    pub default_replication_factor: i16,
+    pub delete_topic_enable: bool,
+    pub fetch_max_bytes: i32,
+    pub group_initial_rebalance_delay_ms: i32,
+    pub group_max_session_timeout_ms: i32,
+    pub group_max_size: i32,
+    pub group_min_session_timeout_ms: i32,
+    pub log_flush_offset_checkpoint_interval_ms: i64,
+    pub log_flush_scheduler_interval_ms: i64,
+    pub log_flush_start_offset_checkpoint_interval_ms: i64,
+    pub log_retention_check_interval_ms: i64,
+    pub max_connections: i32,
+    pub max_connections_per_ip: i32,
+    pub max_decompressed_message_bytes: i32,
+    pub max_incremental_fetch_session_cache_slots: i32,
+    pub max_request_partition_size_limit: i32,
+    pub metadata_log_max_record_bytes_between_snapshots: i64,
+    pub metadata_log_segment_bytes: i32,
+    pub num_partitions: i32,
+    pub offset_metadata_max_bytes: i32,
+    pub offsets_load_buffer_size: i32,
+    pub offsets_retention_check_interval_ms: i64,
+    pub offsets_retention_minutes: i32,
+    pub offsets_topic_num_partitions: i32,
+    pub offsets_topic_replication_factor: i16,
+    pub offsets_topic_segment_bytes: i32,
+    pub producer_id_expiration_check_interval_ms: i32,
+    pub producer_id_expiration_ms: i32,
+    /// -1: a quarter of the memory.
+    pub queued_max_request_bytes: i64,
+    pub socket_request_max_bytes: i32,
+    /// What a topic without settings of its own gets.
+    pub topic_defaults: TopicConfig,
+}
+
+impl BrokerConfig {
+    /// Resolves the settings that a broker was started with.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] where listeners or directories cannot be read; the caller has checked
+    /// the rest by [`super::check_broker`].
+    pub fn start(given: &Configs) -> Result<Self, InvalidSetting> {
+        let none = Configs::new();
+        Self::resolve(&Layers { topic: None, broker: &none, brokers: &none, given })
+    }
+
+    /// Resolves the settings of a broker, those set while it runs included.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn resolve(layers: &Layers<'_>) -> Result<Self, InvalidSetting> {
+        let value = |name| layers.value(Scope::Broker, name);
+        let boolean = |name| value(name).boolean();
+        let long = |name| value(name).whole();
+        let int = |name| i32::try_from(long(name)).expect("an INT setting fits 32 bits");
+        let short = |name| i16::try_from(long(name)).unwrap_or(i16::MAX);
+        let (listeners, advertised_listeners) = addresses(layers)?;
+        let log_dirs = log_dirs(layers)?;
+        let metadata_log_dir = text(layers, "metadata.log.dir").unwrap_or_else(|| log_dirs[0].clone());
+        Ok(Self {
+            node_id: int("node.id"),
+            broker_rack: text(layers, "broker.rack"),
+            listeners,
+            advertised_listeners,
+            log_dirs,
+            metadata_log_dir,
+            auto_create_topics_enable: boolean("auto.create.topics.enable"),
+            connections_max_idle_ms: long("connections.max.idle.ms"),
+            default_replication_factor: short("default.replication.factor"),
+            delete_topic_enable: boolean("delete.topic.enable"),
+            fetch_max_bytes: int("fetch.max.bytes"),
+            group_initial_rebalance_delay_ms: int("group.initial.rebalance.delay.ms"),
+            group_max_session_timeout_ms: int("group.max.session.timeout.ms"),
+            group_max_size: int("group.max.size"),
+            group_min_session_timeout_ms: int("group.min.session.timeout.ms"),
+            log_flush_offset_checkpoint_interval_ms: long("log.flush.offset.checkpoint.interval.ms"),
+            log_flush_scheduler_interval_ms: long("log.flush.scheduler.interval.ms"),
+            log_flush_start_offset_checkpoint_interval_ms: long(
+                "log.flush.start.offset.checkpoint.interval.ms",
+            ),
+            log_retention_check_interval_ms: long("log.retention.check.interval.ms"),
+            max_connections: int("max.connections"),
+            max_connections_per_ip: int("max.connections.per.ip"),
+            max_decompressed_message_bytes: int("max.decompressed.message.bytes"),
+            max_incremental_fetch_session_cache_slots: int("max.incremental.fetch.session.cache.slots"),
+            max_request_partition_size_limit: int("max.request.partition.size.limit"),
+            metadata_log_max_record_bytes_between_snapshots: long(
+                "metadata.log.max.record.bytes.between.snapshots",
+            ),
+            metadata_log_segment_bytes: int("metadata.log.segment.bytes"),
+            num_partitions: int("num.partitions"),
+            offset_metadata_max_bytes: int("offset.metadata.max.bytes"),
+            offsets_load_buffer_size: int("offsets.load.buffer.size"),
+            offsets_retention_check_interval_ms: long("offsets.retention.check.interval.ms"),
+            offsets_retention_minutes: int("offsets.retention.minutes"),
+            offsets_topic_num_partitions: int("offsets.topic.num.partitions"),
+            offsets_topic_replication_factor: short("offsets.topic.replication.factor"),
+            offsets_topic_segment_bytes: int("offsets.topic.segment.bytes"),
+            producer_id_expiration_check_interval_ms: int("producer.id.expiration.check.interval.ms"),
+            producer_id_expiration_ms: int("producer.id.expiration.ms"),
+            queued_max_request_bytes: long("queued.max.request.bytes"),
+            socket_request_max_bytes: int("socket.request.max.bytes"),
+            topic_defaults: TopicConfig::resolve(&Layers { topic: None, ..*layers }),
+        })
+    }
+}
+
+fn text(layers: &Layers<'_>, name: &'static str) -> Option<String> {
+    let value = layers.optional(Scope::Broker, name)?;
+    Some(value.text().to_owned()).filter(|text| !text.is_empty())
+}
+
+fn list(layers: &Layers<'_>, name: &'static str) -> Vec<String> {
+    layers.optional(Scope::Broker, name).as_ref().map(Value::list).unwrap_or_default().to_vec()
+}
+
+fn log_dirs(layers: &Layers<'_>) -> Result<Vec<String>, InvalidSetting> {
+    let dirs = list(layers, "log.dirs");
+    if dirs.is_empty() {
+        let message = "log.dirs names no directory: give at least one, or leave it out.";
+        return Err(InvalidSetting::because("log.dirs", message.to_owned()));
+    }
+    Ok(dirs)
+}
+
+/// The addresses to listen on and those that clients are told, in the same order.
+fn addresses(layers: &Layers<'_>) -> Result<(Vec<Listener>, Vec<Listener>), InvalidSetting> {
+    let controllers = list(layers, "controller.listener.names");
+    let of_broker = |listener: &Listener| {
+        !controllers.iter().any(|controller| controller.eq_ignore_ascii_case(&listener.name))
+    };
+    let mut bound = listeners::parse("listeners", &list(layers, "listeners"))?;
+    bound.retain(of_broker);
+    if bound.is_empty() {
+        let message = "listeners names no address for clients: add one, for instance \
+                       PLAINTEXT://127.0.0.1:9092.";
+        return Err(InvalidSetting::because("listeners", message.to_owned()));
+    }
+    let protocols = list(layers, "listener.security.protocol.map");
+    for listener in &bound {
+        check_protocol(listener, &protocols)?;
+    }
+    let told = listeners::parse("advertised.listeners", &list(layers, "advertised.listeners"))?;
+    let advertised = bound.iter().map(|listener| advertise(listener, &told)).collect::<Result<_, _>>()?;
+    if let Some(stray) =
+        told.iter().find(|told| of_broker(told) && !bound.iter().any(|bound| bound.name == told.name))
+    {
+        let message = format!(
+            "advertised.listeners names {}, which listeners does not: add it there, or take it out here.",
+            stray.name
+        );
+        return Err(InvalidSetting::because("advertised.listeners", message));
+    }
+    Ok((bound, advertised))
+}
+
+fn advertise(listener: &Listener, told: &[Listener]) -> Result<Listener, InvalidSetting> {
+    let Some(told) = told.iter().find(|told| told.name == listener.name) else {
+        let host = if listener.is_wildcard() { String::new() } else { listener.host.clone() };
+        return Ok(Listener { host, ..listener.clone() });
+    };
+    if matches!(told.host.as_str(), "0.0.0.0" | "::") {
+        let message = format!(
+            "advertised.listeners tells clients {told}, which is no address to connect to: give the name or \
+             address by which they reach this machine."
+        );
+        return Err(InvalidSetting::because("advertised.listeners", message));
+    }
+    Ok(told.clone())
+}
+
+fn check_protocol(listener: &Listener, map: &[String]) -> Result<(), InvalidSetting> {
+    let protocol = map
+        .iter()
+        .filter_map(|pair| pair.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case(&listener.name))
+        .map(|(_, protocol)| protocol.to_ascii_uppercase());
+    let message = match protocol.as_deref() {
+        Some("PLAINTEXT") => return Ok(()),
+        Some(other @ ("SSL" | "SASL_SSL" | "SASL_PLAINTEXT")) => format!(
+            "The listener {listener} asks for {other}, which Milena does not speak yet: use PLAINTEXT on a \
+             network that you trust."
+        ),
+        Some(other) => format!("{other} is no security protocol: the listener {listener} needs PLAINTEXT."),
+        None => format!(
+            "The listener {listener} has no security protocol: add {}:PLAINTEXT to \
+             listener.security.protocol.map.",
+            listener.name
+        ),
+    };
+    Err(InvalidSetting::because("listeners", message))
+}
+
+/// The number of this node, from settings of which the rest may be wrong.
+pub(super) fn node_id(given: &Configs) -> i64 {
+    let none = Configs::new();
+    let layers = Layers { topic: None, broker: &none, brokers: &none, given };
+    layers.value(Scope::Broker, "node.id").whole()
+}
+
+/// Whether `voters` (`id@host:port`, separated by commas) is this node alone.
+pub(super) fn is_only_voter(voters: &str, node_id: i64) -> bool {
+    let voters = elements(voters);
+    let id = voters.first().and_then(|voter| voter.split_once('@')).map(|(id, _)| id.trim());
+    voters.len() <= 1 && (voters.is_empty() || id == Some(node_id.to_string().as_str()))
+}

@@ -1,0 +1,145 @@
+//! Checks of whole sets of settings.
+
+use super::broker_config::{is_only_voter, node_id};
+use super::{BrokerConfig, Configs, InvalidSetting, Objection, Scope, Setting, find, nearest};
+
+/// Checks the settings that a topic would have.
+///
+/// Returns what to warn of.
+///
+/// # Errors
+/// The first setting that is unknown, has a value it cannot take, or that Milena refuses.
+pub fn check_topic(configs: &Configs) -> Result<Vec<Objection>, InvalidSetting> {
+    let mut warnings = Vec::new();
+    for (name, value) in configs {
+        let setting = find(Scope::Topic, name).ok_or_else(|| unknown(Scope::Topic, name))?;
+        warnings.extend(check_one(setting, value)?);
+    }
+    let lag = |name| {
+        let setting = find(Scope::Topic, name)?;
+        let text = configs.get(name).map(String::as_str).or(setting.default)?;
+        Some(setting.parse(text).ok()?.whole())
+    };
+    let (least, most) = (lag("min.compaction.lag.ms"), lag("max.compaction.lag.ms"));
+    if let (Some(least), Some(most)) = (least, most)
+        && least > most
+    {
+        let message = format!(
+            "min.compaction.lag.ms ({least}) is more than max.compaction.lag.ms ({most}): lower the first or \
+             raise the second."
+        );
+        return Err(InvalidSetting::because("min.compaction.lag.ms", message));
+    }
+    Ok(warnings)
+}
+
+/// Checks settings that a client sets for a running broker, or for all.
+///
+/// Returns what to warn of.
+///
+/// # Errors
+/// The first setting that is unknown or read-only, has a value it cannot take, or that Milena
+/// refuses.
+pub fn check_dynamic_broker(configs: &Configs) -> Result<Vec<Objection>, InvalidSetting> {
+    let mut warnings = Vec::new();
+    for (name, value) in configs {
+        let setting = find(Scope::Broker, name).ok_or_else(|| unknown(Scope::Broker, name))?;
+        if setting.is_read_only() {
+            let message = format!(
+                "Cannot update these configs dynamically: {name}. Set it where the broker is started, and \
+                 restart it."
+            );
+            return Err(InvalidSetting::because(name, message));
+        }
+        warnings.extend(check_one(setting, value)?);
+    }
+    Ok(warnings)
+}
+
+fn check_one(setting: &Setting, value: &str) -> Result<Option<Objection>, InvalidSetting> {
+    setting.parse(value)?;
+    match setting.objection(value) {
+        Some(objection) if objection.refused => {
+            Err(InvalidSetting::because(setting.name, objection.to_string()))
+        }
+        objection => Ok(objection),
+    }
+}
+
+fn unknown(scope: Scope, name: &str) -> InvalidSetting {
+    let mut message = format!("Unknown {scope} config name: {name}.");
+    if let Some(near) = nearest(scope, name) {
+        message = format!("{message} Did you mean {near}?");
+    }
+    InvalidSetting::because(name, message)
+}
+
+/// Checks the settings that a broker is started with.
+///
+/// Returns sentences to warn with: settings that are unknown, with the nearest known name, and
+/// settings that have no effect.
+///
+/// # Errors
+/// Every setting that has a value it cannot take or that Milena refuses.
+pub fn check_broker(given: &Configs) -> Result<Vec<String>, Vec<InvalidSetting>> {
+    let mut warnings = Vec::new();
+    let mut errors = Vec::new();
+    for (name, value) in given {
+        // Settings of one listener are those of all listeners with its name before them.
+        let bare = name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.'));
+        let setting = find(Scope::Broker, bare.map_or(name.as_str(), |(_, bare)| bare));
+        let Some(setting) = setting else {
+            warnings.push(unknown_given(name));
+            continue;
+        };
+        match check_one(setting, value) {
+            Ok(objection) => warnings.extend(objection.map(|objection| objection.to_string())),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() {
+        check_together(given, &mut errors);
+    }
+    if errors.is_empty() { Ok(warnings) } else { Err(errors) }
+}
+
+fn unknown_given(name: &str) -> String {
+    match nearest(Scope::Broker, name) {
+        Some(near) => {
+            format!("{name} is no setting of Kafka or Milena and has no effect. Did you mean {near}?")
+        }
+        None => format!("{name} is no setting of Kafka or Milena and has no effect."),
+    }
+}
+
+/// What one setting alone does not tell.
+fn check_together(given: &Configs, errors: &mut Vec<InvalidSetting>) {
+    let mut fail = |name: &str, message: String| errors.push(InvalidSetting::because(name, message));
+    if let (Some(node), Some(broker)) = (given.get("node.id"), given.get("broker.id"))
+        && node.trim() != broker.trim()
+    {
+        fail("broker.id", format!("broker.id={broker} and node.id={node} differ: leave broker.id out."));
+    }
+    let id = node_id(given);
+    if id < 0 {
+        fail("node.id", format!("Invalid value {id} for configuration node.id: expected at least 0."));
+    }
+    if let Some(voters) = given.get("controller.quorum.voters")
+        && !is_only_voter(voters, id)
+    {
+        let message = format!(
+            "controller.quorum.voters={voters} asks for other nodes, which Milena cannot form a quorum with \
+             yet: leave it out, or name this node ({id}) alone."
+        );
+        fail("controller.quorum.voters", message);
+    }
+    match BrokerConfig::start(given) {
+        Err(error) => errors.push(error),
+        Ok(config) if config.group_min_session_timeout_ms > config.group_max_session_timeout_ms => {
+            let message = "group.min.session.timeout.ms is more than group.max.session.timeout.ms: lower the \
+                           first or raise the second.";
+            errors.push(InvalidSetting::because("group.min.session.timeout.ms", message.to_owned()));
+        }
+        Ok(_) => {}
+    }
+}

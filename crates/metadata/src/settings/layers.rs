@@ -1,0 +1,162 @@
+//! Where a setting's value comes from.
+
+use std::borrow::Cow;
+
+use super::topic_table::{BROKER_SYNONYMS, TOPIC_SYNONYMS};
+use super::{Configs, Scope, Setting, Value, known};
+
+/// Where a value was set. The numbers are those of the DescribeConfigs answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i8)]
+pub enum Source {
+    /// For the topic.
+    Topic = 1,
+    /// For this broker, while it ran.
+    DynamicBroker = 2,
+    /// For all brokers, while they ran.
+    DynamicDefaultBroker = 3,
+    /// At the start of this broker: file, environment, flags.
+    StaticBroker = 4,
+    /// Nowhere.
+    Default = 5,
+    /// For the group.
+    Group = 8,
+}
+
+/// The places where settings are set, of which the first wins.
+#[derive(Clone, Copy, Debug)]
+pub struct Layers<'a> {
+    /// The topic's own. `None` for settings of a broker.
+    pub topic: Option<&'a Configs>,
+    /// Set for this broker while it ran.
+    pub broker: &'a Configs,
+    /// Set for all brokers while they ran.
+    pub brokers: &'a Configs,
+    /// Given at the start.
+    pub given: &'a Configs,
+}
+
+/// A setting's value and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved<'a> {
+    /// The value; `None` where none is set and there is no default.
+    pub value: Option<Cow<'a, str>>,
+    /// Where `value` was set.
+    pub source: Source,
+    /// Every place that has a value, the one that won first.
+    pub synonyms: Vec<Synonym<'a>>,
+}
+
+/// One place that has a value for a setting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Synonym<'a> {
+    /// The name it is set under there.
+    pub name: &'static str,
+    /// The value, in the unit of `name`.
+    pub value: &'a str,
+    /// The place.
+    pub source: Source,
+    /// The factor from the unit of `name` to that of the setting asked for.
+    unit: i64,
+}
+
+impl<'a> Layers<'a> {
+    /// The value of `setting`, and everywhere it is set.
+    pub fn resolve(&self, setting: &'static Setting) -> Resolved<'a> {
+        let synonyms = self.synonyms(setting);
+        // A value that cannot be read was written by another version of Kafka: the next best counts.
+        let best = synonyms.iter().find_map(|synonym| Some((synonym.converted(setting)?, synonym.source)));
+        match best {
+            Some((value, source)) => Resolved { value: Some(value), source, synonyms },
+            None => Resolved { value: None, source: Source::Default, synonyms },
+        }
+    }
+
+    /// The value of the setting called `name`, which has one.
+    ///
+    /// # Panics
+    /// Where the table has no such setting, or no default for it.
+    pub(super) fn value(&self, scope: Scope, name: &'static str) -> Value {
+        self.optional(scope, name).unwrap_or_else(|| panic!("{name} has a default"))
+    }
+
+    /// The value of the setting called `name`.
+    ///
+    /// # Panics
+    /// Where the table has no such setting.
+    pub(super) fn optional(&self, scope: Scope, name: &'static str) -> Option<Value> {
+        let setting = known(scope, name);
+        let value = self.resolve(setting).value?;
+        Some(setting.parse(&value).expect("a resolved value has been read before"))
+    }
+
+    fn synonyms(&self, setting: &'static Setting) -> Vec<Synonym<'a>> {
+        let mut found = Vec::new();
+        let mut names: Vec<(&'static str, i64)> = Vec::new();
+        if setting.scope == Scope::Topic {
+            if let Some((name, value)) = self.topic.and_then(|topic| topic.get_key_value(setting.name)) {
+                debug_assert_eq!(name, setting.name);
+                found.push(Synonym { name: setting.name, value, source: Source::Topic, unit: 1 });
+            }
+            if let Some((_, broker)) = TOPIC_SYNONYMS.iter().find(|(topic, _)| *topic == setting.name) {
+                names.extend_from_slice(broker);
+            }
+        } else {
+            match BROKER_SYNONYMS.iter().find(|(name, _)| *name == setting.name) {
+                // Another unit is shown as a synonym and not counted as this setting's value,
+                // as in Kafka: log.retention.ms stays unset while log.retention.hours is 168.
+                Some((_, others)) => names.extend(others.iter().map(|other| (*other, 1))),
+                None => names.push((setting.name, 1)),
+            }
+        }
+        let layers = [
+            (self.broker, Source::DynamicBroker),
+            (self.brokers, Source::DynamicDefaultBroker),
+            (self.given, Source::StaticBroker),
+        ];
+        for (layer, source) in layers {
+            for (name, unit) in &names {
+                if let Some(value) = layer.get(*name) {
+                    found.push(Synonym { name, value, source, unit: *unit });
+                }
+            }
+        }
+        found.extend(defaults(setting, &names));
+        found
+    }
+}
+
+fn defaults<'a>(
+    setting: &'static Setting,
+    names: &[(&'static str, i64)],
+) -> impl Iterator<Item = Synonym<'a>> {
+    let own = if names.is_empty() { vec![(setting.name, 1)] } else { names.to_vec() };
+    let scope = if names.is_empty() { setting.scope } else { Scope::Broker };
+    own.into_iter().filter_map(move |(name, unit)| {
+        let value = known(scope, name).default?;
+        Some(Synonym { name, value, source: Source::Default, unit })
+    })
+}
+
+impl<'a> Synonym<'a> {
+    /// The value in the unit of `setting`; `None` where it cannot be read or is another setting's.
+    fn converted(&self, setting: &Setting) -> Option<Cow<'a, str>> {
+        if setting.scope == Scope::Broker && self.name != setting.name && !means_the_same(self.name) {
+            return None;
+        }
+        if self.unit == 1 {
+            return setting.parse(self.value).ok().map(|_| Cow::Borrowed(self.value));
+        }
+        let count = self.value.trim().parse::<i64>().ok()?;
+        // Any negative time is "for ever".
+        let converted = if count < 0 { -1 } else { count.saturating_mul(self.unit) };
+        let text = converted.to_string();
+        setting.parse(&text).ok()?;
+        Some(Cow::Owned(text))
+    }
+}
+
+/// Whether a broker's synonym has the unit of what it stands in for.
+fn means_the_same(name: &str) -> bool {
+    matches!(name, "log.dir" | "broker.id")
+}

@@ -1,0 +1,272 @@
+//! One setting: what it is called, what it may hold, and what Milena does with it.
+
+use std::fmt;
+
+use super::value::{InvalidSetting, Value};
+
+/// What a setting belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// A broker: `server.properties`, or a dynamic setting of one broker or of all of them.
+    Broker,
+    /// A topic.
+    Topic,
+    /// A group.
+    Group,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Broker => "broker",
+            Self::Topic => "topic",
+            Self::Group => "group",
+        })
+    }
+}
+
+/// Kafka's type of a setting's value. The numbers are those of the DescribeConfigs answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i8)]
+pub enum Type {
+    /// `true` or `false`, in any case.
+    Boolean = 1,
+    /// Any text.
+    String = 2,
+    /// A whole number of 32 bits.
+    Int = 3,
+    /// A whole number of 16 bits.
+    Short = 4,
+    /// A whole number of 64 bits.
+    Long = 5,
+    /// A number with a fraction.
+    Double = 6,
+    /// Texts separated by commas.
+    List = 7,
+    /// The name of a Java class: known, so that it can be refused by name.
+    Class = 8,
+    /// Text that is never shown again.
+    Password = 9,
+}
+
+/// Which values of its type a setting takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Valid {
+    /// All of them.
+    Any,
+    /// Whole numbers from the first to the last, both included.
+    Whole(i64, i64),
+    /// Numbers from the first to the last, both included.
+    Fraction(f64, f64),
+    /// One of these words (each element of a list is one of them).
+    Words(&'static [&'static str]),
+    /// A whole number from the first to the last, or the third.
+    WholeOr(i64, i64, i64),
+}
+
+/// When a changed value takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// At the next start only.
+    ReadOnly,
+    /// At once, set for one broker.
+    PerBroker,
+    /// At once, set for one broker or for all.
+    ClusterWide,
+}
+
+/// What Milena does with a value that is not the default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Honour {
+    /// It acts as documented.
+    Honoured,
+    /// It is kept and shown, and has no effect (yet): a warning names it, with this reason.
+    Warned(&'static str),
+    /// It is turned down, with this reason: to go on without it would break what it asks for.
+    Refused(&'static str),
+}
+
+/// One row of the table of settings.
+#[derive(Debug)]
+pub struct Setting {
+    /// Kafka's name.
+    pub name: &'static str,
+    /// What it belongs to.
+    pub scope: Scope,
+    /// The type of its values.
+    pub kind: Type,
+    /// The value where nothing else is given; `None` where there is none.
+    pub default: Option<&'static str>,
+    /// Which values it takes.
+    pub valid: Valid,
+    /// When a change takes effect. Settings of topics and groups always do at once.
+    pub update: Update,
+    /// What Milena does with it.
+    pub honour: Honour,
+    /// What it means, for people. Empty where Milena does not honour it.
+    pub doc: &'static str,
+    /// Part of Kafka's inside: accepted where it is given, left out of lists.
+    pub internal: bool,
+}
+
+/// A setting with a default; the start of a table row.
+pub(super) const fn setting(scope: Scope, name: &'static str, kind: Type, default: &'static str) -> Setting {
+    Setting { default: Some(default), ..unset(scope, name, kind) }
+}
+
+/// A setting without a default; the start of a table row.
+pub(super) const fn unset(scope: Scope, name: &'static str, kind: Type) -> Setting {
+    Setting {
+        name,
+        scope,
+        kind,
+        default: None,
+        valid: Valid::Any,
+        update: Update::ReadOnly,
+        honour: Honour::Honoured,
+        doc: "",
+        internal: false,
+    }
+}
+
+impl Setting {
+    pub(super) const fn at_least(mut self, least: i64) -> Self {
+        self.valid = Valid::Whole(least, i64::MAX);
+        self
+    }
+
+    pub(super) const fn between(mut self, least: i64, most: i64) -> Self {
+        self.valid = Valid::Whole(least, most);
+        self
+    }
+
+    pub(super) const fn between_or(mut self, least: i64, most: i64, other: i64) -> Self {
+        self.valid = Valid::WholeOr(least, most, other);
+        self
+    }
+
+    pub(super) const fn fraction(mut self, least: f64, most: f64) -> Self {
+        self.valid = Valid::Fraction(least, most);
+        self
+    }
+
+    pub(super) const fn words(mut self, words: &'static [&'static str]) -> Self {
+        self.valid = Valid::Words(words);
+        self
+    }
+
+    pub(super) const fn dynamic(mut self) -> Self {
+        self.update = Update::ClusterWide;
+        self
+    }
+
+    pub(super) const fn per_broker(mut self) -> Self {
+        self.update = Update::PerBroker;
+        self
+    }
+
+    pub(super) const fn warned(mut self, reason: &'static str) -> Self {
+        self.honour = Honour::Warned(reason);
+        self
+    }
+
+    pub(super) const fn refused(mut self, reason: &'static str) -> Self {
+        self.honour = Honour::Refused(reason);
+        self
+    }
+
+    pub(super) const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
+    pub(super) const fn internal(mut self) -> Self {
+        self.internal = true;
+        self
+    }
+
+    /// Whether its value is never shown.
+    pub fn is_sensitive(&self) -> bool {
+        self.kind == Type::Password
+    }
+
+    /// Whether a client may not change it while the broker runs.
+    pub fn is_read_only(&self) -> bool {
+        self.scope == Scope::Broker && self.update == Update::ReadOnly
+    }
+
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`], which says what would be valid.
+    pub fn parse(&self, text: &str) -> Result<Value, InvalidSetting> {
+        let value = Value::parse(self.kind, text)
+            .filter(|value| value.is_valid(self.valid))
+            .ok_or_else(|| InvalidSetting::new(self, text))?;
+        Ok(value)
+    }
+
+    /// Whether `text` says the same as the default does.
+    pub fn is_default(&self, text: &str) -> bool {
+        let Some(default) = self.default else { return false };
+        if default == text {
+            return true;
+        }
+        match (Value::parse(self.kind, default), Value::parse(self.kind, text)) {
+            (Some(default), Some(given)) => default.same_as(&given),
+            _ => false,
+        }
+    }
+
+    /// The warning or refusal that `text` earns, or `None` where it is honoured.
+    pub fn objection(&self, text: &str) -> Option<Objection> {
+        let (refused, reason) = match self.honour {
+            Honour::Honoured => return None,
+            Honour::Warned(reason) => (false, reason),
+            Honour::Refused(reason) => (true, reason),
+        };
+        (!self.is_default(text)).then_some(Objection { name: self.name, refused, reason })
+    }
+
+    /// What is valid, in words that complete "expected …".
+    pub fn expectation(&self) -> String {
+        let kind = match self.kind {
+            Type::Boolean => "true or false",
+            Type::Int | Type::Short | Type::Long => "a whole number",
+            Type::Double => "a number",
+            Type::List => "a list separated by commas",
+            Type::String | Type::Class | Type::Password => "a text",
+        };
+        match self.valid {
+            Valid::Any => kind.to_owned(),
+            Valid::Whole(least, i64::MAX) => format!("{kind} of at least {least}"),
+            Valid::Whole(least, most) => format!("{kind} from {least} to {most}"),
+            Valid::WholeOr(least, most, other) => format!("{kind} from {least} to {most}, or {other}"),
+            Valid::Fraction(least, most) => format!("{kind} from {least} to {most}"),
+            Valid::Words(words) if self.kind == Type::List => format!("any of {}", words.join(", ")),
+            Valid::Words(words) => format!("one of {}", words.join(", ")),
+        }
+    }
+}
+
+/// Why a valid value is not (fully) acted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// The setting.
+    pub name: &'static str,
+    /// Whether the value is turned down; else it is kept and has no effect.
+    pub refused: bool,
+    /// The reason, a sentence without its full stop.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, refused, reason } = self;
+        if *refused {
+            write!(f, "{name} cannot be set to this value: {reason}.")
+        } else {
+            write!(f, "{name} is kept but has no effect: {reason}.")
+        }
+    }
+}

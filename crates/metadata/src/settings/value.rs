@@ -1,0 +1,155 @@
+//! Values of settings, read as Kafka reads them.
+
+use std::fmt;
+
+use super::setting::{Setting, Type, Valid};
+
+/// A value that has been read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Of [`Type::Boolean`].
+    Boolean(bool),
+    /// Of [`Type::Int`], [`Type::Short`] and [`Type::Long`].
+    Whole(i64),
+    /// Of [`Type::Double`].
+    Fraction(f64),
+    /// Of [`Type::String`], [`Type::Class`] and [`Type::Password`].
+    Text(String),
+    /// Of [`Type::List`], in the order given, without repetitions.
+    List(Vec<String>),
+}
+
+impl Value {
+    /// Reads `text`; spaces around it do not count. `None` where it is not of that type.
+    pub(super) fn parse(kind: Type, text: &str) -> Option<Self> {
+        let trimmed = text.trim();
+        match kind {
+            Type::Boolean if trimmed.eq_ignore_ascii_case("true") => Some(Self::Boolean(true)),
+            Type::Boolean if trimmed.eq_ignore_ascii_case("false") => Some(Self::Boolean(false)),
+            Type::Boolean => None,
+            Type::Int => trimmed.parse::<i32>().ok().map(|n| Self::Whole(n.into())),
+            Type::Short => trimmed.parse::<i16>().ok().map(|n| Self::Whole(n.into())),
+            Type::Long => trimmed.parse::<i64>().ok().map(Self::Whole),
+            Type::Double => trimmed.parse::<f64>().ok().filter(|n| !n.is_nan()).map(Self::Fraction),
+            Type::String | Type::Class => Some(Self::Text(trimmed.to_owned())),
+            Type::Password => Some(Self::Text(text.to_owned())),
+            Type::List => Some(Self::List(elements(trimmed))),
+        }
+    }
+
+    pub(super) fn is_valid(&self, valid: Valid) -> bool {
+        match (self, valid) {
+            (_, Valid::Any) => true,
+            (Self::Whole(n), Valid::Whole(least, most)) => (least..=most).contains(n),
+            (Self::Whole(n), Valid::WholeOr(least, most, other)) => (least..=most).contains(n) || *n == other,
+            (Self::Fraction(n), Valid::Fraction(least, most)) => (least..=most).contains(n),
+            (Self::Text(word), Valid::Words(words)) => words.contains(&word.as_str()),
+            (Self::List(list), Valid::Words(words)) => list.iter().all(|word| words.contains(&word.as_str())),
+            _ => false,
+        }
+    }
+
+    /// Equality as a reader of the setting sees it: lists are sets.
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::List(ours), Self::List(theirs)) => {
+                ours.len() == theirs.len() && ours.iter().all(|word| theirs.contains(word))
+            }
+            _ => self == other,
+        }
+    }
+
+    /// The boolean.
+    ///
+    /// # Panics
+    /// Where the setting is of another type: the table and the code that reads it disagree.
+    pub(super) fn boolean(&self) -> bool {
+        let Self::Boolean(value) = self else { panic!("a boolean setting holds {self:?}") };
+        *value
+    }
+
+    /// The whole number.
+    ///
+    /// # Panics
+    /// As [`Self::boolean`].
+    pub(super) fn whole(&self) -> i64 {
+        let Self::Whole(value) = self else { panic!("a whole-number setting holds {self:?}") };
+        *value
+    }
+
+    /// The number.
+    ///
+    /// # Panics
+    /// As [`Self::boolean`].
+    pub(super) fn fraction(&self) -> f64 {
+        let Self::Fraction(value) = self else { panic!("a fraction setting holds {self:?}") };
+        *value
+    }
+
+    /// The text.
+    ///
+    /// # Panics
+    /// As [`Self::boolean`].
+    pub(super) fn text(&self) -> &str {
+        let Self::Text(value) = self else { panic!("a text setting holds {self:?}") };
+        value
+    }
+
+    /// The elements of the list.
+    ///
+    /// # Panics
+    /// As [`Self::boolean`].
+    pub(super) fn list(&self) -> &[String] {
+        let Self::List(value) = self else { panic!("a list setting holds {self:?}") };
+        value
+    }
+}
+
+/// The elements of a list: separated by commas, spaces around them dropped, none twice.
+pub(crate) fn elements(text: &str) -> Vec<String> {
+    let mut list: Vec<String> = Vec::new();
+    for element in text.split(',').map(str::trim).filter(|element| !element.is_empty()) {
+        if !list.iter().any(|known| known == element) {
+            list.push(element.to_owned());
+        }
+    }
+    list
+}
+
+/// A value that a setting cannot take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidSetting {
+    /// The setting.
+    pub name: String,
+    /// A sentence: what is wrong and what to give instead.
+    pub message: String,
+}
+
+impl InvalidSetting {
+    pub(super) fn new(setting: &Setting, given: &str) -> Self {
+        let shown = if setting.is_sensitive() { "[hidden]" } else { given };
+        let default = match setting.default {
+            Some("") | None => String::new(),
+            Some(default) => format!(" (the default is {default})"),
+        };
+        let message = format!(
+            "Invalid value {shown} for configuration {}: expected {}{default}.",
+            setting.name,
+            setting.expectation(),
+        );
+        Self { name: setting.name.to_owned(), message }
+    }
+
+    /// With a sentence of its own.
+    pub(crate) fn because(name: &str, message: String) -> Self {
+        Self { name: name.to_owned(), message }
+    }
+}
+
+impl fmt::Display for InvalidSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for InvalidSetting {}
