@@ -1,0 +1,14 @@
+//! Black-box tests: the product's own binary, and Kafka's own client library, over TCP.
+//!
+//! Each test starts a broker of its own on a fresh directory. With `MILENA_TEST_BOOTSTRAP=host:port` the tests run
+//! against another broker instead, a real Kafka for comparison say; those that must own the process (restarts,
+//! crashes, settings) then skip, and say so.
+#![allow(clippy::disallowed_methods, reason = "tests run in real time, on real files and real sockets")]
+#![allow(clippy::print_stderr, reason = "a test that skips says so")]
+
+mod harness;
+
+mod admin;
+mod groups;
+mod offsets;
+mod produce;

@@ -1,0 +1,265 @@
+//! Producing: codecs, acknowledgements, sizes, order, idempotence.
+
+use std::collections::BTreeMap;
+
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::BaseRecord;
+
+use crate::harness::broker::Broker;
+use crate::harness::clients::{
+    Producer, create_topic, id_of, ids, payload, read_all, read_partitions, reader, take, try_create_topic,
+    watermarks,
+};
+use crate::harness::unique;
+
+use rdkafka::topic_partition_list::Offset;
+
+/// Kafka's default for `message.max.bytes`: the size of a batch, its header included.
+const MESSAGE_MAX_BYTES: usize = 1_048_588;
+
+/// Sends `count` messages with `settings` and shows that what is read is what was sent, in order, once.
+fn round_trip(settings: &[(&str, &str)], count: usize, size: usize) {
+    let broker = Broker::start();
+    let topic = create_topic(broker.bootstrap(), "round-trip", 1, &[]);
+    let producer = Producer::new(broker.bootstrap(), settings);
+    for id in 0..count {
+        producer.send(&topic, 0, id, size);
+    }
+    let reports = producer.acknowledged();
+    assert_eq!(reports.len(), count);
+    let messages = read_all(broker.bootstrap(), &topic, 0);
+    assert_eq!(ids(&messages), (0..count).collect::<Vec<_>>());
+    for (at, message) in messages.iter().enumerate() {
+        assert_eq!(message.offset(), i64::try_from(at).expect("small"));
+        assert_eq!(message.key(), Some(format!("k{at}").as_bytes()));
+        assert!(message.payload() == Some(payload(at, size).as_slice()), "message {at} differs");
+    }
+}
+
+#[test]
+fn uncompressed() {
+    round_trip(&[("acks", "all")], 2_000, 300);
+}
+
+#[test]
+fn gzip() {
+    round_trip(&[("acks", "all"), ("compression.codec", "gzip")], 2_000, 300);
+}
+
+#[test]
+fn snappy() {
+    round_trip(&[("acks", "all"), ("compression.codec", "snappy")], 2_000, 300);
+}
+
+#[test]
+fn lz4() {
+    round_trip(&[("acks", "all"), ("compression.codec", "lz4")], 2_000, 300);
+}
+
+#[test]
+fn zstd() {
+    round_trip(&[("acks", "all"), ("compression.codec", "zstd")], 2_000, 300);
+}
+
+#[test]
+fn large_compressed_batches() {
+    for codec in ["gzip", "snappy", "lz4", "zstd"] {
+        round_trip(
+            &[("compression.codec", codec), ("linger.ms", "50"), ("batch.size", "900000")],
+            60,
+            50_000,
+        );
+    }
+}
+
+#[test]
+fn acknowledged_by_the_leader() {
+    round_trip(&[("acks", "1")], 2_000, 100);
+}
+
+#[test]
+fn idempotent() {
+    round_trip(&[("enable.idempotence", "true")], 5_000, 100);
+}
+
+/// With acks=0 nothing is answered; what was sent on a connection that stayed is there all the same.
+#[test]
+fn unacknowledged() {
+    let broker = Broker::start();
+    let topic = create_topic(broker.bootstrap(), "acks0", 1, &[]);
+    let producer = Producer::new(broker.bootstrap(), &[("acks", "0")]);
+    for id in 0..1_000 {
+        producer.send(&topic, 0, id, 100);
+    }
+    producer.acknowledged();
+    let consumer = reader(broker.bootstrap(), &topic, 0, Offset::Beginning);
+    assert_eq!(ids(&take(&consumer, 1_000)), (0..1_000).collect::<Vec<_>>());
+}
+
+#[test]
+fn keys_values_headers_and_timestamps_come_back_as_sent() {
+    let broker = Broker::start();
+    let topic = create_topic(broker.bootstrap(), "shapes", 1, &[]);
+    let producer = Producer::new(broker.bootstrap(), &[]);
+    let headers = OwnedHeaders::new()
+        .insert(Header { key: "trace", value: Some(&b"\x00\xff"[..]) })
+        .insert(Header { key: "empty", value: Some(&b""[..]) })
+        .insert(Header { key: "null", value: None::<&[u8]> })
+        .insert(Header { key: "trace", value: Some(&b"again"[..]) });
+    let sent = 1_700_000_000_123;
+    let whole = BaseRecord::with_opaque_to(&topic, 0).key(&b"key"[..]).payload(&b"value"[..]);
+    producer.send_record(whole.headers(headers).timestamp(sent).partition(0)).expect("queued");
+    let tombstone = BaseRecord::with_opaque_to(&topic, 1).key(&b"key"[..]);
+    producer.send_record(tombstone.partition(0)).expect("queued");
+    let bare = BaseRecord::with_opaque_to(&topic, 2).payload(&b""[..]);
+    producer.send_record(bare.partition(0)).expect("queued");
+    producer.acknowledged();
+
+    let messages = read_all(broker.bootstrap(), &topic, 0);
+    assert_eq!(messages.len(), 3);
+    assert_eq!((messages[0].key(), messages[0].payload()), (Some(&b"key"[..]), Some(&b"value"[..])));
+    assert_eq!(messages[0].timestamp(), rdkafka::Timestamp::CreateTime(sent));
+    let came: Vec<_> = messages[0].headers().expect("headers").iter().map(|h| (h.key, h.value)).collect();
+    let expected: [(&str, Option<&[u8]>); 4] =
+        [("trace", Some(b"\x00\xff")), ("empty", Some(b"")), ("null", None), ("trace", Some(b"again"))];
+    assert_eq!(came, expected);
+    assert_eq!((messages[1].key(), messages[1].payload()), (Some(&b"key"[..]), None));
+    assert_eq!((messages[2].key(), messages[2].payload()), (None, Some(&b""[..])));
+}
+
+#[test]
+fn log_append_time_replaces_the_timestamp() {
+    let broker = Broker::start();
+    let settings = [("message.timestamp.type", "LogAppendTime")];
+    let topic = create_topic(broker.bootstrap(), "append-time", 1, &settings);
+    let producer = Producer::new(broker.bootstrap(), &[]);
+    let record = BaseRecord::with_opaque_to(&topic, 0).payload(&b"0:"[..]).partition(0);
+    producer.send_record(record.timestamp(1_000)).expect("queued");
+    producer.acknowledged();
+    match read_all(broker.bootstrap(), &topic, 0)[0].timestamp() {
+        rdkafka::Timestamp::LogAppendTime(at) => assert!(at > 1_700_000_000_000, "{at}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What one message with this much value takes as a batch of its own: the batch's header, then the record's length,
+/// attributes, deltas, null key and header count.
+fn value_for_batch_of(batch_bytes: usize) -> usize {
+    batch_bytes - 61 - 11
+}
+
+fn send_one(bootstrap: &str, topic: &str, value_bytes: usize) -> Option<RDKafkaErrorCode> {
+    let producer = Producer::new(bootstrap, &[("message.max.bytes", "20000000")]);
+    let value = payload(7, value_bytes);
+    let record = BaseRecord::with_opaque_to(topic, 7).payload(value.as_slice()).partition(0);
+    producer.send_record(record).expect("queued");
+    producer.reports()[0].error
+}
+
+#[test]
+fn a_batch_may_be_as_large_as_the_limit_and_no_larger() {
+    let broker = Broker::start();
+    let topic = create_topic(broker.bootstrap(), "limit", 1, &[]);
+    let fits = value_for_batch_of(MESSAGE_MAX_BYTES);
+    assert_eq!(send_one(broker.bootstrap(), &topic, fits), None);
+    assert_eq!(send_one(broker.bootstrap(), &topic, fits + 1), Some(RDKafkaErrorCode::MessageSizeTooLarge));
+    let messages = read_all(broker.bootstrap(), &topic, 0);
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0].payload().map(<[u8]>::len), Some(fits));
+}
+
+#[test]
+fn a_topic_sets_its_own_limit() {
+    let broker = Broker::start();
+    let large = create_topic(broker.bootstrap(), "large", 1, &[("max.message.bytes", "9000000")]);
+    let small = create_topic(broker.bootstrap(), "small", 1, &[("max.message.bytes", "1000")]);
+    assert_eq!(send_one(broker.bootstrap(), &large, 8_900_000), None);
+    assert_eq!(
+        send_one(broker.bootstrap(), &small, value_for_batch_of(1_000) + 20),
+        Some(RDKafkaErrorCode::MessageSizeTooLarge)
+    );
+    // A fetch of less than one batch still gets that batch.
+    let messages = read_all(broker.bootstrap(), &large, 0);
+    assert_eq!(messages[0].payload().map(<[u8]>::len), Some(8_900_000));
+}
+
+#[test]
+fn many_partitions_keep_their_order() {
+    const PARTITIONS: usize = 100;
+    let broker = Broker::start();
+    let topic = create_topic(broker.bootstrap(), "many", i32::try_from(PARTITIONS).expect("small"), &[]);
+    let producer = Producer::new(broker.bootstrap(), &[("enable.idempotence", "true")]);
+    for id in 0..10_000 {
+        producer.send(&topic, i32::try_from(id % PARTITIONS).expect("small"), id, 50);
+    }
+    producer.acknowledged();
+    let read = read_partitions(broker.bootstrap(), &topic, i32::try_from(PARTITIONS).expect("small"));
+    for (partition, messages) in read.into_iter().enumerate() {
+        let expected: Vec<_> = (0..10_000).filter(|id| id % PARTITIONS == partition).collect();
+        assert_eq!(ids(&messages), expected, "partition {partition}");
+    }
+}
+
+#[test]
+fn five_requests_in_flight_are_appended_in_order() {
+    round_trip(
+        &[("acks", "1"), ("max.in.flight", "5"), ("batch.num.messages", "10"), ("linger.ms", "0")],
+        5_000,
+        100,
+    );
+    round_trip(
+        &[("acks", "all"), ("max.in.flight", "5"), ("batch.num.messages", "10"), ("linger.ms", "0")],
+        2_000,
+        100,
+    );
+}
+
+#[test]
+fn producers_beside_each_other_interleave_and_lose_nothing() {
+    let broker = Broker::start();
+    let topic = create_topic(broker.bootstrap(), "beside", 1, &[]);
+    let reports: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|who| {
+                let (bootstrap, topic) = (broker.bootstrap(), &topic);
+                scope.spawn(move || {
+                    let producer = Producer::new(bootstrap, &[("acks", "all")]);
+                    for n in 0..1_000 {
+                        producer.send(topic, 0, who * 1_000 + n, 64);
+                    }
+                    producer.acknowledged()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("sent")).collect()
+    });
+    let messages = read_all(broker.bootstrap(), &topic, 0);
+    assert_eq!(messages.len(), 4_000);
+    let at: BTreeMap<i64, usize> =
+        messages.iter().map(|m| (m.offset(), id_of(m.payload().expect("a payload")))).collect();
+    for report in reports {
+        assert_eq!(at[&report.offset], report.id, "acknowledged at the offset where it is");
+    }
+}
+
+#[test]
+fn a_topic_that_is_not_there() {
+    let broker = Broker::start();
+    let producer = Producer::new(
+        broker.bootstrap(),
+        &[("allow.auto.create.topics", "false"), ("topic.metadata.propagation.max.ms", "500")],
+    );
+    let topic = unique("absent");
+    let record = BaseRecord::with_opaque_to(&topic, 0).payload(&b"x"[..]).partition(0);
+    let error = match producer.send_record(record) {
+        Err(error) => error.rdkafka_error_code(),
+        Ok(()) => producer.reports()[0].error,
+    };
+    assert!(
+        matches!(error, Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition)),
+        "{error:?}"
+    );
+    assert_eq!(try_create_topic(broker.bootstrap(), &topic, 1, &[]), Ok(()), "it was not created by the way");
+    assert_eq!(watermarks(broker.bootstrap(), &topic, 0), (0, 0));
+}
