@@ -1,1 +1,26 @@
-//! The `record` crate.
+//! Kafka's record batch of magic 2: reading, checking, writing.
+//!
+//! The crate knows bytes and nothing else. [`Batch`] is a view over the bytes of one batch and [`batches`] over those of
+//! several; [`BatchHeader`] is the header alone, for a log that scans its segments; [`validate::produce`] is all that a
+//! leader checks before it appends; [`BatchBuilder`] writes.
+//!
+//! Formats: `DefaultRecordBatch` and `DefaultRecord` in Kafka's source.
+
+mod batch;
+mod builder;
+mod compression;
+mod crc;
+mod header;
+mod records;
+pub mod validate;
+mod varint;
+
+pub use batch::{Batch, BatchError, Batches, batches};
+pub use builder::BatchBuilder;
+pub use compression::{Compression, Scratch, UnknownCodec};
+pub use header::{
+    Attributes, BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH,
+    NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, TimestampType,
+};
+pub use records::{Header, Headers, RECORD_BYTES_MIN, Record, RecordFault, Records, RecordsError};
+pub use validate::{InvalidBatch, ProduceRules, ValidBatch};

@@ -1,0 +1,146 @@
+//! A batch as a view over its bytes.
+
+use std::fmt;
+
+use crate::crc::crc32c;
+use crate::header::{BATCH_OVERHEAD, BatchHeader, CRC_COVERS_FROM};
+use crate::records::Records;
+
+/// Why bytes are not a batch of magic 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchError {
+    /// The bytes end before the batch does.
+    Truncated {
+        /// Bytes that are there.
+        have_bytes: usize,
+        /// Bytes that there must be to go on: those of a header, or once that is there, of the whole batch.
+        need_bytes: usize,
+    },
+    /// A length field that is smaller than any batch.
+    Length(i32),
+    /// A magic other than 2. 0 and 1 are the formats from before Kafka 0.11, which are recognised and not read.
+    Magic(i8),
+    /// The checksum in the header is not that of the bytes.
+    Crc {
+        /// The checksum in the header.
+        stored: u32,
+        /// The checksum of the bytes.
+        computed: u32,
+    },
+}
+
+impl fmt::Display for BatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BatchError::Truncated { have_bytes, need_bytes } => {
+                write!(f, "the batch is cut short: {have_bytes} bytes of at least {need_bytes}")
+            }
+            BatchError::Length(length) => write!(f, "no batch has the length {length}"),
+            BatchError::Magic(magic) => write!(f, "the batch has the magic {magic}, not 2"),
+            BatchError::Crc { stored, computed } => {
+                write!(
+                    f,
+                    "the checksum of the batch is {computed:#010x} and not {stored:#010x} as its header says"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for BatchError {}
+
+/// One whole batch: its header, parsed, and its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    header: BatchHeader,
+    /// Exactly `header.size_bytes()` of them.
+    bytes: &'a [u8],
+}
+
+impl<'a> Batch<'a> {
+    /// The batch at the front of `bytes`; what follows it is not looked at.
+    ///
+    /// # Errors
+    /// As [`BatchHeader::parse`], and [`BatchError::Truncated`] if the records are not all there. The checksum is not
+    /// verified.
+    pub fn parse(bytes: &'a [u8]) -> Result<Batch<'a>, BatchError> {
+        let header = BatchHeader::parse(bytes)?;
+        let Some(batch) = bytes.get(..header.size_bytes()) else {
+            return Err(BatchError::Truncated { have_bytes: bytes.len(), need_bytes: header.size_bytes() });
+        };
+        Ok(Batch { header, bytes: batch })
+    }
+
+    /// The header.
+    pub fn header(&self) -> &BatchHeader {
+        &self.header
+    }
+
+    /// The whole batch.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// What follows the header: the records, compressed if the attributes say so.
+    pub fn body(&self) -> &'a [u8] {
+        &self.bytes[BATCH_OVERHEAD..]
+    }
+
+    /// Compares the checksum in the header with that of the bytes.
+    ///
+    /// # Errors
+    /// [`BatchError::Crc`].
+    pub fn verify_crc(&self) -> Result<(), BatchError> {
+        let computed = crc32c(&self.bytes[CRC_COVERS_FROM..]);
+        if computed == self.header.crc {
+            Ok(())
+        } else {
+            Err(BatchError::Crc { stored: self.header.crc, computed })
+        }
+    }
+
+    /// The records of an uncompressed batch.
+    pub fn records(&self) -> Records<'a> {
+        Records::new(&self.header, self.body())
+    }
+}
+
+/// The batches that stand one after another in `bytes`, as in a segment or a fetch response.
+///
+/// Ends at the end of the bytes, or after the first error. A cut-off last batch, which a fetch response may hold, is
+/// [`BatchError::Truncated`].
+pub fn batches(bytes: &[u8]) -> Batches<'_> {
+    Batches { bytes, position: 0, ended: false }
+}
+
+/// Iterator over consecutive batches; see [`batches`].
+#[derive(Clone, Debug)]
+pub struct Batches<'a> {
+    bytes: &'a [u8],
+    position: usize,
+    ended: bool,
+}
+
+impl Batches<'_> {
+    /// Where the next batch begins: the bytes of the whole batches seen so far.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+}
+
+impl<'a> Iterator for Batches<'a> {
+    type Item = Result<Batch<'a>, BatchError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = &self.bytes[self.position..];
+        if self.ended || rest.is_empty() {
+            return None;
+        }
+        let batch = Batch::parse(rest);
+        match &batch {
+            Ok(batch) => self.position += batch.bytes.len(),
+            Err(_) => self.ended = true,
+        }
+        Some(batch)
+    }
+}

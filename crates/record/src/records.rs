@@ -1,0 +1,272 @@
+//! The records of a batch, one after another, borrowed from its bytes.
+
+use std::fmt;
+
+use crate::header::{BatchHeader, TimestampType};
+use crate::varint::{self, VARINT_BYTES_MAX};
+
+/// The fewest bytes of a record, its length included: neither key, value nor header.
+pub const RECORD_BYTES_MIN: usize = 7;
+
+/// What is wrong with the bytes of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordFault {
+    /// The bytes end before the record does.
+    Truncated,
+    /// A number whose bits do not fit, or that the record ends in the middle of.
+    Number,
+    /// The record's fields need more or fewer bytes than its length says.
+    Length,
+    /// Fewer headers fit in the record than it says there are, or a number below 0.
+    HeaderCount,
+    /// A header without a key.
+    HeaderKey,
+}
+
+/// Why the records of a batch cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordsError {
+    /// A record that is no record.
+    Record {
+        /// Its place in the batch, from 0.
+        index: u32,
+        /// What is wrong with it.
+        fault: RecordFault,
+    },
+    /// More bytes than the batch's record count accounts for.
+    TrailingBytes,
+    /// A record count below 0.
+    Count(i32),
+}
+
+impl fmt::Display for RecordsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RecordsError::Record { index, fault } => {
+                let fault = match fault {
+                    RecordFault::Truncated => "is longer than what is left of the batch",
+                    RecordFault::Number => "has a malformed variable-length number",
+                    RecordFault::Length => "has fields that do not fill its length",
+                    RecordFault::HeaderCount => "has a header count that cannot be",
+                    RecordFault::HeaderKey => "has a header without a key",
+                };
+                write!(f, "record {index} of the batch {fault}")
+            }
+            RecordsError::TrailingBytes => write!(f, "bytes are left after the last record of the batch"),
+            RecordsError::Count(count) => write!(f, "no batch holds {count} records"),
+        }
+    }
+}
+
+impl std::error::Error for RecordsError {}
+
+/// One record.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// Its offset in the partition.
+    pub offset: i64,
+    /// Its timestamp in ms since the epoch, or [`NO_TIMESTAMP`](crate::NO_TIMESTAMP).
+    pub timestamp: i64,
+    /// The key, if there is one.
+    pub key: Option<&'a [u8]>,
+    /// The value; none is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The headers.
+    pub headers: Headers<'a>,
+}
+
+/// A record's headers, in order. Iterating gives the same each time and cannot fail: they were checked when the record
+/// was read.
+#[derive(Clone, Debug)]
+pub struct Headers<'a> {
+    count: u32,
+    bytes: &'a [u8],
+}
+
+/// One header of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// The key: UTF-8 by the protocol, though no broker checks that.
+    pub key: &'a [u8],
+    /// The value, if there is one.
+    pub value: Option<&'a [u8]>,
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = Header<'a>;
+
+    fn next(&mut self) -> Option<Header<'a>> {
+        self.count = self.count.checked_sub(1)?;
+        let (header, next) = header_at(self.bytes, 0).expect("headers are checked when their record is read");
+        self.bytes = &self.bytes[next..];
+        Some(header)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.count as usize, Some(self.count as usize))
+    }
+}
+
+impl ExactSizeIterator for Headers<'_> {}
+
+/// A record as it stands in the batch, relative to the batch's header.
+#[derive(Clone, Copy)]
+pub(crate) struct RawRecord<'a> {
+    pub(crate) timestamp_delta: i64,
+    pub(crate) offset_delta: i32,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    header_count: u32,
+    headers: &'a [u8],
+    /// Where the record after it begins.
+    pub(crate) end: usize,
+}
+
+/// The extent of the record at `at`: where its fields begin, and where it ends.
+///
+/// [`RecordFault::Truncated`] says that more bytes might make it whole.
+#[inline(always)]
+pub(crate) fn record_extent(bytes: &[u8], at: usize) -> Result<(usize, usize), RecordFault> {
+    let Some((length, body_at)) = varint::read_i32(bytes, at) else {
+        let cut_short = bytes.len() - at < VARINT_BYTES_MAX;
+        return Err(if cut_short { RecordFault::Truncated } else { RecordFault::Number });
+    };
+    if length < 0 {
+        return Err(RecordFault::Length);
+    }
+    Ok((body_at, body_at + length as usize))
+}
+
+/// Reads the record at `at`, all of it checked.
+#[inline(always)]
+pub(crate) fn record_at(bytes: &[u8], at: usize) -> Result<RawRecord<'_>, RecordFault> {
+    let (body_at, end) = record_extent(bytes, at)?;
+    // From here on nothing sees beyond the record's end.
+    let Some(bytes) = bytes.get(..end) else {
+        return Err(RecordFault::Truncated);
+    };
+    // The first byte holds attributes, which no version of Kafka uses.
+    let (timestamp_delta, at) = varint::read_i64(bytes, body_at + 1).ok_or(RecordFault::Number)?;
+    let (offset_delta, at) = varint::read_i32(bytes, at).ok_or(RecordFault::Number)?;
+    let (key, at) = nullable_bytes_at(bytes, at)?;
+    let (value, at) = nullable_bytes_at(bytes, at)?;
+    let (header_count, at) = varint::read_i32(bytes, at).ok_or(RecordFault::Number)?;
+    let headers = &bytes[at..];
+    if header_count != 0 {
+        check_headers(headers, header_count)?;
+    } else if !headers.is_empty() {
+        return Err(RecordFault::Length);
+    }
+    Ok(RawRecord {
+        timestamp_delta,
+        offset_delta,
+        key,
+        value,
+        header_count: header_count as u32,
+        headers,
+        end,
+    })
+}
+
+/// A length, below 0 for null, and so many bytes.
+#[inline(always)]
+fn nullable_bytes_at(bytes: &[u8], at: usize) -> Result<(Option<&[u8]>, usize), RecordFault> {
+    let (length, at) = varint::read_i32(bytes, at).ok_or(RecordFault::Number)?;
+    if length < 0 {
+        return Ok((None, at));
+    }
+    let end = at + length as usize;
+    match bytes.get(at..end) {
+        Some(field) => Ok((Some(field), end)),
+        None => Err(RecordFault::Length),
+    }
+}
+
+/// Checks that `count` headers fill `bytes`.
+fn check_headers(bytes: &[u8], count: i32) -> Result<(), RecordFault> {
+    if usize::try_from(count).map_or(true, |count| count > bytes.len()) {
+        return Err(RecordFault::HeaderCount);
+    }
+    let mut at = 0;
+    for _ in 0..count {
+        at = header_at(bytes, at)?.1;
+    }
+    if at == bytes.len() { Ok(()) } else { Err(RecordFault::Length) }
+}
+
+fn header_at(bytes: &[u8], at: usize) -> Result<(Header<'_>, usize), RecordFault> {
+    let (key, at) = nullable_bytes_at(bytes, at)?;
+    let (value, at) = nullable_bytes_at(bytes, at)?;
+    Ok((Header { key: key.ok_or(RecordFault::HeaderKey)?, value }, at))
+}
+
+/// Iterator over the records of a batch.
+///
+/// It ends after the number of records that the header gives, or after the first error; that all bytes belong to a
+/// record is part of what it checks.
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    index: u32,
+    count: i32,
+    base_offset: i64,
+    base_timestamp: i64,
+    /// The one timestamp of all records, with `LogAppendTime`.
+    append_timestamp: Option<i64>,
+    ended: bool,
+}
+
+impl<'a> Records<'a> {
+    /// The records in `bytes`, which are those of the batch with that header, uncompressed.
+    pub(crate) fn new(header: &BatchHeader, bytes: &'a [u8]) -> Records<'a> {
+        let append_time = header.attributes.timestamp_type() == TimestampType::LogAppendTime;
+        Records {
+            bytes,
+            at: 0,
+            index: 0,
+            count: header.records_count,
+            base_offset: header.base_offset,
+            base_timestamp: header.base_timestamp,
+            append_timestamp: append_time.then_some(header.max_timestamp),
+            ended: false,
+        }
+    }
+
+    fn read_next(&mut self) -> Result<Option<Record<'a>>, RecordsError> {
+        if self.count < 0 {
+            return Err(RecordsError::Count(self.count));
+        }
+        if i64::from(self.index) == i64::from(self.count) {
+            let all_read = self.at == self.bytes.len();
+            return if all_read { Ok(None) } else { Err(RecordsError::TrailingBytes) };
+        }
+        let raw = record_at(self.bytes, self.at)
+            .map_err(|fault| RecordsError::Record { index: self.index, fault })?;
+        self.at = raw.end;
+        self.index += 1;
+        Ok(Some(Record {
+            offset: self.base_offset.wrapping_add(i64::from(raw.offset_delta)),
+            timestamp: match self.append_timestamp {
+                Some(timestamp) => timestamp,
+                None => self.base_timestamp.wrapping_add(raw.timestamp_delta),
+            },
+            key: raw.key,
+            value: raw.value,
+            headers: Headers { count: raw.header_count, bytes: raw.headers },
+        }))
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, RecordsError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.read_next().transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        next
+    }
+}

@@ -1,0 +1,380 @@
+//! What a leader checks before it appends what a producer sent, and what it changes in it.
+//!
+//! The rules are Kafka's (`ProduceRequest.validateRecords`, `UnifiedLog.analyzeAndValidateRecords`, `LogValidator`,
+//! `DefaultRecordBatch`, `DefaultRecord`, of 4.3), in Kafka's order, so that a batch with two faults gets the same
+//! error. Where Kafka lets a batch pass that it could not itself read back or clean, this refuses it:
+//!
+//! | what | error here | in Kafka |
+//! |---|---|---|
+//! | offset deltas other than 0, 1, 2, … | `INVALID_RECORD` | stored (uncompressed), or written anew (compressed) |
+//! | a timestamp below 0 other than -1, or beyond an `i64` | `INVALID_TIMESTAMP` | stored, and the cleaner fails on it |
+//! | the `LogAppendTime` bit on a topic with `CreateTime` | `INVALID_TIMESTAMP` | the records' timestamps change |
+//! | the delete-horizon bit | `INVALID_RECORD` | stored, and the cleaner takes the base timestamp for a horizon |
+//! | transactional without a producer id; an epoch below 0 with one | `INVALID_RECORD` | stored |
+//! | a codec number above 4 | `UNSUPPORTED_COMPRESSION_TYPE` | `UNKNOWN_SERVER_ERROR` |
+//! | bytes that the codec cannot decode | `INVALID_RECORD` | `UNKNOWN_SERVER_ERROR` |
+
+mod walk;
+
+use std::fmt;
+
+use crate::batch::{Batch, BatchError};
+use crate::compression::{Compression, Scratch, UnknownCodec};
+use crate::crc;
+use crate::header::{
+    BATCH_OVERHEAD, BatchHeader, LENGTH_MIN_LEGACY, LOG_OVERHEAD, MAGIC_END, NO_PRODUCER_ID, TimestampType,
+};
+use crate::records::RecordsError;
+use walk::Walk;
+
+/// The topic's settings and the request's version, as far as they decide what is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProduceRules {
+    /// The version of the produce request.
+    pub request_version: i16,
+    /// The wall clock, in ms since the epoch.
+    pub now_ms: i64,
+    /// `max.message.bytes`: the limit for the batch as it came.
+    pub max_message_bytes: usize,
+    /// The limit for the records of the batch once they are decompressed, all of them together.
+    pub max_decompressed_bytes: usize,
+    /// Whether `cleanup.policy` includes `compact`, which makes keys mandatory.
+    pub compacted: bool,
+    /// `message.timestamp.type`.
+    pub timestamp_type: TimestampType,
+    /// `message.timestamp.before.max.ms`: how far a record's timestamp may lie in the past.
+    pub timestamp_before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`: how far a record's timestamp may lie in the future.
+    pub timestamp_after_max_ms: i64,
+}
+
+/// A batch that may be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValidBatch {
+    /// The header to store. It differs from the one that came in its attributes, max timestamp and checksum if the
+    /// broker sets these; base offset and leader epoch are for the log to set ([`ValidBatch::stamp`]).
+    pub header: BatchHeader,
+    /// Which record, counted from 0, is the first that has the batch's max timestamp.
+    pub offset_delta_of_max_timestamp: i32,
+}
+
+impl ValidBatch {
+    /// A batch that this process built, and that needs no check.
+    pub fn trusted(batch: &Batch<'_>) -> ValidBatch {
+        ValidBatch {
+            header: *batch.header(),
+            offset_delta_of_max_timestamp: batch.header().last_offset_delta,
+        }
+    }
+
+    /// Bytes of the batch: so many of those that were validated are to be stored, those past them are not.
+    pub fn size_bytes(&self) -> usize {
+        self.header.size_bytes()
+    }
+
+    /// The header's bytes with the place that the batch gets in the log: they replace the first 61 of those that came,
+    /// and the rest is stored as it came.
+    pub fn stamp(&self, base_offset: i64, partition_leader_epoch: i32) -> [u8; BATCH_OVERHEAD] {
+        BatchHeader { base_offset, partition_leader_epoch, ..self.header }.to_bytes()
+    }
+}
+
+/// Why a batch may not be appended. Beside each stands the name of Kafka's error; [`InvalidBatch::error_code`] gives
+/// its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvalidBatch {
+    /// `INVALID_RECORD`: there is no whole batch.
+    NoBatch,
+    /// `INVALID_RECORD`: there is more than one batch.
+    MoreThanOneBatch,
+    /// `CORRUPT_MESSAGE`: the length cannot be, the magic is none, or the checksum is wrong.
+    Corrupt(BatchError),
+    /// `INVALID_RECORD`: the batch is in a format from before Kafka 0.11 (magic 0 or 1).
+    OldMagic(i8),
+    /// `UNSUPPORTED_COMPRESSION_TYPE`: zstd in a produce request before version 7.
+    ZstdBeforeVersion7,
+    /// `UNSUPPORTED_COMPRESSION_TYPE`: a codec number that names no codec.
+    UnknownCodec(UnknownCodec),
+    /// `INVALID_RECORD`: the base offset is not 0.
+    BaseOffset(i64),
+    /// `MESSAGE_TOO_LARGE`: the batch exceeds `max.message.bytes`.
+    TooLarge {
+        /// Bytes of the batch.
+        size_bytes: usize,
+        /// Bytes that it may have.
+        max_bytes: usize,
+    },
+    /// `MESSAGE_TOO_LARGE`: the records are larger than allowed once decompressed. A producer splits the batch then.
+    DecompressedTooLarge {
+        /// Bytes that they may have.
+        max_bytes: usize,
+    },
+    /// `INVALID_RECORD`: there is no record, or the last offset is not that of so many records.
+    Count {
+        /// Records by the header.
+        records_count: i32,
+        /// The last offset by the header.
+        last_offset_delta: i32,
+    },
+    /// `INVALID_RECORD`: a control batch, which only brokers write.
+    Control,
+    /// `INVALID_RECORD`: the delete horizon is set, which only the cleaner does.
+    DeleteHorizon,
+    /// `INVALID_RECORD`: a producer id, epoch or base sequence that cannot go together.
+    Producer {
+        /// The producer id.
+        producer_id: i64,
+        /// Its epoch.
+        producer_epoch: i16,
+        /// The sequence number of the first record.
+        base_sequence: i32,
+    },
+    /// `INVALID_RECORD`: transactional, and without a producer id.
+    TransactionalWithoutProducer,
+    /// `INVALID_RECORD`: the records cannot be read.
+    Records(RecordsError),
+    /// `INVALID_RECORD`: a record's offset delta is not its place in the batch.
+    OffsetDelta {
+        /// The record's place, from 0.
+        index: u32,
+        /// Its offset delta.
+        offset_delta: i32,
+    },
+    /// `INVALID_RECORD`, or `INVALID_TIMESTAMP` if the timestamp of any record is at fault: the records can be read and
+    /// these are not to be accepted. They are in order, and never none.
+    Rejected(Vec<RecordError>),
+}
+
+/// A record that is not to be accepted; what a produce response from version 8 on lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordError {
+    /// The record's place in the batch, from 0.
+    pub batch_index: i32,
+    /// What is wrong with it.
+    pub rejection: Rejection,
+}
+
+/// What is wrong with a record that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// The topic is compacted and the record has no key.
+    NoKey,
+    /// The timestamp is outside what the topic's settings allow.
+    Timestamp {
+        /// The record's timestamp, in ms since the epoch.
+        timestamp_ms: i64,
+        /// The earliest that is allowed.
+        earliest_ms: i64,
+        /// The latest that is allowed.
+        latest_ms: i64,
+    },
+    /// The batch says that the broker set its timestamps, which is not for a producer to say.
+    TimestampType,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rejection::NoKey => write!(f, "a compacted topic accepts no record without a key"),
+            Rejection::Timestamp { timestamp_ms, earliest_ms, latest_ms } => {
+                write!(f, "the timestamp {timestamp_ms} is not within [{earliest_ms}, {latest_ms}]")
+            }
+            Rejection::TimestampType => write!(f, "a producer may not set the timestamp type LogAppendTime"),
+        }
+    }
+}
+
+impl InvalidBatch {
+    /// The number of Kafka's error.
+    pub fn error_code(&self) -> i16 {
+        const CORRUPT_MESSAGE: i16 = 2;
+        const MESSAGE_TOO_LARGE: i16 = 10;
+        const INVALID_TIMESTAMP: i16 = 32;
+        const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
+        const INVALID_RECORD: i16 = 87;
+        match self {
+            InvalidBatch::Corrupt(_) => CORRUPT_MESSAGE,
+            InvalidBatch::TooLarge { .. } | InvalidBatch::DecompressedTooLarge { .. } => MESSAGE_TOO_LARGE,
+            InvalidBatch::ZstdBeforeVersion7 | InvalidBatch::UnknownCodec(_) => UNSUPPORTED_COMPRESSION_TYPE,
+            InvalidBatch::Rejected(errors)
+                if errors.iter().any(|error| error.rejection != Rejection::NoKey) =>
+            {
+                INVALID_TIMESTAMP
+            }
+            _ => INVALID_RECORD,
+        }
+    }
+
+    /// The records at fault, for the produce response; empty if the fault is the batch's.
+    pub fn record_errors(&self) -> &[RecordError] {
+        match self {
+            InvalidBatch::Rejected(errors) => errors,
+            _ => &[],
+        }
+    }
+}
+
+impl fmt::Display for InvalidBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InvalidBatch::NoBatch => write!(f, "there is no whole record batch"),
+            InvalidBatch::MoreThanOneBatch => write!(f, "there is more than one record batch"),
+            InvalidBatch::Corrupt(error) => error.fmt(f),
+            InvalidBatch::OldMagic(magic) => {
+                write!(f, "the record batch has magic {magic}; only magic 2 is accepted")
+            }
+            InvalidBatch::ZstdBeforeVersion7 => {
+                write!(f, "produce requests before version 7 may not use zstd")
+            }
+            InvalidBatch::UnknownCodec(error) => error.fmt(f),
+            InvalidBatch::BaseOffset(offset) => {
+                write!(f, "the base offset of the batch is {offset} and not 0")
+            }
+            InvalidBatch::TooLarge { size_bytes, max_bytes } => {
+                write!(f, "the batch is {size_bytes} bytes and may be {max_bytes}")
+            }
+            InvalidBatch::DecompressedTooLarge { max_bytes } => {
+                write!(f, "the records of the batch decompress to more than {max_bytes} bytes")
+            }
+            InvalidBatch::Count { records_count, last_offset_delta } => {
+                write!(f, "{records_count} records do not end at offset {last_offset_delta} of the batch")
+            }
+            InvalidBatch::Control => write!(f, "a producer may not write control records"),
+            InvalidBatch::DeleteHorizon => write!(f, "a producer may not set a delete horizon"),
+            InvalidBatch::Producer { producer_id, producer_epoch, base_sequence } => write!(
+                f,
+                "producer id {producer_id}, epoch {producer_epoch} and sequence {base_sequence} do not go together"
+            ),
+            InvalidBatch::TransactionalWithoutProducer => {
+                write!(f, "a transactional batch needs a producer id")
+            }
+            InvalidBatch::Records(error) => error.fmt(f),
+            InvalidBatch::OffsetDelta { index, offset_delta } => {
+                write!(f, "record {index} of the batch has the offset delta {offset_delta}")
+            }
+            InvalidBatch::Rejected(errors) => {
+                write!(f, "{} records of the batch are not accepted", errors.len())?;
+                errors.first().map_or(Ok(()), |first| {
+                    write!(f, ", first record {}: {}", first.batch_index, first.rejection)
+                })
+            }
+        }
+    }
+}
+
+impl std::error::Error for InvalidBatch {}
+
+/// Checks the records of one partition in a produce request.
+///
+/// Exactly one batch must be there. Bytes after it that do not make up a whole batch are passed over, as in Kafka; see
+/// [`ValidBatch::size_bytes`].
+///
+/// # Errors
+/// [`InvalidBatch`].
+pub fn produce(
+    bytes: &[u8],
+    rules: &ProduceRules,
+    _scratch: &mut Scratch,
+) -> Result<ValidBatch, InvalidBatch> {
+    let batch = only_batch(bytes, rules)?;
+    let header = batch.header();
+    if header.base_offset != 0 {
+        return Err(InvalidBatch::BaseOffset(header.base_offset));
+    }
+    if header.size_bytes() > rules.max_message_bytes {
+        let max_bytes = rules.max_message_bytes;
+        return Err(InvalidBatch::TooLarge { size_bytes: header.size_bytes(), max_bytes });
+    }
+    batch.verify_crc().map_err(InvalidBatch::Corrupt)?;
+    let compression = header.attributes.compression().map_err(InvalidBatch::UnknownCodec)?;
+    check_header(header)?;
+
+    let mut walk = Walk::new(header, rules);
+    match compression {
+        Compression::None => walk.whole(batch.body())?,
+        compressed => return Err(InvalidBatch::UnknownCodec(UnknownCodec(compressed.id()))),
+    }
+    let (max_timestamp, mut offset_delta_of_max_timestamp) = walk.finish()?;
+    if rules.timestamp_type == TimestampType::LogAppendTime {
+        offset_delta_of_max_timestamp = 0;
+    }
+    Ok(ValidBatch { header: stored_header(header, max_timestamp, rules), offset_delta_of_max_timestamp })
+}
+
+/// The one batch in `bytes`.
+fn only_batch<'a>(bytes: &'a [u8], rules: &ProduceRules) -> Result<Batch<'a>, InvalidBatch> {
+    let (batch, rest) = match Batch::parse(bytes) {
+        Ok(batch) => (batch, &bytes[batch.bytes().len()..]),
+        Err(BatchError::Truncated { .. }) => return Err(InvalidBatch::NoBatch),
+        // An old batch that is not all there is none; so Kafka, which looks at the magic last.
+        Err(BatchError::Magic(magic @ 0..=1)) if whole_batch_bytes(bytes).is_some() => {
+            return Err(InvalidBatch::OldMagic(magic));
+        }
+        Err(BatchError::Magic(0..=1)) => return Err(InvalidBatch::NoBatch),
+        Err(error) => return Err(InvalidBatch::Corrupt(error)),
+    };
+    if rules.request_version < 7 && batch.header().attributes.compression() == Ok(Compression::Zstd) {
+        return Err(InvalidBatch::ZstdBeforeVersion7);
+    }
+    match Batch::parse(rest) {
+        Ok(_) => Err(InvalidBatch::MoreThanOneBatch),
+        Err(BatchError::Truncated { .. }) => Ok(batch),
+        Err(BatchError::Magic(0..=1)) if whole_batch_bytes(rest).is_some() => {
+            Err(InvalidBatch::MoreThanOneBatch)
+        }
+        Err(BatchError::Magic(0..=1)) => Ok(batch),
+        Err(error) => Err(InvalidBatch::Corrupt(error)),
+    }
+}
+
+/// Bytes of the batch of any format at the front of `bytes`, if it is all there.
+fn whole_batch_bytes(bytes: &[u8]) -> Option<usize> {
+    let opening = bytes.first_chunk::<MAGIC_END>()?;
+    let length = i32::from_be_bytes([opening[8], opening[9], opening[10], opening[11]]);
+    let size = usize::try_from(length).ok()? + LOG_OVERHEAD;
+    (length >= LENGTH_MIN_LEGACY && size <= bytes.len()).then_some(size)
+}
+
+/// What the header alone tells.
+fn check_header(header: &BatchHeader) -> Result<(), InvalidBatch> {
+    let &BatchHeader { records_count, last_offset_delta, producer_id, producer_epoch, base_sequence, .. } =
+        header;
+    if records_count <= 0 || i64::from(last_offset_delta) + 1 != i64::from(records_count) {
+        return Err(InvalidBatch::Count { records_count, last_offset_delta });
+    }
+    if header.attributes.is_control() {
+        return Err(InvalidBatch::Control);
+    }
+    let producer_fits = match producer_id {
+        NO_PRODUCER_ID => true,
+        _ => producer_id >= 0 && producer_epoch >= 0 && base_sequence >= 0,
+    };
+    if !producer_fits {
+        return Err(InvalidBatch::Producer { producer_id, producer_epoch, base_sequence });
+    }
+    if header.attributes.is_transactional() && !header.has_producer_id() {
+        return Err(InvalidBatch::TransactionalWithoutProducer);
+    }
+    if header.attributes.has_delete_horizon() {
+        return Err(InvalidBatch::DeleteHorizon);
+    }
+    Ok(())
+}
+
+/// The header with the max timestamp that the log must have, and a checksum to match. `max_timestamp` is that of the
+/// records: what the producer wrote in the header is not to be relied on.
+fn stored_header(header: &BatchHeader, max_timestamp: i64, rules: &ProduceRules) -> BatchHeader {
+    let max_timestamp = match rules.timestamp_type {
+        TimestampType::CreateTime => max_timestamp,
+        TimestampType::LogAppendTime => rules.now_ms,
+    };
+    let attributes = header.attributes.with_timestamp_type(rules.timestamp_type);
+    if attributes == header.attributes && max_timestamp == header.max_timestamp {
+        return *header;
+    }
+    let mut stored = BatchHeader { attributes, max_timestamp, ..*header };
+    let body_bytes = header.size_bytes() - BATCH_OVERHEAD;
+    let (old_part, new_part) = (header.crc_of_covered_part(), stored.crc_of_covered_part());
+    stored.crc = crc::replace_head(header.crc, old_part, new_part, body_bytes);
+    stored
+}

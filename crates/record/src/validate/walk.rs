@@ -1,0 +1,132 @@
+//! The walk over a batch's records: one pass, in place, no allocation unless a record is at fault.
+
+use super::{InvalidBatch, ProduceRules, RecordError, Rejection};
+use crate::header::{BatchHeader, NO_TIMESTAMP, TimestampType};
+use crate::records::{RecordFault, RecordsError, record_at};
+
+/// How far the records have been checked, and what has been found.
+pub(super) struct Walk {
+    /// Records checked so far, and so the offset delta that the next one must have.
+    index: i32,
+    records_count: i32,
+    base_timestamp: i64,
+    /// The greatest timestamp so far.
+    max_timestamp: i64,
+    index_of_max_timestamp: i32,
+    timestamps: TimestampRule,
+    keys_required: bool,
+    errors: Vec<RecordError>,
+}
+
+/// What timestamps are accepted.
+enum TimestampRule {
+    /// Those from `earliest_ms` to `latest_ms`, and none at all.
+    Within { earliest_ms: i64, latest_ms: i64 },
+    /// Any: the broker sets its own.
+    Any,
+    /// None, for the batch claims that the broker has set them.
+    Refused,
+}
+
+impl Walk {
+    pub(super) fn new(header: &BatchHeader, rules: &ProduceRules) -> Walk {
+        let timestamps = match (header.attributes.timestamp_type(), rules.timestamp_type) {
+            (TimestampType::LogAppendTime, _) => TimestampRule::Refused,
+            (TimestampType::CreateTime, TimestampType::LogAppendTime) => TimestampRule::Any,
+            (TimestampType::CreateTime, TimestampType::CreateTime) => TimestampRule::Within {
+                earliest_ms: rules.now_ms.saturating_sub(rules.timestamp_before_max_ms).max(0),
+                latest_ms: rules.now_ms.saturating_add(rules.timestamp_after_max_ms),
+            },
+        };
+        Walk {
+            index: 0,
+            records_count: header.records_count,
+            base_timestamp: header.base_timestamp,
+            max_timestamp: NO_TIMESTAMP,
+            index_of_max_timestamp: 0,
+            timestamps,
+            keys_required: rules.compacted,
+            errors: Vec::new(),
+        }
+    }
+
+    /// Checks the records of an uncompressed batch.
+    pub(super) fn whole(&mut self, bytes: &[u8]) -> Result<(), InvalidBatch> {
+        let checked = self.advance(bytes)?;
+        if self.index < self.records_count {
+            return Err(self.malformed(RecordFault::Truncated));
+        }
+        if checked != bytes.len() {
+            return Err(InvalidBatch::Records(RecordsError::TrailingBytes));
+        }
+        Ok(())
+    }
+
+    /// Checks records until there are as many as there should be or no whole one is left, and says how many bytes they
+    /// took.
+    fn advance(&mut self, bytes: &[u8]) -> Result<usize, InvalidBatch> {
+        let mut at = 0;
+        while self.index < self.records_count {
+            let record = match record_at(bytes, at) {
+                Ok(record) => record,
+                Err(RecordFault::Truncated) => break,
+                Err(fault) => return Err(self.malformed(fault)),
+            };
+            if record.offset_delta != self.index {
+                let index = self.index as u32;
+                return Err(InvalidBatch::OffsetDelta { index, offset_delta: record.offset_delta });
+            }
+            self.check(record.key.is_none(), record.timestamp_delta);
+            self.index += 1;
+            at = record.end;
+        }
+        Ok(at)
+    }
+
+    /// Checks what the topic's settings say of a record.
+    #[inline(always)]
+    fn check(&mut self, no_key: bool, timestamp_delta: i64) {
+        let (timestamp, beyond) = self.base_timestamp.overflowing_add(timestamp_delta);
+        let accepted = match self.timestamps {
+            TimestampRule::Within { earliest_ms, latest_ms } => {
+                !beyond && (timestamp == NO_TIMESTAMP || (earliest_ms <= timestamp && timestamp <= latest_ms))
+            }
+            TimestampRule::Any => true,
+            TimestampRule::Refused => false,
+        };
+        if !accepted || (no_key && self.keys_required) {
+            self.reject(no_key, timestamp);
+        }
+        if timestamp > self.max_timestamp {
+            self.max_timestamp = timestamp;
+            self.index_of_max_timestamp = self.index;
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn reject(&mut self, no_key: bool, timestamp_ms: i64) {
+        let rejection = match self.timestamps {
+            _ if no_key && self.keys_required => Rejection::NoKey,
+            TimestampRule::Within { earliest_ms, latest_ms } => {
+                Rejection::Timestamp { timestamp_ms, earliest_ms, latest_ms }
+            }
+            TimestampRule::Any | TimestampRule::Refused => Rejection::TimestampType,
+        };
+        self.errors.push(RecordError { batch_index: self.index, rejection });
+    }
+
+    #[cold]
+    fn malformed(&self, fault: RecordFault) -> InvalidBatch {
+        InvalidBatch::Records(RecordsError::Record { index: self.index as u32, fault })
+    }
+
+    /// The greatest timestamp, and which record has it first.
+    pub(super) fn finish(self) -> Result<(i64, i32), InvalidBatch> {
+        debug_assert_eq!(self.index, self.records_count);
+        if !self.errors.is_empty() {
+            return Err(InvalidBatch::Rejected(self.errors));
+        }
+        Ok((self.max_timestamp, self.index_of_max_timestamp))
+    }
+}

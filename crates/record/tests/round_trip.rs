@@ -1,0 +1,160 @@
+//! What is written is read again, from batches of many shapes.
+
+use fastrand::Rng;
+use record::{
+    BatchBuilder, BatchError, Compression, Header, InvalidBatch, NO_TIMESTAMP, ProduceRules, Record,
+    TimestampType, batches, validate,
+};
+
+/// A record as the test keeps it.
+#[derive(Clone, Debug, PartialEq)]
+struct Kept {
+    offset: i64,
+    timestamp: i64,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl Kept {
+    fn random(random: &mut Rng, offset: i64) -> Kept {
+        let headers = if random.u8(..4) == 0 { random.usize(0..20) } else { 0 };
+        let magnitude = random.u32(1..62);
+        Kept {
+            offset,
+            timestamp: if random.u8(..9) == 0 { NO_TIMESTAMP } else { random.i64(0..1 << magnitude) },
+            key: bytes(random),
+            value: bytes(random),
+            headers: (0..headers).map(|_| (bytes(random).unwrap_or_default(), bytes(random))).collect(),
+        }
+    }
+
+    fn of(record: &Record<'_>) -> Kept {
+        Kept {
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+            headers: record
+                .headers
+                .clone()
+                .map(|header| (header.key.to_vec(), header.value.map(<[u8]>::to_vec)))
+                .collect(),
+        }
+    }
+
+    fn push_to(&self, builder: &mut BatchBuilder) {
+        let headers: Vec<Header<'_>> =
+            self.headers.iter().map(|(key, value)| Header { key, value: value.as_deref() }).collect();
+        builder.push(self.timestamp, self.key.as_deref(), self.value.as_deref(), &headers);
+    }
+}
+
+fn bytes(random: &mut Rng) -> Option<Vec<u8>> {
+    let magnitude = random.u32(0..10);
+    let len = random.usize(0..1 << magnitude);
+    (random.u8(..5) != 0).then(|| (0..len).map(|_| random.u8(..)).collect())
+}
+
+fn rules() -> ProduceRules {
+    ProduceRules {
+        request_version: 9,
+        now_ms: 1_700_000_000_000,
+        max_message_bytes: 16 << 20,
+        max_decompressed_bytes: 16 << 20,
+        compacted: false,
+        timestamp_type: TimestampType::CreateTime,
+        timestamp_before_max_ms: i64::MAX,
+        timestamp_after_max_ms: i64::MAX,
+    }
+}
+
+#[test]
+fn records_come_back_as_they_were() {
+    let mut random = Rng::with_seed(1);
+    for _ in 0..500 {
+        let base_offset = random.i64(0..1 << 40);
+        let count = random.i64(1..60);
+        let kept: Vec<Kept> = (0..count).map(|i| Kept::random(&mut random, base_offset + i)).collect();
+        let mut builder = BatchBuilder::new(Compression::None)
+            .base_offset(base_offset)
+            .partition_leader_epoch(5)
+            .producer(77, 3, 9);
+        kept.iter().for_each(|record| record.push_to(&mut builder));
+        let size = builder.size_bytes();
+        let built = builder.build();
+        assert_eq!(built.len(), size);
+
+        let batch = record::Batch::parse(&built).unwrap();
+        batch.verify_crc().unwrap();
+        let header = batch.header();
+        assert_eq!(header.last_offset(), base_offset + count - 1);
+        assert_eq!(header.last_sequence(), 9 + count as i32 - 1);
+        assert_eq!(header.max_timestamp, kept.iter().map(|record| record.timestamp).max().unwrap());
+        assert_eq!(header.to_bytes(), built[..61]);
+        let read: Vec<Kept> = batch.records().map(|record| Kept::of(&record.unwrap())).collect();
+        assert_eq!(read, kept);
+    }
+}
+
+#[test]
+fn consecutive_batches_are_told_apart() {
+    let mut stored = Vec::new();
+    let mut ends = Vec::new();
+    for i in 0..10 {
+        let mut builder = BatchBuilder::new(Compression::None).base_offset(i * 10);
+        builder.push(i, Some(b"key"), Some(&vec![7; i as usize]), &[]);
+        stored.extend(builder.build());
+        ends.push(stored.len());
+    }
+    let offsets: Vec<i64> = batches(&stored).map(|batch| batch.unwrap().header().base_offset).collect();
+    assert_eq!(offsets, (0..10).map(|i| i * 10).collect::<Vec<_>>());
+
+    for cut in 0..stored.len() {
+        let mut found = batches(&stored[..cut]);
+        let whole = found.by_ref().take_while(Result::is_ok).count();
+        assert_eq!(whole, ends.iter().filter(|&&end| end <= cut).count());
+        let at_boundary = cut == 0 || ends.contains(&cut);
+        assert_eq!(found.position(), ends.iter().copied().filter(|&end| end <= cut).max().unwrap_or(0));
+        let mut last = batches(&stored[found.position()..cut]);
+        assert_eq!(matches!(last.next(), Some(Err(BatchError::Truncated { .. }))), !at_boundary);
+        assert!(last.next().is_none());
+    }
+}
+
+#[test]
+fn what_is_built_is_valid_and_stored_as_it_came() {
+    let mut random = Rng::with_seed(2);
+    let mut scratch = record::Scratch::new();
+    for _ in 0..200 {
+        let mut builder = BatchBuilder::new(Compression::None);
+        let count = random.i64(1..60);
+        let kept: Vec<Kept> = (0..count).map(|i| Kept::random(&mut random, i)).collect();
+        kept.iter().for_each(|record| record.push_to(&mut builder));
+        let built = builder.build();
+        let valid = validate::produce(&built, &rules(), &mut scratch).unwrap();
+        assert_eq!(valid.header.to_bytes(), built[..61]);
+        assert_eq!(valid.size_bytes(), built.len());
+
+        let mut stored = built.clone();
+        stored[..61].copy_from_slice(&valid.stamp(1 << 33, 12));
+        let stored = record::Batch::parse(&stored).unwrap();
+        stored.verify_crc().unwrap();
+        assert_eq!(stored.header().base_offset, 1 << 33);
+        assert_eq!(stored.header().partition_leader_epoch, 12);
+
+        let append_time = ProduceRules { timestamp_type: TimestampType::LogAppendTime, ..rules() };
+        let valid = validate::produce(&built, &append_time, &mut scratch).unwrap();
+        let mut stored = built.clone();
+        stored[..61].copy_from_slice(&valid.stamp(0, 0));
+        let stored = record::Batch::parse(&stored).unwrap();
+        stored.verify_crc().unwrap();
+        assert!(stored.records().all(|record| record.unwrap().timestamp == append_time.now_ms));
+
+        let last = built.len() - 1;
+        let mut damaged = built;
+        damaged[last] ^= 1;
+        let refused = validate::produce(&damaged, &rules(), &mut scratch).unwrap_err();
+        assert!(matches!(refused, InvalidBatch::Corrupt(BatchError::Crc { .. })));
+    }
+}
