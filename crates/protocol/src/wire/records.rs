@@ -1,0 +1,54 @@
+//! Record batches inside a message.
+
+use bytes::Bytes;
+
+/// The value of a `records` field: batches that the protocol carries without looking into them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Records {
+    /// No records at all, which is not the same as zero bytes of them.
+    #[default]
+    Null,
+    /// Batches in memory. Decoding gives a slice of the input.
+    Bytes(Bytes),
+    /// `len` bytes that are not in memory. The encoder writes the length and notes the place, and whoever
+    /// sends the message puts the bytes there. Decoding never gives this.
+    External {
+        /// How many bytes.
+        len: usize,
+    },
+}
+
+impl Records {
+    /// Whether the field is null.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Records::Null)
+    }
+
+    /// How many bytes of batches there are; null has none.
+    pub fn len(&self) -> usize {
+        match self {
+            Records::Null => 0,
+            Records::Bytes(bytes) => bytes.len(),
+            Records::External { len } => *len,
+        }
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The batches that are in memory.
+    pub fn as_bytes(&self) -> Option<&Bytes> {
+        match self {
+            Records::Bytes(bytes) => Some(bytes),
+            Records::Null | Records::External { .. } => None,
+        }
+    }
+}
+
+impl From<Bytes> for Records {
+    fn from(bytes: Bytes) -> Self {
+        Records::Bytes(bytes)
+    }
+}
