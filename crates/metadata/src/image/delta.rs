@@ -1,0 +1,70 @@
+//! What a change touched.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use protocol::Uuid;
+
+use super::{ConfigResource, Image, Partition, Topic};
+
+/// What records touched. It says where to look, not what is there: compare the states.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// Topics that were created, changed or deleted.
+    pub topics: BTreeSet<Uuid>,
+    /// What had its configuration changed.
+    pub configs: BTreeSet<ConfigResource>,
+    /// Brokers whose registration changed.
+    pub brokers: BTreeSet<i32>,
+    /// A feature's level changed.
+    pub features: bool,
+    /// Producer ids were given out.
+    pub producer_ids: bool,
+}
+
+impl Delta {
+    /// Whether nothing was touched.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The state before and after a change.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Before.
+    pub old: Arc<Image>,
+    /// After.
+    pub new: Arc<Image>,
+    /// Where they differ.
+    pub delta: Delta,
+}
+
+impl Change {
+    /// Topics that are new, with all their partitions.
+    pub fn created_topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
+        let is_new = |topic: &&Arc<Topic>| self.old.topic_by_id(topic.id).is_none();
+        self.delta.topics.iter().filter_map(|id| self.new.topic_by_id(*id)).filter(is_new)
+    }
+
+    /// Topics that are gone, as they were.
+    pub fn deleted_topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
+        let is_gone = |topic: &&Arc<Topic>| self.new.topic_by_id(topic.id).is_none();
+        self.delta.topics.iter().filter_map(|id| self.old.topic_by_id(*id)).filter(is_gone)
+    }
+
+    /// Partitions that are new or changed, those of new topics included: the topic, the number,
+    /// the partition before, the partition now.
+    pub fn changed_partitions(
+        &self,
+    ) -> impl Iterator<Item = (&Arc<Topic>, i32, Option<&Arc<Partition>>, &Arc<Partition>)> {
+        self.delta.topics.iter().filter_map(|id| self.new.topic_by_id(*id)).flat_map(|topic| {
+            let old = self.old.topic_by_id(topic.id);
+            (0..).zip(&topic.partitions).filter_map(move |(number, new)| {
+                let old = old.and_then(|topic| topic.partition(number));
+                let same = old.is_some_and(|old| Arc::ptr_eq(old, new));
+                (!same).then_some((topic, number, old, new))
+            })
+        })
+    }
+}

@@ -1,0 +1,231 @@
+//! Topics and their partitions.
+
+use std::sync::Arc;
+
+use protocol::records::{PartitionChangeRecord, PartitionRecord};
+use protocol::{Str, Uuid};
+
+use super::{NO_LEADER, SortedMap};
+
+/// `leader` of a change that leaves the leader alone.
+const NO_LEADER_CHANGE: i32 = -2;
+
+/// One partition, as the controller has decided it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Partition {
+    /// The brokers that hold it, the preferred leader first.
+    pub replicas: Vec<i32>,
+    /// The replicas that are in sync.
+    pub isr: Vec<i32>,
+    /// Replicas that a reassignment takes away.
+    pub removing_replicas: Vec<i32>,
+    /// Replicas that a reassignment adds.
+    pub adding_replicas: Vec<i32>,
+    /// The leader; [`NO_LEADER`] where there is none.
+    pub leader: i32,
+    /// 0 recovered; 1 where an unclean election's recovery is not finished.
+    pub leader_recovery_state: i8,
+    /// Grows with each election.
+    pub leader_epoch: i32,
+    /// Grows with each change.
+    pub partition_epoch: i32,
+    /// For each replica the directory that holds it, in the order of `replicas`.
+    pub directories: Vec<Uuid>,
+    /// Replicas that are not in sync and still have all committed records (KIP-966).
+    pub eligible_leader_replicas: Vec<i32>,
+    /// The last of the above, where there are none left.
+    pub last_known_elr: Vec<i32>,
+}
+
+impl Partition {
+    pub(super) fn new(record: PartitionRecord) -> Self {
+        Self {
+            replicas: record.replicas,
+            isr: record.isr,
+            removing_replicas: record.removing_replicas,
+            adding_replicas: record.adding_replicas,
+            leader: record.leader,
+            leader_recovery_state: record.leader_recovery_state,
+            leader_epoch: record.leader_epoch,
+            partition_epoch: record.partition_epoch,
+            directories: record.directories,
+            eligible_leader_replicas: record.eligible_leader_replicas.unwrap_or_default(),
+            last_known_elr: record.last_known_elr.unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn change(&mut self, record: PartitionChangeRecord) {
+        fn set<T>(field: &mut T, change: Option<T>) {
+            if let Some(change) = change {
+                *field = change;
+            }
+        }
+        set(&mut self.isr, record.isr);
+        set(&mut self.replicas, record.replicas);
+        set(&mut self.removing_replicas, record.removing_replicas);
+        set(&mut self.adding_replicas, record.adding_replicas);
+        set(&mut self.directories, record.directories);
+        set(&mut self.eligible_leader_replicas, record.eligible_leader_replicas);
+        set(&mut self.last_known_elr, record.last_known_elr);
+        if record.leader != NO_LEADER_CHANGE {
+            self.leader = record.leader;
+            self.leader_epoch += 1;
+        }
+        if record.leader_recovery_state >= 0 {
+            self.leader_recovery_state = record.leader_recovery_state;
+        }
+        self.partition_epoch += 1;
+    }
+
+    pub(super) fn record(&self, topic_id: Uuid, partition_id: i32) -> PartitionRecord {
+        let unless_empty = |replicas: &Vec<i32>| Some(replicas.clone()).filter(|list| !list.is_empty());
+        PartitionRecord {
+            partition_id,
+            topic_id,
+            replicas: self.replicas.clone(),
+            isr: self.isr.clone(),
+            removing_replicas: self.removing_replicas.clone(),
+            adding_replicas: self.adding_replicas.clone(),
+            leader: self.leader,
+            leader_recovery_state: self.leader_recovery_state,
+            leader_epoch: self.leader_epoch,
+            partition_epoch: self.partition_epoch,
+            directories: self.directories.clone(),
+            eligible_leader_replicas: unless_empty(&self.eligible_leader_replicas),
+            last_known_elr: unless_empty(&self.last_known_elr),
+        }
+    }
+
+    /// Whether it has a leader.
+    pub fn has_leader(&self) -> bool {
+        self.leader != NO_LEADER
+    }
+}
+
+/// One topic. Its partitions are numbered from 0 without a gap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: Str,
+    /// What it keeps when another topic of the same name follows it.
+    pub id: Uuid,
+    /// Its partitions, by number.
+    pub partitions: Vec<Arc<Partition>>,
+}
+
+impl Topic {
+    /// The partition with that number.
+    pub fn partition(&self, partition: i32) -> Option<&Arc<Partition>> {
+        self.partitions.get(usize::try_from(partition).ok()?)
+    }
+}
+
+/// Every topic, by name and by id.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Topics {
+    by_id: SortedMap<Uuid, Arc<Topic>>,
+    by_name: SortedMap<Str, Uuid>,
+    /// Names with a `.` or `_`, by what metrics make of both: such names must not collide.
+    by_metric_name: SortedMap<Str, Str>,
+    partitions: usize,
+}
+
+impl Topics {
+    /// How many topics there are.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// How many partitions all topics have.
+    pub fn partition_count(&self) -> usize {
+        self.partitions
+    }
+
+    /// The topic called `name`.
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Topic>> {
+        self.by_id.get(self.by_name.get(name)?)
+    }
+
+    /// The topic with that id.
+    pub fn by_id(&self, id: Uuid) -> Option<&Arc<Topic>> {
+        self.by_id.get(&id)
+    }
+
+    /// The topics in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Topic>> {
+        self.by_name.iter().filter_map(|(_, id)| self.by_id.get(id))
+    }
+
+    /// The topics from `name` on, in the order of their names.
+    pub fn iter_from(&self, name: &str) -> impl Iterator<Item = &Arc<Topic>> {
+        self.by_name.iter_from(name).filter_map(|(_, id)| self.by_id.get(id))
+    }
+
+    /// The topic whose name differs from `name` in `.` against `_` only.
+    pub fn colliding(&self, name: &str) -> Option<&Str> {
+        self.by_metric_name.get(metric_name(name)?.as_str()).filter(|other| ***other != *name)
+    }
+
+    /// Adds a topic without partitions. `false` where its name or id is taken.
+    pub(super) fn insert(&mut self, name: Str, id: Uuid) -> bool {
+        if self.by_name.contains_key(&*name) || self.by_id.contains_key(&id) {
+            return false;
+        }
+        if let Some(metric_name) = metric_name(&name) {
+            self.by_metric_name.insert(metric_name.into(), name.clone());
+        }
+        self.by_name.insert(name.clone(), id);
+        self.by_id.insert(id, Arc::new(Topic { name, id, partitions: Vec::new() }));
+        true
+    }
+
+    /// Takes a topic out.
+    pub(super) fn remove(&mut self, id: Uuid) -> Option<Arc<Topic>> {
+        let topic = self.by_id.remove(&id)?;
+        self.by_name.remove(&*topic.name);
+        if let Some(metric_name) = metric_name(&topic.name) {
+            self.by_metric_name.remove(metric_name.as_str());
+        }
+        self.partitions -= topic.partitions.len();
+        Some(topic)
+    }
+
+    /// Sets a partition that exists, or the next one. `false` where the topic is unknown or the
+    /// partition would leave a gap.
+    pub(super) fn set_partition(&mut self, id: Uuid, number: i32, partition: Partition) -> bool {
+        let Some(topic) = self.by_id.get_mut(&id) else { return false };
+        let Ok(at) = usize::try_from(number) else { return false };
+        if at > topic.partitions.len() {
+            return false;
+        }
+        let partitions = &mut Arc::make_mut(topic).partitions;
+        match partitions.get_mut(at) {
+            Some(slot) => *slot = Arc::new(partition),
+            None => {
+                partitions.push(Arc::new(partition));
+                self.partitions += 1;
+            }
+        }
+        true
+    }
+
+    /// The partition, to be changed.
+    pub(super) fn partition_mut(&mut self, id: Uuid, number: i32) -> Option<&mut Partition> {
+        let at = usize::try_from(number).ok()?;
+        let topic = self.by_id.get_mut(&id)?;
+        if at >= topic.partitions.len() {
+            return None;
+        }
+        Some(Arc::make_mut(&mut Arc::make_mut(topic).partitions[at]))
+    }
+}
+
+/// What metrics make of a name that has a `.` or `_`: both become `_`.
+fn metric_name(name: &str) -> Option<String> {
+    name.contains(['.', '_']).then(|| name.replace('.', "_"))
+}

@@ -1,0 +1,100 @@
+//! Reading the metadata log: records applied in order, transactions as a whole.
+
+use std::fmt;
+
+use crate::image::{ApplyError, Delta, Image};
+use crate::record::MetadataRecord;
+
+/// A reader of the metadata log.
+///
+/// Records between `BeginTransactionRecord` and `EndTransactionRecord` count together or not at
+/// all (KIP-868): they are held back until the end, and dropped by `AbortTransactionRecord`.
+#[derive(Clone, Debug, Default)]
+pub struct Replay {
+    image: Image,
+    /// The records of the open transaction.
+    open: Option<Vec<MetadataRecord>>,
+    delta: Delta,
+}
+
+/// Why a record cannot follow those before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplayError {
+    /// It contradicts the state.
+    Apply(ApplyError),
+    /// It begins a transaction inside another, or ends one that has not begun.
+    Transaction(&'static str),
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Apply(error) => error.fmt(f),
+            Self::Transaction(record) => write!(f, "{record} stands where it cannot"),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {}
+
+impl From<ApplyError> for ReplayError {
+    fn from(error: ApplyError) -> Self {
+        Self::Apply(error)
+    }
+}
+
+impl Replay {
+    /// Goes on from a state that a snapshot held.
+    pub fn from_image(image: Image) -> Self {
+        Self { image, open: None, delta: Delta::default() }
+    }
+
+    /// The state, without the records of an open transaction.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// Whether a transaction has begun and not ended.
+    pub fn in_transaction(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// What was touched since this was last asked.
+    pub fn take_delta(&mut self) -> Delta {
+        std::mem::take(&mut self.delta)
+    }
+
+    /// Reads the record at `offset`.
+    ///
+    /// # Errors
+    /// [`ReplayError`] where the record cannot follow those before it.
+    pub fn record(&mut self, offset: i64, record: MetadataRecord) -> Result<(), ReplayError> {
+        match (record, &mut self.open) {
+            (MetadataRecord::BeginTransaction(_), open @ None) => *open = Some(Vec::new()),
+            (MetadataRecord::BeginTransaction(_), Some(_)) => {
+                return Err(ReplayError::Transaction("BeginTransactionRecord"));
+            }
+            (MetadataRecord::EndTransaction(_), open) => {
+                let records = open.take().ok_or(ReplayError::Transaction("EndTransactionRecord"))?;
+                for record in records {
+                    self.image.apply(record, &mut self.delta)?;
+                }
+            }
+            (MetadataRecord::AbortTransaction(_), open) => {
+                open.take().ok_or(ReplayError::Transaction("AbortTransactionRecord"))?;
+            }
+            (record, Some(records)) => records.push(record),
+            (record, None) => self.image.apply(record, &mut self.delta)?,
+        }
+        self.skip(offset);
+        Ok(())
+    }
+
+    /// Passes an entry at `offset` that is no record: it tells of the quorum itself.
+    pub fn skip(&mut self, offset: i64) {
+        // While a transaction is open the state is still that of before its first record.
+        if self.open.is_none() {
+            self.image.advance_to(offset);
+        }
+    }
+}
