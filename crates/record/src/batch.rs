@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::compression::{Compression, DecompressError, Scratch};
 use crate::crc::crc32c;
 use crate::header::{BATCH_OVERHEAD, BatchHeader, CRC_COVERS_FROM};
 use crate::records::Records;
@@ -99,9 +100,30 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The records of an uncompressed batch.
+    /// The records of an uncompressed batch. Of a compressed one, this reads noise: see
+    /// [`Batch::records_decompressed`].
     pub fn records(&self) -> Records<'a> {
         Records::new(&self.header, self.body())
+    }
+
+    /// The records of a batch, whatever its codec, which may come to `max_bytes` once they are decompressed. They stay
+    /// in `scratch` until it is used again.
+    ///
+    /// # Errors
+    /// [`DecompressError`].
+    pub fn records_decompressed<'s>(
+        &self,
+        scratch: &'s mut Scratch,
+        max_bytes: usize,
+    ) -> Result<Records<'s>, DecompressError>
+    where
+        'a: 's,
+    {
+        let body = match self.header.attributes.compression().map_err(DecompressError::UnknownCodec)? {
+            Compression::None => self.body(),
+            codec => scratch.decompress(codec, self.body(), max_bytes)?,
+        };
+        Ok(Records::new(&self.header, body))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writing batches.
 
-use crate::compression::Compression;
+use crate::compression::{Compression, compress};
 use crate::crc::crc32c;
 use crate::header::{
     Attributes, BATCH_OVERHEAD, BatchHeader, CRC_COVERS_FROM, LOG_OVERHEAD, NO_PARTITION_LEADER_EPOCH,
@@ -178,7 +178,16 @@ impl BatchBuilder {
     /// If no record was added.
     pub fn build(self) -> Vec<u8> {
         assert!(!self.is_empty(), "a batch holds a record");
-        seal(self.header, self.bytes)
+        let bytes = match self.header.attributes.compression().expect("the builder sets the codec") {
+            Compression::None => self.bytes,
+            codec => {
+                let mut bytes = Vec::with_capacity(self.bytes.len() / 2 + BATCH_OVERHEAD);
+                bytes.resize(BATCH_OVERHEAD, 0);
+                compress(codec, &self.bytes[BATCH_OVERHEAD..], &mut bytes);
+                bytes
+            }
+        };
+        seal(self.header, bytes)
     }
 }
 

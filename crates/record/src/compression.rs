@@ -1,6 +1,18 @@
 //! The codecs of a batch's records.
+//!
+//! Every codec is decoded as a stream, a piece at a time, into the [`Window`] of a [`Scratch`]; what a stream may come
+//! to is bounded before it is decoded, so that a few bytes cannot ask for much memory. Compressed bytes after the end
+//! of a stream are an error in every codec: what one reader passes over, another might decode.
+
+mod gzip;
+mod lz4;
+mod snappy;
+mod window;
+mod zstd;
 
 use std::fmt;
+
+use window::Window;
 
 /// How the records of a batch are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -51,7 +63,7 @@ impl Compression {
         self as u8
     }
 
-    /// The name as in the setting `compression.type`.
+    /// The name as in the setting `compression.type`, except that there `none` is called `uncompressed`.
     pub fn name(self) -> &'static str {
         match self {
             Compression::None => "none",
@@ -63,14 +75,153 @@ impl Compression {
     }
 }
 
-/// What decompression needs from one batch to the next: buffers and codec states, made when first used and kept.
+/// Why bytes cannot be decompressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecompressError {
+    /// The bytes are not what the codec writes.
+    Malformed(Compression),
+    /// They come to more than the limit.
+    TooLarge {
+        /// The limit, in bytes.
+        max_bytes: usize,
+    },
+    /// The batch names no codec.
+    UnknownCodec(UnknownCodec),
+}
+
+impl fmt::Display for DecompressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DecompressError::Malformed(codec) => {
+                write!(f, "the bytes cannot be decompressed with {}", codec.name())
+            }
+            DecompressError::TooLarge { max_bytes } => {
+                write!(f, "the bytes decompress to more than {max_bytes}")
+            }
+            DecompressError::UnknownCodec(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for DecompressError {}
+
+/// What decompression needs from one batch to the next: a buffer and codec states, made when first used and kept.
 /// One for each thread that validates.
-#[derive(Debug, Default)]
-pub struct Scratch {}
+#[derive(Default)]
+pub struct Scratch {
+    window: Window,
+    gzip: gzip::State,
+    zstd: zstd::State,
+}
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scratch").field("window_bytes", &self.window.capacity()).finish_non_exhaustive()
+    }
+}
 
 impl Scratch {
     /// Nothing yet.
     pub fn new() -> Scratch {
         Scratch::default()
+    }
+
+    /// Begins to decompress `input`, which is to come to `max_bytes` at most.
+    pub(crate) fn open<'s>(
+        &'s mut self,
+        codec: Compression,
+        input: &'s [u8],
+        max_bytes: usize,
+    ) -> Stream<'s> {
+        self.window.reset();
+        let decoder = match codec {
+            Compression::None => Decoder::None(input),
+            Compression::Gzip => Decoder::Gzip(gzip::Decoder::new(&mut self.gzip, input)),
+            Compression::Snappy => Decoder::Snappy(snappy::Decoder::new(input)),
+            Compression::Lz4 => Decoder::Lz4(lz4::Decoder::new(input)),
+            Compression::Zstd => Decoder::Zstd(zstd::Decoder::new(&mut self.zstd, input)),
+        };
+        Stream { window: &mut self.window, decoder, codec, max_bytes, left_bytes: max_bytes }
+    }
+
+    /// Decompresses all of `input`.
+    pub(crate) fn decompress<'s>(
+        &'s mut self,
+        codec: Compression,
+        input: &'s [u8],
+        max_bytes: usize,
+    ) -> Result<&'s [u8], DecompressError> {
+        let mut stream = self.open(codec, input, max_bytes);
+        while stream.fill()? == Progress::More {}
+        Ok(self.window.unread())
+    }
+}
+
+/// One batch's records while they are decompressed.
+pub(crate) struct Stream<'s> {
+    /// What has been decompressed and not been used yet.
+    pub(crate) window: &'s mut Window,
+    decoder: Decoder<'s>,
+    codec: Compression,
+    max_bytes: usize,
+    /// How much of `max_bytes` has not been used up.
+    left_bytes: usize,
+}
+
+enum Decoder<'s> {
+    None(&'s [u8]),
+    Gzip(gzip::Decoder<'s>),
+    Snappy(snappy::Decoder<'s>),
+    Lz4(lz4::Decoder<'s>),
+    Zstd(zstd::Decoder<'s>),
+}
+
+/// Whether a stream has more to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It may have; a step need not give a byte.
+    More,
+    /// It has not, and all its own checks have been passed.
+    Ended,
+}
+
+/// Why a decoder stops; the caller knows which codec it is, and what the limit was.
+enum Fault {
+    Malformed,
+    TooLarge,
+}
+
+impl Stream<'_> {
+    /// Decompresses the next piece into the window.
+    pub(crate) fn fill(&mut self) -> Result<Progress, DecompressError> {
+        let before = self.window.unread().len();
+        let (window, left_bytes) = (&mut *self.window, self.left_bytes);
+        let progress = match &mut self.decoder {
+            Decoder::None(input) => Ok(window.write_all(std::mem::take(input))),
+            Decoder::Gzip(decoder) => decoder.fill(window),
+            Decoder::Snappy(decoder) => decoder.fill(window, left_bytes),
+            Decoder::Lz4(decoder) => decoder.fill(window),
+            Decoder::Zstd(decoder) => decoder.fill(window),
+        };
+        let produced = self.window.unread().len() - before;
+        let progress = progress.and_then(|progress| {
+            self.left_bytes = self.left_bytes.checked_sub(produced).ok_or(Fault::TooLarge)?;
+            Ok(progress)
+        });
+        progress.map_err(|fault| match fault {
+            Fault::Malformed => DecompressError::Malformed(self.codec),
+            Fault::TooLarge => DecompressError::TooLarge { max_bytes: self.max_bytes },
+        })
+    }
+}
+
+/// Appends `input` compressed to `out`. The levels are those that Kafka's clients take by default.
+pub(crate) fn compress(codec: Compression, input: &[u8], out: &mut Vec<u8>) {
+    match codec {
+        Compression::None => out.extend_from_slice(input),
+        Compression::Gzip => gzip::compress(input, out),
+        Compression::Snappy => snappy::compress(input, out),
+        Compression::Lz4 => lz4::compress(input, out),
+        Compression::Zstd => zstd::compress(input, out),
     }
 }

@@ -9,6 +9,7 @@
 mod batch;
 mod builder;
 mod compression;
+pub mod control;
 mod crc;
 mod header;
 mod records;
@@ -17,7 +18,7 @@ mod varint;
 
 pub use batch::{Batch, BatchError, Batches, batches};
 pub use builder::BatchBuilder;
-pub use compression::{Compression, Scratch, UnknownCodec};
+pub use compression::{Compression, DecompressError, Scratch, UnknownCodec};
 pub use header::{
     Attributes, BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH,
     NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, TimestampType,

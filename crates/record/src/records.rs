@@ -77,7 +77,7 @@ pub struct Record<'a> {
 
 /// A record's headers, in order. Iterating gives the same each time and cannot fail: they were checked when the record
 /// was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Headers<'a> {
     count: u32,
     bytes: &'a [u8],

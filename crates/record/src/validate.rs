@@ -19,7 +19,7 @@ mod walk;
 use std::fmt;
 
 use crate::batch::{Batch, BatchError};
-use crate::compression::{Compression, Scratch, UnknownCodec};
+use crate::compression::{Compression, DecompressError, Scratch, UnknownCodec};
 use crate::crc;
 use crate::header::{
     BATCH_OVERHEAD, BatchHeader, LENGTH_MIN_LEGACY, LOG_OVERHEAD, MAGIC_END, NO_PRODUCER_ID, TimestampType,
@@ -104,11 +104,6 @@ pub enum InvalidBatch {
         /// Bytes that it may have.
         max_bytes: usize,
     },
-    /// `MESSAGE_TOO_LARGE`: the records are larger than allowed once decompressed. A producer splits the batch then.
-    DecompressedTooLarge {
-        /// Bytes that they may have.
-        max_bytes: usize,
-    },
     /// `INVALID_RECORD`: there is no record, or the last offset is not that of so many records.
     Count {
         /// Records by the header.
@@ -131,6 +126,9 @@ pub enum InvalidBatch {
     },
     /// `INVALID_RECORD`: transactional, and without a producer id.
     TransactionalWithoutProducer,
+    /// `MESSAGE_TOO_LARGE` if the records are larger than allowed once they are decompressed, which makes a producer
+    /// split the batch; else `INVALID_RECORD`: they cannot be decompressed.
+    Decompress(DecompressError),
     /// `INVALID_RECORD`: the records cannot be read.
     Records(RecordsError),
     /// `INVALID_RECORD`: a record's offset delta is not its place in the batch.
@@ -194,7 +192,8 @@ impl InvalidBatch {
         const INVALID_RECORD: i16 = 87;
         match self {
             InvalidBatch::Corrupt(_) => CORRUPT_MESSAGE,
-            InvalidBatch::TooLarge { .. } | InvalidBatch::DecompressedTooLarge { .. } => MESSAGE_TOO_LARGE,
+            InvalidBatch::TooLarge { .. } => MESSAGE_TOO_LARGE,
+            InvalidBatch::Decompress(DecompressError::TooLarge { .. }) => MESSAGE_TOO_LARGE,
             InvalidBatch::ZstdBeforeVersion7 | InvalidBatch::UnknownCodec(_) => UNSUPPORTED_COMPRESSION_TYPE,
             InvalidBatch::Rejected(errors)
                 if errors.iter().any(|error| error.rejection != Rejection::NoKey) =>
@@ -233,9 +232,7 @@ impl fmt::Display for InvalidBatch {
             InvalidBatch::TooLarge { size_bytes, max_bytes } => {
                 write!(f, "the batch is {size_bytes} bytes and may be {max_bytes}")
             }
-            InvalidBatch::DecompressedTooLarge { max_bytes } => {
-                write!(f, "the records of the batch decompress to more than {max_bytes} bytes")
-            }
+            InvalidBatch::Decompress(error) => error.fmt(f),
             InvalidBatch::Count { records_count, last_offset_delta } => {
                 write!(f, "{records_count} records do not end at offset {last_offset_delta} of the batch")
             }
@@ -274,7 +271,7 @@ impl std::error::Error for InvalidBatch {}
 pub fn produce(
     bytes: &[u8],
     rules: &ProduceRules,
-    _scratch: &mut Scratch,
+    scratch: &mut Scratch,
 ) -> Result<ValidBatch, InvalidBatch> {
     let batch = only_batch(bytes, rules)?;
     let header = batch.header();
@@ -292,7 +289,7 @@ pub fn produce(
     let mut walk = Walk::new(header, rules);
     match compression {
         Compression::None => walk.whole(batch.body())?,
-        compressed => return Err(InvalidBatch::UnknownCodec(UnknownCodec(compressed.id()))),
+        codec => walk.stream(scratch.open(codec, batch.body(), rules.max_decompressed_bytes))?,
     }
     let (max_timestamp, mut offset_delta_of_max_timestamp) = walk.finish()?;
     if rules.timestamp_type == TimestampType::LogAppendTime {

@@ -6,6 +6,9 @@ use record::{
     TimestampType, batches, validate,
 };
 
+const CODECS: [Compression; 5] =
+    [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
+
 /// A record as the test keeps it.
 #[derive(Clone, Debug, PartialEq)]
 struct Kept {
@@ -72,18 +75,18 @@ fn rules() -> ProduceRules {
 #[test]
 fn records_come_back_as_they_were() {
     let mut random = Rng::with_seed(1);
-    for _ in 0..500 {
+    let mut scratch = record::Scratch::new();
+    for round in 0..1000 {
+        let codec = CODECS[round % 5];
         let base_offset = random.i64(0..1 << 40);
         let count = random.i64(1..60);
         let kept: Vec<Kept> = (0..count).map(|i| Kept::random(&mut random, base_offset + i)).collect();
-        let mut builder = BatchBuilder::new(Compression::None)
-            .base_offset(base_offset)
-            .partition_leader_epoch(5)
-            .producer(77, 3, 9);
+        let mut builder =
+            BatchBuilder::new(codec).base_offset(base_offset).partition_leader_epoch(5).producer(77, 3, 9);
         kept.iter().for_each(|record| record.push_to(&mut builder));
         let size = builder.size_bytes();
         let built = builder.build();
-        assert_eq!(built.len(), size);
+        assert!(codec != Compression::None || built.len() == size);
 
         let batch = record::Batch::parse(&built).unwrap();
         batch.verify_crc().unwrap();
@@ -92,7 +95,8 @@ fn records_come_back_as_they_were() {
         assert_eq!(header.last_sequence(), 9 + count as i32 - 1);
         assert_eq!(header.max_timestamp, kept.iter().map(|record| record.timestamp).max().unwrap());
         assert_eq!(header.to_bytes(), built[..61]);
-        let read: Vec<Kept> = batch.records().map(|record| Kept::of(&record.unwrap())).collect();
+        let records = batch.records_decompressed(&mut scratch, size).unwrap();
+        let read: Vec<Kept> = records.map(|record| Kept::of(&record.unwrap())).collect();
         assert_eq!(read, kept);
     }
 }
@@ -126,8 +130,8 @@ fn consecutive_batches_are_told_apart() {
 fn what_is_built_is_valid_and_stored_as_it_came() {
     let mut random = Rng::with_seed(2);
     let mut scratch = record::Scratch::new();
-    for _ in 0..200 {
-        let mut builder = BatchBuilder::new(Compression::None);
+    for round in 0..500 {
+        let mut builder = BatchBuilder::new(CODECS[round % 5]);
         let count = random.i64(1..60);
         let kept: Vec<Kept> = (0..count).map(|i| Kept::random(&mut random, i)).collect();
         kept.iter().for_each(|record| record.push_to(&mut builder));
@@ -149,7 +153,8 @@ fn what_is_built_is_valid_and_stored_as_it_came() {
         stored[..61].copy_from_slice(&valid.stamp(0, 0));
         let stored = record::Batch::parse(&stored).unwrap();
         stored.verify_crc().unwrap();
-        assert!(stored.records().all(|record| record.unwrap().timestamp == append_time.now_ms));
+        let mut records = stored.records_decompressed(&mut scratch, 1 << 24).unwrap();
+        assert!(records.all(|record| record.unwrap().timestamp == append_time.now_ms));
 
         let last = built.len() - 1;
         let mut damaged = built;

@@ -1,6 +1,7 @@
 //! The walk over a batch's records: one pass, in place, no allocation unless a record is at fault.
 
 use super::{InvalidBatch, ProduceRules, RecordError, Rejection};
+use crate::compression::{Progress, Stream};
 use crate::header::{BatchHeader, NO_TIMESTAMP, TimestampType};
 use crate::records::{RecordFault, RecordsError, record_at};
 
@@ -58,6 +59,25 @@ impl Walk {
         }
         if checked != bytes.len() {
             return Err(InvalidBatch::Records(RecordsError::TrailingBytes));
+        }
+        Ok(())
+    }
+
+    /// Checks the records of a compressed batch as they are decompressed.
+    pub(super) fn stream(&mut self, mut stream: Stream<'_>) -> Result<(), InvalidBatch> {
+        loop {
+            let progress = stream.fill().map_err(InvalidBatch::Decompress)?;
+            let checked = self.advance(stream.window.unread())?;
+            stream.window.consume(checked);
+            if self.index == self.records_count && !stream.window.unread().is_empty() {
+                return Err(InvalidBatch::Records(RecordsError::TrailingBytes));
+            }
+            if progress == Progress::Ended {
+                break;
+            }
+        }
+        if self.index < self.records_count {
+            return Err(self.malformed(RecordFault::Truncated));
         }
         Ok(())
     }

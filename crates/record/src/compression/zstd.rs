@@ -1,0 +1,62 @@
+//! Zstandard (RFC 8878).
+
+use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, compress_bound};
+
+use super::window::{ROOM_BYTES, Window};
+use super::{Fault, Progress};
+
+/// The largest window that a frame may ask for, as a power of two: 128 MiB, which is the library's own limit and so
+/// that of Kafka, and what its highest level uses. The memory is reserved when a frame begins and becomes real as
+/// output is written to it, so what is decompressed bounds it.
+const WINDOW_LOG_MAX: u32 = 27;
+/// The level that Kafka's clients take by default.
+const LEVEL: i32 = 3;
+
+/// The decoding context, once there is one.
+#[derive(Default)]
+pub(super) struct State(Option<DCtx<'static>>);
+
+pub(super) struct Decoder<'s> {
+    context: &'s mut DCtx<'static>,
+    input: InBuffer<'s>,
+}
+
+impl<'s> Decoder<'s> {
+    pub(super) fn new(state: &'s mut State, input: &'s [u8]) -> Decoder<'s> {
+        let context = state.0.get_or_insert_with(|| {
+            let mut context = DCtx::create();
+            let limited = context.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX));
+            limited.expect("the library's own limit is accepted");
+            context
+        });
+        let reset = context.reset(ResetDirective::SessionOnly);
+        reset.expect("a session can always be reset");
+        Decoder { context, input: InBuffer::around(input) }
+    }
+
+    pub(super) fn fill(&mut self, window: &mut Window) -> Result<Progress, Fault> {
+        let room = window.room(ROOM_BYTES);
+        let room_bytes = room.len();
+        let mut out = OutBuffer::around(room);
+        let used_before = self.input.pos();
+        let hint = self.context.decompress_stream(&mut out, &mut self.input).map_err(|_| Fault::Malformed)?;
+        let produced = out.pos();
+        let used = self.input.pos() - used_before;
+        window.filled(produced);
+        let all_used = self.input.pos() == self.input.src.len();
+        match hint {
+            0 if all_used => Ok(Progress::Ended),
+            // The frame needs more input and there is none, though there was room for what it held back.
+            _ if all_used && produced < room_bytes => Err(Fault::Malformed),
+            _ if used == 0 && produced == 0 => Err(Fault::Malformed),
+            _ => Ok(Progress::More),
+        }
+    }
+}
+
+pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) {
+    let at = out.len();
+    out.resize(at + compress_bound(input.len()), 0);
+    let length = zstd::bulk::compress_to_buffer(input, &mut out[at..], LEVEL);
+    out.truncate(at + length.expect("there is room for the worst case"));
+}
