@@ -3,6 +3,9 @@
 pub(crate) mod broker;
 pub(crate) mod clients;
 pub(crate) mod directory;
+pub(crate) mod member;
+pub(crate) mod proxy;
+pub(crate) mod wire;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -9,6 +9,11 @@
 mod harness;
 
 mod admin;
+mod crash;
+mod disk;
 mod groups;
+mod hostile;
 mod offsets;
 mod produce;
+mod restart;
+mod start;

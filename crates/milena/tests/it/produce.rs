@@ -1,16 +1,18 @@
 //! Producing: codecs, acknowledgements, sizes, order, idempotence.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 
-use crate::harness::broker::Broker;
+use crate::harness::broker::{Broker, free_port};
 use crate::harness::clients::{
     Producer, create_topic, id_of, ids, payload, read_all, read_partitions, reader, take, try_create_topic,
     watermarks,
 };
+use crate::harness::proxy::Proxy;
 use crate::harness::unique;
 
 use rdkafka::topic_partition_list::Offset;
@@ -213,6 +215,36 @@ fn five_requests_in_flight_are_appended_in_order() {
         2_000,
         100,
     );
+}
+
+/// Connections that are cut within requests and within answers: the producer sends again what it does not know to be
+/// there, and the broker takes each batch once.
+#[test]
+fn an_idempotent_producer_over_connections_that_break() {
+    let port = free_port();
+    let advertised = format!("PLAINTEXT://127.0.0.1:{port}");
+    let Some(broker) = Broker::own(&[("advertised.listeners", &advertised)]) else { return };
+    let proxy = Proxy::start(port, broker.bootstrap(), 3);
+    let topic = create_topic(broker.bootstrap(), "cut", 2, &[]);
+    let settings =
+        [("enable.idempotence", "true"), ("linger.ms", "1"), ("batch.num.messages", "50"), ("acks", "all")];
+    proxy.cut(true);
+    let producer = Producer::new(broker.bootstrap(), &settings);
+    for id in 0..10_000 {
+        producer.send(&topic, i32::from(id % 2 == 1), id, 200);
+        if id % 20 == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    let reports = producer.acknowledged();
+    proxy.cut(false);
+    assert_eq!(reports.len(), 10_000);
+    assert!(proxy.cuts() > 20, "the proxy cut {} connections only", proxy.cuts());
+    for partition in 0..2 {
+        let messages = read_all(broker.bootstrap(), &topic, partition);
+        let first = usize::try_from(partition).expect("small");
+        assert_eq!(ids(&messages), (first..10_000).step_by(2).collect::<Vec<_>>());
+    }
 }
 
 #[test]
