@@ -1,0 +1,64 @@
+//! A member of a classic group.
+
+use protocol::messages::describe_groups_response::DescribedGroupMember;
+use protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use protocol::{Bytes, Str};
+
+use crate::Token;
+
+/// A request that waits for the rest of its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parked {
+    pub(crate) token: Token,
+    pub(crate) api_version: i16,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) member_id: Str,
+    /// Set for a static member (KIP-345): who it is across restarts.
+    pub(crate) group_instance_id: Option<Str>,
+    pub(crate) client_id: Str,
+    pub(crate) client_host: Str,
+    pub(crate) rebalance_timeout_ms: i32,
+    pub(crate) session_timeout_ms: i32,
+    /// What the member supports, most preferred first. Invariant: no name twice.
+    pub(crate) protocols: Vec<JoinGroupRequestProtocol>,
+    /// What the leader assigned to it in this generation.
+    pub(crate) assignment: Bytes,
+    /// Whether it has not been through a join phase yet. It cannot send heartbeats, so it may time out
+    /// while its JoinGroup is parked; else clients that give up and try again would pile up.
+    pub(crate) is_new: bool,
+    pub(crate) awaiting_join: Option<Parked>,
+    pub(crate) awaiting_sync: Option<Parked>,
+}
+
+impl Member {
+    pub(crate) fn is_awaiting_join(&self) -> bool {
+        self.awaiting_join.is_some()
+    }
+
+    pub(crate) fn is_awaiting_sync(&self) -> bool {
+        self.awaiting_sync.is_some()
+    }
+
+    /// Whether it is the coordinator that the member waits for, not the reverse.
+    pub(crate) fn has_satisfied_heartbeat(&self) -> bool {
+        !self.is_new && (self.is_awaiting_join() || self.is_awaiting_sync())
+    }
+
+    pub(crate) fn metadata(&self, protocol_name: &str) -> Option<&Bytes> {
+        self.protocols.iter().find(|protocol| *protocol.name == *protocol_name).map(|p| &p.metadata)
+    }
+
+    pub(crate) fn describe(&self, metadata: Bytes) -> DescribedGroupMember {
+        DescribedGroupMember {
+            member_id: self.member_id.clone(),
+            group_instance_id: self.group_instance_id.clone(),
+            client_id: self.client_id.clone(),
+            client_host: self.client_host.clone(),
+            member_metadata: metadata,
+            member_assignment: self.assignment.clone(),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! One thing that happens to a classic group, and what all of these have in common.
+
+use protocol::messages::{JoinGroupResponse, SyncGroupResponse};
+use protocol::{Bytes, ErrorCode, Str};
+
+use crate::classic::{ClassicGroup, Member, Parked};
+use crate::timers::{Timer, Timers};
+use crate::{Reply, Settings, Token};
+
+/// A group, and all that a request to it or the passing of time may touch.
+pub(crate) struct Operation<'a> {
+    pub(crate) group: &'a mut ClassicGroup,
+    pub(crate) timers: &'a mut Timers,
+    pub(crate) settings: &'a Settings,
+    /// Replies to requests that need not wait any longer.
+    pub(crate) replies: &'a mut Vec<(Token, Reply)>,
+    pub(crate) now_ms: i64,
+}
+
+impl Operation<'_> {
+    pub(crate) fn schedule_session(&mut self, member_id: &Str, timeout_ms: i64) {
+        let timer = Timer::Session { group_id: self.group.group_id.clone(), member_id: member_id.clone() };
+        self.timers.schedule(timer, self.now_ms.saturating_add(timeout_ms));
+    }
+
+    /// Gives the member its session timeout anew.
+    pub(crate) fn restart_session(&mut self, member_id: &str) {
+        if let Some(member) = self.group.member(member_id) {
+            // The member's own text: that of a request would keep the request in memory.
+            let (member_id, timeout_ms) = (member.member_id.clone(), i64::from(member.session_timeout_ms));
+            self.schedule_session(&member_id, timeout_ms);
+        }
+    }
+
+    pub(crate) fn cancel_session(&mut self, member_id: &Str) {
+        let group_id = self.group.group_id.clone();
+        self.timers.cancel(&Timer::Session { group_id, member_id: member_id.clone() });
+    }
+
+    pub(crate) fn schedule_join(&mut self, timeout_ms: i64) {
+        let timer = Timer::Join { group_id: self.group.group_id.clone() };
+        self.timers.schedule(timer, self.now_ms.saturating_add(timeout_ms));
+    }
+
+    pub(crate) fn cancel_join(&mut self) {
+        self.timers.cancel(&Timer::Join { group_id: self.group.group_id.clone() });
+    }
+
+    pub(crate) fn schedule_sync(&mut self, timeout_ms: i64) {
+        let timer = Timer::Sync { group_id: self.group.group_id.clone() };
+        self.timers.schedule(timer, self.now_ms.saturating_add(timeout_ms));
+    }
+
+    pub(crate) fn cancel_sync(&mut self) {
+        self.timers.cancel(&Timer::Sync { group_id: self.group.group_id.clone() });
+    }
+
+    /// Cancels whatever the group waits for: it is to be deleted.
+    pub(crate) fn cancel_all(&mut self) {
+        let pending: Vec<Str> = self.group.pending_join.iter().cloned().collect();
+        for member_id in self.group.member_ids().iter().chain(&pending) {
+            self.cancel_session(member_id);
+        }
+        self.cancel_join();
+        self.cancel_sync();
+        self.timers.cancel(&Timer::StoreEmpty { group_id: self.group.group_id.clone() });
+    }
+
+    pub(crate) fn reply_join(&mut self, parked: Parked, response: JoinGroupResponse) {
+        let response = join_for_version(response, parked.api_version);
+        self.replies.push((parked.token, Reply::JoinGroup(response)));
+    }
+
+    pub(crate) fn reply_join_error(&mut self, parked: Parked, member_id: &Str, error: ErrorCode) {
+        self.reply_join(parked, join_error(member_id, error));
+    }
+
+    pub(crate) fn reply_sync_error(&mut self, parked: Parked, error: ErrorCode) {
+        self.replies.push((parked.token, Reply::SyncGroup(sync_error(error))));
+    }
+
+    /// Starts the sessions of a group that was loaded. One that is over its size, because the limit was
+    /// lowered, rebalances, so that its members can commit before some of them have to go.
+    pub(crate) fn begin_after_load(&mut self) {
+        for member_id in self.group.member_ids() {
+            self.restart_session(&member_id);
+        }
+        if self.group.members().len() > self.settings.group_max_size {
+            let append = self.prepare_rebalance();
+            assert!(append.is_none(), "the members have to join first");
+        }
+    }
+
+    /// Sends all who wait to look for the coordinator again.
+    pub(crate) fn resign(&mut self) {
+        for member_id in self.group.member_ids() {
+            if let Some(parked) = self.group.take_join(&member_id) {
+                self.reply_join_error(parked, &member_id, ErrorCode::NOT_COORDINATOR);
+            }
+            let member = self.group.member_mut(&member_id).expect("listed above");
+            if let Some(parked) = member.awaiting_sync.take() {
+                self.reply_sync_error(parked, ErrorCode::NOT_COORDINATOR);
+            }
+        }
+    }
+
+    /// Takes a member out of the group, and answers what it may have parked.
+    ///
+    /// A new member may time out, and any member may be removed by an administrator, with a request
+    /// parked. The client, if it is still there, starts over.
+    pub(crate) fn remove_member(&mut self, member_id: &Str) -> Option<Member> {
+        let member = self.group.remove_member(member_id);
+        self.cancel_session(member_id);
+        let member = member?;
+        if let Some(parked) = member.awaiting_join {
+            self.reply_join_error(parked, &Str::default(), ErrorCode::UNKNOWN_MEMBER_ID);
+        }
+        if let Some(parked) = member.awaiting_sync {
+            self.reply_sync_error(parked, ErrorCode::UNKNOWN_MEMBER_ID);
+        }
+        Some(member)
+    }
+}
+
+pub(crate) fn join_error(member_id: &Str, error: ErrorCode) -> JoinGroupResponse {
+    JoinGroupResponse { member_id: member_id.clone(), error_code: error, ..Default::default() }
+}
+
+pub(crate) fn sync_error(error: ErrorCode) -> SyncGroupResponse {
+    SyncGroupResponse { error_code: error, assignment: Bytes::new(), ..Default::default() }
+}
+
+/// The protocol name may be null from version 7 on, and must not be before.
+pub(crate) fn join_for_version(mut response: JoinGroupResponse, api_version: i16) -> JoinGroupResponse {
+    if api_version < 7 {
+        response.protocol_name.get_or_insert_default();
+    } else {
+        response.protocol_name = response.protocol_name.filter(|name| !name.is_empty());
+    }
+    response
+}

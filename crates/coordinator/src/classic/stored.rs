@@ -1,0 +1,108 @@
+//! A classic group as `__consumer_offsets` has it.
+
+use protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use protocol::records::GroupMetadataValue;
+use protocol::records::group_metadata_value::MemberMetadata;
+use protocol::{Bytes, EncodeError, Str};
+
+use crate::CoordinatorRecord;
+use crate::classic::{ClassicGroup, Member, State};
+
+impl ClassicGroup {
+    /// The record of the group with these assignments, one for each member in their order.
+    ///
+    /// # Errors
+    /// When a name is longer than the format can hold.
+    pub(crate) fn to_record(&self, assignments: &[(Str, Bytes)]) -> Result<CoordinatorRecord, EncodeError> {
+        assert_eq!(assignments.len(), self.members().len(), "an assignment for each member");
+        let members = self
+            .members()
+            .zip(assignments)
+            .map(|(member, (member_id, assignment))| {
+                assert_eq!(*member_id, member.member_id, "assignments in the order of the members");
+                MemberMetadata {
+                    member_id: member.member_id.clone(),
+                    group_instance_id: member.group_instance_id.clone(),
+                    client_id: member.client_id.clone(),
+                    client_host: member.client_host.clone(),
+                    rebalance_timeout: member.rebalance_timeout_ms,
+                    session_timeout: member.session_timeout_ms,
+                    subscription: self.selected_metadata(member),
+                    assignment: assignment.clone(),
+                }
+            })
+            .collect();
+        let value = GroupMetadataValue {
+            protocol_type: self.protocol_type.clone().unwrap_or_default(),
+            generation: self.generation_id,
+            protocol: self.protocol_name.clone(),
+            leader: self.leader.clone(),
+            current_state_timestamp: self.state_timestamp_ms.unwrap_or(-1),
+            members,
+        };
+        CoordinatorRecord::group_metadata(&self.group_id, &value)
+    }
+
+    /// The group that a record describes. Of the protocols that a member supports the log has only the
+    /// one that was chosen.
+    ///
+    /// # Errors
+    /// When the record names a member or a group instance twice, which no coordinator writes.
+    pub(crate) fn from_value(
+        group_id: Str,
+        value: GroupMetadataValue,
+    ) -> Result<ClassicGroup, DuplicateMember> {
+        let mut group = ClassicGroup::new(group_id, 0);
+        group.state = if value.members.is_empty() { State::Empty } else { State::Stable };
+        group.state_timestamp_ms =
+            (value.current_state_timestamp != -1).then_some(value.current_state_timestamp);
+        group.generation_id = value.generation;
+        group.protocol_type = Some(value.protocol_type.detached()).filter(|it| !it.is_empty());
+        group.protocol_name = value.protocol.as_ref().map(Str::detached);
+        group.stored = true;
+        let selected = group.protocol_name.clone().unwrap_or_default();
+        let protocol_type = value.protocol_type.detached();
+        for stored in value.members {
+            let member = member(&stored, &selected);
+            let known_instance =
+                member.group_instance_id.as_ref().is_some_and(|id| group.static_member_id(id).is_some());
+            if known_instance || group.member(&member.member_id).is_some() {
+                return Err(DuplicateMember);
+            }
+            group.add_member(member, &protocol_type);
+        }
+        if let Some(leader) = value.leader
+            && group.member(&leader).is_some()
+        {
+            group.leader = Some(leader.detached());
+        }
+        group.subscribed_topics = group.compute_subscribed_topics();
+        Ok(group)
+    }
+}
+
+/// A record of a group that has the same member twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DuplicateMember;
+
+fn member(stored: &MemberMetadata, selected: &Str) -> Member {
+    // Written before there was a timeout for rebalances.
+    let rebalance_timeout_ms =
+        if stored.rebalance_timeout == -1 { stored.session_timeout } else { stored.rebalance_timeout };
+    Member {
+        member_id: stored.member_id.detached(),
+        group_instance_id: stored.group_instance_id.as_ref().map(Str::detached),
+        client_id: stored.client_id.detached(),
+        client_host: stored.client_host.detached(),
+        rebalance_timeout_ms,
+        session_timeout_ms: stored.session_timeout,
+        protocols: vec![JoinGroupRequestProtocol {
+            name: selected.clone(),
+            metadata: Bytes::copy_from_slice(&stored.subscription),
+        }],
+        assignment: Bytes::copy_from_slice(&stored.assignment),
+        is_new: false,
+        awaiting_join: None,
+        awaiting_sync: None,
+    }
+}

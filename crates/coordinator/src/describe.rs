@@ -1,0 +1,70 @@
+//! ListGroups and DescribeGroups: what tools show.
+
+use protocol::messages::ListGroupsRequest;
+use protocol::messages::describe_groups_response::DescribedGroup;
+use protocol::messages::list_groups_response::ListedGroup;
+use protocol::{Bytes, ErrorCode, Str};
+
+use crate::GroupCoordinator;
+use crate::classic::State;
+use crate::group::GroupType;
+
+/// From this version on, a client is told that a group does not exist (KIP-1043). Before, such a group is
+/// in the state `Dead`.
+const GROUP_ID_NOT_FOUND_VERSION: i16 = 6;
+
+const DEAD: &str = "Dead";
+
+impl GroupCoordinator {
+    /// ListGroups, versions 0 to 5: the groups of this partition that have one of the states and one of
+    /// the types asked for, or all. Upper and lower case do not matter.
+    pub fn list_groups(&self, request: &ListGroupsRequest) -> Vec<ListedGroup> {
+        let matches = |filter: &[Str], name: &str| {
+            filter.is_empty() || filter.iter().any(|wanted| wanted.trim().eq_ignore_ascii_case(name))
+        };
+        let listed = self.groups.iter().filter_map(|(group_id, group)| {
+            let GroupType::Classic(classic) = &group.of_type;
+            let (state, type_name) = (classic.state().name(), group.of_type.name());
+            let wanted = matches(&request.states_filter, state) && matches(&request.types_filter, type_name);
+            wanted.then(|| ListedGroup {
+                group_id: group_id.clone(),
+                protocol_type: classic.protocol_type.clone().unwrap_or_default(),
+                group_state: Str::from_static(state),
+                group_type: Str::from_static(type_name),
+            })
+        });
+        listed.collect()
+    }
+
+    /// DescribeGroups for one group, versions 0 to 6. What the asker may do with the group is for the
+    /// shell to fill in.
+    pub fn describe_group(&self, group_id: &Str, api_version: i16) -> DescribedGroup {
+        let Some(group) = self.classic_group(group_id) else { return not_found(group_id, api_version) };
+        let stable = group.state() == State::Stable;
+        let members = group.members().map(|member| {
+            // Before the group is stable, the metadata may be of a protocol that is not chosen.
+            member.describe(if stable { group.selected_metadata(member) } else { Bytes::new() })
+        });
+        DescribedGroup {
+            group_id: group_id.clone(),
+            group_state: Str::from_static(group.state().name()),
+            protocol_type: group.protocol_type.clone().unwrap_or_default(),
+            protocol_data: group.protocol_name.clone().filter(|_| stable).unwrap_or_default(),
+            members: members.collect(),
+            ..Default::default()
+        }
+    }
+}
+
+fn not_found(group_id: &Str, api_version: i16) -> DescribedGroup {
+    let mut described = DescribedGroup {
+        group_id: group_id.clone(),
+        group_state: Str::from_static(DEAD),
+        ..Default::default()
+    };
+    if api_version >= GROUP_ID_NOT_FOUND_VERSION {
+        described.error_code = ErrorCode::GROUP_ID_NOT_FOUND;
+        described.error_message = Some(Str::from(format!("Group {group_id} not found.")));
+    }
+    described
+}

@@ -1,0 +1,95 @@
+//! Offsets do not outlive their group for ever, and neither do groups that nothing is known of.
+
+use protocol::Str;
+
+use crate::classic::{ClassicGroup, State};
+use crate::group::{Group, GroupType};
+use crate::offsets::{CommittedOffset, OffsetKey};
+use crate::timers::Timer;
+use crate::{Append, CoordinatorRecord, GroupCoordinator, Output};
+
+/// From when on the retention time of an offset runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RetentionStart {
+    /// From the time at which the group lost its last member.
+    GroupEmptySince(i64),
+    /// From its commit.
+    Commit,
+}
+
+impl GroupCoordinator {
+    /// Deletes the offsets whose time is over, and the groups that are left with nothing.
+    pub(crate) fn expire_offsets(&mut self, now_ms: i64) -> Output {
+        let next_ms = now_ms.saturating_add(self.settings.offsets_retention_check_interval_ms);
+        self.timers.schedule(Timer::Expiration, next_ms);
+        let mut records = Vec::new();
+        for (group_id, group) in &self.groups {
+            let GroupType::Classic(classic) = &group.of_type;
+            let nothing_left = self.expire_offsets_of(group_id, group, now_ms, &mut records);
+            // A client that was told its member id a moment ago is about to join.
+            if nothing_left && classic.state() == State::Empty && classic.pending_join.is_empty() {
+                records.push(CoordinatorRecord::group_tombstone(group_id));
+            }
+        }
+        let append = Append::deletion(records, self.settings.deletion_batch_max_bytes);
+        self.given_out(Output { append, ..Output::default() })
+    }
+
+    /// Whether the group is left without offsets.
+    fn expire_offsets_of(
+        &self,
+        group_id: &Str,
+        group: &Group,
+        now_ms: i64,
+        records: &mut Vec<CoordinatorRecord>,
+    ) -> bool {
+        let GroupType::Classic(classic) = &group.of_type;
+        let mut nothing_left = self.pending_offsets.of_group(group_id).next().is_none();
+        let start = classic.retention_start();
+        for (topic, partitions) in group.offsets.topics() {
+            for (&partition, offset) in partitions {
+                let key = || OffsetKey { group_id: group_id.clone(), topic: topic.clone(), partition };
+                let expired = start.is_some_and(|start| self.is_expired(offset, start, now_ms))
+                    && !classic.is_subscribed_to(topic)
+                    && !self.pending_offsets.contains(&key());
+                if expired {
+                    records.push(CoordinatorRecord::offset_tombstone(group_id, topic, partition));
+                } else {
+                    nothing_left = false;
+                }
+            }
+        }
+        nothing_left
+    }
+
+    fn is_expired(&self, offset: &CommittedOffset, start: RetentionStart, now_ms: i64) -> bool {
+        if let Some(expire_timestamp_ms) = offset.expire_timestamp_ms {
+            return now_ms >= expire_timestamp_ms;
+        }
+        let start_ms = match start {
+            RetentionStart::GroupEmptySince(start_ms) => start_ms,
+            RetentionStart::Commit => offset.commit_timestamp_ms,
+        };
+        now_ms.saturating_sub(start_ms) >= self.settings.offsets_retention_ms()
+    }
+}
+
+impl ClassicGroup {
+    /// From when on the group's offsets are not needed, or `None` if they are: a group with members keeps
+    /// its offsets however long it is idle, except, for consumers, those of topics that it does not read.
+    fn retention_start(&self) -> Option<RetentionStart> {
+        if self.protocol_type.is_none() {
+            return Some(RetentionStart::Commit);
+        }
+        match self.state() {
+            // Written by a Kafka that did not keep the time: the commit is all there is.
+            State::Empty => {
+                Some(self.state_timestamp_ms.map_or(RetentionStart::Commit, RetentionStart::GroupEmptySince))
+            }
+            State::Stable if self.uses_consumer_protocol() && self.knows_subscribed_topics() => {
+                Some(RetentionStart::Commit)
+            }
+            _ => None,
+        }
+    }
+}

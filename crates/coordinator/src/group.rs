@@ -1,0 +1,51 @@
+//! A group of any type, with its offsets.
+
+use protocol::Str;
+
+use crate::classic::ClassicGroup;
+use crate::offsets::Offsets;
+
+/// The type of a group decides what is known of its members.
+#[derive(Debug)]
+pub(crate) enum GroupType {
+    Classic(ClassicGroup),
+}
+
+impl GroupType {
+    /// The name that tools show and filter by.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            GroupType::Classic(_) => "classic",
+        }
+    }
+}
+
+/// A group and how far it has read. Offsets alone are a group too: an empty classic group without a
+/// protocol type, which consumers that assign their partitions themselves need no more than.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) of_type: GroupType,
+    pub(crate) offsets: Offsets,
+}
+
+impl Group {
+    pub(crate) fn new_classic(group_id: Str, now_ms: i64) -> Group {
+        Group {
+            of_type: GroupType::Classic(ClassicGroup::new(group_id, now_ms)),
+            offsets: Offsets::default(),
+        }
+    }
+
+    /// A group that is known by its offsets only. Nothing depends on when it came to be.
+    pub(crate) fn with_offsets_only(group_id: Str) -> Group {
+        let mut group = ClassicGroup::new(group_id, 0);
+        group.state_timestamp_ms = None;
+        Group { of_type: GroupType::Classic(group), offsets: Offsets::default() }
+    }
+
+    /// Whether nothing would be lost with the group.
+    pub(crate) fn is_vacant(&self) -> bool {
+        let GroupType::Classic(group) = &self.of_type;
+        group.is_vacant() && self.offsets.is_empty()
+    }
+}

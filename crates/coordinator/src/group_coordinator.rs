@@ -1,0 +1,324 @@
+//! The coordinator of the groups in one partition of `__consumer_offsets`.
+
+use std::collections::BTreeMap;
+
+use protocol::messages::{
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, LeaveGroupRequest, LeaveGroupResponse,
+    SyncGroupRequest,
+};
+use protocol::{ErrorCode, Str};
+
+use crate::classic::{
+    ClassicGroup, Operation, Parked, identities, join_error, join_for_version, leave_for_version,
+    member_response, sync_error,
+};
+use crate::group::{Group, GroupType};
+use crate::offsets::PendingOffsets;
+use crate::output::Then;
+use crate::timers::{Timer, Timers};
+use crate::{Append, Output, Reply, RequestContext, Settings, SkippedRecords, StoredRecord, Token};
+
+/// The state of the groups in one partition of `__consumer_offsets`, and the rules by which it changes.
+/// See the crate's documentation for how it is driven.
+///
+/// Times (`now_ms`) are milliseconds since the epoch and should not go backwards; sessions and
+/// retention are measured by them.
+#[derive(Debug)]
+pub struct GroupCoordinator {
+    pub(crate) settings: Settings,
+    pub(crate) groups: BTreeMap<Str, Group>,
+    pub(crate) pending_offsets: PendingOffsets,
+    pub(crate) timers: Timers,
+    pub(crate) skipped: SkippedRecords,
+    /// Whether an append was given out whose outcome is not known. Nothing may be decided meanwhile.
+    append_in_flight: bool,
+}
+
+impl GroupCoordinator {
+    pub(crate) fn new(settings: Settings) -> GroupCoordinator {
+        GroupCoordinator {
+            settings,
+            groups: BTreeMap::new(),
+            pending_offsets: PendingOffsets::default(),
+            timers: Timers::default(),
+            skipped: SkippedRecords::default(),
+            append_in_flight: false,
+        }
+    }
+
+    /// The records that were met on loading and that this coordinator does not keep.
+    pub fn skipped_records(&self) -> &SkippedRecords {
+        &self.skipped
+    }
+
+    /// JoinGroup, versions 0 to 9. The reply comes at once, or when the group has gathered.
+    pub fn join_group(
+        &mut self,
+        token: Token,
+        context: &RequestContext,
+        mut request: JoinGroupRequest,
+        now_ms: i64,
+    ) -> Output {
+        self.assert_ready();
+        let parked = Parked { token, api_version: context.api_version };
+        if let Err(error) = self.validate_join(&request) {
+            let response = join_error(&request.member_id, error);
+            return Output::reply(token, Reply::JoinGroup(join_for_version(response, context.api_version)));
+        }
+        if context.api_version == 0 {
+            request.rebalance_timeout_ms = request.session_timeout_ms;
+        }
+        let group_id = request.group_id.clone();
+        if !self.groups.contains_key(&group_id) {
+            let group_id = group_id.detached();
+            self.groups.insert(group_id.clone(), Group::new_classic(group_id, now_ms));
+        }
+        let output = self.operate(&group_id, now_ms, |operation| operation.join(parked, context, request));
+        self.drop_vacant(&group_id);
+        output
+    }
+
+    fn validate_join(&self, request: &JoinGroupRequest) -> Result<(), ErrorCode> {
+        if request.group_id.is_empty() {
+            return Err(ErrorCode::INVALID_GROUP_ID);
+        }
+        let allowed = self.settings.group_min_session_timeout_ms..=self.settings.group_max_session_timeout_ms;
+        if !allowed.contains(&request.session_timeout_ms) {
+            return Err(ErrorCode::INVALID_SESSION_TIMEOUT);
+        }
+        // Only who has no member id yet may found a group.
+        if !request.member_id.is_empty() && !self.groups.contains_key(&request.group_id) {
+            return Err(ErrorCode::UNKNOWN_MEMBER_ID);
+        }
+        Ok(())
+    }
+
+    /// SyncGroup, versions 0 to 5. The reply comes at once, or when the leader has handed in the
+    /// assignments and they are stored.
+    pub fn sync_group(
+        &mut self,
+        token: Token,
+        context: &RequestContext,
+        request: &SyncGroupRequest,
+        now_ms: i64,
+    ) -> Output {
+        self.assert_ready();
+        let error = if context.api_version >= 5
+            && (request.protocol_type.is_none() || request.protocol_name.is_none())
+        {
+            ErrorCode::INCONSISTENT_GROUP_PROTOCOL
+        } else if request.group_id.is_empty() {
+            ErrorCode::INVALID_GROUP_ID
+        } else if !self.groups.contains_key(&request.group_id) {
+            ErrorCode::UNKNOWN_MEMBER_ID
+        } else {
+            let parked = Parked { token, api_version: context.api_version };
+            return self.operate(&request.group_id, now_ms, |operation| operation.sync(parked, request));
+        };
+        Output::reply(token, Reply::SyncGroup(sync_error(error)))
+    }
+
+    /// Heartbeat, versions 0 to 4. It never waits. (Until the partition is loaded, the shell answers
+    /// without an error: the member need not do anything.)
+    pub fn heartbeat(&mut self, request: &HeartbeatRequest, now_ms: i64) -> HeartbeatResponse {
+        let error_code = if request.group_id.is_empty() {
+            ErrorCode::INVALID_GROUP_ID
+        } else {
+            let mut replies = Vec::new();
+            match self.operation(&request.group_id, &mut replies, now_ms) {
+                Some(mut operation) => operation.heartbeat(request).err().unwrap_or_default(),
+                None => ErrorCode::UNKNOWN_MEMBER_ID,
+            }
+        };
+        HeartbeatResponse { error_code, ..Default::default() }
+    }
+
+    /// LeaveGroup, versions 0 to 5.
+    pub fn leave_group(
+        &mut self,
+        token: Token,
+        context: &RequestContext,
+        request: LeaveGroupRequest,
+        now_ms: i64,
+    ) -> Output {
+        self.assert_ready();
+        let leaving = identities(&request.member_id, request.members, context.api_version);
+        let mut output = Output::default();
+        let (response, append) = if request.group_id.is_empty() {
+            let error_code = ErrorCode::INVALID_GROUP_ID;
+            (LeaveGroupResponse { error_code, ..Default::default() }, None)
+        } else {
+            match self.operation(&request.group_id, &mut output.replies, now_ms) {
+                Some(mut operation) => operation.leave(&leaving),
+                None => {
+                    let unknown = |member| member_response(member, ErrorCode::UNKNOWN_MEMBER_ID);
+                    let members = leaving.iter().map(unknown).collect();
+                    (LeaveGroupResponse { members, ..Default::default() }, None)
+                }
+            }
+        };
+        let reply = Reply::LeaveGroup(leave_for_version(response, context.api_version));
+        match append {
+            Some(append) => output.append = Some(append.with_reply(token, reply)),
+            None => output.replies.push((token, reply)),
+        }
+        self.drop_vacant(&request.group_id);
+        self.given_out(output)
+    }
+
+    /// When [`tick`](Self::tick) has something to do next, in milliseconds since the epoch.
+    pub fn next_deadline_ms(&self) -> Option<i64> {
+        self.timers.next_deadline_ms()
+    }
+
+    /// Does what has fallen due: sessions and rebalances that time out, offsets that expire. One append
+    /// at a time, so call it again until [`next_deadline_ms`](Self::next_deadline_ms) lies ahead.
+    pub fn tick(&mut self, now_ms: i64) -> Output {
+        self.assert_ready();
+        let mut output = Output::default();
+        while output.append.is_none() {
+            let Some(timer) = self.timers.pop_due(now_ms) else { break };
+            let due = self.expire(&timer, now_ms);
+            output.replies.extend(due.replies);
+            output.append = due.append;
+        }
+        self.given_out(output)
+    }
+
+    fn expire(&mut self, timer: &Timer, now_ms: i64) -> Output {
+        let group_id = match timer {
+            Timer::Session { group_id, .. } => group_id,
+            Timer::Join { group_id } | Timer::Sync { group_id } | Timer::StoreEmpty { group_id } => group_id,
+            Timer::Expiration => return self.expire_offsets(now_ms),
+        };
+        let output = self.operate(group_id, now_ms, |operation| match timer {
+            Timer::Session { member_id, .. } => operation.expire_session(member_id),
+            Timer::Join { .. } => operation.expire_join(),
+            Timer::Sync { .. } => operation.expire_sync(),
+            Timer::StoreEmpty { .. } => operation.store_empty_again(),
+            Timer::Expiration => unreachable!("answered above"),
+        });
+        self.drop_vacant(group_id);
+        output
+    }
+
+    /// The append's records are in the log, the first of them at `base_offset`: they take effect.
+    pub fn append_succeeded(&mut self, mut append: Append, base_offset: i64, now_ms: i64) -> Output {
+        assert!(self.append_in_flight, "an append is answered once");
+        self.append_in_flight = false;
+        let mut output = Output::default();
+        match append.then {
+            Then::Replay => {
+                for (record, offset) in append.records.into_iter().zip(base_offset..) {
+                    self.replay(StoredRecord::new(offset, record)).expect("own records are readable");
+                }
+                if let Some(records) = append.rest.pop_front() {
+                    output.append = Some(Append { records, then: Then::Replay, ..append });
+                    return self.given_out(output);
+                }
+            }
+            Then::Stabilize { group_id, assignments } => {
+                self.in_flight(&group_id, &mut output.replies, now_ms).stabilize(assignments);
+            }
+            Then::ReplaceStaticMember { group } => {
+                let group_id = group.group_id.clone();
+                self.in_flight(&group_id, &mut output.replies, now_ms).static_member_replaced(*group);
+            }
+            Then::StoreEmpty { group_id } => {
+                self.in_flight(&group_id, &mut output.replies, now_ms).group.mark_stored();
+            }
+        }
+        output.replies.extend(append.reply);
+        output
+    }
+
+    /// The append's records are not in the log, because of `error`: persisted state stays as it is, and
+    /// who waited for them is told.
+    pub fn append_failed(&mut self, append: Append, error: ErrorCode, now_ms: i64) -> Output {
+        assert!(self.append_in_flight, "an append is answered once");
+        self.append_in_flight = false;
+        tracing::warn!(error = error.name(), records = append.records.len(), "group records were not stored");
+        let mut output = Output::default();
+        match append.then {
+            Then::Stabilize { group_id, .. } => {
+                let mut operation = self.in_flight(&group_id, &mut output.replies, now_ms);
+                output.append = operation.assignment_not_stored(error);
+            }
+            Then::StoreEmpty { group_id } => {
+                self.in_flight(&group_id, &mut output.replies, now_ms).empty_not_stored();
+            }
+            Then::Replay | Then::ReplaceStaticMember { .. } => {}
+        }
+        let reply = append.reply.map(|(token, reply)| (token, reply.into_error(error)));
+        output.replies.extend(reply);
+        self.given_out(output)
+    }
+
+    /// Gives the groups up, to another broker or at the end of the process: whoever waits is told to look
+    /// for the coordinator again.
+    pub fn resign(mut self) -> Vec<(Token, Reply)> {
+        let mut replies = Vec::new();
+        for group_id in self.groups.keys().cloned().collect::<Vec<_>>() {
+            if let Some(mut operation) = self.operation(&group_id, &mut replies, 0) {
+                operation.resign();
+            }
+        }
+        replies
+    }
+
+    /// Runs `decide` on a group that exists.
+    fn operate(
+        &mut self,
+        group_id: &Str,
+        now_ms: i64,
+        decide: impl FnOnce(&mut Operation<'_>) -> Option<Append>,
+    ) -> Output {
+        let mut output = Output::default();
+        if let Some(mut operation) = self.operation(group_id, &mut output.replies, now_ms) {
+            output.append = decide(&mut operation);
+        }
+        self.given_out(output)
+    }
+
+    pub(crate) fn operation<'a>(
+        &'a mut self,
+        group_id: &str,
+        replies: &'a mut Vec<(Token, Reply)>,
+        now_ms: i64,
+    ) -> Option<Operation<'a>> {
+        let GroupType::Classic(group) = &mut self.groups.get_mut(group_id)?.of_type;
+        Some(Operation { group, timers: &mut self.timers, settings: &self.settings, replies, now_ms })
+    }
+
+    /// The group that an append is about. Nothing happens to it while the append is under way.
+    fn in_flight<'a>(
+        &'a mut self,
+        group_id: &str,
+        replies: &'a mut Vec<(Token, Reply)>,
+        now_ms: i64,
+    ) -> Operation<'a> {
+        self.operation(group_id, replies, now_ms).expect("the group is there as long as its append")
+    }
+
+    pub(crate) fn classic_group(&self, group_id: &str) -> Option<&ClassicGroup> {
+        let GroupType::Classic(group) = &self.groups.get(group_id)?.of_type;
+        Some(group)
+    }
+
+    /// Forgets a group of which nothing is stored and in which no one is: anyone may name a group.
+    fn drop_vacant(&mut self, group_id: &str) {
+        if self.groups.get(group_id).is_some_and(Group::is_vacant) {
+            self.groups.remove(group_id);
+        }
+    }
+
+    /// Remembers that an append leaves.
+    pub(crate) fn given_out(&mut self, output: Output) -> Output {
+        self.append_in_flight |= output.append.is_some();
+        output
+    }
+
+    pub(crate) fn assert_ready(&self) {
+        assert!(!self.append_in_flight, "the outcome of the last append comes before anything else");
+    }
+}

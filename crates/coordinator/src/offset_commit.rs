@@ -1,0 +1,163 @@
+//! OffsetCommit: how far a group has read.
+
+use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+use protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
+use protocol::records::{OffsetCommitKey, OffsetCommitValue};
+use protocol::{ErrorCode, Str};
+
+use crate::classic::{ClassicGroup, State};
+use crate::output::Then;
+use crate::{Append, CoordinatorRecord, GroupCoordinator, Output, Reply, RequestContext, Token};
+
+/// From this version on, a client knows that groups may be missing.
+const GROUP_ID_NOT_FOUND_VERSION: i16 = 9;
+
+impl GroupCoordinator {
+    /// OffsetCommit, versions 2 to 10.
+    ///
+    /// The shell has left out the topics and partitions that do not exist, and has set the name and the
+    /// id of the others in every version: the offset is stored under the name, together with the id.
+    /// The response has both.
+    pub fn offset_commit(
+        &mut self,
+        token: Token,
+        context: &RequestContext,
+        request: &OffsetCommitRequest,
+        now_ms: i64,
+    ) -> Output {
+        self.assert_ready();
+        if let Err(error) = self.validate_offset_commit(context, request) {
+            return Output::reply(token, Reply::OffsetCommit(refused(request, error)));
+        }
+        self.keep_session_alive(request, now_ms);
+        let mut records = Vec::new();
+        let mut response = OffsetCommitResponse::default();
+        for topic in &request.topics {
+            let mut topic_response = topic_response(topic);
+            for partition in &topic.partitions {
+                let record = self.commit_record(request, topic, partition, now_ms);
+                let error_code = record.as_ref().err().copied().unwrap_or_default();
+                records.extend(record);
+                topic_response.partitions.push(partition_response(partition, error_code));
+            }
+            response.topics.push(topic_response);
+        }
+        let reply = Reply::OffsetCommit(response);
+        if records.is_empty() {
+            return Output::reply(token, reply);
+        }
+        self.given_out(Output::append(Append::new(records, Then::Replay).with_reply(token, reply)))
+    }
+
+    fn validate_offset_commit(
+        &self,
+        context: &RequestContext,
+        request: &OffsetCommitRequest,
+    ) -> Result<(), ErrorCode> {
+        let generation_id = request.generation_id_or_member_epoch;
+        match self.classic_group(&request.group_id) {
+            Some(group) => group.validate_offset_commit(
+                &request.member_id,
+                request.group_instance_id.as_ref(),
+                generation_id,
+            ),
+            // Without a generation it is an administrator, or a consumer that is in no group.
+            None if generation_id < 0 => Ok(()),
+            None if context.api_version >= GROUP_ID_NOT_FOUND_VERSION => Err(ErrorCode::GROUP_ID_NOT_FOUND),
+            None => Err(ErrorCode::ILLEGAL_GENERATION),
+        }
+    }
+
+    /// A member that commits is alive.
+    fn keep_session_alive(&mut self, request: &OffsetCommitRequest, now_ms: i64) {
+        let mut replies = Vec::new();
+        if let Some(mut operation) = self.operation(&request.group_id, &mut replies, now_ms)
+            && matches!(operation.group.state(), State::Stable | State::PreparingRebalance { .. })
+        {
+            operation.restart_session(&request.member_id);
+        }
+    }
+
+    /// # Errors
+    /// What the partition is answered with.
+    fn commit_record(
+        &self,
+        request: &OffsetCommitRequest,
+        topic: &OffsetCommitRequestTopic,
+        partition: &OffsetCommitRequestPartition,
+        now_ms: i64,
+    ) -> Result<CoordinatorRecord, ErrorCode> {
+        let metadata = partition.committed_metadata.clone().unwrap_or_default();
+        if metadata.encode_utf16().count() > self.settings.offset_metadata_max_bytes {
+            return Err(ErrorCode::OFFSET_METADATA_TOO_LARGE);
+        }
+        let expire_timestamp = match request.retention_time_ms {
+            -1 => -1,
+            retention_time_ms => now_ms.saturating_add(retention_time_ms),
+        };
+        let key = OffsetCommitKey {
+            group: request.group_id.clone(),
+            topic: topic.name.clone(),
+            partition: partition.partition_index,
+        };
+        let value = OffsetCommitValue {
+            offset: partition.committed_offset,
+            leader_epoch: partition.committed_leader_epoch,
+            metadata,
+            commit_timestamp: now_ms,
+            expire_timestamp,
+            topic_id: topic.topic_id,
+        };
+        CoordinatorRecord::offset_commit(&key, &value).map_err(|_| ErrorCode::UNKNOWN_SERVER_ERROR)
+    }
+}
+
+impl ClassicGroup {
+    /// That a commit comes from a member of this generation, or, where there are no members, from someone
+    /// who does not claim to be one. Anyone else may be a member of an earlier generation whose partition
+    /// has another owner by now.
+    fn validate_offset_commit(
+        &self,
+        member_id: &str,
+        group_instance_id: Option<&Str>,
+        generation_id: i32,
+    ) -> Result<(), ErrorCode> {
+        if generation_id < 0 && self.state() == State::Empty {
+            return Ok(());
+        }
+        if generation_id >= 0 || !member_id.is_empty() || group_instance_id.is_some() {
+            self.validate_member(member_id, group_instance_id)?;
+            if generation_id != self.generation_id {
+                return Err(ErrorCode::ILLEGAL_GENERATION);
+            }
+        } else if self.state() != State::Empty {
+            return Err(ErrorCode::UNKNOWN_MEMBER_ID);
+        }
+        // It has joined but has no assignment yet, so there is nothing it could have read.
+        if self.state() == State::CompletingRebalance {
+            return Err(ErrorCode::REBALANCE_IN_PROGRESS);
+        }
+        Ok(())
+    }
+}
+
+fn refused(request: &OffsetCommitRequest, error: ErrorCode) -> OffsetCommitResponse {
+    let topics = request.topics.iter().map(|topic| {
+        let partitions =
+            topic.partitions.iter().map(|partition| partition_response(partition, error)).collect();
+        OffsetCommitResponseTopic { partitions, ..topic_response(topic) }
+    });
+    OffsetCommitResponse { topics: topics.collect(), ..Default::default() }
+}
+
+fn topic_response(topic: &OffsetCommitRequestTopic) -> OffsetCommitResponseTopic {
+    OffsetCommitResponseTopic { name: topic.name.clone(), topic_id: topic.topic_id, ..Default::default() }
+}
+
+fn partition_response(
+    partition: &OffsetCommitRequestPartition,
+    error_code: ErrorCode,
+) -> OffsetCommitResponsePartition {
+    OffsetCommitResponsePartition { partition_index: partition.partition_index, error_code }
+}

@@ -1,0 +1,19 @@
+//! Which partition of `__consumer_offsets` a group lives in.
+
+/// The partition of `__consumer_offsets` that holds `group_id`: the absolute value of Java's
+/// `String.hashCode`, modulo the number of partitions. Kafka's brokers compute the same, so a group
+/// stays where it is when a Kafka directory is taken over.
+///
+/// The absolute value is that of Kafka's `Utils.abs`: zero for the smallest integer, which has none.
+/// It is not the hash with its sign bit cleared; the two differ for every negative hash.
+///
+/// `partition_count` must be positive.
+pub fn partition_for(group_id: &str, partition_count: i32) -> i32 {
+    assert!(partition_count > 0, "__consumer_offsets has partitions");
+    java_hash_code(group_id).checked_abs().unwrap_or(0) % partition_count
+}
+
+/// `String.hashCode`, which runs over UTF-16 code units, not over bytes or characters.
+fn java_hash_code(string: &str) -> i32 {
+    string.encode_utf16().fold(0, |hash: i32, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
+}
