@@ -17,6 +17,8 @@ mod modules;
 mod names;
 #[path = "codegen/notation.rs"]
 mod notation;
+#[path = "codegen/samples.rs"]
+mod samples;
 #[path = "codegen/structs.rs"]
 mod structs;
 
@@ -36,6 +38,9 @@ fn main() {
     write(&out.join("messages.rs"), &modules::define(&messages));
     let records = read_directory(&schemas.join("records"));
     write(&out.join("records.rs"), &modules::define(&records));
+    let groups = [("messages", messages.as_slice()), ("records", records.as_slice())];
+    write(&out.join("every_message.rs"), &samples::list(&groups));
+    write(&out.join("samples.rs"), &samples::define(&groups));
 }
 
 fn read_directory(directory: &Path) -> Vec<Message> {

@@ -1,0 +1,9 @@
+//! The messages against themselves, against another implementation, and against what Kafka writes.
+
+mod another_crate;
+mod captured;
+mod round_trip;
+mod sample;
+
+include!(concat!(env!("OUT_DIR"), "/every_message.rs"));
+use every_message;
