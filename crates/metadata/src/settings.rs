@@ -25,7 +25,7 @@ mod value;
 use std::collections::BTreeMap;
 
 pub use broker_config::BrokerConfig;
-pub use check::{check_broker, check_dynamic_broker, check_topic};
+pub use check::{check_broker, check_dynamic_broker, check_group, check_topic};
 pub use document::document;
 pub use layers::{Layers, Resolved, Source, Synonym};
 pub use listeners::Listener;

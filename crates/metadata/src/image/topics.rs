@@ -176,6 +176,8 @@ impl Topics {
         if self.by_name.contains_key(&*name) || self.by_id.contains_key(&id) {
             return false;
         }
+        // The name may be a slice of a whole request, which must not live as long as the topic.
+        let name = name.detached();
         if let Some(metric_name) = metric_name(&name) {
             self.by_metric_name.insert(metric_name.into(), name.clone());
         }

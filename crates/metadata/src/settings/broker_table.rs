@@ -57,9 +57,8 @@ group: fewer rebalances for a later start.",
         Type::String,
         "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT",
     )
-    .per_broker()
     .doc("The security protocol of each listener name, as NAME:PROTOCOL. Milena speaks PLAINTEXT."),
-    broker("listeners", Type::List, "PLAINTEXT://127.0.0.1:9092").per_broker().doc(
+    broker("listeners", Type::List, "PLAINTEXT://127.0.0.1:9092").doc(
         "The addresses to listen on, as NAME://host:port. 0.0.0.0 or no host is every address of the \
 machine. By default only this machine itself can connect.",
     ),

@@ -1,7 +1,7 @@
 //! Checks of whole sets of settings.
 
 use super::broker_config::{is_only_voter, node_id};
-use super::{BrokerConfig, Configs, InvalidSetting, Objection, Scope, Setting, find, nearest};
+use super::{BrokerConfig, Configs, InvalidSetting, Objection, Scope, Setting, Update, find, nearest};
 
 /// Checks the settings that a topic would have.
 ///
@@ -33,14 +33,29 @@ pub fn check_topic(configs: &Configs) -> Result<Vec<Objection>, InvalidSetting> 
     Ok(warnings)
 }
 
-/// Checks settings that a client sets for a running broker, or for all.
+/// Checks the settings that a group would have.
+///
+/// Returns what to warn of.
+///
+/// # Errors
+/// As [`check_topic`].
+pub fn check_group(configs: &Configs) -> Result<Vec<Objection>, InvalidSetting> {
+    let mut warnings = Vec::new();
+    for (name, value) in configs {
+        let setting = find(Scope::Group, name).ok_or_else(|| unknown(Scope::Group, name))?;
+        warnings.extend(check_one(setting, value)?);
+    }
+    Ok(warnings)
+}
+
+/// Checks settings that a client sets for a running broker, or, where `all_brokers`, for all.
 ///
 /// Returns what to warn of.
 ///
 /// # Errors
 /// The first setting that is unknown or read-only, has a value it cannot take, or that Milena
 /// refuses.
-pub fn check_dynamic_broker(configs: &Configs) -> Result<Vec<Objection>, InvalidSetting> {
+pub fn check_dynamic_broker(configs: &Configs, all_brokers: bool) -> Result<Vec<Objection>, InvalidSetting> {
     let mut warnings = Vec::new();
     for (name, value) in configs {
         let setting = find(Scope::Broker, name).ok_or_else(|| unknown(Scope::Broker, name))?;
@@ -48,6 +63,12 @@ pub fn check_dynamic_broker(configs: &Configs) -> Result<Vec<Objection>, Invalid
             let message = format!(
                 "Cannot update these configs dynamically: {name}. Set it where the broker is started, and \
                  restart it."
+            );
+            return Err(InvalidSetting::because(name, message));
+        }
+        if all_brokers && setting.update == Update::PerBroker {
+            let message = format!(
+                "Cannot update these configs at default cluster level, broker id must be specified: {name}"
             );
             return Err(InvalidSetting::because(name, message));
         }

@@ -76,7 +76,7 @@ impl<'a> Layers<'a> {
     ///
     /// # Panics
     /// Where the table has no such setting, or no default for it.
-    pub(super) fn value(&self, scope: Scope, name: &'static str) -> Value {
+    pub(crate) fn value(&self, scope: Scope, name: &'static str) -> Value {
         self.optional(scope, name).unwrap_or_else(|| panic!("{name} has a default"))
     }
 

@@ -195,6 +195,17 @@ impl Setting {
         self.scope == Scope::Broker && self.update == Update::ReadOnly
     }
 
+    /// What it means and what Milena does with it, for people.
+    pub fn documentation(&self) -> String {
+        match self.honour {
+            Honour::Honoured => self.doc.to_owned(),
+            Honour::Warned(reason) if self.doc.is_empty() => format!("It has no effect: {reason}."),
+            Honour::Warned(reason) => format!("{} Another value has no effect: {reason}.", self.doc),
+            Honour::Refused(reason) if self.doc.is_empty() => format!("It is refused: {reason}."),
+            Honour::Refused(reason) => format!("{} Another value is refused: {reason}.", self.doc),
+        }
+    }
+
     /// Reads a value.
     ///
     /// # Errors

@@ -63,7 +63,7 @@ impl Value {
     ///
     /// # Panics
     /// Where the setting is of another type: the table and the code that reads it disagree.
-    pub(super) fn boolean(&self) -> bool {
+    pub(crate) fn boolean(&self) -> bool {
         let Self::Boolean(value) = self else { panic!("a boolean setting holds {self:?}") };
         *value
     }
@@ -72,7 +72,7 @@ impl Value {
     ///
     /// # Panics
     /// As [`Self::boolean`].
-    pub(super) fn whole(&self) -> i64 {
+    pub(crate) fn whole(&self) -> i64 {
         let Self::Whole(value) = self else { panic!("a whole-number setting holds {self:?}") };
         *value
     }

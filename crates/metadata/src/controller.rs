@@ -1,0 +1,96 @@
+//! What the controller decides: a request and the state in, a response and records out.
+//!
+//! Nothing here waits, writes, or knows the time; random identities are passed in. The records are
+//! what makes a decision true, once [`crate::quorum::Quorum`] has them on disk. A request has
+//! Kafka's error for each of its items; an item that fails leaves the others alone.
+
+mod alter_configs;
+mod brokers;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod describe_configs;
+mod placement;
+mod topic_name;
+
+use std::sync::Arc;
+
+use protocol::{ErrorCode, Str};
+
+pub use topic_name::{TOPIC_NAME_LENGTH_MAX, check_topic_name, is_internal_topic};
+
+use crate::image::Image;
+use crate::record::MetadataRecord;
+use crate::settings::{Configs, Layers, Scope, Value};
+
+/// A response, and the records that make it true.
+pub type Decision<R> = (R, Vec<MetadataRecord>);
+
+/// The records that one request may lead to, so that none can fill the log (as in Kafka).
+pub const RECORDS_PER_REQUEST_MAX: usize = 10_000;
+
+/// The name of the metadata log, which is no topic that a client can create.
+pub const CLUSTER_METADATA_TOPIC: &str = "__cluster_metadata";
+
+/// Decides requests about the cluster by the settings that this node was started with.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    node_id: i32,
+    given: Arc<Configs>,
+}
+
+/// Why an item of a request fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Refusal {
+    code: ErrorCode,
+    message: Option<Str>,
+}
+
+impl Refusal {
+    fn new(code: ErrorCode, message: impl Into<Str>) -> Self {
+        Self { code, message: Some(message.into()) }
+    }
+
+    /// With the text that the error itself has.
+    fn plain(code: ErrorCode) -> Self {
+        Self::new(code, code.message())
+    }
+
+    fn too_large() -> Self {
+        let message = format!(
+            "Unable to perform excessively large batch operation: one request may lead to \
+             {RECORDS_PER_REQUEST_MAX} records at most. Split it."
+        );
+        Self::new(ErrorCode::POLICY_VIOLATION, message)
+    }
+}
+
+impl Controller {
+    /// The controller on node `node_id`, which was started with the settings `given`.
+    pub fn new(node_id: i32, given: Arc<Configs>) -> Self {
+        Self { node_id, given }
+    }
+
+    fn layers<'a>(&'a self, image: &'a Image) -> Layers<'a> {
+        image.layers(None, self.node_id, &self.given)
+    }
+
+    fn setting(&self, image: &Image, name: &'static str) -> Value {
+        self.layers(image).value(Scope::Broker, name)
+    }
+}
+
+/// Notes which of `keys` come more than once: those items fail, all of them.
+fn repeated<K: Ord>(keys: impl Iterator<Item = K>) -> std::collections::BTreeSet<K> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut repeated = std::collections::BTreeSet::new();
+    for key in keys {
+        if let Some(key) = seen.replace(key) {
+            repeated.insert(key);
+        }
+    }
+    repeated
+}
+
+#[cfg(test)]
+mod tests;

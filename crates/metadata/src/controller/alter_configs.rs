@@ -1,0 +1,269 @@
+//! IncrementalAlterConfigs and AlterConfigs.
+
+use std::collections::BTreeMap;
+
+use protocol::messages::{
+    AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+};
+use protocol::messages::{alter_configs_response, incremental_alter_configs_response};
+use protocol::records::ConfigRecord;
+use protocol::{ErrorCode, Str};
+
+use super::{Controller, Decision, RECORDS_PER_REQUEST_MAX, Refusal, repeated};
+use crate::image::{ConfigResource, Image, ResourceType};
+use crate::record::MetadataRecord;
+use crate::settings::{self, Configs, Objection, Scope, Type, elements};
+
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
+/// One change of one setting: its name, what to do, and with which value.
+type Operation<'a> = (&'a Str, i8, Option<&'a Str>);
+
+impl Controller {
+    /// Changes single settings of topics and brokers.
+    pub fn incremental_alter_configs(
+        &self,
+        image: &Image,
+        request: &IncrementalAlterConfigsRequest,
+    ) -> Decision<IncrementalAlterConfigsResponse> {
+        let key = |resource_type: i8, name: &Str| (resource_type, name.clone());
+        let repeated = repeated(request.resources.iter().map(|r| key(r.resource_type, &r.resource_name)));
+        let mut records = Vec::new();
+        let mut responses = Vec::new();
+        for resource in &request.resources {
+            let (resource_type, resource_name) = (resource.resource_type, resource.resource_name.clone());
+            let operations: Vec<Operation<'_>> = resource
+                .configs
+                .iter()
+                .map(|config| (&config.name, config.config_operation, config.value.as_ref()))
+                .collect();
+            let is_repeated = repeated.contains(&key(resource_type, &resource_name));
+            let result = self
+                .alter_resource(image, resource_type, &resource_name, &operations, is_repeated)
+                .and_then(|changes| take(&mut records, changes));
+            let (error_code, error_message) = outcome(result);
+            responses.push(incremental_alter_configs_response::AlterConfigsResourceResponse {
+                error_code,
+                error_message,
+                resource_type,
+                resource_name,
+            });
+        }
+        if request.validate_only {
+            records.clear();
+        }
+        (IncrementalAlterConfigsResponse { responses, ..IncrementalAlterConfigsResponse::default() }, records)
+    }
+
+    /// Replaces all settings of topics and brokers.
+    pub fn alter_configs(
+        &self,
+        image: &Image,
+        request: &AlterConfigsRequest,
+    ) -> Decision<AlterConfigsResponse> {
+        let key = |resource_type: i8, name: &Str| (resource_type, name.clone());
+        let repeated = repeated(request.resources.iter().map(|r| key(r.resource_type, &r.resource_name)));
+        let mut records = Vec::new();
+        let mut responses = Vec::new();
+        for resource in &request.resources {
+            let (resource_type, resource_name) = (resource.resource_type, resource.resource_name.clone());
+            let mut operations: Vec<Operation<'_>> =
+                resource.configs.iter().map(|config| (&config.name, SET, config.value.as_ref())).collect();
+            let present = present_names(image, resource_type, &resource_name);
+            let kept = |name: &Str| resource.configs.iter().any(|config| config.name == *name);
+            operations.extend(present.iter().filter(|name| !kept(name)).map(|name| (name, DELETE, None)));
+            let is_repeated = repeated.contains(&key(resource_type, &resource_name));
+            let result = self
+                .alter_resource(image, resource_type, &resource_name, &operations, is_repeated)
+                .and_then(|changes| take(&mut records, changes));
+            let (error_code, error_message) = outcome(result);
+            responses.push(alter_configs_response::AlterConfigsResourceResponse {
+                error_code,
+                error_message,
+                resource_type,
+                resource_name,
+            });
+        }
+        if request.validate_only {
+            records.clear();
+        }
+        (AlterConfigsResponse { responses, ..AlterConfigsResponse::default() }, records)
+    }
+
+    fn alter_resource(
+        &self,
+        image: &Image,
+        resource_type: i8,
+        name: &Str,
+        operations: &[Operation<'_>],
+        is_repeated: bool,
+    ) -> Result<Vec<MetadataRecord>, Refusal> {
+        let refuse = |message: String| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+        if is_repeated {
+            return refuse("Each resource must appear at most once.".to_owned());
+        }
+        if !repeated(operations.iter().map(|(name, ..)| *name)).is_empty() {
+            return refuse("Error due to duplicate config keys".to_owned());
+        }
+        let nulls: Vec<&str> = operations
+            .iter()
+            .filter(|(_, operation, value)| *operation != DELETE && value.is_none())
+            .map(|(name, ..)| &***name)
+            .collect();
+        if !nulls.is_empty() {
+            return refuse(format!("Null value not supported for : {}", nulls.join(", ")));
+        }
+        let resource = self.resource(resource_type, name)?;
+        let changes = changes(image, &resource, operations)?;
+        let mut configs = image.configs(&resource).clone();
+        for (name, value) in &changes {
+            match value {
+                Some(value) => configs.insert(name.to_string(), value.clone()),
+                None => configs.remove(&**name),
+            };
+        }
+        let warnings =
+            check(&resource, &configs).map_err(|message| Refusal::new(ErrorCode::INVALID_CONFIG, message))?;
+        if resource.resource_type == ResourceType::Topic && image.topic(name).is_none() {
+            return Err(Refusal::plain(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+        }
+        let altered = |warning: &Objection| changes.contains_key(warning.name);
+        for warning in warnings.into_iter().filter(altered) {
+            tracing::warn!(resource = %resource.name, "{warning}");
+        }
+        Ok(changes.into_iter().map(|(name, value)| record(&resource, name, value)).collect())
+    }
+
+    /// What the request means by a type and a name.
+    fn resource(&self, resource_type: i8, name: &Str) -> Result<ConfigResource, Refusal> {
+        let refuse = |message: String| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+        let resource_type = match ResourceType::from_i8(resource_type) {
+            Some(ResourceType::Broker) => {
+                if !name.is_empty() {
+                    check_node_id(name, self.node_id)?;
+                }
+                ResourceType::Broker
+            }
+            Some(known @ (ResourceType::Topic | ResourceType::Group)) => known,
+            _ => {
+                return refuse(format!(
+                    "Unknown resource type {resource_type}: Milena keeps settings of topics, brokers and groups."
+                ));
+            }
+        };
+        Ok(ConfigResource { resource_type, name: name.detached() })
+    }
+}
+
+/// Checks that `name` is the number of this node.
+pub(super) fn check_node_id(name: &str, node_id: i32) -> Result<(), Refusal> {
+    let message = match name.parse::<i32>() {
+        Ok(id) if id == node_id => return Ok(()),
+        Ok(id) => format!("Unexpected broker id, expected {node_id} or empty string, but received {id}"),
+        Err(_) => format!("Node id must be an integer, but it is: {name}"),
+    };
+    Err(Refusal::new(ErrorCode::INVALID_REQUEST, message))
+}
+
+fn outcome(result: Result<(), Refusal>) -> (ErrorCode, Option<Str>) {
+    match result {
+        Ok(()) => (ErrorCode::NONE, None),
+        Err(refusal) => (refusal.code, refusal.message),
+    }
+}
+
+fn take(records: &mut Vec<MetadataRecord>, changes: Vec<MetadataRecord>) -> Result<(), Refusal> {
+    if records.len() + changes.len() > RECORDS_PER_REQUEST_MAX {
+        return Err(Refusal::too_large());
+    }
+    records.extend(changes);
+    Ok(())
+}
+
+fn present_names(image: &Image, resource_type: i8, name: &Str) -> Vec<Str> {
+    let Some(resource_type) = ResourceType::from_i8(resource_type) else { return Vec::new() };
+    let resource = ConfigResource { resource_type, name: name.clone() };
+    image.configs(&resource).keys().map(|name| name.as_str().into()).collect()
+}
+
+/// The settings that change: name and new value, `None` where it goes.
+fn changes(
+    image: &Image,
+    resource: &ConfigResource,
+    operations: &[Operation<'_>],
+) -> Result<BTreeMap<Str, Option<String>>, Refusal> {
+    let present = image.configs(resource);
+    let mut changes = BTreeMap::new();
+    for (name, operation, value) in operations {
+        let current = present.get(&***name).map(String::as_str);
+        let value = value.map(|value| &**value).unwrap_or_default();
+        let new = match *operation {
+            SET => Some(value.to_owned()),
+            DELETE => None,
+            APPEND | SUBTRACT => Some(change_list(resource, name, current, *operation, value)?),
+            unknown => {
+                let message = format!("Unknown operations type {unknown}");
+                return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+            }
+        };
+        // A broker reads its files again even where the value stays (KAFKA-14136).
+        if new.as_deref() != current || resource.resource_type == ResourceType::Broker {
+            changes.insert(name.detached(), new);
+        }
+    }
+    Ok(changes)
+}
+
+fn change_list(
+    resource: &ConfigResource,
+    name: &str,
+    current: Option<&str>,
+    operation: i8,
+    value: &str,
+) -> Result<String, Refusal> {
+    let setting = settings::find(scope(resource.resource_type), name);
+    let Some(setting) = setting.filter(|setting| setting.kind == Type::List) else {
+        let verb = if operation == APPEND { "APPEND" } else { "SUBTRACT" };
+        let message = format!("Can't {verb} to key {name} because its type is not LIST.");
+        return Err(Refusal::new(ErrorCode::INVALID_CONFIG, message));
+    };
+    let mut list = elements(current.or(setting.default).unwrap_or_default());
+    let given = elements(value);
+    if operation == APPEND {
+        list.extend(given);
+    } else {
+        list.retain(|element| !given.contains(element));
+    }
+    Ok(elements(&list.join(",")).join(","))
+}
+
+fn scope(resource_type: ResourceType) -> Scope {
+    match resource_type {
+        ResourceType::Topic => Scope::Topic,
+        ResourceType::Broker => Scope::Broker,
+        ResourceType::Group | ResourceType::ClientMetrics => Scope::Group,
+    }
+}
+
+fn check(resource: &ConfigResource, configs: &Configs) -> Result<Vec<Objection>, String> {
+    let checked = match resource.resource_type {
+        ResourceType::Topic => settings::check_topic(configs),
+        ResourceType::Broker => settings::check_dynamic_broker(configs, resource.name.is_empty()),
+        ResourceType::Group | ResourceType::ClientMetrics => settings::check_group(configs),
+    };
+    checked.map_err(|error| error.message)
+}
+
+fn record(resource: &ConfigResource, name: Str, value: Option<String>) -> MetadataRecord {
+    ConfigRecord {
+        resource_type: resource.resource_type as i8,
+        resource_name: resource.name.clone(),
+        name,
+        value: value.map(Str::from),
+    }
+    .into()
+}

@@ -1,0 +1,125 @@
+//! Brokers: registration, and what they take from the controller.
+
+use protocol::ErrorCode;
+use protocol::messages::{
+    AllocateProducerIdsRequest, AllocateProducerIdsResponse, BrokerRegistrationRequest,
+    BrokerRegistrationResponse,
+};
+use protocol::records::register_broker_record::{BrokerEndpoint, BrokerFeature};
+use protocol::records::{
+    BrokerRegistrationChangeRecord, PartitionChangeRecord, ProducerIdsRecord, RegisterBrokerRecord,
+};
+
+use super::{Controller, Decision};
+use crate::image::Image;
+use crate::record::MetadataRecord;
+
+/// Producer ids in a block, as in Kafka.
+pub const PRODUCER_ID_BLOCK_LEN: i32 = 1000;
+
+/// `Fenced` of a change that lifts the fence (`BrokerRegistrationFencingChange.java`).
+const UNFENCE: i8 = -1;
+
+impl Controller {
+    /// Registers a broker. It is fenced until [`Self::unfence_broker`].
+    ///
+    /// A broker that comes back as another process has a new incarnation, and what it had not
+    /// synced may be gone: the leader epoch of each partition that it leads grows, so that a
+    /// consumer that has read more than there is now finds out (KIP-320).
+    pub fn register_broker(
+        &self,
+        image: &Image,
+        request: &BrokerRegistrationRequest,
+    ) -> Decision<BrokerRegistrationResponse> {
+        // The epoch is the offset of the registration's record, as in Kafka, so that it grows.
+        let broker_epoch = image.offset() + 1;
+        let endpoint =
+            |listener: &protocol::messages::broker_registration_request::Listener| BrokerEndpoint {
+                name: listener.name.detached(),
+                host: listener.host.detached(),
+                port: listener.port,
+                security_protocol: listener.security_protocol,
+            };
+        let feature = |feature: &protocol::messages::broker_registration_request::Feature| BrokerFeature {
+            name: feature.name.detached(),
+            min_supported_version: feature.min_supported_version,
+            max_supported_version: feature.max_supported_version,
+        };
+        let record = RegisterBrokerRecord {
+            broker_id: request.broker_id,
+            incarnation_id: request.incarnation_id,
+            broker_epoch,
+            end_points: request.listeners.iter().map(endpoint).collect(),
+            features: request.features.iter().map(feature).collect(),
+            rack: request.rack.as_ref().map(protocol::Str::detached),
+            fenced: true,
+            log_dirs: request.log_dirs.clone(),
+            ..RegisterBrokerRecord::default()
+        };
+        let returns = image
+            .brokers()
+            .get(&request.broker_id)
+            .is_some_and(|known| known.incarnation_id != request.incarnation_id);
+        let mut records = vec![record.into()];
+        if returns {
+            records.extend(elect_again(image, request.broker_id));
+        }
+        (BrokerRegistrationResponse { broker_epoch, ..BrokerRegistrationResponse::default() }, records)
+    }
+
+    /// Lets the broker that has registered with `broker_epoch` take part.
+    pub fn unfence_broker(&self, broker_id: i32, broker_epoch: i64) -> MetadataRecord {
+        BrokerRegistrationChangeRecord {
+            broker_id,
+            broker_epoch,
+            fenced: UNFENCE,
+            ..BrokerRegistrationChangeRecord::default()
+        }
+        .into()
+    }
+
+    /// Gives a broker producer ids that no other has.
+    pub fn allocate_producer_ids(
+        &self,
+        image: &Image,
+        request: &AllocateProducerIdsRequest,
+    ) -> Decision<AllocateProducerIdsResponse> {
+        let refuse = |error_code| {
+            (AllocateProducerIdsResponse { error_code, ..AllocateProducerIdsResponse::default() }, Vec::new())
+        };
+        let (broker_id, broker_epoch) = (request.broker_id, request.broker_epoch);
+        match image.brokers().get(&broker_id) {
+            None => return refuse(ErrorCode::BROKER_ID_NOT_REGISTERED),
+            Some(broker) if broker.broker_epoch != broker_epoch => {
+                return refuse(ErrorCode::STALE_BROKER_EPOCH);
+            }
+            Some(_) => {}
+        }
+        let producer_id_start = image.next_producer_id();
+        let Some(next_producer_id) = producer_id_start.checked_add(PRODUCER_ID_BLOCK_LEN.into()) else {
+            return refuse(ErrorCode::UNKNOWN_SERVER_ERROR);
+        };
+        let response = AllocateProducerIdsResponse {
+            producer_id_start,
+            producer_id_len: PRODUCER_ID_BLOCK_LEN,
+            ..AllocateProducerIdsResponse::default()
+        };
+        (response, vec![ProducerIdsRecord { broker_id, broker_epoch, next_producer_id }.into()])
+    }
+}
+
+/// Elects `broker` again for each partition that it leads.
+fn elect_again(image: &Image, broker: i32) -> impl Iterator<Item = MetadataRecord> {
+    image.topics().iter().flat_map(move |topic| {
+        let partitions = (0..).zip(&topic.partitions);
+        partitions.filter(move |(_, partition)| partition.leader == broker).map(move |(partition_id, _)| {
+            PartitionChangeRecord {
+                topic_id: topic.id,
+                partition_id,
+                leader: broker,
+                ..PartitionChangeRecord::default()
+            }
+            .into()
+        })
+    })
+}

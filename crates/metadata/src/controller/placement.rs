@@ -1,0 +1,112 @@
+//! Which brokers a new partition is put on.
+
+use protocol::records::PartitionRecord;
+use protocol::{ErrorCode, Uuid};
+
+use super::Refusal;
+use crate::image::Image;
+
+/// The brokers that new partitions can be put on, in turn.
+pub(super) struct Placement<'a> {
+    image: &'a Image,
+    live: Vec<i32>,
+    /// Where the next partition starts, so that the leaders of many topics are spread.
+    next: usize,
+}
+
+impl<'a> Placement<'a> {
+    pub(super) fn new(image: &'a Image) -> Self {
+        Self { image, live: image.live_brokers().collect(), next: image.topics().partition_count() }
+    }
+
+    /// Checks that partitions can have that many replicas.
+    pub(super) fn check(&self, replication_factor: i16) -> Result<(), Refusal> {
+        let registered = self.image.brokers().len();
+        let why = if self.live.is_empty() {
+            "All brokers are currently fenced or in controlled shutdown.".to_owned()
+        } else if usize::try_from(replication_factor).is_ok_and(|wanted| wanted <= self.live.len()) {
+            return Ok(());
+        } else {
+            format!(
+                "The target replication factor of {replication_factor} cannot be reached because only \
+                 {registered} broker(s) are registered."
+            )
+        };
+        let message = format!("Unable to replicate the partition {replication_factor} time(s): {why}");
+        Err(Refusal::new(ErrorCode::INVALID_REPLICATION_FACTOR, message))
+    }
+
+    /// The replicas of the next partition. [`Self::check`] has passed.
+    pub(super) fn next_replicas(&mut self, replication_factor: i16) -> Vec<i32> {
+        let count = usize::try_from(replication_factor).unwrap_or_default();
+        let start = self.next;
+        self.next += 1;
+        (0..count).map(|i| self.live[(start + i) % self.live.len()]).collect()
+    }
+
+    /// Checks replicas that a client chose, against those of the partitions before.
+    pub(super) fn check_chosen(&self, replicas: &[i32], before: Option<usize>) -> Result<(), Refusal> {
+        let refuse = |message: String| Err(Refusal::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, message));
+        if replicas.is_empty() {
+            return refuse("The manual partition assignment includes an empty replica list.".to_owned());
+        }
+        let mut sorted = replicas.to_vec();
+        sorted.sort_unstable();
+        if let Some(id) = sorted.iter().find(|id| !self.image.brokers().contains_key(id)) {
+            return refuse(format!(
+                "The manual partition assignment includes broker {id}, but no such broker is registered."
+            ));
+        }
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            return refuse(format!(
+                "The manual partition assignment includes the broker {} more than once.",
+                pair[0]
+            ));
+        }
+        match before {
+            Some(before) if before != replicas.len() => refuse(format!(
+                "The manual partition assignment includes a partition with {} replica(s), but this is not \
+                 consistent with previous partitions, which have {before} replica(s).",
+                replicas.len()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The record of a new partition whose replicas have been checked.
+    pub(super) fn record(
+        &self,
+        topic_id: Uuid,
+        partition_id: i32,
+        replicas: Vec<i32>,
+    ) -> Result<PartitionRecord, Refusal> {
+        let isr: Vec<i32> = replicas.iter().copied().filter(|id| self.live.contains(id)).collect();
+        let Some(leader) = isr.first().copied() else {
+            let message = format!(
+                "All brokers specified in the manual partition assignment for partition {partition_id} are \
+                 fenced or in controlled shutdown."
+            );
+            return Err(Refusal::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, message));
+        };
+        let directories = replicas.iter().map(|id| self.directory(*id)).collect();
+        Ok(PartitionRecord {
+            partition_id,
+            topic_id,
+            replicas,
+            isr,
+            leader,
+            leader_epoch: 0,
+            partition_epoch: 0,
+            directories,
+            ..PartitionRecord::default()
+        })
+    }
+
+    /// The directory of a broker that has only one; else the broker chooses.
+    fn directory(&self, broker: i32) -> Uuid {
+        match self.image.brokers().get(&broker).map(|broker| broker.log_dirs.as_slice()) {
+            Some([only]) => *only,
+            _ => Uuid::ZERO,
+        }
+    }
+}
