@@ -1,0 +1,50 @@
+//! What an administrator asks of a cluster.
+//!
+//! Each operation is one method, tried again while leaders and coordinators move; see
+//! [`ClusterError`] for how one fails.
+
+use crate::cluster::{Cluster, ClusterError};
+
+pub use configs::{Config, ConfigChange, ConfigSource};
+pub use group_offsets::CommittedOffset;
+pub(crate) use group_offsets::{Committer, commit};
+pub use groups::{GroupDescription, GroupListing, GroupMember};
+pub(crate) use offsets::list_offsets;
+pub use offsets::{ListedOffset, OffsetSpec};
+pub use topics::{CreatedTopic, NewTopic};
+
+mod configs;
+mod group_offsets;
+mod groups;
+mod offsets;
+mod topics;
+
+/// How long a broker may take to carry out a change before it answers.
+const CHANGE_TIMEOUT_MS: i32 = 30_000;
+
+/// The administrator's side of a cluster.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    cluster: Cluster,
+}
+
+impl Admin {
+    /// For `cluster`.
+    pub fn new(cluster: Cluster) -> Self {
+        Admin { cluster }
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
+/// The only result in an answer about one thing.
+fn only<T>(results: Vec<T>) -> Result<T, ClusterError> {
+    let refusal = || ClusterError::Refused {
+        code: protocol::ErrorCode::UNKNOWN_SERVER_ERROR,
+        message: Some("the broker's answer leaves out what was asked".to_owned()),
+    };
+    results.into_iter().next().ok_or_else(refusal)
+}

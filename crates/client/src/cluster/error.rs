@@ -1,0 +1,142 @@
+//! Why a cluster did not do what it was asked.
+
+use std::fmt;
+
+use protocol::ErrorCode;
+
+use crate::connection::{ConnectError, RequestError};
+
+/// An operation that failed.
+#[derive(Debug)]
+pub enum ClusterError {
+    /// No broker to ask was named.
+    NoBroker,
+    /// A broker cannot be reached.
+    Connect(ConnectError),
+    /// A broker did not answer.
+    Request(RequestError),
+    /// There is no topic of this name, or this client may not know of it.
+    UnknownTopic {
+        /// The name.
+        topic: String,
+    },
+    /// The topic has fewer partitions.
+    UnknownPartition {
+        /// The topic.
+        topic: String,
+        /// The partition that was asked for.
+        partition: i32,
+        /// How many there are; they are counted from 0.
+        partitions: usize,
+    },
+    /// No broker leads the partition now.
+    NoLeader {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+    },
+    /// No broker with this id is part of the cluster.
+    UnknownBroker {
+        /// The id.
+        id: i32,
+    },
+    /// A broker said no.
+    Refused {
+        /// Kafka's error.
+        code: ErrorCode,
+        /// What the broker said beside it.
+        message: Option<String>,
+    },
+}
+
+impl ClusterError {
+    /// `Ok` for [`ErrorCode::NONE`], or the refusal.
+    pub(crate) fn check(code: ErrorCode, message: Option<&str>) -> Result<(), ClusterError> {
+        if code == ErrorCode::NONE {
+            return Ok(());
+        }
+        Err(ClusterError::Refused { code, message: message.filter(|m| !m.is_empty()).map(ToOwned::to_owned) })
+    }
+
+    /// The error that a broker gives for a topic.
+    pub(crate) fn of_topic(topic: &str, code: ErrorCode) -> ClusterError {
+        match code {
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID => {
+                ClusterError::UnknownTopic { topic: topic.to_owned() }
+            }
+            code => ClusterError::Refused { code, message: None },
+        }
+    }
+
+    /// Kafka's error, where a broker gave one.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            ClusterError::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// Whether it may pass: a leader or coordinator moves, a broker restarts.
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            ClusterError::NoBroker | ClusterError::UnknownPartition { .. } => false,
+            ClusterError::Connect(error) => !matches!(error, ConnectError::NotKafka { .. }),
+            ClusterError::Request(error) => error.is_retriable(),
+            ClusterError::UnknownTopic { .. }
+            | ClusterError::NoLeader { .. }
+            | ClusterError::UnknownBroker { .. } => true,
+            ClusterError::Refused { code, .. } => code.is_retriable(),
+        }
+    }
+}
+
+impl fmt::Display for ClusterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClusterError::NoBroker => write!(f, "no broker to connect to was named"),
+            ClusterError::Connect(error) => error.fmt(f),
+            ClusterError::Request(error) => error.fmt(f),
+            ClusterError::UnknownTopic { topic } => write!(f, "there is no topic '{topic}'"),
+            ClusterError::UnknownPartition { topic, partition, partitions } => {
+                write!(
+                    f,
+                    "topic '{topic}' has no partition {partition}, only 0 to {}",
+                    partitions.saturating_sub(1)
+                )
+            }
+            ClusterError::NoLeader { topic, partition } => {
+                write!(f, "no broker leads partition {partition} of topic '{topic}' now")
+            }
+            ClusterError::UnknownBroker { id } => write!(f, "the cluster has no broker {id}"),
+            ClusterError::Refused { code, message: Some(message) } => {
+                write!(f, "{message} ({})", code.name())
+            }
+            ClusterError::Refused { code, message: None } => {
+                write!(f, "{} ({})", code.message(), code.name())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ClusterError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ClusterError::Connect(error) => Some(error),
+            ClusterError::Request(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ConnectError> for ClusterError {
+    fn from(error: ConnectError) -> Self {
+        ClusterError::Connect(error)
+    }
+}
+
+impl From<RequestError> for ClusterError {
+    fn from(error: RequestError) -> Self {
+        ClusterError::Request(error)
+    }
+}

@@ -1,0 +1,300 @@
+//! One connection to one broker.
+//!
+//! Requests are written as they are made and answered in that order, so any number of them may be
+//! under way at once. A connection that broke once stays broken; whoever needs it opens another.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use protocol::messages::ResponseHeader;
+use protocol::wire::{Chunk, Frame};
+use protocol::{ApiKey, DecodeError, EncodeError, Message, Reader, Request, Str, Writer};
+use runtime::net::TcpStream;
+use runtime::task::JoinHandle;
+use runtime::{clock, net, task};
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::oneshot;
+
+pub use error::{ConnectError, RequestError};
+use pending::Pending;
+use versions::Versions;
+
+mod error;
+mod frame;
+mod pending;
+#[cfg(test)]
+mod tests;
+mod versions;
+
+/// How a client presents itself, and how patient it is.
+#[derive(Debug, Clone)]
+pub struct ConnectionOptions {
+    /// The name under which brokers log, meter and throttle this client.
+    pub client_id: String,
+    /// How long opening may take, the exchange of versions included.
+    pub connect_timeout: Duration,
+    /// How long an answer may take, beyond what a request itself asks the broker to wait.
+    pub request_timeout: Duration,
+    /// The longest response that is accepted.
+    pub response_bytes_max: usize,
+}
+
+impl Default for ConnectionOptions {
+    fn default() -> Self {
+        ConnectionOptions {
+            client_id: "milena".to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(30),
+            response_bytes_max: 256 << 20,
+        }
+    }
+}
+
+/// A connection to a broker, with the versions that both sides speak. Cloning gives another handle
+/// to the same connection, which closes when the last is dropped.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// `host:port`, as it was given.
+    address: String,
+    options: ConnectionOptions,
+    sender: tokio::sync::Mutex<Sender>,
+    pending: Arc<Mutex<Pending>>,
+    reader: JoinHandle<()>,
+    versions: Versions,
+}
+
+#[derive(Debug)]
+struct Sender {
+    socket: OwnedWriteHalf,
+    /// Whether a frame was begun and not finished, which only a dropped future leaves behind: then
+    /// what stands on the wire is half a request, and nothing may follow it.
+    inside_frame: bool,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+impl Connection {
+    /// Connects to `address` (`host:port`) and agrees on versions.
+    ///
+    /// # Errors
+    /// [`ConnectError`]: nothing listens there, it takes too long, or it does not speak Kafka's protocol.
+    pub async fn open(address: &str, options: &ConnectionOptions) -> Result<Connection, ConnectError> {
+        let opening = async {
+            let stream = net::connect(address)
+                .await
+                .map_err(|error| ConnectError::Unreachable { address: address.to_owned(), error })?;
+            let mut connection = Shared::over(stream, address, options);
+            connection.versions = versions::negotiate(&connection)
+                .await
+                .map_err(|error| ConnectError::NotKafka { address: address.to_owned(), error })?;
+            Ok(Connection { shared: Arc::new(connection) })
+        };
+        match clock::timeout(options.connect_timeout, opening).await {
+            Ok(opened) => opened,
+            Err(_) => {
+                Err(ConnectError::TimedOut { address: address.to_owned(), after: options.connect_timeout })
+            }
+        }
+    }
+
+    /// The address that it was opened with.
+    pub fn address(&self) -> &str {
+        &self.shared.address
+    }
+
+    /// Whether it has broken, so that every further request fails at once.
+    pub fn is_closed(&self) -> bool {
+        self.shared.pending.lock().closed().is_some()
+    }
+
+    /// The versions of an API that the broker serves, or `None` where it does not.
+    pub fn broker_versions(&self, api: ApiKey) -> Option<RangeInclusive<i16>> {
+        self.shared.versions.of_broker(api)
+    }
+
+    /// The version in which requests of type `R` are sent.
+    ///
+    /// # Errors
+    /// [`RequestError::NoCommonVersion`].
+    pub fn version_of<R: Request>(&self) -> Result<i16, RequestError> {
+        self.shared.versions.common::<R>(i16::MAX)
+    }
+
+    /// Sends `request` in the newest version that both sides speak, and waits for its answer.
+    ///
+    /// Dropping the future forgets the answer; the request may have reached the broker.
+    ///
+    /// # Errors
+    /// [`RequestError`]. After [`RequestError::TimedOut`] the connection is closed, since answers
+    /// come in order and none can overtake the one that does not come.
+    pub async fn request<R: Request>(&self, request: &R) -> Result<R::Response, RequestError> {
+        self.request_with(request, i16::MAX, Duration::ZERO).await
+    }
+
+    /// As [`Connection::request`], in a version no newer than `version_max`, for a request that
+    /// itself asks the broker to wait for up to `wait`.
+    ///
+    /// # Errors
+    /// As [`Connection::request`].
+    pub async fn request_with<R: Request>(
+        &self,
+        request: &R,
+        version_max: i16,
+        wait: Duration,
+    ) -> Result<R::Response, RequestError> {
+        let version = self.shared.versions.common::<R>(version_max)?;
+        self.shared.exchange(request, version, wait).await
+    }
+
+    /// Sends a request to which the broker gives no answer: a produce request with `acks=0`.
+    ///
+    /// # Errors
+    /// As [`Connection::request`]; success says only that the bytes were written.
+    pub async fn send_unanswered<R: Request>(
+        &self,
+        request: &R,
+        version_max: i16,
+    ) -> Result<(), RequestError> {
+        let version = self.shared.versions.common::<R>(version_max)?;
+        self.shared.write(request, version, None).await
+    }
+}
+
+impl Shared {
+    /// A connection over `stream` on which versions have not been agreed.
+    fn over(stream: TcpStream, address: &str, options: &ConnectionOptions) -> Shared {
+        let (incoming, outgoing) = stream.into_split();
+        let pending = Arc::new(Mutex::new(Pending::default()));
+        let reader = task::spawn(frame::read_all(incoming, options.response_bytes_max, Arc::clone(&pending)));
+        Shared {
+            address: address.to_owned(),
+            options: options.clone(),
+            sender: tokio::sync::Mutex::new(Sender { socket: outgoing, inside_frame: false }),
+            pending,
+            reader,
+            versions: Versions::default(),
+        }
+    }
+
+    /// Sends `request` in `version`, and decodes what comes back.
+    async fn exchange<R: Request>(
+        &self,
+        request: &R,
+        version: i16,
+        wait: Duration,
+    ) -> Result<R::Response, RequestError> {
+        let mut body = self.exchange_bytes(request, version, wait).await?;
+        let malformed = |error| self.malformed::<R>(error);
+        let response = R::Response::decode(&mut body, version).map_err(malformed)?;
+        body.finish().map_err(malformed)?;
+        Ok(response)
+    }
+
+    /// Sends `request` in `version`, and gives what follows the header of the answer.
+    async fn exchange_bytes<R: Request>(
+        &self,
+        request: &R,
+        version: i16,
+        wait: Duration,
+    ) -> Result<Reader, RequestError> {
+        let (answer, receiver) = oneshot::channel();
+        let patience = self.options.request_timeout + wait;
+        let answered = async {
+            self.write(request, version, Some(answer)).await?;
+            receiver.await.map_err(|_| self.closed())
+        };
+        let Ok(frame) = clock::timeout(patience, answered).await else {
+            let timed_out =
+                RequestError::TimedOut { address: self.address.clone(), api: R::API_KEY, after: patience };
+            self.close(&timed_out.to_string());
+            return Err(timed_out);
+        };
+        let mut reader = Reader::new(frame?);
+        match ResponseHeader::decode(&mut reader, R::API_KEY.response_header_version(version)) {
+            Ok(_) => Ok(reader),
+            Err(error) => Err(self.malformed::<R>(error)),
+        }
+    }
+
+    /// Writes `request`, and leaves `answer` to be given what comes back.
+    async fn write<R: Request>(
+        &self,
+        request: &R,
+        version: i16,
+        answer: Option<oneshot::Sender<Bytes>>,
+    ) -> Result<(), RequestError> {
+        // The place in the queue of answers and on the wire must be the same: one lock for both.
+        let mut sender = self.sender.lock().await;
+        if sender.inside_frame {
+            self.close("a request was given up while it was being sent");
+        }
+        let correlation_id = match answer {
+            Some(answer) => self.pending.lock().expect_answer(answer),
+            None => self.pending.lock().expect_nothing(),
+        };
+        let Some(correlation_id) = correlation_id else { return Err(self.closed()) };
+        let frame = match self.encode(request, version, correlation_id) {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.pending.lock().forget_last(correlation_id);
+                return Err(RequestError::Unencodable { api: R::API_KEY, version, error });
+            }
+        };
+        sender.inside_frame = true;
+        let written = write_frame(&mut sender.socket, frame).await;
+        sender.inside_frame = false;
+        written.map_err(|error| {
+            self.close(&error.to_string());
+            self.closed()
+        })
+    }
+
+    fn encode<R: Request>(
+        &self,
+        request: &R,
+        version: i16,
+        correlation_id: i32,
+    ) -> Result<Frame, EncodeError> {
+        let client_id = Some(Str::from(&self.options.client_id));
+        protocol::frame::encode_request(correlation_id, client_id, request, version, Writer::new())
+    }
+
+    fn close(&self, reason: &str) {
+        self.pending.lock().close(reason);
+        self.reader.abort();
+    }
+
+    fn closed(&self) -> RequestError {
+        let reason = self.pending.lock().closed().unwrap_or("the connection was closed").to_owned();
+        RequestError::Closed { address: self.address.clone(), reason }
+    }
+
+    fn malformed<R: Request>(&self, error: DecodeError) -> RequestError {
+        self.close("an answer was malformed");
+        RequestError::Malformed { address: self.address.clone(), api: R::API_KEY, error }
+    }
+}
+
+/// Writes a frame, its records without copying them.
+async fn write_frame(socket: &mut OwnedWriteHalf, frame: Frame) -> std::io::Result<()> {
+    for chunk in frame.into_chunks() {
+        match chunk {
+            Chunk::Bytes(mut bytes) => socket.write_all_buf(&mut bytes).await?,
+            Chunk::External { .. } => unreachable!("a client's records are in memory"),
+        }
+    }
+    Ok(())
+}
