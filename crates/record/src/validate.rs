@@ -375,3 +375,6 @@ fn stored_header(header: &BatchHeader, max_timestamp: i64, rules: &ProduceRules)
     stored.crc = crc::replace_head(header.crc, old_part, new_part, body_bytes);
     stored
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,14 +15,19 @@ pub(super) struct Walk {
     max_timestamp: i64,
     index_of_max_timestamp: i32,
     timestamps: TimestampRule,
+    /// The earliest timestamp that needs no second look.
+    earliest_ms: i64,
+    /// The latest that needs none.
+    latest_ms: i64,
     keys_required: bool,
     errors: Vec<RecordError>,
 }
 
 /// What timestamps are accepted.
+#[derive(Clone, Copy)]
 enum TimestampRule {
     /// Those from `earliest_ms` to `latest_ms`, and none at all.
-    Within { earliest_ms: i64, latest_ms: i64 },
+    Within,
     /// Any: the broker sets its own.
     Any,
     /// None, for the batch claims that the broker has set them.
@@ -31,14 +36,18 @@ enum TimestampRule {
 
 impl Walk {
     pub(super) fn new(header: &BatchHeader, rules: &ProduceRules) -> Walk {
-        let timestamps = match (header.attributes.timestamp_type(), rules.timestamp_type) {
-            (TimestampType::LogAppendTime, _) => TimestampRule::Refused,
-            (TimestampType::CreateTime, TimestampType::LogAppendTime) => TimestampRule::Any,
-            (TimestampType::CreateTime, TimestampType::CreateTime) => TimestampRule::Within {
-                earliest_ms: rules.now_ms.saturating_sub(rules.timestamp_before_max_ms).max(0),
-                latest_ms: rules.now_ms.saturating_add(rules.timestamp_after_max_ms),
-            },
-        };
+        let (timestamps, earliest_ms, latest_ms) =
+            match (header.attributes.timestamp_type(), rules.timestamp_type) {
+                (TimestampType::LogAppendTime, _) => (TimestampRule::Refused, i64::MAX, i64::MIN),
+                (TimestampType::CreateTime, TimestampType::LogAppendTime) => {
+                    (TimestampRule::Any, i64::MIN, i64::MAX)
+                }
+                (TimestampType::CreateTime, TimestampType::CreateTime) => (
+                    TimestampRule::Within,
+                    rules.now_ms.saturating_sub(rules.timestamp_before_max_ms).max(0),
+                    rules.now_ms.saturating_add(rules.timestamp_after_max_ms),
+                ),
+            };
         Walk {
             index: 0,
             records_count: header.records_count,
@@ -46,6 +55,8 @@ impl Walk {
             max_timestamp: NO_TIMESTAMP,
             index_of_max_timestamp: 0,
             timestamps,
+            earliest_ms,
+            latest_ms,
             keys_required: rules.compacted,
             errors: Vec::new(),
         }
@@ -107,15 +118,9 @@ impl Walk {
     #[inline(always)]
     fn check(&mut self, no_key: bool, timestamp_delta: i64) {
         let (timestamp, beyond) = self.base_timestamp.overflowing_add(timestamp_delta);
-        let accepted = match self.timestamps {
-            TimestampRule::Within { earliest_ms, latest_ms } => {
-                !beyond && (timestamp == NO_TIMESTAMP || (earliest_ms <= timestamp && timestamp <= latest_ms))
-            }
-            TimestampRule::Any => true,
-            TimestampRule::Refused => false,
-        };
-        if !accepted || (no_key && self.keys_required) {
-            self.reject(no_key, timestamp);
+        let within = !beyond && self.earliest_ms <= timestamp && timestamp <= self.latest_ms;
+        if !within || (no_key && self.keys_required) {
+            self.check_exception(no_key, timestamp, beyond);
         }
         if timestamp > self.max_timestamp {
             self.max_timestamp = timestamp;
@@ -123,15 +128,21 @@ impl Walk {
         }
     }
 
+    /// A record that the usual bounds do not cover.
     #[cold]
     #[inline(never)]
-    fn reject(&mut self, no_key: bool, timestamp_ms: i64) {
-        let rejection = match self.timestamps {
+    fn check_exception(&mut self, no_key: bool, timestamp_ms: i64, beyond: bool) {
+        let timestamps = self.timestamps;
+        let rejection = match timestamps {
             _ if no_key && self.keys_required => Rejection::NoKey,
-            TimestampRule::Within { earliest_ms, latest_ms } => {
-                Rejection::Timestamp { timestamp_ms, earliest_ms, latest_ms }
-            }
-            TimestampRule::Any | TimestampRule::Refused => Rejection::TimestampType,
+            TimestampRule::Any => return,
+            TimestampRule::Within if !beyond && timestamp_ms == NO_TIMESTAMP => return,
+            TimestampRule::Within => Rejection::Timestamp {
+                timestamp_ms,
+                earliest_ms: self.earliest_ms,
+                latest_ms: self.latest_ms,
+            },
+            TimestampRule::Refused => Rejection::TimestampType,
         };
         self.errors.push(RecordError { batch_index: self.index, rejection });
     }
