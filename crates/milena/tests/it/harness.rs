@@ -5,6 +5,7 @@ pub(crate) mod clients;
 pub(crate) mod directory;
 pub(crate) mod member;
 pub(crate) mod proxy;
+pub(crate) mod raw;
 pub(crate) mod wire;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

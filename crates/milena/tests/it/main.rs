@@ -11,6 +11,8 @@ mod harness;
 mod admin;
 mod crash;
 mod disk;
+mod fetch;
+mod fetch_session;
 mod groups;
 mod hostile;
 mod offsets;

@@ -1,0 +1,316 @@
+//! Fetching: limits, waiting, errors, versions.
+
+use std::time::{Duration, Instant};
+
+use protocol::messages::FetchRequest;
+use protocol::messages::fetch_request::FetchTopic;
+use protocol::{ErrorCode, Str, Uuid};
+use record::{BatchBuilder, Compression};
+
+use crate::harness::broker::Broker;
+use crate::harness::clients::create_topic;
+use crate::harness::raw::{
+    Raw, batch, batch_with, fetch_nothing, fetch_partition, fetch_request, only_partition, produce_request,
+};
+use crate::harness::unique;
+
+/// A topic with `count` batches of one record, each of `size` bytes of value, in partition 0.
+fn filled(raw: &mut Raw, bootstrap: &str, count: usize, size: usize) -> String {
+    let topic = create_topic(bootstrap, "fetch", 3, &[]);
+    for _ in 0..count {
+        raw.append(&topic, batch(&[&vec![b'x'; size]]));
+    }
+    topic
+}
+
+#[test]
+fn there_is_always_at_least_one_batch() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 3, 10_000);
+    let mut request = fetch_request(&topic, 0, 0);
+    request.max_bytes = 1;
+    request.topics[0].partitions[0].partition_max_bytes = 1;
+    let answer = raw.fetch_one(&request);
+    assert_eq!(answer.error_code, ErrorCode::NONE);
+    let bytes = answer.records.as_bytes().expect("records");
+    let first = record::batches(bytes).next().expect("a batch").expect("whole");
+    assert_eq!((first.header().base_offset, first.bytes().len()), (0, bytes.len()));
+}
+
+#[test]
+fn a_partition_gives_no_more_than_its_limit() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 10, 10_000);
+    let mut request = fetch_request(&topic, 0, 0);
+    request.topics[0].partitions[0].partition_max_bytes = 35_000;
+    let length = raw.fetch_one(&request).records.len();
+    assert!((30_000..=35_000).contains(&length), "{length}");
+    request.topics[0].partitions[0].partition_max_bytes = 10 << 20;
+    assert!(raw.fetch_one(&request).records.len() > 100_000);
+}
+
+/// The limit of the request holds over all its partitions; only the first one with data may break it.
+#[test]
+fn a_request_gives_no_more_than_its_limit() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topics: Vec<_> = (0..4).map(|_| filled(&mut raw, broker.bootstrap(), 10, 10_000)).collect();
+    let mut request = fetch_nothing();
+    request.max_bytes = 25_000;
+    for topic in &topics {
+        let mut partition = fetch_partition(0, 0);
+        partition.partition_max_bytes = 1 << 20;
+        let topic = Str::from(topic.as_str());
+        request.topics.push(FetchTopic { topic, partitions: vec![partition], ..Default::default() });
+    }
+    let response = raw.ask(&request, 12);
+    let sizes: Vec<_> = response.responses.iter().map(|topic| topic.partitions[0].records.len()).collect();
+    let sum: usize = sizes.iter().sum();
+    assert!((20_000..=25_000).contains(&sum), "{sizes:?}");
+}
+
+#[test]
+fn a_fetch_waits_for_min_bytes_and_no_longer_than_max_wait() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 1, 100);
+    let timed = |raw: &mut Raw, offset, min_bytes, max_wait_ms| {
+        let mut request = fetch_request(&topic, 0, offset);
+        (request.min_bytes, request.max_wait_ms) = (min_bytes, max_wait_ms);
+        let begun = Instant::now();
+        let length = raw.fetch_one(&request).records.len();
+        (length, begun.elapsed())
+    };
+    // Nothing there, nothing wanted: at once.
+    let (length, took) = timed(&mut raw, 1, 0, 5_000);
+    assert!(length == 0 && took < Duration::from_secs(2), "{length} {took:?}");
+    // Nothing there, something wanted: the whole wait.
+    let (length, took) = timed(&mut raw, 1, 1, 700);
+    assert!(length == 0 && took > Duration::from_millis(650), "{length} {took:?}");
+    // Too little there: what there is, after the wait.
+    let (length, took) = timed(&mut raw, 0, 100_000, 700);
+    assert!(length > 100 && took > Duration::from_millis(650), "{length} {took:?}");
+    // Enough there: at once.
+    let (length, took) = timed(&mut raw, 0, 100, 5_000);
+    assert!(length > 100 && took < Duration::from_secs(2), "{length} {took:?}");
+}
+
+#[test]
+fn a_waiting_fetch_wakes_when_enough_was_appended() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let mut producing = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 0, 0);
+    let mut request = fetch_request(&topic, 0, 0);
+    (request.min_bytes, request.max_wait_ms) = (10_000, 20_000);
+    let begun = Instant::now();
+    raw.send(&request, 12);
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(200));
+        producing.append(&topic, batch(&[&[b'x'; 4_000]]));
+    }
+    let appended = begun.elapsed();
+    let answer = only_partition(raw.receive::<FetchRequest>(12).1);
+    assert!(answer.records.len() > 12_000, "{}", answer.records.len());
+    let late = begun.elapsed().saturating_sub(appended);
+    assert!(late < Duration::from_secs(2), "it woke {late:?} after the append");
+}
+
+/// A waiting fetch holds up nobody: not the other connections, and not the pipeline before it.
+#[test]
+fn many_fetches_wait_at_once() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 0, 0);
+    let mut waiting: Vec<_> = (0..100).map(|_| Raw::open(broker.bootstrap())).collect();
+    let mut request = fetch_request(&topic, 0, 0);
+    (request.min_bytes, request.max_wait_ms) = (1, 20_000);
+    waiting.iter_mut().for_each(|one| one.send(&request, 12));
+    std::thread::sleep(Duration::from_millis(200));
+    let begun = Instant::now();
+    assert_eq!(raw.append(&topic, batch(&[b"wake"])), 0);
+    for one in &mut waiting {
+        assert!(!only_partition(one.receive::<FetchRequest>(12).1).records.is_empty());
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn offsets_out_of_range_are_an_error_at_once() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 3, 10);
+    for offset in [4, i64::MAX, -1, -2] {
+        let mut request = fetch_request(&topic, 0, offset);
+        (request.min_bytes, request.max_wait_ms) = (1, 10_000);
+        let begun = Instant::now();
+        let answer = raw.fetch_one(&request);
+        assert_eq!(answer.error_code, ErrorCode::OFFSET_OUT_OF_RANGE, "offset {offset}");
+        assert_eq!(answer.high_watermark, -1, "offset {offset}");
+        assert!(answer.records.is_empty());
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    }
+    let end = raw.fetch_one(&fetch_request(&topic, 0, 3));
+    assert_eq!((end.error_code, end.high_watermark, end.log_start_offset), (ErrorCode::NONE, 3, 0));
+}
+
+#[test]
+fn unknown_topics_partitions_and_ids() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 1, 10);
+    let absent = raw.fetch_one(&fetch_request(&unique("absent"), 0, 0));
+    assert_eq!(absent.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    let absent = raw.fetch_one(&fetch_request(&topic, 99, 0));
+    assert_eq!(absent.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    // From version 13 on topics have ids, and a wrong one is told apart from a missing name.
+    let mut request = fetch_request(&topic, 0, 0);
+    request.topics[0].topic = Str::new();
+    request.topics[0].topic_id = Uuid([7; 16]);
+    assert_eq!(only_partition(raw.ask(&request, 13)).error_code, ErrorCode::UNKNOWN_TOPIC_ID);
+    request.topics[0].topic_id = raw.topic_id(&topic);
+    assert_eq!(only_partition(raw.ask(&request, 13)).error_code, ErrorCode::NONE);
+    request.topics[0].partitions[0].partition = 99;
+    let answer = only_partition(raw.ask(&request, 13));
+    assert_eq!(answer.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+}
+
+#[test]
+fn the_leader_epoch_is_checked() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 1, 10);
+    let epoch = raw.topic(&topic).partitions[0].leader_epoch;
+    let with_epoch = |raw: &mut Raw, epoch| {
+        let mut request = fetch_request(&topic, 0, 0);
+        request.topics[0].partitions[0].current_leader_epoch = epoch;
+        raw.fetch_one(&request).error_code
+    };
+    assert_eq!(with_epoch(&mut raw, epoch), ErrorCode::NONE);
+    assert_eq!(with_epoch(&mut raw, -1), ErrorCode::NONE);
+    assert_eq!(with_epoch(&mut raw, epoch + 1), ErrorCode::UNKNOWN_LEADER_EPOCH);
+    if epoch > 0 {
+        assert_eq!(with_epoch(&mut raw, epoch - 1), ErrorCode::FENCED_LEADER_EPOCH);
+    }
+}
+
+#[test]
+fn every_version_reads_the_same() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 2, 50);
+    let id = raw.topic_id(&topic);
+    for version in 4..=17 {
+        let mut request = fetch_request(&topic, 0, 1);
+        request.topics[0].topic_id = id;
+        if version >= 13 {
+            request.topics[0].topic = Str::new();
+        } else {
+            request.topics[0].topic_id = Uuid::ZERO;
+        }
+        if version >= 15 {
+            request.replica_id = -1;
+        }
+        let answer = only_partition(raw.ask(&request, version));
+        assert_eq!(answer.error_code, ErrorCode::NONE, "version {version}");
+        assert_eq!(answer.high_watermark, 2, "version {version}");
+        assert_eq!(answer.last_stable_offset, 2, "version {version}");
+        let bytes = answer.records.as_bytes().expect("records");
+        let read = record::batches(bytes).next().expect("a batch").expect("whole");
+        assert_eq!(read.header().base_offset, 1, "version {version}");
+        read.verify_crc().expect("its checksum");
+    }
+}
+
+/// What a consumer that reads only committed transactions gets where there are none: everything.
+#[test]
+fn read_committed_reads_all_where_nothing_is_pending() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 2, 50);
+    let mut request = fetch_request(&topic, 0, 0);
+    let uncommitted = raw.fetch_one(&request);
+    request.isolation_level = 1;
+    let committed = raw.fetch_one(&request);
+    assert_eq!(committed.records, uncommitted.records);
+    assert_eq!(committed.aborted_transactions.map(|list| list.len()).unwrap_or_default(), 0);
+    assert_eq!(uncommitted.aborted_transactions.map(|list| list.len()).unwrap_or_default(), 0);
+}
+
+/// A consumer cannot pretend to be a replica and move the high watermark (CVE-2018-1288), nor see what a consumer
+/// may not.
+#[test]
+fn a_forged_replica_is_refused() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 2, 50);
+    let mut request = fetch_request(&topic, 0, 0);
+    request.replica_id = 99;
+    let answer = raw.fetch_one(&request);
+    assert!(answer.error_code.is_error(), "{answer:?}");
+    assert!(answer.records.is_empty());
+    assert_eq!(raw.fetch_one(&fetch_request(&topic, 0, 2)).high_watermark, 2);
+}
+
+/// A batch goes out as it came in: compressed by the producer, not opened by the broker.
+#[test]
+fn batches_are_stored_as_they_came() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 0, 0);
+    let codecs =
+        [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
+    for codec in codecs {
+        let sent = batch_with(BatchBuilder::new(codec), &[b"some", b"values", &[b'v'; 500]]);
+        let offset = raw.append(&topic, sent.clone());
+        let answer = raw.fetch_one(&fetch_request(&topic, 0, offset));
+        let bytes = answer.records.as_bytes().expect("records").clone();
+        let stored = record::batches(&bytes).next().expect("a batch").expect("whole");
+        assert_eq!(stored.header().base_offset, offset);
+        // The broker may write the offset and the epoch; the checksum covers all the rest.
+        assert_eq!(stored.bytes()[16..], sent[16..], "{codec:?}");
+    }
+}
+
+/// Requests of one connection are answered in order, also where a later one has nothing to wait for.
+#[test]
+fn answers_come_in_the_order_of_the_requests() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 1, 10);
+    let mut waits = fetch_request(&topic, 0, 1);
+    (waits.min_bytes, waits.max_wait_ms) = (1, 400);
+    raw.send(&waits, 12);
+    raw.send(&fetch_request(&topic, 0, 0), 12);
+    let (first, empty) = raw.receive::<FetchRequest>(12);
+    let (second, full) = raw.receive::<FetchRequest>(12);
+    assert_eq!(second, first + 1);
+    assert!(only_partition(empty).records.is_empty());
+    assert!(!only_partition(full).records.is_empty());
+}
+
+/// Produce requests of one connection append in their order, whoever waits for what.
+#[test]
+fn pipelined_produces_append_in_order() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = filled(&mut raw, broker.bootstrap(), 0, 0);
+    for at in 0..200 {
+        let value = format!("{at}");
+        let acks = if at % 3 == 0 { 1 } else { -1 };
+        raw.send(&produce_request(&topic, batch(&[value.as_bytes()]), acks), 9);
+    }
+    for at in 0..200 {
+        let answer = raw.receive::<protocol::messages::ProduceRequest>(9).1;
+        assert_eq!(answer.responses[0].partition_responses[0].base_offset, at);
+    }
+    let answer = raw.fetch_one(&fetch_request(&topic, 0, 0));
+    let bytes = answer.records.as_bytes().expect("records").clone();
+    for (at, read) in record::batches(&bytes).enumerate() {
+        let read = read.expect("whole");
+        let one = read.records().next().expect("a record").expect("whole");
+        assert_eq!(one.value, Some(at.to_string().as_bytes()));
+    }
+}

@@ -1,0 +1,185 @@
+//! Single requests in versions of the test's choosing, for what client libraries hide.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use protocol::messages::fetch_response::PartitionData;
+use protocol::messages::metadata_request::MetadataRequestTopic;
+use protocol::messages::metadata_response::MetadataResponseTopic;
+use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use protocol::messages::produce_response::PartitionProduceResponse;
+use protocol::messages::{FetchRequest, FetchResponse, MetadataRequest, ProduceRequest};
+use protocol::{Bytes, ErrorCode, Records, Request, Str, Uuid, Writer, frame};
+use record::{BatchBuilder, Compression};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A connection on which the test asks and waits.
+pub(crate) struct Raw {
+    stream: TcpStream,
+    correlation_id: i32,
+}
+
+impl Raw {
+    pub(crate) fn open(bootstrap: &str) -> Raw {
+        let stream = TcpStream::connect(bootstrap).expect("a connection");
+        stream.set_read_timeout(Some(LIMIT)).expect("a timeout");
+        stream.set_nodelay(true).expect("no delay");
+        Raw { stream, correlation_id: 0 }
+    }
+
+    /// Sends a request without waiting for its response.
+    pub(crate) fn send<R: Request>(&mut self, request: &R, version: i16) {
+        self.correlation_id += 1;
+        let client_id = Some(Str::from("raw"));
+        let frame = frame::encode_request(self.correlation_id, client_id, request, version, Writer::new());
+        let bytes = frame.expect("a request that its version can carry").into_bytes();
+        self.stream.write_all(&bytes).expect("sent");
+    }
+
+    /// The next response, to a request of that version.
+    pub(crate) fn receive<R: Request>(&mut self, version: i16) -> (i32, R::Response) {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length).expect("a response");
+        let mut bytes = vec![0; usize::try_from(i32::from_be_bytes(length)).expect("a length")];
+        self.stream.read_exact(&mut bytes).expect("a whole response");
+        frame::decode_response(Bytes::from(bytes), version).expect("a response of that version")
+    }
+
+    pub(crate) fn ask<R: Request>(&mut self, request: &R, version: i16) -> R::Response {
+        self.send(request, version);
+        let (correlation_id, response) = self.receive::<R>(version);
+        assert_eq!(correlation_id, self.correlation_id);
+        response
+    }
+
+    /// Whether the broker has closed the connection; waits for it.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        matches!(self.stream.read(&mut [0]), Ok(0))
+    }
+
+    /// What Metadata says about one topic, which it does not create.
+    pub(crate) fn topic(&mut self, name: &str) -> MetadataResponseTopic {
+        let topic = MetadataRequestTopic { name: Some(Str::from(name)), ..Default::default() };
+        let request = MetadataRequest {
+            topics: Some(vec![topic]),
+            allow_auto_topic_creation: false,
+            ..Default::default()
+        };
+        self.ask(&request, 12).topics.remove(0)
+    }
+
+    pub(crate) fn topic_id(&mut self, name: &str) -> Uuid {
+        let topic = self.topic(name);
+        assert_eq!(topic.error_code, ErrorCode::NONE);
+        topic.topic_id
+    }
+
+    /// Appends to partition 0 with acks=all.
+    pub(crate) fn produce(&mut self, topic: &str, records: impl Into<Bytes>) -> PartitionProduceResponse {
+        self.ask(&produce_request(topic, records, -1), 9).responses.remove(0).partition_responses.remove(0)
+    }
+
+    /// Appends to partition 0 what nothing speaks against; gives the base offset.
+    pub(crate) fn append(&mut self, topic: &str, records: impl Into<Bytes>) -> i64 {
+        let answer = self.produce(topic, records);
+        assert_eq!(answer.error_code, ErrorCode::NONE, "{:?}", answer.error_message);
+        answer.base_offset
+    }
+
+    /// Sends a fetch by name (version 12) and gives the answer for its one partition.
+    pub(crate) fn fetch_one(&mut self, request: &FetchRequest) -> PartitionData {
+        let response = self.ask(request, 12);
+        assert_eq!(response.error_code, ErrorCode::NONE);
+        only_partition(response)
+    }
+}
+
+pub(crate) fn only_partition(mut response: FetchResponse) -> PartitionData {
+    assert_eq!(response.responses.len(), 1, "{response:?}");
+    assert_eq!(response.responses[0].partitions.len(), 1);
+    response.responses.remove(0).partitions.remove(0)
+}
+
+pub(crate) fn produce_request(topic: &str, records: impl Into<Bytes>, acks: i16) -> ProduceRequest {
+    let partition = PartitionProduceData { index: 0, records: Records::Bytes(records.into()) };
+    let data =
+        TopicProduceData { name: Str::from(topic), partition_data: vec![partition], ..Default::default() };
+    ProduceRequest { acks, timeout_ms: 10_000, topic_data: vec![data], ..Default::default() }
+}
+
+/// A fetch of one partition that waits for nothing.
+pub(crate) fn fetch_request(topic: &str, partition: i32, offset: i64) -> FetchRequest {
+    let wanted = FetchTopic {
+        topic: Str::from(topic),
+        partitions: vec![fetch_partition(partition, offset)],
+        ..Default::default()
+    };
+    FetchRequest { topics: vec![wanted], ..fetch_nothing() }
+}
+
+/// A fetch without a session that names no partition yet.
+pub(crate) fn fetch_nothing() -> FetchRequest {
+    FetchRequest {
+        replica_id: -1,
+        max_wait_ms: 0,
+        min_bytes: 0,
+        max_bytes: 50 << 20,
+        session_id: 0,
+        session_epoch: -1,
+        ..Default::default()
+    }
+}
+
+pub(crate) fn fetch_partition(partition: i32, offset: i64) -> FetchPartition {
+    FetchPartition {
+        partition,
+        current_leader_epoch: -1,
+        fetch_offset: offset,
+        last_fetched_epoch: -1,
+        log_start_offset: -1,
+        partition_max_bytes: 10 << 20,
+        ..Default::default()
+    }
+}
+
+/// A batch of `values`, stamped `now` and on.
+pub(crate) fn batch(values: &[&[u8]]) -> Vec<u8> {
+    batch_with(BatchBuilder::new(Compression::None), values)
+}
+
+pub(crate) fn batch_with(mut builder: BatchBuilder, values: &[&[u8]]) -> Vec<u8> {
+    for value in values {
+        builder.push(now_ms(), None, Some(value), &[]);
+    }
+    builder.build()
+}
+
+pub(crate) fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(since.as_millis()).expect("before the year 292 million")
+}
+
+/// CRC-32C bit by bit: slow, and independent of the product's.
+pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
+    let mut crc = !0_u32;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg());
+        }
+    }
+    !crc
+}
+
+/// Where the checksum of a batch is, and where the part that it covers begins.
+const CRC_AT: usize = 17;
+const CRC_COVERS_FROM: usize = 21;
+
+/// Writes the checksum that the batch's bytes have now.
+pub(crate) fn fix_crc(batch: &mut [u8]) {
+    let crc = crc32c(&batch[CRC_COVERS_FROM..]);
+    batch[CRC_AT..CRC_COVERS_FROM].copy_from_slice(&crc.to_be_bytes());
+}
