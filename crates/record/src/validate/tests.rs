@@ -607,7 +607,7 @@ fn with_log_append_time_the_broker_sets_the_timestamps() {
 #[test]
 fn the_timestamp_type_is_not_for_the_producer_to_set() {
     let spoilt = Spoilt::new().with(|header| {
-        header.attributes = header.attributes.with_timestamp_type(TimestampType::LogAppendTime)
+        header.attributes = header.attributes.with_timestamp_type(TimestampType::LogAppendTime);
     });
     let errors = (0..3).map(|batch_index| RecordError { batch_index, rejection: Rejection::TimestampType });
     let error = InvalidBatch::Rejected(errors.collect());
