@@ -106,6 +106,8 @@ pub(crate) struct Field {
     pub(crate) ignorable: bool,
     /// Whether the length keeps its old form in flexible versions.
     pub(crate) never_compact: bool,
+    /// Whether the value must not show up in a log.
+    pub(crate) secret: bool,
 }
 
 impl Field {
@@ -138,6 +140,20 @@ pub(crate) enum Kind {
     Record,
     /// Anything else with a schema.
     Plain,
+}
+
+impl Kind {
+    /// The word of the notation.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Kind::Request => "request",
+            Kind::Response => "response",
+            Kind::Key => "key",
+            Kind::Value => "value",
+            Kind::Record => "record",
+            Kind::Plain => "data",
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -142,6 +142,7 @@ fn parse_field(line: &Line, context: Versions, valid: Versions) -> Field {
         default: None,
         ignorable: false,
         never_compact: false,
+        secret: false,
     };
     while let Some(word) = words.next() {
         match word {
@@ -152,6 +153,7 @@ fn parse_field(line: &Line, context: Versions, valid: Versions) -> Field {
             }
             "ignorable" => field.ignorable = true,
             "never_compact" => field.never_compact = true,
+            "secret" => field.secret = true,
             at if at.starts_with('@') => {
                 let versions = parse_versions(line, &at[1..], valid).intersect(context);
                 field.versions = versions.unwrap_or_else(|| panic!("{place}: {name} is in no version"));

@@ -5,8 +5,8 @@ use crate::model::{Field, Message, Struct, Type, Versions};
 use crate::names;
 use crate::structs::label;
 
-/// Emits `every_message!`, which calls a macro with the path of each message, its name, and the name of the class that
-/// generators after Kafka's pattern give it.
+/// Emits `every_message!`, which calls a macro with each message: its module, its kind, its name, and the name of the
+/// class that generators after Kafka's pattern give it.
 pub(crate) fn list(groups: &[(&str, &[Message])]) -> String {
     let mut code = Code::default();
     code.line("macro_rules! every_message {");
@@ -14,7 +14,8 @@ pub(crate) fn list(groups: &[(&str, &[Message])]) -> String {
     code.line("$do! {");
     for (path, messages) in groups {
         for message in messages.iter().filter(|message| message.versions.is_some()) {
-            code.line(&format!("{path} {} {}Data,", message.name, message.name));
+            let name = &message.name;
+            code.line(&format!("{path} {} {name} {name}Data,", message.kind.word()));
         }
     }
     code.line("}");

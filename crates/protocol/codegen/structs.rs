@@ -8,15 +8,38 @@ use crate::names;
 pub(crate) fn define(code: &mut Code, of: &Struct) {
     let plain = of.fields.iter().all(has_plain_default);
     let default = if plain { ", Default" } else { "" };
-    code.line(&format!("#[derive(Clone, Debug, PartialEq{default})]"));
+    let secret = of.fields.iter().any(|field| field.secret);
+    let debug = if secret { "" } else { ", Debug" };
+    code.line(&format!("#[derive(Clone{debug}, PartialEq{default})]"));
     code.line(&format!("pub struct {} {{", of.name));
     for field in &of.fields {
         code.line(&format!("pub {}: {},", names::field(&field.name), rust_type(field)));
     }
     code.line("}");
-    if plain {
-        return;
+    if secret {
+        define_debug(code, of);
     }
+    if !plain {
+        define_default(code, of);
+    }
+}
+
+/// Emits a `Debug` that leaves out what must not be logged.
+fn define_debug(code: &mut Code, of: &Struct) {
+    code.line(&format!("impl std::fmt::Debug for {} {{", of.name));
+    code.line("fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {");
+    code.line(&format!("let mut out = f.debug_struct(\"{}\");", of.name));
+    for field in &of.fields {
+        let name = names::field(&field.name);
+        let value = if field.secret { "Secret".to_owned() } else { format!("self.{name}") };
+        code.line(&format!("out.field(\"{name}\", &{value});"));
+    }
+    code.line("out.finish()");
+    code.line("}");
+    code.line("}");
+}
+
+fn define_default(code: &mut Code, of: &Struct) {
     code.line(&format!("impl Default for {} {{", of.name));
     code.line("fn default() -> Self {");
     code.line("Self {");

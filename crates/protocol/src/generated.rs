@@ -5,6 +5,15 @@ pub(crate) use bytes::Bytes;
 pub(crate) use crate::error_code::ErrorCode;
 pub(crate) use crate::wire::{DecodeError, EncodeError, Reader, Records, Str, Uuid, Writer};
 
+/// Stands in a message's `Debug` for a value that must not get into a log.
+pub(crate) struct Secret;
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
 /// Requests, responses and their headers: one module a message, the message itself also here.
 #[allow(missing_docs, reason = "fields have Kafka's names, and the schemas say the rest")]
 #[allow(clippy::all, unused_mut, unused_variables, unreachable_pub, reason = "generated alike for every message")]

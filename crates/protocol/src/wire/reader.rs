@@ -15,6 +15,9 @@ const MEMORY_FACTOR: usize = 8;
 /// Memory that even the smallest input may take, so that short names do not count against it.
 const MEMORY_FLOOR_BYTES: usize = 16 * 1024;
 
+/// What the allocator takes for each array beside its elements.
+const ALLOCATION_OVERHEAD_BYTES: usize = 16;
+
 /// More tagged fields than any struct of any version has; Kafka itself has no struct with more than ten.
 const MAX_TAGS: u32 = 256;
 
@@ -340,7 +343,11 @@ impl Reader {
         if count > self.remaining() / min_bytes.max(1) {
             return Err(self.error(DecodeErrorKind::Truncated, field));
         }
-        match count.checked_mul(size).and_then(|bytes| self.memory.checked_sub(bytes)) {
+        if count == 0 {
+            return Ok(());
+        }
+        let bytes = count.checked_mul(size).and_then(|bytes| bytes.checked_add(ALLOCATION_OVERHEAD_BYTES));
+        match bytes.and_then(|bytes| self.memory.checked_sub(bytes)) {
             Some(left) => {
                 self.memory = left;
                 Ok(())

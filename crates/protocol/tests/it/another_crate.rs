@@ -39,7 +39,7 @@ fn another_crate_reads_and_writes_the_same_bytes() {
         };
         // Persisted records are not part of that crate; `captured` covers them.
         (@one records $name:ident $class:ident) => {};
-        ($($group:ident $name:ident $class:ident,)*) => { $(check_all!(@one $group $name $class);)* };
+        ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(check_all!(@one $group $name $class);)* };
     }
     every_message!(check_all);
 }

@@ -50,7 +50,7 @@ fn check_bytes<M: Message + Sample + PartialEq + Debug>(vectors: &mut Vectors) {
 fn bytes_are_those_of_kafka() {
     let mut vectors = vectors();
     macro_rules! check_all {
-        ($($group:ident $name:ident $class:ident,)*) => { $(check_bytes::<protocol::$group::$name>(&mut vectors);)* };
+        ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(check_bytes::<protocol::$group::$name>(&mut vectors);)* };
     }
     every_message!(check_all);
     assert!(vectors.is_empty(), "Kafka has other messages: {:?}", vectors.keys());
@@ -112,7 +112,7 @@ fn check_fields<M: Message + Sample + Debug>(fields: &mut BTreeMap<&str, Vec<(Ve
 fn fields_that_a_version_lacks_are_refused_or_dropped_as_in_kafka() {
     let mut fields = lacking_in_kafka();
     macro_rules! check_all {
-        ($($group:ident $name:ident $class:ident,)*) => { $(check_fields::<protocol::$group::$name>(&mut fields);)* };
+        ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(check_fields::<protocol::$group::$name>(&mut fields);)* };
     }
     every_message!(check_all);
     assert!(fields.is_empty(), "Kafka has other messages: {:?}", fields.keys());

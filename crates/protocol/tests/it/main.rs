@@ -2,6 +2,10 @@
 
 mod another_crate;
 mod captured;
+mod entry_points;
+mod frames;
+mod fuzz;
+mod malformed;
 mod round_trip;
 mod sample;
 

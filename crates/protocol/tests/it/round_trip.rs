@@ -27,7 +27,7 @@ fn check<M: Message + Sample + PartialEq + Debug>() {
 #[test]
 fn random_content_survives() {
     macro_rules! check_all {
-        ($($group:ident $name:ident $class:ident,)*) => { $(check::<protocol::$group::$name>();)* };
+        ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(check::<protocol::$group::$name>();)* };
     }
     every_message!(check_all);
 }
@@ -44,7 +44,7 @@ fn other_versions_are_refused() {
         }
     }
     macro_rules! check_all {
-        ($($group:ident $name:ident $class:ident,)*) => { $(check::<protocol::$group::$name>();)* };
+        ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(check::<protocol::$group::$name>();)* };
     }
     every_message!(check_all);
 }
