@@ -60,7 +60,8 @@ fn a_session_tells_only_what_is_new() {
 
     // Forgotten partitions have no news.
     let mut forget = in_session(&topic, &[], session, 4);
-    let forgotten = ForgottenTopic { topic: Str::from(topic.as_str()), partitions: vec![0], ..Default::default() };
+    let forgotten =
+        ForgottenTopic { topic: Str::from(topic.as_str()), partitions: vec![0], ..Default::default() };
     forget.forgotten_topics_data.push(forgotten);
     raw.append(&topic, batch(&[b"more"]));
     assert_eq!(partitions(&raw.ask(&forget, 12)), [0; 0]);

@@ -9,13 +9,16 @@
 mod harness;
 
 mod admin;
+mod batches;
 mod crash;
 mod disk;
 mod fetch;
 mod fetch_session;
 mod groups;
 mod hostile;
+mod list_offsets;
 mod offsets;
 mod produce;
 mod restart;
+mod sequences;
 mod start;
