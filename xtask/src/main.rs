@@ -1,1 +1,89 @@
-fn main() {}
+//! `cargo xtask`: the commands of the workshop.
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use xtask::broker::{BrokerOptions, Kind};
+use xtask::kafka::Kafka;
+use xtask::{Attempt, clients, tidy};
+
+const HELP: &str = "\
+The workshop of Milena.
+
+cargo xtask clients [--against kafka|milena] [--only SUITE]...
+    Runs the suites of other clients against a fresh broker each; ours unless told otherwise.
+    MILENA_BINARY names a program to test instead of the release build.
+    UPDATE_ANSWERS=1 with `--against kafka --only compare` writes Kafka's answers down anew.
+cargo xtask kafka start [--port N] [--dir FOLDER]
+    Starts Apache Kafka 4.3.1 on a loopback port and keeps it until its input ends.
+cargo xtask tidy
+    Checks the rules of the house.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["clients", options @ ..] => run_clients(options),
+        ["kafka", "start", options @ ..] => start_kafka(options),
+        ["tidy"] => check_tidy(),
+        ["help" | "--help" | "-h"] => {
+            println!("{HELP}");
+            for (name, shows) in clients::names() {
+                println!("    {name:20} {shows}");
+            }
+            Ok(true)
+        }
+        _ => Err(format!("what shall be done?\n\n{HELP}")),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_clients(options: &[&str]) -> Attempt<bool> {
+    let mut kind = Kind::Milena;
+    let mut only = Vec::new();
+    for pair in options.chunks(2) {
+        match pair {
+            ["--against", "kafka"] => kind = Kind::Kafka,
+            ["--against", "milena"] => kind = Kind::Milena,
+            ["--only", suite] => only.push((*suite).to_owned()),
+            _ => return Err(format!("{} is not understood\n\n{HELP}", pair.join(" "))),
+        }
+    }
+    clients::run_suites(kind, &only)
+}
+
+fn start_kafka(options: &[&str]) -> Attempt<bool> {
+    let mut broker = BrokerOptions::new(&std::env::temp_dir().join("milena-kafka"))?;
+    for pair in options.chunks(2) {
+        match pair {
+            ["--port", port] => broker.port = port.parse().map_err(|error| format!("{port}: {error}"))?,
+            ["--dir", folder] => broker.dir = PathBuf::from(folder),
+            _ => return Err(format!("{} is not understood\n\n{HELP}", pair.join(" "))),
+        }
+    }
+    let kafka = Kafka::start(broker)?;
+    println!("Kafka listens on {}, process {}; end the input to stop it", kafka.address(), kafka.id());
+    // Whoever started it ends it by closing its input; without one it stays until it is killed.
+    if std::io::read_to_string(std::io::stdin()).is_err() {
+        std::thread::sleep(Duration::MAX);
+    }
+    Ok(true)
+}
+
+fn check_tidy() -> Attempt<bool> {
+    let faults = tidy::check();
+    for fault in &faults {
+        println!("{fault}");
+    }
+    println!("{} faults", faults.len());
+    Ok(faults.is_empty())
+}

@@ -1,0 +1,33 @@
+package milena.clients;
+
+/** {@code Main ADDRESS suite [PART OF A TEST'S NAME] | before | after | load TOPIC COUNT | member GROUP TOPIC | write TOPIC CODEC | read TOPIC COUNT}. */
+public final class Main {
+    private Main() {}
+
+    public static void main(String[] arguments) throws Exception {
+        try (Cluster cluster = new Cluster(arguments[0])) {
+            switch (arguments[1]) {
+                case "suite" -> suite(cluster, arguments.length > 2 ? arguments[2] : "");
+                case "before" -> Restart.before(cluster);
+                case "after" -> Restart.after(cluster, Integer.parseInt(arguments[2]));
+                case "load" -> Restart.load(cluster, arguments[2], Integer.parseInt(arguments[3]));
+                case "member" -> Groups.member(cluster, arguments[2], arguments[3]);
+                case "write" -> Crossing.write(cluster, arguments[2], arguments[3]);
+                case "read" -> Crossing.read(cluster, arguments[2], Integer.parseInt(arguments[3]));
+                default -> throw new IllegalArgumentException(arguments[1]);
+            }
+        }
+    }
+
+    private static void suite(Cluster cluster, String only) {
+        Checks checks = new Checks();
+        new Topics(cluster).addTo(checks);
+        new Configs(cluster).addTo(checks);
+        new Producing(cluster).addTo(checks);
+        new Consuming(cluster).addTo(checks);
+        new Offsets(cluster).addTo(checks);
+        new Groups(cluster).addTo(checks);
+        new GroupAdmin(cluster).addTo(checks);
+        checks.run(only);
+    }
+}

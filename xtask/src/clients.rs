@@ -1,0 +1,204 @@
+//! The suites of other languages' clients, run against Kafka or against ours.
+//!
+//! A suite gets a fresh broker. It is made of tests, each of which prints one line. Programs in other
+//! languages take part by printing `ok NAME`, `FAIL NAME: reason` and a last line `done`.
+
+mod compare;
+mod console;
+mod crossing;
+mod dump;
+mod go;
+mod jvm;
+mod kcat;
+mod python;
+mod restart;
+
+use crate::broker::{Broker, BrokerOptions, Kind};
+use crate::process::{run, tail};
+use crate::{Attempt, java, workshop};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// How long one program of a suite may run.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(420);
+
+struct Suite {
+    name: &'static str,
+    shows: &'static str,
+    run: fn(&mut Stage) -> Attempt<()>,
+}
+
+const SUITES: &[Suite] = &[
+    Suite { name: "java", shows: "Kafka's Java producer, consumer and admin client", run: jvm::suite },
+    Suite { name: "console", shows: "Kafka's console tools, as users run them", run: console::suite },
+    Suite { name: "kcat", shows: "kcat on librdkafka", run: kcat::suite },
+    Suite { name: "kafka-python-2.0.2", shows: "kafka-python as of 2020", run: python::kafka_python_old },
+    Suite { name: "kafka-python", shows: "kafka-python, newest", run: python::kafka_python },
+    Suite { name: "confluent-kafka", shows: "confluent-kafka for Python, newest", run: python::confluent },
+    Suite { name: "franz-go", shows: "franz-go, newest", run: go::franz },
+    Suite { name: "sarama", shows: "Sarama, newest, by its default and newest versions", run: go::sarama },
+    Suite { name: "sarama-1.43", shows: "Sarama before it negotiated versions", run: go::sarama_old },
+    Suite { name: "crossing", shows: "what any client writes, every other client reads", run: crossing::suite },
+    Suite { name: "restart", shows: "what is kept when the broker stops, and when it is killed", run: restart::suite },
+    Suite { name: "dump", shows: "Kafka's DumpLogSegments on the data directory", run: dump::suite },
+    Suite { name: "compare", shows: "the same raw requests, the same answers", run: compare::suite },
+];
+
+/// The names of all suites with what each shows.
+pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SUITES.iter().map(|suite| (suite.name, suite.shows))
+}
+
+/// Runs the suites whose names are in `only`, or all when it is empty; true when every test passed.
+pub fn run_suites(kind: Kind, only: &[String]) -> Attempt<bool> {
+    if let Some(unknown) = only.iter().find(|name| !SUITES.iter().any(|suite| suite.name == **name)) {
+        return Err(format!("there is no suite {unknown}"));
+    }
+    let mut passed = 0;
+    let mut failed = Vec::new();
+    for suite in SUITES.iter().filter(|suite| only.is_empty() || only.iter().any(|name| name == suite.name)) {
+        let started = Instant::now();
+        println!("\n{}: {}", suite.name, suite.shows);
+        let stage = perform(suite, kind);
+        println!("{}: {} in {:.1} s", suite.name, stage.summary(), started.elapsed().as_secs_f64());
+        passed += stage.passed;
+        failed.extend(stage.failed.into_iter().map(|test| format!("{}: {test}", suite.name)));
+    }
+    println!();
+    for test in &failed {
+        println!("failed: {test}");
+    }
+    println!("{passed} passed, {} failed", failed.len());
+    Ok(failed.is_empty())
+}
+
+fn perform(suite: &Suite, kind: Kind) -> Report {
+    let mut report = Report::default();
+    let outcome = Stage::open(suite.name, kind).and_then(|mut stage| {
+        let outcome = (suite.run)(&mut stage);
+        report = std::mem::take(&mut stage.report);
+        let ended = stage.broker.as_mut().map_or(Ok(()), Broker::stop);
+        outcome.and(ended)
+    });
+    if let Err(error) = outcome {
+        report.note("the suite runs", Err(error));
+    }
+    report
+}
+
+/// What came out of the tests so far.
+#[derive(Default)]
+struct Report {
+    passed: usize,
+    failed: Vec<String>,
+}
+
+impl Report {
+    fn note(&mut self, name: &str, outcome: Attempt<()>) {
+        match outcome {
+            Ok(()) => {
+                self.passed += 1;
+                println!("  ok {name}");
+            }
+            Err(error) => {
+                println!("  FAIL {name}: {}", error.replace('\n', "\n       "));
+                self.failed.push(name.to_owned());
+            }
+        }
+    }
+
+    fn summary(&self) -> String {
+        format!("{} passed, {} failed", self.passed, self.failed.len())
+    }
+}
+
+/// Where a suite plays: its broker and folder, and what its tests gave.
+struct Stage {
+    kind: Kind,
+    folder: PathBuf,
+    broker: Option<Broker>,
+    report: Report,
+}
+
+impl Stage {
+    fn open(name: &str, kind: Kind) -> Attempt<Stage> {
+        let side = match kind {
+            Kind::Kafka => "kafka",
+            Kind::Milena => "milena",
+        };
+        let folder = workshop().join(format!("clients-{side}")).join(name);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        }
+        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        // Groups form at once instead of three seconds later, as Kafka's own tests have it.
+        let options = BrokerOptions::new(&folder)?.set("group.initial.rebalance.delay.ms", "0");
+        let broker = Some(Broker::start(kind, options)?);
+        Ok(Stage { kind, folder, broker, report: Report::default() })
+    }
+
+    fn broker(&mut self) -> &mut Broker {
+        self.broker.as_mut().expect("a stage has a broker until it is closed")
+    }
+
+    fn address(&mut self) -> String {
+        self.broker().address()
+    }
+
+    /// Performs one test.
+    fn test(&mut self, name: &str, body: impl FnOnce(&mut Stage) -> Attempt<()>) {
+        let outcome = body(self);
+        self.report.note(name, outcome);
+    }
+
+    /// Runs a program that performs tests and prints their outcomes.
+    fn program(&mut self, prefix: &str, command: &mut Command) -> Attempt<()> {
+        let ended = run(command, "", PROGRAM_LIMIT)?;
+        let mut done = false;
+        for line in ended.stdout.lines() {
+            if let Some(name) = line.strip_prefix("ok ") {
+                self.report.note(&format!("{prefix}{name}"), Ok(()));
+            } else if let Some(failure) = line.strip_prefix("FAIL ") {
+                let (name, reason) = failure.split_once(": ").unwrap_or((failure, ""));
+                self.report.note(&format!("{prefix}{name}"), Err(reason.to_owned()));
+            }
+            done |= line == "done";
+        }
+        if done && ended.status.success() {
+            return Ok(());
+        }
+        let end = tail(&format!("{}\n{}", ended.stdout, ended.stderr), 12);
+        Err(format!("the program ended early, {}: {end}", ended.status))
+    }
+
+    /// Makes a topic by Kafka's console tool.
+    fn create_topic(&mut self, name: &str, partitions: u32) -> Attempt<()> {
+        let partitions = partitions.to_string();
+        let address = self.address();
+        let arguments =
+            ["--bootstrap-server", &address, "--create", "--topic", name, "--partitions", &partitions];
+        let class_path = java::class_path()?;
+        java::tool(&class_path, "org.apache.kafka.tools.TopicCommand", &arguments, "")?.success()?;
+        Ok(())
+    }
+}
+
+/// The texts must be the same.
+fn same(what: &str, expected: &str, actual: &str) -> Attempt<()> {
+    if expected == actual {
+        return Ok(());
+    }
+    let at = expected.lines().zip(actual.lines()).position(|(left, right)| left != right);
+    let line = at.unwrap_or_else(|| expected.lines().count().min(actual.lines().count()));
+    let shown = |text: &str| text.lines().nth(line).map_or("nothing".to_owned(), |line| format!("{line:?}"));
+    Err(format!("{what}: line {} should be {}, is {}", line + 1, shown(expected), shown(actual)))
+}
+
+/// The text must contain all of the parts.
+fn contains(text: &str, parts: &[&str]) -> Attempt<()> {
+    match parts.iter().find(|part| !text.contains(**part)) {
+        None => Ok(()),
+        Some(part) => Err(format!("{part:?} is not in: {}", tail(text, 15))),
+    }
+}

@@ -1,0 +1,20 @@
+//! The same raw requests, the same answers: bytes that no well-behaved client would send.
+//!
+//! The answers that Kafka gave are kept in a file, so that the suite needs no Kafka to judge ours.
+
+use super::Stage;
+use crate::broker::Kind;
+use crate::{Attempt, root};
+use std::process::Command;
+
+pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
+    let folder = root().join("clients/compare");
+    let address = stage.address();
+    let mut command = Command::new("python3");
+    command.arg(folder.join("main.py")).arg(&address).arg(folder.join("answers.json"));
+    // Against Kafka the answers are looked at anew when that is asked for.
+    if stage.kind == Kind::Kafka && std::env::var_os("UPDATE_ANSWERS").is_some() {
+        command.arg("--write");
+    }
+    stage.program("", &mut command)
+}

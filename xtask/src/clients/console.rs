@@ -1,0 +1,259 @@
+//! Kafka's console tools, run as users run them.
+
+use super::{Stage, contains, same};
+use crate::{Attempt, java};
+
+const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
+const CONSOLE_PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
+const CONSOLE_CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
+const CONSUMER_GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+const GROUPS: &str = "org.apache.kafka.tools.GroupsCommand";
+const CONFIGS: &str = "kafka.admin.ConfigCommand";
+const GET_OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
+const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
+const API_VERSIONS: &str = "org.apache.kafka.tools.BrokerApiVersionsCommand";
+const CLUSTER: &str = "org.apache.kafka.tools.ClusterTool";
+const PRODUCER_PERFORMANCE: &str = "org.apache.kafka.tools.ProducerPerformance";
+const CONSUMER_PERFORMANCE: &str = "org.apache.kafka.tools.ConsumerPerformance";
+const VERIFIABLE_PRODUCER: &str = "org.apache.kafka.tools.VerifiableProducer";
+const VERIFIABLE_CONSUMER: &str = "org.apache.kafka.tools.VerifiableConsumer";
+
+pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
+    java::class_path()?;
+    stage.test("kafka-topics creates, lists, describes, alters and deletes", topics);
+    stage.test("kafka-topics refuses what is wrong", refused_topics);
+    stage.test("kafka-console-producer and -consumer", records);
+    stage.test("kafka-console-consumer reads by group, partition and offset", positions);
+    stage.test("kafka-consumer-groups lists and describes", groups);
+    stage.test("kafka-consumer-groups resets offsets", resets);
+    stage.test("kafka-consumer-groups deletes", deleted_groups);
+    stage.test("kafka-configs of topics", topic_configs);
+    stage.test("kafka-configs of brokers", broker_configs);
+    stage.test("kafka-get-offsets and kafka-delete-records", offsets);
+    stage.test("kafka-broker-api-versions and kafka-cluster", versions);
+    stage.test("kafka-producer-perf-test and kafka-consumer-perf-test", performance);
+    stage.test("kafka-verifiable-producer and -consumer", verifiable);
+    Ok(())
+}
+
+/// Runs a tool with the broker's address and further arguments, separated by spaces.
+fn tool(stage: &mut Stage, class: &str, arguments: &str) -> Attempt<String> {
+    tool_with_input(stage, class, arguments, "")
+}
+
+fn tool_with_input(stage: &mut Stage, class: &str, arguments: &str, input: &str) -> Attempt<String> {
+    let address = stage.address();
+    let mut all = vec!["--bootstrap-server", &address];
+    all.extend(arguments.split_whitespace());
+    java::tool(&java::class_path()?, class, &all, input)?.success()
+}
+
+/// What a tool says when it must not succeed.
+fn refusal(stage: &mut Stage, class: &str, arguments: &str) -> Attempt<String> {
+    let address = stage.address();
+    let mut all = vec!["--bootstrap-server", &address];
+    all.extend(arguments.split_whitespace());
+    let ended = java::tool(&java::class_path()?, class, &all, "")?;
+    if ended.status.success() {
+        return Err(format!("{arguments} succeeded: {}", ended.stdout));
+    }
+    Ok(format!("{}\n{}", ended.stdout, ended.stderr))
+}
+
+fn topics(stage: &mut Stage) -> Attempt<()> {
+    let created = tool(stage, TOPICS, "--create --topic t --partitions 2 --config retention.ms=100000")?;
+    contains(&created, &["Created topic t."])?;
+    tool(stage, TOPICS, "--create --if-not-exists --topic t")?;
+    tool(stage, TOPICS, "--alter --topic t --partitions 3")?;
+    let described = tool(stage, TOPICS, "--describe --topic t")?;
+    contains(&described, &["PartitionCount: 3", "ReplicationFactor: 1", "retention.ms=100000", "Partition: 2"])?;
+    same("under-replicated", "", tool(stage, TOPICS, "--describe --under-replicated-partitions")?.trim())?;
+    same("unavailable", "", tool(stage, TOPICS, "--describe --unavailable-partitions")?.trim())?;
+    contains(&tool(stage, TOPICS, "--list")?, &["t\n"])?;
+    tool(stage, TOPICS, "--delete --topic t")?;
+    same("topics", "", tool(stage, TOPICS, "--list --exclude-internal")?.trim())
+}
+
+fn refused_topics(stage: &mut Stage) -> Attempt<()> {
+    tool(stage, TOPICS, "--create --topic refusing")?;
+    contains(&refusal(stage, TOPICS, "--create --topic refusing")?, &["already exists"])?;
+    contains(&refusal(stage, TOPICS, "--create --topic a$b")?, &["InvalidTopicException"])?;
+    contains(&refusal(stage, TOPICS, "--create --topic x --replication-factor 2")?, &["InvalidReplicationFactor"])?;
+    contains(&refusal(stage, TOPICS, "--alter --topic refusing --partitions 1")?, &["InvalidPartitionsException"])?;
+    contains(&refusal(stage, TOPICS, "--describe --topic unknown")?, &["does not exist"])?;
+    Ok(())
+}
+
+fn records(stage: &mut Stage) -> Attempt<()> {
+    let lines = "a:1,b:2\tk1\tv1\nc:3\tNULL\tv2\nc:4\tk3\tNULL\n";
+    let reading = "--reader-property parse.key=true --reader-property parse.headers=true \
+                   --reader-property null.marker=NULL";
+    for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
+        let producing = format!("--topic console-{codec} --compression-codec {codec} {reading}");
+        tool_with_input(stage, CONSOLE_PRODUCER, &producing, lines)?;
+        let consuming = format!(
+            "--topic console-{codec} --from-beginning --max-messages 3 --timeout-ms 20000 \
+             --formatter-property print.key=true --formatter-property print.headers=true \
+             --formatter-property null.literal=NULL"
+        );
+        same(codec, lines, &tool(stage, CONSOLE_CONSUMER, &consuming)?)?;
+    }
+    Ok(())
+}
+
+fn positions(stage: &mut Stage) -> Attempt<()> {
+    tool(stage, TOPICS, "--create --topic positions --partitions 1")?;
+    let values: String = (0..10).map(|i| format!("v{i}\n")).collect();
+    tool_with_input(stage, CONSOLE_PRODUCER, "--topic positions", &values)?;
+    let from_five = "--topic positions --partition 0 --offset 5 --max-messages 5 --timeout-ms 20000";
+    same("from an offset", "v5\nv6\nv7\nv8\nv9\n", &tool(stage, CONSOLE_CONSUMER, from_five)?)?;
+    let grouped = "--topic positions --group positions --from-beginning --max-messages 4 --timeout-ms 20000";
+    same("by a group", "v0\nv1\nv2\nv3\n", &tool(stage, CONSOLE_CONSUMER, grouped)?)?;
+    same("resumed", "v4\nv5\nv6\nv7\n", &tool(stage, CONSOLE_CONSUMER, grouped)?)?;
+    let committed = "--topic positions --from-beginning --isolation-level read_committed --max-messages 10 \
+                     --timeout-ms 20000";
+    same("committed", &values, &tool(stage, CONSOLE_CONSUMER, committed)?)
+}
+
+fn groups(stage: &mut Stage) -> Attempt<()> {
+    let listed = tool(stage, CONSUMER_GROUPS, "--list")?;
+    contains(&listed, &["positions"])?;
+    contains(&tool(stage, CONSUMER_GROUPS, "--list --state")?, &["positions", "Empty"])?;
+    contains(&tool(stage, GROUPS, "--list")?, &["positions", "Classic", "consumer"])?;
+    let described = tool(stage, CONSUMER_GROUPS, "--describe --group positions")?;
+    let row: Vec<&str> = described.lines().last().unwrap_or_default().split_whitespace().collect();
+    same("row", "positions positions 0 8 10 2 - - -", &row.join(" "))?;
+    let state = tool(stage, CONSUMER_GROUPS, "--describe --group positions --state")?;
+    contains(&state, &["(1)", "Empty"])?;
+    tool(stage, CONSUMER_GROUPS, "--describe --group positions --members")?;
+    contains(&tool(stage, CONSUMER_GROUPS, "--describe --all-groups")?, &["positions"])?;
+    contains(&refusal_or_word(stage, "--describe --group no-such")?, &["no-such"])
+}
+
+fn refusal_or_word(stage: &mut Stage, arguments: &str) -> Attempt<String> {
+    let address = stage.address();
+    let mut all = vec!["--bootstrap-server", &address];
+    all.extend(arguments.split_whitespace());
+    let ended = java::tool(&java::class_path()?, CONSUMER_GROUPS, &all, "")?;
+    Ok(format!("{}\n{}", ended.stdout, ended.stderr))
+}
+
+fn resets(stage: &mut Stage) -> Attempt<()> {
+    let reset = "--reset-offsets --group positions --topic positions";
+    for (how, expected) in [
+        ("--to-earliest", "0"),
+        ("--to-latest", "10"),
+        ("--to-offset 7", "7"),
+        ("--shift-by -3", "4"),
+        ("--to-offset 99", "10"),
+        ("--to-datetime 2020-01-01T00:00:00.000", "0"),
+        ("--by-duration PT1H", "0"),
+    ] {
+        let done = tool(stage, CONSUMER_GROUPS, &format!("{reset} {how} --execute"))?;
+        let row: Vec<&str> = done.lines().last().unwrap_or_default().split_whitespace().collect();
+        same(how, &format!("positions positions 0 {expected}"), &row.join(" "))?;
+        let described = tool(stage, CONSUMER_GROUPS, "--describe --group positions")?;
+        let row: Vec<&str> = described.lines().last().unwrap_or_default().split_whitespace().collect();
+        same(how, expected, row.get(3).copied().unwrap_or_default())?;
+    }
+    tool(stage, CONSUMER_GROUPS, &format!("{reset} --to-latest --dry-run"))?;
+    let described = tool(stage, CONSUMER_GROUPS, "--describe --group positions")?;
+    let row: Vec<&str> = described.lines().last().unwrap_or_default().split_whitespace().collect();
+    same("after a dry run", "0", row.get(3).copied().unwrap_or_default())
+}
+
+fn deleted_groups(stage: &mut Stage) -> Attempt<()> {
+    let deleted = tool(stage, CONSUMER_GROUPS, "--delete --group positions")?;
+    contains(&deleted, &["was successful"])?;
+    let listed = tool(stage, CONSUMER_GROUPS, "--list")?;
+    if listed.lines().any(|line| line == "positions") {
+        return Err("the deleted group is still listed".to_owned());
+    }
+    contains(&refusal_or_word(stage, "--delete --group positions")?, &["GroupIdNotFoundException"])
+}
+
+fn topic_configs(stage: &mut Stage) -> Attempt<()> {
+    tool(stage, TOPICS, "--create --topic configured")?;
+    let entity = "--entity-type topics --entity-name configured";
+    let lists = "--add-config retention.ms=5000,cleanup.policy=[compact,delete]";
+    contains(&tool(stage, CONFIGS, &format!("--alter {entity} {lists}"))?, &["Completed updating config"])?;
+    let described = tool(stage, CONFIGS, &format!("--describe {entity}"))?;
+    contains(&described, &["retention.ms=5000 ", "cleanup.policy=compact,delete", "DYNAMIC_TOPIC_CONFIG"])?;
+    tool(stage, CONFIGS, &format!("--alter {entity} --delete-config retention.ms,cleanup.policy"))?;
+    let described = tool(stage, CONFIGS, &format!("--describe {entity}"))?;
+    if described.contains("retention.ms") {
+        return Err(format!("still configured: {described}"));
+    }
+    let all = tool(stage, CONFIGS, &format!("--describe --all {entity}"))?;
+    contains(&all, &["retention.ms=604800000", "DEFAULT_CONFIG:log.cleanup.policy=delete"])?;
+    let wrong = refusal(stage, CONFIGS, &format!("--alter {entity} --add-config retention.ms=soon"))?;
+    contains(&wrong, &["InvalidConfigurationException"])
+}
+
+fn broker_configs(stage: &mut Stage) -> Attempt<()> {
+    let entity = "--entity-type brokers --entity-name 1";
+    let all = tool(stage, CONFIGS, &format!("--describe --all {entity}"))?;
+    contains(&all, &["node.id=1", "log.retention.hours=168", "num.partitions=1"])?;
+    tool(stage, CONFIGS, &format!("--alter {entity} --add-config log.retention.ms=5000000"))?;
+    let described = tool(stage, CONFIGS, &format!("--describe {entity}"))?;
+    contains(&described, &["log.retention.ms=5000000", "DYNAMIC_BROKER_CONFIG"])?;
+    tool(stage, CONFIGS, &format!("--alter {entity} --delete-config log.retention.ms"))?;
+    let fixed = refusal(stage, CONFIGS, &format!("--alter {entity} --add-config node.id=7"))?;
+    contains(&fixed, &["Exception"])
+}
+
+fn offsets(stage: &mut Stage) -> Attempt<()> {
+    tool(stage, TOPICS, "--create --topic offsets --partitions 2")?;
+    let values: String = (0..10).map(|i| format!("v{i}\n")).collect();
+    tool_with_input(stage, CONSOLE_PRODUCER, "--topic offsets", &values)?;
+    let ends = tool(stage, GET_OFFSETS, "--topic offsets")?;
+    let sum: u32 = ends.lines().filter_map(|line| line.rsplit(':').next()?.parse::<u32>().ok()).sum();
+    same("sum of the ends", "10", &sum.to_string())?;
+    let filled = ends.lines().find(|line| !line.ends_with(":0")).unwrap_or_default();
+    let partition = filled.split(':').nth(1).unwrap_or_default().to_owned();
+    let file = stage.folder.join("delete-records.json");
+    let wanted = format!(
+        "{{\"partitions\":[{{\"topic\":\"offsets\",\"partition\":{partition},\"offset\":1}}],\"version\":1}}"
+    );
+    std::fs::write(&file, wanted).map_err(|error| format!("{}: {error}", file.display()))?;
+    let deleted = tool(stage, DELETE_RECORDS, &format!("--offset-json-file {}", file.display()))?;
+    contains(&deleted, &["low_watermark: 1"])?;
+    let starts = tool(stage, GET_OFFSETS, "--topic offsets --time earliest")?;
+    contains(&starts, &[&format!("offsets:{partition}:1")])?;
+    let newest = tool(stage, GET_OFFSETS, "--topic offsets --time max-timestamp")?;
+    contains(&newest, &["offsets:0:", "offsets:1:"])
+}
+
+fn versions(stage: &mut Stage) -> Attempt<()> {
+    let versions = tool(stage, API_VERSIONS, "")?;
+    // librdkafka compresses only for brokers that say they take Produce 0.
+    contains(&versions, &["Produce(0): 0 to 13", "Fetch(1): 4 to 18", "Metadata(3): 0 to 13"])?;
+    let address = stage.address();
+    let arguments = ["cluster-id", "--bootstrap-server", &address];
+    let cluster = java::tool(&java::class_path()?, CLUSTER, &arguments, "")?.success()?;
+    contains(&cluster, &["Cluster ID: "])
+}
+
+fn performance(stage: &mut Stage) -> Attempt<()> {
+    for acks in ["0", "1", "all"] {
+        let sent = tool(
+            stage,
+            PRODUCER_PERFORMANCE,
+            &format!(
+                "--topic performance --num-records 20000 --record-size 100 --throughput -1 \
+                 --command-property acks={acks} enable.idempotence=false compression.type=lz4"
+            ),
+        )?;
+        contains(&sent, &["20000 records sent"])?;
+    }
+    let read = tool(stage, CONSUMER_PERFORMANCE, "--topic performance --num-records 60000 --timeout 20000")?;
+    contains(&read, &[", 60000, "])
+}
+
+fn verifiable(stage: &mut Stage) -> Attempt<()> {
+    let sent = tool(stage, VERIFIABLE_PRODUCER, "--topic verifiable --max-messages 200 --acks -1")?;
+    contains(&sent, &["\"sent\":200,\"acked\":200"])?;
+    let read =
+        tool(stage, VERIFIABLE_CONSUMER, "--topic verifiable --group-id verifiable --max-messages 200")?;
+    contains(&read, &["\"name\":\"offsets_committed\"", "\"offset\":200", "shutdown_complete"])
+}

@@ -1,0 +1,93 @@
+//! Apache Kafka 4.3.1, the reference: one process that is broker and controller.
+
+use crate::broker::{BrokerOptions, START_LIMIT};
+use crate::process::{Running, await_broker, free_port};
+use crate::{Attempt, java};
+use std::path::Path;
+
+/// A valid cluster id; any would do.
+const CLUSTER_ID: &str = "AAAAAAAAQACAAAAAAAAAAQ";
+
+/// Kafka, running on a loopback port; it is killed when this value is dropped.
+#[derive(Debug)]
+pub struct Kafka {
+    options: BrokerOptions,
+    class_path: String,
+    process: Running,
+}
+
+impl Kafka {
+    /// Fetches Kafka when it is not there, formats the data directory when it is not, starts the broker
+    /// and waits until it serves.
+    pub fn start(options: BrokerOptions) -> Attempt<Kafka> {
+        let class_path = java::class_path()?;
+        let properties = write_properties(&options)?;
+        if !options.data_dir().join("meta.properties").exists() {
+            format_storage(&class_path, &properties)?;
+        }
+        let process = spawn(&class_path, &options)?;
+        Ok(Kafka { options, class_path, process })
+    }
+
+    /// Where clients reach it: `host:port`.
+    pub fn address(&self) -> String {
+        self.options.address().to_string()
+    }
+
+    /// The process id, for measuring what it uses.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(crate) fn start_again(&mut self) -> Attempt<()> {
+        self.process = spawn(&self.class_path, &self.options)?;
+        Ok(())
+    }
+
+    pub(crate) fn options(&self) -> &BrokerOptions {
+        &self.options
+    }
+
+    pub(crate) fn process(&mut self) -> &mut Running {
+        &mut self.process
+    }
+}
+
+fn write_properties(options: &BrokerOptions) -> Attempt<std::path::PathBuf> {
+    let controller = free_port()?;
+    options.write_properties(&[
+        ("process.roles", "broker,controller".to_owned()),
+        ("node.id", "1".to_owned()),
+        ("listeners", format!("PLAINTEXT://{},CONTROLLER://127.0.0.1:{controller}", options.address())),
+        ("advertised.listeners", format!("PLAINTEXT://{}", options.address())),
+        ("controller.listener.names", "CONTROLLER".to_owned()),
+        ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
+        ("log.dirs", options.data_dir().display().to_string()),
+        ("offsets.topic.replication.factor", "1".to_owned()),
+        ("transaction.state.log.replication.factor", "1".to_owned()),
+        ("transaction.state.log.min.isr", "1".to_owned()),
+        ("share.coordinator.state.topic.replication.factor", "1".to_owned()),
+        ("share.coordinator.state.topic.min.isr", "1".to_owned()),
+    ])
+}
+
+fn format_storage(class_path: &str, properties: &Path) -> Attempt<()> {
+    let file = properties.display().to_string();
+    let arguments = ["format", "--cluster-id", CLUSTER_ID, "--config", &file];
+    java::tool(class_path, "kafka.tools.StorageTool", &arguments, "")?.success()?;
+    Ok(())
+}
+
+fn spawn(class_path: &str, options: &BrokerOptions) -> Attempt<Running> {
+    let mut command = std::process::Command::new("java");
+    command
+        .args([&format!("-Xms{0}m", options.heap_mib), &format!("-Xmx{0}m", options.heap_mib)])
+        .args(["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"])
+        .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", class_path, "kafka.Kafka"])
+        .arg(options.dir.join("server.properties"));
+    let output = options.dir.join("output.txt");
+    let mut process = Running::start(&mut command, &output)?;
+    await_broker(&mut process, options.address(), START_LIMIT)
+        .map_err(|error| format!("{error}; its output is in {}", output.display()))?;
+    Ok(process)
+}

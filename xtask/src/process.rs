@@ -1,0 +1,195 @@
+//! Child processes: run one to its end, or keep one running and end it by its id.
+
+use crate::Attempt;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const POLL: Duration = Duration::from_millis(20);
+
+/// What a process that ran to its end left behind.
+#[derive(Debug)]
+pub struct Ended {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Everything it wrote to its standard output, with invalid UTF-8 replaced.
+    pub stdout: String,
+    /// Everything it wrote to its standard error, with invalid UTF-8 replaced.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The standard output of a process that succeeded; the last lines it wrote when it failed.
+    pub fn success(self) -> Attempt<String> {
+        if self.status.success() {
+            return Ok(self.stdout);
+        }
+        Err(format!("{}: {}", self.status, tail(&format!("{}\n{}", self.stdout, self.stderr), 12)))
+    }
+}
+
+/// Runs a command to its end, giving it `input`, and kills it when it takes longer than `limit`.
+pub fn run(command: &mut Command, input: &str, limit: Duration) -> Attempt<Ended> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("cannot run {name}: {error}"))?;
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    let mut stdout = child.stdout.take().expect("stdout is piped");
+    let mut stderr = child.stderr.take().expect("stderr is piped");
+    let input = input.to_owned();
+    // A process that ends without reading its input breaks the pipe; its status tells the rest.
+    let feeding = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let reading = std::thread::spawn(move || read_all(&mut stdout));
+    let complaints = std::thread::spawn(move || read_all(&mut stderr));
+    let status = wait(&mut child, limit)?;
+    let Some(status) = status else {
+        child.kill().map_err(|error| format!("cannot kill {name}: {error}"))?;
+        child.wait().map_err(|error| format!("cannot wait for {name}: {error}"))?;
+        let output = reading.join().expect("the reader does not panic");
+        return Err(format!("{name} did not end within {limit:?}: {}", tail(&output, 12)));
+    };
+    feeding.join().expect("the writer does not panic");
+    Ok(Ended {
+        status,
+        stdout: reading.join().expect("the reader does not panic"),
+        stderr: complaints.join().expect("the reader does not panic"),
+    })
+}
+
+/// A process that is kept running, and killed when this value is dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+}
+
+impl Running {
+    /// Starts a command whose output goes to a file.
+    pub fn start(command: &mut Command, output: &Path) -> Attempt<Running> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(output)
+            .map_err(|error| format!("cannot write {}: {error}", output.display()))?;
+        let second = file.try_clone().map_err(|error| format!("cannot share {}: {error}", output.display()))?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(second)
+            .spawn()
+            .map_err(|error| format!("cannot run {name}: {error}"))?;
+        Ok(Running { child })
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether the process has ended already, and how.
+    pub fn ended(&mut self) -> Attempt<Option<ExitStatus>> {
+        self.child.try_wait().map_err(|error| format!("cannot ask after process {}: {error}", self.id()))
+    }
+
+    /// Asks the process to end (SIGTERM) and waits for it; kills it when it has not ended in `limit`.
+    pub fn terminate(&mut self, limit: Duration) -> Attempt<ExitStatus> {
+        signal(self.id(), "TERM")?;
+        match wait(&mut self.child, limit)? {
+            Some(status) => Ok(status),
+            None => {
+                self.kill()?;
+                Err(format!("process {} did not end within {limit:?} of SIGTERM", self.id()))
+            }
+        }
+    }
+
+    /// Kills the process (SIGKILL) and waits until it is gone.
+    pub fn kill(&mut self) -> Attempt<()> {
+        if self.ended()?.is_none() {
+            self.child.kill().map_err(|error| format!("cannot kill process {}: {error}", self.id()))?;
+        }
+        self.child.wait().map_err(|error| format!("cannot wait for process {}: {error}", self.id()))?;
+        Ok(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Err(error) = self.kill() {
+            eprintln!("{error}");
+        }
+    }
+}
+
+/// Sends a signal, given by name without its prefix, to a process.
+pub fn signal(id: u32, name: &str) -> Attempt<()> {
+    let status = Command::new("kill")
+        .args([format!("-{name}"), id.to_string()])
+        .status()
+        .map_err(|error| format!("cannot run kill: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("cannot signal process {id}")) }
+}
+
+/// A port of the loopback address that nobody listened on a moment ago.
+pub fn free_port() -> Attempt<u16> {
+    let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    port.map(|address| address.port()).map_err(|error| format!("no free port: {error}"))
+}
+
+/// Waits until the broker at `address` tells of at least one broker, itself, in its metadata.
+pub fn await_broker(process: &mut Running, address: SocketAddr, limit: Duration) -> Attempt<()> {
+    let started = Instant::now();
+    while started.elapsed() < limit {
+        if let Some(status) = process.ended()? {
+            return Err(format!("the broker ended while it started: {status}"));
+        }
+        if broker_count(address).is_ok_and(|count| count > 0) {
+            return Ok(());
+        }
+        sleep(POLL);
+    }
+    Err(format!("no broker answers at {address} after {limit:?}"))
+}
+
+/// How many brokers a Metadata request of version 1 that asks for no topic is told of.
+fn broker_count(address: SocketAddr) -> std::io::Result<i32> {
+    const REQUEST: &[u8] = b"\0\0\0\x10\0\x03\0\x01\0\0\0\0\0\x02up\0\0\0\0";
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    stream.write_all(REQUEST)?;
+    let mut head = [0; 12];
+    stream.read_exact(&mut head)?;
+    Ok(i32::from_be_bytes([head[8], head[9], head[10], head[11]]))
+}
+
+/// The last lines of a text, for a message about a failure.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+fn wait(child: &mut Child, limit: Duration) -> Attempt<Option<ExitStatus>> {
+    let started = Instant::now();
+    loop {
+        let status = child.try_wait().map_err(|error| format!("cannot wait: {error}"))?;
+        if status.is_some() || started.elapsed() > limit {
+            return Ok(status);
+        }
+        sleep(POLL);
+    }
+}
+
+fn read_all(source: &mut impl Read) -> String {
+    let mut bytes = Vec::new();
+    // What was read before an error is what there is to show.
+    let _ = source.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,6 @@
+//! The rules of the house.
+
+/// What breaks a rule, a sentence each.
+pub fn check() -> Vec<String> {
+    Vec::new()
+}
