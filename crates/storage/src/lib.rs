@@ -1,1 +1,50 @@
-//! The `storage` crate.
+//! One partition's log on disk, in Kafka's directory format.
+//!
+//! [`LogDirectory`] is a directory of `log.dirs`: its lock, `meta.properties`, checkpoints, the
+//! file of a clean shutdown, and the group commit of its logs ([`Flusher`]). [`Log`] is the log of
+//! one partition in it: segments with their indexes, leader epochs, producers. All files are
+//! reached through [`fs`].
+//!
+//! What this crate does not know: the network, a topic's configuration, asynchronous code, time
+//! (`now` is passed in), and threads (it has none of its own). It never decompresses in order to
+//! append.
+//!
+//! A file operation that fails ends in one of three ways: a full disk is an error that passes; a
+//! failed write or sync takes the log directory [`Offline`] for good; damage is an error that names
+//! the file and the position.
+
+mod checkpoint;
+mod config;
+mod directory;
+mod flusher;
+pub mod fs;
+mod index_file;
+mod leader_epochs;
+mod log;
+mod names;
+mod offline;
+mod offset_index;
+mod open_files;
+mod producer_state;
+mod scan;
+mod segment;
+#[cfg(test)]
+mod testing;
+mod time_index;
+mod txn_index;
+mod uuid;
+
+pub use checkpoint::{CheckpointError, read_offsets, write_offsets};
+pub use config::LogConfig;
+pub use directory::{Flushing, LogDirectory, MetaProperties, OpenDirectory, OpenDirectoryError};
+pub use flusher::{FlushListener, Flusher};
+pub use leader_epochs::{EpochEndOffset, EpochEntry};
+pub use log::{
+    ActiveProducer, AppendError, Appended, ChangeError, Cut, DeleteRecordsError, DeletedSegment, Located,
+    Log, LookupError, OpenError, OpenLog, ReadError, Recovered, Retained, Slice, TimestampOffset,
+};
+pub use names::{DirKind, TopicPartition};
+pub use offline::Offline;
+pub use producer_state::{Origin, ProducerError};
+pub use scan::{Damage, DamageReason};
+pub use txn_index::AbortedTxn;

@@ -1,0 +1,45 @@
+//! What a log is told about its topic, as plain values.
+
+/// The settings of one partition's log. Kafka's names and meanings; a topic's configuration is the
+/// broker's affair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `segment.bytes`: a segment takes no batch that would make it larger. At most 2147483647.
+    pub segment_bytes: u32,
+    /// `segment.ms`: a batch whose timestamp is this much above that of the segment's first opens a new one.
+    pub segment_ms: i64,
+    /// `segment.jitter.ms`: the most by which `segment_ms` is shortened, differently for each segment.
+    pub segment_jitter_ms: i64,
+    /// `segment.index.bytes`: the most that the offset index, and the time index, of one segment may take.
+    pub segment_index_bytes: u32,
+    /// `index.interval.bytes`: the bytes of batches between two index entries.
+    pub index_interval_bytes: u32,
+    /// Whether `cleanup.policy` has `delete`: whether the next two settings apply.
+    pub delete: bool,
+    /// `retention.ms`; none where -1.
+    pub retention_ms: i64,
+    /// `retention.bytes`; none where -1.
+    pub retention_bytes: i64,
+    /// `file.delete.delay.ms`: how long a deleted segment's files stay under another name.
+    pub file_delete_delay_ms: i64,
+    /// `producer.id.expiration.ms`: how long a producer that writes nothing is remembered.
+    pub producer_id_expiration_ms: i64,
+}
+
+impl Default for LogConfig {
+    /// Kafka's defaults.
+    fn default() -> LogConfig {
+        LogConfig {
+            segment_bytes: 1 << 30,
+            segment_ms: 7 * 24 * 60 * 60 * 1000,
+            segment_jitter_ms: 0,
+            segment_index_bytes: 10 << 20,
+            index_interval_bytes: 4096,
+            delete: true,
+            retention_ms: 7 * 24 * 60 * 60 * 1000,
+            retention_bytes: -1,
+            file_delete_delay_ms: 60_000,
+            producer_id_expiration_ms: 24 * 60 * 60 * 1000,
+        }
+    }
+}

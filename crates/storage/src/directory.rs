@@ -1,0 +1,457 @@
+//! A log directory: what it holds, and what its logs share.
+
+mod clean_shutdown;
+mod meta_properties;
+mod partition_metadata;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::Mutex;
+
+use crate::checkpoint::{self, CheckpointError};
+use crate::flusher::{FlushState, Flusher};
+use crate::fs::{self, File, Fs};
+use crate::names::{DirKind, TopicPartition};
+use crate::offline::{Health, Offline};
+use crate::open_files::OpenFiles;
+
+pub use meta_properties::MetaProperties;
+pub(crate) use partition_metadata::{read_topic_id, sync_topic_id, write_topic_id};
+
+const LOCK_FILE: &str = ".lock";
+const RECOVERY_POINTS_FILE: &str = "recovery-point-offset-checkpoint";
+const LOG_START_OFFSETS_FILE: &str = "log-start-offset-checkpoint";
+const HIGH_WATERMARKS_FILE: &str = "replication-offset-checkpoint";
+
+/// How a log directory is opened.
+#[derive(Clone, Debug)]
+pub struct OpenDirectory {
+    /// The files.
+    pub fs: Fs,
+    /// The directory; made where it does not exist.
+    pub path: PathBuf,
+    /// How many files its segments keep open at most, of which each is one descriptor.
+    pub open_files_max: usize,
+}
+
+/// Why a log directory cannot be opened.
+#[derive(Debug)]
+pub enum OpenDirectoryError {
+    /// A file operation failed.
+    Fs(fs::Error),
+    /// Another process, or this one, has it open.
+    Locked(PathBuf),
+    /// A file of text in it is damaged.
+    Checkpoint(CheckpointError),
+}
+
+impl fmt::Display for OpenDirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenDirectoryError::Fs(error) => error.fmt(f),
+            OpenDirectoryError::Checkpoint(error) => error.fmt(f),
+            OpenDirectoryError::Locked(path) => {
+                write!(f, "the log directory {} is in use by another process", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for OpenDirectoryError {}
+
+impl From<fs::Error> for OpenDirectoryError {
+    fn from(error: fs::Error) -> Self {
+        OpenDirectoryError::Fs(error)
+    }
+}
+
+impl From<CheckpointError> for OpenDirectoryError {
+    fn from(error: CheckpointError) -> Self {
+        OpenDirectoryError::Checkpoint(error)
+    }
+}
+
+/// A log directory, locked against other processes for as long as this lives.
+#[derive(Debug)]
+pub struct LogDirectory {
+    shared: Arc<Shared>,
+    clean: bool,
+    previous_broker_epoch: Option<i64>,
+    _lock: File,
+}
+
+/// What the logs of a directory share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) fs: Fs,
+    pub(crate) path: PathBuf,
+    pub(crate) health: Health,
+    pub(crate) open_files: OpenFiles,
+    pub(crate) flusher: Flusher,
+    partitions: Mutex<BTreeMap<TopicPartition, Known>>,
+}
+
+/// What is known of a partition of the directory, open or not.
+#[derive(Debug, Default)]
+struct Known {
+    offsets: Offsets,
+    /// The recovery point in the checkpoint file.
+    written_recovery_point: i64,
+    /// Whether its files are as closing it left them.
+    clean: bool,
+    log: Option<Arc<FlushState>>,
+}
+
+/// The offsets of a partition that checkpoints hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Offsets {
+    pub(crate) recovery_point: i64,
+    pub(crate) log_start_offset: i64,
+    pub(crate) high_watermark: i64,
+}
+
+impl Known {
+    fn offsets(&self) -> Offsets {
+        self.log.as_ref().map_or(self.offsets, |log| Offsets {
+            recovery_point: log.flushed_offset.load(Ordering::Acquire),
+            log_start_offset: log.log_start_offset.load(Ordering::Acquire),
+            high_watermark: log.high_watermark.load(Ordering::Acquire),
+        })
+    }
+}
+
+impl LogDirectory {
+    /// Opens a log directory, and makes it where it does not exist.
+    ///
+    /// Whether its last use ended cleanly is known from here on; the file that says so is removed,
+    /// so that a crash from now on is known as one.
+    ///
+    /// # Errors
+    /// [`OpenDirectoryError`]; nothing in it has been changed then.
+    pub fn open(open: OpenDirectory) -> Result<LogDirectory, OpenDirectoryError> {
+        let OpenDirectory { fs, path, open_files_max } = open;
+        if !fs.exists(&path)? {
+            fs.create_dir_all(&path)?;
+            if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                fs.sync_dir(parent)?;
+            }
+        }
+        let Some(lock) = fs.lock(&path.join(LOCK_FILE))? else {
+            return Err(OpenDirectoryError::Locked(path));
+        };
+        let shutdown = clean_shutdown::read(&fs, &path)?;
+        let partitions = known_partitions(&fs, &path, shutdown.is_some())?;
+        if shutdown.is_some() {
+            clean_shutdown::remove(&fs, &path)?;
+        }
+        let shared = Shared {
+            health: Health::new(&path),
+            open_files: OpenFiles::new(open_files_max),
+            flusher: Flusher::default(),
+            partitions: Mutex::new(partitions),
+            fs,
+            path,
+        };
+        Ok(LogDirectory {
+            shared: Arc::new(shared),
+            clean: shutdown.is_some(),
+            previous_broker_epoch: shutdown.and_then(|shutdown| shutdown.broker_epoch),
+            _lock: lock,
+        })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// The file system that it is on.
+    pub fn fs(&self) -> &Fs {
+        &self.shared.fs
+    }
+
+    /// Whether its last use ended cleanly; true of a new one's logs as well, which are empty.
+    pub fn was_clean(&self) -> bool {
+        self.clean
+    }
+
+    /// The broker epoch of its last use, where that ended cleanly and said one (KIP-966).
+    pub fn previous_broker_epoch(&self) -> Option<i64> {
+        self.previous_broker_epoch
+    }
+
+    /// Its group commit, for the thread that runs it.
+    pub fn flusher(&self) -> Arc<Flushing> {
+        Arc::new(Flushing(self.shared.clone()))
+    }
+
+    /// Whether it still works.
+    ///
+    /// # Errors
+    /// [`Offline`] with the operation that failed.
+    pub fn check(&self) -> Result<(), Offline> {
+        self.shared.health.check()
+    }
+
+    /// Takes it offline because of a failure that its logs have not met themselves.
+    pub fn fail(&self, cause: fs::Error) -> Offline {
+        self.shared.health.fail(cause)
+    }
+
+    /// The `meta.properties`; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// [`CheckpointError`].
+    pub fn meta_properties(&self) -> Result<Option<MetaProperties>, CheckpointError> {
+        meta_properties::read(&self.shared.fs, &self.shared.path)
+    }
+
+    /// Replaces the `meta.properties`.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write_meta_properties(&self, properties: &MetaProperties) -> fs::Result<()> {
+        meta_properties::write(&self.shared.fs, &self.shared.path, properties)
+    }
+
+    /// The partitions that have a directory here, in order.
+    pub fn partitions(&self) -> Vec<TopicPartition> {
+        self.shared.partitions.lock().keys().cloned().collect()
+    }
+
+    /// The high watermark that was last checkpointed for a partition; zero where none was.
+    pub fn checkpointed_high_watermark(&self, partition: &TopicPartition) -> i64 {
+        self.shared.partitions.lock().get(partition).map_or(0, |known| known.offsets.high_watermark)
+    }
+
+    /// The topic id in a partition's `partition.metadata`, as the 16 bytes of a UUID; `None` where
+    /// there is no such file.
+    ///
+    /// # Errors
+    /// [`CheckpointError`].
+    pub fn topic_id(&self, partition: &TopicPartition) -> Result<Option<[u8; 16]>, CheckpointError> {
+        read_topic_id(&self.shared.fs, &self.shared.path.join(partition.to_string()))
+    }
+
+    /// Directories here that hold no partition in use: being deleted, moved or stray.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn leftovers(&self) -> fs::Result<Vec<(DirKind, PathBuf)>> {
+        let entries = self.shared.fs.list(&self.shared.path)?;
+        let kinds = entries.into_iter().filter(|entry| entry.is_dir);
+        let kinds = kinds.map(|entry| (DirKind::of(&entry.name), self.shared.path.join(entry.name)));
+        Ok(kinds.filter(|(kind, _)| !matches!(kind, DirKind::Partition(_) | DirKind::Other)).collect())
+    }
+
+    /// Gives a partition's directory the name of one that is being deleted; gives its path, which
+    /// [`LogDirectory::remove`] removes. `unique_id` is any text that no other has, without dots
+    /// and hyphens. Its log must have been dropped.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn rename_deleted(&self, partition: &TopicPartition, unique_id: &str) -> fs::Result<PathBuf> {
+        self.rename_partition(partition, unique_id, "delete")
+    }
+
+    /// The same for a partition that the cluster does not know to be here.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn rename_stray(&self, partition: &TopicPartition, unique_id: &str) -> fs::Result<PathBuf> {
+        self.rename_partition(partition, unique_id, "stray")
+    }
+
+    fn rename_partition(&self, partition: &TopicPartition, id: &str, suffix: &str) -> fs::Result<PathBuf> {
+        // A directory name has at most 255 bytes; a long topic's name is cut, as in Kafka.
+        let unique = format!(".{id}-{suffix}");
+        let mut name = partition.to_string();
+        name.truncate(255 - unique.len());
+        let (from, to) =
+            (self.shared.path.join(partition.to_string()), self.shared.path.join(name + &unique));
+        self.shared.fs.rename(&from, &to)?;
+        self.shared.partitions.lock().remove(partition);
+        self.shared.fs.sync_dir(&self.shared.path)?;
+        Ok(to)
+    }
+
+    /// Removes a directory that [`LogDirectory::leftovers`] or [`LogDirectory::rename_deleted`]
+    /// gave. Takes as long as the file system does with large files.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn remove(&self, path: &Path) -> fs::Result<()> {
+        assert!(path.parent() == Some(&*self.shared.path), "only what is in the log directory is removed");
+        self.shared.fs.remove_dir_all(path)
+    }
+
+    /// Writes the recovery points and log start offsets of all logs to their checkpoint files.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn checkpoint_log_offsets(&self) -> fs::Result<()> {
+        self.shared.checkpoint_log_offsets()
+    }
+
+    /// Writes the high watermarks of all logs to their checkpoint file.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn checkpoint_high_watermarks(&self) -> fs::Result<()> {
+        self.shared.write(HIGH_WATERMARKS_FILE, |offsets| offsets.high_watermark)
+    }
+
+    /// The room on its volume.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn space(&self) -> fs::Result<fs::Space> {
+        self.shared.fs.space(&self.shared.path)
+    }
+
+    /// Writes the checkpoints and, where every log is closed, the file that makes the next start a
+    /// clean one; says whether it did. `broker_epoch` is -1 where there is none.
+    ///
+    /// # Errors
+    /// What the file system says; the next start is then one after a crash.
+    pub fn close(self, broker_epoch: i64) -> fs::Result<bool> {
+        self.checkpoint_log_offsets()?;
+        self.checkpoint_high_watermarks()?;
+        let all_clean =
+            self.shared.partitions.lock().values().all(|known| known.clean && known.log.is_none());
+        if all_clean && self.check().is_ok() {
+            clean_shutdown::write(&self.shared.fs, &self.shared.path, broker_epoch)?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+/// The group commit of a log directory, for the thread that runs it.
+#[derive(Debug)]
+pub struct Flushing(Arc<Shared>);
+
+impl std::ops::Deref for Flushing {
+    type Target = Flusher;
+
+    fn deref(&self) -> &Flusher {
+        &self.0.flusher
+    }
+}
+
+impl Shared {
+    /// What is known of a partition that is about to be opened, and whether its files are as
+    /// closing it left them. They count as not being so from here on.
+    pub(crate) fn opening(&self, partition: &TopicPartition) -> (Offsets, bool) {
+        let mut partitions = self.partitions.lock();
+        let known = partitions.entry(partition.clone()).or_default();
+        assert!(known.log.is_none(), "the log of {partition} is open already");
+        (known.offsets, std::mem::take(&mut known.clean))
+    }
+
+    pub(crate) fn opened(&self, log: Arc<FlushState>) {
+        let name = log.partition.name.clone();
+        self.partitions.lock().entry(name).or_default().log = Some(log);
+    }
+
+    /// Notes that a log is closed, cleanly or not.
+    pub(crate) fn closed(&self, log: &FlushState, clean: bool) {
+        if let Some(known) = self.partitions.lock().get_mut(&log.partition.name) {
+            known.offsets = known.offsets();
+            known.clean = clean;
+            known.log = None;
+        }
+    }
+
+    /// The same where it is not closed yet: it was dropped.
+    pub(crate) fn closed_if_open(&self, log: &Arc<FlushState>) {
+        let is_open = {
+            let partitions = self.partitions.lock();
+            let known = partitions.get(&log.partition.name);
+            known.and_then(|known| known.log.as_ref()).is_some_and(|open| Arc::ptr_eq(open, log))
+        };
+        if is_open {
+            self.closed(log, false);
+        }
+    }
+
+    /// Makes sure that the checkpoint file has no recovery point above `offset` for a partition
+    /// whose log is about to be cut there: after a crash it would say that bytes are missing.
+    pub(crate) fn lower_recovery_point(&self, log: &FlushState, offset: i64) -> fs::Result<()> {
+        log.flushed_offset.fetch_min(offset, Ordering::AcqRel);
+        let written =
+            self.partitions.lock().get(&log.partition.name).map(|known| known.written_recovery_point);
+        if written.is_some_and(|written| written > offset) {
+            self.checkpoint_log_offsets()?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint_log_offsets(&self) -> fs::Result<()> {
+        // Held throughout, so that an older state never overwrites a newer one.
+        let mut partitions = self.partitions.lock();
+        let mut recovery_points = BTreeMap::new();
+        let mut log_start_offsets = BTreeMap::new();
+        for (name, known) in partitions.iter() {
+            let offsets = known.offsets();
+            recovery_points.insert(name.clone(), offsets.recovery_point);
+            if offsets.log_start_offset > 0 {
+                log_start_offsets.insert(name.clone(), offsets.log_start_offset);
+            }
+        }
+        // Starts before recovery points: a log that was emptied and moved on has a recovery point
+        // that only its new start explains.
+        checkpoint::write_offsets(
+            &self.fs,
+            &self.path.join(LOG_START_OFFSETS_FILE),
+            log_start_offsets.iter(),
+        )?;
+        checkpoint::write_offsets(&self.fs, &self.path.join(RECOVERY_POINTS_FILE), recovery_points.iter())?;
+        for (name, known) in partitions.iter_mut() {
+            known.written_recovery_point = recovery_points[name];
+        }
+        Ok(())
+    }
+
+    fn write(&self, file: &str, offset: impl Fn(Offsets) -> i64) -> fs::Result<()> {
+        let partitions = self.partitions.lock();
+        let offsets: BTreeMap<_, _> =
+            partitions.iter().map(|(name, known)| (name.clone(), offset(known.offsets()))).collect();
+        checkpoint::write_offsets(&self.fs, &self.path.join(file), offsets.iter())
+    }
+}
+
+/// The partitions that have a directory, with what the checkpoints say of them.
+fn known_partitions(
+    fs: &Fs,
+    path: &Path,
+    clean: bool,
+) -> Result<BTreeMap<TopicPartition, Known>, OpenDirectoryError> {
+    let recovery_points = checkpoint::read_offsets(fs, &path.join(RECOVERY_POINTS_FILE))?;
+    let log_start_offsets = checkpoint::read_offsets(fs, &path.join(LOG_START_OFFSETS_FILE))?;
+    let high_watermarks = checkpoint::read_offsets(fs, &path.join(HIGH_WATERMARKS_FILE))?;
+    let mut partitions = BTreeMap::new();
+    for entry in fs.list(path)?.into_iter().filter(|entry| entry.is_dir) {
+        let DirKind::Partition(name) = DirKind::of(&entry.name) else { continue };
+        let offset = |offsets: &BTreeMap<_, _>| offsets.get(&name).copied().unwrap_or(0);
+        let offsets = Offsets {
+            recovery_point: offset(&recovery_points),
+            log_start_offset: offset(&log_start_offsets),
+            high_watermark: offset(&high_watermarks),
+        };
+        let written_recovery_point = offsets.recovery_point;
+        partitions.insert(name, Known { offsets, written_recovery_point, clean, log: None });
+    }
+    Ok(partitions)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+//! Group commit: one fsync of a log covers all batches that wait for it.
+//!
+//! Each log directory has one [`Flusher`]. A log that wants its batches durable is put in its
+//! queue; a round takes the logs that wait, makes them durable and publishes how far each is.
+//! Batches appended meanwhile wait for the next round. A failed sync takes the directory offline
+//! and tells every log that waits; nothing retries it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use crate::checkpoint;
+use crate::directory;
+use crate::fs;
+use crate::leader_epochs::EpochEntry;
+use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
+use crate::offline::Offline;
+use crate::segment::{PartitionDir, Segment};
+
+/// The name of the file of leader epochs in a partition's directory.
+pub(crate) const LEADER_EPOCHS_FILE: &str = "leader-epoch-checkpoint";
+
+/// What is told when a log has become durable up to an offset, or when its directory failed.
+/// Called by the thread that flushes, with no lock held.
+pub type FlushListener = Box<dyn Fn(Result<i64, &Offline>) + Send + Sync>;
+
+/// The logs of a log directory that wait to be made durable.
+#[derive(Debug, Default)]
+pub struct Flusher {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Arc<FlushState>>,
+    stopped: bool,
+}
+
+impl Flusher {
+    /// Makes the logs durable that wait when it is called; gives their number. Several threads may
+    /// run rounds at once: a log is synced by one of them at a time.
+    pub fn run_round(&self) -> usize {
+        let waiting = self.queue.lock().waiting.len();
+        for done in 0..waiting {
+            let Some(log) = self.queue.lock().waiting.pop_front() else { return done };
+            log.flush_and_tell();
+        }
+        waiting
+    }
+
+    /// Runs rounds until [`Flusher::stop`], blocking while nothing waits. What waits when it is
+    /// stopped is still made durable.
+    pub fn run(&self) {
+        loop {
+            {
+                let mut queue = self.queue.lock();
+                while queue.waiting.is_empty() {
+                    if queue.stopped {
+                        return;
+                    }
+                    self.changed.wait(&mut queue);
+                }
+            }
+            self.run_round();
+        }
+    }
+
+    /// Makes [`Flusher::run`] return once nothing waits.
+    pub fn stop(&self) {
+        self.queue.lock().stopped = true;
+        self.changed.notify_all();
+    }
+
+    fn enqueue(&self, log: Arc<FlushState>) {
+        self.queue.lock().waiting.push_back(log);
+        self.changed.notify_one();
+    }
+}
+
+/// How far a log is, and what has to be synced to make it durable up to there: what the log
+/// shares with the flusher.
+pub(crate) struct FlushState {
+    pub(crate) partition: Arc<PartitionDir>,
+    /// The offset after the last batch written.
+    pub(crate) end_offset: AtomicI64,
+    /// The offset up to which the log is durable: its recovery point. Never above `end_offset`.
+    pub(crate) flushed_offset: AtomicI64,
+    pub(crate) log_start_offset: AtomicI64,
+    pub(crate) high_watermark: AtomicI64,
+    /// Whether it is in the queue.
+    queued: AtomicBool,
+    /// Held while it is synced.
+    syncing: Mutex<()>,
+    work: Mutex<Work>,
+    listener: OnceLock<FlushListener>,
+}
+
+/// What has to be durable before the log can be said to be. Lock order: inside `syncing`.
+#[derive(Debug)]
+struct Work {
+    /// The segment that is being written.
+    active: Arc<Segment>,
+    /// Segments closed since the last sync, with all their files.
+    closed: Vec<Arc<Segment>>,
+    /// Producer snapshots written since.
+    snapshots: Vec<i64>,
+    /// The leader epochs, where they have changed since.
+    epochs: Option<Vec<EpochEntry>>,
+    /// Whether files were made, renamed or removed since.
+    directory: bool,
+    /// Whether the directory itself is new.
+    created: bool,
+    /// Changes when the log is truncated: what was synced before says nothing about it then.
+    generation: u64,
+}
+
+impl fmt::Debug for FlushState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end_offset = self.end_offset.load(Ordering::Acquire);
+        let flushed_offset = self.flushed_offset.load(Ordering::Acquire);
+        write!(f, "FlushState({}, flushed {flushed_offset} of {end_offset})", self.partition.name)
+    }
+}
+
+impl FlushState {
+    pub(crate) fn new(active: Arc<Segment>, flushed_offset: i64, end_offset: i64) -> FlushState {
+        let work = Work {
+            active: active.clone(),
+            closed: Vec::new(),
+            snapshots: Vec::new(),
+            epochs: None,
+            directory: false,
+            created: false,
+            generation: 0,
+        };
+        FlushState {
+            partition: active.partition.clone(),
+            end_offset: end_offset.into(),
+            flushed_offset: flushed_offset.into(),
+            log_start_offset: 0.into(),
+            high_watermark: 0.into(),
+            queued: false.into(),
+            syncing: Mutex::new(()),
+            work: Mutex::new(work),
+            listener: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn set_listener(&self, listener: FlushListener) {
+        assert!(self.listener.set(listener).is_ok(), "a log has one flush listener");
+    }
+
+    /// Puts the log in the flusher's queue where it is not there yet.
+    pub(crate) fn enqueue(self: &Arc<Self>) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            self.partition.directory.flusher.enqueue(self.clone());
+        }
+    }
+
+    /// Notes that the active segment was closed and `active` follows it.
+    pub(crate) fn rolled(&self, closed: Arc<Segment>, active: Arc<Segment>) {
+        let mut work = self.work.lock();
+        work.closed.push(closed);
+        work.active = active;
+        work.directory = true;
+    }
+
+    /// Notes segments whose files were written by recovery.
+    pub(crate) fn unsynced(&self, segments: Vec<Arc<Segment>>) {
+        let mut work = self.work.lock();
+        work.directory |= !segments.is_empty();
+        work.closed.extend(segments);
+    }
+
+    pub(crate) fn snapshot_written(&self, offset: i64) {
+        let mut work = self.work.lock();
+        work.snapshots.push(offset);
+        work.directory = true;
+    }
+
+    pub(crate) fn epochs_changed(&self, epochs: &[EpochEntry]) {
+        self.work.lock().epochs = Some(epochs.to_vec());
+    }
+
+    pub(crate) fn directory_changed(&self) {
+        self.work.lock().directory = true;
+    }
+
+    /// Notes that the partition's directory is new.
+    pub(crate) fn created(&self) {
+        let mut work = self.work.lock();
+        work.directory = true;
+        work.created = true;
+    }
+
+    /// Waits for a sync that is under way and keeps the next from starting.
+    pub(crate) fn pause(&self) -> MutexGuard<'_, ()> {
+        self.syncing.lock()
+    }
+
+    /// Notes that the log ends at `end_offset` now, in `active`, and that segments and snapshots
+    /// beyond are gone. Syncs must be paused.
+    pub(crate) fn truncated(&self, active: Arc<Segment>, end_offset: i64) {
+        let mut work = self.work.lock();
+        work.generation += 1;
+        work.closed.retain(|segment| segment.base_offset < active.base_offset);
+        work.snapshots.retain(|offset| *offset <= end_offset);
+        work.active = active;
+        work.directory = true;
+        self.flushed_offset.fetch_min(end_offset, Ordering::AcqRel);
+        self.end_offset.store(end_offset, Ordering::Release);
+    }
+
+    /// Drops what was to be synced of segments below `base_offset`, which are gone.
+    pub(crate) fn deleted_below(&self, base_offset: i64) {
+        let mut work = self.work.lock();
+        work.closed.retain(|segment| segment.base_offset >= base_offset);
+        work.snapshots.retain(|offset| *offset >= base_offset);
+        work.directory = true;
+    }
+
+    /// Makes the log durable; gives the offset up to which it is.
+    pub(crate) fn flush(&self) -> Result<i64, Offline> {
+        let _syncing = self.syncing.lock();
+        let health = &self.partition.directory.health;
+        health.check()?;
+        // First the offset, then what holds the bytes below it: a roll in between adds to these.
+        let end_offset = self.end_offset.load(Ordering::Acquire);
+        let (work, generation) = {
+            let mut work = self.work.lock();
+            let taken = Work {
+                active: work.active.clone(),
+                closed: std::mem::take(&mut work.closed),
+                snapshots: std::mem::take(&mut work.snapshots),
+                epochs: work.epochs.take(),
+                directory: std::mem::take(&mut work.directory),
+                created: std::mem::take(&mut work.created),
+                generation: work.generation,
+            };
+            let generation = taken.generation;
+            (taken, generation)
+        };
+        self.sync(&work).map_err(|error| health.fail(error))?;
+        let work = self.work.lock();
+        if work.generation == generation {
+            self.flushed_offset.fetch_max(end_offset, Ordering::AcqRel);
+        }
+        Ok(self.flushed_offset.load(Ordering::Acquire))
+    }
+
+    fn sync(&self, work: &Work) -> fs::Result<()> {
+        let fs = &self.partition.directory.fs;
+        if let Some(epochs) = &work.epochs {
+            checkpoint::write_leader_epochs(fs, &self.partition.path.join(LEADER_EPOCHS_FILE), epochs)?;
+        }
+        for segment in &work.closed {
+            for kind in SegmentFile::ALL {
+                gone_is_synced(segment.sync(kind))?;
+            }
+        }
+        for offset in &work.snapshots {
+            let path = offset_path(&self.partition.path, *offset, SNAPSHOT_SUFFIX);
+            gone_is_synced(fs.open(&path, fs::Mode::Write).and_then(|file| file.sync_data()))?;
+        }
+        work.active.sync(SegmentFile::Log)?;
+        work.active.sync(SegmentFile::TxnIndex)?;
+        if work.created {
+            directory::sync_topic_id(fs, &self.partition.path)?;
+        }
+        if work.directory {
+            fs.sync_dir(&self.partition.path)?;
+        }
+        if work.created {
+            fs.sync_dir(&self.partition.directory.path)?;
+        }
+        Ok(())
+    }
+
+    /// One turn of the flusher.
+    fn flush_and_tell(&self) {
+        // From here on a batch is of the next round, even where this one still covers it.
+        self.queued.store(false, Ordering::Release);
+        let flushed = self.flush();
+        if let Some(listener) = self.listener.get() {
+            listener(flushed.as_ref().copied());
+        }
+    }
+}
+
+/// Retention may remove a file while it waits to be synced.
+fn gone_is_synced(synced: fs::Result<()>) -> fs::Result<()> {
+    match synced {
+        Err(e) if e.is_not_found() => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests;

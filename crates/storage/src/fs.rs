@@ -1,0 +1,514 @@
+//! The one seam to files.
+//!
+//! [`Fs`] and [`File`] are concrete types that are cheap to clone; a simulated file system becomes
+//! a further variant behind them, and nothing above changes. Reads and writes are positional, so
+//! a [`File`] is shared by threads without a lock. Every operation loops over short transfers and
+//! interruptions until it is done or has failed.
+#![allow(clippy::disallowed_methods, reason = "this module is the seam")]
+
+#[cfg(any(test, feature = "faults"))]
+pub mod faults;
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use rustix::fs::FlockOperation;
+
+/// What was asked of the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    /// Open or create a file.
+    Open,
+    /// Read bytes.
+    Read,
+    /// Write bytes.
+    Write,
+    /// Make a file's bytes durable.
+    Sync,
+    /// Make a directory's entries durable.
+    SyncDir,
+    /// Set a file's length.
+    Truncate,
+    /// Give a file or directory another name.
+    Rename,
+    /// Remove a file or a directory.
+    Remove,
+    /// Make a directory.
+    CreateDir,
+    /// List a directory.
+    List,
+    /// Ask for a file's length, times or existence.
+    Stat,
+    /// Lock a file against other processes.
+    Lock,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Operation::Open => "open",
+            Operation::Read => "read",
+            Operation::Write => "write",
+            Operation::Sync => "sync",
+            Operation::SyncDir => "sync directory",
+            Operation::Truncate => "truncate",
+            Operation::Rename => "rename",
+            Operation::Remove => "remove",
+            Operation::CreateDir => "create directory",
+            Operation::List => "list",
+            Operation::Stat => "stat",
+            Operation::Lock => "lock",
+        })
+    }
+}
+
+/// A file operation that failed: which one, on what, and what the system said.
+#[derive(Debug)]
+pub struct Error {
+    /// What was tried.
+    pub operation: Operation,
+    /// The file or directory.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// The result of a file operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    fn new(operation: Operation, path: &Path, source: impl Into<io::Error>) -> Error {
+        Error { operation, path: path.to_owned(), source: source.into() }
+    }
+
+    /// Whether the disk, or this user's share of it, is full (`ENOSPC`, `EDQUOT`): the one failure
+    /// that passes without a repair.
+    pub fn is_full(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+
+    /// Whether there is no such file or directory.
+    pub fn is_not_found(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}: {}", self.operation, self.path.display(), self.source)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// For reading; it must exist.
+    Read,
+    /// For reading and writing; it must exist.
+    Write,
+    /// For reading and writing; made empty where it does not exist.
+    Create,
+    /// For reading and writing, empty whatever was there before.
+    CreateEmpty,
+}
+
+/// What a directory holds under one name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DirEntry {
+    /// The name within the directory. A name that is not UTF-8 is none of ours and is left out.
+    pub name: String,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+    /// The length of a file in bytes; zero for a directory.
+    pub len: u64,
+}
+
+/// The room on the volume that holds a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// The size of the volume in bytes.
+    pub total_bytes: u64,
+    /// What this user can still write, in bytes.
+    pub usable_bytes: u64,
+}
+
+/// A file system.
+#[derive(Clone, Debug)]
+pub struct Fs {
+    backend: Backend,
+}
+
+#[derive(Clone, Debug)]
+enum Backend {
+    Real,
+    #[cfg(any(test, feature = "faults"))]
+    Faulty(Arc<faults::Faults>),
+}
+
+impl Fs {
+    /// The operating system's files.
+    pub fn real() -> Fs {
+        Fs { backend: Backend::Real }
+    }
+
+    /// The operating system's files, with operations counted and failed as `faults` says.
+    #[cfg(any(test, feature = "faults"))]
+    pub fn faulty(faults: Arc<faults::Faults>) -> Fs {
+        Fs { backend: Backend::Faulty(faults) }
+    }
+
+    #[inline]
+    fn before(&self, operation: Operation, path: &Path) -> Result<()> {
+        let result = match &self.backend {
+            Backend::Real => Ok(()),
+            #[cfg(any(test, feature = "faults"))]
+            Backend::Faulty(faults) => faults.before(operation, path),
+        };
+        result.map_err(|source: io::Error| Error::new(operation, path, source))
+    }
+
+    /// The number of bytes of `len` that one transfer may take.
+    #[inline]
+    fn transfer_max(&self, len: usize) -> usize {
+        match &self.backend {
+            Backend::Real => len,
+            #[cfg(any(test, feature = "faults"))]
+            Backend::Faulty(faults) => faults.transfer_max(len),
+        }
+    }
+
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(&self, path: &Path, mode: Mode) -> Result<File> {
+        self.before(Operation::Open, path)?;
+        let mut options = std::fs::OpenOptions::new();
+        options.read(true);
+        match mode {
+            Mode::Read => &mut options,
+            Mode::Write => options.write(true),
+            Mode::Create => options.write(true).create(true),
+            Mode::CreateEmpty => options.write(true).create(true).truncate(true),
+        };
+        let file = options.open(path).map_err(|e| Error::new(Operation::Open, path, e))?;
+        Ok(File { open: Arc::new(Open { file, path: path.into(), fs: self.clone() }) })
+    }
+
+    /// All bytes of the file at `path`. For files whose size is bounded by what they hold:
+    /// checkpoints, snapshots, indexes.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let file = self.open(path, Mode::Read)?;
+        let len = usize::try_from(file.len()?).expect("a file that is read whole fits in memory");
+        let mut bytes = vec![0; len];
+        let read = file.read_at(&mut bytes, 0)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// Replaces the file at `path` so that after a crash it holds all of `bytes` or what it held
+    /// before: writes `path.tmp`, syncs it, renames it and syncs the directory.
+    ///
+    /// # Errors
+    /// What the system says; the file is then as it was.
+    pub fn replace(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".tmp");
+        let temporary = PathBuf::from(temporary);
+        let file = self.open(&temporary, Mode::CreateEmpty)?;
+        file.write_all_at(bytes, 0)?;
+        file.sync_data()?;
+        self.rename(&temporary, path)?;
+        self.sync_dir(path.parent().expect("a file is in a directory"))
+    }
+
+    /// Gives the file or directory `from` the name `to`, replacing a file of that name. Durable
+    /// once the directory is synced.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.before(Operation::Rename, from)?;
+        std::fs::rename(from, to).map_err(|e| Error::new(Operation::Rename, from, e))
+    }
+
+    /// Removes the file at `path`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remove_file(&self, path: &Path) -> Result<()> {
+        self.before(Operation::Remove, path)?;
+        std::fs::remove_file(path).map_err(|e| Error::new(Operation::Remove, path, e))
+    }
+
+    /// Removes the file at `path` where there is one; says whether there was.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remove_file_if_exists(&self, path: &Path) -> Result<bool> {
+        match self.remove_file(path) {
+            Ok(()) => Ok(true),
+            Err(e) if e.is_not_found() => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Removes the directory at `path` and all in it.
+    ///
+    /// # Errors
+    /// What the system says; some of it may be gone.
+    pub fn remove_dir_all(&self, path: &Path) -> Result<()> {
+        self.before(Operation::Remove, path)?;
+        std::fs::remove_dir_all(path).map_err(|e| Error::new(Operation::Remove, path, e))
+    }
+
+    /// Makes the directory at `path`, and those above it, where they do not exist. Durable once
+    /// the directory above is synced.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create_dir_all(&self, path: &Path) -> Result<()> {
+        self.before(Operation::CreateDir, path)?;
+        std::fs::create_dir_all(path).map_err(|e| Error::new(Operation::CreateDir, path, e))
+    }
+
+    /// What the directory at `path` holds, in the order of names.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn list(&self, path: &Path) -> Result<Vec<DirEntry>> {
+        self.before(Operation::List, path)?;
+        let failed = |e| Error::new(Operation::List, path, e);
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                // Gone since it was listed.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(failed(e)),
+            };
+            let is_dir = metadata.is_dir();
+            entries.push(DirEntry { name, is_dir, len: if is_dir { 0 } else { metadata.len() } });
+        }
+        entries.sort();
+        Ok(entries)
+    }
+
+    /// Makes the entries of the directory at `path` durable: files made, renamed and removed in it.
+    ///
+    /// # Errors
+    /// What the system says. As for [`File::sync_data`], nothing may retry it.
+    pub fn sync_dir(&self, path: &Path) -> Result<()> {
+        self.before(Operation::SyncDir, path)?;
+        let failed = |e| Error::new(Operation::SyncDir, path, e);
+        std::fs::File::open(path).and_then(|dir| dir.sync_all()).map_err(failed)
+    }
+
+    /// Whether there is a file or directory at `path`.
+    ///
+    /// # Errors
+    /// What the system says, other than that there is none.
+    pub fn exists(&self, path: &Path) -> Result<bool> {
+        self.before(Operation::Stat, path)?;
+        path.try_exists().map_err(|e| Error::new(Operation::Stat, path, e))
+    }
+
+    /// The room on the volume that holds `path`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn space(&self, path: &Path) -> Result<Space> {
+        self.before(Operation::Stat, path)?;
+        let stat = rustix::fs::statvfs(path).map_err(|e| Error::new(Operation::Stat, path, e))?;
+        Ok(Space {
+            total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
+            usable_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+        })
+    }
+
+    /// Opens the file at `path`, made where it does not exist, and locks it against other
+    /// processes for as long as the [`File`] lives. `None` where another holds the lock.
+    ///
+    /// Two locks are taken: `flock`, which a second opening in this process meets as well, and the
+    /// POSIX record lock that a JVM takes on the same file.
+    ///
+    /// # Errors
+    /// What the system says, other than that the lock is held.
+    pub fn lock(&self, path: &Path) -> Result<Option<File>> {
+        let file = self.open(path, Mode::Create)?;
+        self.before(Operation::Lock, path)?;
+        let operation = FlockOperation::NonBlockingLockExclusive;
+        let locked =
+            rustix::fs::flock(&file, operation).and_then(|()| rustix::fs::fcntl_lock(&file, operation));
+        match locked {
+            Ok(()) => Ok(Some(file)),
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::ACCESS) => Ok(None),
+            Err(e) => Err(Error::new(Operation::Lock, path, e)),
+        }
+    }
+}
+
+/// An open file. Clones share it; it closes with the last of them.
+#[derive(Clone, Debug)]
+pub struct File {
+    open: Arc<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: std::fs::File,
+    path: Box<Path>,
+    fs: Fs,
+}
+
+impl File {
+    /// The path that it was opened by. The file may have another by now.
+    pub fn path(&self) -> &Path {
+        &self.open.path
+    }
+
+    fn error(&self, operation: Operation, source: impl Into<io::Error>) -> Error {
+        Error::new(operation, &self.open.path, source)
+    }
+
+    /// Reads into `bytes` from `position` until it is full or the file ends; gives the number of
+    /// bytes read.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<usize> {
+        let mut read = 0;
+        while read < bytes.len() {
+            self.open.fs.before(Operation::Read, &self.open.path)?;
+            let max = self.open.fs.transfer_max(bytes.len() - read);
+            match self.open.file.read_at(&mut bytes[read..read + max], position + read as u64) {
+                Ok(0) => break,
+                Ok(n) => read += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(self.error(Operation::Read, e)),
+            }
+        }
+        Ok(read)
+    }
+
+    /// Fills `bytes` from `position`.
+    ///
+    /// # Errors
+    /// What the system says; `UnexpectedEof` where the file ends first.
+    pub fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> Result<()> {
+        if self.read_at(bytes, position)? == bytes.len() {
+            return Ok(());
+        }
+        Err(self.error(Operation::Read, io::ErrorKind::UnexpectedEof))
+    }
+
+    /// Writes all of `bytes` at `position`.
+    ///
+    /// # Errors
+    /// What the system says; some of the bytes may have been written.
+    pub fn write_all_at(&self, bytes: &[u8], position: u64) -> Result<()> {
+        self.write_all_vectored_at(&mut [IoSlice::new(bytes)], position)
+    }
+
+    /// Writes all of `slices`, one after the other, at `position`. The slices are used up.
+    ///
+    /// # Errors
+    /// What the system says; some of the bytes may have been written.
+    pub fn write_all_vectored_at(&self, mut slices: &mut [IoSlice<'_>], position: u64) -> Result<()> {
+        let mut position = position;
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            self.open.fs.before(Operation::Write, &self.open.path)?;
+            let max = self.open.fs.transfer_max(usize::MAX);
+            let wrote = if max == usize::MAX {
+                rustix::io::pwritev(&self.open.file, slices, position)
+            } else {
+                rustix::io::pwrite(&self.open.file, &slices[0][..max.min(slices[0].len())], position)
+            };
+            match wrote {
+                Ok(0) => return Err(self.error(Operation::Write, io::ErrorKind::WriteZero)),
+                Ok(n) => {
+                    position += n as u64;
+                    IoSlice::advance_slices(&mut slices, n);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(self.error(Operation::Write, e)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the file's bytes and length durable (`fdatasync`).
+    ///
+    /// # Errors
+    /// What the system says. The kernel then counts the pages as clean although they are not on
+    /// the disk, so that a second try would succeed and mean nothing: nothing may retry it.
+    pub fn sync_data(&self) -> Result<()> {
+        self.open.fs.before(Operation::Sync, &self.open.path)?;
+        self.open.file.sync_data().map_err(|e| self.error(Operation::Sync, e))
+    }
+
+    /// Cuts the file, or fills it with zeros, to `len` bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn truncate(&self, len: u64) -> Result<()> {
+        self.open.fs.before(Operation::Truncate, &self.open.path)?;
+        self.open.file.set_len(len).map_err(|e| self.error(Operation::Truncate, e))
+    }
+
+    /// The file's length in bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn len(&self) -> Result<u64> {
+        self.open.fs.before(Operation::Stat, &self.open.path)?;
+        Ok(self.open.file.metadata().map_err(|e| self.error(Operation::Stat, e))?.len())
+    }
+
+    /// Whether the file has no bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// When the file was last written, in milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn modified_ms(&self) -> Result<i64> {
+        self.open.fs.before(Operation::Stat, &self.open.path)?;
+        let failed = |e| self.error(Operation::Stat, e);
+        let modified = self.open.file.metadata().and_then(|m| m.modified()).map_err(failed)?;
+        let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+impl AsFd for File {
+    /// The descriptor, for `sendfile`.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.open.file.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests;

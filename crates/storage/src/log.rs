@@ -1,0 +1,356 @@
+//! The log of one partition.
+
+mod active;
+mod append;
+mod open;
+mod read;
+mod recovery;
+mod retention;
+mod timestamps;
+mod truncate;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::config::LogConfig;
+use crate::flusher::{FlushListener, FlushState};
+use crate::fs;
+use crate::leader_epochs::{EpochEndOffset, EpochEntry, LeaderEpochs};
+use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, TopicPartition, offset_path};
+use crate::offline::Offline;
+use crate::producer_state::{ProducerState, snapshot};
+use crate::scan::{Damage, ScanError};
+use crate::segment::{Closed, PartitionDir, Segment};
+
+use active::Active;
+pub use append::{AppendError, Appended};
+pub use open::{OpenError, OpenLog, Recovered};
+pub use read::{Located, ReadError, Slice};
+pub use recovery::Cut;
+pub use retention::{DeletedSegment, Retained};
+pub use timestamps::{LookupError, TimestampOffset};
+pub use truncate::DeleteRecordsError;
+
+/// The log of one partition: segments in a directory, and what is known of the batches in them.
+///
+/// Writes take `&mut self`; the broker has one lock for each partition. Reads give slices that
+/// need no lock: they hold the file open.
+///
+/// Nothing written is durable before it is flushed: [`Log::enqueue_flush`] leaves that to the log
+/// directory's [`crate::Flusher`], [`Log::flush`] does it at once.
+///
+/// Dropping a log leaves it as a crash would; [`Log::close`] is the clean way.
+pub struct Log {
+    partition: Arc<PartitionDir>,
+    config: LogConfig,
+    topic_id: Option<[u8; 16]>,
+    jitter_seed: u64,
+    flush: Arc<FlushState>,
+    /// The first offset that may be read. At or above the base offset of the first segment.
+    log_start_offset: i64,
+    /// The offset of the next batch.
+    end_offset: i64,
+    /// Segments before the active one, in order. Readers share the list as it was.
+    closed: Arc<Vec<Arc<Closed>>>,
+    active: Active,
+    epochs: LeaderEpochs,
+    producers: ProducerState,
+    /// The offsets of the producer snapshots in the directory.
+    snapshots: BTreeSet<i64>,
+    deleted: Vec<DeletedSegment>,
+}
+
+/// Why a log could not be changed.
+#[derive(Debug)]
+pub enum ChangeError {
+    /// The disk is full; nothing has changed, and it may succeed later. Kafka: `KAFKA_STORAGE_ERROR`.
+    Full(fs::Error),
+    /// The log directory has failed. Kafka: `KAFKA_STORAGE_ERROR`.
+    Offline(Offline),
+    /// The log does not hold what it should. Kafka: `KAFKA_STORAGE_ERROR`.
+    Damaged(Damage),
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ChangeError::Full(error) => error.fmt(f),
+            ChangeError::Offline(offline) => offline.fmt(f),
+            ChangeError::Damaged(damage) => damage.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ChangeError {}
+
+impl From<Offline> for ChangeError {
+    fn from(offline: Offline) -> Self {
+        ChangeError::Offline(offline)
+    }
+}
+
+/// A producer that a log remembers, for DescribeProducers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActiveProducer {
+    /// Its id.
+    pub producer_id: i64,
+    /// Its epoch.
+    pub producer_epoch: i16,
+    /// The last sequence number it wrote in that epoch; -1 where it wrote none.
+    pub last_sequence: i32,
+    /// The timestamp of what it wrote last, in ms since the epoch.
+    pub last_timestamp: i64,
+    /// The epoch of the coordinator that wrote its last marker; -1 where there is none.
+    pub coordinator_epoch: i32,
+    /// The first offset of its open transaction; -1 where none is open.
+    pub current_txn_start_offset: i64,
+}
+
+impl Log {
+    /// The partition that it is of.
+    pub fn partition(&self) -> &TopicPartition {
+        &self.partition.name
+    }
+
+    /// The topic's id, as the 16 bytes of a UUID, where the directory has one.
+    pub fn topic_id(&self) -> Option<[u8; 16]> {
+        self.topic_id
+    }
+
+    /// The first offset that may be read.
+    pub fn log_start_offset(&self) -> i64 {
+        self.log_start_offset
+    }
+
+    /// The offset that the next batch gets.
+    pub fn end_offset(&self) -> i64 {
+        self.end_offset
+    }
+
+    /// The offset up to which the log is durable: what is below survives a loss of power. It is
+    /// also the log's recovery point.
+    pub fn flushed_offset(&self) -> i64 {
+        self.flush.flushed_offset.load(Ordering::Acquire)
+    }
+
+    /// Bytes of batches.
+    pub fn size_bytes(&self) -> u64 {
+        self.closed.iter().map(|closed| u64::from(closed.size)).sum::<u64>() + u64::from(self.active.size)
+    }
+
+    /// The number of segments, never zero.
+    pub fn segments(&self) -> usize {
+        self.closed.len() + 1
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &LogConfig {
+        &self.config
+    }
+
+    /// Changes the settings. They apply to what is appended, rolled and deleted from here on.
+    pub fn set_config(&mut self, config: LogConfig) {
+        self.config = config;
+    }
+
+    /// The latest leader epoch that has a batch or was assigned.
+    pub fn latest_epoch(&self) -> Option<i32> {
+        self.epochs.latest().map(|entry| entry.epoch)
+    }
+
+    /// All leader epochs, the oldest first.
+    pub fn leader_epochs(&self) -> &[EpochEntry] {
+        self.epochs.entries()
+    }
+
+    /// Notes that a leader epoch begins at the end of the log: its leader has been elected, whether
+    /// or not it appends.
+    pub fn assign_epoch(&mut self, epoch: i32) {
+        self.assign_epoch_at(epoch, self.end_offset);
+    }
+
+    /// The end of a leader epoch, as OffsetForLeaderEpoch answers it (KIP-279).
+    pub fn end_offset_for_epoch(&self, epoch: i32) -> EpochEndOffset {
+        self.epochs.end_offset_for(epoch, self.end_offset)
+    }
+
+    /// The leader epoch that a batch at `offset` has.
+    pub fn epoch_for_offset(&self, offset: i64) -> Option<i32> {
+        self.epochs.epoch_for_offset(offset)
+    }
+
+    fn assign_epoch_at(&mut self, epoch: i32, start_offset: i64) {
+        if epoch >= 0 && self.epochs.assign(EpochEntry { epoch, start_offset }) {
+            self.flush.epochs_changed(self.epochs.entries());
+        }
+    }
+
+    /// Takes note of the high watermark: transactions that ended below it are stable, segments
+    /// below it may be deleted, and checkpoints hold it.
+    pub fn set_high_watermark(&mut self, high_watermark: i64) {
+        self.flush.high_watermark.store(high_watermark, Ordering::Release);
+        self.producers.on_high_watermark(high_watermark);
+    }
+
+    /// The high watermark that was last set.
+    pub fn high_watermark(&self) -> i64 {
+        self.flush.high_watermark.load(Ordering::Acquire)
+    }
+
+    /// The offset below which every transaction is decided, and never above the high watermark:
+    /// how far a `read_committed` consumer may read.
+    pub fn last_stable_offset(&self) -> i64 {
+        let high_watermark = self.high_watermark();
+        self.producers.first_unstable_offset().map_or(high_watermark, |offset| offset.min(high_watermark))
+    }
+
+    /// The producers that are remembered, by id.
+    pub fn active_producers(&self) -> Vec<ActiveProducer> {
+        let producers = self.producers.producers().iter();
+        let active = producers.map(|(producer_id, producer)| ActiveProducer {
+            producer_id: *producer_id,
+            producer_epoch: producer.epoch,
+            last_sequence: producer.batches().last().map_or(-1, |batch| batch.last_sequence),
+            last_timestamp: producer.last_timestamp,
+            coordinator_epoch: producer.coordinator_epoch,
+            current_txn_start_offset: producer.txn_first_offset.unwrap_or(-1),
+        });
+        active.collect()
+    }
+
+    /// Forgets producers that have written nothing for `producer_id_expiration_ms`; gives their
+    /// number.
+    pub fn remove_expired_producers(&mut self, now_ms: i64) -> usize {
+        self.producers.remove_expired(now_ms, self.config.producer_id_expiration_ms)
+    }
+
+    /// When the producer of the oldest open transaction last wrote, in ms since the epoch: one that
+    /// is long past is a transaction left hanging.
+    pub fn oldest_open_txn_timestamp(&self) -> Option<i64> {
+        self.producers.oldest_open_txn_timestamp()
+    }
+
+    /// Has the flusher's thread make everything durable that is appended so far. Costs next to
+    /// nothing where the log is in its queue already.
+    pub fn enqueue_flush(&self) {
+        self.flush.enqueue();
+    }
+
+    /// Sets what is told how far the log is durable, each time the flusher has synced it. Once.
+    pub fn set_flush_listener(&self, listener: FlushListener) {
+        self.flush.set_listener(listener);
+    }
+
+    /// Makes everything durable that is appended so far; gives the offset up to which it is.
+    ///
+    /// # Errors
+    /// [`Offline`]: nothing may try again.
+    pub fn flush(&self) -> Result<i64, Offline> {
+        self.flush.flush()
+    }
+
+    /// Closes the log so that opening it reads nothing but the ends of its files. The log
+    /// directory's [`crate::LogDirectory::close`] completes it.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; the log is then as after a crash.
+    pub fn close(mut self) -> Result<(), ChangeError> {
+        self.partition.directory.health.check()?;
+        self.finish().map_err(|error| self.change_error(error))?;
+        self.flush.flush()?;
+        self.partition.directory.closed(&self.flush, true);
+        Ok(())
+    }
+
+    /// Writes all that is only in memory.
+    fn finish(&mut self) -> fs::Result<()> {
+        self.active.finish()?;
+        self.write_snapshot(self.end_offset)
+    }
+
+    /// Writes a producer snapshot at `offset`, to which no batch comes any more below it, where
+    /// there is none. An empty log needs none.
+    fn write_snapshot(&mut self, offset: i64) -> fs::Result<()> {
+        assert!(offset >= self.end_offset, "every batch is accounted for");
+        let is_empty = offset == self.log_start_offset && self.producers.producers().is_empty();
+        if self.snapshots.contains(&offset) || (is_empty && self.snapshots.is_empty()) {
+            return Ok(());
+        }
+        let path = offset_path(&self.partition.path, offset, SNAPSHOT_SUFFIX);
+        snapshot::write(&self.partition.directory.fs, &path, &self.producers)?;
+        self.snapshots.insert(offset);
+        self.flush.snapshot_written(offset);
+        Ok(())
+    }
+
+    /// Closes the active segment and opens one at `base_offset`.
+    fn roll(&mut self, base_offset: i64, now_ms: i64) -> fs::Result<()> {
+        assert!(base_offset >= self.end_offset, "a segment begins at the end of the log");
+        let segment = Segment::new(self.partition.clone(), base_offset);
+        let made = segment.create_files().and_then(|()| self.active.finish());
+        let made = made.and_then(|()| self.write_snapshot(base_offset));
+        if let Err(error) = made {
+            // An empty segment that nobody knows of: the next start would take it for the last.
+            for kind in SegmentFile::ALL {
+                let _ = self.partition.directory.fs.remove_file_if_exists(&segment.path(kind));
+            }
+            return Err(error);
+        }
+        let active = Active::new(segment.clone(), self.jitter_ms(base_offset), now_ms);
+        let last = std::mem::replace(&mut self.active, active);
+        self.flush.rolled(last.segment.clone(), segment);
+        let closed = Closed::new(last.segment, last.size, Some(last.max_timestamp));
+        Arc::make_mut(&mut self.closed).push(Arc::new(closed));
+        self.end_offset = base_offset;
+        self.producers.set_end_offset(base_offset);
+        self.flush.end_offset.store(base_offset, Ordering::Release);
+        // In the background the closed segment becomes durable, and with it the recovery point.
+        self.flush.enqueue();
+        Ok(())
+    }
+
+    /// By how much this segment's `segment_ms` is shortened: the same each time it is asked.
+    fn jitter_ms(&self, base_offset: i64) -> i64 {
+        let max = self.config.segment_jitter_ms.min(self.config.segment_ms);
+        if max <= 0 {
+            return 0;
+        }
+        // One step of SplitMix64.
+        let mut mixed = self.jitter_seed ^ (base_offset as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % max as u64) as i64
+    }
+
+    fn change_error(&self, error: fs::Error) -> ChangeError {
+        if error.is_full() {
+            return ChangeError::Full(error);
+        }
+        ChangeError::Offline(self.partition.directory.health.fail(error))
+    }
+
+    fn scan_error(&self, error: ScanError) -> ChangeError {
+        match error {
+            ScanError::Fs(error) => self.change_error(error),
+            ScanError::Damaged(damage) => ChangeError::Damaged(damage),
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // After a clean close this changes nothing.
+        self.partition.directory.closed_if_open(&self.flush);
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Log({}, {}..{})", self.partition.name, self.log_start_offset, self.end_offset)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! The segment that is being written.
+
+use std::sync::Arc;
+
+use record::{BatchHeader, NO_TIMESTAMP};
+
+use crate::config::LogConfig;
+use crate::fs;
+use crate::index_file::IndexTail;
+use crate::names::SegmentFile;
+use crate::offset_index::{self, OffsetEntry};
+use crate::segment::{MaxTimestamp, Segment};
+use crate::time_index::{self, TimeEntry};
+
+/// Batches whose positions are remembered, so that who reads at the end needs no search.
+const RECENT_MAX: usize = 16;
+
+/// The segment that is being written: how far it is, and its indexes.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) segment: Arc<Segment>,
+    /// Bytes of batches: the position of the next one.
+    pub(super) size: u32,
+    /// The offset after the last batch; the base offset where there is none.
+    pub(super) end_offset: i64,
+    pub(super) max_timestamp: MaxTimestamp,
+    pub(super) offset_index: IndexTail<{ offset_index::ENTRY_BYTES }>,
+    pub(super) time_index: IndexTail<{ time_index::ENTRY_BYTES }>,
+    /// The position in the last offset index entry; 0 where there is none.
+    pub(super) last_indexed_position: u32,
+    /// The timestamp in the last time index entry; -1 where there is none.
+    pub(super) last_indexed_timestamp: i64,
+    /// The max timestamp of the first batch; -1 where that has none.
+    pub(super) first_timestamp: Option<i64>,
+    /// When it was made or, after a restart, opened.
+    created_ms: i64,
+    jitter_ms: i64,
+    /// Whether a failed write may have left bytes after the last batch.
+    pub(super) torn: bool,
+    recent: [(i64, u32); RECENT_MAX],
+    recent_next: usize,
+}
+
+impl Active {
+    /// An empty segment whose files have been made.
+    pub(super) fn new(segment: Arc<Segment>, jitter_ms: i64, now_ms: i64) -> Active {
+        let base_offset = segment.base_offset;
+        Active {
+            segment,
+            size: 0,
+            end_offset: base_offset,
+            max_timestamp: MaxTimestamp { timestamp: NO_TIMESTAMP, offset: base_offset },
+            offset_index: IndexTail::default(),
+            time_index: IndexTail::default(),
+            last_indexed_position: 0,
+            last_indexed_timestamp: NO_TIMESTAMP,
+            first_timestamp: None,
+            created_ms: now_ms,
+            jitter_ms,
+            torn: false,
+            recent: [(-1, 0); RECENT_MAX],
+            recent_next: 0,
+        }
+    }
+
+    pub(super) fn base_offset(&self) -> i64 {
+        self.segment.base_offset
+    }
+
+    /// Whether a batch goes into a new segment. `bytes` are those of the batch and of those before
+    /// it that are not written yet.
+    pub(super) fn must_roll(
+        &self,
+        header: &BatchHeader,
+        bytes: u64,
+        config: &LogConfig,
+        now_ms: i64,
+    ) -> bool {
+        if self.offset_overflows(header) {
+            return true;
+        }
+        if self.size == 0 {
+            return false;
+        }
+        let waited_ms = match self.first_timestamp {
+            Some(first) if first >= 0 => header.max_timestamp.saturating_sub(first),
+            _ => now_ms.saturating_sub(self.created_ms),
+        };
+        let offset_entries_max = config.segment_index_bytes / offset_index::ENTRY_BYTES as u32;
+        let time_entries_max = config.segment_index_bytes / time_index::ENTRY_BYTES as u32;
+        u64::from(self.size) + bytes > u64::from(config.segment_bytes)
+            || waited_ms > config.segment_ms - self.jitter_ms
+            || self.offset_index.len() >= offset_entries_max
+            // One is kept back for the entry that closing the segment adds.
+            || self.time_index.len() + 1 >= time_entries_max
+    }
+
+    /// Whether the batch has an offset that an index entry of this segment cannot hold.
+    pub(super) fn offset_overflows(&self, header: &BatchHeader) -> bool {
+        header.last_offset() - self.base_offset() > i64::from(i32::MAX)
+    }
+
+    /// Accounts for a batch that has been written at the end.
+    pub(super) fn push(&mut self, header: &BatchHeader, index_interval_bytes: u32) {
+        let position = self.size;
+        self.index(position, header, index_interval_bytes);
+        self.size += header.size_bytes() as u32;
+        self.end_offset = header.next_offset();
+        self.recent[self.recent_next] = (header.base_offset, position);
+        self.recent_next = (self.recent_next + 1) % RECENT_MAX;
+    }
+
+    /// Adds the index entries for a batch where they are due. What is due depends on the log alone,
+    /// so that an index that is rebuilt is the same.
+    pub(super) fn index(&mut self, position: u32, header: &BatchHeader, index_interval_bytes: u32) {
+        if position == 0 {
+            self.first_timestamp = Some(header.max_timestamp);
+        }
+        if header.max_timestamp > self.max_timestamp.timestamp {
+            self.max_timestamp =
+                MaxTimestamp { timestamp: header.max_timestamp, offset: header.last_offset() };
+        }
+        if position - self.last_indexed_position > index_interval_bytes {
+            let relative_offset = self.relative(header.last_offset());
+            self.offset_index.push(OffsetEntry { relative_offset, position }.to_bytes());
+            self.last_indexed_position = position;
+            self.index_timestamp();
+        }
+    }
+
+    /// Adds the greatest timestamp so far to the time index where that lacks it.
+    fn index_timestamp(&mut self) {
+        let MaxTimestamp { timestamp, offset } = self.max_timestamp;
+        if timestamp > self.last_indexed_timestamp {
+            let relative_offset = self.relative(offset);
+            self.time_index.push(TimeEntry { timestamp, relative_offset }.to_bytes());
+            self.last_indexed_timestamp = timestamp;
+        }
+    }
+
+    fn relative(&self, offset: i64) -> u32 {
+        u32::try_from(offset - self.base_offset()).expect("a segment has offsets of 31 bits")
+    }
+
+    /// Writes index entries that have gathered, where there are enough or `all` are wanted.
+    pub(super) fn write_indexes(&mut self, all: bool) -> fs::Result<()> {
+        if self.offset_index.is_due() || (all && self.offset_index.is_dirty()) {
+            self.offset_index.write(&self.segment.file_to_write(SegmentFile::OffsetIndex)?)?;
+        }
+        if self.time_index.is_due() || (all && self.time_index.is_dirty()) {
+            self.time_index.write(&self.segment.file_to_write(SegmentFile::TimeIndex)?)?;
+        }
+        Ok(())
+    }
+
+    /// Writes all that is only in memory, so that the files say everything.
+    pub(super) fn finish(&mut self) -> fs::Result<()> {
+        self.cut_torn()?;
+        self.index_timestamp();
+        self.write_indexes(true)
+    }
+
+    /// Cuts what a failed write left.
+    pub(super) fn cut_torn(&mut self) -> fs::Result<()> {
+        if self.torn {
+            self.segment.file_to_write(SegmentFile::Log)?.truncate(u64::from(self.size))?;
+            self.torn = false;
+        }
+        Ok(())
+    }
+
+    /// Where the batch begins whose first offset is `offset`, where that is one of the last.
+    pub(super) fn recent_position(&self, offset: i64) -> Option<u32> {
+        self.recent.iter().find(|(recent, _)| *recent == offset).map(|(_, position)| *position)
+    }
+
+    /// Forgets the positions of the last batches.
+    pub(super) fn forget_recent(&mut self) {
+        self.recent = [(-1, 0); RECENT_MAX];
+    }
+
+    /// Where to begin looking for `offset`: at or before the batch that has it.
+    pub(super) fn floor_position(&self, offset: i64) -> fs::Result<u32> {
+        let Some(relative) = offset.checked_sub(self.base_offset()).and_then(|r| u32::try_from(r).ok())
+        else {
+            return Ok(0);
+        };
+        let not_above = |entry: &_| OffsetEntry::from_bytes(*entry).relative_offset <= relative;
+        let entry = self.offset_index.floor(|| self.segment.file(SegmentFile::OffsetIndex), not_above)?;
+        Ok(entry.map_or(0, |entry| OffsetEntry::from_bytes(entry).position))
+    }
+
+    /// The last time index entry that is at or before `timestamp`.
+    pub(super) fn time_floor(&self, timestamp: i64) -> fs::Result<Option<TimeEntry>> {
+        let not_above = |entry: &_| TimeEntry::from_bytes(*entry).timestamp <= timestamp;
+        let entry = self.time_index.floor(|| self.segment.file(SegmentFile::TimeIndex), not_above)?;
+        Ok(entry.map(TimeEntry::from_bytes))
+    }
+}

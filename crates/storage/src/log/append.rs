@@ -1,0 +1,334 @@
+//! Appending.
+
+use std::fmt;
+use std::io::IoSlice;
+use std::sync::atomic::Ordering;
+
+use record::{BATCH_OVERHEAD, Batch, BatchError, BatchHeader, TimestampType, ValidBatch};
+
+use super::{ChangeError, Log};
+use crate::fs;
+use crate::names::SegmentFile;
+use crate::offline::Offline;
+use crate::producer_state::{Checked, CompletedTxn, Marker, Origin, ProducerError};
+use crate::txn_index::{self, AbortedTxn};
+
+/// What became of a batch, or of several that were appended together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The offset of the first record.
+    pub base_offset: i64,
+    /// The offset of the last record.
+    pub last_offset: i64,
+    /// The time that the broker set, in ms since the epoch; -1 where the producer's times stand.
+    pub log_append_time: i64,
+    /// The log start offset.
+    pub log_start_offset: i64,
+    /// Whether the batch was in the log already and nothing was written.
+    pub duplicate: bool,
+}
+
+/// Why a batch was not appended. Nothing of it is in the log.
+#[derive(Debug)]
+pub enum AppendError {
+    /// The producer may not write this.
+    Producer(ProducerError),
+    /// `RECORD_LIST_TOO_LARGE`: the batch is larger than a segment.
+    TooLarge {
+        /// Bytes of the batch.
+        size_bytes: usize,
+        /// `segment.bytes`.
+        segment_bytes: u32,
+    },
+    /// A batch that brings its offsets begins below the end of the log.
+    UnexpectedOffset {
+        /// Its first offset.
+        base_offset: i64,
+        /// The end of the log.
+        end_offset: i64,
+    },
+    /// `CORRUPT_MESSAGE`: bytes that bring their offsets are no batch.
+    Batch(BatchError),
+    /// There is no offset left after the last record.
+    OffsetsExhausted,
+    /// `KAFKA_STORAGE_ERROR`: the disk is full. It may succeed later.
+    Full(fs::Error),
+    /// `KAFKA_STORAGE_ERROR`: the log directory has failed.
+    Offline(Offline),
+}
+
+impl fmt::Display for AppendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AppendError::Producer(error) => error.fmt(f),
+            AppendError::TooLarge { size_bytes, segment_bytes } => {
+                write!(f, "a batch of {size_bytes} bytes does not fit a segment of {segment_bytes}")
+            }
+            AppendError::UnexpectedOffset { base_offset, end_offset } => {
+                write!(f, "a batch begins at offset {base_offset}, below the end of the log at {end_offset}")
+            }
+            AppendError::Batch(error) => error.fmt(f),
+            AppendError::OffsetsExhausted => f.write_str("the log has no offsets left"),
+            AppendError::Full(error) => error.fmt(f),
+            AppendError::Offline(offline) => offline.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AppendError {}
+
+impl From<Offline> for AppendError {
+    fn from(offline: Offline) -> Self {
+        AppendError::Offline(offline)
+    }
+}
+
+impl From<ProducerError> for AppendError {
+    fn from(error: ProducerError) -> Self {
+        AppendError::Producer(error)
+    }
+}
+
+impl Log {
+    /// Appends a batch at the end of the log as the partition's leader in `leader_epoch`.
+    ///
+    /// `records` begins with the bytes of the batch that `batch` was validated from; they are
+    /// written as they are, behind a header of their own.
+    ///
+    /// # Errors
+    /// [`AppendError`]; nothing is in the log then.
+    pub fn append_as_leader(
+        &mut self,
+        records: &[u8],
+        batch: &ValidBatch,
+        leader_epoch: i32,
+        origin: Origin,
+        now_ms: i64,
+    ) -> Result<Appended, AppendError> {
+        self.partition.directory.health.check()?;
+        let size_bytes = batch.size_bytes();
+        assert!(records.len() >= size_bytes, "the bytes are those that were validated");
+        self.check_size(size_bytes)?;
+        let header = BatchHeader {
+            base_offset: self.end_offset,
+            partition_leader_epoch: leader_epoch,
+            ..batch.header
+        };
+        check_offsets(&header)?;
+        let marker = marker(&header, &records[..size_bytes]);
+        if let Checked::Duplicate(batch) = self.producers.check(&header, marker, origin)? {
+            return Ok(Appended {
+                base_offset: batch.base_offset(),
+                last_offset: batch.last_offset,
+                // Kafka says here when the first of the two was written.
+                log_append_time: batch.timestamp,
+                log_start_offset: self.log_start_offset,
+                duplicate: true,
+            });
+        }
+        if self.active.must_roll(&header, size_bytes as u64, &self.config, now_ms) {
+            self.roll_for(&header, now_ms)?;
+        }
+        let stamped = header.to_bytes();
+        let rest = &records[BATCH_OVERHEAD..size_bytes];
+        self.write(&mut [IoSlice::new(&stamped), IoSlice::new(rest)])?;
+        self.account(&header, marker)?;
+        Ok(self.appended(header.base_offset, &header))
+    }
+
+    /// Appends batches that have their offsets and leader epochs: a follower's, or those of a log
+    /// whose leader is elsewhere. Their checksums are verified. A last batch that is cut short, as
+    /// a fetch may end with, is left out; `None` where that is all there is.
+    ///
+    /// # Errors
+    /// [`AppendError`]. Where a later batch is at fault nothing of the earlier ones is in the log,
+    /// save where a file operation failed.
+    pub fn append_with_offsets(
+        &mut self,
+        records: &[u8],
+        now_ms: i64,
+    ) -> Result<Option<Appended>, AppendError> {
+        self.partition.directory.health.check()?;
+        let Some((base_offset, len)) = self.check_batches(records)? else { return Ok(None) };
+        let records = &records[..len];
+        let mut run_start = 0;
+        let mut position = 0;
+        let mut last = None;
+        for batch in record::batches(records) {
+            let batch = batch.expect("it has been checked");
+            let header = *batch.header();
+            position += header.size_bytes();
+            let run_bytes = (position - run_start) as u64;
+            if self.active.must_roll(&header, run_bytes, &self.config, now_ms) {
+                let before = position - header.size_bytes();
+                self.append_run(&records[run_start..before])?;
+                run_start = before;
+                if self.active.must_roll(&header, header.size_bytes() as u64, &self.config, now_ms) {
+                    self.roll_for(&header, now_ms)?;
+                }
+            }
+            last = Some(header);
+        }
+        self.append_run(&records[run_start..])?;
+        Ok(last.map(|header| self.appended(base_offset, &header)))
+    }
+
+    /// The first offset and the length of the whole batches in `records`, all of them checked.
+    fn check_batches(&self, records: &[u8]) -> Result<Option<(i64, usize)>, AppendError> {
+        let mut end_offset = self.end_offset;
+        let mut first = None;
+        let mut len = 0;
+        for batch in record::batches(records) {
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(BatchError::Truncated { .. }) => break,
+                Err(error) => return Err(AppendError::Batch(error)),
+            };
+            batch.verify_crc().map_err(AppendError::Batch)?;
+            let header = batch.header();
+            if header.base_offset < end_offset || header.last_offset_delta < 0 {
+                return Err(AppendError::UnexpectedOffset { base_offset: header.base_offset, end_offset });
+            }
+            check_offsets(header)?;
+            self.check_size(header.size_bytes())?;
+            end_offset = header.next_offset();
+            first.get_or_insert(header.base_offset);
+            len += header.size_bytes();
+        }
+        Ok(first.map(|base_offset| (base_offset, len)))
+    }
+
+    /// Appends batches that are checked and fit the active segment.
+    fn append_run(&mut self, records: &[u8]) -> Result<(), AppendError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.write(&mut [IoSlice::new(records)])?;
+        for batch in record::batches(records) {
+            let batch = batch.expect("it has been checked");
+            self.account(batch.header(), marker(batch.header(), batch.bytes()))?;
+        }
+        Ok(())
+    }
+
+    fn check_size(&self, size_bytes: usize) -> Result<(), AppendError> {
+        let segment_bytes = self.config.segment_bytes;
+        if size_bytes as u64 > u64::from(segment_bytes) {
+            return Err(AppendError::TooLarge { size_bytes, segment_bytes });
+        }
+        Ok(())
+    }
+
+    fn roll_for(&mut self, header: &BatchHeader, now_ms: i64) -> Result<(), AppendError> {
+        let empty = (self.active.size == 0).then(|| self.active.segment.clone());
+        self.roll(header.base_offset, now_ms).map_err(|error| self.append_error(error))?;
+        // An empty segment is rolled only where the offset is too far from its base: it would stay
+        // without a batch for good.
+        let Some(empty) = empty else { return Ok(()) };
+        std::sync::Arc::make_mut(&mut self.closed).pop();
+        empty.rename_deleted().map_err(|error| self.append_error(error))
+    }
+
+    /// Writes at the end of the active segment, which does not grow by it yet.
+    fn write(&mut self, slices: &mut [IoSlice<'_>]) -> Result<(), AppendError> {
+        let position = u64::from(self.active.size);
+        let written = self
+            .active
+            .cut_torn()
+            .and_then(|()| self.active.segment.file_to_write(SegmentFile::Log))
+            .and_then(|file| file.write_all_vectored_at(slices, position));
+        written.map_err(|error| {
+            self.active.torn = true;
+            self.append_error(error)
+        })
+    }
+
+    /// Takes a batch into account that has been written at the end of the active segment.
+    fn account(&mut self, header: &BatchHeader, marker: Option<Marker>) -> Result<(), AppendError> {
+        if !self.epochs.knows(header.partition_leader_epoch, header.base_offset) {
+            self.assign_epoch_at(header.partition_leader_epoch, header.base_offset);
+        }
+        self.active.push(header, self.config.index_interval_bytes);
+        self.end_offset = header.next_offset();
+        let completed = self.producers.apply(header, marker);
+        self.flush.end_offset.store(self.end_offset, Ordering::Release);
+        if let Some(txn) = completed.filter(|txn| txn.aborted) {
+            self.write_aborted(txn).map_err(|error| self.partition.directory.health.fail(error))?;
+        }
+        match self.active.write_indexes(false) {
+            // The entries stay in memory, and the next append tries again.
+            Err(error) if error.is_full() => Ok(()),
+            written => written.map_err(|error| self.append_error(error)),
+        }
+    }
+
+    pub(super) fn write_aborted(&self, txn: CompletedTxn) -> fs::Result<()> {
+        let path = self.active.segment.path(SegmentFile::TxnIndex);
+        let existed = self.partition.directory.fs.exists(&path)?;
+        let file = self.active.segment.create(SegmentFile::TxnIndex)?;
+        txn_index::append(&file, AbortedTxn::from(txn))?;
+        if !existed {
+            self.flush.directory_changed();
+        }
+        Ok(())
+    }
+
+    fn append_error(&self, error: fs::Error) -> AppendError {
+        match self.change_error(error) {
+            ChangeError::Full(error) => AppendError::Full(error),
+            ChangeError::Offline(offline) => AppendError::Offline(offline),
+            ChangeError::Damaged(damage) => unreachable!("appending reads nothing: {damage}"),
+        }
+    }
+
+    fn appended(&self, base_offset: i64, last: &BatchHeader) -> Appended {
+        let log_append_time = match last.attributes.timestamp_type() {
+            TimestampType::LogAppendTime => last.max_timestamp,
+            TimestampType::CreateTime => record::NO_TIMESTAMP,
+        };
+        Appended {
+            base_offset,
+            last_offset: last.last_offset(),
+            log_append_time,
+            log_start_offset: self.log_start_offset,
+            duplicate: false,
+        }
+    }
+}
+
+impl From<CompletedTxn> for AbortedTxn {
+    fn from(txn: CompletedTxn) -> AbortedTxn {
+        AbortedTxn {
+            producer_id: txn.producer_id,
+            first_offset: txn.first_offset,
+            last_offset: txn.last_offset,
+            last_stable_offset: txn.last_stable_offset,
+        }
+    }
+}
+
+/// Offsets end one below the greatest number, so that there is always an end of the log.
+fn check_offsets(header: &BatchHeader) -> Result<(), AppendError> {
+    assert!(header.last_offset_delta >= 0, "a valid batch has a record");
+    if header.base_offset > i64::MAX - 1 - i64::from(header.last_offset_delta) {
+        return Err(AppendError::OffsetsExhausted);
+    }
+    Ok(())
+}
+
+/// What the record of a control batch says where it ends a transaction.
+pub(super) fn marker(header: &BatchHeader, bytes: &[u8]) -> Option<Marker> {
+    if !header.attributes.is_control() || !header.has_producer_id() {
+        return None;
+    }
+    let record = Batch::parse(bytes).ok()?.records().next()?.ok()?;
+    let key = record.key?.first_chunk::<4>()?;
+    let value = record.value?.first_chunk::<6>()?;
+    let commit = match i16::from_be_bytes([key[2], key[3]]) {
+        0 => false,
+        1 => true,
+        _ => return None,
+    };
+    let coordinator_epoch = i32::from_be_bytes([value[2], value[3], value[4], value[5]]);
+    Some(Marker { commit, coordinator_epoch, timestamp: record.timestamp })
+}

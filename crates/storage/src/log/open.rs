@@ -1,0 +1,526 @@
+//! Opening a log, and recovering it after a crash.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::active::Active;
+use super::recovery::{self, Cut, Verification, found};
+use super::{ChangeError, Log};
+use crate::checkpoint::{self, CheckpointError};
+use crate::config::LogConfig;
+use crate::directory::{self, LogDirectory, Offsets};
+use crate::flusher::{FlushState, LEADER_EPOCHS_FILE};
+use crate::fs::{self, DirEntry};
+use crate::leader_epochs::LeaderEpochs;
+use crate::names::{self, SegmentFile, TopicPartition, offset_of};
+use crate::offline::Offline;
+use crate::producer_state::ProducerState;
+use crate::scan::{Damage, DamageReason, ScanError};
+use crate::segment::{Closed, PartitionDir, Segment};
+use crate::txn_index;
+
+/// How a log is opened.
+#[derive(Clone, Debug)]
+pub struct OpenLog {
+    /// Whose log it is. Its directory is made where it does not exist.
+    pub partition: TopicPartition,
+    /// The topic's id, as the 16 bytes of a UUID. The directory must have the same or none.
+    pub topic_id: Option<[u8; 16]>,
+    /// The settings.
+    pub config: LogConfig,
+    /// The wall clock, in ms since the epoch.
+    pub now_ms: i64,
+    /// What the jitter of segments is derived from: random, so that the segments of many partitions
+    /// are not rolled at one time.
+    pub jitter_seed: u64,
+    /// Whether a log that lacks what was durable, or holds damage there, is cut instead of refused:
+    /// what follows the damage is lost.
+    pub accept_damage: bool,
+}
+
+/// What opening a log found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Whether it was closed cleanly and nothing was scanned.
+    pub clean: bool,
+    /// Bytes whose checksums were verified: those past the recovery point.
+    pub scanned_bytes: u64,
+    /// Where it was cut.
+    pub cut: Option<Cut>,
+    /// Segments whose indexes were missing or did not fit and were made anew.
+    pub rebuilt_indexes: usize,
+}
+
+/// Why a log cannot be opened. Its files are as they were, save for leftovers that were removed.
+#[derive(Debug)]
+pub enum OpenError {
+    /// A file operation failed.
+    Fs(fs::Error),
+    /// The log directory has failed.
+    Offline(Offline),
+    /// What was durable is damaged or missing.
+    Damaged(Damage),
+    /// A file of text is damaged.
+    Checkpoint(CheckpointError),
+    /// The directory belongs to another topic: one of the same name that was deleted.
+    TopicId {
+        /// The id in the directory.
+        found: [u8; 16],
+        /// The id of the topic.
+        expected: [u8; 16],
+    },
+    /// Compaction was interrupted while it replaced segments, and has to be completed first.
+    InterruptedSwap(PathBuf),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Fs(error) => error.fmt(f),
+            OpenError::Offline(offline) => offline.fmt(f),
+            OpenError::Damaged(damage) => damage.fmt(f),
+            OpenError::Checkpoint(error) => error.fmt(f),
+            OpenError::TopicId { found, expected } => {
+                let (found, expected) = (crate::uuid::encode(*found), crate::uuid::encode(*expected));
+                write!(f, "the directory belongs to the topic with id {found}, not {expected}")
+            }
+            OpenError::InterruptedSwap(path) => {
+                write!(f, "{} is left from an interrupted compaction", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<fs::Error> for OpenError {
+    fn from(error: fs::Error) -> Self {
+        OpenError::Fs(error)
+    }
+}
+
+impl From<Offline> for OpenError {
+    fn from(offline: Offline) -> Self {
+        OpenError::Offline(offline)
+    }
+}
+
+impl From<CheckpointError> for OpenError {
+    fn from(error: CheckpointError) -> Self {
+        OpenError::Checkpoint(error)
+    }
+}
+
+impl From<ScanError> for OpenError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Fs(error) => OpenError::Fs(error),
+            ScanError::Damaged(damage) => OpenError::Damaged(damage),
+        }
+    }
+}
+
+impl From<ChangeError> for OpenError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Full(error) => OpenError::Fs(error),
+            ChangeError::Offline(offline) => OpenError::Offline(offline),
+            ChangeError::Damaged(damage) => OpenError::Damaged(damage),
+        }
+    }
+}
+
+/// A segment as its directory lists it.
+struct Listed {
+    base_offset: i64,
+    size: u32,
+    has_indexes: bool,
+}
+
+/// What a partition's directory holds.
+#[derive(Default)]
+struct Listing {
+    segments: Vec<Listed>,
+    snapshots: BTreeSet<i64>,
+}
+
+/// Segments that have been opened.
+struct Opened {
+    closed: Vec<Arc<Closed>>,
+    active: Active,
+    epochs: LeaderEpochs,
+    /// Segments whose files were written and are not durable yet.
+    unsynced: Vec<Arc<Segment>>,
+    recovered: Recovered,
+}
+
+impl Log {
+    /// Opens the log of a partition, and makes it where there is none.
+    ///
+    /// After a clean stop nothing is scanned. After a crash the batches past the recovery point are
+    /// verified and the log is cut at the first that is not whole; indexes, leader epochs, aborted
+    /// transactions and producers are brought in line with what is left, which is then durable.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    ///
+    /// # Panics
+    /// Where it is open already.
+    pub fn open(directory: &LogDirectory, open: OpenLog) -> Result<(Log, Recovered), OpenError> {
+        directory.check()?;
+        let shared = directory.shared();
+        let (offsets, clean) = shared.opening(&open.partition);
+        let path = shared.path.join(open.partition.to_string());
+        let partition =
+            Arc::new(PartitionDir { name: open.partition.clone(), path, directory: shared.clone() });
+        let created = !shared.fs.exists(&partition.path)?;
+        if created {
+            shared.fs.create_dir_all(&partition.path)?;
+        }
+        let topic_id = check_topic_id(&partition, open.topic_id)?;
+        let listing = list(&partition)?;
+        let epochs = read_epochs(&partition)?;
+        let opened = open_segments(&partition, &listing, offsets, clean, &open, epochs.clone())?;
+        let (mut log, recovered) = assemble(partition, topic_id, opened, offsets, &open);
+        log.snapshots = listing.snapshots;
+        if created {
+            log.flush.created();
+        }
+        log.complete(epochs, offsets, &recovered, open.now_ms)?;
+        shared.opened(log.flush.clone());
+        Ok((log, recovered))
+    }
+
+    /// What follows once the segments are in order.
+    fn complete(
+        &mut self,
+        epochs: Option<LeaderEpochs>,
+        offsets: Offsets,
+        recovered: &Recovered,
+        now_ms: i64,
+    ) -> Result<(), OpenError> {
+        if offsets.log_start_offset > self.end_offset {
+            // Deleting records emptied it, and what was appended since is gone, or its files are.
+            self.truncate_fully_and_start_at(offsets.log_start_offset, now_ms)?;
+            return Ok(());
+        }
+        if epochs.is_none() {
+            self.epochs = self.epochs_of_batches()?;
+        }
+        self.epochs.truncate_from_end(self.end_offset);
+        self.epochs.truncate_from_start(self.log_start_offset);
+        if epochs.as_ref() != Some(&self.epochs) {
+            self.flush.epochs_changed(self.epochs.entries());
+        }
+        let txns_from = if recovered.clean { i64::MAX } else { offsets.recovery_point };
+        self.remove_snapshots_above(if recovered.clean { self.end_offset } else { txns_from })?;
+        self.load_producers(self.end_offset, txns_from, now_ms)?;
+        if !recovered.clean && self.end_offset > self.log_start_offset {
+            self.write_snapshot(self.end_offset)?;
+            self.flush.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Removes the producer snapshots above an offset: they may know of batches that are gone.
+    fn remove_snapshots_above(&mut self, offset: i64) -> fs::Result<()> {
+        for stale in self.snapshots.split_off(&(offset + 1)) {
+            let path = names::offset_path(&self.partition.path, stale, names::SNAPSHOT_SUFFIX);
+            self.partition.directory.fs.remove_file(&path)?;
+        }
+        Ok(())
+    }
+}
+
+fn assemble(
+    partition: Arc<PartitionDir>,
+    topic_id: Option<[u8; 16]>,
+    opened: Opened,
+    offsets: Offsets,
+    open: &OpenLog,
+) -> (Log, Recovered) {
+    let Opened { closed, active, epochs, unsynced, recovered } = opened;
+    let end_offset = active.end_offset;
+    let first = closed.first().map_or(active.base_offset(), |closed| closed.base_offset());
+    let log_start_offset = offsets.log_start_offset.max(first);
+    let flushed_offset = if recovered.clean { end_offset } else { offsets.recovery_point.min(end_offset) };
+    let flush = Arc::new(FlushState::new(active.segment.clone(), flushed_offset, end_offset));
+    flush.log_start_offset.store(log_start_offset, Ordering::Release);
+    flush.high_watermark.store(offsets.high_watermark.min(end_offset), Ordering::Release);
+    flush.unsynced(unsynced);
+    let log = Log {
+        partition,
+        config: open.config.clone(),
+        topic_id,
+        jitter_seed: open.jitter_seed,
+        flush,
+        log_start_offset,
+        end_offset,
+        closed: Arc::new(closed),
+        active,
+        epochs,
+        producers: ProducerState::new(end_offset),
+        snapshots: BTreeSet::new(),
+        deleted: Vec::new(),
+    };
+    (log, recovered)
+}
+
+/// The topic id of the directory, written where it has none.
+fn check_topic_id(
+    partition: &PartitionDir,
+    expected: Option<[u8; 16]>,
+) -> Result<Option<[u8; 16]>, OpenError> {
+    let fs = &partition.directory.fs;
+    match (directory::read_topic_id(fs, &partition.path)?, expected) {
+        (Some(found), Some(expected)) if found != expected => Err(OpenError::TopicId { found, expected }),
+        (Some(found), _) => Ok(Some(found)),
+        (None, Some(expected)) => {
+            directory::write_topic_id(fs, &partition.path, expected)?;
+            Ok(Some(expected))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// The leader epochs in the checkpoint; `None` where that is damaged.
+fn read_epochs(partition: &PartitionDir) -> Result<Option<LeaderEpochs>, OpenError> {
+    let path = partition.path.join(LEADER_EPOCHS_FILE);
+    match checkpoint::read_leader_epochs(&partition.directory.fs, &path) {
+        Ok(entries) => Ok(Some(LeaderEpochs::from_entries(&entries))),
+        Err(CheckpointError::Fs(error)) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!("made anew from the log: {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// What the directory holds, once leftovers are removed.
+fn list(partition: &PartitionDir) -> Result<Listing, OpenError> {
+    let fs = &partition.directory.fs;
+    let mut listing = Listing::default();
+    let entries = fs.list(&partition.path)?;
+    let has = |name: &str| entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).is_ok();
+    for DirEntry { name, is_dir, len } in &entries {
+        let path = partition.path.join(name);
+        let is_deleted =
+            name.ends_with(names::DELETED_SUFFIX) && !name.ends_with(names::CHECKPOINT_DELETED_SUFFIX);
+        if *is_dir {
+            continue;
+        } else if is_deleted || name.ends_with(names::CLEANED_SUFFIX) || name.ends_with(".tmp") {
+            fs.remove_file(&path)?;
+        } else if name.ends_with(names::SWAP_SUFFIX) {
+            return Err(OpenError::InterruptedSwap(path));
+        } else if let Some(offset) = offset_of(name, names::SNAPSHOT_SUFFIX) {
+            listing.snapshots.insert(offset);
+        } else if let Some(base_offset) = offset_of(name, SegmentFile::Log.suffix()) {
+            let sibling = |kind: SegmentFile| has(&format!("{base_offset:020}{}", kind.suffix()));
+            let has_indexes = sibling(SegmentFile::OffsetIndex) && sibling(SegmentFile::TimeIndex);
+            let size = u32::try_from(*len).ok().filter(|size| *size <= i32::MAX as u32);
+            let size = size.ok_or_else(|| {
+                OpenError::Damaged(Damage {
+                    path: path.clone(),
+                    position: i32::MAX as u64,
+                    reason: DamageReason::TooLong,
+                })
+            })?;
+            listing.segments.push(Listed { base_offset, size, has_indexes });
+        } else if is_orphan(name, has) {
+            fs.remove_file(&path)?;
+        }
+    }
+    Ok(listing)
+}
+
+/// Whether a file is an index of a segment that has no log file.
+fn is_orphan(name: &str, has: impl Fn(&str) -> bool) -> bool {
+    let index = SegmentFile::ALL[1..].iter().find_map(|kind| offset_of(name, kind.suffix()));
+    index.is_some_and(|offset| !has(&format!("{offset:020}{}", SegmentFile::Log.suffix())))
+}
+
+/// Opens all segments: those below the recovery point as they are, the others verified.
+fn open_segments(
+    partition: &Arc<PartitionDir>,
+    listing: &Listing,
+    offsets: Offsets,
+    clean: bool,
+    open: &OpenLog,
+    epochs: Option<LeaderEpochs>,
+) -> Result<Opened, OpenError> {
+    let mut opening = Opening {
+        partition,
+        open,
+        recovery_point: offsets.recovery_point,
+        closed: Vec::new(),
+        unsynced: Vec::new(),
+        epochs: epochs.unwrap_or_default(),
+        recovered: Recovered { clean: clean || listing.segments.is_empty(), ..Recovered::default() },
+    };
+    let segments = &listing.segments;
+    let Some(last) = segments.len().checked_sub(1) else {
+        let segment = Segment::new(partition.clone(), offsets.log_start_offset);
+        let active = Active::new(segment, 0, open.now_ms);
+        opening.check_durable(&active)?;
+        active.segment.create_files()?;
+        return Ok(opening.done(active));
+    };
+    let below = segments.partition_point(|listed| listed.base_offset <= offsets.recovery_point);
+    let verify_from = if clean { last } else { below.saturating_sub(1).min(last) };
+    for listed in &segments[..verify_from] {
+        opening.keep(listed)?;
+    }
+    if clean {
+        let active = opening.open_last(&segments[last])?;
+        return Ok(opening.done(active));
+    }
+    let mut active = None;
+    for (index, listed) in segments.iter().enumerate().skip(verify_from) {
+        if let Some(previous) = active.take() {
+            opening.check_overlap(&previous, listed)?;
+            opening.close(previous)?;
+        }
+        active = Some(opening.verify(listed, index == verify_from)?);
+        if opening.recovered.cut.is_some() {
+            opening.drop_segments(&segments[index + 1..])?;
+            break;
+        }
+    }
+    let active = active.expect("there is a segment");
+    opening.check_durable(&active)?;
+    Ok(opening.done(active))
+}
+
+/// The segments of a log while they are being opened.
+struct Opening<'a> {
+    partition: &'a Arc<PartitionDir>,
+    open: &'a OpenLog,
+    recovery_point: i64,
+    closed: Vec<Arc<Closed>>,
+    unsynced: Vec<Arc<Segment>>,
+    epochs: LeaderEpochs,
+    recovered: Recovered,
+}
+
+impl Opening<'_> {
+    fn segment(&self, listed: &Listed) -> Arc<Segment> {
+        Segment::new(self.partition.clone(), listed.base_offset)
+    }
+
+    /// Takes a closed segment as it is, save that missing indexes are made.
+    fn keep(&mut self, listed: &Listed) -> Result<(), OpenError> {
+        let segment = self.segment(listed);
+        if listed.has_indexes {
+            self.closed.push(Arc::new(Closed::new(segment, listed.size, None)));
+            return Ok(());
+        }
+        self.recovered.rebuilt_indexes += 1;
+        let active = Active::load(segment, listed.size, &self.open.config, 0, self.open.now_ms)?;
+        self.close(active)
+    }
+
+    /// Closes a segment that another follows.
+    fn close(&mut self, mut active: Active) -> Result<(), OpenError> {
+        active.finish()?;
+        self.unsynced.push(active.segment.clone());
+        let closed = Closed::new(active.segment, active.size, Some(active.max_timestamp));
+        self.closed.push(Arc::new(closed));
+        Ok(())
+    }
+
+    /// Opens the last segment of a log that was closed cleanly.
+    fn open_last(&mut self, listed: &Listed) -> Result<Active, OpenError> {
+        let (config, now_ms) = (&self.open.config, self.open.now_ms);
+        let opened = if listed.has_indexes {
+            Active::open_closed(self.segment(listed), listed.size, config, 0, now_ms)?
+        } else {
+            None
+        };
+        let active = match opened {
+            Some(active) => active,
+            None => {
+                self.recovered.rebuilt_indexes += 1;
+                Active::load(self.segment(listed), listed.size, config, 0, now_ms)?
+            }
+        };
+        self.check_durable(&active)?;
+        Ok(active)
+    }
+
+    /// Opens a segment after a crash. What is below the recovery point is walked, the rest
+    /// verified.
+    fn verify(&mut self, listed: &Listed, has_durable: bool) -> Result<Active, OpenError> {
+        let (config, now_ms) = (&self.open.config, self.open.now_ms);
+        let durable_below = if has_durable { self.recovery_point } else { 0 };
+        let mut active = Active::from_indexes(self.segment(listed), listed.size, durable_below, 0, now_ms)?;
+        if durable_below > listed.base_offset {
+            match active.rebuild(listed.size, durable_below, config) {
+                // Verifying cuts there, then.
+                Err(ScanError::Damaged(_)) if self.open.accept_damage => {}
+                walked => walked?,
+            }
+        }
+        if let Some(file) = found(active.segment.file(SegmentFile::TxnIndex))? {
+            active.segment.file_to_write(SegmentFile::TxnIndex)?;
+            txn_index::truncate(&file, self.recovery_point)?;
+        }
+        let epochs = &mut self.epochs;
+        let verified = active.verify(listed.size, config, |header| recovery::note_epoch(epochs, header));
+        let Verification { scanned_bytes, cut } = verified?;
+        self.recovered.scanned_bytes += scanned_bytes;
+        if let Some(cut) = cut {
+            tracing::warn!(
+                bytes = cut.bytes,
+                batches_followed = cut.batches_followed,
+                "log cut: {}",
+                cut.damage
+            );
+            self.recovered.cut = Some(cut);
+        }
+        Ok(active)
+    }
+
+    /// Gives up the segments after one that was cut.
+    fn drop_segments(&mut self, segments: &[Listed]) -> Result<(), OpenError> {
+        for listed in segments.iter().rev() {
+            self.segment(listed).rename_deleted()?;
+            let cut = self.recovered.cut.as_mut().expect("a segment was cut");
+            cut.bytes += u64::from(listed.size);
+            cut.batches_followed |= listed.size > 0;
+        }
+        Ok(())
+    }
+
+    /// Refuses a log that ends before the offset up to which it was durable.
+    fn check_durable(&self, active: &Active) -> Result<(), OpenError> {
+        if active.end_offset >= self.recovery_point || self.open.accept_damage {
+            return Ok(());
+        }
+        Err(OpenError::Damaged(Damage {
+            path: active.segment.path(SegmentFile::Log),
+            position: u64::from(active.size),
+            reason: DamageReason::Missing { durable_offset: self.recovery_point },
+        }))
+    }
+
+    /// Refuses segments that have the same offsets.
+    fn check_overlap(&self, previous: &Active, next: &Listed) -> Result<(), OpenError> {
+        let (expected, found) = (previous.end_offset, next.base_offset);
+        if found >= expected {
+            return Ok(());
+        }
+        Err(OpenError::Damaged(Damage {
+            path: self.segment(next).path(SegmentFile::Log),
+            position: 0,
+            reason: DamageReason::Offset { found, expected },
+        }))
+    }
+
+    fn done(self, active: Active) -> Opened {
+        let Opening { closed, unsynced, epochs, recovered, .. } = self;
+        Opened { closed, active, epochs, unsynced, recovered }
+    }
+}

@@ -1,0 +1,322 @@
+//! Reading.
+
+use std::fmt;
+use std::sync::Arc;
+
+use record::BatchHeader;
+
+use super::Log;
+use crate::fs::{self, File};
+use crate::names::SegmentFile;
+use crate::scan::{Damage, Headers, ScanError};
+use crate::segment::{Closed, Segment};
+use crate::txn_index::{self, AbortedTxn};
+
+/// Bytes of a log file to be read or sent without the log's lock.
+///
+/// Truncating the log, which only a follower does, may cut the file below a slice that is still
+/// held: reading it then meets the end of the file. Deleting a segment does not.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The log file, open.
+    pub file: File,
+    /// Where the bytes begin in the file: at a batch.
+    pub position: u64,
+    /// How many bytes there are. The last batch may be cut short.
+    pub len: usize,
+    /// The base offset of the first batch, which is not above the offset that was asked for.
+    pub base_offset: i64,
+    /// Whether not even the first batch is whole.
+    pub first_batch_incomplete: bool,
+}
+
+impl Slice {
+    /// Reads the bytes.
+    ///
+    /// # Errors
+    /// What the file system says; `UnexpectedEof` where the log was truncated meanwhile.
+    pub fn read(&self) -> fs::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.len];
+        self.file.read_exact_at(&mut bytes, self.position)?;
+        Ok(bytes)
+    }
+}
+
+/// Why a log cannot be read at an offset.
+#[derive(Debug)]
+pub enum ReadError {
+    /// `OFFSET_OUT_OF_RANGE`.
+    OutOfRange {
+        /// The offset that was asked for.
+        offset: i64,
+        /// The first offset that can be read.
+        log_start_offset: i64,
+        /// The offset after the last that can be read.
+        end_offset: i64,
+    },
+    /// The segment was deleted after the place was located: ask again.
+    Gone,
+    /// `KAFKA_STORAGE_ERROR`: the log does not hold what it should.
+    Damaged(Damage),
+    /// `KAFKA_STORAGE_ERROR`: the file system failed.
+    Fs(fs::Error),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::OutOfRange { offset, log_start_offset, end_offset } => {
+                write!(f, "offset {offset} is not in the log, which has {log_start_offset} to {end_offset}")
+            }
+            ReadError::Gone => f.write_str("the segment has been deleted"),
+            ReadError::Damaged(damage) => damage.fmt(f),
+            ReadError::Fs(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+impl From<fs::Error> for ReadError {
+    fn from(error: fs::Error) -> Self {
+        if error.is_not_found() { ReadError::Gone } else { ReadError::Fs(error) }
+    }
+}
+
+impl From<ScanError> for ReadError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Fs(error) => error.into(),
+            ScanError::Damaged(damage) => ReadError::Damaged(damage),
+        }
+    }
+}
+
+/// A place in the log as it was when it was located. What is left to do may wait for the disk and
+/// needs no lock.
+#[derive(Debug)]
+pub struct Located {
+    offset: i64,
+    limit_offset: i64,
+    closed: Arc<Vec<Arc<Closed>>>,
+    /// Which segment to begin with; the active one comes after the closed ones.
+    first: usize,
+    active: ActivePart,
+}
+
+/// As much of the active segment as reading needs.
+#[derive(Debug)]
+struct ActivePart {
+    segment: Arc<Segment>,
+    /// Where to begin looking for the offset.
+    from: Place,
+    /// Where what may be read ends.
+    to: Place,
+}
+
+/// A position in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// There, exactly.
+    At(u32),
+    /// At the batch that holds the offset or the next one, which is there or later but before the
+    /// second position.
+    Search(u32, u32),
+}
+
+impl Log {
+    /// The bytes to read at `offset`, as Kafka counts them: from the batch that holds the offset to
+    /// `max_bytes` further, the last batch possibly cut short, and nothing at or above
+    /// `limit_offset`, which is a high watermark, a last stable offset or `i64::MAX`. With
+    /// `min_one_batch` at least the first batch is whole, whatever its size. Bytes are of one
+    /// segment. `None` where there is nothing yet.
+    ///
+    /// Takes no longer in a large log than in a small one. May wait for the disk where the place is
+    /// not in the page cache; see [`Log::locate`].
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        min_one_batch: bool,
+        limit_offset: i64,
+    ) -> Result<Option<Slice>, ReadError> {
+        self.locate(offset, limit_offset)?.slice(max_bytes, min_one_batch)
+    }
+
+    /// The first half of [`Log::read`], which needs the lock; [`Located::slice`] is the other.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn locate(&self, offset: i64, limit_offset: i64) -> Result<Located, ReadError> {
+        if offset < self.log_start_offset || offset > self.end_offset {
+            return Err(ReadError::OutOfRange {
+                offset,
+                log_start_offset: self.log_start_offset,
+                end_offset: self.end_offset,
+            });
+        }
+        let limit_offset = limit_offset.min(self.end_offset);
+        let after = self.closed.partition_point(|closed| closed.base_offset() <= offset);
+        let in_active = offset >= self.active.base_offset();
+        Ok(Located {
+            offset,
+            limit_offset,
+            closed: self.closed.clone(),
+            first: if in_active { self.closed.len() } else { after - 1 },
+            active: ActivePart {
+                segment: self.active.segment.clone(),
+                from: self.place_in_active(offset)?,
+                to: self.place_in_active(limit_offset)?,
+            },
+        })
+    }
+
+    /// Where `offset` is in the active segment, as far as memory tells.
+    fn place_in_active(&self, offset: i64) -> fs::Result<Place> {
+        if offset >= self.end_offset {
+            return Ok(Place::At(self.active.size));
+        }
+        if offset <= self.active.base_offset() {
+            return Ok(Place::At(0));
+        }
+        match self.active.recent_position(offset) {
+            Some(position) => Ok(Place::At(position)),
+            None => Ok(Place::Search(self.active.floor_position(offset)?, self.active.size)),
+        }
+    }
+
+    /// The aborted transactions that a `read_committed` consumer has to know of to read the
+    /// offsets from `from` up to, not including, `to`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn aborted_transactions(&self, from: i64, to: i64) -> Result<Vec<AbortedTxn>, ReadError> {
+        let mut aborted = Vec::new();
+        let first = self.closed.partition_point(|closed| closed.base_offset() <= from).saturating_sub(1);
+        let closed = self.closed[first..].iter().map(|closed| &closed.segment);
+        for segment in closed.chain([&self.active.segment]) {
+            let txns = match segment.file(SegmentFile::TxnIndex) {
+                Ok(file) => txn_index::read(&file)?,
+                Err(e) if e.is_not_found() => continue,
+                Err(e) => return Err(e.into()),
+            };
+            for txn in txns {
+                if txn.last_offset >= from && txn.first_offset < to {
+                    aborted.push(txn);
+                }
+                if txn.last_stable_offset >= to {
+                    return Ok(aborted);
+                }
+            }
+        }
+        Ok(aborted)
+    }
+}
+
+impl Located {
+    /// The second half of [`Log::read`].
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn slice(&self, max_bytes: usize, min_one_batch: bool) -> Result<Option<Slice>, ReadError> {
+        if self.offset >= self.limit_offset {
+            return Ok(None);
+        }
+        for closed in self.closed.get(self.first..).unwrap_or_default() {
+            if closed.base_offset() >= self.limit_offset {
+                return Ok(None);
+            }
+            let from = Place::Search(closed.floor_position(self.offset)?, closed.size);
+            let to = self.limit_in(closed)?;
+            // A segment may end with offsets that have no batch any more.
+            if let Some(slice) = self.slice_of(&closed.segment, from, to, max_bytes, min_one_batch)? {
+                return Ok(Some(slice));
+            }
+        }
+        let ActivePart { segment, from, to } = &self.active;
+        if segment.base_offset >= self.limit_offset {
+            return Ok(None);
+        }
+        self.slice_of(segment, *from, *to, max_bytes, min_one_batch)
+    }
+
+    /// Where what may be read ends in a closed segment.
+    fn limit_in(&self, closed: &Arc<Closed>) -> fs::Result<Place> {
+        let next = self.closed.partition_point(|other| other.base_offset() <= closed.base_offset());
+        let next_offset =
+            self.closed.get(next).map_or(self.active.segment.base_offset, |next| next.base_offset());
+        if self.limit_offset >= next_offset {
+            return Ok(Place::At(closed.size));
+        }
+        Ok(Place::Search(closed.floor_position(self.limit_offset)?, closed.size))
+    }
+
+    fn slice_of(
+        &self,
+        segment: &Arc<Segment>,
+        from: Place,
+        to: Place,
+        max_bytes: usize,
+        min_one_batch: bool,
+    ) -> Result<Option<Slice>, ReadError> {
+        if to == Place::At(0) {
+            return Ok(None);
+        }
+        let file = segment.file(SegmentFile::Log)?;
+        let (position, header) = match from {
+            Place::At(position) => (position, None),
+            Place::Search(floor, end) => match Headers::new(&file, floor, end).find(self.offset)? {
+                Some((position, header)) => (position, Some(header)),
+                None => return Ok(None),
+            },
+        };
+        let end = match to {
+            Place::At(end) => end,
+            Place::Search(floor, end) => {
+                let found = Headers::new(&file, floor, end).find(self.limit_offset)?;
+                found.map_or(end, |(position, _)| position)
+            }
+        };
+        if position >= end {
+            return Ok(None);
+        }
+        let available = (end - position) as usize;
+        let mut first_batch_incomplete = false;
+        let mut len = available.min(max_bytes);
+        // The header of the first batch is needed where it is not whole for sure, or where its
+        // offset is not the one that was asked for.
+        let base_offset = match header {
+            Some(header) => header.base_offset,
+            None => self.base_offset_at(&file, position, segment)?,
+        };
+        if len < available {
+            let header = match header {
+                Some(header) => header,
+                None => first_header(&file, position, end)?,
+            };
+            if min_one_batch {
+                len = len.max(header.size_bytes()).min(available);
+            }
+            first_batch_incomplete = len < header.size_bytes();
+        }
+        Ok(Some(Slice { file, position: u64::from(position), len, base_offset, first_batch_incomplete }))
+    }
+
+    /// The base offset of the batch that memory knows to be at `position`.
+    fn base_offset_at(&self, file: &File, position: u32, segment: &Segment) -> Result<i64, ReadError> {
+        if position > 0 || self.offset == segment.base_offset {
+            // Only a batch's first offset is known by its place, and the first batch of a segment
+            // by its name, unless there is a gap.
+            return Ok(self.offset);
+        }
+        Ok(first_header(file, position, u32::MAX)?.base_offset)
+    }
+}
+
+fn first_header(file: &File, position: u32, end: u32) -> Result<BatchHeader, ScanError> {
+    let header = Headers::new(file, position, end).next()?;
+    Ok(header.expect("there is a batch").1)
+}

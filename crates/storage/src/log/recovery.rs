@@ -1,0 +1,372 @@
+//! Bringing what is in memory, and the indexes, in line with the batches of a log.
+
+use std::sync::Arc;
+
+use record::{Batch, BatchHeader};
+
+use super::Log;
+use super::active::Active;
+use super::append::marker;
+use crate::config::LogConfig;
+use crate::fs::{self, File};
+use crate::index_file::{self, IndexTail};
+use crate::leader_epochs::{EpochEntry, LeaderEpochs};
+use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
+use crate::offset_index::{self, OffsetEntry};
+use crate::producer_state::snapshot::{self, SnapshotError};
+use crate::producer_state::{Marker, ProducerState};
+use crate::scan::{Damage, DamageReason, Headers, ScanError, Verified, read_batch};
+use crate::segment::{MaxTimestamp, Segment};
+use crate::time_index::{self, TimeEntry};
+use crate::txn_index;
+
+/// What verifying the part of a log that may be torn came to.
+#[derive(Debug, Default)]
+pub(super) struct Verification {
+    pub(super) scanned_bytes: u64,
+    pub(super) cut: Option<Cut>,
+}
+
+/// Where a log was cut because it was not whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// What was found there.
+    pub damage: Damage,
+    /// Bytes that are gone.
+    pub bytes: u64,
+    /// Whether whole batches followed. After a loss of power that can be, when blocks reach the
+    /// disk out of order; otherwise it is data that was lost.
+    pub batches_followed: bool,
+}
+
+impl Active {
+    /// The active segment of a log that was closed: the ends of its files are all that is read.
+    /// `None` where the indexes do not fit the log.
+    pub(super) fn open_closed(
+        segment: Arc<Segment>,
+        size: u32,
+        config: &LogConfig,
+        jitter_ms: i64,
+        now_ms: i64,
+    ) -> Result<Option<Active>, ScanError> {
+        let offset_file = segment.create(SegmentFile::OffsetIndex)?;
+        let time_file = segment.create(SegmentFile::TimeIndex)?;
+        let mut active = Active::new(segment, jitter_ms, now_ms);
+        let offset_entries = index_file::entries_in::<{ offset_index::ENTRY_BYTES }>(&offset_file)?;
+        let time_entries = index_file::entries_in::<{ time_index::ENTRY_BYTES }>(&time_file)?;
+        active.offset_index = IndexTail::new(offset_entries);
+        active.time_index = IndexTail::new(time_entries);
+        if time_entries > 0 {
+            active.set_last_time(TimeEntry::from_bytes(index_file::entry_at(&time_file, time_entries - 1)?));
+        }
+        let last = match offset_entries {
+            0 => None,
+            n => Some(OffsetEntry::from_bytes(index_file::entry_at(&offset_file, n - 1)?)),
+        };
+        let fits = last.is_none_or(|last| last.position < size) && (time_entries > 0 || offset_entries == 0);
+        if !fits || !active.resume(last, size)? {
+            return Ok(None);
+        }
+        active.rebuild(size, i64::MAX, config)?;
+        let has_max = active.max_timestamp.offset < active.end_offset.max(active.base_offset() + 1);
+        Ok(has_max.then_some(active))
+    }
+
+    /// The active segment of a log whose first `size` bytes hold whole batches. Index entries that
+    /// can be right are kept, the rest is made from the log.
+    pub(super) fn load(
+        segment: Arc<Segment>,
+        size: u32,
+        config: &LogConfig,
+        jitter_ms: i64,
+        now_ms: i64,
+    ) -> Result<Active, ScanError> {
+        let mut active = Active::from_indexes(segment, size, i64::MAX, jitter_ms, now_ms)?;
+        active.rebuild(size, i64::MAX, config)?;
+        let file = active.segment.file(SegmentFile::TxnIndex);
+        if let Some(file) = found(file)? {
+            active.segment.file_to_write(SegmentFile::TxnIndex)?;
+            txn_index::truncate(&file, active.end_offset)?;
+        }
+        Ok(active)
+    }
+
+    /// A segment with those of its index entries that can be right, and that are of batches below
+    /// `below` and the first `size` bytes.
+    pub(super) fn from_indexes(
+        segment: Arc<Segment>,
+        size: u32,
+        below: i64,
+        jitter_ms: i64,
+        now_ms: i64,
+    ) -> Result<Active, ScanError> {
+        let offset_file = segment.create(SegmentFile::OffsetIndex)?;
+        let time_file = segment.create(SegmentFile::TimeIndex)?;
+        let (offset_bytes, time_bytes) = (read_all(&offset_file)?, read_all(&time_file)?);
+        let mut offset_entries = offset_index::valid_prefix(&offset_bytes, size);
+        let below = u32::try_from(below.saturating_sub(segment.base_offset).max(0)).unwrap_or(u32::MAX);
+        let relative = |entry: &_| OffsetEntry::from_bytes(*entry).relative_offset;
+        offset_entries = &offset_entries[..offset_entries.partition_point(|entry| relative(entry) < below)];
+        // A time entry says the greatest timestamp up to some offset entry at or above its own
+        // offset. What is above the last time entry is made anew, so that none is missing.
+        let bound = offset_entries.last().map_or(0, |entry| relative(entry) + 1);
+        let mut time_entries = time_index::valid_prefix(&time_bytes, bound);
+        let last_time = time_entries.last().map(|entry| TimeEntry::from_bytes(*entry));
+        let bound = last_time.map_or(0, |entry| u64::from(entry.relative_offset) + 1);
+        let keep = offset_entries.partition_point(|entry| u64::from(relative(entry)) < bound);
+        offset_entries = &offset_entries[..keep];
+        if keep == 0 {
+            time_entries = &[];
+        }
+        let mut active = Active::new(segment, jitter_ms, now_ms);
+        let last = offset_entries.last().map(|entry| OffsetEntry::from_bytes(*entry));
+        if let Some(entry) = time_entries.last() {
+            active.set_last_time(TimeEntry::from_bytes(*entry));
+        }
+        if !active.resume(last, size)? {
+            active = Active::new(active.segment.clone(), jitter_ms, now_ms);
+            (offset_entries, time_entries) = (&[], &[]);
+        }
+        active.keep_entries(offset_entries.len(), time_entries.len(), &offset_file, &time_file)?;
+        Ok(active)
+    }
+
+    /// Cuts the index files to their first entries.
+    fn keep_entries(
+        &mut self,
+        offsets: usize,
+        times: usize,
+        offset_file: &File,
+        time_file: &File,
+    ) -> fs::Result<()> {
+        self.offset_index = IndexTail::new(offsets as u32);
+        self.time_index = IndexTail::new(times as u32);
+        for (file, bytes) in
+            [(offset_file, offsets * offset_index::ENTRY_BYTES), (time_file, times * time_index::ENTRY_BYTES)]
+        {
+            if file.len()? != bytes as u64 {
+                file.truncate(bytes as u64)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_last_time(&mut self, entry: TimeEntry) {
+        let offset = self.base_offset() + i64::from(entry.relative_offset);
+        self.max_timestamp = MaxTimestamp { timestamp: entry.timestamp, offset };
+        self.last_indexed_timestamp = entry.timestamp;
+    }
+
+    /// Goes on at the last offset index entry. Says whether the log has the batch that it names.
+    fn resume(&mut self, last: Option<OffsetEntry>, size: u32) -> Result<bool, ScanError> {
+        let Some(last) = last else { return Ok(true) };
+        let file = self.segment.file(SegmentFile::Log)?;
+        let first = match Headers::new(&file, 0, size).next() {
+            Ok(Some((_, first))) => first,
+            Ok(None) | Err(ScanError::Damaged(_)) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        self.first_timestamp = Some(first.max_timestamp);
+        match Headers::new(&file, last.position, size).next() {
+            Ok(Some((_, header))) => {
+                self.last_indexed_position = last.position;
+                self.size = last.position;
+                Ok(header.last_offset() - self.base_offset() == i64::from(last.relative_offset))
+            }
+            Ok(None) | Err(ScanError::Damaged(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Walks the batches from the end so far to `file_size`, as long as they begin below `below`,
+    /// and takes them into account.
+    pub(super) fn rebuild(
+        &mut self,
+        file_size: u32,
+        below: i64,
+        config: &LogConfig,
+    ) -> Result<(), ScanError> {
+        let file = self.segment.file(SegmentFile::Log)?;
+        let mut headers = Headers::new(&file, self.size, file_size);
+        while let Some((position, header)) = headers.next()? {
+            if header.base_offset >= below {
+                break;
+            }
+            self.check_order(&file, position, &header).map_err(ScanError::Damaged)?;
+            self.push(&header, config.index_interval_bytes);
+            self.write_indexes(false)?;
+        }
+        self.forget_recent();
+        Ok(())
+    }
+
+    /// Verifies the batches from the end so far and takes them into account; cuts the file where
+    /// one is not whole.
+    pub(super) fn verify(
+        &mut self,
+        file_size: u32,
+        config: &LogConfig,
+        mut each: impl FnMut(&BatchHeader),
+    ) -> Result<Verification, ScanError> {
+        let file = self.segment.file_to_write(SegmentFile::Log)?;
+        let start = self.size;
+        let mut batches = Verified::new(&file, start, file_size);
+        let damage = loop {
+            let position = batches.position();
+            let header = match batches.next() {
+                Ok(Some(batch)) => *batch.header(),
+                Ok(None) => break None,
+                Err(ScanError::Damaged(damage)) => break Some(damage),
+                Err(error) => return Err(error),
+            };
+            if let Err(damage) = self.check_order(&file, position, &header) {
+                break Some(damage);
+            }
+            each(&header);
+            self.push(&header, config.index_interval_bytes);
+            self.write_indexes(false)?;
+        };
+        self.forget_recent();
+        let scanned_bytes = u64::from(self.size - start);
+        let cut = damage.map(|damage| {
+            let batches_followed = batches.skip_damaged() && matches!(batches.next(), Ok(Some(_)));
+            Cut { damage, bytes: u64::from(file_size - self.size), batches_followed }
+        });
+        if cut.is_some() {
+            file.truncate(u64::from(self.size))?;
+        }
+        Ok(Verification { scanned_bytes, cut })
+    }
+
+    /// Whether a batch may follow those so far.
+    fn check_order(&self, file: &File, position: u32, header: &BatchHeader) -> Result<(), Damage> {
+        let (found, expected) = (header.base_offset, self.end_offset);
+        if found >= expected && header.last_offset_delta >= 0 && !self.offset_overflows(header) {
+            return Ok(());
+        }
+        let reason = DamageReason::Offset { found, expected };
+        Err(Damage { path: file.path().to_owned(), position: u64::from(position), reason })
+    }
+}
+
+impl Log {
+    /// Brings the producers to what they are at `end_offset`, from the newest snapshot at or below
+    /// it and the batches since. Transactions aborted at `txns_from` or above are entered in the
+    /// index of their segment.
+    pub(super) fn load_producers(
+        &mut self,
+        end_offset: i64,
+        txns_from: i64,
+        now_ms: i64,
+    ) -> Result<(), ScanError> {
+        let mut state = self.newest_snapshot(end_offset)?;
+        state.remove_expired(now_ms, self.config.producer_id_expiration_ms);
+        let mut bytes = Vec::new();
+        let from = state.end_offset();
+        for index in 0..=self.closed.len() {
+            let (segment, size, floor) = match self.closed.get(index) {
+                Some(closed) => {
+                    let next =
+                        self.closed.get(index + 1).map_or(self.active.base_offset(), |n| n.base_offset());
+                    if next <= from {
+                        continue;
+                    }
+                    (closed.segment.clone(), closed.size, closed.floor_position(from)?)
+                }
+                None => (self.active.segment.clone(), self.active.size, self.active.floor_position(from)?),
+            };
+            if segment.base_offset >= end_offset || from >= end_offset {
+                break;
+            }
+            let file = segment.file(SegmentFile::Log)?;
+            let mut headers = Headers::new(&file, floor, size);
+            while let Some((position, header)) = headers.next()? {
+                if header.base_offset < from {
+                    continue;
+                }
+                let marker = read_marker(&file, position, &header, &mut bytes)?;
+                let completed = state.apply(&header, marker);
+                if let Some(txn) = completed.filter(|txn| txn.aborted && txn.last_offset >= txns_from) {
+                    let file = segment.create(SegmentFile::TxnIndex)?;
+                    txn_index::append(&file, txn.into())?;
+                }
+            }
+        }
+        state.set_end_offset(end_offset);
+        self.producers = state;
+        self.producers.on_high_watermark(self.high_watermark());
+        Ok(())
+    }
+
+    /// The newest snapshot at or below an offset that can be read; those that cannot are removed.
+    fn newest_snapshot(&mut self, end_offset: i64) -> Result<ProducerState, ScanError> {
+        let fs = &self.partition.directory.fs;
+        while let Some(offset) = self.snapshots.range(..=end_offset).next_back().copied() {
+            let path = offset_path(&self.partition.path, offset, SNAPSHOT_SUFFIX);
+            match snapshot::read(fs, &path, offset) {
+                Ok(state) => return Ok(state),
+                Err(SnapshotError::Fs(error)) if !error.is_not_found() => return Err(error.into()),
+                Err(SnapshotError::Fs(_)) => {}
+                Err(SnapshotError::Corrupt(reason)) => {
+                    tracing::warn!(path = %path.display(), "producer snapshot not used: {reason}");
+                    fs.remove_file(&path)?;
+                }
+            }
+            self.snapshots.remove(&offset);
+        }
+        let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
+        Ok(ProducerState::new(first))
+    }
+
+    /// The leader epochs as the batches of all segments say.
+    pub(super) fn epochs_of_batches(&self) -> Result<LeaderEpochs, ScanError> {
+        let mut epochs = LeaderEpochs::default();
+        let closed = self.closed.iter().map(|closed| (closed.segment.clone(), closed.size));
+        for (segment, size) in closed.chain([(self.active.segment.clone(), self.active.size)]) {
+            let file = segment.file(SegmentFile::Log)?;
+            let mut headers = Headers::new(&file, 0, size);
+            while let Some((_, header)) = headers.next()? {
+                note_epoch(&mut epochs, &header);
+            }
+        }
+        Ok(epochs)
+    }
+}
+
+/// Notes the epoch of a batch where it is above those known.
+pub(super) fn note_epoch(epochs: &mut LeaderEpochs, header: &BatchHeader) {
+    let BatchHeader { partition_leader_epoch: epoch, base_offset: start_offset, .. } = *header;
+    if epoch >= 0 && epochs.latest().is_none_or(|latest| epoch > latest.epoch) {
+        epochs.assign(EpochEntry { epoch, start_offset });
+    }
+}
+
+/// What the batch at a position says where it ends a transaction.
+fn read_marker(
+    file: &File,
+    position: u32,
+    header: &BatchHeader,
+    bytes: &mut Vec<u8>,
+) -> Result<Option<Marker>, ScanError> {
+    if !header.attributes.is_control() || !header.has_producer_id() {
+        return Ok(None);
+    }
+    let batch: Batch<'_> = read_batch(file, position, header, bytes)?;
+    Ok(marker(header, batch.bytes()))
+}
+
+fn read_all(file: &File) -> fs::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(file.len()?).expect("an index fits in memory")];
+    let read = file.read_at(&mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+/// A file that need not exist.
+pub(super) fn found(file: fs::Result<File>) -> fs::Result<Option<File>> {
+    match file {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,193 @@
+//! Deleting what is old, too much, or below the start of the log.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{ChangeError, Log};
+use crate::fs::{self, Fs};
+use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
+use crate::segment::{Segment, deleted_path, rename_deleted};
+
+/// What a round of retention has deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retained {
+    /// Segments deleted.
+    pub deleted_segments: usize,
+    /// Bytes of batches in them.
+    pub deleted_bytes: u64,
+    /// The log start offset now.
+    pub log_start_offset: i64,
+}
+
+/// The files of a deleted segment, which stay under another name until it is time to remove them.
+#[derive(Debug)]
+pub struct DeletedSegment {
+    fs: Fs,
+    paths: Vec<PathBuf>,
+    /// When to remove them, in ms since the epoch.
+    due_ms: i64,
+}
+
+impl DeletedSegment {
+    /// Removes the files, which may take a while where they are large: not under the log's lock.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn remove(self) -> fs::Result<()> {
+        for path in &self.paths {
+            self.fs.remove_file_if_exists(path)?;
+        }
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Deletes the segments that are wholly below the log start offset and, where `delete` is among
+    /// the policies, the oldest ones that make the log larger than `retention_bytes` or whose
+    /// greatest timestamp is more than `retention_ms` ago. Nothing at or above the high watermark
+    /// goes. The active segment is closed where it is to go, too.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn apply_retention(&mut self, now_ms: i64) -> Result<Retained, ChangeError> {
+        self.partition.directory.health.check()?;
+        let before = (self.segments(), self.size_bytes());
+        let by_start = self.below_log_start();
+        self.delete_first(by_start, now_ms)?;
+        if self.config.delete {
+            let by_size = self.over_size();
+            self.delete_first(by_size, now_ms)?;
+            if self.active_expired(now_ms) {
+                // Closed, it is one of those that the next step looks at.
+                self.roll(self.end_offset, now_ms).map_err(|error| self.change_error(error))?;
+            }
+            let by_time = self.expired(now_ms).map_err(|error| self.change_error(error))?;
+            self.delete_first(by_time, now_ms)?;
+        }
+        Ok(Retained {
+            // A closed active segment leaves one more behind.
+            deleted_segments: before.0.saturating_sub(self.segments()),
+            deleted_bytes: before.1 - self.size_bytes(),
+            log_start_offset: self.log_start_offset,
+        })
+    }
+
+    /// The files of deleted segments that have been kept for `file_delete_delay_ms`, for the caller
+    /// to remove.
+    pub fn take_due_deletions(&mut self, now_ms: i64) -> Vec<DeletedSegment> {
+        let due = self.deleted.extract_if(.., |deleted| deleted.due_ms <= now_ms);
+        due.collect()
+    }
+
+    /// The offset after the segment: nothing of it is at or above this.
+    fn end_of(&self, index: usize) -> i64 {
+        self.closed.get(index + 1).map_or(self.active.base_offset(), |next| next.base_offset())
+    }
+
+    /// How many of the first segments `expire`, one after the other, up to the high watermark.
+    fn first_that(&self, mut expire: impl FnMut(usize) -> fs::Result<bool>) -> fs::Result<usize> {
+        let high_watermark = self.high_watermark();
+        let mut count = 0;
+        while count < self.closed.len() && self.end_of(count) <= high_watermark && expire(count)? {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn below_log_start(&self) -> usize {
+        (0..self.closed.len()).take_while(|index| self.end_of(*index) <= self.log_start_offset).count()
+    }
+
+    fn over_size(&self) -> usize {
+        let Ok(retention_bytes) = u64::try_from(self.config.retention_bytes) else { return 0 };
+        let mut excess = self.size_bytes().saturating_sub(retention_bytes);
+        let fits = |index: usize| {
+            let size = u64::from(self.closed[index].size);
+            let goes = size <= excess;
+            if goes {
+                excess -= size;
+            }
+            Ok(goes)
+        };
+        self.first_that(fits).expect("no file is asked")
+    }
+
+    fn expired(&self, now_ms: i64) -> fs::Result<usize> {
+        if self.config.retention_ms < 0 {
+            return Ok(0);
+        }
+        self.first_that(|index| {
+            let timestamp = self.closed[index].retention_timestamp()?;
+            Ok(now_ms.saturating_sub(timestamp) > self.config.retention_ms)
+        })
+    }
+
+    /// Whether the active segment, and with it every other, is past its time.
+    fn active_expired(&self, now_ms: i64) -> bool {
+        let timestamp = self.active.max_timestamp.timestamp;
+        let has_expired = timestamp >= 0 && now_ms.saturating_sub(timestamp) > self.config.retention_ms;
+        let all_visible = self.high_watermark() >= self.end_offset;
+        self.config.retention_ms >= 0
+            && self.active.size > 0
+            && has_expired
+            && all_visible
+            && self.expired(now_ms).is_ok_and(|count| count == self.closed.len())
+    }
+
+    /// Deletes the first `count` closed segments.
+    pub(super) fn delete_first(&mut self, count: usize, now_ms: i64) -> Result<(), ChangeError> {
+        if count == 0 {
+            return Ok(());
+        }
+        // The start moves first: who reads from here on is told that they are gone.
+        let start_offset = self.end_of(count - 1);
+        self.raise_log_start(start_offset);
+        let segments: Vec<_> = Arc::make_mut(&mut self.closed).drain(..count).collect();
+        self.flush.deleted_below(start_offset);
+        for closed in &segments {
+            tracing::info!(partition = %self.partition.name, base_offset = closed.base_offset(), "segment deleted");
+            self.delete_files(&closed.segment, now_ms).map_err(|error| self.change_error(error))?;
+        }
+        // Snapshots below the first segment are of no use: nothing below can be replayed.
+        let gone: Vec<i64> = self.snapshots.range(..start_offset).copied().collect();
+        for offset in gone {
+            self.delete_snapshot(offset, now_ms).map_err(|error| self.change_error(error))?;
+        }
+        Ok(())
+    }
+
+    /// Raises the log start offset.
+    pub(super) fn raise_log_start(&mut self, log_start_offset: i64) {
+        if log_start_offset <= self.log_start_offset {
+            return;
+        }
+        self.log_start_offset = log_start_offset;
+        self.flush.log_start_offset.store(log_start_offset, Ordering::Release);
+        if self.epochs.truncate_from_start(log_start_offset) {
+            self.flush.epochs_changed(self.epochs.entries());
+        }
+        self.producers.on_log_start_offset(log_start_offset);
+    }
+
+    /// Gives a segment's files their `.deleted` names and remembers to have them removed.
+    pub(super) fn delete_files(&mut self, segment: &Segment, now_ms: i64) -> fs::Result<()> {
+        segment.rename_deleted()?;
+        let paths = SegmentFile::ALL.map(|kind| deleted_path(&segment.path(kind))).to_vec();
+        self.remember_deleted(paths, now_ms);
+        Ok(())
+    }
+
+    pub(super) fn delete_snapshot(&mut self, offset: i64, now_ms: i64) -> fs::Result<()> {
+        self.snapshots.remove(&offset);
+        let path = offset_path(&self.partition.path, offset, SNAPSHOT_SUFFIX);
+        rename_deleted(&self.partition, &path)?;
+        self.remember_deleted(vec![deleted_path(&path)], now_ms);
+        Ok(())
+    }
+
+    fn remember_deleted(&mut self, paths: Vec<PathBuf>, now_ms: i64) {
+        let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
+        self.deleted.push(DeletedSegment { fs: self.partition.directory.fs.clone(), paths, due_ms });
+    }
+}

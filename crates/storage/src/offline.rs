@@ -1,0 +1,67 @@
+//! A log directory that has failed.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use crate::fs;
+
+/// Why a log directory takes nothing more: the operation on it that failed. Kafka answers
+/// `KAFKA_STORAGE_ERROR` for its partitions.
+///
+/// It stays so until the process ends: after a failed fsync the kernel counts the lost pages as
+/// clean, so that whatever seems to work afterwards may be missing.
+#[derive(Clone, Debug)]
+pub struct Offline {
+    dir: Arc<Path>,
+    cause: Arc<fs::Error>,
+}
+
+impl Offline {
+    /// The log directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The operation that failed first.
+    pub fn cause(&self) -> &fs::Error {
+        &self.cause
+    }
+}
+
+impl fmt::Display for Offline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the log directory {} is offline: {}", self.dir.display(), self.cause)
+    }
+}
+
+impl std::error::Error for Offline {}
+
+/// Whether a log directory still works.
+#[derive(Debug)]
+pub(crate) struct Health {
+    dir: Arc<Path>,
+    offline: OnceLock<Offline>,
+}
+
+impl Health {
+    pub(crate) fn new(dir: &Path) -> Health {
+        Health { dir: dir.into(), offline: OnceLock::new() }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Offline> {
+        match self.offline.get() {
+            None => Ok(()),
+            Some(offline) => Err(offline.clone()),
+        }
+    }
+
+    /// Takes the directory offline for good. The first failure is the one that is remembered.
+    pub(crate) fn fail(&self, cause: fs::Error) -> Offline {
+        let offline = self.offline.get_or_init(|| {
+            tracing::error!(dir = %self.dir.display(), "log directory taken offline: {cause}");
+            Offline { dir: self.dir.clone(), cause: Arc::new(cause) }
+        });
+        offline.clone()
+    }
+}

@@ -1,0 +1,412 @@
+//! What a partition remembers of its idempotent and transactional producers.
+//!
+//! Checks come before a batch is written and change nothing; [`ProducerState::apply`] follows once
+//! it is. Source: Kafka's `ProducerStateManager`, `ProducerAppendInfo` and `ProducerStateEntry`.
+
+pub(crate) mod snapshot;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use record::{BatchHeader, NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP};
+
+/// Batches of a producer that are remembered, so that one sent again is known: Kafka's producer
+/// has at most five requests in flight.
+pub(crate) const BATCHES_MAX: usize = 5;
+
+/// Where a batch to be appended comes from, which says what is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A produce request: producer epoch and sequence are checked.
+    Client,
+    /// A coordinator of this broker, whose batches have no sequence: the producer epoch is checked.
+    Coordinator,
+    /// A transaction marker, under the rules of this transaction version (KIP-890): from version 2
+    /// on its producer epoch must be above the last one.
+    Marker {
+        /// `transaction.version` of the WriteTxnMarkers request.
+        transaction_version: i16,
+    },
+    /// A leader or this log's own past: nothing is checked, it has been.
+    Replication,
+}
+
+/// What an end-of-transaction marker says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Marker {
+    pub(crate) commit: bool,
+    pub(crate) coordinator_epoch: i32,
+    pub(crate) timestamp: i64,
+}
+
+/// Why a producer may not append. Beside each stands the name of Kafka's error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProducerError {
+    /// `INVALID_PRODUCER_EPOCH`: a newer incarnation of the producer has written.
+    InvalidProducerEpoch {
+        /// The producer.
+        producer_id: i64,
+        /// The epoch in the batch.
+        epoch: i16,
+        /// The epoch last seen.
+        current_epoch: i16,
+    },
+    /// `OUT_OF_ORDER_SEQUENCE_NUMBER`: batches before this one are missing.
+    OutOfOrderSequence {
+        /// The producer.
+        producer_id: i64,
+        /// The first sequence number of the batch.
+        sequence: i32,
+        /// The last sequence number of the epoch so far; -1 where there is none.
+        last_sequence: i32,
+    },
+    /// `INVALID_TXN_STATE`: a batch outside a transaction while the producer has one open.
+    InvalidTxnState {
+        /// The producer.
+        producer_id: i64,
+    },
+    /// `TRANSACTION_COORDINATOR_FENCED`: a newer transaction coordinator has written a marker.
+    TransactionCoordinatorFenced {
+        /// The producer.
+        producer_id: i64,
+        /// The coordinator epoch in the marker.
+        coordinator_epoch: i32,
+        /// The coordinator epoch last seen.
+        current_coordinator_epoch: i32,
+    },
+}
+
+impl fmt::Display for ProducerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProducerError::InvalidProducerEpoch { producer_id, epoch, current_epoch } => {
+                write!(f, "producer {producer_id} writes with epoch {epoch}, last seen is {current_epoch}")
+            }
+            ProducerError::OutOfOrderSequence { producer_id, sequence, last_sequence } => {
+                write!(f, "producer {producer_id} sends sequence {sequence} after {last_sequence}")
+            }
+            ProducerError::InvalidTxnState { producer_id } => {
+                write!(f, "producer {producer_id} has a transaction open and writes outside of it")
+            }
+            ProducerError::TransactionCoordinatorFenced {
+                producer_id,
+                coordinator_epoch,
+                current_coordinator_epoch,
+            } => write!(
+                f,
+                "the marker for producer {producer_id} is of coordinator epoch {coordinator_epoch}, \
+                 last seen is {current_coordinator_epoch}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ProducerError {}
+
+/// A batch as far as it is remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BatchEntry {
+    pub(crate) last_sequence: i32,
+    pub(crate) last_offset: i64,
+    pub(crate) offset_delta: i32,
+    pub(crate) timestamp: i64,
+}
+
+impl BatchEntry {
+    fn first_sequence(&self) -> i32 {
+        // After 2147483647 comes 0, so before 0 comes 2147483647.
+        self.last_sequence.wrapping_sub(self.offset_delta) & i32::MAX
+    }
+
+    pub(crate) fn base_offset(&self) -> i64 {
+        self.last_offset - i64::from(self.offset_delta)
+    }
+}
+
+/// A producer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Producer {
+    pub(crate) epoch: i16,
+    pub(crate) coordinator_epoch: i32,
+    pub(crate) last_timestamp: i64,
+    /// Where its open transaction begins.
+    pub(crate) txn_first_offset: Option<i64>,
+    /// The last batches of this epoch, oldest first; the first `batches_len` of them.
+    batches: [BatchEntry; BATCHES_MAX],
+    batches_len: u8,
+}
+
+impl Producer {
+    fn new() -> Producer {
+        Producer {
+            epoch: NO_PRODUCER_EPOCH,
+            coordinator_epoch: -1,
+            last_timestamp: NO_TIMESTAMP,
+            txn_first_offset: None,
+            batches: Default::default(),
+            batches_len: 0,
+        }
+    }
+
+    pub(crate) fn batches(&self) -> &[BatchEntry] {
+        &self.batches[..usize::from(self.batches_len)]
+    }
+
+    fn set_epoch(&mut self, epoch: i16) {
+        if self.epoch != epoch {
+            self.epoch = epoch;
+            self.batches_len = 0;
+        }
+    }
+
+    pub(crate) fn push(&mut self, batch: BatchEntry) {
+        if usize::from(self.batches_len) == BATCHES_MAX {
+            self.batches.copy_within(1.., 0);
+            self.batches_len -= 1;
+        }
+        self.batches[usize::from(self.batches_len)] = batch;
+        self.batches_len += 1;
+    }
+
+    fn last_sequence(&self) -> i32 {
+        self.batches().last().map_or(NO_SEQUENCE, |batch| batch.last_sequence)
+    }
+
+    fn is_expired(&self, now_ms: i64, expiration_ms: i64) -> bool {
+        self.txn_first_offset.is_none() && now_ms.saturating_sub(self.last_timestamp) >= expiration_ms
+    }
+}
+
+/// A transaction that a marker has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CompletedTxn {
+    pub(crate) producer_id: i64,
+    pub(crate) first_offset: i64,
+    /// The offset of the marker.
+    pub(crate) last_offset: i64,
+    pub(crate) aborted: bool,
+    /// The last stable offset once this transaction is over.
+    pub(crate) last_stable_offset: i64,
+}
+
+/// What a check says of a batch that may be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    New,
+    /// It is in the log already, there.
+    Duplicate(BatchEntry),
+}
+
+/// The producers of one partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProducerState {
+    producers: BTreeMap<i64, Producer>,
+    /// Open transactions: first offset to producer.
+    ongoing: BTreeMap<i64, i64>,
+    /// Transactions that have ended at an offset that may not be replicated: first offset to last.
+    unreplicated: BTreeMap<i64, i64>,
+    /// The offset after the last batch that is accounted for.
+    end_offset: i64,
+}
+
+impl ProducerState {
+    pub(crate) fn new(end_offset: i64) -> ProducerState {
+        ProducerState { end_offset, ..ProducerState::default() }
+    }
+
+    /// Whether the batch may be appended. A marker is given for a control batch.
+    pub(crate) fn check(
+        &self,
+        header: &BatchHeader,
+        marker: Option<Marker>,
+        origin: Origin,
+    ) -> Result<Checked, ProducerError> {
+        if !header.has_producer_id() || origin == Origin::Replication {
+            return Ok(Checked::New);
+        }
+        let new = Producer::new();
+        let producer = self.producers.get(&header.producer_id).unwrap_or(&new);
+        if header.attributes.is_control() {
+            return check_marker(producer, header, marker, origin).map(|()| Checked::New);
+        }
+        if origin == Origin::Client {
+            if let Some(batch) = duplicate(producer, header) {
+                return Ok(Checked::Duplicate(batch));
+            }
+        }
+        if header.producer_epoch < producer.epoch {
+            return Err(invalid_epoch(producer, header));
+        }
+        if origin == Origin::Client {
+            check_sequence(producer, header)?;
+        }
+        if producer.txn_first_offset.is_some() && !header.attributes.is_transactional() {
+            return Err(ProducerError::InvalidTxnState { producer_id: header.producer_id });
+        }
+        Ok(Checked::New)
+    }
+
+    /// Accounts for a batch that is in the log. Gives the transaction that it ended.
+    pub(crate) fn apply(&mut self, header: &BatchHeader, marker: Option<Marker>) -> Option<CompletedTxn> {
+        self.end_offset = header.next_offset();
+        if !header.has_producer_id() {
+            return None;
+        }
+        let is_control = header.attributes.is_control();
+        if is_control && marker.is_none() {
+            // Compaction has emptied it: its transaction is gone altogether.
+            return None;
+        }
+        let producer = self.producers.entry(header.producer_id).or_insert_with(Producer::new);
+        producer.set_epoch(header.producer_epoch);
+        let Some(marker) = marker.filter(|_| is_control) else {
+            producer.last_timestamp = header.max_timestamp;
+            producer.push(BatchEntry {
+                last_sequence: header.last_sequence(),
+                last_offset: header.last_offset(),
+                offset_delta: header.last_offset_delta,
+                timestamp: header.max_timestamp,
+            });
+            if header.attributes.is_transactional() && producer.txn_first_offset.is_none() {
+                producer.txn_first_offset = Some(header.base_offset);
+                self.ongoing.insert(header.base_offset, header.producer_id);
+            }
+            return None;
+        };
+        producer.coordinator_epoch = marker.coordinator_epoch;
+        producer.last_timestamp = marker.timestamp;
+        let first_offset = producer.txn_first_offset.take()?;
+        self.ongoing.remove(&first_offset);
+        self.unreplicated.insert(first_offset, header.base_offset);
+        Some(CompletedTxn {
+            producer_id: header.producer_id,
+            first_offset,
+            last_offset: header.base_offset,
+            aborted: !marker.commit,
+            last_stable_offset: self.first_undecided_offset().unwrap_or(header.base_offset + 1),
+        })
+    }
+
+    /// The first offset of the oldest open transaction.
+    pub(crate) fn first_undecided_offset(&self) -> Option<i64> {
+        self.ongoing.first_key_value().map(|(first_offset, _)| *first_offset)
+    }
+
+    /// The first offset that is undecided, or decided by a marker that may not be replicated.
+    pub(crate) fn first_unstable_offset(&self) -> Option<i64> {
+        let unreplicated = self.unreplicated.first_key_value().map(|(first_offset, _)| *first_offset);
+        match (self.first_undecided_offset(), unreplicated) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Forgets the ended transactions whose marker is below the high watermark.
+    pub(crate) fn on_high_watermark(&mut self, high_watermark: i64) {
+        if !self.unreplicated.is_empty() {
+            self.unreplicated.retain(|_, last_offset| *last_offset >= high_watermark);
+        }
+    }
+
+    /// Forgets the ended transactions below the new start of the log.
+    pub(crate) fn on_log_start_offset(&mut self, log_start_offset: i64) {
+        self.on_high_watermark(log_start_offset);
+        self.end_offset = self.end_offset.max(log_start_offset);
+    }
+
+    /// Forgets the producers that have written nothing for so long; gives their number.
+    pub(crate) fn remove_expired(&mut self, now_ms: i64, expiration_ms: i64) -> usize {
+        let before = self.producers.len();
+        self.producers.retain(|_, producer| !producer.is_expired(now_ms, expiration_ms));
+        before - self.producers.len()
+    }
+
+    pub(crate) fn end_offset(&self) -> i64 {
+        self.end_offset
+    }
+
+    pub(crate) fn set_end_offset(&mut self, end_offset: i64) {
+        self.end_offset = end_offset;
+    }
+
+    pub(crate) fn producers(&self) -> &BTreeMap<i64, Producer> {
+        &self.producers
+    }
+
+    /// The producer of an open transaction whose last batch is the oldest: its time in ms.
+    pub(crate) fn oldest_open_txn_timestamp(&self) -> Option<i64> {
+        let (_, producer_id) = self.ongoing.first_key_value()?;
+        self.producers.get(producer_id).map(|producer| producer.last_timestamp)
+    }
+
+    fn load(&mut self, producer_id: i64, producer: Producer) {
+        if let Some(first_offset) = producer.txn_first_offset {
+            self.ongoing.insert(first_offset, producer_id);
+        }
+        self.producers.insert(producer_id, producer);
+    }
+}
+
+/// The batch of the producer that has the same epoch and the same sequence numbers.
+fn duplicate(producer: &Producer, header: &BatchHeader) -> Option<BatchEntry> {
+    if header.producer_epoch != producer.epoch {
+        return None;
+    }
+    let (first, last) = (header.base_sequence, header.last_sequence());
+    let same = |batch: &&BatchEntry| batch.first_sequence() == first && batch.last_sequence == last;
+    producer.batches().iter().find(same).copied()
+}
+
+fn invalid_epoch(producer: &Producer, header: &BatchHeader) -> ProducerError {
+    ProducerError::InvalidProducerEpoch {
+        producer_id: header.producer_id,
+        epoch: header.producer_epoch,
+        current_epoch: producer.epoch,
+    }
+}
+
+fn check_sequence(producer: &Producer, header: &BatchHeader) -> Result<(), ProducerError> {
+    let first = header.base_sequence;
+    let last_sequence = if producer.epoch == NO_PRODUCER_EPOCH {
+        // Nothing is known of the producer, perhaps because retention has removed all it wrote:
+        // it goes on wherever it is (KIP-360).
+        return Ok(());
+    } else if header.producer_epoch == producer.epoch {
+        producer.last_sequence()
+    } else {
+        NO_SEQUENCE
+    };
+    let follows = if last_sequence == i32::MAX { first == 0 } else { first == last_sequence + 1 };
+    if follows {
+        return Ok(());
+    }
+    Err(ProducerError::OutOfOrderSequence { producer_id: header.producer_id, sequence: first, last_sequence })
+}
+
+fn check_marker(
+    producer: &Producer,
+    header: &BatchHeader,
+    marker: Option<Marker>,
+    origin: Origin,
+) -> Result<(), ProducerError> {
+    let epoch = header.producer_epoch;
+    let strict = matches!(origin, Origin::Marker { transaction_version } if transaction_version >= 2);
+    // A marker of the same epoch with no transaction open is one written again after its answer
+    // was lost (KAFKA-19999).
+    let again = epoch == producer.epoch && (producer.txn_first_offset.is_none() || epoch == i16::MAX);
+    if epoch < producer.epoch || (strict && epoch == producer.epoch && !again) {
+        return Err(invalid_epoch(producer, header));
+    }
+    let coordinator_epoch = marker.map_or(-1, |marker| marker.coordinator_epoch);
+    if marker.is_some() && producer.coordinator_epoch > coordinator_epoch {
+        return Err(ProducerError::TransactionCoordinatorFenced {
+            producer_id: header.producer_id,
+            coordinator_epoch,
+            current_coordinator_epoch: producer.coordinator_epoch,
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

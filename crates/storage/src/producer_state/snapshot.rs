@@ -1,0 +1,157 @@
+//! The `.snapshot` file: the producers of a partition up to the offset that it is named after.
+//!
+//! Source: Kafka's `ProducerSnapshot.json`: i16 version 1, u32 CRC-32C of all that follows, i32
+//! count, then 46 bytes a producer.
+//!
+//! Kafka's format holds only the last batch of each producer, so that after a restart a batch sent
+//! again that is not the last one is refused as out of order, and a producer that then bumps its
+//! epoch writes it twice. The other remembered batches follow the array here. Kafka checks the
+//! checksum of all bytes, reads the array and does not look at what follows it.
+
+use std::path::Path;
+
+use super::{BATCHES_MAX, BatchEntry, Producer, ProducerState};
+use crate::fs::{self, Fs, Mode};
+
+const VERSION: i16 = 1;
+const HEADER_BYTES: usize = 6;
+const PRODUCER_BYTES: usize = 46;
+const BATCH_BYTES: usize = 32;
+
+/// Why a snapshot cannot be used. An older one, or the log itself, takes its place.
+#[derive(Debug)]
+pub(crate) enum SnapshotError {
+    Fs(fs::Error),
+    Corrupt(&'static str),
+}
+
+/// The bytes of a snapshot.
+pub(crate) fn encode(state: &ProducerState) -> Vec<u8> {
+    let producers = state.producers();
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + 4 + producers.len() * PRODUCER_BYTES);
+    bytes.extend_from_slice(&VERSION.to_be_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    let count = i32::try_from(producers.len()).expect("a partition has fewer than 2^31 producers");
+    bytes.extend_from_slice(&count.to_be_bytes());
+    for (producer_id, producer) in producers {
+        let none = BatchEntry { last_sequence: -1, last_offset: -1, offset_delta: 0, timestamp: -1 };
+        let last = producer.batches().last().copied().unwrap_or(none);
+        bytes.extend_from_slice(&producer_id.to_be_bytes());
+        bytes.extend_from_slice(&producer.epoch.to_be_bytes());
+        bytes.extend_from_slice(&last.last_sequence.to_be_bytes());
+        bytes.extend_from_slice(&last.last_offset.to_be_bytes());
+        bytes.extend_from_slice(&last.offset_delta.to_be_bytes());
+        bytes.extend_from_slice(&producer.last_timestamp.to_be_bytes());
+        bytes.extend_from_slice(&producer.coordinator_epoch.to_be_bytes());
+        bytes.extend_from_slice(&producer.txn_first_offset.unwrap_or(-1).to_be_bytes());
+    }
+    encode_earlier_batches(state, &mut bytes);
+    let crc = crc_fast::crc32_iscsi(&bytes[HEADER_BYTES..]);
+    bytes[2..HEADER_BYTES].copy_from_slice(&crc.to_be_bytes());
+    bytes
+}
+
+fn encode_earlier_batches(state: &ProducerState, bytes: &mut Vec<u8>) {
+    let earlier = |producer: &Producer| producer.batches().len().saturating_sub(1);
+    let count: usize = state.producers().values().map(earlier).sum();
+    if count == 0 {
+        return;
+    }
+    bytes.extend_from_slice(&(count as i32).to_be_bytes());
+    for (producer_id, producer) in state.producers() {
+        for batch in &producer.batches()[..earlier(producer)] {
+            bytes.extend_from_slice(&producer_id.to_be_bytes());
+            bytes.extend_from_slice(&batch.last_sequence.to_be_bytes());
+            bytes.extend_from_slice(&batch.last_offset.to_be_bytes());
+            bytes.extend_from_slice(&batch.offset_delta.to_be_bytes());
+            bytes.extend_from_slice(&batch.timestamp.to_be_bytes());
+        }
+    }
+}
+
+/// The state in the bytes of a snapshot whose name says `end_offset`.
+pub(crate) fn decode(bytes: &[u8], end_offset: i64) -> Result<ProducerState, SnapshotError> {
+    let corrupt = SnapshotError::Corrupt;
+    let mut fields = Fields(bytes);
+    let version = fields.take().map(i16::from_be_bytes).ok_or(corrupt("it is cut short"))?;
+    if version != VERSION {
+        return Err(corrupt("its version is unknown"));
+    }
+    let crc = fields.take().map(u32::from_be_bytes).ok_or(corrupt("it is cut short"))?;
+    if crc != crc_fast::crc32_iscsi(fields.0) {
+        return Err(corrupt("its checksum is wrong"));
+    }
+    let count = fields.take().map(i32::from_be_bytes).ok_or(corrupt("it is cut short"))?;
+    let mut state = ProducerState::new(end_offset);
+    let mut producers = Vec::new();
+    for _ in 0..count {
+        producers.push(decode_producer(&mut fields).ok_or(corrupt("it is cut short"))?);
+    }
+    // What another program may put after the array is not for us to refuse.
+    let earlier = decode_earlier_batches(fields).unwrap_or_default();
+    for (producer_id, mut producer, last) in producers {
+        let of_this = earlier.iter().filter(|(id, _)| *id == producer_id).map(|(_, batch)| batch);
+        for batch in of_this.take(BATCHES_MAX - 1).chain(&last) {
+            producer.push(*batch);
+        }
+        state.load(producer_id, producer);
+    }
+    Ok(state)
+}
+
+fn decode_producer(fields: &mut Fields<'_>) -> Option<(i64, Producer, Option<BatchEntry>)> {
+    let mut producer = Producer::new();
+    let producer_id = fields.take().map(i64::from_be_bytes)?;
+    producer.epoch = fields.take().map(i16::from_be_bytes)?;
+    let last_sequence = fields.take().map(i32::from_be_bytes)?;
+    let last_offset = fields.take().map(i64::from_be_bytes)?;
+    let offset_delta = fields.take().map(i32::from_be_bytes)?;
+    let timestamp = fields.take().map(i64::from_be_bytes)?;
+    producer.last_timestamp = timestamp;
+    producer.coordinator_epoch = fields.take().map(i32::from_be_bytes)?;
+    producer.txn_first_offset = fields.take().map(i64::from_be_bytes).map(|o| (o >= 0).then_some(o))?;
+    let last = BatchEntry { last_sequence, last_offset, offset_delta, timestamp };
+    Some((producer_id, producer, (last_offset >= 0).then_some(last)))
+}
+
+fn decode_earlier_batches(mut fields: Fields<'_>) -> Option<Vec<(i64, BatchEntry)>> {
+    let count = fields.take().map(i32::from_be_bytes)?;
+    if usize::try_from(count).ok()?.checked_mul(BATCH_BYTES) != Some(fields.0.len()) {
+        return None;
+    }
+    let mut batches = Vec::new();
+    for _ in 0..count {
+        let producer_id = fields.take().map(i64::from_be_bytes)?;
+        let last_sequence = fields.take().map(i32::from_be_bytes)?;
+        let last_offset = fields.take().map(i64::from_be_bytes)?;
+        let offset_delta = fields.take().map(i32::from_be_bytes)?;
+        let timestamp = fields.take().map(i64::from_be_bytes)?;
+        batches.push((producer_id, BatchEntry { last_sequence, last_offset, offset_delta, timestamp }));
+    }
+    Some(batches)
+}
+
+/// Writes a snapshot, not yet durable: what a crash leaves of it fails its checksum.
+pub(crate) fn write(fs: &Fs, path: &Path, state: &ProducerState) -> fs::Result<()> {
+    fs.open(path, Mode::CreateEmpty)?.write_all_at(&encode(state), 0)
+}
+
+/// Reads a snapshot whose name says `end_offset`.
+pub(crate) fn read(fs: &Fs, path: &Path, end_offset: i64) -> Result<ProducerState, SnapshotError> {
+    let bytes = fs.read(path).map_err(SnapshotError::Fs)?;
+    decode(&bytes, end_offset)
+}
+
+/// Bytes not yet taken.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*field)
+    }
+}
+
+#[cfg(test)]
+mod tests;

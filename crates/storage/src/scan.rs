@@ -1,0 +1,239 @@
+//! Walking the batches of a log file by their headers.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use record::{Batch, BatchError, BatchHeader};
+
+use crate::fs::{self, File};
+
+/// Bytes read at a time: many headers where batches are small, one where they are not.
+const PAGE_BYTES: usize = 4096;
+
+/// A place in a log that does not hold what it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The file.
+    pub path: PathBuf,
+    /// The position in it, in bytes.
+    pub position: u64,
+    /// What is wrong there.
+    pub reason: DamageReason,
+}
+
+/// What is wrong with a place in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DamageReason {
+    /// There is no batch.
+    Batch(BatchError),
+    /// The offsets of a batch are not above those before it, or below those of its segment.
+    Offset {
+        /// The batch's base offset.
+        found: i64,
+        /// The least that it could be.
+        expected: i64,
+    },
+    /// The log ends here although bytes after this were durable.
+    Missing {
+        /// The offset up to which the log was durable.
+        durable_offset: i64,
+    },
+    /// A segment is longer than a segment can be.
+    TooLong,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is damaged at byte {}: ", self.path.display(), self.position)?;
+        match &self.reason {
+            DamageReason::Batch(error) => error.fmt(f),
+            DamageReason::Offset { found, expected } => {
+                write!(f, "a batch has the offset {found} where {expected} or more must follow")
+            }
+            DamageReason::Missing { durable_offset } => {
+                write!(f, "the log ends, although it was durable up to offset {durable_offset}")
+            }
+            DamageReason::TooLong => f.write_str("no segment is longer"),
+        }
+    }
+}
+
+/// Why a walk ended before the end.
+#[derive(Debug)]
+pub(crate) enum ScanError {
+    Fs(fs::Error),
+    Damaged(Damage),
+}
+
+impl From<fs::Error> for ScanError {
+    fn from(error: fs::Error) -> Self {
+        ScanError::Fs(error)
+    }
+}
+
+/// The headers of the batches of a file, in order. Only what headers say is looked at.
+pub(crate) struct Headers<'a> {
+    file: &'a File,
+    /// Where the next batch begins.
+    position: u32,
+    /// Where the last one ends.
+    end: u32,
+    page: [u8; PAGE_BYTES],
+    page_position: u32,
+    page_bytes: usize,
+}
+
+impl<'a> Headers<'a> {
+    /// The batches from `position`, at which one begins, to `end`, at which one ends.
+    pub(crate) fn new(file: &'a File, position: u32, end: u32) -> Headers<'a> {
+        Headers { file, position, end, page: [0; PAGE_BYTES], page_position: 0, page_bytes: 0 }
+    }
+
+    /// The next batch: where it begins, and its header.
+    pub(crate) fn next(&mut self) -> Result<Option<(u32, BatchHeader)>, ScanError> {
+        if self.position >= self.end {
+            return Ok(None);
+        }
+        let left = (self.end - self.position) as usize;
+        let in_page = self.position.wrapping_sub(self.page_position) as usize;
+        let has_header = in_page + record::BATCH_OVERHEAD <= self.page_bytes;
+        let start = if self.page_bytes > 0 && self.position >= self.page_position && has_header {
+            in_page
+        } else {
+            let len = PAGE_BYTES.min(left);
+            self.page_bytes = self.file.read_at(&mut self.page[..len], u64::from(self.position))?;
+            self.page_position = self.position;
+            0
+        };
+        let parsed = BatchHeader::parse(&self.page[start..self.page_bytes]).and_then(|header| {
+            let need_bytes = header.size_bytes();
+            if need_bytes > left {
+                return Err(BatchError::Truncated { have_bytes: left, need_bytes });
+            }
+            Ok(header)
+        });
+        let header = parsed.map_err(|error| ScanError::Damaged(self.damage(DamageReason::Batch(error))))?;
+        let position = self.position;
+        self.position += header.size_bytes() as u32;
+        Ok(Some((position, header)))
+    }
+
+    /// The first batch that holds `offset` or a greater one.
+    pub(crate) fn find(&mut self, offset: i64) -> Result<Option<(u32, BatchHeader)>, ScanError> {
+        while let Some((position, header)) = self.next()? {
+            if header.last_offset() >= offset {
+                return Ok(Some((position, header)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Damage where the next batch should begin.
+    fn damage(&self, reason: DamageReason) -> Damage {
+        Damage { path: self.file.path().to_owned(), position: u64::from(self.position), reason }
+    }
+}
+
+/// The bytes of the batch at `position`, whose header a walk gave.
+pub(crate) fn read_batch<'a>(
+    file: &File,
+    position: u32,
+    header: &BatchHeader,
+    bytes: &'a mut Vec<u8>,
+) -> Result<Batch<'a>, ScanError> {
+    bytes.resize(header.size_bytes(), 0);
+    file.read_exact_at(bytes, u64::from(position))?;
+    let reason = |error| Damage {
+        path: file.path().to_owned(),
+        position: u64::from(position),
+        reason: DamageReason::Batch(error),
+    };
+    Batch::parse(bytes).map_err(|error| ScanError::Damaged(reason(error)))
+}
+
+/// Bytes read at a time where every byte is looked at.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// The batches of a file whose checksums are verified, in order.
+pub(crate) struct Verified<'a> {
+    file: &'a File,
+    /// Where the next batch begins.
+    position: u32,
+    /// Where the file ends.
+    end: u32,
+    /// Bytes of the file from `buffer_position` on.
+    buffer: Vec<u8>,
+    buffer_position: u32,
+}
+
+impl<'a> Verified<'a> {
+    /// The batches from `position` to the end of the file, which may be torn.
+    pub(crate) fn new(file: &'a File, position: u32, end: u32) -> Verified<'a> {
+        Verified { file, position, end, buffer: Vec::new(), buffer_position: position }
+    }
+
+    /// Where the next batch begins.
+    pub(crate) fn position(&self) -> u32 {
+        self.position
+    }
+
+    /// The next batch. After damage it is asked no more.
+    pub(crate) fn next(&mut self) -> Result<Option<Batch<'_>>, ScanError> {
+        if self.position >= self.end {
+            return Ok(None);
+        }
+        if let Err(error) = self.load()? {
+            let reason = DamageReason::Batch(error);
+            let path = self.file.path().to_owned();
+            return Err(ScanError::Damaged(Damage { path, position: u64::from(self.position), reason }));
+        }
+        let start = (self.position - self.buffer_position) as usize;
+        let batch = Batch::parse(&self.buffer[start..]).expect("it has just been parsed");
+        self.position += batch.bytes().len() as u32;
+        Ok(Some(batch))
+    }
+
+    /// Has the next batch in the buffer, whole and verified.
+    fn load(&mut self) -> fs::Result<Result<(), BatchError>> {
+        loop {
+            let error = match self.parse() {
+                Ok(batch) => return Ok(batch.verify_crc()),
+                Err(error) => error,
+            };
+            let BatchError::Truncated { need_bytes, .. } = error else { return Ok(Err(error)) };
+            if !self.fill(need_bytes)? {
+                return Ok(Err(error));
+            }
+        }
+    }
+
+    fn parse(&self) -> Result<Batch<'_>, BatchError> {
+        let start = (self.position - self.buffer_position) as usize;
+        Batch::parse(self.buffer.get(start..).unwrap_or_default())
+    }
+
+    /// Reads so that the buffer has `need_bytes` from the next batch on; says whether it does, which
+    /// it does not where the file is too short.
+    fn fill(&mut self, need_bytes: usize) -> fs::Result<bool> {
+        let left = (self.end - self.position) as usize;
+        if need_bytes > left {
+            return Ok(false);
+        }
+        let len = need_bytes.max(BUFFER_BYTES).min(left);
+        self.buffer.resize(len, 0);
+        let read = self.file.read_at(&mut self.buffer, u64::from(self.position))?;
+        self.buffer.truncate(read);
+        self.buffer_position = self.position;
+        Ok(read >= need_bytes)
+    }
+
+    /// Skips the batch at which the last error was, where its length is known; says whether it was.
+    pub(crate) fn skip_damaged(&mut self) -> bool {
+        let Ok(batch) = self.parse() else { return false };
+        self.position += batch.bytes().len() as u32;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! The files of one segment.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+
+use crate::directory::Shared;
+use crate::fs::{self, File, Mode};
+use crate::index_file;
+use crate::names::{DELETED_SUFFIX, SegmentFile, TopicPartition, offset_path};
+use crate::offset_index::OffsetEntry;
+use crate::time_index::TimeEntry;
+
+/// The directory of one partition.
+#[derive(Debug)]
+pub(crate) struct PartitionDir {
+    pub(crate) name: TopicPartition,
+    pub(crate) path: PathBuf,
+    pub(crate) directory: Arc<Shared>,
+}
+
+/// A segment: its name, and its files as far as they are open.
+///
+/// Files are opened when they are first needed and closed when too many are open; see
+/// [`crate::open_files`].
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) partition: Arc<PartitionDir>,
+    pub(crate) base_offset: i64,
+    slots: [Mutex<Slot>; 4],
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    file: Option<File>,
+    /// Used since the last look at it: it stays open a while longer.
+    used: bool,
+    /// Written since it was last synced: it is synced before it is closed, because the error of a
+    /// write-back that nobody has open is lost.
+    unsynced: bool,
+}
+
+/// What became of an open file that was to make room.
+pub(crate) enum Eviction {
+    /// It is closed.
+    Closed,
+    /// It was used lately.
+    Used,
+    /// It has to be synced first.
+    Unsynced,
+}
+
+impl Segment {
+    pub(crate) fn new(partition: Arc<PartitionDir>, base_offset: i64) -> Arc<Segment> {
+        Arc::new(Segment { partition, base_offset, slots: Default::default() })
+    }
+
+    pub(crate) fn path(&self, kind: SegmentFile) -> PathBuf {
+        offset_path(&self.partition.path, self.base_offset, kind.suffix())
+    }
+
+    /// The file of that kind, opened where it is not.
+    pub(crate) fn file(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<File> {
+        self.get(kind, Mode::Write, false)
+    }
+
+    /// The same, to be written: until the next sync it counts as unsynced.
+    pub(crate) fn file_to_write(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<File> {
+        self.get(kind, Mode::Write, true)
+    }
+
+    /// The same, made where it does not exist.
+    pub(crate) fn create(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<File> {
+        self.get(kind, Mode::Create, true)
+    }
+
+    fn get(self: &Arc<Self>, kind: SegmentFile, mode: Mode, to_write: bool) -> fs::Result<File> {
+        let file = {
+            let mut slot = self.slots[kind as usize].lock();
+            slot.used = true;
+            slot.unsynced |= to_write;
+            if let Some(file) = &slot.file {
+                return Ok(file.clone());
+            }
+            let file = self.partition.directory.fs.open(&self.path(kind), mode)?;
+            slot.file = Some(file.clone());
+            file
+        };
+        self.partition.directory.open_files.opened(self, kind)?;
+        Ok(file)
+    }
+
+    /// Makes the file of that kind durable where it was written since it last was.
+    pub(crate) fn sync(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<()> {
+        let file = {
+            let mut slot = self.slots[kind as usize].lock();
+            if !slot.unsynced {
+                return Ok(());
+            }
+            // What is written from here on is of the next round.
+            slot.unsynced = false;
+            slot.file.clone()
+        };
+        // An unsynced file stays open, save where a first opening failed.
+        file.map_or(Ok(()), |file| file.sync_data())
+    }
+
+    /// Closes the file of that kind where nothing speaks against it.
+    pub(crate) fn evict(&self, kind: SegmentFile) -> Eviction {
+        let mut slot = self.slots[kind as usize].lock();
+        if slot.used {
+            slot.used = false;
+            return Eviction::Used;
+        }
+        if slot.unsynced {
+            return Eviction::Unsynced;
+        }
+        slot.file = None;
+        Eviction::Closed
+    }
+
+    /// Forgets the open files: their names are about to change.
+    pub(crate) fn close(&self) {
+        for slot in &self.slots {
+            *slot.lock() = Slot::default();
+        }
+    }
+
+    /// Makes the three files that every segment has, empty.
+    pub(crate) fn create_files(self: &Arc<Self>) -> fs::Result<()> {
+        let fs = &self.partition.directory.fs;
+        for kind in [SegmentFile::Log, SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
+            fs.remove_file_if_exists(&self.path(kind))?;
+            self.create(kind)?;
+        }
+        fs.remove_file_if_exists(&self.path(SegmentFile::TxnIndex)).map(|_| ())
+    }
+
+    /// Gives the files their `.deleted` names.
+    pub(crate) fn rename_deleted(&self) -> fs::Result<()> {
+        self.close();
+        for kind in SegmentFile::ALL {
+            rename_deleted(&self.partition, &self.path(kind))?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives a file its `.deleted` name where it exists.
+pub(crate) fn rename_deleted(partition: &PartitionDir, path: &Path) -> fs::Result<()> {
+    match partition.directory.fs.rename(path, &deleted_path(path)) {
+        Err(e) if !e.is_not_found() => Err(e),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn deleted_path(path: &Path) -> PathBuf {
+    let mut deleted = path.as_os_str().to_owned();
+    deleted.push(DELETED_SUFFIX);
+    deleted.into()
+}
+
+/// The greatest timestamp of a segment, and the last offset of the batch that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MaxTimestamp {
+    /// In ms since the epoch; -1 where no batch has one.
+    pub(crate) timestamp: i64,
+    pub(crate) offset: i64,
+}
+
+/// A segment that takes no more batches.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    pub(crate) segment: Arc<Segment>,
+    /// Bytes of batches.
+    pub(crate) size: u32,
+    max_timestamp: OnceLock<MaxTimestamp>,
+}
+
+impl Closed {
+    pub(crate) fn new(segment: Arc<Segment>, size: u32, max_timestamp: Option<MaxTimestamp>) -> Closed {
+        let known = OnceLock::new();
+        if let Some(max_timestamp) = max_timestamp {
+            known.set(max_timestamp).expect("it is new");
+        }
+        Closed { segment, size, max_timestamp: known }
+    }
+
+    pub(crate) fn base_offset(&self) -> i64 {
+        self.segment.base_offset
+    }
+
+    /// Where to begin looking for `offset`: at or before the batch that has it.
+    pub(crate) fn floor_position(&self, offset: i64) -> fs::Result<u32> {
+        let Some(relative) = offset.checked_sub(self.base_offset()).and_then(|r| u32::try_from(r).ok())
+        else {
+            return Ok(0);
+        };
+        let file = self.segment.file(SegmentFile::OffsetIndex)?;
+        let entries = index_file::entries_in::<{ crate::offset_index::ENTRY_BYTES }>(&file)?;
+        let not_above = |entry: &_| OffsetEntry::from_bytes(*entry).relative_offset <= relative;
+        let entry = index_file::floor(&file, entries, not_above)?;
+        // An index that says more than the log has is damaged; the log alone is enough.
+        let position = entry.map_or(0, |entry| OffsetEntry::from_bytes(entry).position);
+        Ok(if position < self.size { position } else { 0 })
+    }
+
+    /// The last time index entry that is at or before `timestamp`.
+    pub(crate) fn time_floor(&self, timestamp: i64) -> fs::Result<Option<TimeEntry>> {
+        let file = self.segment.file(SegmentFile::TimeIndex)?;
+        let entries = index_file::entries_in::<{ crate::time_index::ENTRY_BYTES }>(&file)?;
+        let not_above = |entry: &_| TimeEntry::from_bytes(*entry).timestamp <= timestamp;
+        Ok(index_file::floor(&file, entries, not_above)?.map(TimeEntry::from_bytes))
+    }
+
+    /// The greatest timestamp, which closing a segment puts into its time index.
+    pub(crate) fn max_timestamp(&self) -> fs::Result<MaxTimestamp> {
+        if let Some(known) = self.max_timestamp.get() {
+            return Ok(*known);
+        }
+        let file = self.segment.file(SegmentFile::TimeIndex)?;
+        let max = match index_file::entries_in::<{ crate::time_index::ENTRY_BYTES }>(&file)? {
+            0 => MaxTimestamp { timestamp: record::NO_TIMESTAMP, offset: self.base_offset() },
+            n => {
+                let entry = TimeEntry::from_bytes(index_file::entry_at(&file, n - 1)?);
+                let offset = self.base_offset() + i64::from(entry.relative_offset);
+                MaxTimestamp { timestamp: entry.timestamp, offset }
+            }
+        };
+        Ok(*self.max_timestamp.get_or_init(|| max))
+    }
+
+    /// What retention by time compares: the greatest timestamp, or where no batch has one the time
+    /// of the last write.
+    pub(crate) fn retention_timestamp(&self) -> fs::Result<i64> {
+        match self.max_timestamp()?.timestamp {
+            timestamp if timestamp >= 0 => Ok(timestamp),
+            _ => self.segment.file(SegmentFile::Log)?.modified_ms(),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The entries of a `.txnindex` file: the aborted transactions whose marker is in the segment.
+//!
+//! 34 bytes each: i16 version 0, i64 producer id, i64 first offset, i64 last offset (the marker's),
+//! i64 last stable offset. The file exists only where there are any. Source: Kafka's
+//! `TransactionIndex` and `AbortedTxn`.
+
+use crate::fs::{self, File};
+
+/// Bytes of an entry.
+pub(crate) const ENTRY_BYTES: usize = 34;
+
+/// A transaction that was aborted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AbortedTxn {
+    /// The producer whose transaction it was.
+    pub producer_id: i64,
+    /// The offset of its first batch.
+    pub first_offset: i64,
+    /// The offset of its marker.
+    pub last_offset: i64,
+    /// The last stable offset once it was over: what is below has no later entry.
+    pub last_stable_offset: i64,
+}
+
+impl AbortedTxn {
+    pub(crate) fn to_bytes(self) -> [u8; ENTRY_BYTES] {
+        let mut bytes = [0; ENTRY_BYTES];
+        bytes[2..10].copy_from_slice(&self.producer_id.to_be_bytes());
+        bytes[10..18].copy_from_slice(&self.first_offset.to_be_bytes());
+        bytes[18..26].copy_from_slice(&self.last_offset.to_be_bytes());
+        bytes[26..34].copy_from_slice(&self.last_stable_offset.to_be_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8; ENTRY_BYTES]) -> AbortedTxn {
+        let field = |at: usize| i64::from_be_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
+        AbortedTxn {
+            producer_id: field(2),
+            first_offset: field(10),
+            last_offset: field(18),
+            last_stable_offset: field(26),
+        }
+    }
+}
+
+/// All entries of a file. An entry cut short by a crash is not one.
+pub(crate) fn read(file: &File) -> fs::Result<Vec<AbortedTxn>> {
+    let len = usize::try_from(file.len()?).expect("an index fits in memory");
+    let mut bytes = vec![0; len];
+    let read = file.read_at(&mut bytes, 0)?;
+    let (entries, _) = bytes[..read].as_chunks::<ENTRY_BYTES>();
+    Ok(entries.iter().map(AbortedTxn::from_bytes).collect())
+}
+
+/// Cuts the entries whose marker is at `offset` or above, and what a crash left after them.
+pub(crate) fn truncate(file: &File, offset: i64) -> fs::Result<()> {
+    let keep = read(file)?.iter().take_while(|txn| txn.last_offset < offset).count();
+    file.truncate((keep * ENTRY_BYTES) as u64)
+}
+
+/// Adds an entry.
+pub(crate) fn append(file: &File, txn: AbortedTxn) -> fs::Result<()> {
+    let end = file.len()? / ENTRY_BYTES as u64 * ENTRY_BYTES as u64;
+    file.write_all_at(&txn.to_bytes(), end)
+}
+
+#[cfg(test)]
+mod tests;
