@@ -1,4 +1,4 @@
-//! What the tests need of every message: a list to go through, and values to try. None of it is part of the crate.
+//! What the tests need of every message: a list to go through, and values to try.
 
 use crate::code::Code;
 use crate::model::{Field, Message, Struct, Type, Versions};
@@ -9,6 +9,11 @@ use crate::structs::label;
 /// class that generators after Kafka's pattern give it.
 pub(crate) fn list(groups: &[(&str, &[Message])]) -> String {
     let mut code = Code::default();
+    code.line(
+        "/// Calls a macro with every message, for those who go through all of them: tests and fuzz targets.",
+    );
+    code.line("#[doc(hidden)]");
+    code.line("#[macro_export]");
     code.line("macro_rules! every_message {");
     code.line("($do:ident) => {");
     code.line("$do! {");

@@ -20,3 +20,5 @@ pub use message::{Message, Request, Response};
 pub use wire::{
     DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, Reader, Records, Str, Uuid, Writer,
 };
+
+include!(concat!(env!("OUT_DIR"), "/every_message.rs"));

@@ -6,7 +6,6 @@ use std::fmt::Debug;
 use bytes::{Bytes, BytesMut};
 use protocol::Message;
 
-use crate::every_message;
 use crate::sample::{Sample, Source, decoded, encoded};
 
 const SEEDS: u64 = 10;
@@ -41,5 +40,5 @@ fn another_crate_reads_and_writes_the_same_bytes() {
         (@one records $name:ident $class:ident) => {};
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(check_all!(@one $group $name $class);)* };
     }
-    every_message!(check_all);
+    protocol::every_message!(check_all);
 }

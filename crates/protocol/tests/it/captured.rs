@@ -7,7 +7,6 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use protocol::{EncodeErrorKind, Message, Writer};
 
-use crate::every_message;
 use crate::sample::{Content, Sample, Source, bare_label, decoded, encoded};
 
 const VECTORS: &str = include_str!("../capture/vectors.txt");
@@ -52,7 +51,7 @@ fn bytes_are_those_of_kafka() {
     macro_rules! check_all {
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(check_bytes::<protocol::$group::$name>(&mut vectors);)* };
     }
-    every_message!(check_all);
+    protocol::every_message!(check_all);
     assert!(vectors.is_empty(), "Kafka has other messages: {:?}", vectors.keys());
 }
 
@@ -114,6 +113,6 @@ fn fields_that_a_version_lacks_are_refused_or_dropped_as_in_kafka() {
     macro_rules! check_all {
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(check_fields::<protocol::$group::$name>(&mut fields);)* };
     }
-    every_message!(check_all);
+    protocol::every_message!(check_all);
     assert!(fields.is_empty(), "Kafka has other messages: {:?}", fields.keys());
 }

@@ -2,6 +2,7 @@
 //!
 //! Whatever the bytes are, nothing panics; and what is taken for a message can be written, read again, and comes out the
 //! same.
+#![allow(unreachable_pub, reason = "the fuzz targets are another crate")]
 
 use bytes::Bytes;
 use protocol::frame::{self, LENGTH_BYTES};
@@ -28,7 +29,7 @@ fn settle<M: Message>(message: &M, version: i16) {
 }
 
 /// A request without its length.
-pub(crate) fn request(bytes: &[u8]) {
+pub fn request(bytes: &[u8]) {
     fn body<M: Request>(request: frame::ReceivedRequest) {
         let version = request.version;
         if let Ok(message) = request.decode::<M>() {
@@ -45,13 +46,13 @@ pub(crate) fn request(bytes: &[u8]) {
         (@one $kind:ident $group:ident $name:ident) => {};
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(dispatch!(@one $kind $group $name);)* };
     }
-    crate::every_message!(dispatch);
+    protocol::every_message!(dispatch);
     let removed = request.api_key.versions().is_empty();
     assert!(removed, "{} has a request", request.api_key);
 }
 
 /// A response without its length. The first four bytes choose what API and version it answers.
-pub(crate) fn response(bytes: &[u8]) {
+pub fn response(bytes: &[u8]) {
     fn body<M: Response>(frame: Bytes, version: i16) {
         if let Ok((correlation_id, message)) = frame::decode_response::<M>(frame, version) {
             settle(&message, version);
@@ -72,11 +73,11 @@ pub(crate) fn response(bytes: &[u8]) {
         (@one $kind:ident $group:ident $name:ident) => {};
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(dispatch!(@one $kind $group $name);)* };
     }
-    crate::every_message!(dispatch);
+    protocol::every_message!(dispatch);
 }
 
 /// The key of a coordinator's record.
-pub(crate) fn record_key(bytes: &[u8]) {
+pub fn record_key(bytes: &[u8]) {
     let Ok((record_type, reader)) = coordinator_key::split(Bytes::copy_from_slice(bytes)) else { return };
     macro_rules! dispatch {
         (@one key $group:ident $name:ident) => {
@@ -91,11 +92,11 @@ pub(crate) fn record_key(bytes: &[u8]) {
         (@one $kind:ident $group:ident $name:ident) => {};
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(dispatch!(@one $kind $group $name);)* };
     }
-    crate::every_message!(dispatch);
+    protocol::every_message!(dispatch);
 }
 
 /// The value of a coordinator's record, tried as each of them.
-pub(crate) fn record_value(bytes: &[u8]) {
+pub fn record_value(bytes: &[u8]) {
     let bytes = Bytes::copy_from_slice(bytes);
     fn body<V: CoordinatorValue>(bytes: &Bytes) {
         if let Ok(value) = coordinator_value::decode::<V>(bytes.clone()) {
@@ -108,11 +109,11 @@ pub(crate) fn record_value(bytes: &[u8]) {
         (@one $kind:ident $group:ident $name:ident) => {};
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(dispatch!(@one $kind $group $name);)* };
     }
-    crate::every_message!(dispatch);
+    protocol::every_message!(dispatch);
 }
 
 /// A record of the metadata log or of tiered storage.
-pub(crate) fn framed_record(bytes: &[u8]) {
+pub fn framed_record(bytes: &[u8]) {
     fn body<R: FramedRecord>(reader: Reader, version: i16) {
         if let Ok(record) = framed::decode_rest::<R>(reader, version) {
             settle(&record, version);
@@ -128,12 +129,12 @@ pub(crate) fn framed_record(bytes: &[u8]) {
         (@one $kind:ident $group:ident $name:ident) => {};
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(dispatch!(@one $kind $group $name);)* };
     }
-    crate::every_message!(dispatch);
+    protocol::every_message!(dispatch);
 }
 
 /// Everything else that has a schema: headers, control records, what group members tell each other. The first two
 /// bytes are the version.
-pub(crate) fn plain(bytes: &[u8]) {
+pub fn plain(bytes: &[u8]) {
     fn body<M: Message>(bytes: &Bytes, version: i16) {
         if let Ok(message) = M::decode(&mut Reader::new(bytes.clone()), version) {
             settle(&message, version);
@@ -146,5 +147,5 @@ pub(crate) fn plain(bytes: &[u8]) {
         (@one $kind:ident $group:ident $name:ident) => {};
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(dispatch!(@one $kind $group $name);)* };
     }
-    crate::every_message!(dispatch);
+    protocol::every_message!(dispatch);
 }

@@ -9,7 +9,6 @@ use protocol::records::{
 use protocol::{Message, Request, Response, Writer, frame};
 
 use crate::entry_points;
-use crate::every_message;
 use crate::sample::{Sample, Source, encoded};
 
 const ROUNDS: u64 = 60;
@@ -117,7 +116,7 @@ fn nothing_panics() {
         (@one data $group:ident $name:ident) => { fuzz_data::<protocol::$group::$name>(&mut rng) };
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(fuzz_all!(@one $kind $group $name);)* };
     }
-    every_message!(fuzz_all);
+    protocol::every_message!(fuzz_all);
 }
 
 #[test]

@@ -5,9 +5,7 @@ mod captured;
 mod entry_points;
 mod frames;
 mod fuzz;
+mod large;
 mod malformed;
 mod round_trip;
 mod sample;
-
-include!(concat!(env!("OUT_DIR"), "/every_message.rs"));
-use every_message;

@@ -4,7 +4,6 @@ use std::fmt::Debug;
 
 use protocol::{ApiKey, Message};
 
-use crate::every_message;
 use crate::sample::{Sample, Source, decoded, encoded};
 
 const SEEDS: u64 = 40;
@@ -29,7 +28,7 @@ fn random_content_survives() {
     macro_rules! check_all {
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(check::<protocol::$group::$name>();)* };
     }
-    every_message!(check_all);
+    protocol::every_message!(check_all);
 }
 
 #[test]
@@ -46,7 +45,7 @@ fn other_versions_are_refused() {
     macro_rules! check_all {
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(check::<protocol::$group::$name>();)* };
     }
-    every_message!(check_all);
+    protocol::every_message!(check_all);
 }
 
 #[test]
