@@ -51,3 +51,6 @@ pub use partition_for::partition_for;
 pub use records::CoordinatorRecord;
 pub use replay::{Loading, ReplayError, ReplayErrorReason, Replayed, SkippedRecords, StoredRecord};
 pub use settings::Settings;
+
+#[cfg(test)]
+mod tests;

@@ -93,7 +93,7 @@ impl std::error::Error for ReplayError {}
 /// A coordinator that is still taking in its partition, and can therefore not be asked anything.
 #[derive(Debug)]
 pub struct Loading {
-    coordinator: GroupCoordinator,
+    pub(crate) coordinator: GroupCoordinator,
 }
 
 impl Loading {

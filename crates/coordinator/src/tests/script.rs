@@ -1,0 +1,462 @@
+//! Scripts: what clients do, and what happens because of it.
+//!
+//! A line is a step: a client and what it does, or one of `wait`, `fail`, `restart`, `resign` and
+//! `gone`. The lines below it that begin with `>` are all that happens because of it: replies, records
+//! that are stored (`log:`) and records that are not (`lost:`). A client remembers the member id and the
+//! generation that it was given, as a real one does. The first member id that client `a` is given is
+//! `a1` (that of a static member `i1`). Times (`@3000`) are milliseconds since the start.
+//!
+//! | step | what it does |
+//! |---|---|
+//! | `a join` | JoinGroup; `v=`, `id=`, `instance=`, `session=`, `rebalance=`, `type=`, `protocols=name:metadata,..`, `topics=` |
+//! | `a sync a1=X b1=Y` | SyncGroup, for the leader with assignments; `v=`, `id=`, `gen=`, `instance=`, `type=`, `protocol=` |
+//! | `a heartbeat` | Heartbeat; `id=`, `gen=`, `instance=` |
+//! | `a leave` | LeaveGroup; `v=`; other members as `b1` or `b1[instance]` |
+//! | `a commit t-0=5:metadata` | OffsetCommit; `v=`, `id=`, `gen=`, `instance=`, `retention=`; `t@2` is a later topic of the same name |
+//! | `a fetch t-0`, `a fetch *` | OffsetFetch; `stable` |
+//! | `a forget t-0` | OffsetDelete |
+//! | `a delete g h` | DeleteGroups |
+//! | `a list`, `a describe g` | ListGroups (`states=`, `types=`), DescribeGroups (`v=`) |
+//! | `gone t` | the topic is deleted |
+//! | `wait 3000` | time passes |
+//! | `fail NOT_ENOUGH_REPLICAS` | the next append fails |
+//! | `restart`, `resign` | the coordinator starts from the log, or gives up |
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use protocol::messages::leave_group_request::MemberIdentity;
+use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
+use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use protocol::messages::*;
+use protocol::records::ConsumerProtocolSubscription;
+use protocol::{ErrorCode, Message, Str, Uuid, Writer};
+
+use super::shell::{Event, Shell};
+use crate::*;
+
+mod text;
+
+pub(super) use text::{record_text, reply_text};
+
+/// When a script begins.
+pub(super) const START_MS: i64 = 1_700_000_000_000;
+
+/// Runs a script with the default settings.
+#[track_caller]
+pub(super) fn check(script: &str) {
+    check_with(Settings::default(), script);
+}
+
+#[track_caller]
+pub(super) fn check_with(settings: Settings, script: &str) {
+    let mut play = Play::new(settings);
+    let lines: Vec<&str> = script.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let mut transcript = String::new();
+    for step in lines.chunk_by(|_, next| next.starts_with('>')) {
+        let expected: Vec<String> = step[1..].iter().map(|line| line[1..].trim().to_owned()).collect();
+        let happened = play.step(step[0]);
+        transcript += step[0];
+        transcript += "\n";
+        for event in &happened {
+            transcript += &format!("> {event}\n");
+        }
+        assert!(happened == expected, "expected {expected:#?} after:\n\n{transcript}");
+    }
+    play.finish();
+}
+
+#[derive(Default)]
+struct Client {
+    member_id: String,
+    generation_id: i32,
+    protocol_type: Option<Str>,
+    protocol_name: Option<Str>,
+}
+
+struct Play {
+    shell: Shell,
+    clients: BTreeMap<String, Client>,
+    asked: HashMap<Token, String>,
+    /// How many member ids were asked for by each client or static member.
+    uuids: HashMap<String, u128>,
+}
+
+/// The words of a step: `name=value` and others.
+struct Words<'a> {
+    options: HashMap<&'a str, &'a str>,
+    others: Vec<&'a str>,
+}
+
+const OPTIONS: [&str; 16] = [
+    "v",
+    "id",
+    "instance",
+    "session",
+    "rebalance",
+    "type",
+    "protocols",
+    "protocol",
+    "topics",
+    "gen",
+    "group",
+    "retention",
+    "states",
+    "types",
+    "stable",
+    "host",
+];
+
+impl<'a> Words<'a> {
+    fn new(words: &[&'a str]) -> Words<'a> {
+        let mut parsed = Words { options: HashMap::new(), others: Vec::new() };
+        for word in words {
+            match word.split_once('=') {
+                Some((name, value)) if OPTIONS.contains(&name) => {
+                    parsed.options.insert(name, value);
+                }
+                _ => parsed.others.push(word),
+            }
+        }
+        parsed
+    }
+
+    fn text(&self, name: &str) -> Option<Str> {
+        self.options.get(name).map(|value| Str::from(*value))
+    }
+
+    fn number<N: std::str::FromStr>(&self, name: &str, default: N) -> N {
+        self.options.get(name).map_or(default, |value| value.parse().ok().expect("a number"))
+    }
+
+    fn group(&self) -> Str {
+        self.text("group").unwrap_or_else(|| Str::from("g"))
+    }
+
+    fn list(&self, name: &str) -> Vec<Str> {
+        let value = self.options.get(name).copied().unwrap_or_default();
+        value.split(',').filter(|it| !it.is_empty()).map(Str::from).collect()
+    }
+}
+
+impl Play {
+    fn new(settings: Settings) -> Play {
+        Play {
+            shell: Shell::new(settings, START_MS),
+            clients: BTreeMap::new(),
+            asked: HashMap::new(),
+            uuids: HashMap::new(),
+        }
+    }
+
+    fn step(&mut self, step: &str) -> Vec<String> {
+        let words: Vec<&str> = step.split_whitespace().collect();
+        let other = Words::new(&words[1..]);
+        match words[0] {
+            "wait" => {
+                let events = self.shell.advance(words[1].parse().expect("milliseconds"));
+                let at =
+                    |(now_ms, event): &(i64, Event)| format!("@{} {}", now_ms - START_MS, self.event(event));
+                let texts = events.iter().map(at).collect();
+                events.iter().for_each(|(_, event)| self.learn(event));
+                texts
+            }
+            "fail" => {
+                self.shell.fail = Some(text::error_named(words[1]));
+                Vec::new()
+            }
+            "restart" => {
+                self.shell.restart();
+                Vec::new()
+            }
+            "resign" => {
+                let replies = self.shell.resign();
+                replies.iter().map(|(token, reply)| self.replied(*token, reply)).collect()
+            }
+            "gone" => {
+                let (topic, id) = topic(words[1]);
+                let output = self.shell.coordinator.topics_deleted(&[DeletedTopic { name: topic, id }]);
+                self.drive(output)
+            }
+            client => {
+                let words = Words::new(&words[2..]);
+                let verb = step.split_whitespace().nth(1).expect("a verb").to_owned();
+                self.clients
+                    .entry(client.to_owned())
+                    .or_insert_with(|| Client { generation_id: -1, ..Default::default() });
+                drop(other);
+                self.act(client, &verb, &words)
+            }
+        }
+    }
+
+    fn act(&mut self, client: &str, verb: &str, words: &Words<'_>) -> Vec<String> {
+        match verb {
+            "heartbeat" | "fetch" | "list" | "describe" => {
+                let text = self.read(client, verb, words);
+                self.shell.check_persisted();
+                return vec![format!("{client} {verb}: {text}").trim_end().to_owned()];
+            }
+            _ => {}
+        }
+        let token = self.shell.token();
+        self.asked.insert(token, format!("{client} {verb}"));
+        let now_ms = self.shell.now_ms;
+        let output = match verb {
+            "join" => {
+                let (context, request) = self.join_request(client, words);
+                self.shell.coordinator.join_group(token, &context, request, now_ms)
+            }
+            "sync" => {
+                let context = context(client, words.number("v", 5), 0);
+                let request = self.sync_request(client, words);
+                self.shell.coordinator.sync_group(token, &context, &request, now_ms)
+            }
+            "leave" => {
+                let context = context(client, words.number("v", 5), 0);
+                let request = self.leave_request(client, words);
+                self.shell.coordinator.leave_group(token, &context, request, now_ms)
+            }
+            "commit" => {
+                let context = context(client, words.number("v", 10), 0);
+                let request = self.commit_request(client, words);
+                self.shell.coordinator.offset_commit(token, &context, &request, now_ms)
+            }
+            "forget" => self.shell.coordinator.offset_delete(token, &forget_request(words)),
+            "delete" => {
+                let groups: Vec<Str> = words.others.iter().map(|group| Str::from(*group)).collect();
+                self.shell.coordinator.delete_groups(token, &groups)
+            }
+            other => panic!("no such step: {other}"),
+        };
+        self.drive(output)
+    }
+
+    fn drive(&mut self, output: Output) -> Vec<String> {
+        let events = self.shell.drive(output);
+        events.iter().for_each(|event| self.learn(event));
+        events.iter().map(|event| self.event(event)).collect()
+    }
+
+    /// Lets a client remember what its JoinGroup was answered with.
+    fn learn(&mut self, event: &Event) {
+        let Event::Replied(token, Reply::JoinGroup(response)) = event else { return };
+        let name = self.asked[token].split(' ').next().expect("a client").to_owned();
+        let client = self.clients.get_mut(&name).expect("it has asked");
+        if [ErrorCode::NONE, ErrorCode::MEMBER_ID_REQUIRED].contains(&response.error_code) {
+            client.member_id = response.member_id.to_string();
+            client.generation_id = response.generation_id;
+            client.protocol_type = response.protocol_type.clone();
+            client.protocol_name = response.protocol_name.clone();
+        }
+    }
+
+    fn event(&self, event: &Event) -> String {
+        let records =
+            |records: &[CoordinatorRecord]| records.iter().map(record_text).collect::<Vec<_>>().join("; ");
+        match event {
+            Event::Appended(appended) => format!("log: {}", records(appended)),
+            Event::NotAppended(lost) => format!("lost: {}", records(lost)),
+            Event::Replied(token, reply) => self.replied(*token, reply),
+        }
+    }
+
+    fn replied(&self, token: Token, reply: &Reply) -> String {
+        format!("{}: {}", self.asked[&token], reply_text(reply)).trim_end().to_owned()
+    }
+
+    fn member_id(&self, client: &str, words: &Words<'_>) -> Str {
+        let known = &self.clients[client].member_id;
+        words.options.get("id").map_or_else(|| Str::from(known), |id| Str::from(long(id)))
+    }
+
+    fn generation_id(&self, client: &str, words: &Words<'_>) -> i32 {
+        words.number("gen", self.clients[client].generation_id)
+    }
+
+    fn join_request(&mut self, name: &str, words: &Words<'_>) -> (RequestContext, JoinGroupRequest) {
+        let member_id = self.member_id(name, words);
+        let uuids = self.uuids.entry(words.options.get("instance").unwrap_or(&name).to_string()).or_default();
+        *uuids += u128::from(member_id.is_empty());
+        let context = context(name, words.number("v", 9), *uuids);
+        let topics = words.options.get("topics").map(|topics| subscription(topics));
+        let protocols = words.options.get("protocols").copied().unwrap_or("range:m");
+        let protocols = protocols.split(',').filter(|it| !it.is_empty()).map(|protocol| {
+            let (name, metadata) = protocol.split_once(':').unwrap_or((protocol, "m"));
+            let metadata = Bytes::copy_from_slice(metadata.as_bytes());
+            JoinGroupRequestProtocol { name: Str::from(name), metadata: topics.clone().unwrap_or(metadata) }
+        });
+        let request = JoinGroupRequest {
+            group_id: words.group(),
+            session_timeout_ms: words.number("session", 10_000),
+            rebalance_timeout_ms: words.number("rebalance", 60_000),
+            member_id,
+            group_instance_id: words.text("instance"),
+            protocol_type: words.text("type").unwrap_or_else(|| Str::from("consumer")),
+            protocols: protocols.collect(),
+            reason: None,
+        };
+        (context, request)
+    }
+
+    fn sync_request(&self, client: &str, words: &Words<'_>) -> SyncGroupRequest {
+        let known = &self.clients[client];
+        let named = |name: &str, known: &Option<Str>| match words.text(name) {
+            Some(text) => Some(text).filter(|text| *text != "null"),
+            None => known.clone(),
+        };
+        let assignments = words.others.iter().map(|assignment| {
+            let (member, assignment) = assignment.split_once('=').expect("member=assignment");
+            SyncGroupRequestAssignment {
+                member_id: Str::from(long(member)),
+                assignment: Bytes::copy_from_slice(assignment.as_bytes()),
+            }
+        });
+        SyncGroupRequest {
+            group_id: words.group(),
+            generation_id: self.generation_id(client, words),
+            member_id: self.member_id(client, words),
+            group_instance_id: words.text("instance"),
+            protocol_type: named("type", &known.protocol_type),
+            protocol_name: named("protocol", &known.protocol_name),
+            assignments: assignments.collect(),
+        }
+    }
+
+    fn leave_request(&self, client: &str, words: &Words<'_>) -> LeaveGroupRequest {
+        let member_id = self.member_id(client, words);
+        let identity = |text: &str| {
+            let (id, instance) = text.trim_end_matches(']').split_once('[').unwrap_or((text, ""));
+            MemberIdentity {
+                member_id: Str::from(long(id)),
+                group_instance_id: Some(Str::from(instance)).filter(|it| !it.is_empty()),
+                reason: None,
+            }
+        };
+        let mut members: Vec<MemberIdentity> = words.others.iter().map(|text| identity(text)).collect();
+        if members.is_empty() {
+            let group_instance_id = words.text("instance");
+            members.push(MemberIdentity { member_id: member_id.clone(), group_instance_id, reason: None });
+        }
+        LeaveGroupRequest { group_id: words.group(), member_id, members }
+    }
+
+    fn commit_request(&self, client: &str, words: &Words<'_>) -> OffsetCommitRequest {
+        let topics = words.others.iter().map(|commit| {
+            let (partition, offset) = commit.split_once('=').expect("topic-partition=offset");
+            let (name, topic_id, partition_index) = partition_of(partition);
+            let (offset, metadata) = offset.split_once(':').unwrap_or((offset, ""));
+            let partition = OffsetCommitRequestPartition {
+                partition_index,
+                committed_offset: offset.parse().expect("an offset"),
+                committed_metadata: Some(Str::from(metadata)).filter(|it| !it.is_empty()),
+                ..Default::default()
+            };
+            OffsetCommitRequestTopic { name, topic_id, partitions: vec![partition] }
+        });
+        OffsetCommitRequest {
+            group_id: words.group(),
+            generation_id_or_member_epoch: self.generation_id(client, words),
+            member_id: self.member_id(client, words),
+            group_instance_id: words.text("instance"),
+            retention_time_ms: words.number("retention", -1),
+            topics: topics.collect(),
+        }
+    }
+
+    fn read(&mut self, client: &str, verb: &str, words: &Words<'_>) -> String {
+        match verb {
+            "heartbeat" => {
+                let request = HeartbeatRequest {
+                    group_id: words.group(),
+                    generation_id: self.generation_id(client, words),
+                    member_id: self.member_id(client, words),
+                    group_instance_id: words.text("instance"),
+                };
+                let now_ms = self.shell.now_ms;
+                self.shell.coordinator.heartbeat(&request, now_ms).error_code.name().to_owned()
+            }
+            "fetch" => {
+                let all = words.others == ["*"];
+                let topics = words.others.iter().map(|text| {
+                    let (name, topic_id, partition) = partition_of(text);
+                    OffsetFetchRequestTopics { name, topic_id, partition_indexes: vec![partition] }
+                });
+                let request = OffsetFetchRequestGroup {
+                    group_id: words.group(),
+                    topics: if all { None } else { Some(topics.collect()) },
+                    ..Default::default()
+                };
+                let stable = words.options.contains_key("stable");
+                text::fetched(&self.shell.coordinator.offset_fetch(&request, stable))
+            }
+            "list" => text::listed(&self.shell.coordinator.list_groups(&ListGroupsRequest {
+                states_filter: words.list("states"),
+                types_filter: words.list("types"),
+            })),
+            _ => {
+                let group_id = Str::from(*words.others.first().unwrap_or(&"g"));
+                text::described(&self.shell.coordinator.describe_group(&group_id, words.number("v", 6)))
+            }
+        }
+    }
+
+    /// Whoever still waits is answered when the coordinator gives up.
+    fn finish(mut self) {
+        self.shell.resign();
+        assert_eq!(self.shell.waiting(), 0, "every request is answered");
+    }
+}
+
+pub(super) fn context(client: &str, api_version: i16, uuid: u128) -> RequestContext {
+    RequestContext {
+        api_version,
+        client_id: Str::from(client),
+        client_host: Str::from("/127.0.0.1"),
+        random_uuid: Uuid(uuid.to_be_bytes()),
+    }
+}
+
+fn forget_request(words: &Words<'_>) -> OffsetDeleteRequest {
+    let topics = words.others.iter().map(|text| {
+        let (name, _, partition_index) = partition_of(text);
+        OffsetDeleteRequestTopic { name, partitions: vec![OffsetDeleteRequestPartition { partition_index }] }
+    });
+    OffsetDeleteRequest { group_id: words.group(), topics: topics.collect() }
+}
+
+/// `t` and `t@2` are topics of the same name, `t@0` one whose id is not known.
+fn topic(text: &str) -> (Str, Uuid) {
+    let (name, incarnation) = text.split_once('@').unwrap_or((text, "1"));
+    (Str::from(name), Uuid(incarnation.parse::<u128>().expect("a number").to_be_bytes()))
+}
+
+fn partition_of(text: &str) -> (Str, Uuid, i32) {
+    let (name, partition) = text.rsplit_once('-').expect("topic-partition");
+    let (name, id) = topic(name);
+    (name, id, partition.parse().expect("a partition"))
+}
+
+/// A consumer's metadata.
+pub(super) fn subscription(topics: &str) -> Bytes {
+    let topics = topics.split(',').map(Str::from).collect();
+    let mut writer = Writer::new();
+    writer.i16(1);
+    let subscription = ConsumerProtocolSubscription { topics, ..Default::default() };
+    subscription.encode(&mut writer, 1).expect("it fits");
+    writer.finish().into_bytes()
+}
+
+/// The member id that `a1` stands for.
+fn long(id: &str) -> String {
+    let digits = id.trim_start_matches(|c: char| !c.is_ascii_digit());
+    match digits.parse::<u32>() {
+        Ok(number) => {
+            format!("{}-00000000-0000-0000-0000-{number:012x}", &id[..id.len() - digits.len()])
+        }
+        Err(_) => id.to_owned(),
+    }
+}

@@ -1,0 +1,229 @@
+//! A shell for the coordinator without a broker: a log in memory, a clock that is set, appends that
+//! fail when told to. After every step it checks what must always hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use protocol::{ErrorCode, Str};
+
+use crate::classic::{ClassicGroup, State};
+use crate::group::GroupType;
+use crate::offsets::Offsets;
+use crate::*;
+
+/// More turns than any single moment can need.
+const TURNS_MAX: usize = 10_000;
+
+pub(super) struct Shell {
+    pub(super) coordinator: GroupCoordinator,
+    pub(super) settings: Settings,
+    pub(super) log: Vec<CoordinatorRecord>,
+    /// What the log says, taken in record by record.
+    stored: Loading,
+    pub(super) now_ms: i64,
+    /// The error of the next append.
+    pub(super) fail: Option<ErrorCode>,
+    tokens: u64,
+    waiting: BTreeSet<Token>,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Event {
+    Appended(Vec<CoordinatorRecord>),
+    NotAppended(Vec<CoordinatorRecord>),
+    Replied(Token, Reply),
+}
+
+impl Shell {
+    pub(super) fn new(settings: Settings, now_ms: i64) -> Shell {
+        let coordinator = Loading::new(settings.clone()).loaded(now_ms);
+        Shell {
+            coordinator,
+            log: Vec::new(),
+            stored: Loading::new(settings.clone()),
+            settings,
+            now_ms,
+            fail: None,
+            tokens: 0,
+            waiting: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn token(&mut self) -> Token {
+        self.tokens += 1;
+        let token = Token(self.tokens);
+        self.waiting.insert(token);
+        token
+    }
+
+    /// Does what an output asks for, until there is nothing more to do at this moment.
+    pub(super) fn drive(&mut self, mut output: Output) -> Vec<Event> {
+        let mut events = Vec::new();
+        for _ in 0..TURNS_MAX {
+            for (token, reply) in output.replies {
+                assert!(self.waiting.remove(&token), "{token:?} is answered once");
+                events.push(Event::Replied(token, reply));
+            }
+            output = match output.append {
+                Some(append) => self.append(append, &mut events),
+                None if self.is_due() => self.coordinator.tick(self.now_ms),
+                None => {
+                    self.check_persisted();
+                    return events;
+                }
+            };
+        }
+        panic!("the coordinator does not come to rest");
+    }
+
+    fn is_due(&self) -> bool {
+        self.coordinator.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms <= self.now_ms)
+    }
+
+    fn append(&mut self, append: Append, events: &mut Vec<Event>) -> Output {
+        assert!(!append.records.is_empty(), "an append has records");
+        if let Some((token, _)) = &append.reply {
+            assert!(self.waiting.contains(token), "no reply leaves before its records are stored");
+        }
+        // Nothing may show before the records are in the log.
+        self.check_persisted();
+        if let Some(error) = self.fail.take() {
+            events.push(Event::NotAppended(append.records.clone()));
+            return self.coordinator.append_failed(append, error, self.now_ms);
+        }
+        let base_offset = self.log.len() as i64;
+        for record in &append.records {
+            let offset = self.log.len() as i64;
+            self.log.push(record.clone());
+            let replayed = self.stored.replay(StoredRecord::new(offset, record.clone()));
+            assert_eq!(replayed, Ok(Replayed::Applied));
+        }
+        events.push(Event::Appended(append.records.clone()));
+        self.coordinator.append_succeeded(append, base_offset, self.now_ms)
+    }
+
+    /// Lets time pass, and does on time what falls due.
+    pub(super) fn advance(&mut self, by_ms: i64) -> Vec<(i64, Event)> {
+        let until_ms = self.now_ms + by_ms;
+        let mut events = Vec::new();
+        while let Some(deadline_ms) = self.coordinator.next_deadline_ms().filter(|it| *it <= until_ms) {
+            self.now_ms = self.now_ms.max(deadline_ms);
+            let output = self.coordinator.tick(self.now_ms);
+            let now_ms = self.now_ms;
+            events.extend(self.drive(output).into_iter().map(|event| (now_ms, event)));
+        }
+        self.now_ms = until_ms;
+        events
+    }
+
+    /// A new coordinator from the log. Whoever waited has lost the connection.
+    pub(super) fn restart(&mut self) {
+        self.waiting.clear();
+        self.stored = self.reload();
+        self.coordinator = self.reload().loaded(self.now_ms);
+        self.check_persisted();
+    }
+
+    fn reload(&self) -> Loading {
+        let mut loading = Loading::new(self.settings.clone());
+        for (offset, record) in self.log.iter().enumerate() {
+            let replayed = loading.replay(StoredRecord::new(offset as i64, record.clone()));
+            assert_eq!(replayed, Ok(Replayed::Applied));
+        }
+        loading
+    }
+
+    pub(super) fn resign(&mut self) -> Vec<(Token, Reply)> {
+        let next = self.reload().loaded(self.now_ms);
+        let replies = std::mem::replace(&mut self.coordinator, next).resign();
+        for (token, _) in &replies {
+            assert!(self.waiting.remove(token), "{token:?} is answered once");
+        }
+        replies
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// That what is in memory as persisted is what the log says.
+    pub(super) fn check_persisted(&self) {
+        let reloaded = &self.stored.coordinator;
+        let offsets = |coordinator: &GroupCoordinator| -> BTreeMap<Str, Offsets> {
+            let with_offsets = coordinator.groups.iter().filter(|(_, group)| !group.offsets.is_empty());
+            with_offsets.map(|(id, group)| (id.clone(), group.offsets.clone())).collect()
+        };
+        assert_eq!(offsets(&self.coordinator), offsets(reloaded), "offsets are those of the log");
+        for (group_id, group) in &self.coordinator.groups {
+            let GroupType::Classic(live) = &group.of_type;
+            self.check_invariants(live);
+            match reloaded.classic_group(group_id) {
+                Some(stored) => check_stored(live, stored),
+                None => assert!(!live.stored && group.offsets.is_empty(), "{group_id}: the log has no group"),
+            }
+        }
+        for (group_id, group) in &reloaded.groups {
+            let known = self.coordinator.groups.contains_key(group_id);
+            assert!(known || group.is_vacant(), "{group_id}: the log has a group that is forgotten");
+        }
+    }
+
+    fn check_invariants(&self, group: &ClassicGroup) {
+        let parked = group.members().filter(|member| member.is_awaiting_join()).count();
+        assert_eq!(parked, group.awaiting_join());
+        for member in group.members() {
+            assert!(!group.pending_join.contains(&member.member_id), "who is a member is not awaited");
+            if let Some(instance_id) = &member.group_instance_id {
+                assert_eq!(group.static_member_id(instance_id), Some(&member.member_id));
+            }
+            let waits = [member.awaiting_join, member.awaiting_sync];
+            for parked in waits.into_iter().flatten() {
+                assert!(self.waiting.contains(&parked.token), "who is parked has not been answered");
+            }
+        }
+        match &group.leader {
+            Some(leader) => assert!(group.member(leader).is_some(), "the leader is a member"),
+            None => assert_eq!(group.members().len(), 0, "members have a leader"),
+        }
+        let members = group.members().len();
+        match group.state() {
+            State::Empty => assert_eq!(members, 0),
+            State::PreparingRebalance { .. } => {}
+            State::CompletingRebalance | State::Stable => assert_ne!(members, 0),
+        }
+    }
+}
+
+fn check_stored(live: &ClassicGroup, stored: &ClassicGroup) {
+    let of_offsets_only = live.protocol_type.is_none() && !live.stored;
+    match live.state() {
+        State::Empty if live.empty_not_stored => assert!(stored.generation_id < live.generation_id),
+        State::Empty if of_offsets_only => assert_eq!(stored.state(), State::Empty),
+        State::Empty | State::Stable => assert_eq!(summary(live), summary(stored)),
+        State::PreparingRebalance { .. } | State::CompletingRebalance => {
+            assert!(stored.generation_id <= live.generation_id);
+        }
+    }
+}
+
+type MemberSummary = (Str, Option<Str>, Str, Str, i32, i32, Bytes, Bytes);
+
+fn summary(group: &ClassicGroup) -> (&'static str, i32, Vec<Option<Str>>, Option<i64>, Vec<MemberSummary>) {
+    let member = |member: &crate::classic::Member| {
+        (
+            member.member_id.clone(),
+            member.group_instance_id.clone(),
+            member.client_id.clone(),
+            member.client_host.clone(),
+            member.rebalance_timeout_ms,
+            member.session_timeout_ms,
+            group.selected_metadata(member),
+            member.assignment.clone(),
+        )
+    };
+    let names = vec![group.protocol_type.clone(), group.protocol_name.clone(), group.leader.clone()];
+    // Only of an empty group does it matter since when.
+    let since_ms = group.state_timestamp_ms.filter(|_| group.state() == State::Empty);
+    (group.state().name(), group.generation_id, names, since_ms, group.members().map(member).collect())
+}
