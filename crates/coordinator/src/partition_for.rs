@@ -17,3 +17,6 @@ pub fn partition_for(group_id: &str, partition_count: i32) -> i32 {
 fn java_hash_code(string: &str) -> i32 {
     string.encode_utf16().fold(0, |hash: i32, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
 }
+
+#[cfg(test)]
+mod tests;

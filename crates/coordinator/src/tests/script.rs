@@ -69,6 +69,15 @@ pub(super) fn check_with(settings: Settings, script: &str) {
     play.finish();
 }
 
+/// The records that a script leads to, whatever else it does.
+pub(super) fn records_of(script: &str) -> Vec<CoordinatorRecord> {
+    let mut play = Play::new(Settings::default());
+    for step in script.lines() {
+        play.step(step);
+    }
+    play.shell.log
+}
+
 #[derive(Default)]
 struct Client {
     member_id: String,
