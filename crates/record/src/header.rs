@@ -110,6 +110,11 @@ impl Attributes {
         self.with(Self::DELETE_HORIZON, delete_horizon)
     }
 
+    /// Without the bits that mean nothing.
+    pub(crate) fn known(self) -> Attributes {
+        Attributes(self.0 & 0x7f)
+    }
+
     fn with(self, bit: i16, on: bool) -> Attributes {
         Attributes(if on { self.0 | bit } else { self.0 & !bit })
     }
@@ -152,9 +157,7 @@ impl BatchHeader {
     /// [`BatchError::Truncated`] below 61 bytes, [`BatchError::Length`] and [`BatchError::Magic`] for a header that no
     /// batch of magic 2 can have. The checksum is not verified, and no other field is looked at.
     pub fn parse(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
-        if let Some(opening) = bytes.first_chunk::<MAGIC_END>() {
-            check_opening(opening)?;
-        }
+        check_opening(bytes)?;
         let Some(bytes) = bytes.first_chunk::<BATCH_OVERHEAD>() else {
             return Err(BatchError::Truncated { have_bytes: bytes.len(), need_bytes: BATCH_OVERHEAD });
         };
@@ -235,15 +238,16 @@ impl BatchHeader {
     }
 }
 
-/// What can be told from the bytes up to the magic.
-fn check_opening(bytes: &[u8; MAGIC_END]) -> Result<(), BatchError> {
-    let length = i32::from_be_bytes(field(bytes, 8));
-    let magic = bytes[16] as i8;
+/// What can be told from the bytes up to the magic, as soon as they are there.
+fn check_opening(bytes: &[u8]) -> Result<(), BatchError> {
+    let Some(opening) = bytes.first_chunk::<LOG_OVERHEAD>() else { return Ok(()) };
+    let length = i32::from_be_bytes(field(opening, 8));
     if length < LENGTH_MIN_LEGACY {
         return Err(BatchError::Length(length));
     }
+    let Some(&[.., magic]) = bytes.first_chunk::<MAGIC_END>() else { return Ok(()) };
     if magic != 2 {
-        return Err(BatchError::Magic(magic));
+        return Err(BatchError::Magic(magic as i8));
     }
     if length < LENGTH_MIN {
         return Err(BatchError::Length(length));

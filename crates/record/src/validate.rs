@@ -13,6 +13,8 @@
 //! | transactional without a producer id; an epoch below 0 with one | `INVALID_RECORD` | stored |
 //! | a codec number above 4 | `UNSUPPORTED_COMPRESSION_TYPE` | `UNKNOWN_SERVER_ERROR` |
 //! | bytes that the codec cannot decode | `INVALID_RECORD` | `UNKNOWN_SERVER_ERROR` |
+//! | bytes behind the end of a compressed stream | `INVALID_RECORD` | stored (gzip, lz4), refused (the others) |
+//! | record lengths in a compressed batch that lie | `INVALID_RECORD` | stored, and consumers fail on it |
 
 mod walk;
 
@@ -369,7 +371,8 @@ fn stored_header(header: &BatchHeader, max_timestamp: i64, rules: &ProduceRules)
     if attributes == header.attributes && max_timestamp == header.max_timestamp {
         return *header;
     }
-    let mut stored = BatchHeader { attributes, max_timestamp, ..*header };
+    // A broker that writes the attributes leaves out those that it does not know.
+    let mut stored = BatchHeader { attributes: attributes.known(), max_timestamp, ..*header };
     let body_bytes = header.size_bytes() - BATCH_OVERHEAD;
     let (old_part, new_part) = (header.crc_of_covered_part(), stored.crc_of_covered_part());
     stored.crc = crc::replace_head(header.crc, old_part, new_part, body_bytes);

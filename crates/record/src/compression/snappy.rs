@@ -32,12 +32,8 @@ impl<'s> Decoder<'s> {
     pub(super) fn fill(&mut self, window: &mut Window, left_bytes: usize) -> Result<Progress, Fault> {
         let block = match self.stage {
             Stage::Begin if self.input.starts_with(MAGIC) => {
-                let (header, rest) =
-                    self.input.split_at_checked(FRAME_HEADER_BYTES).ok_or(Fault::Malformed)?;
-                if header[8..12] < VERSION.to_be_bytes()[..] {
-                    return Err(Fault::Malformed);
-                }
-                self.input = rest;
+                // No reader looks at the versions.
+                self.input = self.input.get(FRAME_HEADER_BYTES..).ok_or(Fault::Malformed)?;
                 self.stage = Stage::Framed;
                 return Ok(self.progress());
             }

@@ -1,0 +1,110 @@
+//! What the topic's settings say of records that can be read.
+
+use super::*;
+
+#[test]
+fn a_compacted_topic_wants_keys() {
+    let mut builder = BatchBuilder::new(Compression::None);
+    for key in [Some(&b"k"[..]), None, Some(b""), None] {
+        builder.push(NOW_MS, key, Some(b"v"), &[]);
+    }
+    let spoilt = Spoilt::of(builder);
+    spoilt.accepted(&rules());
+    let compacted = ProduceRules { compacted: true, ..rules() };
+    let errors = [1, 3].map(|batch_index| RecordError { batch_index, rejection: Rejection::NoKey });
+    let error = InvalidBatch::Rejected(errors.to_vec());
+    check(&spoilt.seal(), &compacted, INVALID_RECORD, &error);
+    assert_eq!(error.record_errors(), errors);
+    Spoilt::new().accepted(&compacted);
+}
+
+#[test]
+fn timestamps_outside_the_topics_bounds() {
+    let bounds = ProduceRules { timestamp_before_max_ms: 1000, timestamp_after_max_ms: 10, ..rules() };
+    let (earliest_ms, latest_ms) = (NOW_MS - 1000, NOW_MS + 10);
+    with_timestamps(&[earliest_ms, NO_TIMESTAMP, latest_ms]).accepted(&bounds);
+
+    let spoilt = with_timestamps(&[earliest_ms - 1, NOW_MS, latest_ms + 1, i64::MAX, 0]);
+    let error = |batch_index, timestamp_ms| RecordError {
+        batch_index,
+        rejection: Rejection::Timestamp { timestamp_ms, earliest_ms, latest_ms },
+    };
+    let errors = vec![error(0, earliest_ms - 1), error(2, latest_ms + 1), error(3, i64::MAX), error(4, 0)];
+    check(&spoilt.seal(), &bounds, INVALID_TIMESTAMP, &InvalidBatch::Rejected(errors));
+
+    // A missing key counts before the timestamp, and any timestamp decides the error.
+    let keys_too = ProduceRules { compacted: true, ..bounds };
+    let no_keys =
+        (0..5).map(|batch_index| RecordError { batch_index, rejection: Rejection::NoKey }).collect();
+    check(&spoilt.seal(), &keys_too, INVALID_RECORD, &InvalidBatch::Rejected(no_keys));
+    let mut mixed = BatchBuilder::new(Compression::None);
+    mixed.push(NOW_MS, None, None, &[]);
+    mixed.push(0, Some(b"k"), None, &[]);
+    let errors = vec![RecordError { batch_index: 0, rejection: Rejection::NoKey }, error(1, 0)];
+    check(&mixed.build(), &keys_too, INVALID_TIMESTAMP, &InvalidBatch::Rejected(errors));
+}
+
+#[test]
+fn timestamps_below_0() {
+    let spoilt = with_timestamps(&[-2, NO_TIMESTAMP, i64::MIN]);
+    let error = produce(&spoilt.seal(), &rules(), &mut Scratch::new()).unwrap_err();
+    assert_eq!(error.error_code(), INVALID_TIMESTAMP);
+    assert_eq!(error.record_errors().iter().map(|error| error.batch_index).collect::<Vec<_>>(), [0, 2]);
+}
+
+#[test]
+fn timestamps_beyond_an_i64() {
+    let unbounded =
+        ProduceRules { timestamp_before_max_ms: i64::MAX, timestamp_after_max_ms: i64::MAX, ..rules() };
+    with_timestamps(&[i64::MAX, 0]).accepted(&unbounded);
+    for (base, delta) in [(i64::MAX, 1), (i64::MIN, -1), (i64::MIN, i64::MIN), (0, i64::MIN)] {
+        let mut spoilt = with_timestamps(&[0]).with(|header| header.base_timestamp = base);
+        let mut body = vec![0];
+        varint::write_i64(&mut body, delta);
+        body.extend([0, 1, 1, 0]);
+        spoilt.records = Spoilt::of_record(&body).records;
+        let error = produce(&spoilt.seal(), &unbounded, &mut Scratch::new()).unwrap_err();
+        assert_eq!(error.error_code(), INVALID_TIMESTAMP, "{base} {delta}");
+        // A topic whose timestamps the broker sets does not care.
+        spoilt.accepted(&ProduceRules { timestamp_type: TimestampType::LogAppendTime, ..rules() });
+    }
+}
+
+#[test]
+fn the_max_timestamp_is_that_of_the_records() {
+    for (timestamps, max, at) in [
+        (&[5, 9, 9, 3][..], 9, 1),
+        (&[NO_TIMESTAMP, NO_TIMESTAMP], NO_TIMESTAMP, 0),
+        (&[NO_TIMESTAMP, 0], 0, 1),
+        (&[7], 7, 0),
+    ] {
+        for claimed in [i64::MIN, NO_TIMESTAMP, 0, 8, i64::MAX] {
+            let spoilt = with_timestamps(timestamps).with(|header| header.max_timestamp = claimed);
+            let valid = spoilt.accepted(&rules());
+            assert_eq!((valid.header.max_timestamp, valid.offset_delta_of_max_timestamp), (max, at));
+        }
+    }
+}
+
+#[test]
+fn with_log_append_time_the_broker_sets_the_timestamps() {
+    let append_time = ProduceRules { timestamp_type: TimestampType::LogAppendTime, ..rules() };
+    for timestamps in [&[5, 9, 3][..], &[NO_TIMESTAMP], &[i64::MIN, i64::MAX]] {
+        let valid = with_timestamps(timestamps).accepted(&append_time);
+        assert_eq!(valid.header.attributes.timestamp_type(), TimestampType::LogAppendTime);
+        assert_eq!((valid.header.max_timestamp, valid.offset_delta_of_max_timestamp), (NOW_MS, 0));
+        assert_eq!(valid.header.base_timestamp, timestamps[0]);
+    }
+}
+
+#[test]
+fn the_timestamp_type_is_not_for_the_producer_to_set() {
+    let spoilt = Spoilt::new().with(|header| {
+        header.attributes = header.attributes.with_timestamp_type(TimestampType::LogAppendTime);
+    });
+    let errors = (0..3).map(|batch_index| RecordError { batch_index, rejection: Rejection::TimestampType });
+    let error = InvalidBatch::Rejected(errors.collect());
+    for timestamp_type in [TimestampType::CreateTime, TimestampType::LogAppendTime] {
+        check(&spoilt.seal(), &ProduceRules { timestamp_type, ..rules() }, INVALID_TIMESTAMP, &error);
+    }
+}
