@@ -89,7 +89,8 @@ struct Client {
 struct Play {
     shell: Shell,
     clients: BTreeMap<String, Client>,
-    asked: HashMap<Token, String>,
+    /// Who asked what, and in which version.
+    asked: HashMap<Token, (String, i16)>,
     /// How many member ids were asked for by each client or static member.
     uuids: HashMap<String, u128>,
 }
@@ -212,7 +213,11 @@ impl Play {
             _ => {}
         }
         let token = self.shell.token();
-        self.asked.insert(token, format!("{client} {verb}"));
+        let latest_versions =
+            [("join", 9), ("sync", 5), ("leave", 5), ("commit", 10), ("delete", 2), ("forget", 0)];
+        let latest = latest_versions.iter().find(|(name, _)| *name == verb).expect("such a step").1;
+        let version = words.number("v", latest);
+        self.asked.insert(token, (format!("{client} {verb}"), version));
         let now_ms = self.shell.now_ms;
         let output = match verb {
             "join" => {
@@ -220,17 +225,17 @@ impl Play {
                 self.shell.coordinator.join_group(token, &context, request, now_ms)
             }
             "sync" => {
-                let context = context(client, words.number("v", 5), 0);
+                let context = context(client, version, 0);
                 let request = self.sync_request(client, words);
                 self.shell.coordinator.sync_group(token, &context, &request, now_ms)
             }
             "leave" => {
-                let context = context(client, words.number("v", 5), 0);
+                let context = context(client, version, 0);
                 let request = self.leave_request(client, words);
                 self.shell.coordinator.leave_group(token, &context, request, now_ms)
             }
             "commit" => {
-                let context = context(client, words.number("v", 10), 0);
+                let context = context(client, version, 0);
                 let request = self.commit_request(client, words);
                 self.shell.coordinator.offset_commit(token, &context, &request, now_ms)
             }
@@ -253,7 +258,7 @@ impl Play {
     /// Lets a client remember what its JoinGroup was answered with.
     fn learn(&mut self, event: &Event) {
         let Event::Replied(token, Reply::JoinGroup(response)) = event else { return };
-        let name = self.asked[token].split(' ').next().expect("a client").to_owned();
+        let name = self.asked[token].0.split(' ').next().expect("a client").to_owned();
         let client = self.clients.get_mut(&name).expect("it has asked");
         if [ErrorCode::NONE, ErrorCode::MEMBER_ID_REQUIRED].contains(&response.error_code) {
             client.member_id = response.member_id.to_string();
@@ -274,7 +279,9 @@ impl Play {
     }
 
     fn replied(&self, token: Token, reply: &Reply) -> String {
-        format!("{}: {}", self.asked[&token], reply_text(reply)).trim_end().to_owned()
+        let (asked, version) = &self.asked[&token];
+        text::assert_encodes(reply, *version);
+        format!("{asked}: {}", reply_text(reply)).trim_end().to_owned()
     }
 
     fn member_id(&self, client: &str, words: &Words<'_>) -> Str {

@@ -5,7 +5,7 @@ use protocol::messages::list_groups_response::ListedGroup;
 use protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use protocol::messages::*;
 use protocol::records::{GroupMetadataValue, OffsetCommitValue, coordinator_value};
-use protocol::{ErrorCode, Str};
+use protocol::{ErrorCode, Message, Str, Writer};
 
 use crate::records::Key;
 use crate::{CoordinatorRecord, Reply};
@@ -32,6 +32,20 @@ pub(crate) fn text_of(bytes: &[u8]) -> String {
     let names = bytes.split(|byte| !byte.is_ascii_graphic()).filter(|name| !name.is_empty());
     let names: Vec<_> = names.map(String::from_utf8_lossy).collect();
     format!("{{{}}}", names.join(","))
+}
+
+/// That a version of the protocol has room for all that a reply says.
+pub(crate) fn assert_encodes(reply: &Reply, version: i16) {
+    let mut writer = Writer::new();
+    let encoded = match reply {
+        Reply::JoinGroup(response) => response.encode(&mut writer, version),
+        Reply::SyncGroup(response) => response.encode(&mut writer, version),
+        Reply::LeaveGroup(response) => response.encode(&mut writer, version),
+        Reply::OffsetCommit(response) => response.encode(&mut writer, version),
+        Reply::OffsetDelete(response) => response.encode(&mut writer, version),
+        Reply::DeleteGroups(response) => response.encode(&mut writer, version),
+    };
+    assert_eq!(encoded, Ok(()), "{reply:?} in version {version}");
 }
 
 pub(crate) fn reply_text(reply: &Reply) -> String {
