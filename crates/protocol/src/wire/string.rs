@@ -33,11 +33,6 @@ impl Str {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The text's bytes, without copying them.
-    pub fn as_bytes_shared(&self) -> &Bytes {
-        self.0.as_bytes()
-    }
 }
 
 /// Bytes that are not UTF-8.

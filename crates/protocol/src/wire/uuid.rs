@@ -24,12 +24,6 @@ impl Uuid {
     pub fn is_zero(self) -> bool {
         self == Self::ZERO
     }
-
-    /// Whether Kafka keeps the id for itself and gives it to no topic or directory: the first hundred
-    /// numbers (`DirectoryId.java`).
-    pub fn is_reserved(self) -> bool {
-        u128::from_be_bytes(self.0) < 100
-    }
 }
 
 impl fmt::Display for Uuid {

@@ -11,7 +11,10 @@ import java.util.List;
 import java.util.TreeMap;
 import java.util.jar.JarFile;
 import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.UnsupportedVersionException;
+import org.apache.kafka.common.protocol.ApiKeys;
+import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.common.protocol.Message;
 import org.apache.kafka.common.protocol.MessageUtil;
 import org.apache.kafka.common.protocol.types.BoundField;
@@ -26,6 +29,9 @@ import org.apache.kafka.common.record.internal.MemoryRecords;
  * set; n, null wherever the version has it.
  * fields.txt: "path refused ignored": for each field that some version lacks, the versions in which
  * a value of it is refused and those in which it is dropped.
+ *
+ * apis.txt: "key name stability" and "version:header of the request:header of the response" for each version.
+ * errors.txt: "code name retriable".
  *
  * The values come from a counter that goes up by one with each value, so that whoever knows the schema can
  * make the same ones. See ../it/sample.rs.
@@ -44,11 +50,30 @@ public class Capture {
         try (PrintWriter out = new PrintWriter(args[0] + "/vectors.txt")) {
             for (var message : messages.entrySet()) vectors(message.getKey(), message.getValue(), out);
         }
+        try (PrintWriter out = new PrintWriter(args[0] + "/apis.txt")) {
+            for (ApiKeys api : ApiKeys.values()) api(api, out);
+        }
+        try (PrintWriter out = new PrintWriter(args[0] + "/errors.txt")) {
+            for (Errors error : Errors.values()) {
+                boolean retriable = error.exception() instanceof RetriableException;
+                out.println(error.code() + " " + error.name() + " " + (retriable ? "retriable" : "final"));
+            }
+        }
         try (PrintWriter out = new PrintWriter(args[0] + "/fields.txt")) {
             for (var message : messages.entrySet()) {
                 fields(message.getKey(), message.getValue(), message.getValue(), new ArrayList<>(), out);
             }
         }
+    }
+
+    static void api(ApiKeys api, PrintWriter out) {
+        out.print(api.id + " " + api.name + " " + (api.messageType.latestVersionUnstable() ? "unstable" : "stable"));
+        if (api.hasValidVersion()) {
+            for (short v = api.oldestVersion(); v <= api.latestVersion(); v++) {
+                out.print(" " + v + ":" + api.requestHeaderVersion(v) + ":" + api.responseHeaderVersion(v));
+            }
+        }
+        out.println();
     }
 
     static void collect(String jar, TreeMap<String, Class<?>> messages) throws Exception {

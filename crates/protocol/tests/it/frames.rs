@@ -10,7 +10,7 @@ use protocol::wire::Chunk;
 use protocol::{ApiKey, DecodeErrorKind, EncodeErrorKind, ErrorCode, Records, Writer};
 
 /// Splits a frame from its length.
-fn body(frame: Bytes) -> Bytes {
+fn body(frame: &Bytes) -> Bytes {
     let length = i32::from_be_bytes(frame[..LENGTH_BYTES].try_into().unwrap());
     assert_eq!(length as usize, frame.len() - LENGTH_BYTES);
     frame.slice(LENGTH_BYTES..)
@@ -21,7 +21,7 @@ fn a_request_is_read_as_it_was_written() {
     for (version, client_id) in [(8, Some("me".into())), (9, Some("".into())), (13, None)] {
         let message = MetadataRequest { topics: None, ..MetadataRequest::default() };
         let frame = frame::encode_request(77, client_id.clone(), &message, version, Writer::new()).unwrap();
-        let request = decode_request(body(frame.into_bytes())).unwrap();
+        let request = decode_request(body(&frame.into_bytes())).unwrap();
         assert_eq!(
             (ApiKey::Metadata, version, 77),
             (request.api_key, request.version, request.correlation_id)
@@ -49,7 +49,7 @@ fn a_response_of_api_versions_never_has_tags_in_its_header() {
     let message = ApiVersionsResponse { error_code: ErrorCode::UNSUPPORTED_VERSION, ..Default::default() };
     let frame = frame::encode_response(9, &message, 3, Writer::new()).unwrap().into_bytes();
     assert_eq!(&[0, 0, 0, 12, 0, 0, 0, 9, 0, 35, 1, 0, 0, 0, 0, 0][..], frame);
-    assert_eq!((9, message), decode_response(body(frame), 3).unwrap());
+    assert_eq!((9, message), decode_response(body(&frame), 3).unwrap());
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_frame_that_is_no_request_is_refused() {
 #[test]
 fn bytes_behind_a_message_are_refused() {
     let frame = frame::encode_request(1, None, &MetadataRequest::default(), 12, Writer::new()).unwrap();
-    let mut bytes = BytesMut::from(&body(frame.into_bytes())[..]);
+    let mut bytes = BytesMut::from(&body(&frame.into_bytes())[..]);
     bytes.put_u8(0);
     let error = decode_request(bytes.freeze()).unwrap().decode::<MetadataRequest>().unwrap_err();
     assert_eq!(DecodeErrorKind::TrailingBytes, error.kind);
@@ -131,7 +131,7 @@ fn records_from_elsewhere_have_their_place_and_their_length() {
         }
         assert_eq!(None, places.next());
         assert_eq!(expected, sent, "version {version}");
-        let (_, again) = decode_response::<FetchResponse>(body(expected), version).unwrap();
+        let (_, again) = decode_response::<FetchResponse>(body(&expected), version).unwrap();
         assert_eq!(in_memory, again);
     }
 }
@@ -139,7 +139,7 @@ fn records_from_elsewhere_have_their_place_and_their_length() {
 #[test]
 fn received_records_are_a_slice_of_the_frame() {
     let response = fetched(&[Records::Bytes(Bytes::from(vec![1; 5000]))]);
-    let frame = body(frame::encode_response(1, &response, 12, Writer::new()).unwrap().into_bytes());
+    let frame = body(&frame::encode_response(1, &response, 12, Writer::new()).unwrap().into_bytes());
     let (_, response) = decode_response::<FetchResponse>(frame.clone(), 12).unwrap();
     let records = response.responses[0].partitions[0].records.as_bytes().unwrap();
     assert!(frame.as_ptr_range().contains(&records.as_ptr()));

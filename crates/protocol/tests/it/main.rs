@@ -9,3 +9,4 @@ mod large;
 mod malformed;
 mod round_trip;
 mod sample;
+mod values;

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use protocol::{ApiKey, Message};
+use protocol::Message;
 
 use crate::sample::{Sample, Source, decoded, encoded};
 
@@ -46,33 +46,4 @@ fn other_versions_are_refused() {
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(check::<protocol::$group::$name>();)* };
     }
     protocol::every_message!(check_all);
-}
-
-#[test]
-fn the_table_of_apis_agrees_with_the_messages() {
-    assert_eq!(93, ApiKey::all().count());
-    for (place, key) in ApiKey::all().enumerate() {
-        assert_eq!(place, key.as_i16() as usize);
-        assert_eq!(Some(key), ApiKey::from_i16(key.as_i16()));
-    }
-    assert_eq!([None, None], [ApiKey::from_i16(-1), ApiKey::from_i16(93)]);
-    let removed: Vec<&str> =
-        ApiKey::all().filter(|key| key.versions().is_empty()).map(ApiKey::name).collect();
-    assert_eq!(vec!["LeaderAndIsr", "StopReplica", "UpdateMetadata", "ControlledShutdown"], removed);
-    let unstable: Vec<ApiKey> = ApiKey::all().filter(|key| key.latest_version_unstable()).collect();
-    assert_eq!(vec![ApiKey::InitProducerId], unstable);
-    assert_eq!(3..=13, ApiKey::Produce.versions());
-    assert_eq!(
-        (1, 2),
-        (ApiKey::Produce.request_header_version(8), ApiKey::Produce.request_header_version(9))
-    );
-    assert_eq!(
-        (0, 1),
-        (ApiKey::Produce.response_header_version(8), ApiKey::Produce.response_header_version(9))
-    );
-    assert_eq!(
-        (2, 0),
-        (ApiKey::ApiVersions.request_header_version(4), ApiKey::ApiVersions.response_header_version(4))
-    );
-    assert_eq!(1, ApiKey::SaslHandshake.request_header_version(1));
 }
