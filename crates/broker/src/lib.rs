@@ -1,1 +1,29 @@
-//! The `broker` crate.
+//! The broker: everything between a socket and a log.
+//!
+//! A request goes `connection` (frame, header, order) → `dispatch` (the table of APIs) → `api/…`
+//! → `partition` → `storage`. What a request decides about groups or the cluster is decided in the
+//! `coordinator` and `metadata` crates, which do no IO; this crate carries it out.
+
+mod api;
+mod append;
+mod apply;
+mod broker;
+mod call;
+mod cluster;
+mod connection;
+mod dispatch;
+mod fetch;
+mod fetch_session;
+mod groups;
+mod limits;
+mod listener;
+mod logs;
+mod maintenance;
+mod partition;
+mod producer_ids;
+mod reply;
+mod start;
+mod topics;
+
+pub use dispatch::{APIS, Api};
+pub use start::{Running, StartError, start};

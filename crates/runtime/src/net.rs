@@ -1,7 +1,11 @@
 //! Sockets.
 #![allow(clippy::disallowed_methods, reason = "this module is the seam")]
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
+
+use rustix::net::{SendAncillaryBuffer, SendFlags};
+use tokio::io::Interest;
 
 pub use tokio::net::{TcpListener, TcpStream};
 
@@ -21,4 +25,37 @@ pub async fn connect(address: &str) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// Writes what the socket takes of `parts` now, in one system call.
+///
+/// `more` says that something follows at once (a file by [`try_send_file`]), so that the kernel
+/// fills a packet rather than send a short one.
+///
+/// # Errors
+/// `WouldBlock` where the socket takes nothing now; whatever else ends the connection.
+pub fn try_send(stream: &TcpStream, parts: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
+    let flags = if more { SendFlags::MORE | SendFlags::NOSIGNAL } else { SendFlags::NOSIGNAL };
+    stream.try_io(Interest::WRITABLE, || {
+        Ok(rustix::net::sendmsg(stream, parts, &mut SendAncillaryBuffer::default(), flags)?)
+    })
+}
+
+/// Sends up to `len` bytes of `file` from `position` on, from the page cache to the socket, and
+/// moves `position` past what was sent.
+///
+/// # Errors
+/// `WouldBlock` where the socket takes nothing now; whatever else ends the connection.
+pub fn try_send_file(
+    stream: &TcpStream,
+    file: BorrowedFd<'_>,
+    position: &mut u64,
+    len: usize,
+) -> io::Result<usize> {
+    stream.try_io(Interest::WRITABLE, || Ok(rustix::fs::sendfile(stream, file, Some(position), len)?))
+}
+
+/// The name that this machine has for itself.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

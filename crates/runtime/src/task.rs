@@ -34,3 +34,11 @@ where
 {
     std::thread::Builder::new().name(name.to_owned()).spawn(work)
 }
+
+/// Runs `work`, which may block on a disk, right here; other tasks of this thread move elsewhere.
+///
+/// # Panics
+/// Outside the multi-threaded runtime.
+pub fn block_in_place<R>(work: impl FnOnce() -> R) -> R {
+    tokio::task::block_in_place(work)
+}

@@ -1,0 +1,100 @@
+//! ApiVersions (18), versions 0-4.
+//!
+//! 0 lists the APIs; 1 adds the throttle time; 3 the client's software name and version, and the
+//! features of the cluster (KIP-511, KIP-584); 4 features whose lowest level is 0 (KAFKA-17492).
+//! The response header is version 0 whatever the request's is: a client reads it before it knows
+//! what the broker speaks.
+
+use protocol::messages::ApiVersionsRequest;
+use protocol::messages::api_versions_response::{
+    ApiVersion, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
+};
+use protocol::{ApiKey, ErrorCode};
+
+use crate::call::{Call, Responder};
+use crate::dispatch::APIS;
+use crate::reply::Reply;
+
+/// From here on a client names its software.
+const CLIENT_SOFTWARE_SINCE: i16 = 3;
+/// Up to here a feature whose lowest level is 0 cannot be told: old clients refuse it.
+const NO_LEVEL_ZERO_UNTIL: i16 = 3;
+
+pub(crate) fn handle(call: Call<'_>, request: ApiVersionsRequest) -> Reply {
+    let version = call.version();
+    let named =
+        is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
+    if version >= CLIENT_SOFTWARE_SINCE && !named {
+        return call.reply(&ApiVersionsResponse {
+            error_code: ErrorCode::INVALID_REQUEST,
+            ..ApiVersionsResponse::default()
+        });
+    }
+    let image = call.broker.image();
+    let supported = metadata::features::SUPPORTED
+        .iter()
+        .filter(|feature| version > NO_LEVEL_ZERO_UNTIL || *feature.levels.start() > 0);
+    let supported_features = supported.map(|feature| SupportedFeatureKey {
+        name: feature.name.into(),
+        min_version: *feature.levels.start(),
+        max_version: *feature.levels.end(),
+    });
+    let finalized_features = image.features().map(|(name, level)| FinalizedFeatureKey {
+        name: name.clone(),
+        max_version_level: level,
+        min_version_level: level,
+    });
+    call.reply(&ApiVersionsResponse {
+        api_keys: APIS.iter().map(|api| range(api.key, *api.versions.start(), *api.versions.end())).collect(),
+        supported_features: supported_features.collect(),
+        finalized_features: finalized_features.collect(),
+        finalized_features_epoch: image.offset(),
+        ..ApiVersionsResponse::default()
+    })
+}
+
+/// The answer to a version that is not served: version 0, so that any client can read it, with
+/// the one range that the client needs to ask again (KIP-511).
+pub(crate) fn unsupported_version(correlation_id: i32) -> Reply {
+    let responder = Responder { version: 0, correlation_id };
+    let versions = APIS.iter().find(|api| api.key == ApiKey::ApiVersions).map(|api| api.versions.clone());
+    let versions = versions.expect("ApiVersions is in its own table");
+    Reply::Now(responder.frame(&ApiVersionsResponse {
+        error_code: ErrorCode::UNSUPPORTED_VERSION,
+        api_keys: vec![range(ApiKey::ApiVersions, *versions.start(), *versions.end())],
+        ..ApiVersionsResponse::default()
+    }))
+}
+
+fn range(key: ApiKey, min_version: i16, max_version: i16) -> ApiVersion {
+    // librdkafka up to 2.11 takes "Produce 0" for the sign that a broker knows compression, and
+    // sends uncompressed without a word where it is missing. Kafka advertises it too, and refuses
+    // the version itself (KAFKA-18659).
+    let min_version = if key == ApiKey::Produce { 0 } else { min_version };
+    ApiVersion { api_key: key.as_i16(), min_version, max_version }
+}
+
+/// Letters and digits, with `-` and `.` inside: what a name may be before it reaches a log or a
+/// metric.
+fn is_software_name(name: &str) -> bool {
+    let alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = name.as_bytes();
+    alphanumeric(bytes.first())
+        && alphanumeric(bytes.last())
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_software_name;
+
+    #[test]
+    fn software_names_are_what_kafka_takes_for_one() {
+        for good in ["a", "apache-kafka-java", "4.3.1", "a--b..c"] {
+            assert!(is_software_name(good), "{good}");
+        }
+        for bad in ["", "-a", "a-", ".a", "a b", "a\n", "é", "a_b"] {
+            assert!(!is_software_name(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! CreateTopics (19), versions 2-7.
+//!
+//! 4 takes the defaults for partitions and replication (KIP-464); 5 answers with the topic's
+//! configuration (KIP-525); 7 with its id.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::messages::create_topics_request::CreateTopicsRequest;
+use protocol::messages::create_topics_response::{CreatableTopicResult, CreateTopicsResponse};
+use protocol::{ErrorCode, Uuid};
+use runtime::random;
+
+use crate::call::Call;
+use crate::reply::Reply;
+
+pub(crate) fn handle(call: Call<'_>, request: CreateTopicsRequest) -> Reply {
+    let (broker, responder) = (Arc::clone(call.broker), call.responder);
+    Reply::later(async move {
+        let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+        let decided = broker
+            .decide(timeout, |controller, image| {
+                controller.create_topics(image, &request, || Uuid(random::uuid_bytes()))
+            })
+            .await;
+        responder.frame(&decided.unwrap_or_else(|error| failed(&request, error)))
+    })
+}
+
+fn failed(request: &CreateTopicsRequest, error_code: ErrorCode) -> CreateTopicsResponse {
+    let topics = request.topics.iter().map(|topic| CreatableTopicResult {
+        name: topic.name.clone(),
+        error_code,
+        ..CreatableTopicResult::default()
+    });
+    CreateTopicsResponse { topics: topics.collect(), ..CreateTopicsResponse::default() }
+}

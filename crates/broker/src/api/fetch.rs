@@ -1,0 +1,88 @@
+//! Fetch (1), versions 4-18.
+//!
+//! 4 brings isolation levels; 5 the log start offset; 7 sessions (KIP-227); 9 the leader epoch of
+//! the client (KIP-320); 11 the rack (KIP-392); 12 flexible, and the epoch of what was fetched
+//! last (KIP-595); 13 names topics by id (KIP-516); 15 moves the replica id (KIP-903); 16 tells
+//! where the new leader is (KIP-951); 17 the directory of a follower; 18 its high watermark.
+//!
+//! A fetch that finds less than `min_bytes` parks until an append brings enough or `max_wait_ms`
+//! is over. Nothing polls: the append wakes it.
+
+use protocol::messages::FetchResponse;
+use protocol::messages::fetch_request::{FetchRequest, FetchTopic, ForgottenTopic};
+use protocol::{Str, Uuid};
+use runtime::clock;
+
+use crate::call::Call;
+use crate::fetch::{self, Fetch};
+use crate::fetch_session::{FetchTarget, SessionClaim};
+use crate::partition::Isolation;
+use crate::reply::Reply;
+
+/// Sessions exist from here on.
+const SESSIONS_SINCE: i16 = 7;
+/// Topics are named by id from here on.
+const TOPIC_IDS_SINCE: i16 = 13;
+/// The replica id moved into the replica state here.
+const REPLICA_STATE_SINCE: i16 = 15;
+/// The epoch of a request that wants no session.
+const NO_SESSION_EPOCH: i32 = -1;
+
+pub(crate) fn handle(call: Call<'_>, request: FetchRequest) -> Reply {
+    let version = call.version();
+    let claim = SessionClaim {
+        session_id: request.session_id,
+        epoch: if version >= SESSIONS_SINCE { request.session_epoch } else { NO_SESSION_EPOCH },
+        by_topic_id: version >= TOPIC_IDS_SINCE,
+    };
+    let replica_id =
+        if version >= REPLICA_STATE_SINCE { request.replica_state.replica_id } else { request.replica_id };
+    let named = request.topics.into_iter().flat_map(targets).collect();
+    let forgotten: Vec<FetchTarget> =
+        request.forgotten_topics_data.into_iter().flat_map(forgotten_targets).collect();
+    let begun = call.broker.fetch_sessions().begin(claim, named, &forgotten, clock::now_ms());
+    let (context, targets) = match begun {
+        Ok(begun) => begun,
+        Err(error_code) => return call.reply(&FetchResponse { error_code, ..FetchResponse::default() }),
+    };
+    let max_bytes = request.max_bytes.clamp(0, call.broker.config().fetch_max_bytes);
+    fetch::begin(
+        call.broker,
+        call.responder,
+        Fetch {
+            context,
+            targets,
+            replica_id,
+            isolation: Isolation::of(request.isolation_level),
+            max_bytes: usize::try_from(max_bytes).unwrap_or(0),
+            min_bytes: usize::try_from(request.min_bytes.min(max_bytes)).unwrap_or(0),
+            max_wait_ms: u64::try_from(request.max_wait_ms).unwrap_or(0),
+        },
+    )
+}
+
+fn targets(topic: FetchTopic) -> impl Iterator<Item = FetchTarget> {
+    let (name, topic_id) = (topic.topic, topic.topic_id);
+    topic.partitions.into_iter().map(move |partition| FetchTarget {
+        topic: name.clone(),
+        topic_id,
+        partition: partition.partition,
+        fetch_offset: partition.fetch_offset,
+        partition_max_bytes: partition.partition_max_bytes,
+        current_leader_epoch: partition.current_leader_epoch,
+        last_fetched_epoch: partition.last_fetched_epoch,
+    })
+}
+
+fn forgotten_targets(topic: ForgottenTopic) -> impl Iterator<Item = FetchTarget> {
+    let (name, topic_id): (Str, Uuid) = (topic.topic, topic.topic_id);
+    topic.partitions.into_iter().map(move |partition| FetchTarget {
+        topic: name.clone(),
+        topic_id,
+        partition,
+        fetch_offset: 0,
+        partition_max_bytes: 0,
+        current_leader_epoch: -1,
+        last_fetched_epoch: -1,
+    })
+}

@@ -1,0 +1,95 @@
+//! FindCoordinator (10), versions 0-6.
+//!
+//! 1 brings the kind of key; 4 several keys in one request (KIP-699); 5 an error for transactions
+//! (KIP-890); 6 share groups (KIP-932).
+//!
+//! Where Kafka answers a first question with COORDINATOR_NOT_AVAILABLE while it creates
+//! `__consumer_offsets`, Milena creates it and answers.
+
+use std::sync::Arc;
+
+use metadata::Image;
+use protocol::messages::find_coordinator_request::FindCoordinatorRequest;
+use protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
+use protocol::{ErrorCode, Str};
+
+use crate::broker::Broker;
+use crate::call::Call;
+use crate::cluster;
+use crate::groups::OFFSETS_TOPIC;
+use crate::reply::Reply;
+
+/// Several keys per request from here on.
+const KEYS_SINCE: i16 = 4;
+/// The kind of key that names a consumer group.
+const GROUP: i8 = 0;
+/// The kind of key that names a transactional id.
+const TRANSACTION: i8 = 1;
+
+pub(crate) fn handle(call: Call<'_>, request: FindCoordinatorRequest) -> Reply {
+    let version = call.version();
+    let keys = if version >= KEYS_SINCE { request.coordinator_keys } else { vec![request.key] };
+    let listener = call.broker.listener_name(call.peer.listener).clone();
+    let key_type = request.key_type;
+    let answer = move |broker: &Broker, image: &Image| {
+        let coordinators = keys.iter().map(|key| coordinator(broker, image, &listener, key_type, key));
+        respond(version, coordinators.collect())
+    };
+    let image = call.broker.image();
+    if key_type != GROUP || image.topic(OFFSETS_TOPIC).is_some() {
+        return call.reply(&answer(call.broker, &image));
+    }
+    let (broker, responder) = (Arc::clone(call.broker), call.responder);
+    Reply::later(async move {
+        // Where it cannot be created, the answer is that there is no coordinator yet.
+        broker.create_offsets_topic().await;
+        responder.frame(&answer(&broker, &broker.image()))
+    })
+}
+
+fn coordinator(broker: &Broker, image: &Image, listener: &str, key_type: i8, key: &Str) -> Coordinator {
+    let found = match key_type {
+        GROUP => {
+            let partition = broker.groups().partition_for(key);
+            let leader = image.partition(OFFSETS_TOPIC, partition).map(|partition| partition.leader);
+            let node = leader.and_then(|leader| cluster::node(image, leader, listener));
+            node.ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)
+        }
+        // Transactions are not served, so there is nobody to find.
+        TRANSACTION => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        _ => Err(ErrorCode::INVALID_REQUEST),
+    };
+    match found {
+        Ok(node) => Coordinator {
+            key: key.clone(),
+            node_id: node.id,
+            host: node.host,
+            port: node.port,
+            error_code: ErrorCode::NONE,
+            error_message: None,
+        },
+        Err(error_code) => Coordinator {
+            key: key.clone(),
+            node_id: -1,
+            host: Str::default(),
+            port: -1,
+            error_code,
+            error_message: Some(error_code.message().into()),
+        },
+    }
+}
+
+fn respond(version: i16, mut coordinators: Vec<Coordinator>) -> FindCoordinatorResponse {
+    if version >= KEYS_SINCE {
+        return FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() };
+    }
+    let only = coordinators.pop().expect("an old request has one key");
+    FindCoordinatorResponse {
+        error_code: only.error_code,
+        error_message: only.error_message,
+        node_id: only.node_id,
+        host: only.host,
+        port: only.port,
+        ..FindCoordinatorResponse::default()
+    }
+}

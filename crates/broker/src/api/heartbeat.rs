@@ -1,0 +1,27 @@
+//! Heartbeat (12), versions 0-4: a member says that it lives, and hears whether to join again.
+//!
+//! 3 brings static members (KIP-345).
+
+use protocol::ErrorCode;
+use protocol::messages::{HeartbeatRequest, HeartbeatResponse};
+
+use crate::call::Call;
+use crate::groups::reply_behind;
+use crate::reply::Reply;
+
+pub(crate) fn handle(call: Call<'_>, request: HeartbeatRequest) -> Reply {
+    let looked = call
+        .broker
+        .groups()
+        .look(&request.group_id, |coordinator, now_ms| coordinator.heartbeat(&request, now_ms));
+    match looked {
+        Ok((response, barrier)) => reply_behind(&call, vec![barrier], response, failed),
+        // While its coordinator loads, a member need not do anything.
+        Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) => call.reply(&failed(ErrorCode::NONE)),
+        Err(error_code) => call.reply(&failed(error_code)),
+    }
+}
+
+fn failed(error_code: ErrorCode) -> HeartbeatResponse {
+    HeartbeatResponse { error_code, ..HeartbeatResponse::default() }
+}

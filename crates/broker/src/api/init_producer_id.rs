@@ -1,0 +1,40 @@
+//! InitProducerId (22), versions 0-5: an identity for an idempotent producer (KIP-98).
+//!
+//! 3 lets a producer say which identity it has (KIP-360); 4 tells fencing apart (KIP-588); 5 is
+//! for transactions of version 2 (KIP-890).
+//!
+//! Transactions are not served, so a request with a transactional id finds no coordinator.
+
+use std::sync::Arc;
+
+use protocol::ErrorCode;
+use protocol::messages::init_producer_id_request::InitProducerIdRequest;
+use protocol::messages::init_producer_id_response::InitProducerIdResponse;
+
+use crate::call::Call;
+use crate::reply::Reply;
+
+pub(crate) fn handle(call: Call<'_>, request: InitProducerIdRequest) -> Reply {
+    let none =
+        InitProducerIdResponse { producer_id: -1, producer_epoch: -1, ..InitProducerIdResponse::default() };
+    let invalid = match &request.transactional_id {
+        Some(id) if id.is_empty() => Some(ErrorCode::INVALID_REQUEST),
+        Some(_) => Some(ErrorCode::NOT_COORDINATOR),
+        // An id and an epoch name an identity together or not at all.
+        None if (request.producer_id < 0) != (request.producer_epoch < 0) => Some(ErrorCode::INVALID_REQUEST),
+        None => None,
+    };
+    if let Some(error_code) = invalid {
+        return call.reply(&InitProducerIdResponse { error_code, ..none });
+    }
+    if let Some(producer_id) = call.broker.producer_ids().take() {
+        return call.reply(&InitProducerIdResponse { producer_id, producer_epoch: 0, ..none });
+    }
+    let (broker, responder) = (Arc::clone(call.broker), call.responder);
+    Reply::later(async move {
+        responder.frame(&match broker.next_producer_id().await {
+            Ok(producer_id) => InitProducerIdResponse { producer_id, producer_epoch: 0, ..none },
+            Err(error_code) => InitProducerIdResponse { error_code, ..none },
+        })
+    })
+}

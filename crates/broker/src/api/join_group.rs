@@ -1,0 +1,46 @@
+//! JoinGroup (11), versions 0-9: a member enters a group, or comes back for a rebalance.
+//!
+//! 1 brings the rebalance timeout; 4 member ids that must be asked for first (KIP-394); 5 static
+//! members (KIP-345); 7 the protocol type; 8 the reason; 9 members that need no assignment
+//! (KIP-814).
+
+use coordinator::Reply as CoordinatorReply;
+use protocol::messages::{JoinGroupRequest, JoinGroupResponse};
+use protocol::{ErrorCode, Str};
+
+use crate::call::Call;
+use crate::groups::request_context;
+use crate::reply::Reply;
+
+pub(crate) fn handle(call: Call<'_>, request: JoinGroupRequest) -> Reply {
+    let context = request_context(&call);
+    let (group_id, member_id) = (request.group_id.clone(), request.member_id.clone());
+    let version = call.version();
+    let failed = move |error_code| failed(version, member_id, error_code);
+    let asked = call.broker.groups().ask(&group_id, |coordinator, token, now_ms| {
+        coordinator.join_group(token, &context, request, now_ms)
+    });
+    match asked {
+        Err(error_code) => call.reply(&failed(error_code)),
+        Ok(pending) => pending.answer(
+            &call,
+            |reply| match reply {
+                CoordinatorReply::JoinGroup(response) => response,
+                other => unreachable!("a join is answered by {other:?}"),
+            },
+            failed,
+        ),
+    }
+}
+
+fn failed(version: i16, member_id: Str, error_code: ErrorCode) -> JoinGroupResponse {
+    // The protocol's name may be null from version 7 on.
+    let protocol_name = if version >= 7 { None } else { Some(Str::default()) };
+    JoinGroupResponse {
+        error_code,
+        member_id,
+        generation_id: -1,
+        protocol_name,
+        ..JoinGroupResponse::default()
+    }
+}

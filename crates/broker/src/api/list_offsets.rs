@@ -1,0 +1,51 @@
+//! ListOffsets (2), versions 1-11.
+//!
+//! 1 gives one offset for a time; 2 brings isolation levels; 4 leader epochs; 7 the offset of the
+//! greatest timestamp (KIP-734); 8 to 11 offsets of tiered storage (KIP-405, KIP-1005, KIP-1023).
+
+use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
+use protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
+};
+use protocol::{ErrorCode, Str};
+
+use crate::call::Call;
+use crate::partition::{Isolation, OffsetSpec};
+use crate::reply::Reply;
+
+/// Timestamp and offset where there is none.
+const NOWHERE: i64 = -1;
+
+pub(crate) fn handle(call: Call<'_>, request: ListOffsetsRequest) -> Reply {
+    let isolation = Isolation::of(request.isolation_level);
+    let version = call.version();
+    let topics = request.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.iter();
+        let partitions = partitions.map(|partition| find(&call, &topic.name, partition, isolation, version));
+        ListOffsetsTopicResponse { partitions: partitions.collect(), name: topic.name }
+    });
+    call.reply(&ListOffsetsResponse { topics: topics.collect(), ..ListOffsetsResponse::default() })
+}
+
+fn find(
+    call: &Call<'_>,
+    topic: &Str,
+    partition: &ListOffsetsPartition,
+    isolation: Isolation,
+    version: i16,
+) -> ListOffsetsPartitionResponse {
+    let index = partition.partition_index;
+    let table = call.broker.topics().table();
+    let found = table.partition(topic, index).and_then(|log| {
+        let spec = OffsetSpec::of(partition.timestamp, version).ok_or(ErrorCode::UNSUPPORTED_VERSION)?;
+        log.check_leader_epoch(partition.current_leader_epoch)?;
+        log.find_offset(spec, isolation)
+    });
+    let (error_code, found) = match found {
+        Ok(found) => (ErrorCode::NONE, found),
+        Err(error) => (error, None),
+    };
+    let (timestamp, offset, leader_epoch) =
+        found.map_or((NOWHERE, NOWHERE, -1), |found| (found.timestamp_ms, found.offset, found.leader_epoch));
+    ListOffsetsPartitionResponse { partition_index: index, error_code, timestamp, offset, leader_epoch }
+}

@@ -1,0 +1,211 @@
+//! Metadata (3), versions 0-13.
+//!
+//! 1 brings the controller, racks and internal topics; 4 lets the client forbid auto-creation; 5
+//! offline replicas; 7 leader epochs; 8 authorized operations; 9 flexible; 10 topic ids; 12 asks
+//! by topic id; 13 an error for the whole response (KIP-1102).
+//!
+//! Versions 0-3 stay: kafka-python and aiokafka still send them (KAFKA-18648).
+//!
+//! Where Kafka answers a first question for a topic that it is about to create with
+//! UNKNOWN_TOPIC_OR_PARTITION, so that the client asks again, Milena creates it and answers.
+
+use std::sync::Arc;
+
+use metadata::controller::{check_topic_name, is_internal_topic};
+use metadata::{Image, Partition, Topic};
+use protocol::messages::metadata_request::MetadataRequest;
+use protocol::messages::metadata_response::{
+    MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use protocol::{ErrorCode, Str, Uuid};
+
+use crate::broker::Broker;
+use crate::call::Call;
+use crate::cluster::{self, CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS};
+use crate::reply::Reply;
+
+/// Up to here no topics and all topics are asked for by an empty list.
+const EMPTY_MEANS_ALL_UNTIL: i16 = 0;
+/// Topics may be asked for by id from here on.
+const TOPIC_IDS_SINCE: i16 = 12;
+
+/// What a request asks about.
+enum Asked {
+    All,
+    Some(Vec<Wanted>),
+}
+
+enum Wanted {
+    Name(Str),
+    Id(Uuid),
+}
+
+pub(crate) fn handle(call: Call<'_>, request: MetadataRequest) -> Reply {
+    let version = call.version();
+    let Some(asked) = asked(&request, version) else {
+        return refuse(&call, &request);
+    };
+    let question = Question {
+        listener: call.broker.listener_name(call.peer.listener).clone(),
+        topic_operations: if request.include_topic_authorized_operations {
+            TOPIC_OPERATIONS
+        } else {
+            OPERATIONS_NOT_ASKED
+        },
+        cluster_operations: if request.include_cluster_authorized_operations {
+            CLUSTER_OPERATIONS
+        } else {
+            OPERATIONS_NOT_ASKED
+        },
+        asked,
+    };
+    let image = call.broker.image();
+    let missing = question.missing(&image);
+    let create = request.allow_auto_topic_creation && call.broker.config().auto_create_topics_enable;
+    if missing.is_empty() || !create {
+        return call.reply(&question.answer(call.broker, &image, &[]));
+    }
+    let (broker, responder) = (Arc::clone(call.broker), call.responder);
+    Reply::later(async move {
+        let failed = broker.auto_create_topics(missing).await;
+        responder.frame(&question.answer(&broker, &broker.image(), &failed))
+    })
+}
+
+/// What is asked for; none where a topic has neither name nor id.
+fn asked(request: &MetadataRequest, version: i16) -> Option<Asked> {
+    let Some(topics) = &request.topics else { return Some(Asked::All) };
+    if topics.is_empty() && version <= EMPTY_MEANS_ALL_UNTIL {
+        return Some(Asked::All);
+    }
+    let wanted = topics.iter().map(|topic| {
+        if topic.topic_id != Uuid::ZERO {
+            // Ids are in the format before they have a meaning: KAFKA-10774.
+            return (version >= TOPIC_IDS_SINCE).then_some(Wanted::Id(topic.topic_id));
+        }
+        topic.name.clone().map(Wanted::Name)
+    });
+    wanted.collect::<Option<Vec<_>>>().map(Asked::Some)
+}
+
+/// What stays of a request while its topics are created.
+struct Question {
+    listener: Str,
+    topic_operations: i32,
+    cluster_operations: i32,
+    asked: Asked,
+}
+
+impl Question {
+    /// The names that are asked for and that no topic has.
+    fn missing(&self, image: &Image) -> Vec<Str> {
+        let Asked::Some(wanted) = &self.asked else { return Vec::new() };
+        let names = wanted.iter().filter_map(|wanted| match wanted {
+            Wanted::Name(name) => Some(name),
+            Wanted::Id(_) => None,
+        });
+        names.filter(|name| image.topic(name).is_none()).cloned().collect()
+    }
+
+    fn answer(&self, broker: &Broker, image: &Image, failed: &[(Str, ErrorCode)]) -> MetadataResponse {
+        let topics = match &self.asked {
+            Asked::All => image.topics().iter().map(|topic| self.describe(image, topic)).collect(),
+            Asked::Some(wanted) => {
+                wanted.iter().map(|wanted| self.describe_wanted(image, wanted, failed)).collect()
+            }
+        };
+        let nodes = cluster::live_nodes(image, &self.listener).into_iter();
+        let brokers = nodes.map(|node| MetadataResponseBroker {
+            node_id: node.id,
+            host: node.host,
+            port: node.port,
+            rack: node.rack,
+        });
+        MetadataResponse {
+            brokers: brokers.collect(),
+            cluster_id: Some(broker.cluster_id().clone()),
+            controller_id: broker.controller_id(),
+            topics,
+            cluster_authorized_operations: self.cluster_operations,
+            ..MetadataResponse::default()
+        }
+    }
+
+    fn describe_wanted(
+        &self,
+        image: &Image,
+        wanted: &Wanted,
+        failed: &[(Str, ErrorCode)],
+    ) -> MetadataResponseTopic {
+        match wanted {
+            Wanted::Name(name) => match image.topic(name) {
+                Some(topic) => self.describe(image, topic),
+                None => {
+                    let known = failed.iter().find(|(failed, _)| failed == name).map(|(_, error)| *error);
+                    self.unknown(Some(name.clone()), Uuid::ZERO, known.unwrap_or_else(|| name_error(name)))
+                }
+            },
+            Wanted::Id(id) => match image.topic_by_id(*id) {
+                Some(topic) => self.describe(image, topic),
+                None => self.unknown(None, *id, ErrorCode::UNKNOWN_TOPIC_ID),
+            },
+        }
+    }
+
+    fn unknown(&self, name: Option<Str>, topic_id: Uuid, error_code: ErrorCode) -> MetadataResponseTopic {
+        let is_internal = name.as_deref().is_some_and(is_internal_topic);
+        MetadataResponseTopic { error_code, name, topic_id, is_internal, ..MetadataResponseTopic::default() }
+    }
+
+    fn describe(&self, image: &Image, topic: &Topic) -> MetadataResponseTopic {
+        let partitions = topic.partitions.iter().enumerate();
+        MetadataResponseTopic {
+            error_code: ErrorCode::NONE,
+            name: Some(topic.name.clone()),
+            topic_id: topic.id,
+            is_internal: is_internal_topic(&topic.name),
+            partitions: partitions
+                .map(|(index, partition)| describe_partition(image, index, partition))
+                .collect(),
+            topic_authorized_operations: self.topic_operations,
+        }
+    }
+}
+
+/// A name that no topic can have gets another error than one that no topic has.
+fn name_error(name: &str) -> ErrorCode {
+    match check_topic_name(name) {
+        Ok(()) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        Err(_) => ErrorCode::INVALID_TOPIC_EXCEPTION,
+    }
+}
+
+fn describe_partition(image: &Image, index: usize, partition: &Partition) -> MetadataResponsePartition {
+    let is_live = |id: &i32| image.brokers().get(id).is_some_and(|broker| !broker.fenced);
+    let error_code = if partition.has_leader() { ErrorCode::NONE } else { ErrorCode::LEADER_NOT_AVAILABLE };
+    MetadataResponsePartition {
+        error_code,
+        partition_index: i32::try_from(index).expect("partitions are numbered by i32"),
+        leader_id: partition.leader,
+        leader_epoch: partition.leader_epoch,
+        replica_nodes: partition.replicas.clone(),
+        isr_nodes: partition.isr.clone(),
+        offline_replicas: partition.replicas.iter().copied().filter(|id| !is_live(id)).collect(),
+    }
+}
+
+/// Kafka answers a topic without a name, or an id before version 12, with INVALID_REQUEST for
+/// every topic of the request.
+fn refuse(call: &Call<'_>, request: &MetadataRequest) -> Reply {
+    let topics = request.topics.iter().flatten().map(|topic| MetadataResponseTopic {
+        error_code: ErrorCode::INVALID_REQUEST,
+        name: Some(topic.name.clone().unwrap_or_default()),
+        topic_id: topic.topic_id,
+        ..MetadataResponseTopic::default()
+    });
+    call.reply(&MetadataResponse {
+        topics: topics.collect(),
+        error_code: ErrorCode::INVALID_REQUEST,
+        ..MetadataResponse::default()
+    })
+}

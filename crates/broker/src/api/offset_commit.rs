@@ -1,0 +1,134 @@
+//! OffsetCommit (8), versions 2-10: a group notes how far it has read.
+//!
+//! 2 to 4 may say how long to keep it; 6 brings the leader epoch (KIP-320); 7 static members
+//! (KIP-345); 9 the members of KIP-848; 10 names topics by id (KIP-848).
+
+use coordinator::Reply as CoordinatorReply;
+use metadata::Image;
+use protocol::messages::offset_commit_request::{OffsetCommitRequest, OffsetCommitRequestTopic};
+use protocol::messages::offset_commit_response::{
+    OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use protocol::{ErrorCode, Str, Uuid};
+
+use crate::call::Call;
+use crate::groups::request_context;
+use crate::reply::Reply;
+
+/// Topics are named by id from here on.
+const TOPIC_IDS_SINCE: i16 = 10;
+
+pub(crate) fn handle(call: Call<'_>, mut request: OffsetCommitRequest) -> Reply {
+    let version = call.version();
+    let (known, refused) = split(&call.broker.image(), std::mem::take(&mut request.topics), version);
+    if known.is_empty() {
+        return call.reply(&finish(OffsetCommitResponse { topics: refused, ..Default::default() }, version));
+    }
+    request.topics = known;
+    let all = answer_all(&request, ErrorCode::NONE);
+    let context = request_context(&call);
+    let asked = call.broker.groups().ask(&request.group_id, |coordinator, token, now_ms| {
+        coordinator.offset_commit(token, &context, &request, now_ms)
+    });
+    let failed_refused = refused.clone();
+    let failed = move |error_code| {
+        let topics = all.into_iter().map(|topic| with_error(topic, error_code)).collect();
+        finish(merge(OffsetCommitResponse { topics, ..Default::default() }, failed_refused), version)
+    };
+    match asked {
+        // Kafka tells a client that commits too early to find its coordinator again.
+        Err(error_code) => call.reply(&failed(error_code)),
+        Ok(pending) => pending.answer(
+            &call,
+            move |reply| match reply {
+                CoordinatorReply::OffsetCommit(response) => finish(merge(response, refused), version),
+                other => unreachable!("a commit is answered by {other:?}"),
+            },
+            failed,
+        ),
+    }
+}
+
+/// Parts what exists, with both its name and its id set, from what does not.
+fn split(
+    image: &Image,
+    topics: Vec<OffsetCommitRequestTopic>,
+    version: i16,
+) -> (Vec<OffsetCommitRequestTopic>, Vec<OffsetCommitResponseTopic>) {
+    let (mut known, mut refused) = (Vec::new(), Vec::new());
+    for mut topic in topics {
+        let by_id = version >= TOPIC_IDS_SINCE;
+        let found = if by_id { image.topic_by_id(topic.topic_id) } else { image.topic(&topic.name) };
+        let error = if by_id { ErrorCode::UNKNOWN_TOPIC_ID } else { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION };
+        let Some(found) = found else {
+            let indexes = topic.partitions.iter().map(|partition| partition.partition_index);
+            refused.push(refuse(topic.name, topic.topic_id, indexes, error));
+            continue;
+        };
+        let exists = |index: i32| found.partition(index).is_some();
+        let unknown = topic.partitions.iter().map(|partition| partition.partition_index);
+        let unknown: Vec<i32> = unknown.filter(|index| !exists(*index)).collect();
+        if !unknown.is_empty() {
+            let error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+            refused.push(refuse(found.name.clone(), found.id, unknown.into_iter(), error));
+        }
+        topic.partitions.retain(|partition| exists(partition.partition_index));
+        if !topic.partitions.is_empty() {
+            known.push(OffsetCommitRequestTopic { name: found.name.clone(), topic_id: found.id, ..topic });
+        }
+    }
+    (known, refused)
+}
+
+fn refuse(
+    name: Str,
+    topic_id: Uuid,
+    partitions: impl Iterator<Item = i32>,
+    error_code: ErrorCode,
+) -> OffsetCommitResponseTopic {
+    let partitions =
+        partitions.map(|partition_index| OffsetCommitResponsePartition { partition_index, error_code });
+    OffsetCommitResponseTopic { name, topic_id, partitions: partitions.collect() }
+}
+
+fn answer_all(request: &OffsetCommitRequest, error_code: ErrorCode) -> Vec<OffsetCommitResponseTopic> {
+    let topics = request.topics.iter().map(|topic| {
+        let indexes = topic.partitions.iter().map(|partition| partition.partition_index);
+        refuse(topic.name.clone(), topic.topic_id, indexes, error_code)
+    });
+    topics.collect()
+}
+
+fn with_error(mut topic: OffsetCommitResponseTopic, error_code: ErrorCode) -> OffsetCommitResponseTopic {
+    topic.partitions.iter_mut().for_each(|partition| partition.error_code = error_code);
+    topic
+}
+
+/// Adds what was refused before the coordinator was asked.
+fn merge(
+    mut response: OffsetCommitResponse,
+    refused: Vec<OffsetCommitResponseTopic>,
+) -> OffsetCommitResponse {
+    for topic in refused {
+        let same = |other: &&mut OffsetCommitResponseTopic| {
+            other.name == topic.name && other.topic_id == topic.topic_id
+        };
+        match response.topics.iter_mut().find(same) {
+            Some(known) => known.partitions.extend(topic.partitions),
+            None => response.topics.push(topic),
+        }
+    }
+    response
+}
+
+/// Leaves out what the version does not say: it has topics by name or by id.
+fn finish(mut response: OffsetCommitResponse, version: i16) -> OffsetCommitResponse {
+    for topic in &mut response.topics {
+        if version >= TOPIC_IDS_SINCE {
+            topic.name = Str::default();
+        } else {
+            topic.topic_id = Uuid::ZERO;
+        }
+    }
+    response
+}

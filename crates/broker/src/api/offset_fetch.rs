@@ -1,0 +1,99 @@
+//! OffsetFetch (9), versions 1-10: how far groups have read.
+//!
+//! 2 asks for all topics at once; 5 brings the leader epoch (KIP-320); 7 stable offsets only
+//! (KIP-447); 8 several groups (KIP-709); 9 the members of KIP-848; 10 names topics by id.
+
+use coordinator::{offset_fetch_error, offset_fetch_groups, offset_fetch_response};
+use metadata::Image;
+use protocol::messages::offset_fetch_request::{
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
+use protocol::messages::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+};
+use protocol::{ErrorCode, Str, Uuid};
+
+use crate::call::Call;
+use crate::groups::{Barrier, reply_behind};
+use crate::reply::Reply;
+
+/// Topics are named by id from here on.
+const TOPIC_IDS_SINCE: i16 = 10;
+
+pub(crate) fn handle(call: Call<'_>, request: OffsetFetchRequest) -> Reply {
+    let version = call.version();
+    let require_stable = request.require_stable;
+    let groups = offset_fetch_groups(request, version);
+    let image = call.broker.image();
+    let mut barriers = Vec::new();
+    let answers = groups.iter().map(|group| {
+        let answer = fetch_group(&call, &image, group, require_stable, &mut barriers);
+        answer.unwrap_or_else(|error| offset_fetch_error(group, error, version))
+    });
+    let response = offset_fetch_response(answers.collect(), version);
+    reply_behind(&call, barriers, response, move |error| {
+        let failed = groups.iter().map(|group| offset_fetch_error(group, error, version));
+        offset_fetch_response(failed.collect(), version)
+    })
+}
+
+fn fetch_group(
+    call: &Call<'_>,
+    image: &Image,
+    asked: &OffsetFetchRequestGroup,
+    require_stable: bool,
+    barriers: &mut Vec<Barrier>,
+) -> Result<OffsetFetchResponseGroup, ErrorCode> {
+    let by_id = call.version() >= TOPIC_IDS_SINCE;
+    let mut group = asked.clone();
+    // Where all topics are asked for, there are none to name.
+    let unknown = if by_id && group.topics.is_some() { name_topics(image, &mut group) } else { Vec::new() };
+    let looked = call
+        .broker
+        .groups()
+        .look(&group.group_id, |coordinator, _now_ms| coordinator.offset_fetch(&group, require_stable));
+    let (mut answer, barrier) = looked?;
+    barriers.push(barrier);
+    if by_id && answer.error_code == ErrorCode::NONE {
+        // A topic that is gone has no id to be answered by.
+        answer.topics.retain_mut(|topic| {
+            let found = image.topic(&topic.name);
+            topic.topic_id = found.map_or(topic.topic_id, |found| found.id);
+            topic.name = Str::default();
+            topic.topic_id != Uuid::ZERO
+        });
+        answer.topics.extend(unknown);
+    }
+    Ok(answer)
+}
+
+/// Sets the names of topics that were asked for by id; returns the answers for those that have
+/// none.
+fn name_topics(image: &Image, group: &mut OffsetFetchRequestGroup) -> Vec<OffsetFetchResponseTopics> {
+    let mut unknown = Vec::new();
+    let topics = group.topics.get_or_insert_default();
+    topics.retain_mut(|topic| {
+        let found = image.topic_by_id(topic.topic_id);
+        match found {
+            Some(found) => topic.name = found.name.clone(),
+            None => unknown.push(unknown_topic(topic)),
+        }
+        found.is_some()
+    });
+    unknown
+}
+
+fn unknown_topic(topic: &OffsetFetchRequestTopics) -> OffsetFetchResponseTopics {
+    let partitions = topic.partition_indexes.iter().map(|&partition_index| OffsetFetchResponsePartitions {
+        partition_index,
+        committed_offset: -1,
+        committed_leader_epoch: -1,
+        metadata: Some(Str::default()),
+        error_code: ErrorCode::UNKNOWN_TOPIC_ID,
+    });
+    OffsetFetchResponseTopics {
+        name: Str::default(),
+        topic_id: topic.topic_id,
+        partitions: partitions.collect(),
+    }
+}

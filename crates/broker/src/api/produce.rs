@@ -1,0 +1,207 @@
+//! Produce (0), versions 3-13.
+//!
+//! 3 brings batches of magic 2 and the transactional id; 5 the log start offset in the response;
+//! 7 zstd; 8 errors by record (KIP-467); 10 the current leader in the response (KIP-951); 12
+//! implies AddPartitionsToTxn (KIP-890); 13 names topics by id (KIP-516).
+//!
+//! Every batch is validated and appended right here, in the order of the request, before the next
+//! request of the connection is looked at. With acks=all the response then waits until the disk
+//! has what was appended; later requests of the connection go on meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+};
+use protocol::{ErrorCode, Records, Uuid};
+use runtime::clock;
+
+use crate::append::{Appended, Refusal};
+use crate::call::{Call, Responder};
+use crate::partition::Partition;
+use crate::reply::{Frame, Reply};
+use crate::topics::{Topic, TopicTable};
+
+/// Topics are named by id from here on.
+const TOPIC_IDS_SINCE: i16 = 13;
+/// Acknowledge when all in-sync replicas have it on disk.
+const ACKS_ALL: i16 = -1;
+/// Do not answer.
+const ACKS_NONE: i16 = 0;
+/// The client id by which Kafka's own admin tools may write to internal topics.
+const ADMIN_CLIENT_ID: &str = "__admin_client";
+
+/// An append whose acknowledgement waits for the disk.
+struct Pending {
+    topic: usize,
+    partition: usize,
+    log: Arc<Partition>,
+    /// The acknowledgement needs everything before this offset to be on disk.
+    end_offset: i64,
+}
+
+pub(crate) fn handle(call: Call<'_>, request: ProduceRequest) -> Reply {
+    if !matches!(request.acks, -1..=1) {
+        return refuse_all(&call, &request, ErrorCode::INVALID_REQUIRED_ACKS);
+    }
+    let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
+    let acks = request.acks;
+    let table = call.broker.topics().table();
+    let mut pending = Vec::new();
+    let mut responses = Vec::with_capacity(request.topic_data.len());
+    for topic_data in request.topic_data {
+        let place = responses.len();
+        responses.push(append_topic(&call, &table, topic_data, acks, place, &mut pending));
+    }
+    let response = ProduceResponse { responses, ..ProduceResponse::default() };
+    if acks == ACKS_NONE {
+        // Nobody reads an answer: the end of the connection is how a client learns of an error.
+        let failed = partitions(&response).any(|partition| partition.error_code != ErrorCode::NONE);
+        return if failed { Reply::Close } else { Reply::Nothing };
+    }
+    pending.retain(|wait| !wait.log.is_durable(wait.end_offset));
+    if pending.is_empty() {
+        return call.reply(&response);
+    }
+    Reply::later(acknowledge(call.responder, response, pending, Duration::from_millis(timeout_ms)))
+}
+
+fn partitions(response: &ProduceResponse) -> impl Iterator<Item = &PartitionProduceResponse> {
+    response.responses.iter().flat_map(|topic| &topic.partition_responses)
+}
+
+/// Waits for the disk, then answers for all partitions of the request.
+async fn acknowledge(
+    responder: Responder,
+    mut response: ProduceResponse,
+    pending: Vec<Pending>,
+    timeout: Duration,
+) -> Frame {
+    let deadline = clock::now() + timeout;
+    for wait in pending {
+        let left = deadline.saturating_duration_since(clock::now());
+        let error = match clock::timeout(left, wait.log.durable(wait.end_offset)).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(_offline)) => ErrorCode::KAFKA_STORAGE_ERROR,
+            Err(_elapsed) => ErrorCode::REQUEST_TIMED_OUT,
+        };
+        let place = &mut response.responses[wait.topic].partition_responses[wait.partition];
+        *place = failed(place.index, error);
+    }
+    responder.frame(&response)
+}
+
+fn append_topic(
+    call: &Call<'_>,
+    table: &TopicTable,
+    topic_data: TopicProduceData,
+    acks: i16,
+    place: usize,
+    pending: &mut Vec<Pending>,
+) -> TopicProduceResponse {
+    let topic = find(call, table, &topic_data);
+    let mut partition_responses = Vec::with_capacity(topic_data.partition_data.len());
+    for partition_data in topic_data.partition_data {
+        let index = partition_data.index;
+        let appended = match &topic {
+            Ok(topic) => append_partition(call, topic, partition_data, acks),
+            Err(error) => Err(Refusal::from(*error)),
+        };
+        partition_responses.push(match appended {
+            Ok((log, appended)) => {
+                if acks == ACKS_ALL {
+                    let partition = partition_responses.len();
+                    pending.push(Pending {
+                        topic: place,
+                        partition,
+                        log,
+                        end_offset: appended.last_offset + 1,
+                    });
+                }
+                succeeded(index, &appended)
+            }
+            Err(refusal) => refused(index, refusal),
+        });
+    }
+    // The name is the table's own rather than the request's, which is a slice of the receive
+    // buffer and would hold it for as long as the response waits.
+    let (name, topic_id) = match &topic {
+        Ok(topic) => (topic.name().clone(), topic_data.topic_id),
+        Err(_) => (topic_data.name.as_str().into(), topic_data.topic_id),
+    };
+    TopicProduceResponse { name, topic_id, partition_responses }
+}
+
+fn find(call: &Call<'_>, table: &TopicTable, topic_data: &TopicProduceData) -> Result<Arc<Topic>, ErrorCode> {
+    let topic = if call.version() >= TOPIC_IDS_SINCE {
+        let by_id = (topic_data.topic_id != Uuid::ZERO).then(|| table.by_id(topic_data.topic_id));
+        by_id.flatten().ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?
+    } else {
+        table.by_name(&topic_data.name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?
+    };
+    let from_admin = call.client_id.as_deref() == Some(ADMIN_CLIENT_ID);
+    if topic.is_internal() && !from_admin {
+        return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
+    }
+    Ok(Arc::clone(topic))
+}
+
+fn append_partition(
+    call: &Call<'_>,
+    topic: &Topic,
+    data: PartitionProduceData,
+    acks: i16,
+) -> Result<(Arc<Partition>, Appended), Refusal> {
+    let partition = topic.partition(data.index)?;
+    let records = match data.records {
+        Records::Bytes(bytes) => bytes,
+        // A produce must carry records: a null is a batch that is missing.
+        _ => {
+            return Err(Refusal::new(
+                ErrorCode::INVALID_RECORD,
+                "the request has no records for this partition",
+            ));
+        }
+    };
+    let appended = partition.append_produced(&records, call.version(), acks == ACKS_ALL, clock::now_ms())?;
+    Ok((Arc::clone(partition), appended))
+}
+
+fn refuse_all(call: &Call<'_>, request: &ProduceRequest, error: ErrorCode) -> Reply {
+    let responses = request.topic_data.iter().map(|topic| TopicProduceResponse {
+        name: topic.name.as_str().into(),
+        topic_id: topic.topic_id,
+        partition_responses: topic.partition_data.iter().map(|data| failed(data.index, error)).collect(),
+    });
+    call.reply(&ProduceResponse { responses: responses.collect(), ..ProduceResponse::default() })
+}
+
+fn succeeded(index: i32, appended: &Appended) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        base_offset: appended.base_offset,
+        log_append_time_ms: appended.log_append_time_ms,
+        log_start_offset: appended.log_start_offset,
+        ..PartitionProduceResponse::default()
+    }
+}
+
+fn failed(index: i32, error_code: ErrorCode) -> PartitionProduceResponse {
+    PartitionProduceResponse { index, error_code, base_offset: -1, ..PartitionProduceResponse::default() }
+}
+
+fn refused(index: i32, refusal: Refusal) -> PartitionProduceResponse {
+    let record_errors = refusal.records.into_iter().map(|(batch_index, message)| BatchIndexAndErrorMessage {
+        batch_index,
+        batch_index_error_message: Some(message.into()),
+        ..BatchIndexAndErrorMessage::default()
+    });
+    PartitionProduceResponse {
+        record_errors: record_errors.collect(),
+        error_message: refusal.message.map(Into::into),
+        log_start_offset: refusal.log_start_offset,
+        ..failed(index, refusal.error_code)
+    }
+}

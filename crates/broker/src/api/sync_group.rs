@@ -1,0 +1,36 @@
+//! SyncGroup (14), versions 0-5: the leader hands the assignments in, and every member gets its
+//! own.
+//!
+//! 3 brings static members (KIP-345); 5 the protocol's type and name.
+
+use coordinator::Reply as CoordinatorReply;
+use protocol::ErrorCode;
+use protocol::messages::{SyncGroupRequest, SyncGroupResponse};
+
+use crate::call::Call;
+use crate::groups::request_context;
+use crate::reply::Reply;
+
+pub(crate) fn handle(call: Call<'_>, request: SyncGroupRequest) -> Reply {
+    let context = request_context(&call);
+    let asked = call.broker.groups().ask(&request.group_id, |coordinator, token, now_ms| {
+        coordinator.sync_group(token, &context, &request, now_ms)
+    });
+    match asked {
+        // A member that came with an assignment in the making must gather again.
+        Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) => call.reply(&failed(ErrorCode::REBALANCE_IN_PROGRESS)),
+        Err(error_code) => call.reply(&failed(error_code)),
+        Ok(pending) => pending.answer(
+            &call,
+            |reply| match reply {
+                CoordinatorReply::SyncGroup(response) => response,
+                other => unreachable!("a sync is answered by {other:?}"),
+            },
+            failed,
+        ),
+    }
+}
+
+fn failed(error_code: ErrorCode) -> SyncGroupResponse {
+    SyncGroupResponse { error_code, ..SyncGroupResponse::default() }
+}

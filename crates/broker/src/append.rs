@@ -1,0 +1,45 @@
+//! What comes of an append: its place in the log, or Kafka's error for why there is none.
+
+use protocol::ErrorCode;
+use record::InvalidBatch;
+
+/// Records that are in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Appended {
+    pub(crate) base_offset: i64,
+    pub(crate) last_offset: i64,
+    /// When the broker stamped them, or -1 where the producer's timestamps stand.
+    pub(crate) log_append_time_ms: i64,
+    pub(crate) log_start_offset: i64,
+}
+
+/// Why records are not in the log, as a produce response tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) error_code: ErrorCode,
+    pub(crate) message: Option<String>,
+    /// The records at fault by their place in the batch, where the fault is theirs (KIP-467).
+    pub(crate) records: Vec<(i32, String)>,
+    /// The log's start where Kafka tells it with the error, else -1.
+    pub(crate) log_start_offset: i64,
+}
+
+impl Refusal {
+    pub(crate) fn new(error_code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { message: Some(message.into()), ..Self::from(error_code) }
+    }
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(error_code: ErrorCode) -> Self {
+        Self { error_code, message: None, records: Vec::new(), log_start_offset: -1 }
+    }
+}
+
+impl From<InvalidBatch> for Refusal {
+    fn from(invalid: InvalidBatch) -> Self {
+        let records = invalid.record_errors().iter();
+        let records = records.map(|error| (error.batch_index, error.rejection.to_string())).collect();
+        Self { records, ..Self::new(ErrorCode(invalid.error_code()), invalid.to_string()) }
+    }
+}

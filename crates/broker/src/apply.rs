@@ -1,0 +1,136 @@
+//! Following the metadata log: topics come, grow, change their settings and go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use coordinator::DeletedTopic;
+use metadata::{Change, Delta, Image, ResourceType};
+use protocol::Uuid;
+use runtime::task;
+use tracing::error;
+
+use crate::broker::Broker;
+use crate::groups::OFFSETS_TOPIC;
+use crate::logs::PartitionToOpen;
+use crate::partition::{Leadership, Partition, PartitionRules};
+use crate::topics::{PartitionSlot, Topic};
+
+impl Broker {
+    /// Puts a change of the metadata in force. Blocks on the disk.
+    pub(crate) fn apply(self: &Arc<Self>, change: &Change) {
+        let deleted: Vec<_> = change.deleted_topics().cloned().collect();
+        let removed: Vec<Uuid> = deleted.iter().map(|topic| topic.id).collect();
+        if !removed.is_empty() {
+            self.delete_topics(&removed);
+            let gone = deleted.iter().map(|topic| DeletedTopic { name: topic.name.clone(), id: topic.id });
+            self.groups.topics_deleted(&gone.collect::<Vec<_>>());
+        }
+        self.open_missing(&change.new, &change.delta);
+        self.reconfigure(&change.new, &change.delta);
+    }
+
+    fn delete_topics(&self, ids: &[Uuid]) {
+        let table = self.topics.table();
+        // First out of the table, so that no new request finds them.
+        self.topics.change(Vec::new(), ids);
+        for topic in ids.iter().filter_map(|id| table.by_id(*id)) {
+            if &**topic.name() == OFFSETS_TOPIC {
+                self.groups.resign_all();
+            }
+            topic.partitions().for_each(|partition| self.logs.delete_partition(partition));
+        }
+    }
+
+    /// Opens the logs of partitions that are in the metadata and not yet here.
+    fn open_missing(self: &Arc<Self>, image: &Image, delta: &Delta) {
+        let mut opened: BTreeMap<Uuid, Vec<PartitionSlot>> = BTreeMap::new();
+        let table = self.topics.table();
+        for topic in delta.topics.iter().filter_map(|id| image.topic_by_id(*id)) {
+            let here = table.by_id(topic.id).map_or(&[][..], |topic| topic.slots());
+            if here.len() == topic.partitions.len() {
+                continue;
+            }
+            let missing = here.len()..topic.partitions.len();
+            let missing: Vec<_> = missing.map(|index| self.to_open(image, topic, index)).collect();
+            let slots = opened.entry(topic.id).or_insert_with(|| here.to_vec());
+            slots.extend(self.open_all(missing));
+        }
+        let topics = opened.into_iter().filter_map(|(id, slots)| {
+            let name = image.topic_by_id(id)?.name.clone();
+            Some(Topic::new(name, id, slots))
+        });
+        let topics: Vec<Topic> = topics.collect();
+        self.elect_groups(&topics);
+        if !topics.is_empty() {
+            self.topics.change(topics, &[]);
+        }
+    }
+
+    fn to_open(&self, image: &Image, topic: &metadata::Topic, index: usize) -> PartitionToOpen {
+        let partition = &topic.partitions[index];
+        PartitionToOpen {
+            topic: topic.name.clone(),
+            topic_id: topic.id.0,
+            index: i32::try_from(index).expect("partitions are numbered by i32"),
+            leadership: Leadership { leader_epoch: partition.leader_epoch, isr_len: partition.isr.len() },
+            rules: self.rules(image, &topic.name),
+        }
+    }
+
+    /// Opens logs, several at a time: most of it is waiting for the disk.
+    fn open_all(self: &Arc<Self>, partitions: Vec<PartitionToOpen>) -> Vec<PartitionSlot> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        if partitions.len() < 2 * threads {
+            return partitions.into_iter().map(|partition| self.logs.open_partition(partition)).collect();
+        }
+        let share = partitions.len().div_ceil(threads);
+        let mut partitions = partitions.into_iter();
+        let mut shares = Vec::new();
+        loop {
+            let share: Vec<_> = partitions.by_ref().take(share).collect();
+            if share.is_empty() {
+                break;
+            }
+            let broker = Arc::clone(self);
+            let work = move || share.into_iter().map(|it| broker.logs.open_partition(it)).collect::<Vec<_>>();
+            shares.push(task::spawn_blocking(work));
+        }
+        let runtime = tokio::runtime::Handle::current();
+        let slots =
+            shares.into_iter().map(|share| runtime.block_on(share).expect("opening logs does not panic"));
+        slots.flatten().collect()
+    }
+
+    fn elect_groups(&self, topics: &[Topic]) {
+        let Some(offsets) = topics.iter().find(|topic| &**topic.name() == OFFSETS_TOPIC) else { return };
+        let count = i32::try_from(offsets.slots().len()).expect("partitions are numbered by i32");
+        let shards: Vec<Arc<Partition>> = offsets.partitions().cloned().collect();
+        if shards.len() != offsets.slots().len() {
+            error!("some partitions of {OFFSETS_TOPIC} are offline: their groups are not served");
+        }
+        for shard in shards {
+            self.groups.elect(shard, count);
+        }
+    }
+
+    /// Puts changed settings in force: a topic's own, or the broker's for all topics.
+    fn reconfigure(&self, image: &Image, delta: &Delta) {
+        let all = delta.configs.iter().any(|resource| resource.resource_type == ResourceType::Broker);
+        let table = self.topics.table();
+        let changed = table.topics().filter(|topic| {
+            let own = |resource: &metadata::ConfigResource| {
+                resource.resource_type == ResourceType::Topic && resource.name == *topic.name()
+            };
+            all || delta.configs.iter().any(own)
+        });
+        for topic in changed {
+            let rules = self.rules(image, topic.name());
+            topic.partitions().for_each(|partition| partition.set_rules(rules.clone()));
+        }
+    }
+
+    fn rules(&self, image: &Image, topic: &str) -> PartitionRules {
+        let config = image.topic_config(topic, self.config.node_id, &self.given);
+        PartitionRules::new(config, &self.config)
+    }
+}

@@ -1,0 +1,202 @@
+//! The broker: what its connections share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metadata::controller::Decision;
+use metadata::quorum::Quorum;
+use metadata::settings::{BrokerConfig, Configs};
+use metadata::{Controller, Image, SubmitError};
+use protocol::messages::AllocateProducerIdsRequest;
+use protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+use protocol::{ErrorCode, Str, Uuid};
+use runtime::{clock, random};
+use tracing::{debug, warn};
+
+use crate::fetch_session::FetchSessions;
+use crate::groups::{Groups, OFFSETS_TOPIC};
+use crate::limits::ConnectionLimits;
+use crate::logs::Logs;
+use crate::producer_ids::ProducerIds;
+use crate::topics::Topics;
+
+/// How long a request for which the client gives no time may wait for the controller.
+pub(crate) const DECISION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A broker that serves.
+pub(crate) struct Broker {
+    pub(crate) config: BrokerConfig,
+    /// The settings that it was started with, as they were given.
+    pub(crate) given: Arc<Configs>,
+    pub(crate) cluster_id: Str,
+    pub(crate) broker_epoch: i64,
+    /// The names of the listeners, in the order of the settings.
+    pub(crate) listener_names: Vec<Str>,
+    pub(crate) controller: Controller,
+    pub(crate) quorum: Quorum,
+    pub(crate) topics: Topics,
+    pub(crate) logs: Logs,
+    pub(crate) groups: Arc<Groups>,
+    pub(crate) fetch_sessions: FetchSessions,
+    pub(crate) producer_ids: ProducerIds,
+    pub(crate) connection_limits: Arc<ConnectionLimits>,
+}
+
+impl Broker {
+    pub(crate) fn config(&self) -> &BrokerConfig {
+        &self.config
+    }
+
+    pub(crate) fn cluster_id(&self) -> &Str {
+        &self.cluster_id
+    }
+
+    pub(crate) fn listener_name(&self, listener: usize) -> &Str {
+        &self.listener_names[listener]
+    }
+
+    /// The node that clients send administrative requests to: this one, which passes them on where
+    /// it does not lead the quorum itself.
+    pub(crate) fn controller_id(&self) -> i32 {
+        self.config.node_id
+    }
+
+    pub(crate) fn image(&self) -> Arc<Image> {
+        self.quorum.image()
+    }
+
+    pub(crate) fn controller(&self) -> &Controller {
+        &self.controller
+    }
+
+    pub(crate) fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    pub(crate) fn groups(&self) -> &Arc<Groups> {
+        &self.groups
+    }
+
+    pub(crate) fn fetch_sessions(&self) -> &FetchSessions {
+        &self.fetch_sessions
+    }
+
+    pub(crate) fn producer_ids(&self) -> &ProducerIds {
+        &self.producer_ids
+    }
+
+    pub(crate) fn connection_limits(&self) -> &Arc<ConnectionLimits> {
+        &self.connection_limits
+    }
+
+    /// Puts a request to the controller. When this returns, what was decided is in the metadata
+    /// log, on disk, and in force on this broker.
+    ///
+    /// # Errors
+    /// Kafka's error where the decision was not made durable, or not in force, within `timeout`.
+    pub(crate) async fn decide<R>(
+        &self,
+        timeout: Duration,
+        decide: impl FnOnce(&Controller, &Image) -> Decision<R>,
+    ) -> Result<R, ErrorCode> {
+        let decided = self.quorum.submit(|image| decide(&self.controller, image));
+        match clock::timeout(timeout, decided).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => {
+                warn!("a change of the cluster's metadata was not made: {error}");
+                Err(match error {
+                    SubmitError::DiskFull => ErrorCode::KAFKA_STORAGE_ERROR,
+                    SubmitError::Contradiction(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
+                    SubmitError::Stopped(_) => ErrorCode::NOT_CONTROLLER,
+                })
+            }
+            Err(_elapsed) => Err(ErrorCode::REQUEST_TIMED_OUT),
+        }
+    }
+
+    /// Creates topics that a client has asked about, with the defaults. Returns those that could
+    /// not be, and why.
+    pub(crate) async fn auto_create_topics(&self, names: Vec<Str>) -> Vec<(Str, ErrorCode)> {
+        let topics = names.into_iter().map(|name| match &*name {
+            OFFSETS_TOPIC => self.offsets_topic(),
+            _ => with_defaults(name),
+        });
+        self.create(topics.collect()).await
+    }
+
+    /// Creates the topic that holds the groups, where it does not exist.
+    pub(crate) async fn create_offsets_topic(&self) {
+        self.create(vec![self.offsets_topic()]).await;
+    }
+
+    async fn create(&self, topics: Vec<CreatableTopic>) -> Vec<(Str, ErrorCode)> {
+        let names: Vec<Str> = topics.iter().map(|topic| topic.name.clone()).collect();
+        let request = CreateTopicsRequest { topics, ..CreateTopicsRequest::default() };
+        let decided = self.decide(DECISION_TIMEOUT, |controller, image| {
+            controller.create_topics(image, &request, || Uuid(random::uuid_bytes()))
+        });
+        match decided.await {
+            Err(error) => names.into_iter().map(|name| (name, error)).collect(),
+            Ok(response) => {
+                // Another request may have been faster, which is as good.
+                let failed = response.topics.into_iter().filter(|topic| {
+                    topic.error_code.is_error() && topic.error_code != ErrorCode::TOPIC_ALREADY_EXISTS
+                });
+                let failed = failed.map(|topic| {
+                    let reason = topic.error_message.as_deref().unwrap_or_default();
+                    debug!(topic = %topic.name, "not created on demand: {reason}");
+                    (topic.name, topic.error_code)
+                });
+                failed.collect()
+            }
+        }
+    }
+
+    fn offsets_topic(&self) -> CreatableTopic {
+        let config = |name, value: String| CreatableTopicConfig {
+            name: Str::from_static(name),
+            value: Some(value.into()),
+        };
+        CreatableTopic {
+            num_partitions: self.config.offsets_topic_num_partitions,
+            // As many as there are brokers to hold it, in a cluster smaller than the setting asks for.
+            replication_factor: 1,
+            configs: vec![
+                config("cleanup.policy", "compact".to_owned()),
+                config("compression.type", "producer".to_owned()),
+                config("segment.bytes", self.config.offsets_topic_segment_bytes.to_string()),
+            ],
+            ..with_defaults(Str::from_static(OFFSETS_TOPIC))
+        }
+    }
+
+    /// An id that no producer has had.
+    ///
+    /// # Errors
+    /// Kafka's error where the controller gives none.
+    pub(crate) async fn next_producer_id(&self) -> Result<i64, ErrorCode> {
+        loop {
+            if let Some(id) = self.producer_ids.take() {
+                return Ok(id);
+            }
+            let request = AllocateProducerIdsRequest {
+                broker_id: self.config.node_id,
+                broker_epoch: self.broker_epoch,
+            };
+            let decided = self.decide(DECISION_TIMEOUT, |controller, image| {
+                controller.allocate_producer_ids(image, &request)
+            });
+            let block = decided.await.map_err(|_| ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)?;
+            if block.error_code.is_error() {
+                return Err(block.error_code);
+            }
+            let first = block.producer_id_start;
+            self.producer_ids.refill(first..first + i64::from(block.producer_id_len));
+        }
+    }
+}
+
+/// A topic with the broker's defaults for partitions and replicas.
+fn with_defaults(name: Str) -> CreatableTopic {
+    CreatableTopic { name, num_partitions: -1, replication_factor: -1, ..CreatableTopic::default() }
+}

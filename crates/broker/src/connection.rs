@@ -1,0 +1,252 @@
+//! One client's connection: requests in, replies out in the same order.
+//!
+//! A connection is one task. It reads what the socket has, handles every whole request at once
+//! (a produce appends right here), and writes the replies together. A reply that must wait keeps
+//! its place in the [`Outbox`], so several produce requests overlap their waits for the disk.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use runtime::clock::{self, Instant};
+use runtime::net::TcpStream;
+use tokio::io::AsyncReadExt;
+use tokio::sync::watch;
+use tracing::debug;
+
+use crate::broker::Broker;
+use crate::dispatch::{self, Refused};
+use crate::limits::Admission;
+use crate::reply::Reply;
+
+mod inbox;
+mod outbox;
+
+use inbox::{BadLength, Inbox};
+use outbox::{Outbox, Sent};
+
+/// How often a connection looks whether it is idle.
+const IDLE_TICK: Duration = Duration::from_secs(10);
+/// Request bytes handled in a row before other connections have their turn.
+const TURN_BYTES: usize = 1 << 20;
+/// How long replies under way may take once the broker stops.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Who is at the other end, as handlers see it.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// The address without the port, as Kafka's `client_host` shows it (`/127.0.0.1`).
+    pub(crate) host: String,
+    /// The listener that the connection came in by.
+    pub(crate) listener: usize,
+}
+
+/// One connection. [`Connection::serve`] runs until it ends.
+pub(crate) struct Connection {
+    broker: Arc<Broker>,
+    peer: Arc<Peer>,
+    stream: TcpStream,
+    inbox: Inbox,
+    outbox: Outbox,
+    stopping: watch::Receiver<bool>,
+    /// Counts against the limits on connections until it is dropped.
+    _admission: Admission,
+    active_at: Instant,
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+enum End {
+    /// The client closed it.
+    Closed,
+    /// The broker stops.
+    Stopping,
+    /// Nothing came for `connections.max.idle.ms`.
+    Idle,
+    /// What came is not Kafka's protocol.
+    BadLength(BadLength),
+    /// A request that cannot be answered.
+    Refused(Refused),
+    /// A request that wants no answer failed.
+    Unanswered,
+    /// The socket failed.
+    Io(io::Error),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+enum Event {
+    Read(usize),
+    Progress,
+    Tick,
+    Stopping,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        broker: Arc<Broker>,
+        peer: Peer,
+        stream: TcpStream,
+        stopping: watch::Receiver<bool>,
+        admission: Admission,
+    ) -> Self {
+        let frame_bytes_max = usize::try_from(broker.config().socket_request_max_bytes).unwrap_or(0);
+        Self {
+            broker,
+            peer: Arc::new(peer),
+            stream,
+            inbox: Inbox::new(frame_bytes_max),
+            outbox: Outbox::default(),
+            stopping,
+            _admission: admission,
+            active_at: clock::now(),
+        }
+    }
+
+    /// Serves requests until one side ends the connection.
+    pub(crate) async fn serve(mut self) {
+        let end = match self.run().await {
+            Err(end) => end,
+            Ok(never) => match never {},
+        };
+        let host = &self.peer.host;
+        match end {
+            End::Closed if self.inbox.unfinished_bytes() > 0 => {
+                debug!(client = host, "closed by the client in the middle of a request");
+            }
+            End::Closed | End::Stopping => {}
+            End::Idle => debug!(client = host, "closed: idle for connections.max.idle.ms"),
+            End::BadLength(bad) => debug!(client = host, "closed: {bad}"),
+            End::Refused(refused) => debug!(client = host, "closed: {refused}"),
+            End::Unanswered => debug!(client = host, "closed: a produce with acks=0 failed"),
+            End::Io(error) => debug!(client = host, "closed: {error}"),
+        }
+    }
+
+    async fn run(&mut self) -> Result<std::convert::Infallible, End> {
+        let mut tick = pin!(clock::sleep(IDLE_TICK));
+        let mut stopping = self.stopping.clone();
+        let mut stop = pin!(async move {
+            // An error means that the broker itself is gone: stop as well.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        });
+        loop {
+            let turn_over = self.handle_requests()?;
+            let sent = self.outbox.send(&self.stream)?;
+            if turn_over || sent == Sent::Turn {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            match poll_fn(|context| self.poll_event(context, tick.as_mut(), stop.as_mut())).await? {
+                Event::Read(0) => return Err(End::Closed),
+                Event::Read(_) => self.active_at = clock::now(),
+                Event::Progress => {}
+                Event::Tick => {
+                    self.look_idle()?;
+                    tick.set(clock::sleep(IDLE_TICK));
+                }
+                Event::Stopping => {
+                    self.drain().await;
+                    return Err(End::Stopping);
+                }
+            }
+        }
+    }
+
+    /// Handles the whole requests that are here. True where its turn ended with more to do.
+    fn handle_requests(&mut self) -> Result<bool, End> {
+        let mut handled_bytes = 0;
+        while self.outbox.has_room() {
+            let Some(frame) = self.inbox.next_frame().map_err(End::BadLength)? else { return Ok(false) };
+            handled_bytes += frame.len();
+            match dispatch::handle(&self.broker, &self.peer, frame).map_err(End::Refused)? {
+                Reply::Nothing => {}
+                Reply::Now(frame) => self.outbox.push(frame),
+                Reply::Later(future) => self.outbox.push_waiting(future),
+                Reply::Close => return Err(End::Unanswered),
+            }
+            if handled_bytes >= TURN_BYTES {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Waits for the first of: bytes to read, room to write, the oldest reply, the tick, the end.
+    fn poll_event(
+        &mut self,
+        context: &mut Context<'_>,
+        tick: Pin<&mut impl Future<Output = ()>>,
+        stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Poll<io::Result<Event>> {
+        if self.outbox.poll_oldest(context).is_ready() {
+            return Poll::Ready(Ok(Event::Progress));
+        }
+        if self.outbox.has_pieces() && self.stream.poll_write_ready(context)?.is_ready() {
+            return Poll::Ready(Ok(Event::Progress));
+        }
+        if self.outbox.has_room()
+            && let Poll::Ready(read) = self.poll_read(context)?
+        {
+            return Poll::Ready(Ok(Event::Read(read)));
+        }
+        if tick.poll(context).is_ready() {
+            return Poll::Ready(Ok(Event::Tick));
+        }
+        if stop.poll(context).is_ready() {
+            return Poll::Ready(Ok(Event::Stopping));
+        }
+        Poll::Pending
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let buffer = self.inbox.room();
+        let room = buffer.capacity() - buffer.len();
+        let read = pin!(self.stream.read_buf(buffer)).poll(context);
+        if let Poll::Ready(Ok(read)) = read {
+            self.inbox.note_read(read, room);
+        }
+        read
+    }
+
+    /// Gives memory back, and ends a connection on which nothing has come for too long.
+    fn look_idle(&mut self) -> Result<(), End> {
+        let idle = self.active_at.elapsed();
+        if idle >= IDLE_TICK {
+            self.inbox.release_idle();
+        }
+        // A negative limit is none.
+        let idle_max_ms = u64::try_from(self.broker.config().connections_max_idle_ms).unwrap_or(u64::MAX);
+        let over = idle >= Duration::from_millis(idle_max_ms);
+        if over && self.outbox.is_empty() { Err(End::Idle) } else { Ok(()) }
+    }
+
+    /// Sends the replies that are under way, for a bounded time.
+    async fn drain(&mut self) {
+        let drained = clock::timeout(DRAIN, async {
+            while !self.outbox.is_empty() {
+                if self.outbox.send(&self.stream)? != Sent::Turn && !self.outbox.is_empty() {
+                    poll_fn(|context| self.poll_progress(context)).await?;
+                }
+            }
+            io::Result::Ok(())
+        });
+        if !matches!(drained.await, Ok(Ok(()))) {
+            debug!(client = self.peer.host, "replies under way were dropped at the stop");
+        }
+    }
+
+    fn poll_progress(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.outbox.poll_oldest(context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        if self.outbox.has_pieces() { self.stream.poll_write_ready(context) } else { Poll::Pending }
+    }
+}

@@ -1,0 +1,107 @@
+//! What a client has sent and nobody has handled yet: bytes in, whole frames out.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// A first read takes this much; enough for a burst of small requests.
+const READ_BYTES_MIN: usize = 16 * 1024;
+/// Reads grow up to this where a client sends more than fits at once.
+const READ_BYTES_MAX: usize = 256 * 1024;
+/// The length that stands before every frame.
+const LENGTH_BYTES: usize = 4;
+
+/// Why the bytes of a connection cannot be frames of Kafka's protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BadLength {
+    /// The length that the frame claims.
+    pub(crate) length: i32,
+    /// The largest that is accepted (`socket.request.max.bytes`).
+    pub(crate) max: usize,
+}
+
+impl std::fmt::Display for BadLength {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let hint = match self.length.to_be_bytes() {
+            [0x16, 0x03, ..] => "; this is how TLS begins: the listener speaks plaintext",
+            [b'G', b'E', b'T', b' '] | [b'P', b'O', b'S', b'T'] => "; this is HTTP, not Kafka's protocol",
+            _ => "",
+        };
+        write!(f, "a request of {} bytes, where 0 to {} are accepted{hint}", self.length, self.max)
+    }
+}
+
+/// The receive buffer of one connection.
+///
+/// A frame that leaves it is a slice of it, so the bytes of a produce request are never moved in
+/// user space. The buffer is used again once those slices are dropped, which for a produce is
+/// before the next read.
+pub(crate) struct Inbox {
+    buffer: BytesMut,
+    frame_bytes_max: usize,
+    read_bytes: usize,
+}
+
+impl Inbox {
+    pub(crate) fn new(frame_bytes_max: usize) -> Self {
+        Self { buffer: BytesMut::new(), frame_bytes_max, read_bytes: READ_BYTES_MIN }
+    }
+
+    /// The next whole frame, without its length.
+    pub(crate) fn next_frame(&mut self) -> Result<Option<Bytes>, BadLength> {
+        let Some(length) = self.frame_bytes()? else { return Ok(None) };
+        if self.buffer.len() < LENGTH_BYTES + length {
+            return Ok(None);
+        }
+        self.buffer.advance(LENGTH_BYTES);
+        Ok(Some(self.buffer.split_to(length).freeze()))
+    }
+
+    /// The length of the frame that the buffer begins with, once its four bytes are here.
+    fn frame_bytes(&self) -> Result<Option<usize>, BadLength> {
+        let Some(head) = self.buffer.first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
+        let length = i32::from_be_bytes(*head);
+        match usize::try_from(length) {
+            Ok(bytes) if bytes <= self.frame_bytes_max => Ok(Some(bytes)),
+            _ => Err(BadLength { length, max: self.frame_bytes_max }),
+        }
+    }
+
+    /// The buffer with room for the next read.
+    ///
+    /// The room grows with what has come, never with what a length merely claims: a client that
+    /// announces 100 MiB and sends ten bytes costs ten bytes' worth.
+    pub(crate) fn room(&mut self) -> &mut BytesMut {
+        let wanted = match self.frame_bytes() {
+            Ok(Some(length)) => {
+                let missing = (LENGTH_BYTES + length).saturating_sub(self.buffer.len());
+                missing.clamp(1, self.read_bytes.max(self.buffer.len()))
+            }
+            _ => self.read_bytes,
+        };
+        self.buffer.reserve(wanted);
+        &mut self.buffer
+    }
+
+    /// Learns from a read that brought `read` bytes into room for `room`: a client that fills
+    /// what it is given is given more.
+    pub(crate) fn note_read(&mut self, read: usize, room: usize) {
+        if read == room {
+            self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
+        }
+    }
+
+    /// Gives the memory back where nothing is under way.
+    pub(crate) fn release_idle(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+            self.read_bytes = READ_BYTES_MIN;
+        }
+    }
+
+    /// Bytes of a frame that has begun and is not whole.
+    pub(crate) fn unfinished_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

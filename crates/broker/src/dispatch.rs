@@ -1,0 +1,135 @@
+//! The one list of APIs that Milena serves. It drives dispatch, the ApiVersions answer and
+//! `docs/api.md`; a request that is not in it is not answered.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use protocol::messages::RequestHeader;
+use protocol::{ApiKey, DecodeError, Message, Reader};
+
+use crate::api;
+use crate::broker::Broker;
+use crate::call::{Call, Responder};
+use crate::connection::Peer;
+use crate::reply::Reply;
+
+/// One API that is served.
+pub struct Api {
+    /// Which.
+    pub key: ApiKey,
+    /// The versions that are served.
+    pub versions: RangeInclusive<i16>,
+    handle: fn(Call<'_>, Reader) -> Result<Reply, DecodeError>,
+}
+
+/// Decodes a request of one type, all of it, and calls the handler.
+macro_rules! api {
+    ($key:ident, $versions:expr, $handler:path) => {
+        Api {
+            key: ApiKey::$key,
+            versions: $versions,
+            handle: |call, mut body| {
+                let request = Message::decode(&mut body, call.version())?;
+                body.finish()?;
+                Ok($handler(call, request))
+            },
+        }
+    };
+}
+
+/// All APIs that are served, by key.
+pub static APIS: &[Api] = &[
+    api!(Produce, 3..=13, api::produce::handle),
+    api!(Fetch, 4..=18, api::fetch::handle),
+    api!(ListOffsets, 1..=11, api::list_offsets::handle),
+    api!(Metadata, 0..=13, api::metadata::handle),
+    api!(OffsetCommit, 2..=10, api::offset_commit::handle),
+    api!(OffsetFetch, 1..=10, api::offset_fetch::handle),
+    api!(FindCoordinator, 0..=6, api::find_coordinator::handle),
+    api!(JoinGroup, 0..=9, api::join_group::handle),
+    api!(Heartbeat, 0..=4, api::heartbeat::handle),
+    api!(LeaveGroup, 0..=5, api::leave_group::handle),
+    api!(SyncGroup, 0..=5, api::sync_group::handle),
+    api!(DescribeGroups, 0..=6, api::describe_groups::handle),
+    api!(ListGroups, 0..=5, api::list_groups::handle),
+    api!(ApiVersions, 0..=4, api::api_versions::handle),
+    api!(CreateTopics, 2..=7, api::create_topics::handle),
+    api!(DeleteTopics, 1..=6, api::delete_topics::handle),
+    api!(DeleteRecords, 0..=2, api::delete_records::handle),
+    api!(InitProducerId, 0..=5, api::init_producer_id::handle),
+    api!(OffsetForLeaderEpoch, 2..=4, api::offset_for_leader_epoch::handle),
+    api!(DescribeConfigs, 1..=4, api::describe_configs::handle),
+    api!(CreatePartitions, 0..=3, api::create_partitions::handle),
+    api!(DeleteGroups, 0..=2, api::delete_groups::handle),
+    api!(IncrementalAlterConfigs, 0..=1, api::incremental_alter_configs::handle),
+    api!(DescribeCluster, 0..=2, api::describe_cluster::handle),
+    api!(DescribeTopicPartitions, 0..=0, api::describe_topic_partitions::handle),
+];
+
+/// Why a request ends its connection: Kafka answers none of these either.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// The frame ends before its API key, version and correlation id.
+    NoHeader,
+    /// An API, or a version of one, that is not served.
+    NotServed { key: i16, version: i16 },
+    /// A request that does not decode.
+    Malformed { key: ApiKey, version: i16, error: DecodeError },
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoHeader => f.write_str("a request without a header"),
+            Self::NotServed { key, version } => match ApiKey::from_i16(*key) {
+                Some(api) => write!(f, "version {version} of {} is not served", api.name()),
+                None => write!(f, "there is no API with key {key}"),
+            },
+            Self::Malformed { key, version, error } => {
+                write!(f, "a malformed request, {} version {version}: {error}", key.name())
+            }
+        }
+    }
+}
+
+/// The entry of an API key, if it is served.
+fn find(key: i16) -> Option<&'static Api> {
+    APIS.iter().find(|api| api.key.as_i16() == key)
+}
+
+/// Handles one request.
+///
+/// # Errors
+/// [`Refused`] where the connection must end.
+pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Result<Reply, Refused> {
+    let (key, version, correlation_id) = peek(&frame).ok_or(Refused::NoHeader)?;
+    let not_served = Refused::NotServed { key, version };
+    let Some(api) = find(key) else { return Err(not_served) };
+    if !api.versions.contains(&version) {
+        if api.key == ApiKey::ApiVersions {
+            // A client newer than this broker learns here which versions there are (KIP-511).
+            return Ok(api::api_versions::unsupported_version(correlation_id));
+        }
+        return Err(not_served);
+    }
+    // Only the records of a produce are worth a slice of the receive buffer. Anything else is
+    // copied out, so that what a handler keeps never holds the buffer.
+    let frame = if api.key == ApiKey::Produce { frame } else { Bytes::copy_from_slice(&frame) };
+    let malformed = |error| Refused::Malformed { key: api.key, version, error };
+    let mut reader = Reader::new(frame);
+    let header_version = api.key.request_header_version(version);
+    let header = RequestHeader::decode(&mut reader, header_version).map_err(malformed)?;
+    let responder = Responder { version, correlation_id };
+    let call = Call { broker, peer, client_id: header.client_id, responder };
+    (api.handle)(call, reader).map_err(malformed)
+}
+
+/// What every header begins with: the API key, its version and the correlation id.
+fn peek(frame: &[u8]) -> Option<(i16, i16, i32)> {
+    let (key, rest) = frame.split_first_chunk::<2>()?;
+    let (version, rest) = rest.split_first_chunk::<2>()?;
+    let correlation_id = rest.first_chunk::<4>()?;
+    Some((i16::from_be_bytes(*key), i16::from_be_bytes(*version), i32::from_be_bytes(*correlation_id)))
+}

@@ -1,0 +1,232 @@
+//! Reading for a consumer: what is there now, waiting for more, and the response.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use protocol::messages::FetchResponse;
+use protocol::messages::fetch_response::{
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData,
+};
+use protocol::{ErrorCode, Records};
+use runtime::clock::{self, Instant};
+use runtime::random;
+use tokio::sync::Notify;
+use tracing::error;
+
+use crate::broker::Broker;
+use crate::call::Responder;
+use crate::fetch_session::{FetchContext, FetchTarget};
+use crate::partition::{Isolation, Partition, ReadOutcome, ReadRequest, Watch};
+use crate::reply::{FileRegion, Frame, Piece, Reply};
+use crate::topics::TopicTable;
+
+/// Regions of at least this length go from the page cache to the socket; below it a copy is
+/// cheaper than the extra system call.
+const SEND_FILE_BYTES_MIN: usize = 64 * 1024;
+
+/// One fetch request, its session resolved.
+pub(crate) struct Fetch {
+    pub(crate) context: FetchContext,
+    pub(crate) targets: Vec<FetchTarget>,
+    /// Not negative where a broker asks as a follower.
+    pub(crate) replica_id: i32,
+    pub(crate) isolation: Isolation,
+    pub(crate) max_bytes: usize,
+    pub(crate) min_bytes: usize,
+    pub(crate) max_wait_ms: u64,
+}
+
+/// What one look at all partitions found.
+#[derive(Default)]
+struct Found {
+    answers: Vec<PartitionData>,
+    /// The records of the answers that have some, in their order.
+    regions: Vec<FileRegion>,
+    bytes: usize,
+    /// An error or a divergence: the client hears of it at once.
+    urgent: bool,
+}
+
+/// Answers now where there is enough, or parks the fetch.
+pub(crate) fn begin(broker: &Arc<Broker>, responder: Responder, fetch: Fetch) -> Reply {
+    let found = fetch.look(&broker.topics().table());
+    if found.urgent || found.bytes >= fetch.min_bytes || fetch.max_wait_ms == 0 || fetch.targets.is_empty() {
+        return Reply::Now(fetch.respond(broker, responder, found));
+    }
+    let deadline = clock::now() + Duration::from_millis(fetch.max_wait_ms);
+    let broker = Arc::clone(broker);
+    Reply::later(async move {
+        let found = fetch.wait(&broker, deadline).await;
+        fetch.respond(&broker, responder, found)
+    })
+}
+
+impl Fetch {
+    /// Waits until enough is there or the time is over.
+    async fn wait(&self, broker: &Broker, deadline: Instant) -> Found {
+        let news = Arc::new(Notify::new());
+        // Held until the answer is made. They are set before the next look, so that an append
+        // between that look and the wait is not missed.
+        let watches: Vec<Watch> = self.watch(&broker.topics().table(), &news);
+        loop {
+            let found = self.look(&broker.topics().table());
+            // A topic that is deleted meanwhile has no partition that could bring news.
+            if found.urgent || found.bytes >= self.min_bytes || watches.is_empty() {
+                return found;
+            }
+            tokio::select! {
+                biased;
+                () = news.notified() => {}
+                () = clock::sleep_until(deadline) => return self.look(&broker.topics().table()),
+            }
+        }
+    }
+
+    fn watch(&self, table: &TopicTable, news: &Arc<Notify>) -> Vec<Watch> {
+        let partitions = self.targets.iter().filter_map(|target| find(table, target).ok());
+        partitions.map(|partition| partition.watch(Arc::clone(news))).collect()
+    }
+
+    /// Finds what each partition has, within the limits of the request.
+    fn look(&self, table: &TopicTable) -> Found {
+        let mut found = Found { answers: Vec::with_capacity(self.targets.len()), ..Found::default() };
+        let mut left = self.max_bytes;
+        for target in &self.targets {
+            let partition_max = usize::try_from(target.partition_max_bytes).unwrap_or(0);
+            let request = ReadRequest {
+                offset: target.fetch_offset,
+                max_bytes: partition_max.min(left),
+                // The first batch of a response is whole, however large: a consumer must get on.
+                min_one_batch: found.bytes == 0,
+                isolation: self.isolation,
+                current_leader_epoch: target.current_leader_epoch,
+                last_fetched_epoch: target.last_fetched_epoch,
+            };
+            let outcome = find(table, target).and_then(|partition| {
+                if self.replica_id >= 0 {
+                    // Only brokers of the cluster replicate, and this one has no followers.
+                    return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+                }
+                partition.read(&request)
+            });
+            let bytes = found.take(target.partition, outcome);
+            left = left.saturating_sub(bytes);
+        }
+        found
+    }
+
+    /// Settles the session and encodes the response.
+    fn respond(self, broker: &Broker, responder: Responder, found: Found) -> Frame {
+        let Found { mut answers, regions, .. } = found;
+        let pieces = load(&mut answers, regions);
+        let mut answers: Vec<_> = self.targets.into_iter().zip(answers).collect();
+        let new_id = || i32::from_ne_bytes(random::u64().to_ne_bytes()[..4].try_into().expect("four bytes"));
+        let now_ms = clock::now_ms();
+        let settled = broker.fetch_sessions().finish(self.context, &mut answers, now_ms, new_id);
+        match settled {
+            Ok(session_id) => {
+                let responses = by_topic(answers);
+                let response = FetchResponse { session_id, responses, ..FetchResponse::default() };
+                responder.frame_with(&response, pieces)
+            }
+            Err(error_code) => responder.frame(&FetchResponse { error_code, ..FetchResponse::default() }),
+        }
+    }
+}
+
+impl Found {
+    /// Takes one partition's outcome in; returns the bytes of its records.
+    fn take(&mut self, partition_index: i32, outcome: Result<ReadOutcome, ErrorCode>) -> usize {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.urgent = true;
+                self.answers.push(failed(partition_index, error));
+                return 0;
+            }
+        };
+        let aborted = |(producer_id, first_offset)| AbortedTransaction { producer_id, first_offset };
+        let mut data = PartitionData {
+            partition_index,
+            high_watermark: outcome.high_watermark,
+            last_stable_offset: outcome.last_stable_offset,
+            log_start_offset: outcome.log_start_offset,
+            aborted_transactions: outcome.aborted.map(|list| list.into_iter().map(aborted).collect()),
+            records: Records::Bytes(bytes::Bytes::new()),
+            ..PartitionData::default()
+        };
+        if let Some((epoch, end_offset)) = outcome.diverging {
+            data.diverging_epoch = EpochEndOffset { epoch, end_offset };
+            self.urgent = true;
+        }
+        let bytes = outcome.region.as_ref().map_or(0, |region| region.len);
+        if let Some(region) = outcome.region {
+            data.records = Records::External { len: region.len };
+            self.regions.push(region);
+            self.bytes += bytes;
+        }
+        self.answers.push(data);
+        bytes
+    }
+}
+
+fn find<'t>(table: &'t TopicTable, target: &FetchTarget) -> Result<&'t Arc<Partition>, ErrorCode> {
+    // A request names its topics by id or by name: one that has no name is of the first kind.
+    let (topic, unknown) = if target.topic.is_empty() {
+        (table.by_id(target.topic_id), ErrorCode::UNKNOWN_TOPIC_ID)
+    } else {
+        (table.by_name(&target.topic), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    };
+    topic.ok_or(unknown)?.partition(target.partition)
+}
+
+/// Reads short regions into memory and leaves long ones to the kernel. A region that cannot be
+/// read turns its partition's answer into an error.
+fn load(answers: &mut [PartitionData], regions: Vec<FileRegion>) -> Vec<Piece> {
+    let mut pieces = Vec::with_capacity(regions.len());
+    let with_records = answers.iter_mut().filter(|answer| matches!(answer.records, Records::External { .. }));
+    for (answer, region) in with_records.zip(regions) {
+        if region.len >= SEND_FILE_BYTES_MIN {
+            pieces.push(Piece::File(region));
+            continue;
+        }
+        let mut bytes = BytesMut::zeroed(region.len);
+        match region.file.read_exact_at(&mut bytes, region.position) {
+            Ok(()) => pieces.push(Piece::Bytes(bytes.freeze())),
+            Err(problem) => {
+                error!("a fetch cannot be answered: {problem}");
+                *answer = failed(answer.partition_index, ErrorCode::KAFKA_STORAGE_ERROR);
+            }
+        }
+    }
+    pieces
+}
+
+/// Answers of one topic that follow each other share an entry of the response.
+fn by_topic(answers: Vec<(FetchTarget, PartitionData)>) -> Vec<FetchableTopicResponse> {
+    let mut topics: Vec<FetchableTopicResponse> = Vec::new();
+    for (target, data) in answers {
+        match topics.last_mut() {
+            Some(last) if last.topic == target.topic && last.topic_id == target.topic_id => {
+                last.partitions.push(data);
+            }
+            _ => topics.push(FetchableTopicResponse {
+                topic: target.topic,
+                topic_id: target.topic_id,
+                partitions: vec![data],
+            }),
+        }
+    }
+    topics
+}
+
+fn failed(partition_index: i32, error_code: ErrorCode) -> PartitionData {
+    PartitionData {
+        partition_index,
+        error_code,
+        high_watermark: -1,
+        records: Records::Bytes(bytes::Bytes::new()),
+        ..PartitionData::default()
+    }
+}

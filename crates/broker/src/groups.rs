@@ -1,0 +1,315 @@
+//! The shell around the group coordinators: it finds the one that a group belongs to, appends what
+//! it decides, lets answers out when the log is durable, and wakes it when its time has come.
+//!
+//! What a group may do is decided in the `coordinator` crate, which does no IO.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use coordinator::{DeletedTopic, GroupCoordinator, Output, RequestContext, Settings, Token};
+use parking_lot::{Mutex, RwLock};
+use protocol::{ErrorCode, Str, Uuid};
+use runtime::clock::{self, Instant};
+use runtime::{random, task};
+use tokio::sync::{Notify, oneshot};
+use tracing::{error, info};
+
+use crate::call::Call;
+use crate::partition::Partition;
+
+mod answer;
+mod load;
+
+use answer::Settled;
+pub(crate) use answer::{Barrier, Pending, reply_behind};
+
+/// The topic that holds the groups.
+pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+/// How long the timers may sleep where nothing is due.
+const SLEEP_MAX: Duration = Duration::from_secs(3600);
+
+/// The group coordinators of this broker, one for each partition of `__consumer_offsets` that it
+/// leads.
+pub(crate) struct Groups {
+    settings: Settings,
+    shards: RwLock<BTreeMap<i32, Arc<Shard>>>,
+    /// Partitions of `__consumer_offsets`; what `offsets.topic.num.partitions` says until it exists.
+    partitions: AtomicI32,
+    next_token: AtomicU64,
+    /// The time at which the timers wake next, on the clock of [`Groups::now_ms`].
+    armed_ms: AtomicI64,
+    earlier: Notify,
+    started: Instant,
+    started_ms: i64,
+}
+
+/// One partition's coordinator.
+struct Shard {
+    log: Arc<Partition>,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// The log is being read; nothing can be known before its end.
+    Loading,
+    Serving(Serving),
+    /// Another broker's, or gone.
+    Resigned,
+}
+
+struct Serving {
+    coordinator: GroupCoordinator,
+    /// Requests that have no reply yet.
+    waiting: HashMap<Token, oneshot::Sender<Settled>>,
+}
+
+impl Groups {
+    pub(crate) fn new(settings: Settings, partitions: i32) -> Self {
+        Self {
+            settings,
+            shards: RwLock::default(),
+            partitions: AtomicI32::new(partitions),
+            next_token: AtomicU64::new(0),
+            armed_ms: AtomicI64::new(0),
+            earlier: Notify::new(),
+            started: clock::now(),
+            started_ms: clock::now_ms(),
+        }
+    }
+
+    /// The time that sessions are measured by: the wall clock's at the start, and steady since, so
+    /// that a clock that is set does not end every session.
+    fn now_ms(&self) -> i64 {
+        let elapsed_ms = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.started_ms.saturating_add(elapsed_ms)
+    }
+
+    /// The partition of `__consumer_offsets` that holds a group.
+    pub(crate) fn partition_for(&self, group_id: &str) -> i32 {
+        coordinator::partition_for(group_id, self.partitions.load(Ordering::Relaxed))
+    }
+
+    /// Takes over the groups of `log`, a partition of `__consumer_offsets` of `partitions`. They
+    /// are served once the log has been read.
+    pub(crate) fn elect(self: &Arc<Self>, log: Arc<Partition>, partitions: i32) {
+        self.partitions.store(partitions, Ordering::Relaxed);
+        let shard = Arc::new(Shard { log, state: Mutex::new(State::Loading) });
+        self.shards.write().insert(shard.log.index(), Arc::clone(&shard));
+        if shard.log.end_offset() == shard.log.log_start_offset() {
+            shard.serve(self, coordinator::Loading::new(self.settings.clone()));
+            return;
+        }
+        let groups = Arc::clone(self);
+        drop(task::spawn_blocking(move || groups.load(&shard)));
+    }
+
+    fn load(&self, shard: &Shard) {
+        let began = clock::now();
+        match load::load(&shard.log, self.settings.clone()) {
+            Ok(loaded) => {
+                shard.serve(self, loaded);
+                let took_ms = began.elapsed().as_millis();
+                info!(partition = %shard.log.name(), took_ms, "groups loaded");
+            }
+            // Answers from half a log would send consumers back to where they have been. It stays
+            // unavailable until someone mends it; the others serve.
+            Err(problem) => error!(partition = %shard.log.name(), "groups not loaded: {problem}"),
+        }
+    }
+
+    /// Gives up the groups of all partitions: whoever waits is told to look elsewhere.
+    pub(crate) fn resign_all(&self) {
+        for shard in std::mem::take(&mut *self.shards.write()).into_values() {
+            let before = std::mem::replace(&mut *shard.state.lock(), State::Resigned);
+            if let State::Serving(Serving { coordinator, mut waiting }) = before {
+                let settle = |(token, reply)| settle(&mut waiting, &shard.log, token, reply);
+                coordinator.resign().into_iter().for_each(settle);
+            }
+        }
+    }
+
+    /// The shard of a group.
+    ///
+    /// # Errors
+    /// What a client is told that asks the wrong broker, or too early.
+    fn shard(&self, group_id: &str) -> Result<Arc<Shard>, ErrorCode> {
+        let shards = self.shards.read();
+        if shards.is_empty() {
+            return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        }
+        shards.get(&self.partition_for(group_id)).cloned().ok_or(ErrorCode::NOT_COORDINATOR)
+    }
+
+    /// Puts a request to the coordinator of a group; its reply may come later.
+    ///
+    /// # Errors
+    /// As [`Groups::shard`].
+    pub(crate) fn ask(
+        &self,
+        group_id: &str,
+        request: impl FnOnce(&mut GroupCoordinator, Token, i64) -> Output,
+    ) -> Result<Pending, ErrorCode> {
+        let shard = self.shard(group_id)?;
+        let token = Token(self.next_token.fetch_add(1, Ordering::Relaxed));
+        let now_ms = self.now_ms();
+        let mut state = shard.state.lock();
+        let serving = state.serving()?;
+        let (sender, receiver) = oneshot::channel();
+        serving.waiting.insert(token, sender);
+        let output = request(&mut serving.coordinator, token, now_ms);
+        serving.carry_out(&shard.log, output, now_ms);
+        self.arm(&serving.coordinator);
+        Ok(Pending::new(receiver))
+    }
+
+    /// Looks something up in the coordinator of a group.
+    ///
+    /// # Errors
+    /// As [`Groups::shard`].
+    pub(crate) fn look<R>(
+        &self,
+        group_id: &str,
+        question: impl FnOnce(&mut GroupCoordinator, i64) -> R,
+    ) -> Result<(R, Barrier), ErrorCode> {
+        let shard = self.shard(group_id)?;
+        let mut state = shard.state.lock();
+        let serving = state.serving()?;
+        let answer = question(&mut serving.coordinator, self.now_ms());
+        self.arm(&serving.coordinator);
+        Ok((answer, Barrier::at_end_of(&shard.log)))
+    }
+
+    /// Looks something up in every coordinator.
+    ///
+    /// # Errors
+    /// COORDINATOR_LOAD_IN_PROGRESS where one cannot answer yet.
+    pub(crate) fn look_everywhere<R>(
+        &self,
+        mut question: impl FnMut(&GroupCoordinator) -> R,
+    ) -> Result<Vec<(R, Barrier)>, ErrorCode> {
+        let shards: Vec<_> = self.shards.read().values().cloned().collect();
+        let look = |shard: Arc<Shard>| {
+            let mut state = shard.state.lock();
+            let answer = question(&state.serving()?.coordinator);
+            Ok((answer, Barrier::at_end_of(&shard.log)))
+        };
+        shards.into_iter().map(look).collect()
+    }
+
+    /// Forgets the offsets of topics that are gone.
+    pub(crate) fn topics_deleted(&self, topics: &[DeletedTopic]) {
+        let now_ms = self.now_ms();
+        let shards: Vec<_> = self.shards.read().values().cloned().collect();
+        for shard in shards {
+            if let Ok(serving) = shard.state.lock().serving() {
+                let output = serving.coordinator.topics_deleted(topics);
+                serving.carry_out(&shard.log, output, now_ms);
+            }
+        }
+    }
+
+    /// Wakes the timers where a coordinator needs them before they would wake by themselves.
+    fn arm(&self, coordinator: &GroupCoordinator) {
+        let due_ms = coordinator.next_deadline_ms().unwrap_or(i64::MAX);
+        if due_ms < self.armed_ms.load(Ordering::Relaxed) {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// Runs sessions, rebalances and retention as they fall due. Runs until it is dropped.
+    pub(crate) async fn run_timers(&self) {
+        loop {
+            // Armed for never while the next time is found: whoever is due earlier says so.
+            self.armed_ms.store(i64::MAX, Ordering::Relaxed);
+            let due_ms = self.tick();
+            self.armed_ms.store(due_ms, Ordering::Relaxed);
+            let left_ms = u64::try_from(due_ms.saturating_sub(self.now_ms())).unwrap_or(0);
+            tokio::select! {
+                biased;
+                () = self.earlier.notified() => {}
+                () = clock::sleep(Duration::from_millis(left_ms).min(SLEEP_MAX)) => {}
+            }
+        }
+    }
+
+    /// Does what is due; returns when something is due next.
+    fn tick(&self) -> i64 {
+        let now_ms = self.now_ms();
+        let shards: Vec<_> = self.shards.read().values().cloned().collect();
+        let mut next_ms = i64::MAX;
+        for shard in shards {
+            let mut state = shard.state.lock();
+            let Ok(serving) = state.serving() else { continue };
+            while serving.coordinator.next_deadline_ms().is_some_and(|due_ms| due_ms <= now_ms) {
+                let output = serving.coordinator.tick(now_ms);
+                serving.carry_out(&shard.log, output, now_ms);
+            }
+            next_ms = next_ms.min(serving.coordinator.next_deadline_ms().unwrap_or(i64::MAX));
+        }
+        next_ms
+    }
+}
+
+impl Shard {
+    fn serve(&self, groups: &Groups, loaded: coordinator::Loading) {
+        let coordinator = loaded.loaded(groups.now_ms());
+        for (record_type, count) in &coordinator.skipped_records().by_type {
+            info!(partition = %self.log.name(), record_type, count, "records of groups that are not served");
+        }
+        let mut state = self.state.lock();
+        if matches!(*state, State::Loading) {
+            groups.arm(&coordinator);
+            *state = State::Serving(Serving { coordinator, waiting: HashMap::new() });
+        }
+    }
+}
+
+impl State {
+    fn serving(&mut self) -> Result<&mut Serving, ErrorCode> {
+        match self {
+            Self::Loading => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+            Self::Serving(serving) => Ok(serving),
+            Self::Resigned => Err(ErrorCode::NOT_COORDINATOR),
+        }
+    }
+}
+
+impl Serving {
+    /// Appends what the coordinator wants appended, and settles what it has answered.
+    fn carry_out(&mut self, log: &Arc<Partition>, mut output: Output, now_ms: i64) {
+        loop {
+            for (token, reply) in output.replies {
+                settle(&mut self.waiting, log, token, reply);
+            }
+            let Some(append) = output.append else { return };
+            output = match log.append_coordinator_records(&append.records, clock::now_ms()) {
+                Ok(appended) => self.coordinator.append_succeeded(append, appended.base_offset, now_ms),
+                Err(refusal) => self.coordinator.append_failed(append, refusal.error_code, now_ms),
+            };
+        }
+    }
+}
+
+fn settle(
+    waiting: &mut HashMap<Token, oneshot::Sender<Settled>>,
+    log: &Arc<Partition>,
+    token: Token,
+    reply: coordinator::Reply,
+) {
+    let sender = waiting.remove(&token).expect("a request has one reply");
+    // The client may be gone: then nobody waits.
+    let _ = sender.send(Settled { reply, barrier: Barrier::at_end_of(log) });
+}
+
+/// What a coordinator needs to know of a request beside its body.
+pub(crate) fn request_context(call: &Call<'_>) -> RequestContext {
+    RequestContext {
+        api_version: call.version(),
+        client_id: call.client_id.clone().unwrap_or_default(),
+        client_host: Str::from(call.peer.host.as_str()),
+        random_uuid: Uuid(random::uuid_bytes()),
+    }
+}

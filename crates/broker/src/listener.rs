@@ -1,0 +1,69 @@
+//! Accepts connections and hands each to a task of its own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use runtime::net::{TcpListener, TcpStream};
+use runtime::{clock, task};
+use tokio::sync::watch;
+use tracing::{debug, error, warn};
+
+use crate::broker::Broker;
+use crate::connection::{Connection, Peer};
+
+/// How long to wait before the next accept where the system has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts on `socket` until the broker stops.
+pub(crate) async fn accept(
+    broker: Arc<Broker>,
+    listener: usize,
+    socket: TcpListener,
+    mut stopping: watch::Receiver<bool>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stop| *stop) => return,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => admit(&broker, listener, stream, address, &stopping),
+            Err(problem) => {
+                // Out of descriptors, or a client that was gone at once: neither ends the rest.
+                error!("a connection was not accepted: {problem}");
+                clock::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn admit(
+    broker: &Arc<Broker>,
+    listener: usize,
+    stream: TcpStream,
+    address: SocketAddr,
+    stopping: &watch::Receiver<bool>,
+) {
+    let admission = match broker.connection_limits().admit(address.ip()) {
+        Ok(admission) => admission,
+        Err(too_many) => {
+            warn!(client = %address, "connection closed: {too_many}");
+            return;
+        }
+    };
+    if let Err(problem) = prepare(&stream) {
+        debug!(client = %address, "connection closed: {problem}");
+        return;
+    }
+    let peer = Peer { host: format!("/{}", address.ip()), listener };
+    let connection = Connection::new(Arc::clone(broker), peer, stream, stopping.clone(), admission);
+    task::spawn(connection.serve());
+}
+
+/// Small replies go out at once: they answer somebody who waits.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)
+}

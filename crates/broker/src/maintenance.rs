@@ -1,0 +1,76 @@
+//! What a broker does from time to time: retention, removal of deleted files, checkpoints,
+//! forgetting silent producers, flushes by age.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use runtime::clock::{self, Instant};
+use runtime::task;
+
+use crate::broker::Broker;
+
+/// How often deleted files are looked for whose time has come.
+const DELETIONS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Something that is done again and again.
+struct Chore {
+    every: Duration,
+    due: Instant,
+    work: fn(&Broker, i64),
+}
+
+impl Chore {
+    fn new(every_ms: i64, work: fn(&Broker, i64)) -> Self {
+        let every = Duration::from_millis(u64::try_from(every_ms).unwrap_or(0).max(1));
+        // The largest interval means never, and a clock has an end.
+        let every = every.min(Duration::from_secs(365 * 24 * 3600));
+        Self { every, due: clock::now() + every, work }
+    }
+}
+
+/// Runs until it is dropped.
+pub(crate) async fn run(broker: Arc<Broker>) {
+    let config = broker.config();
+    let retention_ms = config.log_retention_check_interval_ms;
+    let deletions_ms = i64::try_from(DELETIONS_INTERVAL.as_millis()).unwrap_or(i64::MAX).min(retention_ms);
+    let mut chores = [
+        Chore::new(retention_ms, apply_retention),
+        Chore::new(deletions_ms, remove_deleted),
+        Chore::new(config.log_flush_offset_checkpoint_interval_ms, |broker, _| broker.logs.checkpoint()),
+        Chore::new(i64::from(config.producer_id_expiration_check_interval_ms), forget_producers),
+        Chore::new(config.log_flush_scheduler_interval_ms, flush_by_age),
+    ];
+    loop {
+        let next = chores.iter_mut().min_by_key(|chore| chore.due).expect("there are chores");
+        clock::sleep_until(next.due).await;
+        next.due = clock::now() + next.every;
+        let (broker, work) = (Arc::clone(&broker), next.work);
+        // A panic is reported where it happens; the other chores go on.
+        let _ = task::spawn_blocking(move || work(&broker, clock::now_ms())).await;
+    }
+}
+
+fn apply_retention(broker: &Broker, now_ms: i64) {
+    broker.topics().table().partitions().for_each(|partition| partition.apply_retention(now_ms));
+}
+
+fn remove_deleted(broker: &Broker, now_ms: i64) {
+    for partition in broker.topics().table().partitions() {
+        for deleted in partition.take_due_deletions(now_ms) {
+            if let Err(problem) = deleted.remove() {
+                tracing::warn!(
+                    partition = partition.name(),
+                    "deleted files are still on the disk: {problem}"
+                );
+            }
+        }
+    }
+}
+
+fn forget_producers(broker: &Broker, now_ms: i64) {
+    broker.topics().table().partitions().for_each(|partition| partition.remove_expired_producers(now_ms));
+}
+
+fn flush_by_age(broker: &Broker, now_ms: i64) {
+    broker.topics().table().partitions().for_each(|partition| partition.flush_by_age(now_ms));
+}

@@ -1,0 +1,254 @@
+//! One partition that this broker leads: its log, who waits for it, and what they may see.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use arc_swap::ArcSwap;
+use coordinator::CoordinatorRecord;
+use parking_lot::{Mutex, MutexGuard};
+use protocol::{ErrorCode, Str};
+use record::{Batch, BatchBuilder, Compression, Scratch, ValidBatch, validate};
+use storage::{AppendError, Log, Offline, Origin, ProducerError};
+use tracing::warn;
+
+use crate::append::{Appended, Refusal};
+
+mod durability;
+mod maintenance;
+mod offsets;
+mod read;
+mod rules;
+mod watch;
+
+use durability::Durability;
+pub(crate) use offsets::OffsetSpec;
+pub(crate) use read::{Isolation, ReadOutcome, ReadRequest};
+pub(crate) use rules::PartitionRules;
+pub(crate) use watch::Watch;
+use watch::Watchers;
+
+thread_local! {
+    /// What decoding compressed batches needs, once for each thread: validation never waits.
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
+}
+
+/// What the controller has decided of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leadership {
+    pub(crate) leader_epoch: i32,
+    /// Replicas in sync, this one included.
+    pub(crate) isr_len: usize,
+}
+
+/// A partition and its log.
+///
+/// One lock guards the log. It is held for an append or for finding a place to read, never while
+/// a client is waited for and never across an await.
+pub(crate) struct Partition {
+    topic: Str,
+    index: i32,
+    leadership: Leadership,
+    rules: ArcSwap<PartitionRules>,
+    /// None once the partition is deleted or closed.
+    log: Mutex<Option<Log>>,
+    /// The end of the log. With one replica all of it is below the high watermark: a consumer
+    /// sees a record as soon as it is appended, as in Kafka.
+    end_offset: AtomicI64,
+    durability: Arc<Durability>,
+    /// When everything was last seen to be on disk, in ms since the epoch, for `flush.ms`.
+    unflushed_since_ms: AtomicI64,
+    watchers: Watchers,
+}
+
+impl Partition {
+    /// Leads a partition whose log is open.
+    pub(crate) fn lead(
+        topic: Str,
+        index: i32,
+        leadership: Leadership,
+        rules: PartitionRules,
+        mut log: Log,
+    ) -> Self {
+        log.assign_epoch(leadership.leader_epoch);
+        log.set_high_watermark(log.end_offset());
+        let durability = Arc::new(Durability::new(log.flushed_offset()));
+        let told = Arc::clone(&durability);
+        log.set_flush_listener(Box::new(move |flushed| told.flushed(flushed)));
+        Self {
+            topic,
+            index,
+            leadership,
+            rules: ArcSwap::from_pointee(rules),
+            end_offset: AtomicI64::new(log.end_offset()),
+            log: Mutex::new(Some(log)),
+            durability,
+            unflushed_since_ms: AtomicI64::new(0),
+            watchers: Watchers::default(),
+        }
+    }
+
+    /// `topic-index`, for people.
+    pub(crate) fn name(&self) -> String {
+        format!("{}-{}", self.topic, self.index)
+    }
+
+    pub(crate) fn topic(&self) -> &Str {
+        &self.topic
+    }
+
+    pub(crate) fn index(&self) -> i32 {
+        self.index
+    }
+
+    /// The offset that the next record gets.
+    pub(crate) fn end_offset(&self) -> i64 {
+        self.end_offset.load(Ordering::Acquire)
+    }
+
+    /// Puts changed settings in force.
+    pub(crate) fn set_rules(&self, rules: PartitionRules) {
+        if let Some(log) = self.log.lock().as_mut() {
+            log.set_config(rules.log());
+        }
+        self.rules.store(Arc::new(rules));
+    }
+
+    /// Fences a client that knows an older leader epoch, or a newer one than this broker does
+    /// (KIP-320). A negative epoch is that of a client that does not say.
+    pub(crate) fn check_leader_epoch(&self, epoch: i32) -> Result<(), ErrorCode> {
+        match epoch {
+            epoch if epoch < 0 || epoch == self.leadership.leader_epoch => Ok(()),
+            epoch if epoch < self.leadership.leader_epoch => Err(ErrorCode::FENCED_LEADER_EPOCH),
+            _ => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Log>> {
+        self.log.lock()
+    }
+
+    /// Validates and appends what a producer sent.
+    ///
+    /// # Errors
+    /// Kafka's error; nothing of it is in the log then.
+    pub(crate) fn append_produced(
+        &self,
+        records: &[u8],
+        request_version: i16,
+        acks_all: bool,
+        now_ms: i64,
+    ) -> Result<Appended, Refusal> {
+        let rules = self.rules.load();
+        let in_sync_min = usize::try_from(rules.topic.min_insync_replicas).unwrap_or(0);
+        if acks_all && self.leadership.isr_len < in_sync_min {
+            return Err(Refusal::from(ErrorCode::NOT_ENOUGH_REPLICAS));
+        }
+        let rules = rules.produce(request_version, now_ms);
+        let valid = SCRATCH.with_borrow_mut(|scratch| validate::produce(records, &rules, scratch));
+        let batch = valid.map_err(|invalid| {
+            let log_start_offset =
+                if invalid.record_errors().is_empty() { -1 } else { self.log_start_offset() };
+            Refusal { log_start_offset, ..Refusal::from(invalid) }
+        })?;
+        if batch.header.attributes.is_transactional() {
+            // No transaction is open for any producer: the coordinator that opens them is not here.
+            return Err(Refusal::from(ErrorCode::INVALID_TXN_STATE));
+        }
+        self.append(records, &batch, Origin::Client, acks_all, now_ms)
+    }
+
+    /// Appends what the coordinator of the groups in this partition has decided, as one batch.
+    ///
+    /// # Errors
+    /// Kafka's error; nothing of it is in the log then.
+    pub(crate) fn append_coordinator_records(
+        &self,
+        records: &[CoordinatorRecord],
+        now_ms: i64,
+    ) -> Result<Appended, Refusal> {
+        let mut builder = BatchBuilder::new(Compression::None);
+        for record in records {
+            builder.push(now_ms, Some(&record.key), record.value.as_deref(), &[]);
+        }
+        if builder.size_bytes() > usize::try_from(self.rules.load().topic.max_message_bytes).unwrap_or(0) {
+            return Err(Refusal::from(ErrorCode::MESSAGE_TOO_LARGE));
+        }
+        let bytes = builder.build();
+        let batch = Batch::parse(&bytes).expect("a batch that was built is one");
+        self.append(&bytes, &ValidBatch::trusted(&batch), Origin::Coordinator, true, now_ms)
+    }
+
+    fn append(
+        &self,
+        records: &[u8],
+        batch: &ValidBatch,
+        origin: Origin,
+        make_durable: bool,
+        now_ms: i64,
+    ) -> Result<Appended, Refusal> {
+        let flush_messages = self.rules.load().topic.flush_messages;
+        let appended = {
+            let mut log = self.lock();
+            let log = log.as_mut().ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+            let appended = log.append_as_leader(records, batch, self.leadership.leader_epoch, origin, now_ms);
+            let appended = appended.map_err(|error| self.refusal(&error))?;
+            let end_offset = log.end_offset();
+            log.set_high_watermark(end_offset);
+            self.end_offset.store(end_offset, Ordering::Release);
+            let unflushed = end_offset - self.durability.flushed_offset();
+            if unflushed > 0 && (unflushed >= flush_messages && (make_durable || flush_messages > 1)) {
+                log.enqueue_flush();
+            }
+            appended
+        };
+        self.watchers.notify();
+        Ok(Appended {
+            base_offset: appended.base_offset,
+            last_offset: appended.last_offset,
+            log_append_time_ms: appended.log_append_time,
+            log_start_offset: appended.log_start_offset,
+        })
+    }
+
+    /// Kafka's error for an append that the log did not take.
+    fn refusal(&self, error: &AppendError) -> Refusal {
+        let error_code = match error {
+            AppendError::Producer(producer) => match producer {
+                ProducerError::InvalidProducerEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
+                ProducerError::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+                ProducerError::InvalidTxnState { .. } => ErrorCode::INVALID_TXN_STATE,
+                ProducerError::TransactionCoordinatorFenced { .. } => {
+                    ErrorCode::TRANSACTION_COORDINATOR_FENCED
+                }
+            },
+            AppendError::TooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
+            AppendError::Batch(_) => ErrorCode::CORRUPT_MESSAGE,
+            AppendError::UnexpectedOffset { .. } | AppendError::OffsetsExhausted => {
+                ErrorCode::UNKNOWN_SERVER_ERROR
+            }
+            AppendError::Full(_) | AppendError::Offline(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+        };
+        if error_code == ErrorCode::KAFKA_STORAGE_ERROR {
+            warn!(partition = self.name(), "an append was refused: {error}");
+        }
+        Refusal::new(error_code, error.to_string())
+    }
+
+    /// Whether everything before `end_offset` is as durable as this topic's acknowledgements
+    /// promise.
+    pub(crate) fn is_durable(&self, end_offset: i64) -> bool {
+        !self.rules.load().durable_acks() || self.durability.flushed_offset() >= end_offset
+    }
+
+    /// Waits until everything before `end_offset` is that durable.
+    ///
+    /// # Errors
+    /// [`Offline`] where the disk has failed.
+    pub(crate) async fn durable(&self, end_offset: i64) -> Result<(), Offline> {
+        if self.is_durable(end_offset) {
+            return Ok(());
+        }
+        self.durability.wait(end_offset).await
+    }
+}

@@ -1,0 +1,82 @@
+//! What happens to a log beside produce and fetch: retention, deletion, closing.
+
+use std::sync::atomic::Ordering;
+
+use protocol::ErrorCode;
+use storage::{DeleteRecordsError, DeletedSegment, Log};
+use tracing::{info, warn};
+
+use super::Partition;
+
+/// "Up to the high watermark" in a DeleteRecords request.
+const TO_HIGH_WATERMARK: i64 = -1;
+
+impl Partition {
+    /// Moves the start of the log to `offset`; returns where it is then.
+    ///
+    /// # Errors
+    /// Kafka's error for the partition.
+    pub(crate) fn delete_records(&self, offset: i64, now_ms: i64) -> Result<i64, ErrorCode> {
+        if !self.rules.load().topic.delete {
+            // The older records of a compacted topic are values of keys, not history.
+            return Err(ErrorCode::POLICY_VIOLATION);
+        }
+        let mut guard = self.lock();
+        let log = guard.as_mut().ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+        let offset = if offset == TO_HIGH_WATERMARK { log.high_watermark() } else { offset };
+        log.delete_records(offset, now_ms).map_err(|error| match error {
+            DeleteRecordsError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
+            DeleteRecordsError::Change(_) => {
+                warn!(partition = self.name(), "records were not deleted: {error}");
+                ErrorCode::KAFKA_STORAGE_ERROR
+            }
+        })?;
+        Ok(log.log_start_offset())
+    }
+
+    /// Deletes what is too old or too much.
+    pub(crate) fn apply_retention(&self, now_ms: i64) {
+        let mut guard = self.lock();
+        let Some(log) = guard.as_mut() else { return };
+        match log.apply_retention(now_ms) {
+            Ok(retained) if retained.deleted_segments > 0 => {
+                let (segments, bytes) = (retained.deleted_segments, retained.deleted_bytes);
+                let log_start_offset = retained.log_start_offset;
+                info!(partition = self.name(), segments, bytes, log_start_offset, "segments deleted");
+            }
+            Ok(_) => {}
+            Err(error) => warn!(partition = self.name(), "retention was not applied: {error}"),
+        }
+    }
+
+    /// Files of deleted segments whose time has come. Removing them takes no lock.
+    pub(crate) fn take_due_deletions(&self, now_ms: i64) -> Vec<DeletedSegment> {
+        self.lock().as_mut().map_or_else(Vec::new, |log| log.take_due_deletions(now_ms))
+    }
+
+    /// Forgets producers that have been silent for `producer.id.expiration.ms`.
+    pub(crate) fn remove_expired_producers(&self, now_ms: i64) {
+        if let Some(log) = self.lock().as_mut() {
+            log.remove_expired_producers(now_ms);
+        }
+    }
+
+    /// Has what was appended written to disk where it has been in memory for `flush.ms`.
+    pub(crate) fn flush_by_age(&self, now_ms: i64) {
+        let flush_ms = self.rules.load().topic.flush_ms;
+        if self.durability.flushed_offset() >= self.end_offset() {
+            self.unflushed_since_ms.store(now_ms, Ordering::Relaxed);
+        } else if now_ms.saturating_sub(self.unflushed_since_ms.load(Ordering::Relaxed)) >= flush_ms
+            && let Some(log) = self.lock().as_ref()
+        {
+            log.enqueue_flush();
+        }
+    }
+
+    /// Takes the log away: nothing is appended or read from here on. Whoever waits is told.
+    pub(crate) fn take_log(&self) -> Option<Log> {
+        let log = self.lock().take();
+        self.watchers.notify();
+        log
+    }
+}

@@ -1,0 +1,113 @@
+//! Offsets by what a client means: the first, the last, that of a time, that of an epoch.
+
+use protocol::ErrorCode;
+use storage::{LookupError, TimestampOffset};
+use tracing::error;
+
+use super::{Isolation, Partition, SCRATCH};
+
+/// What ListOffsets asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OffsetSpec {
+    /// The end: the high watermark, or the last stable offset.
+    Latest,
+    /// The log's start.
+    Earliest,
+    /// The record with the greatest timestamp (KIP-734).
+    MaxTimestamp,
+    /// The last offset that is in tiered storage (KIP-1005), or the first that is not yet
+    /// (KIP-1023): there is none without it.
+    Tiered,
+    /// The first record at or after that time, in ms since the epoch.
+    Time(i64),
+}
+
+impl OffsetSpec {
+    /// What a timestamp in a request of `version` means; none where the version cannot ask it.
+    pub(crate) fn of(timestamp: i64, version: i16) -> Option<Self> {
+        let (since, spec) = match timestamp {
+            -1 => (1, Self::Latest),
+            -2 => (1, Self::Earliest),
+            -3 => (7, Self::MaxTimestamp),
+            // The start of what is on local disk: all of it is.
+            -4 => (8, Self::Earliest),
+            -5 => (9, Self::Tiered),
+            -6 => (11, Self::Tiered),
+            time => (1, Self::Time(time)),
+        };
+        (version >= since).then_some(spec)
+    }
+}
+
+/// The answer; -1 stands for a timestamp or an epoch that there is none of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoundOffset {
+    pub(crate) timestamp_ms: i64,
+    pub(crate) offset: i64,
+    pub(crate) leader_epoch: i32,
+}
+
+impl Partition {
+    /// The first offset that may be read.
+    pub(crate) fn log_start_offset(&self) -> i64 {
+        self.lock().as_ref().map_or(-1, storage::Log::log_start_offset)
+    }
+
+    /// The offset that `spec` means; none where no record is meant.
+    ///
+    /// # Errors
+    /// Kafka's error for the partition.
+    pub(crate) fn find_offset(
+        &self,
+        spec: OffsetSpec,
+        isolation: Isolation,
+    ) -> Result<Option<FoundOffset>, ErrorCode> {
+        let guard = self.lock();
+        let log = guard.as_ref().ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+        let limit = match isolation {
+            Isolation::ReadUncommitted => log.high_watermark(),
+            Isolation::ReadCommitted => log.last_stable_offset(),
+        };
+        let place = |offset, leader_epoch: Option<i32>| {
+            Some(FoundOffset { timestamp_ms: -1, offset, leader_epoch: leader_epoch.unwrap_or(-1) })
+        };
+        let by_time = |found: Result<Option<TimestampOffset>, LookupError>| {
+            let found = found.map_err(|error| self.lookup_error(&error))?;
+            Ok(found.filter(|found| found.offset < limit).map(|found| FoundOffset {
+                timestamp_ms: found.timestamp,
+                offset: found.offset,
+                leader_epoch: found.leader_epoch,
+            }))
+        };
+        match spec {
+            OffsetSpec::Latest => Ok(place(limit, log.latest_epoch())),
+            OffsetSpec::Earliest => {
+                let start = log.log_start_offset();
+                Ok(place(start, log.epoch_for_offset(start)))
+            }
+            OffsetSpec::Tiered => Ok(None),
+            OffsetSpec::MaxTimestamp => {
+                SCRATCH.with_borrow_mut(|scratch| by_time(log.max_timestamp(scratch)))
+            }
+            OffsetSpec::Time(time) => {
+                SCRATCH.with_borrow_mut(|scratch| by_time(log.offset_for_timestamp(time, scratch)))
+            }
+        }
+    }
+
+    /// The largest epoch that is not above `epoch`, and the offset after its last record (KIP-279).
+    /// None where the log knows no such epoch.
+    pub(crate) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
+        let guard = self.lock();
+        let end = guard.as_ref()?.end_offset_for_epoch(epoch);
+        (end.epoch >= 0).then_some((end.epoch, end.end_offset))
+    }
+
+    fn lookup_error(&self, error: &LookupError) -> ErrorCode {
+        error!(partition = self.name(), "a time could not be looked up: {error}");
+        match error {
+            LookupError::Records(_) | LookupError::Decompress(_) => ErrorCode::CORRUPT_MESSAGE,
+            LookupError::Fs(_) | LookupError::Damaged(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Finding what a fetch may read.
+
+use protocol::ErrorCode;
+use storage::{Log, ReadError};
+use tracing::error;
+
+use super::Partition;
+use crate::reply::FileRegion;
+
+/// Which records a reader sees (KIP-98).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    /// All of them.
+    ReadUncommitted,
+    /// Those of transactions that are decided.
+    ReadCommitted,
+}
+
+impl Isolation {
+    /// The isolation that a request names. Kafka takes any other number for the first.
+    pub(crate) fn of(level: i8) -> Self {
+        if level == 1 { Self::ReadCommitted } else { Self::ReadUncommitted }
+    }
+}
+
+/// What a fetch wants of one partition.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadRequest {
+    pub(crate) offset: i64,
+    pub(crate) max_bytes: usize,
+    pub(crate) min_one_batch: bool,
+    pub(crate) isolation: Isolation,
+    /// Negative where the client does not say.
+    pub(crate) current_leader_epoch: i32,
+    /// Negative where the client does not say.
+    pub(crate) last_fetched_epoch: i32,
+}
+
+/// What it gets.
+#[derive(Debug, Default)]
+pub(crate) struct ReadOutcome {
+    pub(crate) high_watermark: i64,
+    pub(crate) last_stable_offset: i64,
+    pub(crate) log_start_offset: i64,
+    /// Whole batches, the last one possibly cut short; none where there is nothing to read yet.
+    pub(crate) region: Option<FileRegion>,
+    /// Producer and first offset of the aborted transactions in it, for a reader of committed
+    /// records.
+    pub(crate) aborted: Option<Vec<(i64, i64)>>,
+    /// The epoch and its end offset up to which the reader's log and this one agree, where they
+    /// do not (KIP-595).
+    pub(crate) diverging: Option<(i32, i64)>,
+}
+
+impl Partition {
+    /// Finds what there is at an offset.
+    ///
+    /// # Errors
+    /// Kafka's error for the partition.
+    pub(crate) fn read(&self, request: &ReadRequest) -> Result<ReadOutcome, ErrorCode> {
+        self.check_leader_epoch(request.current_leader_epoch)?;
+        let guard = self.lock();
+        let log = guard.as_ref().ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+        let mut outcome = ReadOutcome {
+            high_watermark: log.high_watermark(),
+            last_stable_offset: log.last_stable_offset(),
+            log_start_offset: log.log_start_offset(),
+            ..ReadOutcome::default()
+        };
+        if request.last_fetched_epoch >= 0 {
+            outcome.diverging = diverging(log, request)?;
+            if outcome.diverging.is_some() {
+                return Ok(outcome);
+            }
+        }
+        let limit_offset = match request.isolation {
+            Isolation::ReadUncommitted => outcome.high_watermark,
+            Isolation::ReadCommitted => outcome.last_stable_offset,
+        };
+        let committed_only = request.isolation == Isolation::ReadCommitted;
+        outcome.aborted = committed_only.then(Vec::new);
+        let located = log.locate(request.offset, limit_offset).map_err(|error| self.read_error(&error))?;
+        // What is left may wait for the disk, and appends need not wait with it. Readers of
+        // committed records are the exception: their index of aborted transactions is the log's.
+        let guard = if committed_only {
+            Some(guard)
+        } else {
+            drop(guard);
+            None
+        };
+        let slice = located.slice(request.max_bytes, request.min_one_batch);
+        let slice = slice.map_err(|error| self.read_error(&error))?;
+        // A first batch of which only a part fits is of no use to anybody.
+        let Some(slice) = slice.filter(|slice| !slice.first_batch_incomplete) else { return Ok(outcome) };
+        if let Some(log) = guard.as_ref().and_then(|log| log.as_ref()) {
+            let aborted = log.aborted_transactions(slice.base_offset, limit_offset);
+            let aborted = aborted.map_err(|error| self.read_error(&error))?.into_iter();
+            outcome.aborted = Some(aborted.map(|txn| (txn.producer_id, txn.first_offset)).collect());
+        }
+        outcome.region = Some(FileRegion { file: slice.file, position: slice.position, len: slice.len });
+        Ok(outcome)
+    }
+
+    fn read_error(&self, error: &ReadError) -> ErrorCode {
+        match error {
+            ReadError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
+            // Retention was faster than the reader, who will ask again.
+            ReadError::Gone => ErrorCode::OFFSET_NOT_AVAILABLE,
+            ReadError::Damaged(_) | ReadError::Fs(_) => {
+                error!(partition = self.name(), "a read failed: {error}");
+                ErrorCode::KAFKA_STORAGE_ERROR
+            }
+        }
+    }
+}
+
+/// Where the reader's log parts from this one, if it does.
+fn diverging(log: &Log, request: &ReadRequest) -> Result<Option<(i32, i64)>, ErrorCode> {
+    let end = log.end_offset_for_epoch(request.last_fetched_epoch);
+    if end.epoch < 0 || end.end_offset < 0 || request.offset < log.log_start_offset() {
+        return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
+    }
+    let parts = end.epoch < request.last_fetched_epoch || end.end_offset < request.offset;
+    Ok(parts.then_some((end.epoch, end.end_offset)))
+}

@@ -1,0 +1,63 @@
+//! The settings that a partition goes by, resolved from its topic's and the broker's.
+
+use metadata::settings::{BrokerConfig, TimestampType, TopicConfig};
+use record::ProduceRules;
+use storage::LogConfig;
+
+/// A topic's settings as one of its partitions needs them.
+#[derive(Debug, Clone)]
+pub(crate) struct PartitionRules {
+    pub(crate) topic: TopicConfig,
+    max_decompressed_bytes: usize,
+    producer_id_expiration_ms: i64,
+}
+
+impl PartitionRules {
+    pub(crate) fn new(topic: TopicConfig, broker: &BrokerConfig) -> Self {
+        Self {
+            topic,
+            max_decompressed_bytes: usize::try_from(broker.max_decompressed_message_bytes).unwrap_or(0),
+            producer_id_expiration_ms: i64::from(broker.producer_id_expiration_ms),
+        }
+    }
+
+    /// Whether an acks=all produce waits for the disk. That is the default; a larger
+    /// `flush.messages` asks for Kafka's acknowledgement from the page cache.
+    pub(crate) fn durable_acks(&self) -> bool {
+        self.topic.flush_messages == 1
+    }
+
+    /// What a produced batch must comply with.
+    pub(crate) fn produce(&self, request_version: i16, now_ms: i64) -> ProduceRules {
+        ProduceRules {
+            request_version,
+            now_ms,
+            max_message_bytes: usize::try_from(self.topic.max_message_bytes).unwrap_or(0),
+            max_decompressed_bytes: self.max_decompressed_bytes,
+            compacted: self.topic.compact,
+            timestamp_type: match self.topic.message_timestamp_type {
+                TimestampType::CreateTime => record::TimestampType::CreateTime,
+                TimestampType::LogAppendTime => record::TimestampType::LogAppendTime,
+            },
+            timestamp_before_max_ms: self.topic.message_timestamp_before_max_ms,
+            timestamp_after_max_ms: self.topic.message_timestamp_after_max_ms,
+        }
+    }
+
+    /// What the log is told.
+    pub(crate) fn log(&self) -> LogConfig {
+        let topic = &self.topic;
+        LogConfig {
+            segment_bytes: u32::try_from(topic.segment_bytes).unwrap_or(0),
+            segment_ms: topic.segment_ms,
+            segment_jitter_ms: topic.segment_jitter_ms,
+            segment_index_bytes: u32::try_from(topic.segment_index_bytes).unwrap_or(0),
+            index_interval_bytes: u32::try_from(topic.index_interval_bytes).unwrap_or(0),
+            delete: topic.delete,
+            retention_ms: topic.retention_ms,
+            retention_bytes: topic.retention_bytes,
+            file_delete_delay_ms: topic.file_delete_delay_ms,
+            producer_id_expiration_ms: self.producer_id_expiration_ms,
+        }
+    }
+}

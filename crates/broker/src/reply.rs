@@ -1,0 +1,86 @@
+//! A response on its way out: encoded bytes, and regions of segment files that the kernel sends.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use storage::fs::File;
+
+/// A region of a segment file.
+#[derive(Debug, Clone)]
+pub(crate) struct FileRegion {
+    /// The segment's `.log`; held open by this handle even if the segment is deleted meanwhile.
+    pub(crate) file: File,
+    /// Where the region begins, in bytes.
+    pub(crate) position: u64,
+    /// Its length in bytes.
+    pub(crate) len: usize,
+}
+
+/// A part of a response.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// Bytes of a file, which go from the page cache to the socket.
+    File(FileRegion),
+}
+
+/// One response, length and header included.
+#[derive(Debug, Default)]
+pub(crate) struct Frame {
+    pieces: Vec<Piece>,
+}
+
+/// The future of a reply that waits. It is polled only when all earlier replies are out.
+pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = Frame> + Send>>;
+
+/// What a handler answers with.
+pub(crate) enum Reply {
+    /// Nothing is sent: a produce with acks=0.
+    Nothing,
+    /// The response is here.
+    Now(Frame),
+    /// The response comes when what it waits for has happened.
+    Later(ReplyFuture),
+    /// The connection ends: the only way to tell of an error where no response is wanted.
+    Close,
+}
+
+impl Piece {
+    /// Its length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::File(region) => region.len,
+        }
+    }
+}
+
+impl Reply {
+    /// A reply that waits for `future`.
+    pub(crate) fn later(future: impl Future<Output = Frame> + Send + 'static) -> Self {
+        Self::Later(Box::pin(future))
+    }
+}
+
+impl Frame {
+    /// A response of several parts, in order.
+    pub(crate) fn of_pieces(pieces: Vec<Piece>) -> Self {
+        Self { pieces }
+    }
+
+    /// What it holds in memory, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let in_memory = |piece: &Piece| match piece {
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::File(_) => 0,
+        };
+        self.pieces.iter().map(in_memory).sum()
+    }
+
+    pub(crate) fn into_pieces(self, out: &mut VecDeque<Piece>) {
+        out.extend(self.pieces);
+    }
+}

@@ -1,0 +1,341 @@
+//! Starting and stopping a broker.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use metadata::quorum::{Quorum, QuorumConfig};
+use metadata::settings::{self, BrokerConfig, Configs, InvalidSetting, Listener};
+use metadata::{Change, Controller, Delta, features};
+use protocol::messages::broker_registration_request::{self, BrokerRegistrationRequest, Feature};
+use protocol::{Str, Uuid};
+use runtime::net::TcpListener;
+use runtime::task::JoinHandle;
+use runtime::{clock, net, random, task};
+use storage::{CheckpointError, LogDirectory, MetaProperties, OpenDirectoryError, TopicPartition};
+use tokio::sync::watch;
+use tracing::{debug, warn};
+
+use crate::broker::Broker;
+use crate::fetch_session::FetchSessions;
+use crate::groups::Groups;
+use crate::limits::ConnectionLimits;
+use crate::listener;
+use crate::logs::Logs;
+use crate::producer_ids::ProducerIds;
+use crate::topics::Topics;
+
+/// How long connections may take to send what is under way when the broker stops.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// Why a broker does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// Settings that cannot be.
+    Settings(Vec<InvalidSetting>),
+    /// More than one log directory.
+    SeveralLogDirs(Vec<String>),
+    /// The log directory cannot be opened.
+    Directory(OpenDirectoryError),
+    /// The log directory's `meta.properties` cannot be read.
+    MetaProperties(CheckpointError),
+    /// The log directory cannot be written.
+    Fs(storage::fs::Error),
+    /// The log directory is another node's.
+    NodeId {
+        /// The directory.
+        dir: String,
+        /// The node that wrote it.
+        found: i32,
+        /// `node.id`.
+        given: i32,
+    },
+    /// An address cannot be listened on.
+    Listen(Listener, io::Error),
+    /// The metadata quorum does not start.
+    Quorum(metadata::StartError),
+    /// The broker could not register itself.
+    Register(metadata::SubmitError),
+    /// The system gives no thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(errors) => {
+                let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                f.write_str(&sentences.join("\n"))
+            }
+            Self::SeveralLogDirs(dirs) => {
+                write!(f, "log.dirs names {} directories, and one is supported so far: name one", dirs.len())
+            }
+            Self::Directory(error @ OpenDirectoryError::Locked(_)) => {
+                write!(f, "{error}: stop the broker that runs there, or set log.dirs to another directory")
+            }
+            Self::Directory(error) => error.fmt(f),
+            Self::MetaProperties(error) => error.fmt(f),
+            Self::Fs(error) => error.fmt(f),
+            Self::NodeId { dir, found, given } => write!(
+                f,
+                "the log directory {dir} belongs to node {found}, and node.id is {given}: set node.id={found}, \
+                 or log.dirs to another directory"
+            ),
+            Self::Listen(listener, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "{listener} cannot be listened on, another program does: stop it, or set listeners to another port"
+            ),
+            Self::Listen(listener, error) => write!(f, "{listener} cannot be listened on: {error}"),
+            Self::Quorum(error) => error.fmt(f),
+            Self::Register(error) => write!(f, "the broker could not register: {error}"),
+            Self::Thread(error) => write!(f, "no thread can be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A broker that runs.
+pub struct Running {
+    broker: Arc<Broker>,
+    addresses: Vec<SocketAddr>,
+    stopping: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Who this node is.
+struct Identity {
+    cluster_id: String,
+    directory_id: Uuid,
+}
+
+/// Starts a broker with the settings `given`; what is not given has its default. Warnings about
+/// settings are the caller's to show, see [`settings::check_broker`].
+///
+/// # Errors
+/// [`StartError`], a sentence that says what to do.
+pub async fn start(given: Configs) -> Result<Running, StartError> {
+    settings::check_broker(&given).map_err(StartError::Settings)?;
+    let config = BrokerConfig::start(&given).map_err(|error| StartError::Settings(vec![error]))?;
+    let given = Arc::new(given);
+    let logs = Logs::open(&config)?;
+    let directory = logs.directory().expect("it has just been opened");
+    let identity = identify(&directory, &config)?;
+    let (sockets, addresses) = listen(&config.listeners).await?;
+
+    let observed: Arc<OnceLock<Weak<Broker>>> = Arc::default();
+    let quorum = start_quorum(&config, &directory, identity.directory_id, Arc::clone(&observed)).await?;
+    drop(directory);
+    let controller = Controller::new(config.node_id, Arc::clone(&given));
+    let listeners = advertised(&config, &addresses);
+    let broker_epoch = register(&config, &quorum, &controller, &identity, listeners).await?;
+
+    let groups = Groups::new(group_settings(&config), config.offsets_topic_num_partitions);
+    let limit = |value: i32| usize::try_from(value).unwrap_or(0);
+    let broker = Arc::new(Broker {
+        cluster_id: identity.cluster_id.into(),
+        broker_epoch,
+        listener_names: config.listeners.iter().map(|listener| Str::from(listener.name.as_str())).collect(),
+        fetch_sessions: FetchSessions::new(limit(config.max_incremental_fetch_session_cache_slots)),
+        connection_limits: ConnectionLimits::new(
+            limit(config.max_connections),
+            limit(config.max_connections_per_ip),
+        ),
+        config,
+        given,
+        controller,
+        quorum,
+        topics: Topics::default(),
+        logs,
+        groups: Arc::new(groups),
+        producer_ids: ProducerIds::default(),
+    });
+    follow_metadata(&broker, &observed);
+    Ok(serve(broker, sockets, addresses))
+}
+
+/// Opens what the metadata has, and follows it from here on.
+fn follow_metadata(broker: &Arc<Broker>, observed: &OnceLock<Weak<Broker>>) {
+    let image = broker.image();
+    broker.logs.clean_up(|partition: &TopicPartition, topic_id| {
+        let topic = image.topic(&partition.topic);
+        let expected =
+            topic.filter(|topic| topic.partition(partition.partition).is_some()).map(|topic| topic.id.0);
+        let metadata_log = partition.topic == metadata::quorum::METADATA_TOPIC;
+        metadata_log || (expected.is_some() && (topic_id.is_none() || topic_id == expected))
+    });
+    let delta = Delta { topics: image.topics().iter().map(|topic| topic.id).collect(), ..Delta::default() };
+    task::block_in_place(|| broker.apply(&Change { old: Arc::default(), new: image, delta }));
+    // Nobody proposes anything before the listeners accept.
+    assert!(observed.set(Arc::downgrade(broker)).is_ok(), "a broker starts once");
+}
+
+fn serve(broker: Arc<Broker>, sockets: Vec<TcpListener>, addresses: Vec<SocketAddr>) -> Running {
+    let (stopping, stop) = watch::channel(false);
+    let mut tasks = Vec::new();
+    for (listener, socket) in sockets.into_iter().enumerate() {
+        tasks.push(task::spawn(listener::accept(Arc::clone(&broker), listener, socket, stop.clone())));
+    }
+    let groups = Arc::clone(broker.groups());
+    tasks.push(task::spawn(async move { groups.run_timers().await }));
+    tasks.push(task::spawn(crate::maintenance::run(Arc::clone(&broker))));
+    Running { broker, addresses, stopping, tasks }
+}
+
+/// Reads who wrote the directory, or makes it this node's.
+fn identify(directory: &LogDirectory, config: &BrokerConfig) -> Result<Identity, StartError> {
+    let properties = directory.meta_properties().map_err(StartError::MetaProperties)?;
+    let known = properties.clone().unwrap_or(MetaProperties {
+        version: 1,
+        cluster_id: None,
+        node_id: None,
+        directory_id: None,
+    });
+    let given = config.node_id;
+    if let Some(found) = known.node_id.filter(|found| *found != given) {
+        return Err(StartError::NodeId { dir: directory.path().display().to_string(), found, given });
+    }
+    let directory_id = known.directory_id.unwrap_or_else(random::uuid_bytes);
+    let cluster_id = known.cluster_id.unwrap_or_else(|| Uuid(random::uuid_bytes()).to_string());
+    let complete = MetaProperties {
+        version: 1,
+        cluster_id: Some(cluster_id.clone()),
+        node_id: Some(given),
+        directory_id: Some(directory_id),
+    };
+    if properties.as_ref() != Some(&complete) {
+        directory.write_meta_properties(&complete).map_err(StartError::Fs)?;
+    }
+    Ok(Identity { cluster_id, directory_id: Uuid(directory_id) })
+}
+
+async fn listen(listeners: &[Listener]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
+    let mut sockets = Vec::new();
+    let mut addresses = Vec::new();
+    for listener in listeners {
+        let failed = |error| StartError::Listen(listener.clone(), error);
+        let socket = net::bind(&listener.address()).await.map_err(failed)?;
+        addresses.push(socket.local_addr().map_err(failed)?);
+        sockets.push(socket);
+    }
+    Ok((sockets, addresses))
+}
+
+async fn start_quorum(
+    config: &BrokerConfig,
+    directory: &LogDirectory,
+    directory_id: Uuid,
+    observed: Arc<OnceLock<Weak<Broker>>>,
+) -> Result<Quorum, StartError> {
+    let quorum = QuorumConfig {
+        node_id: config.node_id,
+        directory_id,
+        endpoints: Vec::new(),
+        segment_bytes: u32::try_from(config.metadata_log_segment_bytes).unwrap_or(u32::MAX),
+        bytes_between_snapshots: u64::try_from(config.metadata_log_max_record_bytes_between_snapshots)
+            .unwrap_or(u64::MAX),
+    };
+    let observer = move |change: &Change| {
+        if let Some(broker) = observed.get().and_then(Weak::upgrade) {
+            task::block_in_place(|| broker.apply(change));
+        }
+    };
+    Quorum::start(quorum, directory, observer).await.map_err(StartError::Quorum)
+}
+
+/// Where clients find each listener.
+fn advertised(config: &BrokerConfig, bound: &[SocketAddr]) -> Vec<broker_registration_request::Listener> {
+    let listeners = config.advertised_listeners.iter().zip(bound);
+    let listeners = listeners.map(|(advertised, bound)| {
+        let own_name = advertised.is_wildcard();
+        let host = if own_name { net::host_name() } else { advertised.host.clone() };
+        broker_registration_request::Listener {
+            name: Str::from(advertised.name.as_str()),
+            host: host.into(),
+            port: if advertised.port == 0 { bound.port() } else { advertised.port },
+            security_protocol: 0,
+        }
+    });
+    listeners.collect()
+}
+
+/// Registers this broker, and lets it take part. Returns its epoch.
+async fn register(
+    config: &BrokerConfig,
+    quorum: &Quorum,
+    controller: &Controller,
+    identity: &Identity,
+    listeners: Vec<broker_registration_request::Listener>,
+) -> Result<i64, StartError> {
+    let features = features::SUPPORTED.iter().map(|feature| Feature {
+        name: Str::from_static(feature.name),
+        min_supported_version: *feature.levels.start(),
+        max_supported_version: *feature.levels.end(),
+    });
+    let request = BrokerRegistrationRequest {
+        broker_id: config.node_id,
+        cluster_id: identity.cluster_id.clone().into(),
+        incarnation_id: Uuid(random::uuid_bytes()),
+        listeners,
+        features: features.collect(),
+        rack: config.broker_rack.clone().map(Into::into),
+        log_dirs: vec![identity.directory_id],
+        ..BrokerRegistrationRequest::default()
+    };
+    let registered = quorum.submit(|image| {
+        let (response, mut records) = controller.register_broker(image, &request);
+        // Alone in its cluster, it has nothing to catch up with.
+        records.push(controller.unfence_broker(config.node_id, response.broker_epoch));
+        (response.broker_epoch, records)
+    });
+    registered.await.map_err(StartError::Register)
+}
+
+fn group_settings(config: &BrokerConfig) -> coordinator::Settings {
+    let size = |value: i32| usize::try_from(value).unwrap_or(0);
+    coordinator::Settings {
+        group_min_session_timeout_ms: config.group_min_session_timeout_ms,
+        group_max_session_timeout_ms: config.group_max_session_timeout_ms,
+        group_initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
+        group_max_size: size(config.group_max_size),
+        offset_metadata_max_bytes: size(config.offset_metadata_max_bytes),
+        offsets_retention_minutes: config.offsets_retention_minutes,
+        offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
+        ..coordinator::Settings::default()
+    }
+}
+
+impl Running {
+    /// The addresses that are listened on, in the order of `listeners`.
+    pub fn local_addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The id of the cluster.
+    pub fn cluster_id(&self) -> &str {
+        self.broker.cluster_id()
+    }
+
+    /// Stops: no new requests, replies under way sent, everything on disk, files closed so that
+    /// the next start reads nothing but their ends.
+    pub async fn shutdown(self) {
+        let Self { broker, stopping, tasks, .. } = self;
+        stopping.send_replace(true);
+        broker.groups().resign_all();
+        for running in &tasks {
+            running.abort();
+        }
+        // Every connection holds a receiver until it is over.
+        if clock::timeout(DRAIN, stopping.closed()).await.is_err() {
+            warn!("connections that did not end in time are cut");
+        }
+        if let Err(problem) = broker.quorum.shutdown().await {
+            warn!("the metadata log is checked again at the next start: {problem}");
+        }
+        let table = broker.topics().table();
+        task::block_in_place(|| broker.logs.close(&table, broker.broker_epoch));
+        debug!("stopped");
+    }
+}
