@@ -153,8 +153,13 @@ impl Image {
     }
 
     /// Finalized features and their levels, `metadata.version` among them.
-    pub fn features(&self) -> &BTreeMap<Str, i16> {
-        &self.features
+    pub fn features(&self) -> impl Iterator<Item = (&Str, i16)> {
+        self.features.iter().map(|(name, level)| (name, *level))
+    }
+
+    /// The level of one feature; 0 where it is switched off.
+    pub fn feature_level(&self, name: &str) -> i16 {
+        self.features.get(name).copied().unwrap_or_default()
     }
 
     /// The first producer id that has not been given out.

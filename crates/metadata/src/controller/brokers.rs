@@ -15,7 +15,7 @@ use crate::image::Image;
 use crate::record::MetadataRecord;
 
 /// Producer ids in a block, as in Kafka.
-pub const PRODUCER_ID_BLOCK_LEN: i32 = 1000;
+pub(super) const PRODUCER_ID_BLOCK_LEN: i32 = 1000;
 
 /// `Fenced` of a change that lifts the fence (`BrokerRegistrationFencingChange.java`).
 const UNFENCE: i8 = -1;

@@ -1,0 +1,234 @@
+//! Agreement on metadata records: openraft over the metadata log.
+//!
+//! One metadata record is one entry is one offset of `__cluster_metadata-0`; the term of an entry
+//! is its leader epoch. A vote and an entry are on disk before anyone is told of them. The state is
+//! rebuilt at a start from the newest snapshot and the log after it.
+//!
+//! One node alone is a quorum of one. It elects itself at each start without waiting: no timer of
+//! openraft runs.
+
+mod batches;
+mod checkpoint;
+mod log_store;
+mod network;
+mod raft;
+mod start;
+mod state_machine;
+mod vote;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::StreamExt;
+use protocol::records::{BeginTransactionRecord, EndTransactionRecord};
+use storage::fs::Fs;
+use tokio::sync::{Mutex, watch};
+
+pub use batches::BatchFault;
+pub use checkpoint::CheckpointError;
+pub use raft::{VoterEndpoint, VoterId};
+pub use start::{QuorumConfig, StartError};
+pub use vote::VoteError;
+
+use crate::image::{ApplyError, Delta, Image};
+use crate::record::MetadataRecord;
+use log_store::LogStore;
+use raft::{Types, offset};
+use state_machine::{Published, StateMachine};
+
+/// The topic whose only partition is the metadata log.
+pub const METADATA_TOPIC: &str = "__cluster_metadata";
+
+/// Bytes that stay free for the metadata log, in the directory that it shares with topics: when
+/// topics have filled the disk, a proposal is refused and the quorum goes on.
+const RESERVED_BYTES: u64 = 1 << 20;
+
+/// The quorum, as the broker that is its leader uses it.
+pub struct Quorum {
+    raft: openraft::Raft<Types, StateMachine>,
+    published: Arc<Published>,
+    writer: Mutex<Writer>,
+    store: LogStore,
+    fs: Fs,
+    dir: PathBuf,
+    bytes_between_snapshots: u64,
+    stopped: AtomicBool,
+}
+
+/// The one that proposes.
+#[derive(Debug)]
+struct Writer {
+    /// The state with everything that was proposed: decisions build on each other without waiting
+    /// for the disk.
+    proposed: Image,
+}
+
+/// Why a decision was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubmitError {
+    /// The disk is full. Nothing was changed, and it may succeed later. Kafka:
+    /// `KAFKA_STORAGE_ERROR`.
+    DiskFull,
+    /// The records contradict the state: whoever decided is wrong. Nothing was changed. Kafka:
+    /// `UNKNOWN_SERVER_ERROR`.
+    Contradiction(ApplyError),
+    /// The quorum has stopped, because its log failed or by [`Quorum::shutdown`]. Whether the
+    /// decision stands is not known before the next start. Kafka: `NOT_CONTROLLER`.
+    Stopped(String),
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DiskFull => f.write_str("the disk with the metadata log is full: free some space"),
+            Self::Contradiction(error) => error.fmt(f),
+            Self::Stopped(reason) => write!(f, "the metadata quorum has stopped: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for SubmitError {}
+
+impl Quorum {
+    /// The state as of the last record that was applied. Costs no lock.
+    pub fn image(&self) -> Arc<Image> {
+        self.published.image.load_full()
+    }
+
+    /// The state, for who waits for changes. States in between may be passed over.
+    pub fn watch(&self) -> watch::Receiver<Arc<Image>> {
+        self.published.watch.subscribe()
+    }
+
+    /// Decides something, and makes it true.
+    ///
+    /// `decide` is given the state with every decision before this one, and returns an answer and
+    /// the records that make it true. Records of one decision count together or not at all. When
+    /// this returns they are on disk, applied, and the observer of [`Quorum::start`] has seen them;
+    /// so has it for an answer without records, as far as that built on earlier ones.
+    ///
+    /// Decisions are made one at a time; waiting for the disk is shared.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn submit<R>(
+        &self,
+        decide: impl FnOnce(&Image) -> (R, Vec<MetadataRecord>),
+    ) -> Result<R, SubmitError> {
+        let mut writer = self.writer.lock().await;
+        let (answer, records) = decide(&writer.proposed);
+        if records.is_empty() {
+            let seen = writer.proposed.offset();
+            drop(writer);
+            self.wait_for(seen).await?;
+            return Ok(answer);
+        }
+        self.check_space()?;
+        let records = together(records);
+        let proposed = propose(&writer.proposed, &records).map_err(SubmitError::Contradiction)?;
+        let last = proposed.offset();
+        // Dropped here, this future has sent nothing; once it is sent the state follows at once.
+        let mut results = self.raft.client_write_many(records).await.map_err(stopped)?;
+        writer.proposed = proposed;
+        drop(writer);
+        let mut index = None;
+        while let Some(result) = results.next().await {
+            let written = result.map_err(stopped)?.map_err(stopped)?;
+            index = Some(written.log_id.index);
+        }
+        assert_eq!(index.map(offset), Some(last), "nobody else proposes to a quorum of one");
+        self.snapshot_when_due().await?;
+        Ok(answer)
+    }
+
+    /// Waits until the record at `offset` is applied.
+    async fn wait_for(&self, offset: i64) -> Result<(), SubmitError> {
+        if self.stopped.load(Ordering::Acquire) {
+            return Err(SubmitError::Stopped("it was shut down".to_owned()));
+        }
+        if self.image().offset() >= offset {
+            return Ok(());
+        }
+        let index = u64::try_from(offset).expect("it was proposed");
+        self.raft
+            .wait(None)
+            .applied_index_at_least(Some(index), "an answer's base")
+            .await
+            .map_err(stopped)?;
+        Ok(())
+    }
+
+    fn check_space(&self) -> Result<(), SubmitError> {
+        match self.fs.space(&self.dir) {
+            Ok(space) if space.usable_bytes < RESERVED_BYTES => Err(SubmitError::DiskFull),
+            // What cannot be asked will fail where it matters.
+            _ => Ok(()),
+        }
+    }
+
+    async fn snapshot_when_due(&self) -> Result<(), SubmitError> {
+        if self.store.unsnapshotted_bytes() < self.bytes_between_snapshots {
+            return Ok(());
+        }
+        self.snapshot().await
+    }
+
+    /// Has a snapshot of the state written, and the log before it deleted, in the background.
+    ///
+    /// # Errors
+    /// [`SubmitError::Stopped`].
+    pub async fn snapshot(&self) -> Result<(), SubmitError> {
+        self.raft.trigger().snapshot().await.map_err(stopped)
+    }
+
+    /// Stops the quorum and closes its log cleanly.
+    ///
+    /// # Errors
+    /// Where the log cannot be closed; the next start is then one after a crash.
+    pub async fn shutdown(&self) -> Result<(), storage::ChangeError> {
+        self.stopped.store(true, Ordering::Release);
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::error!(%error, "the metadata quorum did not stop in order");
+        }
+        self.store.close()
+    }
+}
+
+impl fmt::Debug for Quorum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Quorum({}, at offset {})", self.dir.display(), self.image().offset())
+    }
+}
+
+fn stopped(reason: impl fmt::Display) -> SubmitError {
+    SubmitError::Stopped(reason.to_string())
+}
+
+/// Records that count together: more than one are put in a transaction.
+fn together(records: Vec<MetadataRecord>) -> Vec<MetadataRecord> {
+    if records.len() == 1 {
+        return records;
+    }
+    let begin = std::iter::once(BeginTransactionRecord::default().into());
+    let end = std::iter::once(EndTransactionRecord::default().into());
+    begin.chain(records).chain(end).collect()
+}
+
+/// The state with `records`, which stand together, applied.
+fn propose(image: &Image, records: &[MetadataRecord]) -> Result<Image, ApplyError> {
+    let mut proposed = image.clone();
+    let mut delta = Delta::default();
+    for record in records {
+        if !matches!(record, MetadataRecord::BeginTransaction(_) | MetadataRecord::EndTransaction(_)) {
+            proposed.apply(record.clone(), &mut delta)?;
+        }
+    }
+    let count = i64::try_from(records.len()).expect("a decision is small");
+    proposed.advance_to(image.offset() + count);
+    Ok(proposed)
+}
+
+#[cfg(test)]
+mod tests;

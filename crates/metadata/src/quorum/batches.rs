@@ -1,0 +1,213 @@
+//! Entries of the quorum as record batches of the metadata log.
+//!
+//! One entry is one offset: a metadata record in a batch of its own, so that the log can be cut
+//! after any entry. The entry that begins a term is Kafka's `LeaderChangeMessage`, and one that
+//! sets the voters is Kafka's `VotersRecord`, both in control batches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use bytes::Bytes;
+use protocol::records::leader_change_message::Voter as ChangeVoter;
+use protocol::records::voters_record::{Endpoint, KRaftVersionFeature, Voter};
+use protocol::records::{KRaftVersionRecord, LeaderChangeMessage, VotersRecord};
+use protocol::{DecodeError, EncodeError, Message, Reader, Writer};
+use record::control::{self, ControlError, ControlType};
+use record::{Batch, BatchBuilder, BatchError, Compression, RecordsError};
+
+use super::raft::{Entry, Membership, Payload, VoterEndpoint, VoterId, VoterNode, epoch, log_id, offset};
+use crate::record::{MetadataRecord, UnreadableRecord};
+
+/// The version of `LeaderChangeMessage` with directory ids.
+const LEADER_CHANGE_VERSION: i16 = 1;
+/// The version of the other control records.
+const CONTROL_VERSION: i16 = 0;
+/// The protocol of a quorum whose voters are in the log (KIP-853).
+pub(super) const KRAFT_VERSION: i16 = 1;
+
+/// Why bytes are not the entries that should be there.
+#[derive(Debug)]
+pub enum BatchFault {
+    /// They are no batch.
+    Batch(BatchError),
+    /// The batch's records are damaged.
+    Records(RecordsError),
+    /// The batch is compressed, which the metadata log never is.
+    Compressed,
+    /// A record of the quorum itself is damaged.
+    Control(ControlError),
+    /// The value of one is.
+    ControlValue(DecodeError),
+    /// A metadata record has no value.
+    NoValue,
+    /// A metadata record cannot be read.
+    Record(UnreadableRecord),
+}
+
+impl fmt::Display for BatchFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Batch(error) => error.fmt(f),
+            Self::Records(error) => error.fmt(f),
+            Self::Compressed => f.write_str("the batch is compressed"),
+            Self::Control(error) => error.fmt(f),
+            Self::ControlValue(error) => write!(f, "a control record cannot be read: {error}"),
+            Self::NoValue => f.write_str("a metadata record has no value"),
+            Self::Record(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BatchFault {}
+
+impl From<BatchError> for BatchFault {
+    fn from(error: BatchError) -> Self {
+        Self::Batch(error)
+    }
+}
+
+impl From<RecordsError> for BatchFault {
+    fn from(error: RecordsError) -> Self {
+        Self::Records(error)
+    }
+}
+
+/// Who leads and who votes, for the entry that begins a term.
+#[derive(Clone, Debug)]
+pub(super) struct Leadership {
+    pub(super) leader: VoterId,
+    pub(super) voters: Vec<VoterId>,
+}
+
+/// Adds the batch of an entry to `out`.
+pub(super) fn encode(
+    entry: &Entry,
+    leadership: &Leadership,
+    now_ms: i64,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    let builder = match &entry.payload {
+        Payload::Blank => control::batch(ControlType::LeaderChange, &leader_change(leadership)?, now_ms),
+        Payload::Membership(membership) => {
+            control::batch(ControlType::KRaftVoters, &voters(membership)?, now_ms)
+        }
+        Payload::Normal(record) => {
+            let mut builder = BatchBuilder::new(Compression::None);
+            builder.push(now_ms, None, Some(&record.encode()?), &[]);
+            builder
+        }
+    };
+    let batch = builder
+        .base_offset(offset(entry.log_id.index))
+        .partition_leader_epoch(epoch(entry.log_id.leader_id.term))
+        .build();
+    out.extend_from_slice(&batch);
+    Ok(())
+}
+
+fn message<M: Message>(message: &M, version: i16) -> Result<Bytes, EncodeError> {
+    let mut writer = Writer::new();
+    message.encode(&mut writer, version)?;
+    Ok(writer.finish().into_bytes())
+}
+
+fn leader_change(leadership: &Leadership) -> Result<Bytes, EncodeError> {
+    let voter = |id: &VoterId| ChangeVoter { voter_id: id.id, voter_directory_id: id.directory_id };
+    let change = LeaderChangeMessage {
+        version: LEADER_CHANGE_VERSION,
+        leader_id: leadership.leader.id,
+        voters: leadership.voters.iter().map(voter).collect(),
+        granting_voters: vec![voter(&leadership.leader)],
+    };
+    message(&change, LEADER_CHANGE_VERSION)
+}
+
+/// The value of the record that says who votes.
+///
+/// # Panics
+/// Where the membership is between two configurations or has learners: no node joins or leaves
+/// yet, and what such an entry looks like is decided with that.
+pub(super) fn voters(membership: &Membership) -> Result<Bytes, EncodeError> {
+    assert!(membership.get_joint_config().len() <= 1, "no voter joins or leaves yet");
+    assert_eq!(membership.learner_ids().count(), 0, "no node observes yet");
+    let voters = membership.nodes().map(|(id, node)| Voter {
+        voter_id: id.id,
+        voter_directory_id: id.directory_id,
+        endpoints: node.endpoints.iter().map(to_wire).collect(),
+        kraft_version_feature: KRaftVersionFeature {
+            min_supported_version: 0,
+            max_supported_version: KRAFT_VERSION,
+        },
+    });
+    message(&VotersRecord { version: CONTROL_VERSION, voters: voters.collect() }, CONTROL_VERSION)
+}
+
+/// The value of the record that says which protocol the quorum speaks.
+pub(super) fn kraft_version() -> Result<Bytes, EncodeError> {
+    let record = KRaftVersionRecord { version: CONTROL_VERSION, kraft_version: KRAFT_VERSION };
+    message(&record, CONTROL_VERSION)
+}
+
+/// The value of a control record of a snapshot.
+pub(super) fn control_value<M: Message>(record: &M) -> Result<Bytes, EncodeError> {
+    message(record, CONTROL_VERSION)
+}
+
+fn to_wire(endpoint: &VoterEndpoint) -> Endpoint {
+    Endpoint { name: endpoint.name.as_str().into(), host: endpoint.host.as_str().into(), port: endpoint.port }
+}
+
+/// The voters that a record's value names.
+pub(super) fn membership(value: &[u8]) -> Result<Membership, DecodeError> {
+    let mut reader = Reader::new(Bytes::copy_from_slice(value));
+    let record = VotersRecord::decode(&mut reader, CONTROL_VERSION)?;
+    reader.finish()?;
+    let nodes: BTreeMap<VoterId, VoterNode> = record
+        .voters
+        .into_iter()
+        .map(|voter| {
+            let id = VoterId { id: voter.voter_id, directory_id: voter.voter_directory_id };
+            let endpoints = voter.endpoints.into_iter().map(|endpoint| VoterEndpoint {
+                name: endpoint.name.into(),
+                host: endpoint.host.into(),
+                port: endpoint.port,
+            });
+            (id, VoterNode { endpoints: endpoints.collect() })
+        })
+        .collect();
+    let ids: BTreeSet<VoterId> = nodes.keys().copied().collect();
+    Ok(Membership::new(vec![ids], nodes).expect("the voters of one configuration are its nodes"))
+}
+
+/// The entries of one batch, whose checksum is verified.
+pub(super) fn decode(batch: &Batch<'_>) -> Result<Vec<Entry>, BatchFault> {
+    batch.verify_crc()?;
+    let header = batch.header();
+    if !matches!(header.attributes.compression(), Ok(Compression::None)) {
+        return Err(BatchFault::Compressed);
+    }
+    let mut entries = Vec::new();
+    for record in batch.records() {
+        let record = record?;
+        let payload = if header.attributes.is_control() {
+            control_payload(&record)?
+        } else {
+            let value = Bytes::copy_from_slice(record.value.ok_or(BatchFault::NoValue)?);
+            Payload::Normal(MetadataRecord::decode(value).map_err(BatchFault::Record)?)
+        };
+        let log_id = log_id(header.partition_leader_epoch, record.offset);
+        entries.push(Entry { log_id, payload });
+    }
+    Ok(entries)
+}
+
+fn control_payload(record: &record::Record<'_>) -> Result<Payload, BatchFault> {
+    match ControlType::of(record).map_err(BatchFault::Control)? {
+        Some(ControlType::KRaftVoters) => {
+            let value = record.value.ok_or(BatchFault::NoValue)?;
+            Ok(Payload::Membership(membership(value).map_err(BatchFault::ControlValue)?))
+        }
+        // The others change nothing: they only take their place.
+        _ => Ok(Payload::Blank),
+    }
+}

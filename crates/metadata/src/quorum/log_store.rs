@@ -1,0 +1,364 @@
+//! The quorum's log and votes on disk.
+//!
+//! Entries go to the metadata log at once and are synced by the log directory's group commit; what
+//! openraft waits for is told once the sync is done, in the order of appends. Entries that are not
+//! applied yet stay in memory as well, so that nobody reads back what was just written.
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::io;
+use std::ops::{Bound, RangeBounds, RangeInclusive};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
+use openraft::{OptionalSend, RaftLogReader};
+use parking_lot::Mutex;
+use storage::fs::Fs;
+use storage::{Log, Offline};
+
+use super::batches::{self, BatchFault, Leadership};
+use super::raft::{Entry, LogId, Membership, Payload, StoredMembership, Types, Vote, log_id, offset};
+use super::vote;
+
+/// Bytes that are read from the log at once.
+const READ_BYTES: usize = 1 << 20;
+
+/// The log, shared by what appends, what reads and what is told of syncs.
+#[derive(Clone, Debug)]
+pub(super) struct LogStore {
+    fs: Fs,
+    /// The directory of the metadata log.
+    dir: PathBuf,
+    state: Arc<Mutex<State>>,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// `None` once it is closed.
+    log: Option<Log>,
+    vote: Option<Vote>,
+    leadership: Leadership,
+    /// The last entry that a snapshot stands for. Those up to it may still be on disk.
+    purged: Option<LogId>,
+    last: Option<LogId>,
+    /// The entries from some index to the end of the log.
+    tail: VecDeque<Entry>,
+    /// Bytes appended since the last snapshot.
+    unsnapshotted_bytes: u64,
+}
+
+/// Appends that are not durable yet, the oldest first.
+#[derive(Default)]
+struct Waiting(VecDeque<(i64, IOFlushed<Types>)>);
+
+impl Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Waiting({})", self.0.len())
+    }
+}
+
+/// An entry of the log that cannot be used.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    /// The offset from which it was read.
+    pub(super) offset: i64,
+    pub(super) reason: String,
+}
+
+impl Unreadable {
+    fn new(offset: i64, reason: impl ToString) -> Self {
+        Self { offset, reason: reason.to_string() }
+    }
+
+    fn into_io(self) -> io::Error {
+        io::Error::other(format!("the metadata log at offset {}: {}", self.offset, self.reason))
+    }
+}
+
+/// What loading found beside the entries.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) store: LogStore,
+    /// The voters that the last entry which sets them names; `None` where no entry does.
+    pub(super) membership: Option<StoredMembership>,
+}
+
+impl LogStore {
+    /// Takes over an open log and reads what no snapshot stands for.
+    pub(super) fn load(
+        fs: Fs,
+        dir: PathBuf,
+        log: Log,
+        vote: Option<Vote>,
+        leadership: Leadership,
+        snapshot: Option<LogId>,
+    ) -> Result<Loaded, Unreadable> {
+        let from = snapshot.map_or(0, |last| offset(last.index) + 1);
+        if log.log_start_offset() > from {
+            let reason = format!("it begins there, and no snapshot holds the state from {from} on");
+            return Err(Unreadable::new(log.log_start_offset(), reason));
+        }
+        let mut tail = VecDeque::new();
+        let mut last = snapshot;
+        let mut next = from;
+        while next < log.end_offset() {
+            for entry in read_entries(&log, next)? {
+                check_follows(last.as_ref(), &entry)?;
+                last = Some(entry.log_id);
+                next = offset(entry.log_id.index) + 1;
+                tail.push_back(entry);
+            }
+        }
+        let membership = tail.iter().rev().find_map(|entry| match &entry.payload {
+            Payload::Membership(voters) => Some(StoredMembership::new(Some(entry.log_id), voters.clone())),
+            _ => None,
+        });
+        let waiting = Arc::new(Mutex::new(Waiting::default()));
+        let told = waiting.clone();
+        log.set_flush_listener(Box::new(move |flushed| tell(&told, flushed)));
+        let purged = snapshot;
+        let mut leadership = leadership;
+        if let Some(membership) = &membership {
+            leadership.voters = voter_ids(Some(membership.membership()));
+        }
+        let unsnapshotted_bytes = log.size_bytes();
+        let state = State { log: Some(log), vote, leadership, purged, last, tail, unsnapshotted_bytes };
+        let store = Self { fs, dir, state: Arc::new(Mutex::new(state)), waiting };
+        Ok(Loaded { store, membership })
+    }
+
+    /// Drops entries up to `applied` from memory: who reads them again takes them from disk.
+    pub(super) fn forget(&self, applied: &LogId) {
+        let mut state = self.state.lock();
+        while state.tail.front().is_some_and(|entry| entry.log_id.index <= applied.index) {
+            state.tail.pop_front();
+        }
+    }
+
+    /// Bytes appended since the last snapshot.
+    pub(super) fn unsnapshotted_bytes(&self) -> u64 {
+        self.state.lock().unsnapshotted_bytes
+    }
+
+    /// Begins to count anew: a snapshot is being written.
+    pub(super) fn snapshot_begins(&self) {
+        self.state.lock().unsnapshotted_bytes = 0;
+    }
+
+    /// Closes the log cleanly. Nothing appends any more.
+    pub(super) fn close(&self) -> Result<(), storage::ChangeError> {
+        let log = self.state.lock().log.take();
+        log.map_or(Ok(()), Log::close)
+    }
+
+    fn append_now(&self, entries: impl Iterator<Item = Entry>, done: IOFlushed<Types>) -> io::Result<()> {
+        let now_ms = runtime::clock::now_ms();
+        let mut state = self.state.lock();
+        let mut bytes = Vec::new();
+        let mut appended = Vec::new();
+        for entry in entries {
+            if let Payload::Membership(membership) = &entry.payload {
+                state.leadership.voters = membership.voter_ids().collect();
+            }
+            batches::encode(&entry, &state.leadership, now_ms, &mut bytes).map_err(io::Error::other)?;
+            appended.push(entry);
+        }
+        let log = state.log.as_mut().ok_or_else(closed)?;
+        log.append_with_offsets(&bytes, now_ms).map_err(io::Error::other)?;
+        let end_offset = log.end_offset();
+        // First in the queue, then to be synced: the sync tells only who is in the queue.
+        self.waiting.lock().0.push_back((end_offset, done));
+        log.enqueue_flush();
+        if let Some(entry) = appended.last() {
+            state.last = Some(entry.log_id);
+        }
+        state.tail.extend(appended);
+        state.unsnapshotted_bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn read(&self, from: u64, to: u64) -> Result<Vec<Entry>, Unreadable> {
+        let state = self.state.lock();
+        let first = state.tail.front().map_or(u64::MAX, |entry| entry.log_id.index);
+        if from >= first {
+            let skip = usize::try_from(from - first).unwrap_or(usize::MAX);
+            let count = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
+            return Ok(state.tail.iter().skip(skip).take(count).cloned().collect());
+        }
+        let log = state.log.as_ref().ok_or_else(|| Unreadable::new(offset(from), closed()))?;
+        let mut entries = Vec::new();
+        let mut next = offset(from);
+        while next < offset(to).min(log.end_offset()) {
+            for entry in read_entries(log, next)? {
+                next = offset(entry.log_id.index) + 1;
+                if entry.log_id.index < to {
+                    entries.push(entry);
+                }
+            }
+        }
+        Ok(entries)
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::other("the metadata log is closed")
+}
+
+/// Tells who waits for what is durable now.
+fn tell(waiting: &Mutex<Waiting>, flushed: Result<i64, &Offline>) {
+    loop {
+        let done = {
+            let mut waiting = waiting.lock();
+            let is_done = |end: &i64| flushed.map_or(true, |flushed| *end <= flushed);
+            match waiting.0.front() {
+                Some((end, _)) if is_done(end) => waiting.0.pop_front(),
+                _ => None,
+            }
+        };
+        let Some((_, done)) = done else { return };
+        done.io_completed(flushed.map(|_| ()).map_err(|offline| io::Error::other(offline.clone())));
+    }
+}
+
+/// The entries of the next batches at `from`; at least one.
+fn read_entries(log: &Log, from: i64) -> Result<Vec<Entry>, Unreadable> {
+    let slice = log.read(from, READ_BYTES, true, i64::MAX).map_err(|error| Unreadable::new(from, error))?;
+    let slice = slice.ok_or_else(|| Unreadable::new(from, "there is nothing"))?;
+    let bytes = slice.read().map_err(|error| Unreadable::new(from, error))?;
+    let mut entries = Vec::new();
+    for batch in record::batches(&bytes) {
+        let batch = match batch {
+            Ok(batch) => batch,
+            // The slice may end within a batch.
+            Err(_) if !entries.is_empty() => break,
+            Err(error) => return Err(Unreadable::new(from, error)),
+        };
+        let decoded = batches::decode(&batch);
+        let at = batch.header().base_offset;
+        let decoded = decoded.map_err(|fault: BatchFault| Unreadable::new(at, fault))?;
+        entries.extend(decoded.into_iter().filter(|entry| offset(entry.log_id.index) >= from));
+    }
+    if entries.is_empty() {
+        return Err(Unreadable::new(from, "there is no record"));
+    }
+    Ok(entries)
+}
+
+fn check_follows(last: Option<&LogId>, entry: &Entry) -> Result<(), Unreadable> {
+    let expected = last.map_or(0, |last| last.index + 1);
+    let at = offset(entry.log_id.index);
+    if entry.log_id.index != expected {
+        return Err(Unreadable::new(at, format!("the records from {expected} on are missing")));
+    }
+    if last.is_some_and(|last| last.leader_id > entry.log_id.leader_id) {
+        return Err(Unreadable::new(at, "its leader epoch is below that of the record before"));
+    }
+    Ok(())
+}
+
+impl RaftLogReader<Types> for LogStore {
+    async fn try_get_log_entries<R: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: R,
+    ) -> Result<Vec<Entry>, io::Error> {
+        let from = match range.start_bound() {
+            Bound::Included(from) => *from,
+            Bound::Excluded(before) => before + 1,
+            Bound::Unbounded => 0,
+        };
+        let to = match range.end_bound() {
+            Bound::Included(last) => last + 1,
+            Bound::Excluded(to) => *to,
+            Bound::Unbounded => u64::MAX,
+        };
+        self.read(from, to.min(i64::MAX as u64)).map_err(Unreadable::into_io)
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
+        Ok(self.state.lock().vote)
+    }
+
+    async fn get_key_log_ids(&mut self, range: RangeInclusive<LogId>) -> Result<Vec<LogId>, io::Error> {
+        let (first, last) = range.into_inner();
+        let state = self.state.lock();
+        let log = state.log.as_ref().ok_or_else(closed)?;
+        let begun = log.leader_epochs().iter().map(|entry| log_id(entry.epoch, entry.start_offset));
+        let within = begun.filter(|begun| (first.index + 1..last.index).contains(&begun.index));
+        let mut ids: Vec<LogId> = std::iter::once(first).chain(within).collect();
+        if last != first {
+            ids.push(last);
+        }
+        Ok(ids)
+    }
+}
+
+impl RaftLogStorage<Types> for LogStore {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> Result<LogState<Types>, io::Error> {
+        let state = self.state.lock();
+        Ok(LogState { last_purged_log_id: state.purged, last_log_id: state.last })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    /// Blocks its thread for the sync: a vote is given at a start and at an election, and nothing
+    /// may go on before it is durable.
+    async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        vote::write(&self.fs, &self.dir, vote).map_err(io::Error::other)?;
+        let mut state = self.state.lock();
+        state.vote = Some(*vote);
+        state.leadership.leader = vote.leader_id.voted_for;
+        Ok(())
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> Result<(), io::Error>
+    where
+        I: IntoIterator<Item = Entry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        self.append_now(entries.into_iter(), callback)
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
+        let mut state = self.state.lock();
+        let end_offset = last.map_or(0, |last| offset(last.index) + 1);
+        let log = state.log.as_mut().ok_or_else(closed)?;
+        log.truncate_to(end_offset, runtime::clock::now_ms()).map_err(io::Error::other)?;
+        assert_eq!(log.end_offset(), end_offset, "each entry has a batch of its own");
+        state.tail.retain(|entry| offset(entry.log_id.index) < end_offset);
+        state.last = last.max(state.purged);
+        Ok(())
+    }
+
+    async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
+        let now_ms = runtime::clock::now_ms();
+        let mut state = self.state.lock();
+        let log = state.log.as_mut().ok_or_else(closed)?;
+        let start = offset(upto.index) + 1;
+        if start <= log.end_offset() {
+            log.advance_log_start(start, now_ms).map_err(io::Error::other)?;
+        } else {
+            // A snapshot is ahead of the log, which a crash has cut.
+            log.truncate_fully_and_start_at(start, now_ms).map_err(io::Error::other)?;
+        }
+        for segment in log.take_due_deletions(now_ms) {
+            segment.remove().map_err(io::Error::other)?;
+        }
+        while state.tail.front().is_some_and(|entry| entry.log_id.index <= upto.index) {
+            state.tail.pop_front();
+        }
+        state.purged = Some(upto);
+        state.last = state.last.max(Some(upto));
+        Ok(())
+    }
+}
+
+/// The voters of a membership, or of none.
+pub(super) fn voter_ids(membership: Option<&Membership>) -> Vec<super::raft::VoterId> {
+    membership.map(|membership| membership.voter_ids().collect()).unwrap_or_default()
+}

@@ -1,0 +1,99 @@
+//! The types that openraft is given.
+//!
+//! openraft runs on tokio. Of the runtime it takes the clock for timers that are off here (no
+//! ticks, see [`super::Quorum::start`]) and random numbers for election timeouts that never run;
+//! a simulation seeds both where it patches tokio.
+
+use std::fmt;
+
+use protocol::Uuid;
+
+use crate::record::MetadataRecord;
+
+/// A voter: the node and the directory that holds its votes. A node whose directory was wiped has
+/// another, and is so another voter: it can never vote twice in a term for having forgotten the
+/// first time (KIP-853).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VoterId {
+    /// `node.id`.
+    pub id: i32,
+    /// `directory.id` of the directory with the metadata log.
+    pub directory_id: Uuid,
+}
+
+impl fmt::Display for VoterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.id, self.directory_id)
+    }
+}
+
+/// Where a voter can be reached.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VoterEndpoint {
+    /// The listener's name.
+    pub name: String,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// What voters know of a voter beside its id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct VoterNode {
+    pub(super) endpoints: Vec<VoterEndpoint>,
+}
+
+impl fmt::Display for MetadataRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+openraft::declare_raft_types!(
+    /// A quorum whose entries are metadata records. A leader id is a term alone in the log
+    /// (`leader_id_std`): that is what a leader epoch of Kafka can hold.
+    pub(super) Types:
+        D = MetadataRecord,
+        R = (),
+        NodeId = VoterId,
+        Node = VoterNode,
+        Term = u64,
+        LeaderId = openraft::impls::leader_id_std::LeaderId<u64, VoterId>,
+        AsyncRuntime = openraft::TokioRuntime,
+);
+
+pub(super) type LogId = openraft::alias::LogIdOf<Types>;
+pub(super) type Entry = openraft::alias::EntryOf<Types>;
+pub(super) type Payload = openraft::alias::EntryPayloadOf<Types>;
+pub(super) type Membership = openraft::Membership<VoterId, VoterNode>;
+pub(super) type StoredMembership = openraft::alias::StoredMembershipOf<Types>;
+pub(super) type Vote = openraft::alias::VoteOf<Types>;
+pub(super) type LeaderId = openraft::alias::LeaderIdOf<Types>;
+pub(super) type CommittedLeaderId = openraft::alias::CommittedLeaderIdOf<Types>;
+
+/// The log id of the record at `offset` in leader epoch `epoch`.
+///
+/// # Panics
+/// Where either is negative: the log gives out none such.
+pub(super) fn log_id(epoch: i32, offset: i64) -> LogId {
+    let term = u64::try_from(epoch).expect("leader epochs of the metadata log are not negative");
+    let index = u64::try_from(offset).expect("offsets are not negative");
+    LogId::new(CommittedLeaderId::new(term), index)
+}
+
+/// The leader epoch of a term.
+///
+/// # Panics
+/// Past 2147483647 terms; a term takes a disk write.
+pub(super) fn epoch(term: u64) -> i32 {
+    i32::try_from(term).expect("terms fit a leader epoch")
+}
+
+/// The offset of an index.
+///
+/// # Panics
+/// Past 9223372036854775807 records.
+pub(super) fn offset(index: u64) -> i64 {
+    i64::try_from(index).expect("indexes fit an offset")
+}

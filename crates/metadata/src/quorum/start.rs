@@ -1,0 +1,299 @@
+//! Starting the quorum.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use openraft::SnapshotPolicy;
+use parking_lot::Mutex as SyncMutex;
+use protocol::Uuid;
+use protocol::records::{AbortTransactionRecord, FeatureLevelRecord};
+use storage::{Log, LogConfig, LogDirectory, OpenError, OpenLog, TopicPartition};
+use tokio::sync::{Mutex, watch};
+
+use super::batches::Leadership;
+use super::checkpoint::{self, CheckpointError};
+use super::log_store::{Loaded, LogStore, voter_ids};
+use super::network::NoPeers;
+use super::raft::{StoredMembership, VoterEndpoint, VoterId, VoterNode, offset};
+use super::state_machine::{Published, StateMachine};
+use super::vote::{self, VoteError};
+use super::{METADATA_TOPIC, Quorum, SubmitError, Writer};
+use crate::features::{METADATA_VERSION, METADATA_VERSION_LATEST};
+use crate::image::{Change, Image};
+
+/// How long the only voter may take to elect itself: a few syncs of a disk.
+const ELECTION_MAX: Duration = Duration::from_secs(60);
+
+/// Entries that are appended at once, at most: the records of the largest decision and its frame.
+const ENTRIES_PER_APPEND_MAX: u64 = 16_384;
+
+/// How a quorum is started.
+#[derive(Clone, Debug)]
+pub struct QuorumConfig {
+    /// `node.id`.
+    pub node_id: i32,
+    /// `directory.id` of the log directory.
+    pub directory_id: Uuid,
+    /// Where other voters will reach this one; may be empty.
+    pub endpoints: Vec<VoterEndpoint>,
+    /// `metadata.log.segment.bytes`.
+    pub segment_bytes: u32,
+    /// `metadata.log.max.record.bytes.between.snapshots`.
+    pub bytes_between_snapshots: u64,
+}
+
+/// Why a quorum does not start. No file was changed, save that a torn end of the log was cut.
+#[derive(Debug)]
+pub enum StartError {
+    /// The metadata log cannot be opened.
+    Log(OpenError),
+    /// The metadata log holds something that is no entry of it.
+    Unreadable {
+        /// The directory of the log.
+        dir: PathBuf,
+        /// Where in the log.
+        offset: i64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A snapshot cannot be used.
+    Checkpoint(CheckpointError),
+    /// The vote is not known.
+    Vote(VoteError),
+    /// The voters of this log are others.
+    NotVoter {
+        /// This node.
+        this: VoterId,
+        /// The voters.
+        voters: Vec<VoterId>,
+    },
+    /// The metadata was written by a newer version.
+    MetadataVersion(i16),
+    /// The quorum stopped while it started.
+    Stopped(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(error) => error.fmt(f),
+            Self::Checkpoint(error) => error.fmt(f),
+            Self::Vote(error) => error.fmt(f),
+            Self::Unreadable { dir, offset, reason } => write!(
+                f,
+                "the metadata log in {} cannot be read at offset {offset}: {reason}. Restore the directory \
+                 from a backup; nothing was deleted.",
+                dir.display()
+            ),
+            Self::NotVoter { this, voters } => {
+                write!(f, "this node is {this} (node.id and directory.id), and the metadata log belongs to")?;
+                for voter in voters {
+                    write!(f, " {voter}")?;
+                }
+                f.write_str(": start with the node.id and the directory that it was written with.")
+            }
+            Self::MetadataVersion(level) => write!(
+                f,
+                "the metadata has version {level}, and {METADATA_VERSION_LATEST} is the latest that is known: \
+                 start the version of Milena that wrote it."
+            ),
+            Self::Stopped(reason) => write!(f, "the metadata quorum stopped while it started: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<CheckpointError> for StartError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Checkpoint(error)
+    }
+}
+
+/// What is on disk.
+struct Found {
+    loaded: Loaded,
+    snapshot: Option<(checkpoint::Checkpoint, checkpoint::Snapshot)>,
+    dir: PathBuf,
+}
+
+impl Found {
+    /// The voters by the log, else by the snapshot.
+    fn membership(&self) -> Option<&StoredMembership> {
+        let in_snapshot = self.snapshot.as_ref().map(|(_, snapshot)| &snapshot.membership);
+        self.loaded.membership.as_ref().or(in_snapshot)
+    }
+}
+
+impl Quorum {
+    /// Starts the quorum in `directory`, whose flusher must be running, and returns when this node
+    /// leads it and everything that the log holds is applied. A new log gets its first records.
+    ///
+    /// `observer` is called with each change of the state, in order, before [`Quorum::submit`]
+    /// returns to who caused it; first with what was found on disk. It must not wait for the
+    /// quorum.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(
+        config: QuorumConfig,
+        directory: &LogDirectory,
+        observer: impl FnMut(&Change) + Send + 'static,
+    ) -> Result<Self, StartError> {
+        let this = VoterId { id: config.node_id, directory_id: config.directory_id };
+        let found = find(&config, this, directory)?;
+        let voters = voter_ids(found.membership().map(StoredMembership::membership));
+        let is_new = voters.is_empty();
+        if !is_new && !voters.contains(&this) {
+            return Err(StartError::NotVoter { this, voters });
+        }
+        let empty = Arc::new(Image::default());
+        let published = Arc::new(Published {
+            image: ArcSwap::new(empty.clone()),
+            watch: watch::Sender::new(empty),
+            in_transaction: AtomicBool::new(false),
+        });
+        let store = found.loaded.store;
+        let machine = StateMachine::new(
+            directory.fs().clone(),
+            found.dir.clone(),
+            found.snapshot,
+            published.clone(),
+            SyncMutex::new(Box::new(observer)),
+            store.clone(),
+        );
+        let raft = openraft::Raft::new(this, raft_config(), NoPeers, store.clone(), machine).await;
+        let quorum = Self {
+            raft: raft.map_err(stopped)?,
+            published,
+            writer: Mutex::new(Writer { proposed: Image::default() }),
+            store,
+            fs: directory.fs().clone(),
+            dir: found.dir,
+            bytes_between_snapshots: config.bytes_between_snapshots,
+            stopped: AtomicBool::new(false),
+        };
+        if is_new {
+            let node = VoterNode { endpoints: config.endpoints };
+            quorum.raft.initialize(BTreeMap::from([(this, node)])).await.map_err(stopped)?;
+        } else {
+            quorum.raft.trigger().elect(false).await.map_err(stopped)?;
+        }
+        quorum.lead(this).await?;
+        quorum.prepare().await?;
+        Ok(quorum)
+    }
+
+    /// Waits until this node leads and has applied the entry that says so, and so all before it.
+    async fn lead(&self, this: VoterId) -> Result<(), StartError> {
+        let leads = |metrics: &openraft::RaftMetrics<super::Types>| {
+            let applied_term = metrics.last_applied.as_ref().map(|applied| applied.leader_id.term);
+            metrics.current_leader == Some(this) && applied_term == Some(metrics.current_term)
+        };
+        let wait = self.raft.wait(Some(ELECTION_MAX));
+        let metrics = wait.metrics(leads, "the only voter leads").await.map_err(stopped)?;
+        let last = metrics.last_applied.map_or(-1, |applied| offset(applied.index));
+        let mut writer = self.writer.lock().await;
+        writer.proposed = (*self.image()).clone();
+        // While a transaction is open the image is that of before it.
+        writer.proposed.advance_to(last);
+        Ok(())
+    }
+
+    /// Ends what a crash has interrupted, and gives a new cluster its version.
+    async fn prepare(&self) -> Result<(), StartError> {
+        if self.published.in_transaction.load(std::sync::atomic::Ordering::Acquire) {
+            let reason = Some("the node stopped before the end".into());
+            tracing::warn!("a decision that the last stop has interrupted is dropped");
+            self.submit(|_| ((), vec![AbortTransactionRecord { reason }.into()])).await?;
+        }
+        match self.image().feature_level(METADATA_VERSION) {
+            0 => {
+                let version = FeatureLevelRecord {
+                    name: METADATA_VERSION.into(),
+                    feature_level: METADATA_VERSION_LATEST,
+                };
+                self.submit(|_| ((), vec![version.into()])).await?;
+                Ok(())
+            }
+            ..=METADATA_VERSION_LATEST => Ok(()),
+            newer => Err(StartError::MetadataVersion(newer)),
+        }
+    }
+}
+
+impl From<SubmitError> for StartError {
+    fn from(error: SubmitError) -> Self {
+        Self::Stopped(error.to_string())
+    }
+}
+
+fn stopped(reason: impl fmt::Display) -> StartError {
+    StartError::Stopped(reason.to_string())
+}
+
+/// Reads what is on disk.
+fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Result<Found, StartError> {
+    let fs = directory.fs();
+    let partition = TopicPartition { topic: METADATA_TOPIC.to_owned(), partition: 0 };
+    let dir = directory.path().join(partition.to_string());
+    let open = OpenLog {
+        partition,
+        topic_id: None,
+        config: log_config(config),
+        now_ms: runtime::clock::now_ms(),
+        jitter_seed: 0,
+        accept_damage: false,
+    };
+    let (log, recovered) = Log::open(directory, open).map_err(StartError::Log)?;
+    if let Some(cut) = &recovered.cut {
+        tracing::warn!(?cut, "the end of the metadata log was torn and is cut");
+    }
+    let vote = vote::read(fs, &dir).map_err(StartError::Vote)?;
+    let newest = checkpoint::list(fs, &dir).map_err(CheckpointError::Fs)?.pop();
+    let snapshot = match newest {
+        Some(newest) => {
+            let read = checkpoint::read(fs, &newest)?;
+            Some((newest, read))
+        }
+        None => None,
+    };
+    let voters = voter_ids(snapshot.as_ref().map(|(_, snapshot)| snapshot.membership.membership()));
+    let covered = snapshot.as_ref().map(|(checkpoint, _)| checkpoint.last_log_id);
+    let leadership = Leadership { leader: this, voters };
+    let loaded =
+        LogStore::load(fs.clone(), dir.clone(), log, vote, leadership, covered).map_err(|error| {
+            StartError::Unreadable { dir: dir.clone(), offset: error.offset, reason: error.reason }
+        })?;
+    Ok(Found { loaded, snapshot, dir })
+}
+
+/// The metadata log keeps what no snapshot stands for, and nothing else decides what goes.
+fn log_config(config: &QuorumConfig) -> LogConfig {
+    LogConfig {
+        segment_bytes: config.segment_bytes,
+        delete: false,
+        file_delete_delay_ms: 0,
+        ..LogConfig::default()
+    }
+}
+
+/// A quorum of one needs no timer: it is elected when it starts, and nobody else ever is.
+fn raft_config() -> Arc<openraft::Config> {
+    let config = openraft::Config {
+        cluster_name: METADATA_TOPIC.to_owned(),
+        enable_tick: false,
+        enable_heartbeat: false,
+        enable_elect: false,
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: 0,
+        max_append_entries: Some(ENTRIES_PER_APPEND_MAX),
+        ..openraft::Config::default()
+    };
+    Arc::new(config.validate().expect("the values are fit"))
+}

@@ -1,0 +1,230 @@
+//! The state that committed entries lead to, published to readers.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use futures_util::{Stream, StreamExt};
+use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
+use openraft::{OptionalSend, RaftSnapshotBuilder};
+use parking_lot::Mutex;
+use storage::fs::Fs;
+use tokio::sync::watch;
+
+use super::checkpoint::{self, Checkpoint, Snapshot};
+use super::log_store::LogStore;
+use super::raft::{CommittedLeaderId, LogId, Payload, StoredMembership, Types, VoterId, VoterNode, offset};
+use crate::image::{Change, Delta, Image};
+use crate::replay::Replay;
+
+/// What is called with each change, in order.
+pub(super) type Observer = Mutex<Box<dyn FnMut(&Change) + Send>>;
+
+type RaftSnapshot = openraft::Snapshot<CommittedLeaderId, VoterId, VoterNode, Checkpoint>;
+type SnapshotMeta = openraft::SnapshotMeta<CommittedLeaderId, VoterId, VoterNode>;
+
+/// The published state: what readers hold and wait for.
+#[derive(Debug)]
+pub(super) struct Published {
+    pub(super) image: ArcSwap<Image>,
+    pub(super) watch: watch::Sender<Arc<Image>>,
+    /// Whether the log ends within a transaction.
+    pub(super) in_transaction: AtomicBool,
+}
+
+pub(super) struct StateMachine {
+    fs: Fs,
+    dir: PathBuf,
+    replay: Replay,
+    last_applied: Option<LogId>,
+    /// The last entry whose effect is in the state: while a transaction is open, the one before it.
+    settled: Option<LogId>,
+    membership: StoredMembership,
+    /// The newest snapshot on disk.
+    checkpoint: Option<Checkpoint>,
+    published: Arc<Published>,
+    observer: Observer,
+    log: LogStore,
+}
+
+impl StateMachine {
+    pub(super) fn new(
+        fs: Fs,
+        dir: PathBuf,
+        snapshot: Option<(Checkpoint, Snapshot)>,
+        published: Arc<Published>,
+        observer: Observer,
+        log: LogStore,
+    ) -> Self {
+        let mut machine = Self {
+            fs,
+            dir,
+            replay: Replay::default(),
+            last_applied: None,
+            settled: None,
+            membership: StoredMembership::default(),
+            checkpoint: None,
+            published,
+            observer,
+            log,
+        };
+        if let Some((checkpoint, snapshot)) = snapshot {
+            machine.take_over(checkpoint, snapshot);
+        }
+        machine
+    }
+
+    /// Goes on from a snapshot.
+    fn take_over(&mut self, checkpoint: Checkpoint, snapshot: Snapshot) {
+        self.replay = Replay::from_image(snapshot.image);
+        self.last_applied = Some(snapshot.last_log_id);
+        self.settled = Some(snapshot.last_log_id);
+        self.membership = snapshot.membership;
+        self.checkpoint = Some(checkpoint);
+        let old = self.published.image.load_full();
+        let touched = everything(&old, self.replay.image());
+        self.publish(touched);
+    }
+
+    /// Shows readers the state as it is now, and tells the observer what `delta` touched.
+    fn publish(&mut self, delta: Delta) {
+        let old = self.published.image.load_full();
+        if old.offset() == self.replay.image().offset() && delta.is_empty() {
+            return;
+        }
+        let new = Arc::new(self.replay.image().clone());
+        self.published.image.store(new.clone());
+        // Before anyone is told that a change is made, who acts on it has acted.
+        if !delta.is_empty() {
+            (self.observer.get_mut())(&Change { old, new: new.clone(), delta });
+        }
+        self.published.watch.send_replace(new);
+    }
+
+    fn apply_entry(&mut self, log_id: LogId, payload: Payload) -> io::Result<()> {
+        let at = offset(log_id.index);
+        match payload {
+            Payload::Normal(record) => {
+                let name = record.name();
+                self.replay.record(at, record).map_err(|error| {
+                    io::Error::other(format!("the metadata log at offset {at}: {name}: {error}"))
+                })?;
+            }
+            Payload::Membership(membership) => {
+                self.membership = StoredMembership::new(Some(log_id), membership);
+                self.replay.skip(at);
+            }
+            Payload::Blank => self.replay.skip(at),
+        }
+        self.last_applied = Some(log_id);
+        if !self.replay.in_transaction() {
+            self.settled = Some(log_id);
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        Some(Snapshot {
+            last_log_id: self.settled?,
+            last_timestamp_ms: runtime::clock::now_ms(),
+            membership: self.membership.clone(),
+            image: self.replay.image().clone(),
+        })
+    }
+}
+
+/// What differs between two states that no records connect.
+fn everything(old: &Image, new: &Image) -> Delta {
+    let mut delta = Delta { features: true, producer_ids: true, ..Delta::default() };
+    for image in [old, new] {
+        delta.topics.extend(image.topics().iter().map(|topic| topic.id));
+        delta.configs.extend(image.all_configs().map(|(resource, _)| resource.clone()));
+        delta.brokers.extend(image.brokers().keys());
+    }
+    delta
+}
+
+impl RaftStateMachine<Types> for StateMachine {
+    type SnapshotData = Checkpoint;
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        Ok((self.last_applied, self.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<Types>, io::Error>> + Unpin + OptionalSend,
+    {
+        let mut responders: Vec<ApplyResponder<Types>> = Vec::new();
+        while let Some(entry) = entries.next().await {
+            let (entry, responder) = entry?;
+            self.apply_entry(entry.log_id, entry.payload)?;
+            responders.extend(responder);
+        }
+        let delta = self.replay.take_delta();
+        self.published.in_transaction.store(self.replay.in_transaction(), Ordering::Release);
+        self.publish(delta);
+        if let Some(applied) = &self.last_applied {
+            self.log.forget(applied);
+        }
+        for responder in responders {
+            responder.send(());
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        self.log.snapshot_begins();
+        Builder { fs: self.fs.clone(), dir: self.dir.clone(), snapshot: self.snapshot() }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: Checkpoint) -> Result<(), io::Error> {
+        let read = checkpoint::read(&self.fs, &snapshot).map_err(io::Error::other)?;
+        assert_eq!(meta.last_log_id, Some(read.last_log_id), "the file is the one that is meant");
+        checkpoint::remove_older(&self.fs, &self.dir, &snapshot).map_err(io::Error::other)?;
+        self.take_over(snapshot, read);
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<RaftSnapshot>, io::Error> {
+        // A builder writes beside this machine: the newest is what the directory says.
+        let newest = checkpoint::list(&self.fs, &self.dir).map_err(io::Error::other)?.pop();
+        let meta = |checkpoint: &Checkpoint| SnapshotMeta {
+            last_log_id: Some(checkpoint.last_log_id),
+            last_membership: self.membership.clone(),
+        };
+        Ok(newest.map(|checkpoint| RaftSnapshot { meta: meta(&checkpoint), snapshot: checkpoint }))
+    }
+}
+
+/// Writes a snapshot of the state as it was, while the state goes on.
+pub(super) struct Builder {
+    fs: Fs,
+    dir: PathBuf,
+    snapshot: Option<Snapshot>,
+}
+
+impl RaftSnapshotBuilder<Types> for Builder {
+    type SnapshotData = Checkpoint;
+
+    async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
+        let nothing = || io::Error::other("there is nothing to take a snapshot of");
+        let snapshot = self.snapshot.take().ok_or_else(nothing)?;
+        let meta = SnapshotMeta {
+            last_log_id: Some(snapshot.last_log_id),
+            last_membership: snapshot.membership.clone(),
+        };
+        let (fs, dir) = (self.fs.clone(), self.dir.clone());
+        let written = runtime::task::spawn_blocking(move || {
+            let written = checkpoint::write(&fs, &dir, &snapshot)?;
+            checkpoint::remove_older(&fs, &dir, &written)?;
+            Ok::<_, checkpoint::CheckpointError>(written)
+        });
+        let checkpoint = written.await.map_err(io::Error::other)?.map_err(io::Error::other)?;
+        tracing::info!(path = %checkpoint.path.display(), bytes = checkpoint.size_bytes, "snapshot written");
+        Ok(RaftSnapshot { meta, snapshot: checkpoint })
+    }
+}

@@ -1,0 +1,110 @@
+//! The file `quorum-state`: whom this node has voted for.
+//!
+//! One line of JSON in Kafka's version 1 (`QuorumStateData.json`), replaced as a whole and synced
+//! before the vote is told to anyone.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use protocol::Uuid;
+use serde::{Deserialize, Serialize};
+use storage::fs::{self, Fs};
+
+use super::raft::{LeaderId, Vote, VoterId, epoch};
+
+/// `leaderId` and `votedId` where there is none.
+const NOBODY: i32 = -1;
+
+/// The version of the file that is written.
+const VERSION: i16 = 1;
+
+pub(super) const FILE_NAME: &str = "quorum-state";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct QuorumState {
+    leader_id: i32,
+    leader_epoch: i32,
+    voted_id: i32,
+    voted_directory_id: String,
+    #[serde(rename = "data_version")]
+    data_version: i16,
+}
+
+/// Why the vote is not known.
+#[derive(Debug)]
+pub enum VoteError {
+    /// The file cannot be read.
+    Fs(fs::Error),
+    /// It holds no vote. It is left as it is: to forget a vote may split the cluster.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl fmt::Display for VoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fs(error) => error.fmt(f),
+            Self::Damaged { path, reason } => write!(
+                f,
+                "{} does not hold a vote ({reason}). Restore it from a backup; nothing was changed.",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for VoteError {}
+
+/// Reads the vote in `dir`; `None` where no vote was ever given.
+pub(super) fn read(fs: &Fs, dir: &Path) -> Result<Option<Vote>, VoteError> {
+    let path = dir.join(FILE_NAME);
+    let bytes = match fs.read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(VoteError::Fs(error)),
+    };
+    parse(&bytes).map_err(|reason| VoteError::Damaged { path, reason })
+}
+
+fn parse(bytes: &[u8]) -> Result<Option<Vote>, String> {
+    let state: QuorumState = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if state.data_version != VERSION {
+        return Err(format!("its version is {}, {VERSION} is known", state.data_version));
+    }
+    let term = u64::try_from(state.leader_epoch).map_err(|_| "its epoch is negative".to_owned())?;
+    if state.voted_id == NOBODY {
+        return if state.leader_id == NOBODY {
+            Ok(None)
+        } else {
+            Err(format!("it names the leader {} without a vote for it", state.leader_id))
+        };
+    }
+    let directory_id: Uuid = state
+        .voted_directory_id
+        .parse()
+        .map_err(|_| format!("{} is no directory id", state.voted_directory_id))?;
+    let leader_id = LeaderId { term, voted_for: VoterId { id: state.voted_id, directory_id } };
+    Ok(Some(Vote { leader_id, committed: state.leader_id != NOBODY }))
+}
+
+/// Writes the vote to `dir`. When this returns it is durable.
+pub(super) fn write(fs: &Fs, dir: &Path, vote: &Vote) -> fs::Result<()> {
+    let VoterId { id, directory_id } = vote.leader_id.voted_for;
+    let state = QuorumState {
+        leader_id: if vote.committed { id } else { NOBODY },
+        leader_epoch: epoch(vote.leader_id.term),
+        voted_id: id,
+        voted_directory_id: directory_id.to_string(),
+        data_version: VERSION,
+    };
+    let line = serde_json::to_vec(&state).expect("numbers and a text are JSON");
+    fs.replace(&dir.join(FILE_NAME), &line)
+}
+
+#[cfg(test)]
+mod tests;
