@@ -225,3 +225,6 @@ pub(crate) fn compress(codec: Compression, input: &[u8], out: &mut Vec<u8>) {
         Compression::Zstd => zstd::compress(input, out),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,10 +140,15 @@ pub enum InvalidBatch {
         /// Its offset delta.
         offset_delta: i32,
     },
-    /// `INVALID_RECORD`, or `INVALID_TIMESTAMP` if the timestamp of any record is at fault: the records can be read and
-    /// these are not to be accepted. They are in order, and never none.
-    Rejected(Vec<RecordError>),
+    /// `INVALID_RECORD`: the records can be read and these are not to be accepted; see [`RECORD_ERRORS_MAX`].
+    RejectedRecords(Vec<RecordError>),
+    /// `INVALID_TIMESTAMP`: the same, and the timestamp of one of them at least is at fault.
+    RejectedTimestamps(Vec<RecordError>),
 }
+
+/// The most records that a refusal lists: the first in the batch. A producer fails the others along with them, and
+/// without a limit a batch of many small records would be answered by one many times its size.
+pub const RECORD_ERRORS_MAX: usize = 1000;
 
 /// A record that is not to be accepted; what a produce response from version 8 on lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,11 +202,7 @@ impl InvalidBatch {
             InvalidBatch::TooLarge { .. } => MESSAGE_TOO_LARGE,
             InvalidBatch::Decompress(DecompressError::TooLarge { .. }) => MESSAGE_TOO_LARGE,
             InvalidBatch::ZstdBeforeVersion7 | InvalidBatch::UnknownCodec(_) => UNSUPPORTED_COMPRESSION_TYPE,
-            InvalidBatch::Rejected(errors)
-                if errors.iter().any(|error| error.rejection != Rejection::NoKey) =>
-            {
-                INVALID_TIMESTAMP
-            }
+            InvalidBatch::RejectedTimestamps(_) => INVALID_TIMESTAMP,
             _ => INVALID_RECORD,
         }
     }
@@ -209,7 +210,7 @@ impl InvalidBatch {
     /// The records at fault, for the produce response; empty if the fault is the batch's.
     pub fn record_errors(&self) -> &[RecordError] {
         match self {
-            InvalidBatch::Rejected(errors) => errors,
+            InvalidBatch::RejectedRecords(errors) | InvalidBatch::RejectedTimestamps(errors) => errors,
             _ => &[],
         }
     }
@@ -251,7 +252,7 @@ impl fmt::Display for InvalidBatch {
             InvalidBatch::OffsetDelta { index, offset_delta } => {
                 write!(f, "record {index} of the batch has the offset delta {offset_delta}")
             }
-            InvalidBatch::Rejected(errors) => {
+            InvalidBatch::RejectedRecords(errors) | InvalidBatch::RejectedTimestamps(errors) => {
                 write!(f, "{} records of the batch are not accepted", errors.len())?;
                 errors.first().map_or(Ok(()), |first| {
                     write!(f, ", first record {}: {}", first.batch_index, first.rejection)

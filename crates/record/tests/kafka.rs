@@ -264,7 +264,7 @@ fn reason(error: &InvalidBatch, case: &Case) -> Option<&'static str> {
         InvalidBatch::TransactionalWithoutProducer if stored => "transactional without a producer",
         InvalidBatch::Producer { producer_id: ..-1, .. } if stored => "producer id below -1",
         InvalidBatch::Producer { producer_epoch: ..0, .. } if stored => "producer epoch below 0",
-        InvalidBatch::Rejected(errors) if stored => match errors[0].rejection {
+        InvalidBatch::RejectedTimestamps(errors) if stored => match errors[0].rejection {
             Rejection::TimestampType => "timestamp type",
             Rejection::Timestamp { timestamp_ms: ..-1, .. } => "timestamp below 0",
             _ => return None,

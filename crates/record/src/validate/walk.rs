@@ -1,6 +1,6 @@
 //! The walk over a batch's records: one pass, in place, no allocation unless a record is at fault.
 
-use super::{InvalidBatch, ProduceRules, RecordError, Rejection};
+use super::{InvalidBatch, ProduceRules, RECORD_ERRORS_MAX, RecordError, Rejection};
 use crate::compression::{Progress, Stream};
 use crate::header::{BatchHeader, NO_TIMESTAMP, TimestampType};
 use crate::records::{RecordFault, RecordsError, record_at};
@@ -21,6 +21,7 @@ pub(super) struct Walk {
     latest_ms: i64,
     keys_required: bool,
     errors: Vec<RecordError>,
+    timestamp_rejected: bool,
 }
 
 /// What timestamps are accepted.
@@ -59,6 +60,7 @@ impl Walk {
             latest_ms,
             keys_required: rules.compacted,
             errors: Vec::new(),
+            timestamp_rejected: false,
         }
     }
 
@@ -144,7 +146,10 @@ impl Walk {
             },
             TimestampRule::Refused => Rejection::TimestampType,
         };
-        self.errors.push(RecordError { batch_index: self.index, rejection });
+        self.timestamp_rejected |= rejection != Rejection::NoKey;
+        if self.errors.len() < RECORD_ERRORS_MAX {
+            self.errors.push(RecordError { batch_index: self.index, rejection });
+        }
     }
 
     #[cold]
@@ -155,8 +160,11 @@ impl Walk {
     /// The greatest timestamp, and which record has it first.
     pub(super) fn finish(self) -> Result<(i64, i32), InvalidBatch> {
         debug_assert_eq!(self.index, self.records_count);
+        if self.timestamp_rejected {
+            return Err(InvalidBatch::RejectedTimestamps(self.errors));
+        }
         if !self.errors.is_empty() {
-            return Err(InvalidBatch::Rejected(self.errors));
+            return Err(InvalidBatch::RejectedRecords(self.errors));
         }
         Ok((self.max_timestamp, self.index_of_max_timestamp))
     }

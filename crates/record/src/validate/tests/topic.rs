@@ -12,7 +12,7 @@ fn a_compacted_topic_wants_keys() {
     spoilt.accepted(&rules());
     let compacted = ProduceRules { compacted: true, ..rules() };
     let errors = [1, 3].map(|batch_index| RecordError { batch_index, rejection: Rejection::NoKey });
-    let error = InvalidBatch::Rejected(errors.to_vec());
+    let error = InvalidBatch::RejectedRecords(errors.to_vec());
     check(&spoilt.seal(), &compacted, INVALID_RECORD, &error);
     assert_eq!(error.record_errors(), errors);
     Spoilt::new().accepted(&compacted);
@@ -30,18 +30,18 @@ fn timestamps_outside_the_topics_bounds() {
         rejection: Rejection::Timestamp { timestamp_ms, earliest_ms, latest_ms },
     };
     let errors = vec![error(0, earliest_ms - 1), error(2, latest_ms + 1), error(3, i64::MAX), error(4, 0)];
-    check(&spoilt.seal(), &bounds, INVALID_TIMESTAMP, &InvalidBatch::Rejected(errors));
+    check(&spoilt.seal(), &bounds, INVALID_TIMESTAMP, &InvalidBatch::RejectedTimestamps(errors));
 
     // A missing key counts before the timestamp, and any timestamp decides the error.
     let keys_too = ProduceRules { compacted: true, ..bounds };
     let no_keys =
         (0..5).map(|batch_index| RecordError { batch_index, rejection: Rejection::NoKey }).collect();
-    check(&spoilt.seal(), &keys_too, INVALID_RECORD, &InvalidBatch::Rejected(no_keys));
+    check(&spoilt.seal(), &keys_too, INVALID_RECORD, &InvalidBatch::RejectedRecords(no_keys));
     let mut mixed = BatchBuilder::new(Compression::None);
     mixed.push(NOW_MS, None, None, &[]);
     mixed.push(0, Some(b"k"), None, &[]);
     let errors = vec![RecordError { batch_index: 0, rejection: Rejection::NoKey }, error(1, 0)];
-    check(&mixed.build(), &keys_too, INVALID_TIMESTAMP, &InvalidBatch::Rejected(errors));
+    check(&mixed.build(), &keys_too, INVALID_TIMESTAMP, &InvalidBatch::RejectedTimestamps(errors));
 }
 
 #[test]
@@ -103,8 +103,22 @@ fn the_timestamp_type_is_not_for_the_producer_to_set() {
         header.attributes = header.attributes.with_timestamp_type(TimestampType::LogAppendTime);
     });
     let errors = (0..3).map(|batch_index| RecordError { batch_index, rejection: Rejection::TimestampType });
-    let error = InvalidBatch::Rejected(errors.collect());
+    let error = InvalidBatch::RejectedTimestamps(errors.collect());
     for timestamp_type in [TimestampType::CreateTime, TimestampType::LogAppendTime] {
         check(&spoilt.seal(), &ProduceRules { timestamp_type, ..rules() }, INVALID_TIMESTAMP, &error);
     }
+}
+
+#[test]
+fn the_list_of_records_at_fault_is_limited_and_the_error_is_not_changed_by_that() {
+    let mut builder = BatchBuilder::new(Compression::None);
+    for _ in 0..RECORD_ERRORS_MAX + 5 {
+        builder.push(NOW_MS, None, None, &[]);
+    }
+    builder.push(NOW_MS + 4_000_000, Some(b"k"), None, &[]);
+    let rules = ProduceRules { compacted: true, max_message_bytes: 1 << 20, ..rules() };
+    let error = produce(&builder.build(), &rules, &mut Scratch::new()).unwrap_err();
+    assert_eq!(error.record_errors().len(), RECORD_ERRORS_MAX);
+    assert_eq!(error.record_errors()[RECORD_ERRORS_MAX - 1].batch_index, RECORD_ERRORS_MAX as i32 - 1);
+    assert_eq!(error.error_code(), INVALID_TIMESTAMP);
 }

@@ -1,0 +1,60 @@
+//! Few bytes that come to many.
+
+use super::*;
+
+/// The limit of these tests.
+const MAX_BYTES: usize = 1 << 20;
+
+fn stops(codec: Compression, input: &[u8], ratio_at_least: usize, bytes: usize) {
+    assert!(bytes / input.len() >= ratio_at_least, "{codec:?}: {} to 1", bytes / input.len());
+    let mut scratch = Scratch::new();
+    let refused = scratch.decompress(codec, input, MAX_BYTES).map(<[u8]>::len);
+    assert_eq!(refused, Err(DecompressError::TooLarge { max_bytes: MAX_BYTES }));
+    // A block beyond the limit, and twice the room for growing.
+    let window_bytes = scratch.window.capacity();
+    assert!(window_bytes <= 4 * MAX_BYTES, "{codec:?}: {window_bytes} bytes were taken");
+    // And nothing of it stays.
+    scratch.decompress(codec, &compressed(codec, b"text"), MAX_BYTES).unwrap();
+    assert!(scratch.window.capacity() <= MAX_BYTES);
+}
+
+#[test]
+fn each_codec_at_its_greatest_ratio() {
+    const BYTES: usize = 16 << 20;
+    let zeros = vec![0; BYTES];
+    stops(Compression::Gzip, &compressed(Compression::Gzip, &zeros), 1000, BYTES);
+    stops(Compression::Snappy, &compressed(Compression::Snappy, &zeros), 20, BYTES);
+    stops(Compression::Snappy, &snap::raw::Encoder::new().compress_vec(&zeros).unwrap(), 20, BYTES);
+    stops(Compression::Lz4, &compressed(Compression::Lz4, &zeros), 240, BYTES);
+    stops(Compression::Zstd, &compressed(Compression::Zstd, &zeros), 20_000, BYTES);
+}
+
+#[test]
+fn one_to_a_million() {
+    // The greatest that a format allows: 128 KiB from 4 bytes, 4 GiB of them, behind a window of 128 MiB; and gzip
+    // members without end.
+    stops(Compression::Zstd, &super::zstd::zeros(27, 32_768), 32_000, 32_768 * (128 << 10));
+    let member = compressed(Compression::Gzip, &vec![0; 1 << 20]);
+    stops(Compression::Gzip, &member.repeat(1000), 900, 1000 << 20);
+    // A bomb in a bomb stays one: what comes out is records, and is not decompressed again.
+    let nested = compressed(Compression::Gzip, &compressed(Compression::Gzip, &vec![0; 64 << 20]));
+    assert!((64 << 20) / nested.len() > 100_000);
+    assert!(Scratch::new().decompress(Compression::Gzip, &nested, MAX_BYTES).unwrap().len() < 100_000);
+}
+
+#[test]
+fn nothing_from_many_bytes_ends() {
+    // Empty blocks, members, frames: as many steps as there are bytes, and no output.
+    let mut scratch = Scratch::new();
+    let empty_member = compressed(Compression::Gzip, b"").repeat(20_000);
+    assert_eq!(scratch.decompress(Compression::Gzip, &empty_member, 0).unwrap(), b"");
+    let empty_frame = compressed(Compression::Zstd, b"").repeat(20_000);
+    assert_eq!(scratch.decompress(Compression::Zstd, &empty_frame, 0).unwrap(), b"");
+    let skippable = [0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0].repeat(20_000);
+    assert_eq!(scratch.decompress(Compression::Zstd, &skippable, 0).unwrap(), b"");
+    let empty_blocks = [&compressed(Compression::Snappy, b"")[..], &[0, 0, 0, 1, 0].repeat(20_000)].concat();
+    assert_eq!(scratch.decompress(Compression::Snappy, &empty_blocks, 0).unwrap(), b"");
+    let frame = compressed(Compression::Lz4, b"");
+    let empty_blocks = [&frame[..7], &[1, 0, 0, 0, 0].repeat(20_000), &[0; 4]].concat();
+    assert_eq!(scratch.decompress(Compression::Lz4, &empty_blocks, 0).unwrap(), b"");
+}
