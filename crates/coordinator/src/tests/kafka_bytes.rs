@@ -79,7 +79,8 @@ fn offsets_are_stored_as_kafka_does() {
         leader_epoch: -1,
         metadata: Str::default(),
         topic_id: Uuid::ZERO,
-        ..value.clone()
+        commit_timestamp: START_MS,
+        expire_timestamp: -1,
     };
     check(
         &record("g", "t", 0, &bare),
