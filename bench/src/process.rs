@@ -1,0 +1,58 @@
+//! What the system says about a running process.
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use crate::Attempt;
+
+/// A broker's process, ended when this is dropped.
+pub(crate) struct Process(Child);
+
+impl Process {
+    pub(crate) fn new(child: Child) -> Process {
+        Process(child)
+    }
+
+    /// User and system time that it has used so far, in seconds; the system counts in steps of 10 ms.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
+        // The name, in parentheses, may hold anything; the numbers come after it. Fields 14 and 15 of proc(5).
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
+        (ticks(11) + ticks(12)) / rustix::param::clock_ticks_per_second() as f64
+    }
+
+    /// Resident memory in MiB.
+    pub(crate) fn resident_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+        let kib = line.split_whitespace().nth(1).and_then(|text| text.parse::<f64>().ok());
+        kib.unwrap_or_default() / 1024.0
+    }
+
+    /// Fails if it has ended by itself.
+    pub(crate) fn assert_running(&mut self) -> Attempt<()> {
+        match self.0.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(format!("the broker ended by itself: {status}")),
+            Err(error) => Err(format!("cannot ask after the broker: {error}")),
+        }
+    }
+
+    /// Asks it to end and waits; kills it where that takes too long.
+    pub(crate) fn stop(mut self) {
+        let id = rustix::process::Pid::from_child(&self.0);
+        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline && matches!(self.0.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
