@@ -13,6 +13,8 @@ use crate::call::Call;
 use crate::partition::{Isolation, OffsetSpec};
 use crate::reply::Reply;
 
+/// Leader epochs are told from here on.
+const LEADER_EPOCHS_SINCE: i16 = 4;
 /// Timestamp and offset where there is none.
 const NOWHERE: i64 = -1;
 
@@ -47,5 +49,6 @@ fn find(
     };
     let (timestamp, offset, leader_epoch) =
         found.map_or((NOWHERE, NOWHERE, -1), |found| (found.timestamp_ms, found.offset, found.leader_epoch));
+    let leader_epoch = if version >= LEADER_EPOCHS_SINCE { leader_epoch } else { -1 };
     ListOffsetsPartitionResponse { partition_index: index, error_code, timestamp, offset, leader_epoch }
 }

@@ -158,7 +158,8 @@ fn addresses(layers: &Layers<'_>) -> Result<(Vec<Listener>, Vec<Listener>), Inva
                        PLAINTEXT://127.0.0.1:9092.";
         return Err(InvalidSetting::because("listeners", message.to_owned()));
     }
-    let protocols = list(layers, "listener.security.protocol.map");
+    // Kafka's type of this one is a text, and it is written as a list.
+    let protocols = elements(&text(layers, "listener.security.protocol.map").unwrap_or_default());
     for listener in &bound {
         check_protocol(listener, &protocols)?;
     }
