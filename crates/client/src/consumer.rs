@@ -190,7 +190,16 @@ impl Consumer {
 
     /// Reads these partitions from now on, and no others.
     pub fn assign(&mut self, partitions: impl IntoIterator<Item = (TopicPartition, Position)>) {
+        self.ready.clear();
         self.partitions = partitions.into_iter().map(|(at, position)| (at, State::new(position))).collect();
+    }
+
+    /// Reads a partition, which it reads already, from another position on.
+    pub fn seek(&mut self, at: &TopicPartition, position: Position) {
+        if let Some(state) = self.partitions.get_mut(at) {
+            *state = State::new(position);
+            self.ready.retain(|record| record.partition != at.partition || *record.topic != at.topic);
+        }
     }
 
     /// The offset of the next record of a partition that will be handed out, once it is known.

@@ -175,6 +175,16 @@ impl GroupConsumer {
         }
     }
 
+    /// Takes records back that were handed out and are not done: each partition is read on from the
+    /// lowest offset that is given for it, and that is what [`GroupConsumer::commit`] commits.
+    pub fn rewind(&mut self, to: impl IntoIterator<Item = (TopicPartition, i64)>) {
+        for (at, offset) in to {
+            if self.consumer.position(&at).is_some_and(|position| position > offset) {
+                self.consumer.seek(&at, Position::Offset(offset));
+            }
+        }
+    }
+
     /// Commits the positions after all records that were handed out.
     ///
     /// # Errors

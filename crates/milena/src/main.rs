@@ -1,1 +1,41 @@
-fn main() {}
+//! `milena`: the broker, and the commands to work with it or with any Kafka-compatible cluster.
+
+mod command;
+mod connect;
+mod consume;
+mod escape;
+mod failure;
+mod files;
+mod group;
+mod interrupt;
+mod logs;
+mod nearest;
+mod output;
+mod pair;
+mod produce;
+mod properties;
+mod settings;
+mod start;
+mod table;
+mod time;
+mod topic;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use runtime::clock;
+
+use crate::command::CommandLine;
+
+fn main() -> ExitCode {
+    let started = clock::now();
+    let command_line = CommandLine::parse();
+    let as_json = command_line.wants_json();
+    match command_line.run(started) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::failure(&failure, as_json);
+            ExitCode::from(failure.exit().code())
+        }
+    }
+}

@@ -69,6 +69,11 @@ impl Delivery {
         Delivery { outcome, index }
     }
 
+    /// Whether it is known by now what became of the record.
+    pub fn is_settled(&self) -> bool {
+        self.outcome.borrow().is_some()
+    }
+
     /// Waits until the record has been delivered or given up.
     ///
     /// # Errors

@@ -1,0 +1,108 @@
+//! The command line: what can be asked, and who does it.
+
+use std::future::Future;
+
+use clap::{Parser, Subcommand};
+use runtime::clock::Instant;
+
+use crate::failure::Failure;
+use crate::{consume, group, logs, produce, start, topic};
+
+/// A Kafka-compatible streaming log in one program.
+#[derive(Debug, Parser)]
+#[command(name = "milena", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct CommandLine {
+    /// What to log to standard error, for all parts or for one: off, error, warn, info, debug, trace
+    #[arg(
+        long,
+        value_name = "LEVELS",
+        env = "MILENA_LOG",
+        default_value = "warn",
+        hide_default_value = true,
+        hide_env_values = true,
+        global = true,
+        long_help = "What to log to standard error: one level for all parts, a level for each part, or both, \
+                     separated by commas.\n\nLevels: off, error, warn, info, debug, trace. The default is warn.\n\
+                     Parts: broker, client, coordinator, metadata, milena, openraft, storage.\n\n\
+                     Example: --log info,storage=debug"
+    )]
+    log: String,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  milena start                                  a broker on 127.0.0.1:9092, data in ./milena-data
+  milena topic create orders --partitions 3
+  echo 'hello' | milena produce orders
+  milena consume orders --from-beginning
+  milena group describe billing
+
+Each command explains itself: milena help topic create, milena consume --help.
+Everything but start works with any Kafka-compatible cluster.
+
+Exit status: 0 done, 1 failed, 2 the command line or a setting is wrong, 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a broker
+    Start(start::StartArgs),
+    /// Create, list, describe, delete and alter topics
+    #[command(subcommand)]
+    Topic(topic::TopicCommand),
+    /// Send records to a topic, one a line
+    Produce(produce::ProduceArgs),
+    /// Print the records of a topic
+    Consume(consume::ConsumeArgs),
+    /// List, describe and delete consumer groups, and reset their offsets
+    #[command(subcommand)]
+    Group(group::GroupCommand),
+}
+
+impl CommandLine {
+    /// Whether the results, and a failure, are for a program.
+    pub(crate) fn wants_json(&self) -> bool {
+        match &self.command {
+            Command::Start(_) => false,
+            Command::Topic(command) => command.connect().json,
+            Command::Produce(args) => args.connect.json,
+            Command::Consume(args) => args.connect.json,
+            Command::Group(command) => command.connect().json,
+        }
+    }
+
+    /// Does what was asked. `started` is when the process began.
+    pub(crate) fn run(self, started: Instant) -> Result<(), Failure> {
+        logs::start(&self.log)?;
+        match self.command {
+            Command::Start(args) => start::run(&args, started),
+            Command::Topic(command) => block_on(topic::run(&command)),
+            Command::Produce(args) => block_on(produce::run(&args)),
+            Command::Consume(args) => block_on(consume::run(&args)),
+            Command::Group(command) => block_on(group::run(&command)),
+        }
+    }
+}
+
+/// Runs a client command. One thread drives its sockets and timers.
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start: {error}")))?
+        .block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::CommandLine;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        CommandLine::command().debug_assert();
+    }
+}

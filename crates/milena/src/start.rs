@@ -1,0 +1,153 @@
+//! `milena start`.
+
+use std::path::PathBuf;
+
+use broker::StartError;
+use clap::Args;
+use metadata::settings::{self as known, BrokerConfig, Configs, InvalidSetting, Scope};
+use runtime::clock::Instant;
+
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::settings::{self, Settings, Source};
+use crate::{files, pair, properties};
+
+const EXAMPLES: &str = "\
+Examples:
+  milena start
+  milena start --set log.dirs=/var/lib/milena --set listeners=PLAINTEXT://0.0.0.0:9092 \\
+      --set advertised.listeners=PLAINTEXT://broker-1.example:9092
+  milena start /etc/kafka/server.properties --log info
+  MILENA_LOG_DIRS=/var/lib/milena milena start
+
+With nothing given: one node, listening on 127.0.0.1:9092, data in ./milena-data.
+
+Settings have Kafka's names. A flag goes before the environment, the environment before the
+file. In the environment log.dirs is MILENA_LOG_DIRS or, as in Kafka's container image,
+KAFKA_LOG_DIRS (a dot is _, an underscore __, a dash ___).
+
+SIGTERM or SIGINT stops the broker cleanly; a second one stops it at once.";
+
+/// Run a broker.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct StartArgs {
+    /// A file of settings, in the format of Kafka's server.properties
+    #[arg(value_name = "SERVER.PROPERTIES")]
+    file: Option<PathBuf>,
+
+    /// A setting, by Kafka's name; may be repeated
+    #[arg(short, long = "set", alias = "override", value_name = "NAME=VALUE", value_parser = pair::parse)]
+    settings: Vec<(String, String)>,
+}
+
+/// Runs a broker until a signal ends it. `started` is when the process began.
+pub(crate) fn run(args: &StartArgs, started: Instant) -> Result<(), Failure> {
+    let given = gather(args)?;
+    let configs = check(&given)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let outcome = runtime.block_on(serve(configs, &given, started));
+    // What is still blocked on a disk is not waited for: after a clean shutdown there is nothing.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(configs: Configs, given: &Settings, started: Instant) -> Result<(), Failure> {
+    let mut interrupt = Interrupt::new()?;
+    let log_dirs = BrokerConfig::start(&configs).map(|config| config.log_dirs.join(",")).unwrap_or_default();
+    let running = broker::start(configs).await.map_err(|error| explain(&error, given))?;
+    let addresses: Vec<String> = running.local_addresses().iter().map(ToString::to_string).collect();
+    let mut output = Output::new(false);
+    let ready = output.say(format_args!(
+        "Milena {} listens on {}, keeps its data in {}, started in {} ms",
+        env!("CARGO_PKG_VERSION"),
+        addresses.join(", "),
+        shown_path(&log_dirs),
+        started.elapsed().as_millis()
+    ));
+    // A broker whose output nobody reads serves all the same.
+    let _ = ready.and_then(|()| output.flush());
+    interrupt.wait().await;
+    tracing::info!("stopping");
+    tokio::select! {
+        () = running.shutdown() => Ok(()),
+        () = interrupt.wait() => Err(Failure::interrupted("stopped at once, by a second signal")
+            .mend("The next start will check what was not written to the end.")),
+    }
+}
+
+/// A relative path as one, also to those who do not expect it.
+fn shown_path(path: &str) -> String {
+    if path.starts_with(['/', '.']) { path.to_owned() } else { format!("./{path}") }
+}
+
+fn gather(args: &StartArgs) -> Result<Settings, Failure> {
+    let mut file = None;
+    let shown = args.file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    if let Some(path) = &args.file {
+        let properties = properties::parse(&files::read(path)?)
+            .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
+        file = Some((shown.as_str(), properties));
+    }
+    // What is not UTF-8 is no setting of ours.
+    let environment = std::env::vars_os()
+        .filter_map(|(variable, value)| Some((variable.into_string().ok()?, value.into_string().ok()?)));
+    let mut given = settings::gather(file, environment, &args.settings);
+    given.retain(|name, given| match &given.source {
+        // Others than the broker use this prefix as well.
+        Source::Environment(variable) if variable.starts_with("KAFKA_") => {
+            known::find(Scope::Broker, name).is_some()
+                || name.starts_with("listener.name.")
+                || known::nearest(Scope::Broker, name).is_some()
+        }
+        _ => true,
+    });
+    Ok(given)
+}
+
+/// The settings as the broker takes them. Warns of those that have no effect.
+fn check(given: &Settings) -> Result<Configs, Failure> {
+    let configs: Configs = given.iter().map(|(name, given)| (name.clone(), given.value.clone())).collect();
+    match known::check_broker(&configs) {
+        Ok(warnings) => {
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+            Ok(configs)
+        }
+        Err(errors) => Err(wrong_settings(&errors, given)),
+    }
+}
+
+fn wrong_settings(errors: &[InvalidSetting], given: &Settings) -> Failure {
+    let sentence = |error: &InvalidSetting| match given.get(&error.name) {
+        Some(given) => format!("{} (from {})", error.message.trim_end_matches('.'), given.source),
+        None => error.message.trim_end_matches('.').to_owned(),
+    };
+    let sentences: Vec<String> = errors.iter().map(sentence).collect();
+    Failure::usage(sentences.join("\nmilena: "))
+}
+
+fn explain(error: &StartError, given: &Settings) -> Failure {
+    match error {
+        StartError::Settings(errors) => wrong_settings(errors, given),
+        error => {
+            let sentence = error.to_string();
+            match sentence.rsplit_once(": ") {
+                // The broker's sentences end with what to do.
+                Some((what, mend)) if mend.contains("set ") => Failure::new(what).mend(sentence_of(mend)),
+                _ => Failure::new(sentence),
+            }
+        }
+    }
+}
+
+fn sentence_of(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).chain(['.']).collect()
+}

@@ -1,0 +1,46 @@
+//! `milena topic delete`.
+
+use clap::Args;
+use client::{Admin, ClusterError};
+use serde_json::json;
+
+use crate::connect::{ConnectArgs, explain_topic};
+use crate::failure::Failure;
+use crate::output::Output;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  milena topic delete orders\n  milena topic delete a b c --if-exists")]
+pub(crate) struct DeleteArgs {
+    /// Their names
+    #[arg(value_name = "TOPIC", required = true)]
+    topics: Vec<String>,
+
+    /// Say nothing of a topic that does not exist
+    #[arg(long)]
+    if_exists: bool,
+
+    #[command(flatten)]
+    pub(super) connect: ConnectArgs,
+}
+
+pub(super) async fn run(args: &DeleteArgs) -> Result<(), Failure> {
+    let admin = Admin::new(args.connect.cluster().await?);
+    let mut output = Output::new(args.connect.json);
+    for name in &args.topics {
+        let deleted = match admin.delete_topic(name).await {
+            Ok(()) => true,
+            Err(ClusterError::UnknownTopic { .. }) if args.if_exists => false,
+            Err(error) => {
+                output.flush()?;
+                return Err(explain_topic(admin.cluster(), &error).await);
+            }
+        };
+        if deleted {
+            output.say(format_args!("topic '{name}' deleted"))?;
+        }
+        if output.is_json() {
+            output.json(&json!({ "topic": name, "deleted": deleted }))?;
+        }
+    }
+    output.flush()
+}
