@@ -48,6 +48,13 @@ impl Versions {
     }
 }
 
+impl std::fmt::Display for Versions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Versions { low, high } = self;
+        if low == high { write!(f, "version {low}") } else { write!(f, "versions {low}-{high}") }
+    }
+}
+
 /// A condition on the version that the generator may know beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {

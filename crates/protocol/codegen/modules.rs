@@ -55,10 +55,9 @@ fn describe(message: &Message) -> String {
         Kind::Record => (name.as_str(), "record"),
         Kind::Plain => (name.as_str(), "structure"),
     };
-    let Versions { low, high } = message.valid();
-    let versions = if low == high { format!("version {low}") } else { format!("versions {low}-{high}") };
+    let versions = message.valid();
     let flexible = match message.flexible {
-        Some(flexible) if flexible.low > low => format!(", flexible from {}", flexible.low),
+        Some(flexible) if flexible.low > versions.low => format!(", flexible from {}", flexible.low),
         Some(_) => ", flexible".to_owned(),
         None => String::new(),
     };

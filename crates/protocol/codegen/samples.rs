@@ -5,8 +5,8 @@ use crate::model::{Field, Message, Struct, Type, Versions};
 use crate::names;
 use crate::structs::label;
 
-/// Emits `every_message!`, which calls a macro with each message: its module, its kind, its name, and the name of the
-/// class that generators after Kafka's pattern give it.
+/// Emits `every_message!`, which calls a macro with each message: its module, its kind, its name, and the name of
+/// the class that generators after Kafka's pattern give it.
 pub(crate) fn list(groups: &[(&str, &[Message])]) -> String {
     let mut code = Code::default();
     code.line(

@@ -13,6 +13,9 @@ pub(crate) fn define(code: &mut Code, of: &Struct) {
     code.line(&format!("#[derive(Clone{debug}, PartialEq{default})]"));
     code.line(&format!("pub struct {} {{", of.name));
     for field in &of.fields {
+        if let Some(remark) = remark(of, field) {
+            code.line(&format!("/// {remark}"));
+        }
         code.line(&format!("pub {}: {},", names::field(&field.name), rust_type(field)));
     }
     code.line("}");
@@ -22,6 +25,25 @@ pub(crate) fn define(code: &mut Code, of: &Struct) {
     if !plain {
         define_default(code, of);
     }
+}
+
+/// What the type does not say: when the field is there, when it may be null, and what it is if nobody sets it.
+fn remark(of: &Struct, field: &Field) -> Option<String> {
+    let mut words = Vec::new();
+    if field.versions != of.versions {
+        words.push(field.versions.to_string());
+    }
+    if let Some(nullable) = field.nullable.filter(|nullable| *nullable != field.versions) {
+        words.push(format!("null in {nullable}"));
+    }
+    if let Some(default) = field.default.as_deref().filter(|default| *default != "null") {
+        words.push(format!("default {default}"));
+    } else if field.is_nullable() && !field.defaults_to_null() && field.kind != Type::Records {
+        words.push("default not null".to_owned());
+    }
+    let sentence = words.join(", ");
+    let first = sentence.get(..1)?.to_uppercase();
+    Some(format!("{first}{}.", &sentence[1..]))
 }
 
 /// Emits a `Debug` that leaves out what must not be logged.

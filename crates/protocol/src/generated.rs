@@ -16,7 +16,7 @@ impl std::fmt::Debug for Secret {
 
 /// Requests, responses and their headers: one module a message, the message itself also here.
 #[allow(missing_docs, reason = "fields have Kafka's names, and the schemas say the rest")]
-#[allow(clippy::all, unused_mut, unused_variables, unreachable_pub, reason = "generated alike for every message")]
+#[allow(clippy::all, unused_mut, unused_variables, unreachable_pub, reason = "generated alike for all")]
 #[rustfmt::skip]
 pub mod messages {
     include!(concat!(env!("OUT_DIR"), "/messages.rs"));
@@ -24,7 +24,7 @@ pub mod messages {
 
 /// Persisted records.
 #[allow(missing_docs, reason = "fields have Kafka's names, and the schemas say the rest")]
-#[allow(clippy::all, unused_mut, unused_variables, unreachable_pub, reason = "generated alike for every message")]
+#[allow(clippy::all, unused_mut, unused_variables, unreachable_pub, reason = "generated alike for all")]
 #[rustfmt::skip]
 pub mod records {
     include!(concat!(env!("OUT_DIR"), "/records.rs"));

@@ -3,6 +3,27 @@
 //! The messages are generated from `schemas/`. Nothing here does IO or knows what a message is for.
 //! Whatever is decoded may come from an enemy: a mistake gives a [`DecodeError`] that names the field
 //! and the offset, and memory is bounded by the bytes received (see [`wire::Reader`]).
+//!
+//! ```
+//! use protocol::messages::{MetadataRequest, MetadataResponse};
+//! use protocol::{ApiKey, Writer, frame};
+//!
+//! let request = MetadataRequest { topics: None, ..MetadataRequest::default() };
+//! let sent = frame::encode_request(1, Some("me".into()), &request, 13, Writer::new())?;
+//!
+//! let received = frame::decode_request(sent.into_bytes().slice(frame::LENGTH_BYTES..))?;
+//! assert_eq!((ApiKey::Metadata, 13), (received.api_key, received.version));
+//! let (version, correlation_id) = (received.version, received.correlation_id);
+//! let request: MetadataRequest = received.decode()?;
+//! assert_eq!(None, request.topics);
+//!
+//! let response = MetadataResponse { controller_id: 3, ..MetadataResponse::default() };
+//! let frame = frame::encode_response(correlation_id, &response, version, Writer::new())?;
+//! for chunk in frame.into_chunks() {
+//!     // goes to the socket
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod api_key;
 mod error_code;

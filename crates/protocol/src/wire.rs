@@ -9,7 +9,7 @@ mod varint;
 mod writer;
 
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
-pub use reader::{Reader, Tags};
+pub use reader::Reader;
 pub use records::Records;
 pub use string::Str;
 pub use uuid::Uuid;

@@ -30,6 +30,9 @@ pub(super) const MAX_STRING_BYTES: usize = i16::MAX as usize;
 /// remain before anything is reserved for it. What is reserved for elements is charged to a limit that
 /// the size of the input sets, because an element may be larger in memory than on the wire. Strings and
 /// bytes are slices of the input and cost nothing.
+///
+/// The methods that read a value take the name of the field, and fail with it when the bytes end too early or are none
+/// of the type's.
 #[derive(Clone, Debug)]
 pub struct Reader {
     bytes: Bytes,
@@ -43,7 +46,7 @@ pub struct Reader {
 
 /// The tagged fields of one struct, while they are being read.
 #[derive(Debug)]
-pub struct Tags {
+pub(crate) struct Tags {
     name: &'static str,
     left: u32,
     last: Option<u32>,
@@ -357,7 +360,7 @@ impl Reader {
     }
 
     /// Starts the tagged fields of the struct `name`.
-    pub fn tags(&mut self, name: &'static str) -> Result<Tags, DecodeError> {
+    pub(crate) fn tags(&mut self, name: &'static str) -> Result<Tags, DecodeError> {
         let left = self.uvarint(name)?;
         // A tagged field takes two bytes at least.
         if left as usize > self.remaining() / 2 {
@@ -371,7 +374,7 @@ impl Reader {
 
     /// Ends the tagged field before and starts the next one, of which it gives the tag. Until the next call
     /// the input ends where the tagged field ends.
-    pub fn next_tag(&mut self, tags: &mut Tags) -> Result<Option<u32>, DecodeError> {
+    pub(crate) fn next_tag(&mut self, tags: &mut Tags) -> Result<Option<u32>, DecodeError> {
         if self.position != tags.tag_end {
             return Err(self.error(DecodeErrorKind::TagSize, tags.name));
         }
@@ -395,12 +398,12 @@ impl Reader {
     }
 
     /// Leaves out the tagged field that [`Self::next_tag`] has started.
-    pub fn skip_tag(&mut self, tags: &Tags) {
+    pub(crate) fn skip_tag(&mut self, tags: &Tags) {
         self.position = tags.tag_end;
     }
 
     /// Leaves out all tagged fields of the struct `name`, which knows none.
-    pub fn skip_tags(&mut self, name: &'static str) -> Result<(), DecodeError> {
+    pub(crate) fn skip_tags(&mut self, name: &'static str) -> Result<(), DecodeError> {
         let mut tags = self.tags(name)?;
         while self.next_tag(&mut tags)?.is_some() {
             self.skip_tag(&tags);

@@ -35,14 +35,14 @@ struct Splice {
 
 /// The tagged fields of one struct, while they are being written.
 #[derive(Debug)]
-pub struct WrittenTags {
+pub(crate) struct WrittenTags {
     position: usize,
     count: u8,
 }
 
 /// One tagged field, while it is being written.
 #[derive(Debug)]
-pub struct WrittenTag {
+pub(crate) struct WrittenTag {
     start: usize,
 }
 
@@ -237,19 +237,19 @@ impl Writer {
     }
 
     /// Writes that a struct has no tagged fields.
-    pub fn no_tags(&mut self) {
+    pub(crate) fn no_tags(&mut self) {
         self.buffer.put_u8(0);
     }
 
     /// Starts the tagged fields of a struct.
-    pub fn begin_tags(&mut self) -> WrittenTags {
+    pub(crate) fn begin_tags(&mut self) -> WrittenTags {
         let position = self.buffer.len();
         self.buffer.put_u8(0);
         WrittenTags { position, count: 0 }
     }
 
     /// Starts a tagged field. Tags ascend.
-    pub fn begin_tag(&mut self, tags: &mut WrittenTags, tag: u32) -> WrittenTag {
+    pub(crate) fn begin_tag(&mut self, tags: &mut WrittenTags, tag: u32) -> WrittenTag {
         tags.count += 1;
         self.open_tags += 1;
         self.uvarint(tag);
@@ -257,7 +257,7 @@ impl Writer {
     }
 
     /// Ends a tagged field: puts its size before it.
-    pub fn end_tag(&mut self, tag: &WrittenTag) {
+    pub(crate) fn end_tag(&mut self, tag: &WrittenTag) {
         self.open_tags -= 1;
         let start = tag.start;
         let len = self.buffer.len() - start;
@@ -269,7 +269,7 @@ impl Writer {
     }
 
     /// Ends the tagged fields of a struct.
-    pub fn end_tags(&mut self, tags: &WrittenTags) {
+    pub(crate) fn end_tags(&mut self, tags: &WrittenTags) {
         // One byte holds the count: no schema has as many as 128.
         assert!(tags.count < 0x80, "the count of tagged fields takes one byte");
         self.buffer[tags.position] = tags.count;

@@ -1,4 +1,4 @@
-//! Every message, in every version, is byte for byte what Kafka 4.3.1 writes. `capture/Capture.java` has written
+//! Every message, in every version, is byte for byte what Kafka 4.3.1 writes. `capture/Capture.java` has made
 //! the files.
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The ways by which bytes from outside get in. The fuzz targets call these functions too.
 //!
-//! Whatever the bytes are, nothing panics; and what is taken for a message can be written, read again, and comes out the
-//! same.
+//! Whatever the bytes are, nothing panics; and what is taken for a message can be written, read again, and comes
+//! out the same.
 #![allow(unreachable_pub, reason = "the fuzz targets are another crate")]
 
 use bytes::Bytes;

@@ -1,4 +1,5 @@
-//! A short run of the fuzz targets, the same each time: messages with bytes changed, cut off, put in and left out.
+//! A short run of the fuzz targets, the same each time: messages with bytes changed, cut off, put in and left
+//! out.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use fastrand::Rng;

@@ -40,10 +40,6 @@ pub(crate) fn bare_label(label: &str) -> String {
     label.replace('_', "").to_lowercase()
 }
 
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "the counter wraps around in the smaller types, as in Java"
-)]
 impl Source {
     pub(crate) fn new(content: Content, version: i16) -> Self {
         Self { content, version, counter: 0 }
@@ -124,7 +120,6 @@ impl Source {
         self.next(1_000_000_007)
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "any number is good")]
     fn f64(&mut self) -> f64 {
         self.next(1) as f64 + 0.5
     }
