@@ -186,15 +186,24 @@ impl Out {
 pub(super) fn read(fs: &Fs, checkpoint: &Checkpoint) -> Result<Snapshot, CheckpointError> {
     let bytes = fs.read(&checkpoint.path)?;
     let mut reading = Reading::default();
-    let mut position = 0;
+    let (mut position, mut next_offset) = (0, 0);
+    let epoch = epoch(checkpoint.last_log_id.leader_id.term);
     while position < bytes.len() {
         let batch = Batch::parse(&bytes[position..]).map_err(BatchFault::Batch);
         let len = batch.and_then(|batch| {
             reading.batch(&batch)?;
-            Ok(batch.bytes().len())
+            Ok((batch.bytes().len(), *batch.header()))
         });
         match len {
-            Ok(len) => position += len,
+            Ok((len, header)) => {
+                // The checksum does not cover a batch's place.
+                let is_next = header.base_offset == next_offset && header.partition_leader_epoch == epoch;
+                if !is_next {
+                    return Err(damaged(checkpoint, position, "a batch is out of place".to_owned()));
+                }
+                next_offset = header.next_offset();
+                position += len;
+            }
             Err(fault) => return Err(damaged(checkpoint, position, fault.to_string())),
         }
     }

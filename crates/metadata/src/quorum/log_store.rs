@@ -129,6 +129,11 @@ impl LogStore {
         Ok(Loaded { store, membership })
     }
 
+    /// The last entry, of which a snapshot may be all that is left.
+    pub(super) fn last(&self) -> Option<LogId> {
+        self.state.lock().last
+    }
+
     /// Drops entries up to `applied` from memory: who reads them again takes them from disk.
     pub(super) fn forget(&self, applied: &LogId) {
         let mut state = self.state.lock();

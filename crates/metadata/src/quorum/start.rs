@@ -1,6 +1,6 @@
 //! Starting the quorum.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,11 +15,13 @@ use protocol::records::{AbortTransactionRecord, FeatureLevelRecord};
 use storage::{Log, LogConfig, LogDirectory, OpenError, OpenLog, TopicPartition};
 use tokio::sync::{Mutex, watch};
 
-use super::batches::Leadership;
+use super::batches::{self, Leadership};
 use super::checkpoint::{self, CheckpointError};
 use super::log_store::{Loaded, LogStore, voter_ids};
 use super::network::NoPeers;
-use super::raft::{StoredMembership, VoterEndpoint, VoterId, VoterNode, offset};
+use super::raft::{
+    Entry, Membership, Payload, StoredMembership, VoterEndpoint, VoterId, VoterNode, log_id, offset,
+};
 use super::state_machine::{Published, StateMachine};
 use super::vote::{self, VoteError};
 use super::{METADATA_TOPIC, Quorum, SubmitError, Writer};
@@ -148,8 +150,7 @@ impl Quorum {
         let this = VoterId { id: config.node_id, directory_id: config.directory_id };
         let found = find(&config, this, directory)?;
         let voters = voter_ids(found.membership().map(StoredMembership::membership));
-        let is_new = voters.is_empty();
-        if !is_new && !voters.contains(&this) {
+        if !voters.contains(&this) {
             return Err(StartError::NotVoter { this, voters });
         }
         let empty = Arc::new(Image::default());
@@ -178,12 +179,7 @@ impl Quorum {
             bytes_between_snapshots: config.bytes_between_snapshots,
             stopped: AtomicBool::new(false),
         };
-        if is_new {
-            let node = VoterNode { endpoints: config.endpoints };
-            quorum.raft.initialize(BTreeMap::from([(this, node)])).await.map_err(stopped)?;
-        } else {
-            quorum.raft.trigger().elect(false).await.map_err(stopped)?;
-        }
+        quorum.raft.trigger().elect(false).await.map_err(stopped)?;
         quorum.lead(this).await?;
         quorum.prepare().await?;
         Ok(quorum)
@@ -250,9 +246,13 @@ fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Resul
         jitter_seed: 0,
         accept_damage: false,
     };
-    let (log, recovered) = Log::open(directory, open).map_err(StartError::Log)?;
-    if let Some(cut) = &recovered.cut {
-        tracing::warn!(?cut, "the end of the metadata log was torn and is cut");
+    let (mut log, recovered) = Log::open(directory, open).map_err(StartError::Log)?;
+    match &recovered.cut {
+        Some(cut) if cut.batches_followed => {
+            tracing::error!(?cut, "the metadata log was damaged, and what followed the damage is cut");
+        }
+        Some(cut) => tracing::warn!(?cut, "the end of the metadata log was torn and is cut"),
+        None => {}
     }
     let vote = vote::read(fs, &dir).map_err(StartError::Vote)?;
     let newest = checkpoint::list(fs, &dir).map_err(CheckpointError::Fs)?.pop();
@@ -263,6 +263,13 @@ fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Resul
         }
         None => None,
     };
+    if snapshot.is_none() && log.end_offset() == 0 {
+        found_empty(&mut log, config, this, vote.is_some()).map_err(|reason| StartError::Unreadable {
+            dir: dir.clone(),
+            offset: 0,
+            reason,
+        })?;
+    }
     let voters = voter_ids(snapshot.as_ref().map(|(_, snapshot)| snapshot.membership.membership()));
     let covered = snapshot.as_ref().map(|(checkpoint, _)| checkpoint.last_log_id);
     let leadership = Leadership { leader: this, voters };
@@ -270,7 +277,32 @@ fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Resul
         LogStore::load(fs.clone(), dir.clone(), log, vote, leadership, covered).map_err(|error| {
             StartError::Unreadable { dir: dir.clone(), offset: error.offset, reason: error.reason }
         })?;
+    // To forget a vote, and with it the term, may split a cluster and confuses its log.
+    let log_epoch = loaded.store.last().map_or(0, |last| last.leader_id.term);
+    if log_epoch > vote.map_or(0, |vote| vote.leader_id.term) {
+        let path = dir.join(vote::FILE_NAME);
+        return Err(StartError::Vote(VoteError::Behind { path, log_epoch }));
+    }
     Ok(Found { loaded, snapshot, dir })
+}
+
+/// Begins a new log with the entry that says who votes: this node alone. It is durable before any
+/// vote is given, so that an empty log beside a vote is one that was lost.
+fn found_empty(log: &mut Log, config: &QuorumConfig, this: VoterId, voted: bool) -> Result<(), String> {
+    if voted {
+        return Err("it is empty, and a vote was given in it: its files are missing".to_owned());
+    }
+    let node = VoterNode { endpoints: config.endpoints.clone() };
+    let nodes = BTreeMap::from([(this, node)]);
+    let membership = Membership::new(vec![BTreeSet::from([this])], nodes).expect("the only node votes");
+    let entry = Entry { log_id: log_id(0, 0), payload: Payload::Membership(membership) };
+    let leadership = Leadership { leader: this, voters: vec![this] };
+    let now_ms = runtime::clock::now_ms();
+    let mut bytes = Vec::new();
+    batches::encode(&entry, &leadership, now_ms, &mut bytes).map_err(|error| error.to_string())?;
+    log.append_with_offsets(&bytes, now_ms).map_err(|error| error.to_string())?;
+    log.flush().map_err(|error| error.to_string())?;
+    Ok(())
 }
 
 /// The metadata log keeps what no snapshot stands for, and nothing else decides what goes.
@@ -290,6 +322,8 @@ fn raft_config() -> Arc<openraft::Config> {
         enable_tick: false,
         enable_heartbeat: false,
         enable_elect: false,
+        // A leader that goes on in its old term could not tell which entries it had committed.
+        enable_leader_restore: Some(false),
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: 0,
         max_append_entries: Some(ENTRIES_PER_APPEND_MAX),

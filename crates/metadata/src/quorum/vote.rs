@@ -43,6 +43,13 @@ pub enum VoteError {
         /// What is wrong with it.
         reason: String,
     },
+    /// There is no such file, or an older one, beside a log of later epochs.
+    Behind {
+        /// The file.
+        path: PathBuf,
+        /// The leader epoch of the last record.
+        log_epoch: u64,
+    },
 }
 
 impl fmt::Display for VoteError {
@@ -52,6 +59,12 @@ impl fmt::Display for VoteError {
             Self::Damaged { path, reason } => write!(
                 f,
                 "{} does not hold a vote ({reason}). Restore it from a backup; nothing was changed.",
+                path.display()
+            ),
+            Self::Behind { path, log_epoch } => write!(
+                f,
+                "{} is missing or old: the metadata log beside it is in epoch {log_epoch}. Restore both from \
+                 one backup; nothing was changed.",
                 path.display()
             ),
         }

@@ -1,0 +1,171 @@
+//! Starting, deciding, and what others see of it.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use protocol::records::{ConfigRecord, RemoveTopicRecord, TopicRecord};
+use storage::fs::faults::Faults;
+use storage::fs::{Fs, Operation};
+
+use super::*;
+use crate::features::METADATA_VERSION;
+
+#[tokio::test]
+async fn a_new_log_leads_at_once_and_has_a_version() {
+    let dir = TempDir::new();
+    let node = Node::start(dir.path()).await;
+    let image = node.quorum.image();
+    assert_eq!(image.feature_level(METADATA_VERSION), 30);
+    // The voters, the leader, the version.
+    assert_eq!(image.offset(), 2);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_is_led_in_a_later_epoch_and_knows_everything() {
+    let dir = TempDir::new();
+    let node = Node::start(dir.path()).await;
+    node.register().await;
+    assert_eq!(node.create_topic("kept", 3).await, ErrorCode::NONE);
+    let before = node.quorum.image();
+    node.stop().await;
+    for restart in 0..3_u8 {
+        let node = Node::start(dir.path()).await;
+        let image = node.quorum.image();
+        assert_eq!(image.topic("kept"), before.topic("kept"));
+        assert_eq!(image.brokers(), before.brokers());
+        assert_eq!(image.offset(), before.offset() + 1 + i64::from(restart), "one entry for each leader");
+        let vote = std::fs::read_to_string(dir.metadata().join("quorum-state")).expect("a vote");
+        let epoch = 2 + restart;
+        assert_eq!(
+            vote,
+            format!(
+                r#"{{"leaderId":1,"leaderEpoch":{epoch},"votedId":1,"votedDirectoryId":"BwcHBwcHBwcHBwcHBwcHBw","data_version":1}}"#
+            )
+        );
+        if restart == 1 { node.crash().await } else { node.stop().await }
+    }
+}
+
+#[tokio::test]
+async fn a_decision_sees_those_before_it_and_is_applied_when_it_returns() {
+    let dir = TempDir::new();
+    let node = Node::start(dir.path()).await;
+    node.register().await;
+    let created = (0..20).map(|_| node.create_topic("one", 1));
+    let results = futures_util::future::join_all(created).await;
+    let count = |code| results.iter().filter(|result| **result == code).count();
+    assert_eq!(count(ErrorCode::NONE), 1);
+    assert_eq!(count(ErrorCode::TOPIC_ALREADY_EXISTS), 19);
+    assert_eq!(names(&node.quorum.image()), ["one"]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_without_records_waits_for_what_it_builds_on() {
+    let dir = TempDir::new();
+    let node = Node::start(dir.path()).await;
+    let topic = TopicRecord { name: "t".into(), topic_id: Uuid([1; 16]) };
+    let create = node.quorum.submit(|_| ((), vec![topic.into()]));
+    let look = async {
+        let saw =
+            node.quorum.submit(|image| (image.topic("t").is_some(), Vec::new())).await.expect("it runs");
+        (saw, node.quorum.image().topic("t").is_some())
+    };
+    let (created, (saw, visible)) = futures_util::join!(create, look);
+    created.expect("it is created");
+    assert!(!saw || visible, "an answer told of a topic that was not there yet");
+    assert!(saw, "decisions are made in order");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn records_that_contradict_the_state_change_nothing() {
+    let dir = TempDir::new();
+    let node = Node::start(dir.path()).await;
+    let before = node.quorum.image().offset();
+    let gone = RemoveTopicRecord { topic_id: Uuid([9; 16]) };
+    let topic = TopicRecord { name: "t".into(), topic_id: Uuid([1; 16]) };
+    let result = node.quorum.submit(|_| ((), vec![topic.into(), gone.into()])).await;
+    assert!(matches!(result, Err(SubmitError::Contradiction(_))), "{result:?}");
+    let sees = node.quorum.submit(|image| (image.topic("t").is_some(), Vec::new())).await;
+    assert_eq!(sees, Ok(false));
+    assert_eq!(node.quorum.image().offset(), before);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn the_observer_sees_every_change_in_order_before_the_answer() {
+    let dir = TempDir::new();
+    let seen: Arc<Mutex<Vec<Change>>> = Arc::default();
+    let observe = |seen: &Arc<Mutex<Vec<Change>>>| {
+        let seen = seen.clone();
+        move |change: &Change| seen.lock().push(change.clone())
+    };
+    let node = Node::try_start(&Fs::real(), dir.path(), config(), observe(&seen)).await.expect("it starts");
+    node.register().await;
+    for name in ["a", "b", "c"] {
+        node.create_topic(name, 2).await;
+        let last = seen.lock().last().cloned().expect("a change");
+        assert_eq!(last.created_topics().map(|topic| &*topic.name).collect::<Vec<_>>(), [name]);
+        assert_eq!(last.changed_partitions().count(), 2);
+        assert!(Arc::ptr_eq(&last.new, &node.quorum.image()));
+    }
+    assert!(seen.lock().windows(2).all(|pair| pair[0].new.offset() <= pair[1].old.offset()));
+    node.stop().await;
+
+    // At the next start it is told of all that is there.
+    seen.lock().clear();
+    let node = Node::try_start(&Fs::real(), dir.path(), config(), observe(&seen)).await.expect("it starts");
+    let created: Vec<String> = seen
+        .lock()
+        .iter()
+        .flat_map(|change| change.created_topics().map(|topic| topic.name.to_string()).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(created.len(), 3);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn many_partitions_cost_few_syncs() {
+    let dir = TempDir::new();
+    let faults = Arc::new(Faults::default());
+    let node = Node::try_start(&Fs::faulty(faults.clone()), dir.path(), config(), |_| {}).await;
+    let node = node.expect("it starts");
+    node.register().await;
+    faults.take_done();
+    assert_eq!(node.create_topic("wide", 5_000).await, ErrorCode::NONE);
+    let done = faults.take_done();
+    let syncs = done.iter().filter(|(operation, _)| *operation == Operation::Sync).count();
+    assert!((1..=3).contains(&syncs), "{syncs} syncs");
+    let writes = done.iter().filter(|(operation, path)| {
+        *operation == Operation::Write && path.extension().is_some_and(|extension| extension == "log")
+    });
+    assert!(writes.count() <= 3, "entries are appended together");
+    assert_eq!(node.quorum.image().topics().partition_count(), 5_000);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn proposals_overlap_their_syncs() {
+    let dir = TempDir::new();
+    let faults = Arc::new(Faults::default());
+    let node = Node::try_start(&Fs::faulty(faults.clone()), dir.path(), config(), |_| {}).await;
+    let node = node.expect("it starts");
+    faults.take_done();
+    let set = |i: usize| {
+        let record = ConfigRecord {
+            resource_type: 2,
+            resource_name: "t".into(),
+            name: format!("n{i}").into(),
+            value: Some("v".into()),
+        };
+        node.quorum.submit(move |_| ((), vec![record.into()]))
+    };
+    let results = futures_util::future::join_all((0..500).map(set)).await;
+    assert!(results.iter().all(Result::is_ok));
+    let done = faults.take_done();
+    let syncs = done.iter().filter(|(operation, _)| *operation == Operation::Sync).count();
+    assert!(syncs < 400, "{syncs} syncs for 500 decisions at once");
+    node.stop().await;
+}
