@@ -48,7 +48,8 @@ pub struct Log {
     topic_id: Option<[u8; 16]>,
     jitter_seed: u64,
     flush: Arc<FlushState>,
-    /// The first offset that may be read. At or above the base offset of the first segment.
+    /// The first offset that may be read. It is below the first segment only where batches that
+    /// brought their offsets left a gap.
     log_start_offset: i64,
     /// The offset of the next batch.
     end_offset: i64,

@@ -8,7 +8,8 @@ pub(crate) mod snapshot;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use record::{BatchHeader, NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP};
+use record::control::EndTransactionMarker;
+use record::{Batch, BatchHeader, NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP};
 
 /// Batches of a producer that are remembered, so that one sent again is known: Kafka's producer
 /// has at most five requests in flight.
@@ -37,6 +38,20 @@ pub(crate) struct Marker {
     pub(crate) commit: bool,
     pub(crate) coordinator_epoch: i32,
     pub(crate) timestamp: i64,
+}
+
+impl Marker {
+    /// What the batch says, whose header is given and need not be that in `bytes`; `None` where it
+    /// ends no transaction.
+    pub(crate) fn of(header: &BatchHeader, bytes: &[u8]) -> Option<Marker> {
+        if !header.attributes.is_control() || !header.has_producer_id() {
+            return None;
+        }
+        let record = Batch::parse(bytes).ok()?.records().next()?.ok()?;
+        let EndTransactionMarker { committed, coordinator_epoch } =
+            EndTransactionMarker::read(&record).ok()?;
+        Some(Marker { commit: committed, coordinator_epoch, timestamp: record.timestamp })
+    }
 }
 
 /// Why a producer may not append. Beside each stands the name of Kafka's error.

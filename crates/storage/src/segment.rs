@@ -65,6 +65,15 @@ impl Segment {
         self.get(kind, Mode::Write, false)
     }
 
+    /// The same; `None` where there is no such file.
+    pub(crate) fn file_if_exists(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<Option<File>> {
+        match self.file(kind) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The same, to be written: until the next sync it counts as unsynced.
     pub(crate) fn file_to_write(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<File> {
         self.get(kind, Mode::Write, true)

@@ -79,7 +79,7 @@ impl Active {
         if self.offset_overflows(header) {
             return true;
         }
-        if self.size == 0 {
+        if self.size == 0 && bytes == header.size_bytes() as u64 {
             return false;
         }
         let waited_ms = match self.first_timestamp {

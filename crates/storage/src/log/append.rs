@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::IoSlice;
 use std::sync::atomic::Ordering;
 
-use record::{BATCH_OVERHEAD, Batch, BatchError, BatchHeader, TimestampType, ValidBatch};
+use record::{BATCH_OVERHEAD, BatchError, BatchHeader, TimestampType, ValidBatch};
 
 use super::{ChangeError, Log};
 use crate::fs;
@@ -115,7 +115,7 @@ impl Log {
             ..batch.header
         };
         check_offsets(&header)?;
-        let marker = marker(&header, &records[..size_bytes]);
+        let marker = Marker::of(&header, &records[..size_bytes]);
         if let Checked::Duplicate(batch) = self.producers.check(&header, marker, origin)? {
             return Ok(Appended {
                 base_offset: batch.base_offset(),
@@ -206,7 +206,7 @@ impl Log {
         self.write(&mut [IoSlice::new(records)])?;
         for batch in record::batches(records) {
             let batch = batch.expect("it has been checked");
-            self.account(batch.header(), marker(batch.header(), batch.bytes()))?;
+            self.account(batch.header(), Marker::of(batch.header(), batch.bytes()))?;
         }
         Ok(())
     }
@@ -314,21 +314,4 @@ fn check_offsets(header: &BatchHeader) -> Result<(), AppendError> {
         return Err(AppendError::OffsetsExhausted);
     }
     Ok(())
-}
-
-/// What the record of a control batch says where it ends a transaction.
-pub(super) fn marker(header: &BatchHeader, bytes: &[u8]) -> Option<Marker> {
-    if !header.attributes.is_control() || !header.has_producer_id() {
-        return None;
-    }
-    let record = Batch::parse(bytes).ok()?.records().next()?.ok()?;
-    let key = record.key?.first_chunk::<4>()?;
-    let value = record.value?.first_chunk::<6>()?;
-    let commit = match i16::from_be_bytes([key[2], key[3]]) {
-        0 => false,
-        1 => true,
-        _ => return None,
-    };
-    let coordinator_epoch = i32::from_be_bytes([value[2], value[3], value[4], value[5]]);
-    Some(Marker { commit, coordinator_epoch, timestamp: record.timestamp })
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::active::Active;
-use super::recovery::{self, Cut, Verification, found};
+use super::recovery::{self, Cut, Verification};
 use super::{ChangeError, Log};
 use crate::checkpoint::{self, CheckpointError};
 use crate::config::LogConfig;
@@ -110,7 +110,10 @@ impl From<Offline> for OpenError {
 
 impl From<CheckpointError> for OpenError {
     fn from(error: CheckpointError) -> Self {
-        OpenError::Checkpoint(error)
+        match error {
+            CheckpointError::Fs(error) => OpenError::Fs(error),
+            malformed => OpenError::Checkpoint(malformed),
+        }
     }
 }
 
@@ -463,7 +466,7 @@ impl Opening<'_> {
                 walked => walked?,
             }
         }
-        if let Some(file) = found(active.segment.file(SegmentFile::TxnIndex))? {
+        if let Some(file) = active.segment.file_if_exists(SegmentFile::TxnIndex)? {
             active.segment.file_to_write(SegmentFile::TxnIndex)?;
             txn_index::truncate(&file, self.recovery_point)?;
         }

@@ -165,7 +165,7 @@ impl Log {
             offset,
             limit_offset,
             closed: self.closed.clone(),
-            first: if in_active { self.closed.len() } else { after - 1 },
+            first: if in_active { self.closed.len() } else { after.saturating_sub(1) },
             active: ActivePart {
                 segment: self.active.segment.clone(),
                 from: self.place_in_active(offset)?,
@@ -194,26 +194,30 @@ impl Log {
     /// # Errors
     /// [`ReadError`].
     pub fn aborted_transactions(&self, from: i64, to: i64) -> Result<Vec<AbortedTxn>, ReadError> {
-        let mut aborted = Vec::new();
         let first = self.closed.partition_point(|closed| closed.base_offset() <= from).saturating_sub(1);
-        let closed = self.closed[first..].iter().map(|closed| &closed.segment);
-        for segment in closed.chain([&self.active.segment]) {
-            let txns = match segment.file(SegmentFile::TxnIndex) {
-                Ok(file) => txn_index::read(&file)?,
-                Err(e) if e.is_not_found() => continue,
-                Err(e) => return Err(e.into()),
-            };
-            for txn in txns {
-                if txn.last_offset >= from && txn.first_offset < to {
-                    aborted.push(txn);
-                }
-                if txn.last_stable_offset >= to {
-                    return Ok(aborted);
-                }
+        aborted_transactions(&self.closed[first..], &self.active.segment, from, to)
+    }
+}
+
+fn aborted_transactions(
+    closed: &[Arc<Closed>],
+    active: &Arc<Segment>,
+    from: i64,
+    to: i64,
+) -> Result<Vec<AbortedTxn>, ReadError> {
+    let mut aborted = Vec::new();
+    for segment in closed.iter().map(|closed| &closed.segment).chain([active]) {
+        let Some(file) = segment.file_if_exists(SegmentFile::TxnIndex)? else { continue };
+        for txn in txn_index::read(&file)? {
+            if txn.last_offset >= from && txn.first_offset < to {
+                aborted.push(txn);
+            }
+            if txn.last_stable_offset >= to {
+                return Ok(aborted);
             }
         }
-        Ok(aborted)
     }
+    Ok(aborted)
 }
 
 impl Located {
@@ -241,6 +245,16 @@ impl Located {
             return Ok(None);
         }
         self.slice_of(segment, *from, *to, max_bytes, min_one_batch)
+    }
+
+    /// The aborted transactions that a `read_committed` consumer has to know of to read from the
+    /// offset up to the limit.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn aborted_transactions(&self) -> Result<Vec<AbortedTxn>, ReadError> {
+        let closed = self.closed.get(self.first..).unwrap_or_default();
+        aborted_transactions(closed, &self.active.segment, self.offset, self.limit_offset)
     }
 
     /// Where what may be read ends in a closed segment.

@@ -6,7 +6,6 @@ use record::{Batch, BatchHeader};
 
 use super::Log;
 use super::active::Active;
-use super::append::marker;
 use crate::config::LogConfig;
 use crate::fs::{self, File};
 use crate::index_file::{self, IndexTail};
@@ -83,8 +82,7 @@ impl Active {
     ) -> Result<Active, ScanError> {
         let mut active = Active::from_indexes(segment, size, i64::MAX, jitter_ms, now_ms)?;
         active.rebuild(size, i64::MAX, config)?;
-        let file = active.segment.file(SegmentFile::TxnIndex);
-        if let Some(file) = found(file)? {
+        if let Some(file) = active.segment.file_if_exists(SegmentFile::TxnIndex)? {
             active.segment.file_to_write(SegmentFile::TxnIndex)?;
             txn_index::truncate(&file, active.end_offset)?;
         }
@@ -188,7 +186,9 @@ impl Active {
     ) -> Result<(), ScanError> {
         let file = self.segment.file(SegmentFile::Log)?;
         let mut headers = Headers::new(&file, self.size, file_size);
-        while let Some((position, header)) = headers.next()? {
+        // Nothing is looked at once that offset is reached: what follows may be torn.
+        while self.end_offset < below {
+            let Some((position, header)) = headers.next()? else { break };
             if header.base_offset >= below {
                 break;
             }
@@ -352,7 +352,7 @@ fn read_marker(
         return Ok(None);
     }
     let batch: Batch<'_> = read_batch(file, position, header, bytes)?;
-    Ok(marker(header, batch.bytes()))
+    Ok(Marker::of(header, batch.bytes()))
 }
 
 fn read_all(file: &File) -> fs::Result<Vec<u8>> {
@@ -360,13 +360,4 @@ fn read_all(file: &File) -> fs::Result<Vec<u8>> {
     let read = file.read_at(&mut bytes, 0)?;
     bytes.truncate(read);
     Ok(bytes)
-}
-
-/// A file that need not exist.
-pub(super) fn found(file: fs::Result<File>) -> fs::Result<Option<File>> {
-    match file {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    }
 }

@@ -52,23 +52,24 @@ impl Log {
     /// [`ChangeError`].
     pub fn apply_retention(&mut self, now_ms: i64) -> Result<Retained, ChangeError> {
         self.partition.directory.health.check()?;
-        let before = (self.segments(), self.size_bytes());
-        let by_start = self.below_log_start();
-        self.delete_first(by_start, now_ms)?;
+        let bytes_before = self.size_bytes();
+        let mut deleted_segments = self.below_log_start();
+        self.delete_first(deleted_segments, now_ms)?;
         if self.config.delete {
             let by_size = self.over_size();
             self.delete_first(by_size, now_ms)?;
+            deleted_segments += by_size;
             if self.active_expired(now_ms) {
                 // Closed, it is one of those that the next step looks at.
                 self.roll(self.end_offset, now_ms).map_err(|error| self.change_error(error))?;
             }
             let by_time = self.expired(now_ms).map_err(|error| self.change_error(error))?;
             self.delete_first(by_time, now_ms)?;
+            deleted_segments += by_time;
         }
         Ok(Retained {
-            // A closed active segment leaves one more behind.
-            deleted_segments: before.0.saturating_sub(self.segments()),
-            deleted_bytes: before.1 - self.size_bytes(),
+            deleted_segments,
+            deleted_bytes: bytes_before - self.size_bytes(),
             log_start_offset: self.log_start_offset,
         })
     }

@@ -1,0 +1,195 @@
+//! Retention, deleting records, truncation.
+
+use super::*;
+use crate::testing::{append, small};
+
+/// A log of so many segments with ten records each, a second apart, all below the high watermark.
+fn log_of_segments(home: &Home, directory: &crate::LogDirectory, segments: usize, config: LogConfig) -> Log {
+    let one = batch(1, NOW_MS, 100).len() as u32;
+    let config = LogConfig { segment_bytes: 10 * one, ..config };
+    let (mut log, _) = open_log(directory, config);
+    for n in 0..segments as i64 * 10 {
+        append(&mut log, &batch(1, NOW_MS + n * 1000, 100)).unwrap();
+    }
+    assert_eq!(log.segments(), segments, "{:?}", files(home));
+    log.set_high_watermark(log.end_offset());
+    log
+}
+
+#[test]
+fn segments_past_their_time_go() {
+    let home = Home::new();
+    let directory = home.open();
+    let config = LogConfig { retention_ms: 5000, file_delete_delay_ms: 100, ..LogConfig::default() };
+    let mut log = log_of_segments(&home, &directory, 5, config);
+    // The greatest times of the segments are 9, 19, 29, ... seconds.
+    assert_eq!(log.apply_retention(NOW_MS + 14_000).unwrap().deleted_segments, 0);
+    let size = log.size_bytes();
+    let retained = log.apply_retention(NOW_MS + 24_001).unwrap();
+    assert_eq!((retained.deleted_segments, retained.log_start_offset), (2, 20));
+    assert_eq!(retained.deleted_bytes, size / 5 * 2);
+    assert!(path_of(&home, 0, ".log.deleted").exists() && path_of(&home, 10, ".index.deleted").exists());
+    assert!(!path_of(&home, 10, ".snapshot").exists() && path_of(&home, 20, ".snapshot").exists());
+    assert_eq!(log.take_due_deletions(NOW_MS + 24_100).len(), 0);
+    for deleted in log.take_due_deletions(NOW_MS + 24_101) {
+        deleted.remove().unwrap();
+    }
+    assert!(files(&home).iter().all(|name| !name.ends_with(".deleted")));
+    // All of it, the active segment as well; the offsets go on.
+    let retained = log.apply_retention(NOW_MS + 100_000).unwrap();
+    assert_eq!((retained.deleted_segments, retained.log_start_offset, log.size_bytes()), (3, 50, 0));
+    assert_eq!(append(&mut log, &batch(1, NOW_MS, 100)).unwrap().base_offset, 50);
+}
+
+#[test]
+fn segments_above_the_high_watermark_stay() {
+    let home = Home::new();
+    let directory = home.open();
+    let config = LogConfig { retention_ms: 5000, retention_bytes: 0, ..LogConfig::default() };
+    let mut log = log_of_segments(&home, &directory, 5, config);
+    log.set_high_watermark(29);
+    log.apply_retention(NOW_MS + 100_000).unwrap();
+    assert_eq!(log.log_start_offset(), 20);
+}
+
+#[test]
+fn the_oldest_segments_of_too_much_go() {
+    let home = Home::new();
+    let directory = home.open();
+    let one = batch(1, NOW_MS, 100).len() as i64;
+    let config = LogConfig { retention_ms: -1, retention_bytes: 25 * one, ..LogConfig::default() };
+    let mut log = log_of_segments(&home, &directory, 5, config.clone());
+    log.apply_retention(NOW_MS + 100_000).unwrap();
+    // Kafka keeps at least what is asked for.
+    assert_eq!((log.log_start_offset(), log.size_bytes() as i64), (20, 30 * one));
+    log.set_config(LogConfig { delete: false, ..log.config().clone() });
+    log.set_config(LogConfig { retention_bytes: 0, ..log.config().clone() });
+    log.apply_retention(NOW_MS + 100_000).unwrap();
+    assert_eq!(log.log_start_offset(), 20, "delete is not among the policies");
+}
+
+#[test]
+fn records_are_deleted_up_to_the_high_watermark() {
+    let home = Home::new();
+    let directory = home.open();
+    let mut log = log_of_segments(&home, &directory, 5, LogConfig::default());
+    log.set_high_watermark(45);
+    log.delete_records(15, NOW_MS).unwrap();
+    assert_eq!((log.log_start_offset(), log.segments()), (15, 4));
+    log.delete_records(3, NOW_MS).unwrap();
+    assert_eq!(log.log_start_offset(), 15, "it never goes back");
+    for offset in [46, -1] {
+        let error = log.delete_records(offset, NOW_MS).unwrap_err();
+        assert!(matches!(error, DeleteRecordsError::OutOfRange { high_watermark: 45, .. }));
+    }
+    assert_eq!(contents(&log)[0].0, 15);
+    log.close().unwrap();
+    directory.close(-1).unwrap();
+    let directory = home.open();
+    let (log, _) = open_log(&directory, small());
+    assert_eq!((log.log_start_offset(), log.end_offset()), (15, 50));
+}
+
+#[test]
+fn a_log_is_cut_at_any_offset() {
+    for offset in [0, 1, 9, 10, 11, 19, 33, 49, 50, 60] {
+        let home = Home::new();
+        let directory = home.open();
+        let mut log = log_of_segments(
+            &home,
+            &directory,
+            5,
+            LogConfig { index_interval_bytes: 100, ..LogConfig::default() },
+        );
+        for (epoch, at) in [(1, 12), (2, 30), (3, 45)] {
+            log.epochs.assign(EpochEntry { epoch, start_offset: at });
+        }
+        log.truncate_to(offset, NOW_MS).unwrap();
+        let end = offset.min(50);
+        assert_eq!(log.end_offset(), end);
+        assert_eq!(contents(&log).len(), end as usize);
+        assert!(log.flushed_offset() <= end);
+        assert!(log.leader_epochs().iter().all(|entry| entry.start_offset < end.max(1)));
+        assert!(log.snapshots.iter().all(|snapshot| *snapshot <= end));
+        let added = append(&mut log, &batch(2, NOW_MS, 10)).unwrap();
+        assert_eq!(added.base_offset, end);
+        let before = contents(&log);
+        log.close().unwrap();
+        let (log, _) = open_log(&directory, LogConfig { index_interval_bytes: 100, ..LogConfig::default() });
+        assert_eq!(contents(&log), before);
+    }
+}
+
+#[test]
+fn a_batch_is_cut_whole() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    append(&mut log, &batch(10, NOW_MS, 10)).unwrap();
+    append(&mut log, &batch(10, NOW_MS, 10)).unwrap();
+    log.truncate_to(15, NOW_MS).unwrap();
+    assert_eq!((log.end_offset(), contents(&log)), (10, vec![(0, 9)]));
+}
+
+#[test]
+fn cutting_brings_producers_back() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    let marker = Origin::Marker { transaction_version: 0 };
+    append(&mut log, &txn_batch(1, 0, 0, 2)).unwrap();
+    let open = log.producers.clone();
+    append_from(&mut log, &end_txn(1, 0, false), marker).unwrap();
+    for n in 0..100 {
+        append(&mut log, &producer_batch(2, 0, n, 1)).unwrap();
+    }
+    assert!(log.segments() > 2);
+    log.truncate_to(2, NOW_MS).unwrap();
+    assert_eq!(log.producers, open);
+    assert_eq!(log.aborted_transactions(0, 100).unwrap(), []);
+    log.set_high_watermark(2);
+    assert_eq!(log.last_stable_offset(), 0);
+    assert!(append(&mut log, &producer_batch(2, 0, 0, 1)).unwrap().base_offset == 2);
+}
+
+#[test]
+fn an_emptied_log_starts_anew() {
+    for offset in [3, 25, 1000] {
+        let home = Home::new();
+        let directory = home.open();
+        let mut log = log_of_segments(&home, &directory, 5, LogConfig::default());
+        append(&mut log, &producer_batch(1, 0, 0, 1)).unwrap();
+        log.flush().unwrap();
+        directory.checkpoint_log_offsets().unwrap();
+        log.truncate_fully_and_start_at(offset, NOW_MS).unwrap();
+        let range = |log: &Log| (log.log_start_offset(), log.end_offset(), log.size_bytes(), log.segments());
+        assert_eq!(range(&log), (offset, offset, 0, 1));
+        assert_eq!(
+            (log.flushed_offset(), log.latest_epoch(), log.active_producers().len()),
+            (offset, None, 0)
+        );
+        let crash = Home::new();
+        home.dir.copy_to(&crash.dir);
+        let after_crash = crash.open();
+        assert_eq!(range(&open_log(&after_crash, LogConfig::default()).0), (offset, offset, 0, 1));
+        append(&mut log, &batch(1, NOW_MS, 10)).unwrap();
+        log.close().unwrap();
+        let (log, _) = open_log(&directory, LogConfig::default());
+        assert_eq!(contents(&log), [(offset, offset)]);
+    }
+}
+
+#[test]
+fn a_cut_log_is_not_taken_for_one_that_lost_bytes() {
+    let home = Home::new();
+    let directory = home.open();
+    let mut log = log_of_segments(&home, &directory, 5, LogConfig::default());
+    log.flush().unwrap();
+    directory.checkpoint_log_offsets().unwrap();
+    log.truncate_to(17, NOW_MS).unwrap();
+    // A crash before the next checkpoint.
+    let crash = Home::new();
+    home.dir.copy_to(&crash.dir);
+    let (log, recovered) = open_log(&crash.open(), LogConfig::default());
+    assert_eq!((log.end_offset(), recovered.cut), (17, None));
+}
