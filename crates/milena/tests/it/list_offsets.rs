@@ -21,11 +21,8 @@ const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 
 fn request(topic: &str, partition: i32, timestamp: i64, epoch: i32) -> ListOffsetsRequest {
-    let partition = ListOffsetsPartition {
-        partition_index: partition,
-        current_leader_epoch: epoch,
-        timestamp,
-    };
+    let partition =
+        ListOffsetsPartition { partition_index: partition, current_leader_epoch: epoch, timestamp };
     let topic = ListOffsetsTopic { name: Str::from(topic), partitions: vec![partition] };
     ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() }
 }
@@ -75,7 +72,8 @@ fn by_timestamp() {
     let broker = Broker::start();
     let mut raw = Raw::open(broker.bootstrap());
     let (topic, base) = filled(&mut raw, broker.bootstrap());
-    for (after, offset, stamp) in [(0, 0, 1), (2, 1, 3), (3, 1, 3), (4, 3, 101), (102, 4, 103), (103, 4, 103)] {
+    for (after, offset, stamp) in [(0, 0, 1), (2, 1, 3), (3, 1, 3), (4, 3, 101), (102, 4, 103), (103, 4, 103)]
+    {
         let answer = ask(&mut raw, &topic, base + after, 7);
         let found = (answer.error_code, answer.offset, answer.timestamp);
         assert_eq!(found, (ErrorCode::NONE, offset, base + stamp), "{after} ms after");
@@ -89,7 +87,8 @@ fn unknown_partitions_and_epochs() {
     let broker = Broker::start();
     let mut raw = Raw::open(broker.bootstrap());
     let (topic, _) = filled(&mut raw, broker.bootstrap());
-    let code = |raw: &mut Raw, request: &ListOffsetsRequest| raw.ask(request, 7).topics[0].partitions[0].error_code;
+    let code =
+        |raw: &mut Raw, request: &ListOffsetsRequest| raw.ask(request, 7).topics[0].partitions[0].error_code;
     let absent = request(&unique("absent"), 0, LATEST, -1);
     assert_eq!(code(&mut raw, &absent), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     let partition = request(&topic, 9, LATEST, -1);
