@@ -178,17 +178,20 @@ impl BatchBuilder {
     /// If no record was added.
     pub fn build(self) -> Vec<u8> {
         assert!(!self.is_empty(), "a batch holds a record");
-        let bytes = match self.header.attributes.compression().expect("the builder sets the codec") {
-            Compression::None => self.bytes,
-            codec => {
-                let mut bytes = Vec::with_capacity(self.bytes.len() / 2 + BATCH_OVERHEAD);
-                bytes.resize(BATCH_OVERHEAD, 0);
-                compress(codec, &self.bytes[BATCH_OVERHEAD..], &mut bytes);
-                bytes
-            }
-        };
-        seal(self.header, bytes)
+        match self.header.attributes.compression().expect("the builder sets the codec") {
+            Compression::None => seal(self.header, self.bytes),
+            codec => compress_and_seal(self.header, codec, &self.bytes[BATCH_OVERHEAD..]),
+        }
     }
+}
+
+/// The batch with that header and those records, compressed by `codec`.
+pub(crate) fn compress_and_seal(mut header: BatchHeader, codec: Compression, records: &[u8]) -> Vec<u8> {
+    header.attributes = header.attributes.with_compression(codec);
+    let mut bytes = Vec::with_capacity(BATCH_OVERHEAD + records.len() / 2);
+    bytes.resize(BATCH_OVERHEAD, 0);
+    compress(codec, records, &mut bytes);
+    seal(header, bytes)
 }
 
 /// Completes a batch: `bytes` has room for the header, then the body.

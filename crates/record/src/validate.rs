@@ -21,6 +21,7 @@ mod walk;
 use std::fmt;
 
 use crate::batch::{Batch, BatchError};
+use crate::builder::compress_and_seal;
 use crate::compression::{Compression, DecompressError, Scratch, UnknownCodec};
 use crate::crc;
 use crate::header::{
@@ -78,6 +79,29 @@ impl ValidBatch {
     /// and the rest is stored as it came.
     pub fn stamp(&self, base_offset: i64, partition_leader_epoch: i32) -> [u8; BATCH_OVERHEAD] {
         BatchHeader { base_offset, partition_leader_epoch, ..self.header }.to_bytes()
+    }
+
+    /// The batch with its records compressed by `codec`, for a topic whose `compression.type` is not that of the
+    /// producer. `bytes` are those that were validated. The result may be larger than what came, and Kafka compares it
+    /// with `max.message.bytes` once more.
+    ///
+    /// # Errors
+    /// [`DecompressError`], which after a validation under the same limit cannot be.
+    pub fn recompress(
+        &self,
+        bytes: &[u8],
+        codec: Compression,
+        scratch: &mut Scratch,
+        max_decompressed_bytes: usize,
+    ) -> Result<(Vec<u8>, ValidBatch), DecompressError> {
+        let body = &bytes[BATCH_OVERHEAD..self.size_bytes()];
+        let records = match self.header.attributes.compression().map_err(DecompressError::UnknownCodec)? {
+            Compression::None => body,
+            came_as => scratch.decompress(came_as, body, max_decompressed_bytes)?,
+        };
+        let bytes = compress_and_seal(self.header, codec, records);
+        let header = *Batch::parse(&bytes).expect("what was sealed parses").header();
+        Ok((bytes, ValidBatch { header, ..*self }))
     }
 }
 

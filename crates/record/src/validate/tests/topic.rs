@@ -122,3 +122,27 @@ fn the_list_of_records_at_fault_is_limited_and_the_error_is_not_changed_by_that(
     assert_eq!(error.record_errors()[RECORD_ERRORS_MAX - 1].batch_index, RECORD_ERRORS_MAX as i32 - 1);
     assert_eq!(error.error_code(), INVALID_TIMESTAMP);
 }
+
+#[test]
+fn a_batch_is_recompressed_for_a_topic_with_a_codec_of_its_own() {
+    let append_time = ProduceRules { timestamp_type: TimestampType::LogAppendTime, ..rules() };
+    let mut scratch = Scratch::new();
+    for from in CODECS {
+        let came =
+            Spoilt::new().with(|header| header.attributes = header.attributes.with_compression(from)).seal();
+        let valid = produce(&came, &append_time, &mut scratch).unwrap();
+        let followed = [&came[..], b"more"].concat();
+        for to in CODECS {
+            let (bytes, stored) = valid.recompress(&followed, to, &mut scratch, 1 << 20).unwrap();
+            assert_eq!(stored.size_bytes(), bytes.len());
+            assert_eq!(stored.header.to_bytes(), bytes[..BATCH_OVERHEAD]);
+            let batch = Batch::parse(&bytes).unwrap();
+            batch.verify_crc().unwrap();
+            assert_eq!(batch.header().attributes.compression(), Ok(to));
+            assert_eq!(batch.header().max_timestamp, NOW_MS);
+            let records = batch.records_decompressed(&mut scratch, 1 << 20).unwrap();
+            let keys: Vec<_> = records.map(|record| record.unwrap().key.unwrap().to_vec()).collect();
+            assert_eq!(keys, [b"k0", b"k1", b"k2"]);
+        }
+    }
+}
