@@ -23,8 +23,8 @@ final class Offsets {
 
     void addTo(Checks checks) {
         checks.add("beginning and end offsets", this::ends);
-        checks.add("offsets for times", () -> times(Map.of()));
-        checks.add("offsets for times over several segments", () -> times(Map.of("segment.bytes", "1048576")));
+        checks.add("offsets for times", () -> times(Map.of("retention.ms", "-1")));
+        checks.add("offsets for times over several segments", () -> times(Map.of("retention.ms", "-1", "segment.bytes", "1048576")));
         checks.add("the offset of the latest timestamp", this::maxTimestamp);
         checks.add("records are deleted", this::deletesRecords);
         checks.add("deletions that must be refused", this::refusesDeletion);

@@ -162,7 +162,7 @@ final class Producing {
     }
 
     private void createTime() throws Exception {
-        String topic = cluster.topic("create-time", 1);
+        String topic = cluster.topic("create-time", 1, Map.of("retention.ms", "-1"));
         try (var producer = cluster.producer(Map.of())) {
             var metadata = producer.send(new ProducerRecord<>(topic, 0, 1_700_000_000_000L, "k", "v")).get();
             equal(1_700_000_000_000L, metadata.timestamp(), "acknowledged timestamp");

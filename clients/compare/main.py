@@ -1,0 +1,75 @@
+"""Asks a broker what no well-behaved client would, and compares the answers with those that Kafka gave.
+
+main.py ADDRESS ANSWERS [--write]
+"""
+
+import json
+import sys
+import traceback
+
+import frame_cases  # noqa: F401
+import group_cases  # noqa: F401
+import produce_cases  # noqa: F401
+import read_cases  # noqa: F401
+import topic_cases  # noqa: F401
+from cluster import CASES, Cluster
+from departures import DEPARTURES
+from wire import SILENCE
+
+UNKNOWN_SERVER_ERROR = -1
+
+
+def main(address, path, write):
+    cluster = Cluster(address)
+    cluster.await_groups()
+    known = {} if write else json.load(open(path))
+    answers = {}
+    for name, function in CASES.items():
+        answers[name] = collect(function, cluster)
+        if write:
+            continue
+        wrong = [line for line in differences(name, known.get(name, {}), answers[name])]
+        title = name.replace("_", " ")
+        print(f"FAIL {title}: {'; '.join(wrong)}" if wrong else f"ok {title}, {len(answers[name])} answers", flush=True)
+    if write:
+        with open(path, "w") as file:
+            json.dump(answers, file, indent=1)
+            file.write("\n")
+        print(f"ok written, {sum(map(len, answers.values()))} answers")
+    print("done")
+
+
+def collect(function, cluster):
+    answers = {}
+    try:
+        for name, answer in function(cluster):
+            answers[name] = answer
+    except Exception as failure:  # what was asked before it still counts
+        where = traceback.extract_tb(failure.__traceback__)[-1]
+        answers["ends"] = f"{type(failure).__name__}: {failure} at {where.lineno}".replace("\n", " ")
+    return answers
+
+
+def differences(case, known, answers):
+    for name in [*known, *(name for name in answers if name not in known)]:
+        if not agree(known.get(name), answers.get(name)) and DEPARTURES.get((case, name)) != answers.get(name):
+            yield f"{name}: Kafka {json.dumps(known.get(name))}, here {json.dumps(answers.get(name))}"
+
+
+def agree(kafka, here):
+    """Whether two answers say the same.
+
+    UNKNOWN_SERVER_ERROR is what Kafka answers when an exception escapes it, and silence is what is left when it
+    escapes even that. Whoever refuses such a request for a reason, or closes the connection, does as well.
+    """
+    if kafka == SILENCE:
+        return here is not None and here != SILENCE
+    if isinstance(kafka, list) and isinstance(here, list) and kafka[:1] == [UNKNOWN_SERVER_ERROR]:
+        return len(here) == len(kafka) and here[0] not in (0, None) and here[1:] == kafka[1:]
+    if kafka == UNKNOWN_SERVER_ERROR:
+        return here not in (0, None, SILENCE)
+    return kafka == here
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], "--write" in sys.argv)
