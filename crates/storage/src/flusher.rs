@@ -203,15 +203,16 @@ impl FlushState {
     }
 
     /// Notes that the log ends at `end_offset` now, in `active`, and that segments and snapshots
-    /// beyond are gone. Syncs must be paused.
-    pub(crate) fn truncated(&self, active: Arc<Segment>, end_offset: i64) {
+    /// beyond are gone. What was durable up to `flushed_offset` before is so still. Syncs must be
+    /// paused.
+    pub(crate) fn truncated(&self, active: Arc<Segment>, end_offset: i64, flushed_offset: i64) {
         let mut work = self.work.lock();
         work.generation += 1;
         work.closed.retain(|segment| segment.base_offset < active.base_offset);
         work.snapshots.retain(|offset| *offset <= end_offset);
         work.active = active;
         work.directory = true;
-        self.flushed_offset.fetch_min(end_offset, Ordering::AcqRel);
+        self.flushed_offset.store(flushed_offset.min(end_offset), Ordering::Release);
         self.end_offset.store(end_offset, Ordering::Release);
     }
 

@@ -271,16 +271,27 @@ impl Log {
         self.write_snapshot(self.end_offset)
     }
 
-    /// Writes a producer snapshot at `offset`, to which no batch comes any more below it, where
-    /// there is none. An empty log needs none.
+    /// Writes a producer snapshot at `offset`, below which no batch comes any more, where there is
+    /// none. An empty log needs none.
     fn write_snapshot(&mut self, offset: i64) -> fs::Result<()> {
         assert!(offset >= self.end_offset, "every batch is accounted for");
         let is_empty = offset == self.log_start_offset && self.producers.producers().is_empty();
-        if self.snapshots.contains(&offset) || (is_empty && self.snapshots.is_empty()) {
+        if is_empty && self.snapshots.is_empty() {
+            return Ok(());
+        }
+        let state = std::mem::take(&mut self.producers);
+        let written = self.write_snapshot_of(&state, offset);
+        self.producers = state;
+        written
+    }
+
+    /// Writes a snapshot of these producers at `offset` where there is none.
+    fn write_snapshot_of(&mut self, state: &ProducerState, offset: i64) -> fs::Result<()> {
+        if self.snapshots.contains(&offset) {
             return Ok(());
         }
         let path = offset_path(&self.partition.path, offset, SNAPSHOT_SUFFIX);
-        snapshot::write(&self.partition.directory.fs, &path, &self.producers)?;
+        snapshot::write(&self.partition.directory.fs, &path, state)?;
         self.snapshots.insert(offset);
         self.flush.snapshot_written(offset);
         Ok(())

@@ -1,1 +1,159 @@
+#![allow(clippy::disallowed_methods, reason = "tests look at the files behind the seam")]
 
+use super::*;
+use crate::testing::*;
+use crate::{Log, OpenLog};
+
+fn partition(topic: &str, partition: i32) -> TopicPartition {
+    TopicPartition { topic: topic.into(), partition }
+}
+
+fn open_named(directory: &LogDirectory, name: &TopicPartition) -> Log {
+    Log::open(directory, OpenLog { partition: name.clone(), ..open_with(small()) }).unwrap().0
+}
+
+#[test]
+fn a_second_start_on_the_same_directory_is_refused() {
+    let home = Home::new();
+    let directory = home.open();
+    let again = OpenDirectory { fs: Fs::real(), path: home.dir.path().to_owned(), open_files_max: 10 };
+    match LogDirectory::open(again.clone()) {
+        Err(OpenDirectoryError::Locked(path)) => assert_eq!(path, home.dir.path()),
+        other => panic!("{other:?}"),
+    }
+    drop(directory);
+    LogDirectory::open(again).unwrap();
+}
+
+#[test]
+fn a_directory_is_made_where_there_is_none() {
+    let home = Home::new();
+    let path = home.dir.path().join("a/b");
+    let open = OpenDirectory { fs: Fs::real(), path: path.clone(), open_files_max: 10 };
+    let directory = LogDirectory::open(open).unwrap();
+    assert!(path.is_dir() && !directory.was_clean());
+    assert_eq!(directory.meta_properties().unwrap(), None);
+}
+
+#[test]
+fn meta_properties_are_kafkas() {
+    let home = Home::new();
+    let directory = home.open();
+    let properties = MetaProperties {
+        version: 1,
+        cluster_id: Some("5L6g3nShT-eMCtK--X86sw".into()),
+        node_id: Some(1),
+        directory_id: Some([0xab; 16]),
+    };
+    directory.write_meta_properties(&properties).unwrap();
+    let path = home.dir.path().join("meta.properties");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let expected =
+        "#\ncluster.id=5L6g3nShT-eMCtK--X86sw\ndirectory.id=q6urq6urq6urq6urq6urqw\nnode.id=1\nversion=1\n";
+    assert_eq!(text, expected);
+    assert_eq!(directory.meta_properties().unwrap(), Some(properties.clone()));
+    // As Kafka writes it.
+    let kafkas = "#\n#Sat Nov 15 10:20:30 UTC 2025\ncluster.id=5L6g3nShT-eMCtK--X86sw\n\
+                  directory.id=q6urq6urq6urq6urq6urqw\nnode.id=1\nversion=1\n";
+    std::fs::write(&path, kafkas).unwrap();
+    assert_eq!(directory.meta_properties().unwrap(), Some(properties));
+    std::fs::write(&path, "! old\nbroker.id : 7\ncluster.id=a\\:b\\\\\nother=x\n").unwrap();
+    let old = directory.meta_properties().unwrap().unwrap();
+    assert_eq!((old.version, old.node_id, old.cluster_id.as_deref()), (0, Some(7), Some("a:b\\")));
+    for damaged in ["version", "version=x", "node.id=", "directory.id=short"] {
+        std::fs::write(&path, format!("#\n{damaged}\n")).unwrap();
+        match directory.meta_properties() {
+            Err(CheckpointError::Malformed { line: 2, .. }) => {}
+            other => panic!("{damaged}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn checkpoints_hold_every_partition_open_or_not() {
+    let home = Home::new();
+    let directory = home.open();
+    let (a, b) = (partition("a", 0), partition("b-c", 12));
+    let (mut log_a, mut log_b) = (open_named(&directory, &a), open_named(&directory, &b));
+    for log in [&mut log_a, &mut log_b] {
+        for _ in 0..10 {
+            append(log, &batch(1, NOW_MS, 10)).unwrap();
+        }
+    }
+    log_a.flush().unwrap();
+    log_b.set_high_watermark(7);
+    log_b.delete_records(3, NOW_MS).unwrap();
+    directory.checkpoint_log_offsets().unwrap();
+    directory.checkpoint_high_watermarks().unwrap();
+    let text = |file| std::fs::read_to_string(home.dir.path().join(file)).unwrap();
+    assert_eq!(text("recovery-point-offset-checkpoint"), "0\n2\na 0 10\nb-c 12 0\n");
+    assert_eq!(text("log-start-offset-checkpoint"), "0\n1\nb-c 12 3\n");
+    assert_eq!(text("replication-offset-checkpoint"), "0\n2\na 0 0\nb-c 12 7\n");
+    drop((log_a, log_b));
+    assert!(!directory.close(1).unwrap(), "logs that were dropped are not clean");
+    let directory = home.open();
+    assert!(!directory.was_clean());
+    assert_eq!(directory.partitions(), [a.clone(), b.clone()]);
+    assert_eq!(directory.checkpointed_high_watermark(&b), 7);
+    let log_b = open_named(&directory, &b);
+    assert_eq!((log_b.log_start_offset(), log_b.end_offset()), (3, 10));
+    log_b.close().unwrap();
+    // One that was not opened this time counts as it was: after a crash.
+    assert!(!directory.close(1).unwrap());
+    assert_eq!(text("recovery-point-offset-checkpoint"), "0\n2\na 0 10\nb-c 12 10\n");
+    let directory = home.open();
+    open_named(&directory, &a).close().unwrap();
+    open_named(&directory, &b).close().unwrap();
+    assert!(directory.close(1).unwrap());
+    assert!(home.open().was_clean());
+}
+
+#[test]
+fn a_deleted_partition_is_gone_from_the_checkpoints() {
+    let home = Home::new();
+    let directory = home.open();
+    let name = partition("a", 0);
+    drop(open_named(&directory, &name));
+    let renamed = directory.rename_deleted(&name, "0f6c0c4b32f64f2d").unwrap();
+    assert!(renamed.ends_with("a-0.0f6c0c4b32f64f2d-delete"));
+    directory.checkpoint_log_offsets().unwrap();
+    let path = home.dir.path().join("recovery-point-offset-checkpoint");
+    assert_eq!(std::fs::read_to_string(path).unwrap(), "0\n0\n");
+    assert_eq!(directory.partitions(), []);
+    drop(directory);
+    let directory = home.open();
+    assert_eq!(directory.leftovers().unwrap(), [(DirKind::Delete, renamed.clone())]);
+    directory.remove(&renamed).unwrap();
+    assert_eq!(directory.leftovers().unwrap(), []);
+    // The name of a long topic is cut to make room.
+    let name = partition(&"t".repeat(249), 0);
+    drop(open_named(&directory, &name));
+    let renamed = directory.rename_deleted(&name, "0f6c0c4b32f64f2d").unwrap();
+    assert_eq!(renamed.file_name().unwrap().len(), 255);
+    assert_eq!(directory.leftovers().unwrap().len(), 1);
+}
+
+#[test]
+fn a_clean_shutdown_file_of_any_content_counts() {
+    for (content, broker_epoch) in [
+        ("{\"version\":0,\"brokerEpoch\":42}", Some(42)),
+        ("{ \"brokerEpoch\" : -1 }", Some(-1)),
+        ("", None),
+        ("{\"version\":0,\"brokerEpoch\":x}", None),
+    ] {
+        let home = Home::new();
+        std::fs::write(home.dir.path().join(".kafka_cleanshutdown"), content).unwrap();
+        let directory = home.open();
+        assert_eq!((directory.was_clean(), directory.previous_broker_epoch()), (true, broker_epoch));
+        drop(directory);
+        assert!(!home.open().was_clean());
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_is_refused() {
+    let home = Home::new();
+    std::fs::write(home.dir.path().join("recovery-point-offset-checkpoint"), "0\n1\n").unwrap();
+    let open = OpenDirectory { fs: Fs::real(), path: home.dir.path().to_owned(), open_files_max: 10 };
+    assert!(matches!(LogDirectory::open(open), Err(OpenDirectoryError::Checkpoint(_))));
+}

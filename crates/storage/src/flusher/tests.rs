@@ -1,1 +1,123 @@
+#![allow(clippy::disallowed_methods, reason = "tests have threads of their own")]
 
+use std::sync::atomic::AtomicUsize;
+use std::thread;
+
+use crate::testing::*;
+use crate::{Log, LogConfig, OpenLog, TopicPartition};
+
+use super::*;
+
+fn open_many(directory: &crate::LogDirectory, logs: usize) -> Vec<Log> {
+    let partition = |n| TopicPartition { topic: format!("topic-{n}"), partition: 0 };
+    let open = |n| OpenLog { partition: partition(n), ..open_with(small()) };
+    (0..logs).map(|n| Log::open(directory, open(n)).unwrap().0).collect()
+}
+
+#[test]
+fn one_round_covers_all_that_wait() {
+    let home = Home::new();
+    let directory = home.open();
+    let mut logs = open_many(&directory, 4);
+    let flusher = directory.flusher();
+    assert_eq!(flusher.run_round(), 0);
+    for log in &mut logs[..3] {
+        for _ in 0..5 {
+            append(log, &batch(1, NOW_MS, 10)).unwrap();
+            log.enqueue_flush();
+        }
+    }
+    append(&mut logs[3], &batch(1, NOW_MS, 10)).unwrap();
+    home.faults.take_done();
+    assert_eq!(flusher.run_round(), 3);
+    let flushed: Vec<_> = logs.iter().map(Log::flushed_offset).collect();
+    assert_eq!(flushed, [5, 5, 5, 0]);
+    let done = home.faults.take_done();
+    let synced = done
+        .iter()
+        .filter(|(op, path)| *op == fs::Operation::Sync && path.ends_with("00000000000000000000.log"));
+    assert_eq!(synced.count(), 3, "one sync for five batches");
+    assert_eq!(flusher.run_round(), 0);
+}
+
+#[test]
+fn a_log_without_news_costs_no_sync() {
+    let home = Home::new();
+    let directory = home.open();
+    let mut logs = open_many(&directory, 1);
+    append(&mut logs[0], &batch(1, NOW_MS, 10)).unwrap();
+    logs[0].flush().unwrap();
+    home.faults.take_done();
+    assert_eq!(logs[0].flush().unwrap(), 1);
+    assert_eq!(home.faults.take_done(), []);
+}
+
+#[test]
+fn a_roll_moves_the_recovery_point_by_itself() {
+    let home = Home::new();
+    let directory = home.open();
+    let mut logs = open_many(&directory, 1);
+    while logs[0].segments() == 1 {
+        append(&mut logs[0], &batch(1, NOW_MS, 200)).unwrap();
+    }
+    assert_eq!(directory.flusher().run_round(), 1);
+    assert_eq!(logs[0].flushed_offset(), logs[0].end_offset());
+}
+
+#[test]
+fn a_sync_before_a_truncation_says_nothing_after_it() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, LogConfig::default());
+    for _ in 0..10 {
+        append(&mut log, &batch(1, NOW_MS, 10)).unwrap();
+    }
+    log.flush().unwrap();
+    log.truncate_to(4, NOW_MS).unwrap();
+    assert_eq!(log.flushed_offset(), 4);
+    append(&mut log, &batch(3, NOW_MS, 10)).unwrap();
+    assert_eq!((log.end_offset(), log.flushed_offset()), (7, 4));
+    assert_eq!(log.flush().unwrap(), 7);
+}
+
+#[test]
+fn the_thread_serves_appends_until_it_is_stopped() {
+    let home = Home::new();
+    let directory = home.open();
+    let logs = open_many(&directory, 3);
+    let flushers: Vec<_> = (0..2)
+        .map(|_| {
+            let flusher = directory.flusher();
+            thread::spawn(move || flusher.run())
+        })
+        .collect();
+    let rounds = Arc::new(AtomicUsize::new(0));
+    let appenders: Vec<_> = logs
+        .into_iter()
+        .map(|mut log| {
+            let rounds = rounds.clone();
+            thread::spawn(move || {
+                let (told, news) = std::sync::mpsc::channel();
+                let told = Mutex::new(told);
+                log.set_flush_listener(Box::new(move |flushed| {
+                    rounds.fetch_add(1, Ordering::Relaxed);
+                    told.lock().send(flushed.unwrap()).unwrap();
+                }));
+                for _ in 0..200 {
+                    let last_offset = append(&mut log, &batch(1, NOW_MS, 100)).unwrap().last_offset;
+                    log.enqueue_flush();
+                    while news.recv().unwrap() <= last_offset {}
+                    assert!(log.flushed_offset() > last_offset);
+                }
+                log
+            })
+        })
+        .collect();
+    let logs: Vec<_> = appenders.into_iter().map(|appender| appender.join().unwrap()).collect();
+    directory.flusher().stop();
+    for flusher in flushers {
+        flusher.join().unwrap();
+    }
+    assert!(rounds.load(Ordering::Relaxed) >= 600);
+    assert!(logs.iter().all(|log| log.flushed_offset() == 200));
+}

@@ -218,8 +218,11 @@ impl Log {
         if epochs.as_ref() != Some(&self.epochs) {
             self.flush.epochs_changed(self.epochs.entries());
         }
+        let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
         let txns_from = if recovered.clean { i64::MAX } else { offsets.recovery_point };
-        self.remove_snapshots_above(if recovered.clean { self.end_offset } else { txns_from })?;
+        // What was deleted before the recovery point was checkpointed had become durable first.
+        let durable = if recovered.clean { self.end_offset } else { offsets.recovery_point.max(first) };
+        self.remove_snapshots_above(durable)?;
         self.load_producers(self.end_offset, txns_from, now_ms)?;
         if !recovered.clean && self.end_offset > self.log_start_offset {
             self.write_snapshot(self.end_offset)?;
@@ -371,7 +374,9 @@ fn open_segments(
         active.segment.create_files()?;
         return Ok(opening.done(active));
     };
-    let below = segments.partition_point(|listed| listed.base_offset <= offsets.recovery_point);
+    // The one before a segment that begins right at the recovery point may have been closed after
+    // the last sync: its batches are durable, the ends of its indexes need not be.
+    let below = segments.partition_point(|listed| listed.base_offset < offsets.recovery_point);
     let verify_from = if clean { last } else { below.saturating_sub(1).min(last) };
     for listed in &segments[..verify_from] {
         opening.keep(listed)?;

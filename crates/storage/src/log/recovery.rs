@@ -278,6 +278,11 @@ impl Log {
             if segment.base_offset >= end_offset || from >= end_offset {
                 break;
             }
+            if txns_from < segment.base_offset && from < segment.base_offset {
+                // It was not durable for sure and has been removed, but what is before the segment
+                // may be deleted before the next one is written.
+                self.write_snapshot_of(&state, segment.base_offset)?;
+            }
             let file = segment.file(SegmentFile::Log)?;
             let mut headers = Headers::new(&file, floor, size);
             while let Some((position, header)) = headers.next()? {

@@ -141,8 +141,12 @@ impl Log {
         if count == 0 {
             return Ok(());
         }
-        // The start moves first: who reads from here on is told that they are gone.
         let start_offset = self.end_of(count - 1);
+        if start_offset > self.flushed_offset() {
+            // What is left can be replayed only from the snapshot where it begins.
+            self.flush.flush()?;
+        }
+        // The start moves first: who reads from here on is told that they are gone.
         self.raise_log_start(start_offset);
         let segments: Vec<_> = Arc::make_mut(&mut self.closed).drain(..count).collect();
         self.flush.deleted_below(start_offset);

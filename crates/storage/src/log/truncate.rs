@@ -99,7 +99,10 @@ impl Log {
         let flush = self.flush.clone();
         let _paused = flush.pause();
         let directory = self.partition.directory.clone();
-        directory.lower_recovery_point(&flush, offset).map_err(|error| self.change_error(error))?;
+        // Where exactly the log will end is known once it is cut, and not before the segment begins.
+        let flushed_offset = self.flushed_offset();
+        let at_least = self.base_of_segment_with(offset);
+        directory.lower_recovery_point(&flush, at_least).map_err(|error| self.change_error(error))?;
         let (segment, size) = self.remove_segments_from(offset, now_ms)?;
         let cut = self.cut_position(&segment, size, offset)?;
         let file = segment.file_to_write(SegmentFile::Log).map_err(|error| self.change_error(error))?;
@@ -114,8 +117,17 @@ impl Log {
         if self.epochs.truncate_from_end(end_offset) {
             self.flush.epochs_changed(self.epochs.entries());
         }
-        self.flush.truncated(self.active.segment.clone(), end_offset);
+        self.flush.truncated(self.active.segment.clone(), end_offset, flushed_offset);
         self.reload_producers(now_ms)
+    }
+
+    /// The base offset of the segment that holds `offset`, which is not below the first.
+    fn base_of_segment_with(&self, offset: i64) -> i64 {
+        if offset >= self.active.base_offset() {
+            return self.active.base_offset();
+        }
+        let after = self.closed.partition_point(|closed| closed.base_offset() <= offset);
+        self.closed[after - 1].base_offset()
     }
 
     /// Removes the segments above the one that holds `offset`; gives that one and its size.
@@ -175,9 +187,8 @@ impl Log {
         self.epochs.clear();
         self.flush.epochs_changed(self.epochs.entries());
         self.producers = ProducerState::new(offset);
-        self.flush.truncated(self.active.segment.clone(), offset);
-        // There is nothing that could be lost.
-        self.flush.flushed_offset.store(offset, Ordering::Release);
+        // Nothing is left that could be lost.
+        self.flush.truncated(self.active.segment.clone(), offset, offset);
         Ok(())
     }
 
