@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use crate::fetch_session::FetchSessions;
 use crate::groups::{Groups, OFFSETS_TOPIC};
-use crate::limits::ConnectionLimits;
+use crate::limits::{ConnectionLimits, RequestMemory};
 use crate::logs::Logs;
 use crate::producer_ids::ProducerIds;
 use crate::topics::Topics;
@@ -40,6 +40,7 @@ pub(crate) struct Broker {
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) connection_limits: Arc<ConnectionLimits>,
+    pub(crate) request_memory: Arc<RequestMemory>,
 }
 
 impl Broker {
@@ -87,6 +88,10 @@ impl Broker {
 
     pub(crate) fn connection_limits(&self) -> &Arc<ConnectionLimits> {
         &self.connection_limits
+    }
+
+    pub(crate) fn request_memory(&self) -> &Arc<RequestMemory> {
+        &self.request_memory
     }
 
     /// Puts a request to the controller. When this returns, what was decided is in the metadata

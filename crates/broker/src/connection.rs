@@ -15,11 +15,11 @@ use runtime::clock::{self, Instant};
 use runtime::net::TcpStream;
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::broker::Broker;
 use crate::dispatch::{self, Refused};
-use crate::limits::Admission;
+use crate::limits::{Admission, RequestBytes};
 use crate::reply::Reply;
 
 mod inbox;
@@ -52,6 +52,8 @@ pub(crate) struct Connection {
     inbox: Inbox,
     outbox: Outbox,
     stopping: watch::Receiver<bool>,
+    /// What the inbox holds, as a part of what all connections may.
+    request_bytes: RequestBytes,
     /// Counts against the limits on connections until it is dropped.
     _admission: Admission,
     active_at: Instant,
@@ -70,6 +72,8 @@ enum End {
     BadLength(BadLength),
     /// A request that cannot be answered.
     Refused(Refused),
+    /// Unhandled requests hold twice what they may.
+    TooManyBytes,
     /// A request that wants no answer failed.
     Unanswered,
     /// The socket failed.
@@ -98,7 +102,9 @@ impl Connection {
         admission: Admission,
     ) -> Self {
         let frame_bytes_max = usize::try_from(broker.config().socket_request_max_bytes).unwrap_or(0);
+        let request_bytes = RequestBytes::new(Arc::clone(broker.request_memory()));
         Self {
+            request_bytes,
             broker,
             peer: Arc::new(peer),
             stream,
@@ -125,6 +131,9 @@ impl Connection {
             End::Idle => debug!(client = host, "closed: idle for connections.max.idle.ms"),
             End::BadLength(bad) => debug!(client = host, "closed: {bad}"),
             End::Refused(refused) => debug!(client = host, "closed: {refused}"),
+            End::TooManyBytes => {
+                warn!(client = host, "closed: queued.max.request.bytes is exceeded twice over")
+            }
             End::Unanswered => debug!(client = host, "closed: a produce with acks=0 failed"),
             End::Io(error) => debug!(client = host, "closed: {error}"),
         }
@@ -144,9 +153,18 @@ impl Connection {
                 tokio::task::yield_now().await;
                 continue;
             }
-            match poll_fn(|context| self.poll_event(context, tick.as_mut(), stop.as_mut())).await? {
+            let memory = Arc::clone(self.request_bytes.memory());
+            let mut room = pin!(memory.room());
+            let event =
+                poll_fn(|context| self.poll_event(context, tick.as_mut(), stop.as_mut(), room.as_mut()));
+            match event.await? {
                 Event::Read(0) => return Err(End::Closed),
-                Event::Read(_) => self.active_at = clock::now(),
+                Event::Read(_) => {
+                    self.active_at = clock::now();
+                    if !self.request_bytes.set(self.inbox.unfinished_bytes()) {
+                        return Err(End::TooManyBytes);
+                    }
+                }
                 Event::Progress => {}
                 Event::Tick => {
                     self.look_idle()?;
@@ -164,7 +182,7 @@ impl Connection {
     fn handle_requests(&mut self) -> Result<bool, End> {
         let mut handled_bytes = 0;
         while self.outbox.has_room() {
-            let Some(frame) = self.inbox.next_frame().map_err(End::BadLength)? else { return Ok(false) };
+            let Some(frame) = self.inbox.next_frame().map_err(End::BadLength)? else { break };
             handled_bytes += frame.len();
             match dispatch::handle(&self.broker, &self.peer, frame).map_err(End::Refused)? {
                 Reply::Nothing => {}
@@ -176,15 +194,20 @@ impl Connection {
                 return Ok(true);
             }
         }
+        let fewer = self.request_bytes.set(self.inbox.unfinished_bytes());
+        assert!(fewer, "handling requests takes no bytes in");
         Ok(false)
     }
 
     /// Waits for the first of: bytes to read, room to write, the oldest reply, the tick, the end.
+    /// While the memory for requests is used up, `room` takes the place of bytes that would begin
+    /// another request.
     fn poll_event(
         &mut self,
         context: &mut Context<'_>,
         tick: Pin<&mut impl Future<Output = ()>>,
         stop: Pin<&mut impl Future<Output = ()>>,
+        room: Pin<&mut impl Future<Output = ()>>,
     ) -> Poll<io::Result<Event>> {
         if self.outbox.poll_oldest(context).is_ready() {
             return Poll::Ready(Ok(Event::Progress));
@@ -192,7 +215,12 @@ impl Connection {
         if self.outbox.has_pieces() && self.stream.poll_write_ready(context)?.is_ready() {
             return Poll::Ready(Ok(Event::Progress));
         }
-        if self.outbox.has_room()
+        let may_read = self.inbox.unfinished_bytes() > 0 || self.request_bytes.memory().has_room();
+        if !may_read {
+            if room.poll(context).is_ready() {
+                return Poll::Ready(Ok(Event::Progress));
+            }
+        } else if self.outbox.has_room()
             && let Poll::Ready(read) = self.poll_read(context)?
         {
             return Poll::Ready(Ok(Event::Read(read)));

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 /// Connections of this process, in all and by address (`max.connections`,
 /// `max.connections.per.ip`).
@@ -92,6 +94,93 @@ impl Drop for Admission {
     }
 }
 
+/// Request bytes that connections have received and not handled (`queued.max.request.bytes`).
+///
+/// A connection begins a request only while there is room. One that has begun is received to its
+/// end, so that a full budget always empties again; only where that alone doubles the limit is
+/// the connection that asks for more closed.
+#[derive(Debug)]
+pub(crate) struct RequestMemory {
+    max: usize,
+    used: AtomicUsize,
+    freed: Notify,
+}
+
+impl RequestMemory {
+    /// A budget of `max` bytes.
+    pub(crate) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { max, used: AtomicUsize::new(0), freed: Notify::new() })
+    }
+
+    /// Whether another request may begin.
+    pub(crate) fn has_room(&self) -> bool {
+        self.used.load(Ordering::Relaxed) < self.max
+    }
+
+    /// Waits until another request may begin.
+    pub(crate) async fn room(&self) {
+        loop {
+            let freed = self.freed.notified();
+            let mut freed = std::pin::pin!(freed);
+            freed.as_mut().enable();
+            if self.has_room() {
+                return;
+            }
+            freed.await;
+        }
+    }
+
+    /// Counts bytes that were received. False where it is too much.
+    #[must_use]
+    fn take(&self, bytes: usize) -> bool {
+        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
+        before.saturating_add(bytes) <= self.max.saturating_mul(2)
+    }
+
+    fn give_back(&self, bytes: usize) {
+        let before = self.used.fetch_sub(bytes, Ordering::Relaxed);
+        if before >= self.max && before - bytes < self.max {
+            self.freed.notify_waiters();
+        }
+    }
+}
+
+/// One connection's part of the [`RequestMemory`]; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct RequestBytes {
+    memory: Arc<RequestMemory>,
+    held: usize,
+}
+
+impl RequestBytes {
+    pub(crate) fn new(memory: Arc<RequestMemory>) -> Self {
+        Self { memory, held: 0 }
+    }
+
+    pub(crate) fn memory(&self) -> &Arc<RequestMemory> {
+        &self.memory
+    }
+
+    /// Notes that the connection now holds `bytes`. False where all of them hold too much.
+    #[must_use]
+    pub(crate) fn set(&mut self, bytes: usize) -> bool {
+        let before = std::mem::replace(&mut self.held, bytes);
+        if bytes > before {
+            return self.memory.take(bytes - before);
+        }
+        if bytes < before {
+            self.memory.give_back(before - bytes);
+        }
+        true
+    }
+}
+
+impl Drop for RequestBytes {
+    fn drop(&mut self) {
+        self.memory.give_back(self.held);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +199,23 @@ mod tests {
         let again = limits.admit(a).unwrap();
         drop(again);
         assert_eq!(limits.open.lock().by_address.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_full_budget_holds_new_requests_back_until_others_are_handled() {
+        let memory = RequestMemory::new(100);
+        let mut first = RequestBytes::new(Arc::clone(&memory));
+        let mut second = RequestBytes::new(Arc::clone(&memory));
+        assert!(first.set(60) && second.set(60), "requests that have begun are received to their end");
+        assert!(!memory.has_room());
+        let waiting = Arc::clone(&memory);
+        let waiting = runtime::task::spawn(async move { waiting.room().await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(second);
+        waiting.await.unwrap();
+        assert!(first.set(200), "twice the limit is the end of it");
+        assert!(!first.set(201));
+        assert!(first.set(0) && memory.has_room());
     }
 }

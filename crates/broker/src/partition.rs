@@ -249,6 +249,10 @@ impl Partition {
         if self.is_durable(end_offset) {
             return Ok(());
         }
+        // What is waited for may have been appended by somebody who did not ask for this.
+        if let Some(log) = self.lock().as_ref() {
+            log.enqueue_flush();
+        }
         self.durability.wait(end_offset).await
     }
 }

@@ -21,7 +21,7 @@ use tracing::{debug, warn};
 use crate::broker::Broker;
 use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
-use crate::limits::ConnectionLimits;
+use crate::limits::{ConnectionLimits, RequestMemory};
 use crate::listener;
 use crate::logs::Logs;
 use crate::producer_ids::ProducerIds;
@@ -143,6 +143,7 @@ pub async fn start(given: Configs) -> Result<Running, StartError> {
             limit(config.max_connections),
             limit(config.max_connections_per_ip),
         ),
+        request_memory: RequestMemory::new(request_bytes_max(&config)),
         config,
         given,
         controller,
@@ -291,6 +292,11 @@ async fn register(
         (response.broker_epoch, records)
     });
     registered.await.map_err(StartError::Register)
+}
+
+/// `queued.max.request.bytes`, or a quarter of the machine's memory.
+fn request_bytes_max(config: &BrokerConfig) -> usize {
+    usize::try_from(config.queued_max_request_bytes).unwrap_or_else(|_| runtime::memory_bytes() / 4)
 }
 
 fn group_settings(config: &BrokerConfig) -> coordinator::Settings {

@@ -10,3 +10,10 @@ pub mod clock;
 pub mod net;
 pub mod random;
 pub mod task;
+
+/// The memory of this machine, in bytes.
+pub fn memory_bytes() -> usize {
+    let info = rustix::system::sysinfo();
+    let unit = usize::try_from(info.mem_unit).unwrap_or(1);
+    usize::try_from(info.totalram).unwrap_or(usize::MAX).saturating_mul(unit)
+}
