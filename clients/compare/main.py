@@ -59,11 +59,9 @@ def differences(case, known, answers):
 def agree(kafka, here):
     """Whether two answers say the same.
 
-    UNKNOWN_SERVER_ERROR is what Kafka answers when an exception escapes it, and silence is what is left when it
-    escapes even that. Whoever refuses such a request for a reason, or closes the connection, does as well.
+    UNKNOWN_SERVER_ERROR is what Kafka answers when an exception escapes it. Whoever refuses such a request for a
+    reason, or closes the connection, does as well.
     """
-    if kafka == SILENCE:
-        return here is not None and here != SILENCE
     if isinstance(kafka, list) and isinstance(here, list) and kafka[:1] == [UNKNOWN_SERVER_ERROR]:
         return len(here) == len(kafka) and here[0] not in (0, None) and here[1:] == kafka[1:]
     if kafka == UNKNOWN_SERVER_ERROR:

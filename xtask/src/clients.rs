@@ -39,8 +39,16 @@ const SUITES: &[Suite] = &[
     Suite { name: "franz-go", shows: "franz-go, newest", run: go::franz },
     Suite { name: "sarama", shows: "Sarama, newest, by its default and newest versions", run: go::sarama },
     Suite { name: "sarama-1.43", shows: "Sarama before it negotiated versions", run: go::sarama_old },
-    Suite { name: "crossing", shows: "what any client writes, every other client reads", run: crossing::suite },
-    Suite { name: "restart", shows: "what is kept when the broker stops, and when it is killed", run: restart::suite },
+    Suite {
+        name: "crossing",
+        shows: "what any client writes, every other client reads",
+        run: crossing::suite,
+    },
+    Suite {
+        name: "restart",
+        shows: "what is kept when the broker stops, and when it is killed",
+        run: restart::suite,
+    },
     Suite { name: "dump", shows: "Kafka's DumpLogSegments on the data directory", run: dump::suite },
     Suite { name: "compare", shows: "the same raw requests, the same answers", run: compare::suite },
 ];

@@ -27,8 +27,12 @@ pub fn class_path() -> Attempt<String> {
 /// A command that runs a class of Kafka or of the suite in a small, quickly started machine.
 pub fn command(class_path: &str, class: &str, heap_mib: u32) -> Command {
     let mut java = Command::new("java");
-    java.args([format!("-Xmx{heap_mib}m").as_str(), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-        .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", class_path, class]);
+    java.args([format!("-Xmx{heap_mib}m").as_str(), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]).args([
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+        "-cp",
+        class_path,
+        class,
+    ]);
     java
 }
 
@@ -45,7 +49,8 @@ fn newest(folder: &std::path::Path) -> Attempt<Option<SystemTime>> {
         let metadata = path.metadata().map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         newest = newest.max(metadata.modified().ok());
         if metadata.is_dir() {
-            let entries = path.read_dir().map_err(|error| format!("cannot list {}: {error}", path.display()))?;
+            let entries =
+                path.read_dir().map_err(|error| format!("cannot list {}: {error}", path.display()))?;
             left.extend(entries.filter_map(Result::ok).map(|entry| entry.path()));
         }
     }

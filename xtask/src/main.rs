@@ -17,8 +17,8 @@ cargo xtask clients [--against kafka|milena] [--only SUITE]...
     UPDATE_ANSWERS=1 with `--against kafka --only compare` writes Kafka's answers down anew.
 cargo xtask kafka start [--port N] [--dir FOLDER]
     Starts Apache Kafka 4.3.1 on a loopback port and keeps it until its input ends.
-cargo xtask tidy
-    Checks the rules of the house.
+cargo xtask tidy [--write]
+    Checks the rules of the house; with --write, writes the generated documents first.
 ";
 
 fn main() -> ExitCode {
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         ["clients", options @ ..] => run_clients(options),
         ["kafka", "start", options @ ..] => start_kafka(options),
         ["tidy"] => check_tidy(),
+        ["tidy", "--write"] => tidy::apis::write().and_then(|()| check_tidy()),
         ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             for (name, shows) in clients::names() {

@@ -79,7 +79,8 @@ impl Running {
             .append(true)
             .open(output)
             .map_err(|error| format!("cannot write {}: {error}", output.display()))?;
-        let second = file.try_clone().map_err(|error| format!("cannot share {}: {error}", output.display()))?;
+        let second =
+            file.try_clone().map_err(|error| format!("cannot share {}: {error}", output.display()))?;
         let child = command
             .stdin(Stdio::null())
             .stdout(file)

@@ -1,6 +1,42 @@
-//! The rules of the house.
+//! The rules of the house, each a check that gives a sentence for whatever breaks it.
 
-/// What breaks a rule, a sentence each.
+pub mod apis;
+mod edges;
+mod lengths;
+mod lexer;
+mod links;
+mod machine;
+mod modules;
+mod names;
+mod tree;
+
+use crate::root;
+use tree::Tree;
+
+/// A rule: its name, and what it finds wrong.
+pub type Rule = (&'static str, fn(&Tree) -> Vec<String>);
+
+/// All rules.
+pub const RULES: &[Rule] = &[
+    ("crates depend on each other as ARCHITECTURE.md says", edges::check),
+    ("the API table, the files of the APIs and docs/api.md agree", apis::check),
+    ("functions have less than 70 lines, files less than 600", lengths::check),
+    ("every source file is part of a crate, and none is called mod.rs", modules::check),
+    ("names say what a thing is", names::check),
+    ("links in documents lead somewhere", links::check),
+    ("nothing names a machine or a registry's host", machine::check),
+];
+
+/// What breaks any rule.
 pub fn check() -> Vec<String> {
-    Vec::new()
+    let tree = Tree::read(&root());
+    RULES
+        .iter()
+        .flat_map(|(name, rule)| rule(&tree).into_iter().map(move |fault| format!("{name}: {fault}")))
+        .collect()
+}
+
+/// What breaks one rule, by its place in [`RULES`].
+pub fn check_one(rule: usize) -> Vec<String> {
+    RULES[rule].1(&Tree::read(&root()))
 }

@@ -66,7 +66,10 @@ fn topics(stage: &mut Stage) -> Attempt<()> {
     tool(stage, TOPICS, "--create --if-not-exists --topic t")?;
     tool(stage, TOPICS, "--alter --topic t --partitions 3")?;
     let described = tool(stage, TOPICS, "--describe --topic t")?;
-    contains(&described, &["PartitionCount: 3", "ReplicationFactor: 1", "retention.ms=100000", "Partition: 2"])?;
+    contains(
+        &described,
+        &["PartitionCount: 3", "ReplicationFactor: 1", "retention.ms=100000", "Partition: 2"],
+    )?;
     same("under-replicated", "", tool(stage, TOPICS, "--describe --under-replicated-partitions")?.trim())?;
     same("unavailable", "", tool(stage, TOPICS, "--describe --unavailable-partitions")?.trim())?;
     contains(&tool(stage, TOPICS, "--list")?, &["t\n"])?;
@@ -78,8 +81,14 @@ fn refused_topics(stage: &mut Stage) -> Attempt<()> {
     tool(stage, TOPICS, "--create --topic refusing")?;
     contains(&refusal(stage, TOPICS, "--create --topic refusing")?, &["already exists"])?;
     contains(&refusal(stage, TOPICS, "--create --topic a$b")?, &["InvalidTopicException"])?;
-    contains(&refusal(stage, TOPICS, "--create --topic x --replication-factor 2")?, &["InvalidReplicationFactor"])?;
-    contains(&refusal(stage, TOPICS, "--alter --topic refusing --partitions 1")?, &["InvalidPartitionsException"])?;
+    contains(
+        &refusal(stage, TOPICS, "--create --topic x --replication-factor 2")?,
+        &["InvalidReplicationFactor"],
+    )?;
+    contains(
+        &refusal(stage, TOPICS, "--alter --topic refusing --partitions 1")?,
+        &["InvalidPartitionsException"],
+    )?;
     contains(&refusal(stage, TOPICS, "--describe --topic unknown")?, &["does not exist"])?;
     Ok(())
 }

@@ -87,7 +87,9 @@ fn records(stage: &mut Stage) -> Attempt<()> {
         return Err(format!("only {} segments", segments.len()));
     }
     let text = dump(&segments, &["--deep-iteration", "--print-data-log"])?;
-    if let Some(bad) = text.lines().find(|line| line.starts_with("baseOffset") && !line.contains("isvalid: true")) {
+    if let Some(bad) =
+        text.lines().find(|line| line.starts_with("baseOffset") && !line.contains("isvalid: true"))
+    {
         return Err(bad.to_owned());
     }
     let mut next = 0;
@@ -162,9 +164,16 @@ fn metadata(stage: &mut Stage) -> Attempt<()> {
 
 /// The tool says these words when a file is not as it should be, and still succeeds.
 fn unblemished(text: &str) -> Attempt<()> {
-    for word in ["Mismatches", "mismatch", "Non-consecutive", "Found timestamp", "out of order", "isvalid: false",
-        "Could not read", "Error"]
-    {
+    for word in [
+        "Mismatches",
+        "mismatch",
+        "Non-consecutive",
+        "Found timestamp",
+        "out of order",
+        "isvalid: false",
+        "Could not read",
+        "Error",
+    ] {
         if let Some(line) = text.lines().find(|line| line.contains(word)) {
             return Err(line[..line.len().min(300)].to_owned());
         }

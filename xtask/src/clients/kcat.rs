@@ -48,7 +48,10 @@ fn metadata(stage: &mut Stage) -> Attempt<()> {
     stage.create_topic("listed", 3)?;
     let listed = kcat(stage, "-L", "")?;
     let address = stage.address();
-    contains(&listed, &["1 brokers:", &address, "topic \"listed\" with 3 partitions", "partition 2, leader 1"])?;
+    contains(
+        &listed,
+        &["1 brokers:", &address, "topic \"listed\" with 3 partitions", "partition 2, leader 1"],
+    )?;
     contains(&kcat(stage, "-L -J -t listed", "")?, &["\"topic\":\"listed\""])
 }
 
@@ -88,16 +91,9 @@ fn queries(stage: &mut Stage) -> Attempt<()> {
 fn member(stage: &mut Stage, group: &str, topic: &str, output: &str) -> Attempt<Running> {
     let address = stage.address();
     let mut command = Command::new("kcat");
-    command.args(["-b", &address, "-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=300"]).args([
-        "-X",
-        "auto.offset.reset=earliest",
-        "-X",
-        "auto.commit.interval.ms=200",
-        "-u",
-        "-G",
-        group,
-        topic,
-    ]);
+    command.args(["-b", &address, "-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=300"]).args(
+        ["-X", "auto.offset.reset=earliest", "-X", "auto.commit.interval.ms=200", "-u", "-G", group, topic],
+    );
     Running::start(&mut command, &stage.folder.join(output))
 }
 

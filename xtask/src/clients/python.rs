@@ -20,8 +20,7 @@ pub(super) const KAFKA_PYTHON_OLD: Client =
     Client { program: "kafka_python.py", requirements: "kafka-python-2.0.2.txt" };
 pub(super) const KAFKA_PYTHON: Client =
     Client { program: "kafka_python.py", requirements: "kafka-python-3.txt" };
-pub(super) const CONFLUENT: Client =
-    Client { program: "confluent.py", requirements: "confluent-kafka.txt" };
+pub(super) const CONFLUENT: Client = Client { program: "confluent.py", requirements: "confluent-kafka.txt" };
 
 impl Client {
     /// A command that runs the client's program, installing what it needs the first time.

@@ -43,8 +43,7 @@ fn under_load(stage: &mut Stage, topic: &str, how: Broken) -> Attempt<()> {
     let output = stage.folder.join(format!("load-{topic}.txt"));
     let class_path = java::class_path()?;
     let mut command: Command = java::command(&class_path, "milena.clients.Main", 256);
-    let mut load =
-        Running::start(command.args([&address, "load", topic, &RECORDS.to_string()]), &output)?;
+    let mut load = Running::start(command.args([&address, "load", topic, &RECORDS.to_string()]), &output)?;
     let written = |what: &str| std::fs::read_to_string(&output).unwrap_or_default().contains(what);
     let started = Instant::now();
     while !written("writing") && started.elapsed() < Duration::from_secs(30) {
