@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use client::{Cluster, ClusterError, ClusterOptions, ConnectError, RequestError};
+use metadata::settings::{self as known, Scope};
 use protocol::ErrorCode;
 
 use crate::failure::Failure;
@@ -150,6 +151,24 @@ pub(crate) async fn explain_topic(cluster: &Cluster, error: &ClusterError) -> Fa
         None if topics.is_empty() => Failure::new(error.to_string())
             .mend(format!("The cluster has no topics yet. milena topic create {topic} creates this one.")),
         None => explain(error),
+    }
+}
+
+/// As [`explain_topic`], with the settings that were probably meant where a name among `settings` is
+/// unknown.
+pub(crate) async fn explain_settings<'a>(
+    cluster: &Cluster,
+    error: &ClusterError,
+    settings: impl IntoIterator<Item = &'a String>,
+) -> Failure {
+    let failure = explain_topic(cluster, error).await;
+    if error.code() != Some(ErrorCode::INVALID_CONFIG) || failure.what().contains("Did you mean") {
+        return failure;
+    }
+    let unknown = settings.into_iter().find(|name| known::find(Scope::Topic, name).is_none());
+    match unknown.and_then(|name| known::nearest(Scope::Topic, name)) {
+        Some(near) => failure.mend(format!("Did you mean {near}?")),
+        None => failure,
     }
 }
 

@@ -303,6 +303,8 @@ impl<'a> Printing<'a> {
         self.output.flush()?;
         if self.printed > before {
             self.last = clock::now();
+        } else if self.output.is_closed() {
+            return Err(Failure::output_closed());
         }
         let printed = self.printed;
         self.progress.show(|elapsed| format!("{printed} records in {:.0} s", elapsed.as_secs_f64()));

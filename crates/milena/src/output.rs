@@ -9,6 +9,7 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::time::Duration;
 
 use runtime::clock::{self, Instant};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure};
@@ -53,6 +54,17 @@ impl Output {
     /// Writes bytes as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.stdout.write_all(bytes).map_err(|error| output_failure(&error))
+    }
+
+    /// Whether nobody reads the output any more. Writing would tell, but a command that waits for
+    /// something to write has to ask.
+    pub(crate) fn is_closed(&self) -> bool {
+        let stdout = io::stdout();
+        let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // A pipe without a reader is in error, and a terminal that is gone hangs up.
+        rustix::event::poll(&mut asked, Some(&at_once)).is_ok()
+            && asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
     }
 
     /// Hands on what is buffered.

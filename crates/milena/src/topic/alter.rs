@@ -5,7 +5,7 @@ use client::admin::ConfigChange;
 use client::{Admin, ClusterError};
 use serde_json::json;
 
-use crate::connect::{ConnectArgs, explain_topic};
+use crate::connect::{ConnectArgs, explain_settings};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::pair;
@@ -48,7 +48,8 @@ pub(crate) struct AlterArgs {
 pub(super) async fn run(args: &AlterArgs) -> Result<(), Failure> {
     let admin = Admin::new(args.connect.cluster().await?);
     if let Err(error) = alter(&admin, args).await {
-        return Err(explain_topic(admin.cluster(), &error).await);
+        let settings = args.settings.iter().map(|(name, _)| name).chain(&args.unset);
+        return Err(explain_settings(admin.cluster(), &error, settings).await);
     }
     let mut output = Output::new(args.connect.json);
     output.say(format_args!("topic '{}' altered", args.topic))?;

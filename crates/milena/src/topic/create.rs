@@ -6,7 +6,7 @@ use client::admin::{CreatedTopic, NewTopic};
 use protocol::ErrorCode;
 use serde_json::json;
 
-use crate::connect::{ConnectArgs, explain};
+use crate::connect::{ConnectArgs, explain_settings};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::pair;
@@ -68,7 +68,8 @@ pub(super) async fn run(args: &CreateArgs) -> Result<(), Failure> {
             }
             Err(error) => {
                 output.flush()?;
-                return Err(explain(&error));
+                let settings = args.settings.iter().map(|(name, _)| name);
+                return Err(explain_settings(admin.cluster(), &error, settings).await);
             }
         }
     }
