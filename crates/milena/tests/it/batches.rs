@@ -77,13 +77,14 @@ fn framing() -> Vec<Case> {
     ]
 }
 
+fn stamped(first: i64, max: i64) -> Vec<u8> {
+    changed(|b| {
+        put(b, 27, &first.to_be_bytes());
+        put(b, 35, &max.to_be_bytes());
+    })
+}
+
 fn headers() -> Vec<Case> {
-    let timestamps = |first: i64, max: i64| {
-        changed(|b| {
-            put(b, 27, &first.to_be_bytes());
-            put(b, 35, &max.to_be_bytes());
-        })
-    };
     vec![
         ("a control batch", changed(|b| b[22] |= 0x20), same(ErrorCode::INVALID_RECORD)),
         (
@@ -128,7 +129,7 @@ fn headers() -> Vec<Case> {
         ),
         (
             "the far future",
-            timestamps(now_ms() + 7_200_000, now_ms() + 7_200_000),
+            stamped(now_ms() + 7_200_000, now_ms() + 7_200_000),
             same(ErrorCode::INVALID_TIMESTAMP),
         ),
         (
@@ -262,6 +263,27 @@ fn records_that_lie() {
 #[test]
 fn compressed_bytes_that_lie() {
     check(compression());
+}
+
+/// A small batch that becomes a large one when it is opened is refused before it has.
+#[test]
+fn compressed_bombs() {
+    // Kafka 4.3 opens them to the end.
+    let Some(mut broker) = Broker::own(&[]) else { return };
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = create_topic(broker.bootstrap(), "bomb", 1, &[]);
+    let before = broker.resident_bytes().expect("it runs");
+    let zeros = vec![0; 200 << 20];
+    for codec in [Compression::Gzip, Compression::Zstd] {
+        let bomb = batch_with(BatchBuilder::new(codec), &[&zeros]);
+        assert!(bomb.len() < 900_000, "{} bytes", bomb.len());
+        let answer = raw.produce(&topic, bomb);
+        assert_eq!(answer.error_code, ErrorCode::MESSAGE_TOO_LARGE, "{codec:?}");
+    }
+    let after = broker.resident_bytes().expect("it runs");
+    assert!(after < before + (64 << 20), "memory grew from {before} to {after}");
+    assert_eq!(raw.append(&topic, batch(&[b"good"])), 0);
+    broker.assert_healthy();
 }
 
 #[test]

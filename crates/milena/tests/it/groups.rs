@@ -319,11 +319,7 @@ fn restart_under_a_group(crash: bool) {
         })
     };
     wait_until("all is committed", LIMIT, all_committed);
-    if crash {
-        broker.kill();
-    } else {
-        broker.stop();
-    }
+    broker.end(crash);
     broker.restart();
     for partition in 0..6 {
         assert_eq!(committed(broker.bootstrap(), &group, &topic, partition).0, Offset::Offset(100));

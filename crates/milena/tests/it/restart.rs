@@ -117,11 +117,7 @@ fn what_was_deleted_stays_deleted() {
     list.add_partition_offset(&cut, 0, rdkafka::Offset::Offset(40)).expect("an offset");
     block_on(admin(broker.bootstrap()).delete_records(&list, &admin_options())).expect("an answer");
     for crash in [false, true] {
-        if crash {
-            broker.kill();
-        } else {
-            broker.stop();
-        }
+        broker.end(crash);
         broker.restart();
         assert_eq!(watermarks(broker.bootstrap(), &cut, 0), (40, 100));
         assert_eq!(ids(&read_all(broker.bootstrap(), &cut, 0)), (40..100).collect::<Vec<_>>());

@@ -130,12 +130,10 @@ fn sequences_outlive_restarts() {
         }
         // Into another segment, so that only a snapshot of the producers' state tells.
         let filler = crate::harness::raw::batch(&[&[b'x'; 500_000]]);
-        (0..4).for_each(|_| drop(raw.append(&topic, filler.clone())));
-        if crash {
-            broker.kill()
-        } else {
-            drop(broker.stop())
+        for _ in 0..4 {
+            raw.append(&topic, filler.clone());
         }
+        broker.end(crash);
         broker.restart();
         let mut raw = Raw::open(broker.bootstrap());
         let offset = i64::from(4);

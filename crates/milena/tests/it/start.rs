@@ -187,11 +187,7 @@ fn a_corrupt_segment_harms_nobody_else() {
         let whole = create_topic(broker.bootstrap(), "whole", 1, &[]);
         fill(&broker, &damaged);
         fill(&broker, &whole);
-        if crash {
-            broker.kill()
-        } else {
-            drop(broker.stop())
-        }
+        broker.end(crash);
         harm(&segment(&broker, &damaged), damage);
         broker.restart();
         assert_eq!(ids(&read_all(broker.bootstrap(), &whole, 0)), (0..1_000).collect::<Vec<_>>());
@@ -233,11 +229,7 @@ fn lost_and_damaged_indexes_are_made_again() {
         let settings = [("index.interval.bytes", "1000")];
         let topic = create_topic(broker.bootstrap(), "index", 1, &settings);
         fill(&broker, &topic);
-        if crash {
-            broker.kill()
-        } else {
-            drop(broker.stop())
-        }
+        broker.end(crash);
         let log = segment(&broker, &topic);
         for extension in ["index", "timeindex"] {
             let path = log.with_extension(extension);

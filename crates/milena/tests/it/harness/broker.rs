@@ -133,6 +133,15 @@ impl Broker {
         begun.elapsed()
     }
 
+    /// Ends it: with SIGKILL for a crash, else with SIGTERM.
+    pub(crate) fn end(&mut self, crash: bool) {
+        if crash {
+            self.kill();
+        } else {
+            self.stop();
+        }
+    }
+
     /// Starts it again after [`Broker::kill`] or [`Broker::stop`], on the same port and data; says how long that took.
     pub(crate) fn restart(&mut self) -> Duration {
         let begun = Instant::now();

@@ -151,11 +151,6 @@ impl Producer {
         reports
     }
 
-    /// The reports so far, in the order in which they came.
-    pub(crate) fn reports_now(&self) -> Vec<Report> {
-        self.0.context().0.lock().expect("not poisoned").clone()
-    }
-
     /// Waits until every message was acknowledged; the reports in order of id.
     pub(crate) fn acknowledged(&self) -> Vec<Report> {
         let reports = self.reports();

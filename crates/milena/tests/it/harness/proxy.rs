@@ -37,7 +37,7 @@ impl Proxy {
                 if accepting.ended.load(Ordering::Relaxed) {
                     return;
                 }
-                accepting.join(client);
+                accepting.join(&client);
             }
         });
         Proxy { shared, port }
@@ -63,7 +63,7 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    fn join(self: &Arc<Self>, client: TcpStream) {
+    fn join(self: &Arc<Self>, client: &TcpStream) {
         let Ok(broker) = TcpStream::connect(&self.target) else { return };
         let mut choice = fastrand::Rng::with_seed(self.seed.fetch_add(1, Ordering::Relaxed));
         let lossy = self.cutting.load(Ordering::Relaxed);
@@ -74,7 +74,7 @@ impl Shared {
         } else if lossy {
             downward = choice.u64(50..3_000);
         }
-        for (from, to, limit) in [(&client, &broker, upward), (&broker, &client, downward)] {
+        for (from, to, limit) in [(client, &broker, upward), (&broker, client, downward)] {
             let (from, to) = (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));
             let shared = Arc::clone(self);
             std::thread::spawn(move || shared.copy(from, to, limit));
