@@ -99,8 +99,8 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 struct Known {
     offsets: Offsets,
-    /// The recovery point in the checkpoint file.
-    written_recovery_point: i64,
+    /// The recovery point and the log start offset in the checkpoint files.
+    written: (i64, i64),
     /// Whether its files are as closing it left them.
     clean: bool,
     log: Option<Arc<FlushState>>,
@@ -383,13 +383,14 @@ impl Shared {
         }
     }
 
-    /// Makes sure that the checkpoint file has no recovery point above `offset` for a partition
-    /// whose log is about to be cut there: after a crash it would say that bytes are missing.
+    /// Makes sure that the checkpoint files have no recovery point above `offset` for a partition
+    /// whose log is about to be cut there, and no log start offset above the log's: after a crash
+    /// they would say that bytes are missing.
     pub(crate) fn lower_recovery_point(&self, log: &FlushState, offset: i64) -> fs::Result<()> {
         log.flushed_offset.fetch_min(offset, Ordering::AcqRel);
-        let written =
-            self.partitions.lock().get(&log.partition.name).map(|known| known.written_recovery_point);
-        if written.is_some_and(|written| written > offset) {
+        let log_start_offset = log.log_start_offset.load(Ordering::Acquire);
+        let written = self.partitions.lock().get(&log.partition.name).map(|known| known.written);
+        if written.is_some_and(|(recovery, start)| recovery > offset || start > log_start_offset) {
             self.checkpoint_log_offsets()?;
         }
         Ok(())
@@ -416,7 +417,8 @@ impl Shared {
         )?;
         checkpoint::write_offsets(&self.fs, &self.path.join(RECOVERY_POINTS_FILE), recovery_points.iter())?;
         for (name, known) in partitions.iter_mut() {
-            known.written_recovery_point = recovery_points[name];
+            let log_start_offset = log_start_offsets.get(name).copied().unwrap_or(0);
+            known.written = (recovery_points[name], log_start_offset);
         }
         Ok(())
     }
@@ -447,8 +449,8 @@ fn known_partitions(
             log_start_offset: offset(&log_start_offsets),
             high_watermark: offset(&high_watermarks),
         };
-        let written_recovery_point = offsets.recovery_point;
-        partitions.insert(name, Known { offsets, written_recovery_point, clean, log: None });
+        let written = (offsets.recovery_point, offsets.log_start_offset);
+        partitions.insert(name, Known { offsets, written, clean, log: None });
     }
     Ok(partitions)
 }

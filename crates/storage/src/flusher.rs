@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -36,7 +36,8 @@ pub struct Flusher {
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: VecDeque<Arc<FlushState>>,
+    /// Not owned: a log that was dropped waits for nothing.
+    waiting: VecDeque<Weak<FlushState>>,
     stopped: bool,
 }
 
@@ -47,7 +48,9 @@ impl Flusher {
         let waiting = self.queue.lock().waiting.len();
         for done in 0..waiting {
             let Some(log) = self.queue.lock().waiting.pop_front() else { return done };
-            log.flush_and_tell();
+            if let Some(log) = log.upgrade() {
+                log.flush_and_tell();
+            }
         }
         waiting
     }
@@ -75,7 +78,7 @@ impl Flusher {
         self.changed.notify_all();
     }
 
-    fn enqueue(&self, log: Arc<FlushState>) {
+    fn enqueue(&self, log: Weak<FlushState>) {
         self.queue.lock().waiting.push_back(log);
         self.changed.notify_one();
     }
@@ -157,7 +160,7 @@ impl FlushState {
     /// Puts the log in the flusher's queue where it is not there yet.
     pub(crate) fn enqueue(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::AcqRel) {
-            self.partition.directory.flusher.enqueue(self.clone());
+            self.partition.directory.flusher.enqueue(Arc::downgrade(self));
         }
     }
 
@@ -213,6 +216,7 @@ impl FlushState {
         work.active = active;
         work.directory = true;
         self.flushed_offset.store(flushed_offset.min(end_offset), Ordering::Release);
+        self.high_watermark.fetch_min(end_offset, Ordering::AcqRel);
         self.end_offset.store(end_offset, Ordering::Release);
     }
 

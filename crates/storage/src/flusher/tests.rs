@@ -53,6 +53,19 @@ fn a_log_without_news_costs_no_sync() {
 }
 
 #[test]
+fn a_log_that_was_dropped_is_not_kept() {
+    let home = Home::new();
+    let directory = home.open();
+    let mut logs = open_many(&directory, 1);
+    append(&mut logs[0], &batch(1, NOW_MS, 10)).unwrap();
+    logs[0].enqueue_flush();
+    drop(logs);
+    let shared = Arc::downgrade(directory.shared());
+    drop(directory);
+    assert!(shared.upgrade().is_none(), "nor are its files");
+}
+
+#[test]
 fn a_roll_moves_the_recovery_point_by_itself() {
     let home = Home::new();
     let directory = home.open();

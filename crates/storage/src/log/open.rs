@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use record::BatchError;
+
 use super::active::Active;
 use super::recovery::{self, Cut, Verification};
 use super::{ChangeError, Log};
@@ -18,6 +20,7 @@ use crate::leader_epochs::LeaderEpochs;
 use crate::names::{self, SegmentFile, TopicPartition, offset_of};
 use crate::offline::Offline;
 use crate::producer_state::ProducerState;
+use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::scan::{Damage, DamageReason, ScanError};
 use crate::segment::{Closed, PartitionDir, Segment};
 use crate::txn_index;
@@ -389,6 +392,12 @@ fn open_segments(
     for (index, listed) in segments.iter().enumerate().skip(verify_from) {
         if let Some(previous) = active.take() {
             opening.check_overlap(&previous, listed)?;
+            if opening.lacks_batches_before(&previous, listed)? {
+                opening.cut_after(&previous);
+                opening.drop_segments(&segments[index..])?;
+                active = Some(previous);
+                break;
+            }
             opening.close(previous)?;
         }
         active = Some(opening.verify(listed, index == verify_from)?);
@@ -512,6 +521,31 @@ impl Opening<'_> {
             position: u64::from(active.size),
             reason: DamageReason::Missing { durable_offset: self.recovery_point },
         }))
+    }
+
+    /// Whether the end of a segment is lost although the segment after it is there: a file may end
+    /// between two batches, or not have been written at all.
+    fn lacks_batches_before(&self, previous: &Active, next: &Listed) -> Result<bool, OpenError> {
+        if previous.end_offset == next.base_offset || next.base_offset <= self.recovery_point {
+            return Ok(false);
+        }
+        let path = names::offset_path(&self.partition.path, next.base_offset, names::SNAPSHOT_SUFFIX);
+        match snapshot::read(&self.partition.directory.fs, &path, next.base_offset) {
+            // Kafka leaves a gap where compaction has emptied the end of a segment.
+            Ok(snapshot) => Ok(snapshot.batches_end_offset.is_some_and(|end| end != previous.end_offset)),
+            Err(SnapshotError::Fs(error)) if !error.is_not_found() => Err(error.into()),
+            // It became durable along with the first batch after it that did.
+            Err(_) => Ok(true),
+        }
+    }
+
+    fn cut_after(&mut self, previous: &Active) {
+        let path = previous.segment.path(SegmentFile::Log);
+        let missing = BatchError::Truncated { have_bytes: 0, need_bytes: record::BATCH_OVERHEAD };
+        let reason = DamageReason::Batch(missing);
+        let damage = Damage { path, position: u64::from(previous.size), reason };
+        tracing::warn!("log cut: {damage}");
+        self.recovered.cut = Some(Cut { damage, bytes: 0, batches_followed: false });
     }
 
     /// Refuses segments that have the same offsets.

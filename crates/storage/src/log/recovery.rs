@@ -309,7 +309,7 @@ impl Log {
         while let Some(offset) = self.snapshots.range(..=end_offset).next_back().copied() {
             let path = offset_path(&self.partition.path, offset, SNAPSHOT_SUFFIX);
             match snapshot::read(fs, &path, offset) {
-                Ok(state) => return Ok(state),
+                Ok(snapshot) => return Ok(snapshot.state),
                 Err(SnapshotError::Fs(error)) if !error.is_not_found() => return Err(error.into()),
                 Err(SnapshotError::Fs(_)) => {}
                 Err(SnapshotError::Corrupt(reason)) => {

@@ -1,14 +1,16 @@
 //! Cutting a log at either end.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::active::Active;
 use super::{ChangeError, Log};
+use crate::fs::{self, Operation};
 use crate::names::SegmentFile;
 use crate::producer_state::ProducerState;
-use crate::scan::Headers;
+use crate::scan::{Headers, ScanError};
 use crate::segment::Segment;
 
 /// Why the records below an offset were not deleted.
@@ -78,7 +80,8 @@ impl Log {
     }
 
     /// Removes the batches that hold `offset` or a greater one. The log then ends at `offset` or,
-    /// where that is within a batch or no batch is left before it, below. Nothing that a consumer
+    /// where that is within a batch or no batch is left before it, below; it is empty where nothing
+    /// is left at its start. Nothing that a consumer
     /// may have read may be removed: the caller knows what that is.
     ///
     /// # Errors
@@ -92,81 +95,94 @@ impl Log {
             }
             return Ok(());
         }
-        let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
-        if offset < first {
-            return self.truncate_fully_and_start_at(offset, now_ms);
-        }
         let flush = self.flush.clone();
         let _paused = flush.pause();
-        let directory = self.partition.directory.clone();
+        let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
+        if offset < first.max(self.log_start_offset) {
+            return self.start_anew(offset, now_ms);
+        }
+        let cut = self.cut_position(offset)?;
         // Where exactly the log will end is known once it is cut, and not before the segment begins.
         let flushed_offset = self.flushed_offset();
-        let at_least = self.base_of_segment_with(offset);
-        directory.lower_recovery_point(&flush, at_least).map_err(|error| self.change_error(error))?;
-        let (segment, size) = self.remove_segments_from(offset, now_ms)?;
-        let cut = self.cut_position(&segment, size, offset)?;
-        let file = segment.file_to_write(SegmentFile::Log).map_err(|error| self.change_error(error))?;
-        file.truncate(u64::from(cut)).map_err(|error| self.change_error(error))?;
-        let jitter_ms = self.jitter_ms(segment.base_offset);
-        let loaded = Active::load(segment, cut, &self.config, jitter_ms, now_ms);
-        self.active = loaded.map_err(|error| self.scan_error(error))?;
-        let end_offset = self.active.end_offset;
-        self.end_offset = end_offset;
-        self.log_start_offset = self.log_start_offset.min(end_offset);
-        self.flush.log_start_offset.store(self.log_start_offset, Ordering::Release);
-        if self.epochs.truncate_from_end(end_offset) {
+        let directory = self.partition.directory.clone();
+        let lowered = directory.lower_recovery_point(&flush, self.segment_with(offset).0.base_offset);
+        lowered.map_err(|error| self.change_error(error))?;
+        self.cut_at(offset, cut, now_ms).map_err(|error| self.half_done(error))?;
+        if self.active.end_offset < self.log_start_offset {
+            return self.start_anew(self.log_start_offset, now_ms);
+        }
+        self.end_offset = self.active.end_offset;
+        if self.epochs.truncate_from_end(self.end_offset) {
             self.flush.epochs_changed(self.epochs.entries());
         }
-        self.flush.truncated(self.active.segment.clone(), end_offset, flushed_offset);
-        self.reload_producers(now_ms)
+        self.flush.truncated(self.active.segment.clone(), self.end_offset, flushed_offset);
+        self.reload_producers(now_ms).map_err(|error| self.half_done(error))
     }
 
-    /// The base offset of the segment that holds `offset`, which is not below the first.
-    fn base_of_segment_with(&self, offset: i64) -> i64 {
+    /// The segment that holds `offset`, which is not below the first, and its size.
+    fn segment_with(&self, offset: i64) -> (Arc<Segment>, u32) {
         if offset >= self.active.base_offset() {
-            return self.active.base_offset();
+            return (self.active.segment.clone(), self.active.size);
         }
         let after = self.closed.partition_point(|closed| closed.base_offset() <= offset);
-        self.closed[after - 1].base_offset()
+        let closed = &self.closed[after - 1];
+        (closed.segment.clone(), closed.size)
     }
 
-    /// Removes the segments above the one that holds `offset`; gives that one and its size.
-    fn remove_segments_from(&mut self, offset: i64, now_ms: i64) -> Result<(Arc<Segment>, u32), ChangeError> {
-        let mut last = (self.active.segment.clone(), self.active.size);
-        // From the end, so that a crash in between leaves no hole.
-        while last.0.base_offset > offset {
-            self.delete_files(&last.0, now_ms).map_err(|error| self.change_error(error))?;
-            let closed = Arc::make_mut(&mut self.closed).pop().expect("the first segment is not above it");
-            last = (closed.segment.clone(), closed.size);
-        }
-        if last.0.base_offset < self.active.base_offset() {
-            let synced = self.partition.directory.fs.sync_dir(&self.partition.path);
-            synced.map_err(|error| self.change_error(error))?;
-        }
-        Ok(last)
-    }
-
-    /// Where the batch begins that holds `offset` or is the first above it.
-    fn cut_position(&self, segment: &Arc<Segment>, size: u32, offset: i64) -> Result<u32, ChangeError> {
-        let file = segment.file(SegmentFile::Log).map_err(|error| self.change_error(error))?;
-        // From the segment's start where it is not the active one, whose index is at hand.
-        let floor = if segment.base_offset == self.active.base_offset() {
-            self.active.floor_position(offset).map_err(|error| self.change_error(error))?
-        } else {
-            0
-        };
-        let found = Headers::new(&file, floor, size).find(offset).map_err(|error| self.scan_error(error))?;
+    /// Where the batch begins that holds `offset` or is the first above it, in the segment that
+    /// holds `offset`.
+    fn cut_position(&self, offset: i64) -> Result<u32, ChangeError> {
+        let (segment, size) = self.segment_with(offset);
+        let found = segment.file(SegmentFile::Log).map_err(ScanError::Fs).and_then(|file| {
+            // Only the index of the active segment is at hand; truncation reaches no further back
+            // than a follower is ahead.
+            let is_active = segment.base_offset == self.active.base_offset();
+            let floor = if is_active { self.active.floor_position(offset)? } else { 0 };
+            Headers::new(&file, floor, size).find(offset)
+        });
+        let found = found.map_err(|error| self.scan_error(error))?;
         Ok(found.map_or(size, |(position, _)| position))
     }
 
+    /// Cuts the segment that holds `offset` at a position, which makes it the active one.
+    fn cut_at(&mut self, offset: i64, position: u32, now_ms: i64) -> Result<(), ScanError> {
+        let mut last = self.active.segment.clone();
+        // From the end, so that a crash in between leaves no hole.
+        while last.base_offset > offset {
+            self.delete_files(&last, now_ms)?;
+            let closed = Arc::make_mut(&mut self.closed).pop().expect("the first segment is not above it");
+            last = closed.segment.clone();
+        }
+        if last.base_offset < self.active.base_offset() {
+            self.partition.directory.fs.sync_dir(&self.partition.path)?;
+        }
+        last.file_to_write(SegmentFile::Log)?.truncate(u64::from(position))?;
+        let jitter_ms = self.jitter_ms(last.base_offset);
+        self.active = Active::load(last, position, &self.config, jitter_ms, now_ms)?;
+        Ok(())
+    }
+
+    /// A truncation that failed once it had begun: what is in memory is not what is on disk.
+    fn half_done(&self, error: ScanError) -> ChangeError {
+        let error = match error {
+            ScanError::Fs(error) => error,
+            ScanError::Damaged(damage) => fs::Error {
+                operation: Operation::Truncate,
+                path: damage.path.clone(),
+                source: io::Error::new(io::ErrorKind::InvalidData, damage.to_string()),
+            },
+        };
+        ChangeError::Offline(self.partition.directory.health.fail(error))
+    }
+
     /// Brings the producers back to what they were at the end of the log.
-    fn reload_producers(&mut self, now_ms: i64) -> Result<(), ChangeError> {
+    fn reload_producers(&mut self, now_ms: i64) -> Result<(), ScanError> {
         let beyond: Vec<i64> = self.snapshots.range(self.end_offset + 1..).copied().collect();
         for offset in beyond {
-            self.delete_snapshot(offset, now_ms).map_err(|error| self.change_error(error))?;
+            self.delete_snapshot(offset, now_ms)?;
         }
-        // An index of aborted transactions that was cut needs no entry again.
-        self.load_producers(self.end_offset, i64::MAX, now_ms).map_err(|error| self.scan_error(error))
+        // The index of aborted transactions was cut, and needs no entry again.
+        self.load_producers(self.end_offset, i64::MAX, now_ms)
     }
 
     /// Removes everything; the log is empty and starts at `offset`.
@@ -178,9 +194,17 @@ impl Log {
         self.partition.directory.health.check()?;
         let flush = self.flush.clone();
         let _paused = flush.pause();
+        self.start_anew(offset, now_ms)
+    }
+
+    /// The same where syncs are paused.
+    fn start_anew(&mut self, offset: i64, now_ms: i64) -> Result<(), ChangeError> {
         let directory = self.partition.directory.clone();
-        directory.lower_recovery_point(&flush, offset).map_err(|error| self.change_error(error))?;
-        self.remove_all(offset, now_ms).map_err(|error| self.change_error(error))?;
+        let start_offset = offset.min(self.log_start_offset);
+        self.flush.log_start_offset.store(start_offset, Ordering::Release);
+        let lowered = directory.lower_recovery_point(&self.flush, offset);
+        lowered.map_err(|error| self.change_error(error))?;
+        self.remove_all(offset, now_ms).map_err(|error| self.half_done(error.into()))?;
         self.end_offset = offset;
         self.log_start_offset = offset;
         self.flush.log_start_offset.store(offset, Ordering::Release);
@@ -189,10 +213,11 @@ impl Log {
         self.producers = ProducerState::new(offset);
         // Nothing is left that could be lost.
         self.flush.truncated(self.active.segment.clone(), offset, offset);
+        self.flush.high_watermark.store(offset, Ordering::Release);
         Ok(())
     }
 
-    fn remove_all(&mut self, offset: i64, now_ms: i64) -> crate::fs::Result<()> {
+    fn remove_all(&mut self, offset: i64, now_ms: i64) -> fs::Result<()> {
         self.delete_files(&self.active.segment.clone(), now_ms)?;
         while let Some(closed) = Arc::make_mut(&mut self.closed).pop() {
             self.delete_files(&closed.segment, now_ms)?;

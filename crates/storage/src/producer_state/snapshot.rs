@@ -3,10 +3,15 @@
 //! Source: Kafka's `ProducerSnapshot.json`: i16 version 1, u32 CRC-32C of all that follows, i32
 //! count, then 46 bytes a producer.
 //!
-//! Kafka's format holds only the last batch of each producer, so that after a restart a batch sent
-//! again that is not the last one is refused as out of order, and a producer that then bumps its
-//! epoch writes it twice. The other remembered batches follow the array here. Kafka checks the
-//! checksum of all bytes, reads the array and does not look at what follows it.
+//! Two things follow the array here. Kafka checks the checksum of all bytes, reads the array and
+//! does not look at what follows it.
+//!
+//! - i64, where the last batch below the snapshot ends. It is below the snapshot's own offset only
+//!   where batches that brought their offsets left a gap; after a crash this tells such a gap
+//!   before a segment from the lost end of the segment before it.
+//! - i32 count, then 32 bytes for each remembered batch that is not the last of its producer.
+//!   Kafka's format has only the last ones, so that after a restart a batch sent again that is not
+//!   the last is refused as out of order, and a producer that then bumps its epoch writes it twice.
 
 use std::path::Path;
 
@@ -45,6 +50,7 @@ pub(crate) fn encode(state: &ProducerState) -> Vec<u8> {
         bytes.extend_from_slice(&producer.coordinator_epoch.to_be_bytes());
         bytes.extend_from_slice(&producer.txn_first_offset.unwrap_or(-1).to_be_bytes());
     }
+    bytes.extend_from_slice(&state.end_offset().to_be_bytes());
     encode_earlier_batches(state, &mut bytes);
     let crc = crc_fast::crc32_iscsi(&bytes[HEADER_BYTES..]);
     bytes[2..HEADER_BYTES].copy_from_slice(&crc.to_be_bytes());
@@ -54,9 +60,6 @@ pub(crate) fn encode(state: &ProducerState) -> Vec<u8> {
 fn encode_earlier_batches(state: &ProducerState, bytes: &mut Vec<u8>) {
     let earlier = |producer: &Producer| producer.batches().len().saturating_sub(1);
     let count: usize = state.producers().values().map(earlier).sum();
-    if count == 0 {
-        return;
-    }
     bytes.extend_from_slice(&(count as i32).to_be_bytes());
     for (producer_id, producer) in state.producers() {
         for batch in &producer.batches()[..earlier(producer)] {
@@ -69,8 +72,17 @@ fn encode_earlier_batches(state: &ProducerState, bytes: &mut Vec<u8>) {
     }
 }
 
-/// The state in the bytes of a snapshot whose name says `end_offset`.
-pub(crate) fn decode(bytes: &[u8], end_offset: i64) -> Result<ProducerState, SnapshotError> {
+/// What a snapshot holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    /// The producers; they are accounted for up to the snapshot's own offset.
+    pub(crate) state: ProducerState,
+    /// Where the last batch before it ends; `None` where Kafka wrote it, which does not say.
+    pub(crate) batches_end_offset: Option<i64>,
+}
+
+/// What is in the bytes of a snapshot whose name says `offset`.
+pub(crate) fn decode(bytes: &[u8], offset: i64) -> Result<Snapshot, SnapshotError> {
     let corrupt = SnapshotError::Corrupt;
     let mut fields = Fields(bytes);
     let version = fields.take().map(i16::from_be_bytes).ok_or(corrupt("it is cut short"))?;
@@ -82,13 +94,16 @@ pub(crate) fn decode(bytes: &[u8], end_offset: i64) -> Result<ProducerState, Sna
         return Err(corrupt("its checksum is wrong"));
     }
     let count = fields.take().map(i32::from_be_bytes).ok_or(corrupt("it is cut short"))?;
-    let mut state = ProducerState::new(end_offset);
+    let mut state = ProducerState::new(offset);
     let mut producers = Vec::new();
     for _ in 0..count {
         producers.push(decode_producer(&mut fields).ok_or(corrupt("it is cut short"))?);
     }
     // What another program may put after the array is not for us to refuse.
-    let earlier = decode_earlier_batches(fields).unwrap_or_default();
+    let (batches_end_offset, earlier) = match decode_own(fields) {
+        Some((end_offset, earlier)) => (Some(end_offset), earlier),
+        None => (None, Vec::new()),
+    };
     for (producer_id, mut producer, last) in producers {
         let of_this = earlier.iter().filter(|(id, _)| *id == producer_id).map(|(_, batch)| batch);
         for batch in of_this.take(BATCHES_MAX - 1).chain(&last) {
@@ -96,7 +111,7 @@ pub(crate) fn decode(bytes: &[u8], end_offset: i64) -> Result<ProducerState, Sna
         }
         state.load(producer_id, producer);
     }
-    Ok(state)
+    Ok(Snapshot { state, batches_end_offset })
 }
 
 fn decode_producer(fields: &mut Fields<'_>) -> Option<(i64, Producer, Option<BatchEntry>)> {
@@ -114,7 +129,8 @@ fn decode_producer(fields: &mut Fields<'_>) -> Option<(i64, Producer, Option<Bat
     Some((producer_id, producer, (last_offset >= 0).then_some(last)))
 }
 
-fn decode_earlier_batches(mut fields: Fields<'_>) -> Option<Vec<(i64, BatchEntry)>> {
+fn decode_own(mut fields: Fields<'_>) -> Option<(i64, Vec<(i64, BatchEntry)>)> {
+    let batches_end_offset = fields.take().map(i64::from_be_bytes)?;
     let count = fields.take().map(i32::from_be_bytes)?;
     if usize::try_from(count).ok()?.checked_mul(BATCH_BYTES) != Some(fields.0.len()) {
         return None;
@@ -128,7 +144,7 @@ fn decode_earlier_batches(mut fields: Fields<'_>) -> Option<Vec<(i64, BatchEntry
         let timestamp = fields.take().map(i64::from_be_bytes)?;
         batches.push((producer_id, BatchEntry { last_sequence, last_offset, offset_delta, timestamp }));
     }
-    Some(batches)
+    Some((batches_end_offset, batches))
 }
 
 /// Writes a snapshot, not yet durable: what a crash leaves of it fails its checksum.
@@ -136,10 +152,10 @@ pub(crate) fn write(fs: &Fs, path: &Path, state: &ProducerState) -> fs::Result<(
     fs.open(path, Mode::CreateEmpty)?.write_all_at(&encode(state), 0)
 }
 
-/// Reads a snapshot whose name says `end_offset`.
-pub(crate) fn read(fs: &Fs, path: &Path, end_offset: i64) -> Result<ProducerState, SnapshotError> {
+/// Reads a snapshot whose name says `offset`.
+pub(crate) fn read(fs: &Fs, path: &Path, offset: i64) -> Result<Snapshot, SnapshotError> {
     let bytes = fs.read(path).map_err(SnapshotError::Fs)?;
-    decode(&bytes, end_offset)
+    decode(&bytes, offset)
 }
 
 /// Bytes not yet taken.

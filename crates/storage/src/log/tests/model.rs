@@ -21,8 +21,10 @@ struct Model {
     log: Option<Log>,
     /// Every batch that is or was in the log, those below its start as well.
     entries: Vec<Entry>,
-    /// The producers as they were when the log was last emptied: none.
+    /// Where the log starts that was last emptied.
     start_of_history: i64,
+    /// Where the last segment begins: the log ends there at least, after a gap whose batch is gone.
+    last_segment: i64,
     /// Next sequence of each producer; each has an open transaction or not.
     producers: [(i32, bool); 4],
     /// The log start offset that the checkpoint has.
@@ -42,6 +44,7 @@ impl Model {
             log: Some(log),
             entries: Vec::new(),
             start_of_history: 0,
+            last_segment: 0,
             producers: Default::default(),
             checkpointed_start: 0,
             now_ms: NOW_MS,
@@ -53,7 +56,9 @@ impl Model {
     }
 
     fn end_offset(&self) -> i64 {
-        self.entries.last().map_or(self.start_of_history, |entry| entry.header.next_offset())
+        let after_last =
+            self.entries.last().map_or(self.start_of_history, |entry| entry.header.next_offset());
+        after_last.max(self.last_segment)
     }
 
     fn step(&mut self) {
@@ -178,6 +183,12 @@ impl Model {
         let now_ms = self.now_ms;
         self.log().truncate_to(offset, now_ms).unwrap();
         self.entries.retain(|entry| entry.header.last_offset() < offset);
+        let log = self.log();
+        if log.closed.is_empty() && log.active.size == 0 && log.snapshots.is_empty() {
+            // What was left was below the start: the log was emptied.
+            assert_eq!((log.log_start_offset(), log.end_offset()), (start, start));
+            return self.emptied(start);
+        }
         self.forget_what_is_gone();
     }
 
@@ -185,15 +196,21 @@ impl Model {
         let offset = self.end_offset() + self.random.i64(0..100);
         let now_ms = self.now_ms;
         self.log().truncate_fully_and_start_at(offset, now_ms).unwrap();
+        self.emptied(offset);
+    }
+
+    fn emptied(&mut self, offset: i64) {
         self.entries.clear();
         self.start_of_history = offset;
+        self.last_segment = offset;
         self.checkpointed_start = self.checkpointed_start.min(offset);
         self.producers = Default::default();
     }
 
     /// After batches at the end are gone: the producers go on after what is left.
     fn forget_what_is_gone(&mut self) {
-        let end_offset = self.end_offset().max(self.log.as_ref().unwrap().active.base_offset());
+        self.last_segment = self.log().active.base_offset();
+        let end_offset = self.end_offset();
         assert_eq!(self.log().end_offset(), end_offset);
         let high_watermark = self.log().high_watermark().min(end_offset);
         self.log().set_high_watermark(high_watermark);
@@ -209,9 +226,6 @@ impl Model {
                 }
             }
         }
-        // The log may end above the last batch, where the batches of its last segment are gone.
-        self.start_of_history =
-            self.start_of_history.max(if self.entries.is_empty() { end_offset } else { 0 });
     }
 
     fn reopen(&mut self) {

@@ -477,3 +477,39 @@ fn a_deleted_start_outlives_lost_batches() {
     let (log, _) = crash.open();
     assert_eq!((log.log_start_offset(), log.end_offset()), (9, 9));
 }
+
+#[test]
+fn trap_s2_a_segment_that_ends_between_two_batches_is_not_whole() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    append_many(&mut log, 100);
+    let (first, second) = (log.closed[1].base_offset(), log.closed[2].base_offset());
+    let one = batch(1, NOW_MS, 100).len() as u64;
+    for left in [0, 1, (second - first) as u64 - 1] {
+        let crash = Crash::of(&home);
+        let path = path_of(&crash.home, first, ".log");
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(left * one).unwrap();
+        let (log, recovered) = crash.open();
+        let end_offset = first + left as i64;
+        assert_eq!((log.end_offset(), contents(&log).len() as i64), (end_offset, end_offset));
+        assert!(recovered.cut.unwrap().batches_followed);
+    }
+}
+
+#[test]
+fn a_gap_before_a_segment_is_no_damage() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    for n in 0..30 {
+        let mut builder =
+            BatchBuilder::new(Compression::None).base_offset(n * 1000).partition_leader_epoch(0);
+        builder.push(NOW_MS, None, Some(&[0; 1000]), &[]);
+        log.append_with_offsets(&builder.build(), NOW_MS).unwrap();
+    }
+    assert!(log.segments() > 5);
+    let crash = Crash::of(&home);
+    let (log, recovered) = crash.open();
+    assert_eq!((recovered.cut, contents(&log).len(), log.end_offset()), (None, 30, 29_001));
+}

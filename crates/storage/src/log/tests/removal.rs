@@ -109,6 +109,7 @@ fn a_log_is_cut_at_any_offset() {
         assert_eq!(log.end_offset(), end);
         assert_eq!(contents(&log).len(), end as usize);
         assert!(log.flushed_offset() <= end);
+        assert_eq!(log.high_watermark(), end, "nor can more be visible");
         assert!(log.leader_epochs().iter().all(|entry| entry.start_offset < end.max(1)));
         assert!(log.snapshots.iter().all(|snapshot| *snapshot <= end));
         let added = append(&mut log, &batch(2, NOW_MS, 10)).unwrap();

@@ -35,10 +35,10 @@ fn bytes_are_kafkas() {
     entry.extend_from_slice(&1008_i64.to_be_bytes());
     entry.extend_from_slice(&3_i32.to_be_bytes());
     entry.extend_from_slice(&5_i64.to_be_bytes());
-    assert_eq!(bytes[10..], entry);
     assert_eq!(entry.len(), PRODUCER_BYTES);
-    // Of no producer: version, checksum of four zeros, zero.
-    assert_eq!(encode(&ProducerState::new(3)), [0, 1, 0x48, 0x67, 0x4b, 0xc7, 0, 0, 0, 0]);
+    assert_eq!(bytes[10..56], entry);
+    // What Kafka does not look at: where the batches end, and no other batch.
+    assert_eq!(bytes[56..], [0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -49,15 +49,20 @@ fn trap_t8_all_remembered_batches_survive() {
     state.load(3, producer(4, &[]));
     state.load(4, producer(4, &[(8, 30)]));
     let bytes = encode(&state);
-    assert_eq!(decode(&bytes, 40).unwrap(), state);
+    let batches_end_offset = Some(40);
+    assert_eq!(decode(&bytes, 40).unwrap(), Snapshot { state: state.clone(), batches_end_offset });
+    // A gap before the segment that the snapshot is of.
+    let after_gap = decode(&bytes, 45).unwrap();
+    assert_eq!((after_gap.state.end_offset(), after_gap.batches_end_offset), (45, Some(40)));
     // As Kafka reads it: the array alone.
     let array_end = 10 + 4 * PRODUCER_BYTES;
     let mut kafkas = bytes[..array_end].to_vec();
     let crc = crc_fast::crc32_iscsi(&kafkas[6..]);
     kafkas[2..6].copy_from_slice(&crc.to_be_bytes());
     let read = decode(&kafkas, 40).unwrap();
-    assert_eq!(read.producers()[&1].batches().len(), 1);
-    assert_eq!(read.producers()[&1].batches()[0].last_offset, 9);
+    assert_eq!(read.batches_end_offset, None);
+    assert_eq!(read.state.producers()[&1].batches().len(), 1);
+    assert_eq!(read.state.producers()[&1].batches()[0].last_offset, 9);
 }
 
 #[test]
@@ -88,7 +93,7 @@ fn a_file_holds_it() {
     let mut state = ProducerState::new(9);
     state.load(1, producer(0, &[(1, 1)]));
     write(&fs, &path, &state).unwrap();
-    assert_eq!(read(&fs, &path, 9).unwrap(), state);
+    assert_eq!(read(&fs, &path, 9).unwrap().state, state);
     write(&fs, &path, &ProducerState::new(9)).unwrap();
-    assert_eq!(read(&fs, &path, 9).unwrap(), ProducerState::new(9));
+    assert_eq!(read(&fs, &path, 9).unwrap().state, ProducerState::new(9));
 }
