@@ -199,7 +199,7 @@ impl ClassicGroup {
             })
     }
 
-    /// The protocol that most members prefer of those that all members have.
+    /// The protocol that most members prefer of those that all members have. Of several, the first by name.
     pub(crate) fn select_protocol(&self) -> Str {
         let mut votes: BTreeMap<&Str, usize> = BTreeMap::new();
         for member in self.members() {
@@ -210,7 +210,8 @@ impl ClassicGroup {
                 .expect("members join only with a protocol that all members have");
             *votes.entry(&vote.name).or_default() += 1;
         }
-        let (winner, _) = votes.into_iter().max_by_key(|(_, votes)| *votes).expect("a member voted");
+        let most = votes.into_iter().rev().max_by_key(|(_, votes)| *votes);
+        let (winner, _) = most.expect("a member voted");
         winner.clone()
     }
 

@@ -234,7 +234,7 @@ impl GroupCoordinator {
 
     /// The append's records are not in the log, because of `error`: persisted state stays as it is, and
     /// who waited for them is told.
-    pub fn append_failed(&mut self, append: Append, error: ErrorCode, now_ms: i64) -> Output {
+    pub fn append_failed(&mut self, mut append: Append, error: ErrorCode, now_ms: i64) -> Output {
         assert!(self.append_in_flight, "an append is answered once");
         self.append_in_flight = false;
         tracing::warn!(error = error.name(), records = append.records.len(), "group records were not stored");
@@ -247,7 +247,15 @@ impl GroupCoordinator {
             Then::StoreEmpty { group_id } => {
                 self.in_flight(&group_id, &mut output.replies, now_ms).empty_not_stored();
             }
-            Then::Replay | Then::ReplaceStaticMember { .. } => {}
+            Then::ReplaceStaticMember { group } => {
+                let group_id = group.group_id.clone();
+                let mut operation = self.in_flight(&group_id, &mut output.replies, now_ms);
+                operation.static_member_not_replaced(&group);
+                if let Some((_, Reply::JoinGroup(response))) = &mut append.reply {
+                    response.leader = operation.group.leader.clone().unwrap_or_default();
+                }
+            }
+            Then::Replay => {}
         }
         let reply = append.reply.map(|(token, reply)| (token, reply.into_error(error)));
         output.replies.extend(reply);

@@ -7,6 +7,7 @@ mod deletion;
 mod heartbeat;
 mod join;
 mod kafka_bytes;
+mod kafka_transcripts;
 mod leave;
 mod list_describe;
 mod load;

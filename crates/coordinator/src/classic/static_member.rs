@@ -91,6 +91,16 @@ impl Operation<'_> {
         self.cancel_session(member_id);
     }
 
+    /// The log does not have the new member id. The old one stays, and is given time: someone is there
+    /// who wants its place, and will try again.
+    pub(crate) fn static_member_not_replaced(&mut self, changed: &ClassicGroup) {
+        for member_id in self.group.member_ids() {
+            if changed.member(&member_id).is_none() {
+                self.restart_session(&member_id);
+            }
+        }
+    }
+
     /// The log has the new member id: the group has it, too.
     pub(crate) fn static_member_replaced(&mut self, changed: ClassicGroup) {
         for member_id in self.group.member_ids() {

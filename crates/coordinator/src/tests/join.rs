@@ -129,7 +129,7 @@ fn session_timeouts_have_bounds() {
          a join id=x session=-1
          > a join: INVALID_SESSION_TIMEOUT id=x
          a join session=6000
-         > a join: MEMBER_ID_REQUIRED id=a3
+         > a join: MEMBER_ID_REQUIRED id=a1
          b join session=1800000
          > b join: MEMBER_ID_REQUIRED id=b1",
     );
@@ -182,10 +182,10 @@ fn protocols_must_fit_those_of_the_group() {
          b join v=3 protocols=sticky:z
          wait 3000
          wait 3000
-         > @6000 a join: NONE gen=1 consumer sticky leader=a3 id=a3 a3:y b3:z
-         > @6000 b join: NONE gen=1 consumer sticky leader=a3 id=b3
+         > @6000 a join: NONE gen=1 consumer sticky leader=a1 id=a1 a1:y b1:z
+         > @6000 b join: NONE gen=1 consumer sticky leader=a1 id=b1
          a join protocols=range
-         > a join: INCONSISTENT_GROUP_PROTOCOL id=a3",
+         > a join: INCONSISTENT_GROUP_PROTOCOL id=a1",
     );
 }
 

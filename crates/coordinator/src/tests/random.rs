@@ -222,7 +222,7 @@ impl World {
             Phase::Joined { assigns } => self.sync(client, assigns),
             Phase::Joining | Phase::Syncing => {}
             Phase::Stable { assignment } if assignment.is_empty() || self.rng.bool() => {
-                self.heartbeat(client)
+                self.heartbeat(client);
             }
             Phase::Stable { assignment } => {
                 let partition = assignment[self.rng.usize(..assignment.len())];

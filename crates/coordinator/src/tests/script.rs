@@ -19,7 +19,7 @@
 //! | `a list`, `a describe g` | ListGroups (`states=`, `types=`), DescribeGroups (`v=`) |
 //! | `gone t` | the topic is deleted |
 //! | `wait 3000` | time passes |
-//! | `fail NOT_ENOUGH_REPLICAS` | the next append fails |
+//! | `fail NOT_ENOUGH_REPLICAS` | the next append fails, unless `fail none` comes before it |
 //! | `restart`, `resign` | the coordinator starts from the log, or gives up |
 
 use std::collections::{BTreeMap, HashMap};
@@ -40,7 +40,7 @@ use crate::*;
 
 mod text;
 
-pub(super) use text::{record_text, reply_text};
+pub(super) use text::{record_text, reply_text, short};
 
 /// When a script begins.
 pub(super) const START_MS: i64 = 1_700_000_000_000;
@@ -78,19 +78,22 @@ pub(super) fn records_of(script: &str) -> Vec<CoordinatorRecord> {
     play.shell.log
 }
 
+/// What a client knows.
 #[derive(Default)]
-struct Client {
-    member_id: String,
-    generation_id: i32,
+pub(super) struct Client {
+    pub(super) member_id: String,
+    pub(super) generation_id: i32,
     protocol_type: Option<Str>,
     protocol_name: Option<Str>,
+    /// The last answer to a JoinGroup.
+    pub(super) joined: JoinGroupResponse,
 }
 
-struct Play {
-    shell: Shell,
-    clients: BTreeMap<String, Client>,
+pub(super) struct Play {
+    pub(super) shell: Shell,
+    pub(super) clients: BTreeMap<String, Client>,
     /// Who asked what, and in which version.
-    asked: HashMap<Token, (String, i16)>,
+    asked: BTreeMap<Token, (String, i16)>,
     /// How many member ids were asked for by each client or static member.
     uuids: HashMap<String, u128>,
 }
@@ -153,16 +156,21 @@ impl<'a> Words<'a> {
 }
 
 impl Play {
-    fn new(settings: Settings) -> Play {
+    pub(super) fn new(settings: Settings) -> Play {
         Play {
             shell: Shell::new(settings, START_MS),
             clients: BTreeMap::new(),
-            asked: HashMap::new(),
+            asked: BTreeMap::new(),
             uuids: HashMap::new(),
         }
     }
 
-    fn step(&mut self, step: &str) -> Vec<String> {
+    /// What clients are waiting for.
+    pub(super) fn waits_for(&self) -> impl Iterator<Item = &str> {
+        self.asked.values().map(|(asked, _)| asked.as_str())
+    }
+
+    pub(super) fn step(&mut self, step: &str) -> Vec<String> {
         let words: Vec<&str> = step.split_whitespace().collect();
         let other = Words::new(&words[1..]);
         match words[0] {
@@ -171,20 +179,23 @@ impl Play {
                 let at =
                     |(now_ms, event): &(i64, Event)| format!("@{} {}", now_ms - START_MS, self.event(event));
                 let texts = events.iter().map(at).collect();
-                events.iter().for_each(|(_, event)| self.learn(event));
+                events.into_iter().for_each(|(_, event)| self.learn(event));
                 texts
             }
             "fail" => {
-                self.shell.fail = Some(text::error_named(words[1]));
+                self.shell.fail = Some(words[1]).filter(|error| *error != "none").map(text::error_named);
                 Vec::new()
             }
             "restart" => {
                 self.shell.restart();
+                self.asked.clear();
                 Vec::new()
             }
             "resign" => {
                 let replies = self.shell.resign();
-                replies.iter().map(|(token, reply)| self.replied(*token, reply)).collect()
+                let texts = replies.iter().map(|(token, reply)| self.replied(*token, reply)).collect();
+                replies.iter().for_each(|(token, _)| drop(self.asked.remove(token)));
+                texts
             }
             "gone" => {
                 let (topic, id) = topic(words[1]);
@@ -222,7 +233,9 @@ impl Play {
         let output = match verb {
             "join" => {
                 let (context, request) = self.join_request(client, words);
-                self.shell.coordinator.join_group(token, &context, request, now_ms)
+                let output = self.shell.coordinator.join_group(token, &context, request, now_ms);
+                self.uuid_used(client, words, &output);
+                output
             }
             "sync" => {
                 let context = context(client, version, 0);
@@ -251,21 +264,25 @@ impl Play {
 
     fn drive(&mut self, output: Output) -> Vec<String> {
         let events = self.shell.drive(output);
-        events.iter().for_each(|event| self.learn(event));
-        events.iter().map(|event| self.event(event)).collect()
+        let texts = events.iter().map(|event| self.event(event)).collect();
+        events.into_iter().for_each(|event| self.learn(event));
+        texts
     }
 
     /// Lets a client remember what its JoinGroup was answered with.
-    fn learn(&mut self, event: &Event) {
-        let Event::Replied(token, Reply::JoinGroup(response)) = event else { return };
-        let name = self.asked[token].0.split(' ').next().expect("a client").to_owned();
-        let client = self.clients.get_mut(&name).expect("it has asked");
+    fn learn(&mut self, event: Event) {
+        let Event::Replied(token, reply) = event else { return };
+        let (asked, _) = self.asked.remove(&token).expect("it was asked");
+        let Reply::JoinGroup(response) = reply else { return };
+        let name = asked.split(' ').next().expect("a client");
+        let client = self.clients.get_mut(name).expect("it has asked");
         if [ErrorCode::NONE, ErrorCode::MEMBER_ID_REQUIRED].contains(&response.error_code) {
             client.member_id = response.member_id.to_string();
             client.generation_id = response.generation_id;
             client.protocol_type = response.protocol_type.clone();
             client.protocol_name = response.protocol_name.clone();
         }
+        client.joined = response;
     }
 
     fn event(&self, event: &Event) -> String {
@@ -293,11 +310,11 @@ impl Play {
         words.number("gen", self.clients[client].generation_id)
     }
 
-    fn join_request(&mut self, name: &str, words: &Words<'_>) -> (RequestContext, JoinGroupRequest) {
+    fn join_request(&self, name: &str, words: &Words<'_>) -> (RequestContext, JoinGroupRequest) {
         let member_id = self.member_id(name, words);
-        let uuids = self.uuids.entry(words.options.get("instance").unwrap_or(&name).to_string()).or_default();
-        *uuids += u128::from(member_id.is_empty());
-        let context = context(name, words.number("v", 9), *uuids);
+        let prefix = words.options.get("instance").copied().unwrap_or(name);
+        let uuid = self.uuids.get(prefix).copied().unwrap_or_default() + 1;
+        let context = context(name, words.number("v", 9), uuid);
         let topics = words.options.get("topics").map(|topics| subscription(topics));
         let protocols = words.options.get("protocols").copied().unwrap_or("range:m");
         let protocols = protocols.split(',').filter(|it| !it.is_empty()).map(|protocol| {
@@ -316,6 +333,24 @@ impl Play {
             reason: None,
         };
         (context, request)
+    }
+
+    /// Counts a member id that was made, so that the next gets another number.
+    fn uuid_used(&mut self, client: &str, words: &Words<'_>, output: &Output) {
+        let unused = output.replies.iter().any(|(_, reply)| {
+            let Reply::JoinGroup(response) = reply else { return false };
+            let refused = [
+                ErrorCode::INVALID_GROUP_ID,
+                ErrorCode::INVALID_SESSION_TIMEOUT,
+                ErrorCode::GROUP_MAX_SIZE_REACHED,
+                ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
+            ];
+            refused.contains(&response.error_code)
+        });
+        if self.member_id(client, words).is_empty() && !unused {
+            let prefix = words.options.get("instance").copied().unwrap_or(client);
+            *self.uuids.entry(prefix.to_owned()).or_default() += 1;
+        }
     }
 
     fn sync_request(&self, client: &str, words: &Words<'_>) -> SyncGroupRequest {

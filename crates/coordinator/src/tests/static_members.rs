@@ -101,6 +101,29 @@ fn a_replacement_that_is_not_stored_has_not_happened() {
          b heartbeat instance=j
          > b heartbeat: NONE"
     ));
+    // Someone is there who wants its place, so it is given time.
+    check(&format!(
+        "{STABLE}
+         wait 9000
+         a heartbeat instance=i
+         > a heartbeat: NONE
+         d heartbeat
+         > d heartbeat: NONE
+         fail NOT_ENOUGH_REPLICAS
+         c join instance=j protocols=p:3
+         > lost: g gen=1 consumer p leader=i1 d1=D i1[i]=A j2[j]=B
+         > c join: COORDINATOR_NOT_AVAILABLE gen=1 consumer p leader=i1
+         wait 9999
+         d heartbeat
+         > d heartbeat: NONE
+         wait 1
+         a heartbeat instance=i
+         > a heartbeat: UNKNOWN_MEMBER_ID
+         b heartbeat instance=j
+         > b heartbeat: UNKNOWN_MEMBER_ID
+         d heartbeat
+         > d heartbeat: REBALANCE_IN_PROGRESS"
+    ));
 }
 
 #[test]
