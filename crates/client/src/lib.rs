@@ -12,6 +12,8 @@ pub mod connection;
 pub mod consumer;
 pub mod group;
 pub mod producer;
+#[cfg(test)]
+mod testing;
 mod topic_partition;
 
 pub use admin::Admin;

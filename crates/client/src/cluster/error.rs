@@ -109,11 +109,9 @@ impl fmt::Display for ClusterError {
                 write!(f, "no broker leads partition {partition} of topic '{topic}' now")
             }
             ClusterError::UnknownBroker { id } => write!(f, "the cluster has no broker {id}"),
-            ClusterError::Refused { code, message: Some(message) } => {
-                write!(f, "{message} ({})", code.name())
-            }
-            ClusterError::Refused { code, message: None } => {
-                write!(f, "{} ({})", code.message(), code.name())
+            ClusterError::Refused { code, message } => {
+                let message = message.as_deref().unwrap_or_else(|| code.message());
+                write!(f, "{} ({})", message.trim_end_matches('.'), code.name())
             }
         }
     }
