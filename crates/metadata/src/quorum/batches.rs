@@ -18,9 +18,7 @@ use record::{Batch, BatchBuilder, BatchError, Compression, RecordsError};
 use super::raft::{Entry, Membership, Payload, VoterEndpoint, VoterId, VoterNode, epoch, log_id, offset};
 use crate::record::{MetadataRecord, UnreadableRecord};
 
-/// The version of `LeaderChangeMessage` with directory ids.
-const LEADER_CHANGE_VERSION: i16 = 1;
-/// The version of the other control records.
+/// The version of control records: the only one that Kafka reads.
 const CONTROL_VERSION: i16 = 0;
 /// The protocol of a quorum whose voters are in the log (KIP-853).
 pub(super) const KRAFT_VERSION: i16 = 1;
@@ -112,14 +110,15 @@ fn message<M: Message>(message: &M, version: i16) -> Result<Bytes, EncodeError> 
 }
 
 fn leader_change(leadership: &Leadership) -> Result<Bytes, EncodeError> {
-    let voter = |id: &VoterId| ChangeVoter { voter_id: id.id, voter_directory_id: id.directory_id };
+    // Directory ids came with version 1. Who votes is in the voters' own record.
+    let voter = |id: &VoterId| ChangeVoter { voter_id: id.id, ..ChangeVoter::default() };
     let change = LeaderChangeMessage {
-        version: LEADER_CHANGE_VERSION,
+        version: CONTROL_VERSION,
         leader_id: leadership.leader.id,
         voters: leadership.voters.iter().map(voter).collect(),
         granting_voters: vec![voter(&leadership.leader)],
     };
-    message(&change, LEADER_CHANGE_VERSION)
+    message(&change, CONTROL_VERSION)
 }
 
 /// The value of the record that says who votes.

@@ -213,7 +213,7 @@ impl Setting {
     pub fn parse(&self, text: &str) -> Result<Value, InvalidSetting> {
         let value = Value::parse(self.kind, text)
             .filter(|value| value.is_valid(self.valid))
-            .ok_or_else(|| InvalidSetting::new(self, text))?;
+            .ok_or_else(|| InvalidSetting::from_given(self, text))?;
         Ok(value)
     }
 

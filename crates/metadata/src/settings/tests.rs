@@ -1,1 +1,368 @@
+use std::collections::BTreeMap;
 
+use super::*;
+
+const KAFKA: &str = include_str!("tests/kafka_4_3_1.tsv");
+
+/// Where Milena differs from Kafka on purpose: the setting and Milena's default.
+const OTHER_DEFAULTS: &[(Scope, &str, &str)] = &[
+    // Durable by default.
+    (Scope::Topic, "flush.messages", "1"),
+    (Scope::Broker, "log.flush.interval.messages", "1"),
+    // Nothing to configure for a first start, which nobody else can reach.
+    (Scope::Broker, "node.id", "1"),
+    (Scope::Broker, "process.roles", "broker,controller"),
+    (Scope::Broker, "listeners", "PLAINTEXT://127.0.0.1:9092"),
+    (Scope::Broker, "log.dir", "milena-data"),
+    // Limits on by default.
+    (Scope::Broker, "max.connections", "16384"),
+    (Scope::Broker, "max.connections.per.ip", "4096"),
+];
+
+/// Settings that a running Kafka changes and a running Milena does not.
+const READ_ONLY_HERE: &[&str] = &["listeners", "listener.security.protocol.map"];
+
+/// Settings that Kafka's definitions do not have: dynamic quotas, and Milena's own.
+const BEYOND: &[&str] = &[
+    "follower.replication.throttled.rate",
+    "leader.replication.throttled.rate",
+    "max.decompressed.message.bytes",
+    "replica.alter.log.dirs.io.max.bytes.per.second",
+];
+
+struct KafkaRow {
+    scope: Scope,
+    name: &'static str,
+    kind: &'static str,
+    default: Option<&'static str>,
+    valid: &'static str,
+    dynamic: bool,
+    internal: bool,
+}
+
+fn kafka() -> impl Iterator<Item = KafkaRow> {
+    KAFKA.lines().filter(|line| !line.starts_with('#')).map(|line| {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [scope, name, kind, default, valid, update, visibility] = columns[..] else {
+            panic!("a row has seven columns: {line}")
+        };
+        KafkaRow {
+            scope: match scope {
+                "broker" => Scope::Broker,
+                "topic" => Scope::Topic,
+                _ => Scope::Group,
+            },
+            name,
+            kind,
+            default: (default != "<null>").then_some(default),
+            valid,
+            dynamic: update == "dynamic",
+            internal: visibility == "internal",
+        }
+    })
+}
+
+#[test]
+fn every_setting_of_kafka_is_known_as_kafka_has_it() {
+    let mut known = 0;
+    for row in kafka() {
+        let setting = find(row.scope, row.name).unwrap_or_else(|| panic!("{} is not known", row.name));
+        known += 1;
+        assert_eq!(format!("{:?}", setting.kind).to_uppercase(), row.kind, "{}", row.name);
+        let other = OTHER_DEFAULTS.iter().find(|(scope, name, _)| (*scope, *name) == (row.scope, row.name));
+        match other {
+            Some((_, _, ours)) => {
+                assert_eq!(setting.default, Some(*ours), "{}", row.name);
+                assert_ne!(setting.default, row.default, "{} does not differ", row.name);
+            }
+            None => assert_eq!(setting.default, row.default, "{}", row.name),
+        }
+        let read_only = !row.dynamic || READ_ONLY_HERE.contains(&row.name);
+        assert_eq!(setting.is_read_only(), read_only, "{}", row.name);
+        assert!(setting.internal || !row.internal, "{} is internal", row.name);
+        assert_eq!(range(setting.valid), kafka_range(row.valid), "{}", row.name);
+    }
+    assert_eq!(known, 411);
+}
+
+/// Kafka's way of writing a range; `None` where it is none.
+fn range(valid: Valid) -> Option<String> {
+    match valid {
+        Valid::Any => None,
+        Valid::Whole(least, i64::MAX) => Some(format!("[{least},...]")),
+        Valid::Whole(least, most) => Some(format!("[{least},...,{most}]")),
+        Valid::WholeOr(least, most, other) => Some(format!("[{least},...,{most}] or {other}")),
+        Valid::Fraction(least, most) => Some(format!("[{least},...,{most}]")),
+        Valid::Words(words) => Some(format!("[{}]", words.join(", "))),
+    }
+}
+
+fn kafka_range(valid: &str) -> Option<String> {
+    let is_range = valid.starts_with('[') && !valid.contains("partitionId") && !valid.contains("by_duration");
+    is_range.then(|| valid.to_owned())
+}
+
+#[test]
+fn the_table_has_nothing_else() {
+    let kafka: Vec<(Scope, &str)> = kafka().map(|row| (row.scope, row.name)).collect();
+    for scope in [Scope::Broker, Scope::Topic, Scope::Group] {
+        for setting in all(scope) {
+            let beyond = BEYOND.contains(&setting.name);
+            assert_ne!(kafka.contains(&(scope, setting.name)), beyond, "{}", setting.name);
+        }
+    }
+}
+
+#[test]
+fn the_table_is_in_order_and_consistent() {
+    for scope in [Scope::Broker, Scope::Topic, Scope::Group] {
+        for table in tables(scope) {
+            assert!(table.windows(2).all(|pair| pair[0].name < pair[1].name));
+        }
+        for setting in all(scope) {
+            assert_eq!(setting.scope, scope);
+            if let Some(default) = setting.default {
+                let off = scope == Scope::Broker && setting.name == "broker.id";
+                assert!(setting.parse(default).is_ok() || off, "{}={default}", setting.name);
+                assert_eq!(setting.objection(default), None, "{}", setting.name);
+            }
+            let explained = !setting.doc.is_empty() || setting.honour != Honour::Honoured;
+            assert!(explained, "{} has no documentation", setting.name);
+        }
+    }
+    for (topic, brokers) in topic_table::TOPIC_SYNONYMS {
+        assert!(find(Scope::Topic, topic).is_some(), "{topic}");
+        assert!(brokers.iter().all(|(name, _)| find(Scope::Broker, name).is_some()), "{topic}");
+    }
+    for (name, others) in topic_table::BROKER_SYNONYMS {
+        assert!(others.iter().all(|other| find(Scope::Broker, other).is_some()), "{name}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_told_with_what_would_be_right() {
+    let wrong = [
+        (Scope::Topic, "retention.ms", "abc", "Invalid value abc for configuration retention.ms: expected a whole number of at least -1 (the default is 604800000)."),
+        (Scope::Topic, "retention.ms", "-2", "Invalid value -2 for configuration retention.ms: expected a whole number of at least -1 (the default is 604800000)."),
+        (Scope::Topic, "segment.bytes", "2147483648", "Invalid value 2147483648 for configuration segment.bytes: expected a whole number of at least 1048576 (the default is 1073741824)."),
+        (Scope::Topic, "cleanup.policy", "delete,purge", "Invalid value delete,purge for configuration cleanup.policy: expected any of compact, delete (the default is delete)."),
+        (Scope::Topic, "message.timestamp.type", "createtime", "Invalid value createtime for configuration message.timestamp.type: expected one of CreateTime, LogAppendTime (the default is CreateTime)."),
+        (Scope::Topic, "min.cleanable.dirty.ratio", "1.5", "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: expected a number from 0 to 1 (the default is 0.5)."),
+        (Scope::Topic, "preallocate", "yes", "Invalid value yes for configuration preallocate: expected true or false (the default is false)."),
+        (Scope::Topic, "compression.gzip.level", "0", "Invalid value 0 for configuration compression.gzip.level: expected a whole number from 1 to 9, or -1 (the default is -1)."),
+        (Scope::Broker, "offsets.topic.replication.factor", "40000", "Invalid value 40000 for configuration offsets.topic.replication.factor: expected a whole number of at least 1 (the default is 3)."),
+    ];
+    for (scope, name, value, message) in wrong {
+        let error = known(scope, name).parse(value).expect_err(name);
+        assert_eq!(error.to_string(), message);
+    }
+    let right = [("retention.ms", " -1 "), ("cleanup.policy", "compact, delete"), ("cleanup.policy", ""), ("preallocate", "TRUE"), ("compression.gzip.level", "-1")];
+    for (name, value) in right {
+        assert!(known(Scope::Topic, name).parse(value).is_ok(), "{name}={value}");
+    }
+}
+
+fn configs(pairs: &[(&str, &str)]) -> Configs {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn topics_get_what_milena_does_not_honour_refused_or_warned_of_by_name() {
+    let compact = check_topic(&configs(&[("cleanup.policy", "compact")])).expect("it is taken");
+    assert_eq!(compact.len(), 1);
+    assert_eq!((compact[0].name, compact[0].refused), ("cleanup.policy", false));
+    assert!(compact[0].to_string().starts_with("cleanup.policy is kept but has no effect: "));
+
+    let refused = check_topic(&configs(&[("compression.type", "gzip")])).expect_err("it is refused");
+    assert!(refused.message.starts_with("compression.type cannot be set to this value: "), "{refused}");
+    assert!(check_topic(&configs(&[("remote.storage.enable", "true")])).is_err());
+
+    // What says the default says nothing.
+    let same = configs(&[("compression.type", "producer"), ("cleanup.policy", "delete"), ("preallocate", "False")]);
+    assert_eq!(check_topic(&same), Ok(Vec::new()));
+
+    let unknown = check_topic(&configs(&[("retention.sm", "1")])).expect_err("it is unknown");
+    assert_eq!(unknown.message, "Unknown topic config name: retention.sm. Did you mean retention.ms?");
+    let unknown = check_topic(&configs(&[("zzz", "1")])).expect_err("it is unknown");
+    assert_eq!(unknown.message, "Unknown topic config name: zzz.");
+
+    let lags = configs(&[("min.compaction.lag.ms", "10"), ("max.compaction.lag.ms", "5")]);
+    let error = check_topic(&lags).expect_err("they conflict");
+    assert!(error.message.contains("(10) is more than max.compaction.lag.ms (5)"), "{error}");
+}
+
+#[test]
+fn names_that_are_nearly_right_are_found() {
+    for (wrong, right) in [
+        ("num.partition", "num.partitions"),
+        ("log.retention.hour", "log.retention.hours"),
+        ("Listeners", "listeners"),
+        ("socket.request.max.byte", "socket.request.max.bytes"),
+    ] {
+        assert_eq!(nearest(Scope::Broker, wrong), Some(right));
+    }
+    assert_eq!(nearest(Scope::Broker, "completely.different.thing.altogether"), None);
+    assert_eq!(nearest(Scope::Broker, &"x".repeat(1 << 20)), None);
+}
+
+#[test]
+fn a_server_properties_file_of_kafka_starts_with_warnings_by_name() {
+    let given = configs(&[
+        ("process.roles", "broker,controller"),
+        ("node.id", "1"),
+        ("controller.quorum.bootstrap.servers", "localhost:9093"),
+        ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
+        ("inter.broker.listener.name", "PLAINTEXT"),
+        ("advertised.listeners", "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093"),
+        ("controller.listener.names", "CONTROLLER"),
+        ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL"),
+        ("num.network.threads", "3"),
+        ("socket.send.buffer.bytes", "102400"),
+        ("log.dirs", "/tmp/kraft-combined-logs"),
+        ("num.partitions", "4"),
+        ("offsets.topic.replication.factor", "1"),
+        ("transaction.state.log.min.isr", "1"),
+        ("log.retention.hours", "24"),
+    ]);
+    let warnings = check_broker(&given).expect("it starts");
+    let named = |name: &str| warnings.iter().any(|warning| warning.starts_with(name));
+    assert!(named("controller.quorum.bootstrap.servers is kept but has no effect: "));
+    assert!(named("transaction.state.log.min.isr ") && named("inter.broker.listener.name "));
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+
+    let config = BrokerConfig::start(&given).expect("it resolves");
+    assert_eq!(config.listeners.len(), 1, "no listener is opened for controllers");
+    assert_eq!(config.listeners[0].address(), "0.0.0.0:9092");
+    assert_eq!(config.advertised_listeners[0].to_string(), "PLAINTEXT://localhost:9092");
+    assert_eq!(config.log_dirs, ["/tmp/kraft-combined-logs"]);
+    assert_eq!(config.metadata_log_dir, "/tmp/kraft-combined-logs");
+    assert_eq!(config.num_partitions, 4);
+    assert_eq!(config.topic_defaults.retention_ms, 24 * 3_600_000);
+}
+
+#[test]
+fn a_wrong_start_is_refused_with_a_sentence() {
+    for (given, expected) in [
+        (&[("num.partitions", "0")][..], "expected a whole number of at least 1"),
+        (&[("process.roles", "broker")], "process.roles cannot be set to this value"),
+        (&[("authorizer.class.name", "kafka.Acl")], "does not check permissions yet"),
+        (&[("controller.quorum.voters", "1@a:1,2@b:1,3@c:1")], "asks for other nodes"),
+        (&[("controller.quorum.voters", "2@a:1")], "asks for other nodes"),
+        (&[("listeners", "SSL://:9093")], "asks for SSL, which Milena does not speak yet"),
+        (&[("listeners", "INTERNAL://:9093")], "add INTERNAL:PLAINTEXT to listener.security.protocol.map"),
+        (&[("listeners", "localhost:9092")], "write each listener as NAME://host:port"),
+        (&[("listeners", "PLAINTEXT://a:1,PLAINTEXT://b:2")], "names PLAINTEXT twice"),
+        (&[("listeners", "PLAINTEXT://:70000")], "write each listener as"),
+        (&[("listeners", "")], "names no address for clients"),
+        (&[("advertised.listeners", "OTHER://a:1")], "names OTHER, which listeners does not"),
+        (&[("advertised.listeners", "PLAINTEXT://0.0.0.0:9092")], "no address to connect to"),
+        (&[("log.dirs", " , ")], "names no directory"),
+        (&[("node.id", "3"), ("broker.id", "4")], "differ: leave broker.id out"),
+        (&[("group.min.session.timeout.ms", "9000000")], "is more than group.max.session.timeout.ms"),
+    ] {
+        let errors = check_broker(&configs(given)).expect_err(expected);
+        assert!(errors.iter().any(|error| error.message.contains(expected)), "{given:?}: {errors:?}");
+    }
+    let several = check_broker(&configs(&[("num.partitions", "x"), ("log.segment.bytes", "1")]));
+    assert_eq!(several.expect_err("both are wrong").len(), 2);
+    assert!(check_broker(&configs(&[("controller.quorum.voters", "1@localhost:9093")])).is_ok());
+    assert!(check_broker(&configs(&[("broker.id", "7")])).is_ok());
+    assert_eq!(BrokerConfig::start(&configs(&[("broker.id", "7")])).expect("it resolves").node_id, 7);
+}
+
+#[test]
+fn a_start_without_settings_listens_here_only() {
+    assert_eq!(check_broker(&Configs::new()), Ok(Vec::new()));
+    let config = BrokerConfig::start(&Configs::new()).expect("it resolves");
+    assert_eq!(config.node_id, 1);
+    assert_eq!(config.listeners[0].address(), "127.0.0.1:9092");
+    assert_eq!(config.advertised_listeners, config.listeners);
+    assert_eq!(config.log_dirs, ["milena-data"]);
+    assert_eq!(config.topic_defaults, TopicConfig::default());
+    assert_eq!(config.topic_defaults.flush_messages, 1);
+    let ipv6 = BrokerConfig::start(&configs(&[("listeners", "plaintext://[::1]:9092")])).expect("it resolves");
+    assert_eq!(ipv6.listeners[0].to_string(), "PLAINTEXT://[::1]:9092");
+    let unknown = check_broker(&configs(&[("num.partition", "3")])).expect("it is a warning");
+    assert_eq!(unknown, ["num.partition is no setting of Kafka or Milena and has no effect. Did you mean num.partitions?"]);
+}
+
+#[test]
+fn the_first_layer_that_has_a_value_wins() {
+    let none = Configs::new();
+    let topic = configs(&[("retention.ms", "1")]);
+    let broker = configs(&[("log.retention.ms", "2")]);
+    let brokers = configs(&[("log.retention.ms", "3")]);
+    let given = configs(&[("log.retention.hours", "4"), ("log.retention.minutes", "5")]);
+    let retention = |topic: &Configs, broker: &Configs, brokers: &Configs, given: &Configs| {
+        let layers = Layers { topic: Some(topic), broker, brokers, given };
+        let resolved = layers.resolve(known(Scope::Topic, "retention.ms"));
+        let value = resolved.value.expect("it has a default").into_owned();
+        assert_eq!(TopicConfig::resolve(&layers).retention_ms.to_string(), value);
+        (value, resolved.source, resolved.synonyms.len())
+    };
+    assert_eq!(retention(&topic, &broker, &brokers, &given), ("1".into(), Source::Topic, 6));
+    assert_eq!(retention(&none, &broker, &brokers, &given), ("2".into(), Source::DynamicBroker, 5));
+    assert_eq!(retention(&none, &none, &brokers, &given), ("3".into(), Source::DynamicDefaultBroker, 4));
+    assert_eq!(retention(&none, &none, &none, &given), ("300000".into(), Source::StaticBroker, 3));
+    assert_eq!(retention(&none, &none, &none, &none), ("604800000".into(), Source::Default, 1));
+    let forever = configs(&[("log.retention.hours", "-1")]);
+    assert_eq!(retention(&none, &none, &none, &forever).0, "-1");
+    // What another version has written and this one cannot read does not count.
+    let unreadable = configs(&[("retention.ms", "x")]);
+    assert_eq!(retention(&unreadable, &broker, &none, &none).0, "2");
+}
+
+#[test]
+fn synonyms_are_shown_with_their_names_and_values() {
+    let given = configs(&[("log.retention.hours", "4")]);
+    let none = Configs::new();
+    let layers = Layers { topic: Some(&none), broker: &none, brokers: &none, given: &given };
+    let resolved = layers.resolve(known(Scope::Topic, "retention.ms"));
+    let shown: Vec<_> = resolved.synonyms.iter().map(|s| (s.name, s.value, s.source)).collect();
+    assert_eq!(
+        shown,
+        [
+            ("log.retention.hours", "4", Source::StaticBroker),
+            ("log.retention.hours", "168", Source::Default)
+        ]
+    );
+    // A broker's setting in another unit is told of, and is not this one's value.
+    let broker = Layers { topic: None, ..layers };
+    let resolved = broker.resolve(known(Scope::Broker, "log.retention.ms"));
+    assert_eq!((resolved.value, resolved.synonyms.len()), (None, 2));
+    let dirs = broker.resolve(known(Scope::Broker, "log.dirs"));
+    assert_eq!(dirs.value.as_deref(), Some("milena-data"));
+}
+
+#[test]
+fn what_only_a_start_sets_is_read_only() {
+    let read_only = check_dynamic_broker(&configs(&[("num.partitions", "3")]), false).expect_err("refused");
+    assert!(read_only.message.starts_with("Cannot update these configs dynamically: num.partitions."));
+    assert!(check_dynamic_broker(&configs(&[("log.retention.ms", "3")]), true).is_ok());
+    assert!(check_dynamic_broker(&configs(&[("log.retention.ms", "x")]), true).is_err());
+    let keystore = configs(&[("ssl.keystore.type", "PEM")]);
+    assert!(check_dynamic_broker(&keystore, false).is_ok_and(|warnings| warnings.len() == 1));
+    let everywhere = check_dynamic_broker(&keystore, true).expect_err("it is one broker's");
+    assert!(everywhere.message.contains("broker id must be specified: ssl.keystore.type"));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let password = known(Scope::Broker, "ssl.key.password");
+    assert!(password.is_sensitive());
+    let error = InvalidSetting::from_given(password, "hunter2");
+    assert!(!error.message.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn the_documentation_names_every_setting_once() {
+    let page = document();
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for setting in all(Scope::Topic).chain(all(Scope::Broker)).chain(all(Scope::Group)) {
+        *seen.entry(setting.name).or_default() += usize::from(!setting.internal);
+    }
+    for (name, times) in seen {
+        let found = page.matches(&format!("`{name}`** (")).count() + page.matches(&format!("| `{name}` |")).count();
+        assert_eq!(found, times, "{name}");
+    }
+}

@@ -126,7 +126,7 @@ pub struct InvalidSetting {
 }
 
 impl InvalidSetting {
-    pub(super) fn new(setting: &Setting, given: &str) -> Self {
+    pub(super) fn from_given(setting: &Setting, given: &str) -> Self {
         let shown = if setting.is_sensitive() { "[hidden]" } else { given };
         let default = match setting.default {
             Some("") | None => String::new(),
