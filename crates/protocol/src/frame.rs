@@ -76,15 +76,16 @@ pub struct ReceivedRequest {
 }
 
 impl ReceivedRequest {
-    /// Reads the message to its end.
+    /// Reads the message.
+    ///
+    /// Bytes behind it are passed over, as Kafka does: librdkafka leaves three of them behind a Metadata request for
+    /// all topics from version 9 on, where it reserves four bytes for a count that takes one.
     ///
     /// # Errors
-    /// When the bytes are not the message, or more bytes follow it.
+    /// When the bytes are not the message.
     pub fn decode<M: Request>(mut self) -> Result<M, DecodeError> {
         debug_assert_eq!(M::API_KEY, self.api_key, "the caller has chosen the message by the key");
-        let message = M::decode(&mut self.body, self.version)?;
-        self.body.finish()?;
-        Ok(message)
+        M::decode(&mut self.body, self.version)
     }
 }
 
