@@ -1,6 +1,9 @@
-use super::script::check_with;
+use protocol::messages::JoinGroupRequest;
+use protocol::{ErrorCode, Str};
+
+use super::script::{START_MS, check_with, context};
 use super::*;
-use crate::Settings;
+use crate::{Loading, Reply, Settings, Token};
 
 #[test]
 fn a_dynamic_member_is_given_its_id_first() {
@@ -342,6 +345,28 @@ fn a_pending_member_cannot_become_a_static_one() {
          wait 3000
          > @3000 a join: NONE gen=1 consumer range leader=a1 id=a1 a1:m",
     );
+}
+
+#[test]
+fn a_group_does_not_give_out_member_ids_without_end() {
+    let mut coordinator = Loading::new(Settings::default()).loaded(START_MS);
+    let mut join = |number: u64| {
+        let request = JoinGroupRequest {
+            group_id: Str::from("g"),
+            session_timeout_ms: 10_000,
+            protocol_type: Str::from("consumer"),
+            protocols: vec![Default::default()],
+            ..Default::default()
+        };
+        let context = context("a", 9, u128::from(number));
+        let output = coordinator.join_group(Token(number), &context, request, START_MS);
+        let [(Token(_), Reply::JoinGroup(response))] = &output.replies[..] else { panic!("{output:?}") };
+        response.error_code
+    };
+    for number in 0..10_000 {
+        assert_eq!(join(number), ErrorCode::MEMBER_ID_REQUIRED);
+    }
+    assert_eq!(join(10_000), ErrorCode::GROUP_MAX_SIZE_REACHED);
 }
 
 #[test]

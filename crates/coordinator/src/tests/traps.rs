@@ -201,6 +201,26 @@ fn g5_offsets_that_are_not_deleted_are_deleted_another_time() {
     );
 }
 
+/// A client that was told its member id a moment ago still finds the group that it is to join.
+#[test]
+fn g5_a_group_that_someone_is_about_to_join_stays() {
+    check(
+        "a join v=3
+         wait 3000
+         > @3000 a join: NONE gen=1 consumer range leader=a1 id=a1 a1:m
+         a leave
+         > log: g gen=2 consumer
+         > a leave: NONE a1=NONE
+         wait 596999
+         b join
+         > b join: MEMBER_ID_REQUIRED id=b1
+         wait 1
+         b join
+         wait 3000
+         > @603000 b join: NONE gen=3 consumer range leader=b1 id=b1 b1:m",
+    );
+}
+
 #[test]
 fn g5_a_group_of_others_than_consumers_keeps_all_its_offsets() {
     check_with(

@@ -9,6 +9,7 @@ use protocol::{ErrorCode, Message, Str, Writer};
 
 use super::script::{START_MS, context};
 use super::*;
+use crate::classic::join_for_version;
 use crate::*;
 
 #[test]
@@ -70,6 +71,8 @@ fn join_group_7_has_null_for_no_protocol() {
         let output = coordinator.join_group(Token(1), &context("a", version, 1), request, START_MS);
         let [(Token(1), Reply::JoinGroup(response))] = &output.replies[..] else { panic!("{output:?}") };
         assert_eq!(response.protocol_name, expected);
+        let without = protocol::messages::JoinGroupResponse { protocol_name: None, ..Default::default() };
+        assert_eq!(join_for_version(without, version).protocol_name, expected);
     }
 }
 
