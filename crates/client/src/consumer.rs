@@ -26,6 +26,8 @@ use fetch::{Fetched, FetchedPartition};
 
 mod decode;
 mod fetch;
+#[cfg(test)]
+mod tests;
 
 /// How a consumer reads.
 #[derive(Debug, Clone)]

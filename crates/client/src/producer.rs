@@ -25,6 +25,8 @@ mod delivery;
 mod identity;
 mod partitioner;
 mod sender;
+#[cfg(test)]
+mod tests;
 
 /// When a broker acknowledges a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

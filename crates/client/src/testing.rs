@@ -1,6 +1,5 @@
 //! A broker that answers what a test has it answer.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -153,6 +152,3 @@ fn metadata(port: u16, partitions: i32) -> MetadataResponse {
         ..Default::default()
     }
 }
-
-/// How often each API was called.
-pub(crate) type Calls = Arc<Mutex<BTreeMap<&'static str, usize>>>;

@@ -10,6 +10,9 @@ use record::{Batch, BatchError, Compression, Record, Scratch, TimestampType};
 use super::{ConsumeError, ConsumedRecord};
 use crate::topic_partition::TopicPartition;
 
+#[cfg(test)]
+mod tests;
+
 /// Reads batches; keeps what decompression can use again.
 #[derive(Debug)]
 pub(super) struct Decoder {
