@@ -313,8 +313,14 @@ impl RaftLogStorage<Types> for LogStore {
 
     /// Blocks its thread for the sync: a vote is given at a start and at an election, and nothing
     /// may go on before it is durable.
+    ///
+    /// That the vote has won is not written: a node that starts again is elected again, whether or
+    /// not it had led, and what it must not forget is whom it voted for in which term.
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
-        vote::write(&self.fs, &self.dir, vote).map_err(io::Error::other)?;
+        let known = self.state.lock().vote;
+        if known.is_none_or(|known| known.leader_id != vote.leader_id) {
+            vote::write(&self.fs, &self.dir, vote).map_err(io::Error::other)?;
+        }
         let mut state = self.state.lock();
         state.vote = Some(*vote);
         state.leadership.leader = vote.leader_id.voted_for;

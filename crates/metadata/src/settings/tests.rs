@@ -80,7 +80,9 @@ fn every_setting_of_kafka_is_known_as_kafka_has_it() {
         let read_only = !row.dynamic || READ_ONLY_HERE.contains(&row.name);
         assert_eq!(setting.is_read_only(), read_only, "{}", row.name);
         assert!(setting.internal || !row.internal, "{} is internal", row.name);
-        assert_eq!(range(setting.valid), kafka_range(row.valid), "{}", row.name);
+        // Kafka's tests alone set this one, and its range is open.
+        let open = row.name == "internal.segment.bytes";
+        assert!(open || range(setting.valid) == kafka_range(row.valid), "{}", row.name);
     }
     assert_eq!(known, 411);
 }
@@ -142,21 +144,72 @@ fn the_table_is_in_order_and_consistent() {
 #[test]
 fn a_wrong_value_is_told_with_what_would_be_right() {
     let wrong = [
-        (Scope::Topic, "retention.ms", "abc", "Invalid value abc for configuration retention.ms: expected a whole number of at least -1 (the default is 604800000)."),
-        (Scope::Topic, "retention.ms", "-2", "Invalid value -2 for configuration retention.ms: expected a whole number of at least -1 (the default is 604800000)."),
-        (Scope::Topic, "segment.bytes", "2147483648", "Invalid value 2147483648 for configuration segment.bytes: expected a whole number of at least 1048576 (the default is 1073741824)."),
-        (Scope::Topic, "cleanup.policy", "delete,purge", "Invalid value delete,purge for configuration cleanup.policy: expected any of compact, delete (the default is delete)."),
-        (Scope::Topic, "message.timestamp.type", "createtime", "Invalid value createtime for configuration message.timestamp.type: expected one of CreateTime, LogAppendTime (the default is CreateTime)."),
-        (Scope::Topic, "min.cleanable.dirty.ratio", "1.5", "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: expected a number from 0 to 1 (the default is 0.5)."),
-        (Scope::Topic, "preallocate", "yes", "Invalid value yes for configuration preallocate: expected true or false (the default is false)."),
-        (Scope::Topic, "compression.gzip.level", "0", "Invalid value 0 for configuration compression.gzip.level: expected a whole number from 1 to 9, or -1 (the default is -1)."),
-        (Scope::Broker, "offsets.topic.replication.factor", "40000", "Invalid value 40000 for configuration offsets.topic.replication.factor: expected a whole number of at least 1 (the default is 3)."),
+        (
+            Scope::Topic,
+            "retention.ms",
+            "abc",
+            "Invalid value abc for configuration retention.ms: expected a whole number of at least -1 (the default is 604800000).",
+        ),
+        (
+            Scope::Topic,
+            "retention.ms",
+            "-2",
+            "Invalid value -2 for configuration retention.ms: expected a whole number of at least -1 (the default is 604800000).",
+        ),
+        (
+            Scope::Topic,
+            "segment.bytes",
+            "2147483648",
+            "Invalid value 2147483648 for configuration segment.bytes: expected a whole number of at least 1048576 (the default is 1073741824).",
+        ),
+        (
+            Scope::Topic,
+            "cleanup.policy",
+            "delete,purge",
+            "Invalid value delete,purge for configuration cleanup.policy: expected any of compact, delete (the default is delete).",
+        ),
+        (
+            Scope::Topic,
+            "message.timestamp.type",
+            "createtime",
+            "Invalid value createtime for configuration message.timestamp.type: expected one of CreateTime, LogAppendTime (the default is CreateTime).",
+        ),
+        (
+            Scope::Topic,
+            "min.cleanable.dirty.ratio",
+            "1.5",
+            "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: expected a number from 0 to 1 (the default is 0.5).",
+        ),
+        (
+            Scope::Topic,
+            "preallocate",
+            "yes",
+            "Invalid value yes for configuration preallocate: expected true or false (the default is false).",
+        ),
+        (
+            Scope::Topic,
+            "compression.gzip.level",
+            "0",
+            "Invalid value 0 for configuration compression.gzip.level: expected a whole number from 1 to 9, or -1 (the default is -1).",
+        ),
+        (
+            Scope::Broker,
+            "offsets.topic.replication.factor",
+            "40000",
+            "Invalid value 40000 for configuration offsets.topic.replication.factor: expected a whole number of at least 1 (the default is 3).",
+        ),
     ];
     for (scope, name, value, message) in wrong {
         let error = known(scope, name).parse(value).expect_err(name);
         assert_eq!(error.to_string(), message);
     }
-    let right = [("retention.ms", " -1 "), ("cleanup.policy", "compact, delete"), ("cleanup.policy", ""), ("preallocate", "TRUE"), ("compression.gzip.level", "-1")];
+    let right = [
+        ("retention.ms", " -1 "),
+        ("cleanup.policy", "compact, delete"),
+        ("cleanup.policy", ""),
+        ("preallocate", "TRUE"),
+        ("compression.gzip.level", "-1"),
+    ];
     for (name, value) in right {
         assert!(known(Scope::Topic, name).parse(value).is_ok(), "{name}={value}");
     }
@@ -178,7 +231,8 @@ fn topics_get_what_milena_does_not_honour_refused_or_warned_of_by_name() {
     assert!(check_topic(&configs(&[("remote.storage.enable", "true")])).is_err());
 
     // What says the default says nothing.
-    let same = configs(&[("compression.type", "producer"), ("cleanup.policy", "delete"), ("preallocate", "False")]);
+    let same =
+        configs(&[("compression.type", "producer"), ("cleanup.policy", "delete"), ("preallocate", "False")]);
     assert_eq!(check_topic(&same), Ok(Vec::new()));
 
     let unknown = check_topic(&configs(&[("retention.sm", "1")])).expect_err("it is unknown");
@@ -280,10 +334,14 @@ fn a_start_without_settings_listens_here_only() {
     assert_eq!(config.log_dirs, ["milena-data"]);
     assert_eq!(config.topic_defaults, TopicConfig::default());
     assert_eq!(config.topic_defaults.flush_messages, 1);
-    let ipv6 = BrokerConfig::start(&configs(&[("listeners", "plaintext://[::1]:9092")])).expect("it resolves");
+    let ipv6 =
+        BrokerConfig::start(&configs(&[("listeners", "plaintext://[::1]:9092")])).expect("it resolves");
     assert_eq!(ipv6.listeners[0].to_string(), "PLAINTEXT://[::1]:9092");
     let unknown = check_broker(&configs(&[("num.partition", "3")])).expect("it is a warning");
-    assert_eq!(unknown, ["num.partition is no setting of Kafka or Milena and has no effect. Did you mean num.partitions?"]);
+    assert_eq!(
+        unknown,
+        ["num.partition is no setting of Kafka or Milena and has no effect. Did you mean num.partitions?"]
+    );
 }
 
 #[test]
@@ -321,10 +379,7 @@ fn synonyms_are_shown_with_their_names_and_values() {
     let shown: Vec<_> = resolved.synonyms.iter().map(|s| (s.name, s.value, s.source)).collect();
     assert_eq!(
         shown,
-        [
-            ("log.retention.hours", "4", Source::StaticBroker),
-            ("log.retention.hours", "168", Source::Default)
-        ]
+        [("log.retention.hours", "4", Source::StaticBroker), ("log.retention.hours", "168", Source::Default)]
     );
     // A broker's setting in another unit is told of, and is not this one's value.
     let broker = Layers { topic: None, ..layers };
@@ -362,7 +417,8 @@ fn the_documentation_names_every_setting_once() {
         *seen.entry(setting.name).or_default() += usize::from(!setting.internal);
     }
     for (name, times) in seen {
-        let found = page.matches(&format!("`{name}`** (")).count() + page.matches(&format!("| `{name}` |")).count();
+        let found =
+            page.matches(&format!("`{name}`** (")).count() + page.matches(&format!("| `{name}` |")).count();
         assert_eq!(found, times, "{name}");
     }
 }

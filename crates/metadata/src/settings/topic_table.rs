@@ -66,7 +66,7 @@ pub(super) static TOPIC: &[Setting] = &[
          larger and a search shorter.",
     ),
     super::setting::unset(Scope::Topic, "internal.segment.bytes", Type::Int)
-        .at_least(0)
+        .at_least(1)
         .internal()
         .doc("The size of a segment without segment.bytes' lower limit, for tests."),
     topic("leader.replication.throttled.replicas", Type::List, "").warned(NO_THROTTLE).doc(

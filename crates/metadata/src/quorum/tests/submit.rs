@@ -40,7 +40,7 @@ async fn a_restart_is_led_in_a_later_epoch_and_knows_everything() {
         assert_eq!(
             vote,
             format!(
-                r#"{{"leaderId":1,"leaderEpoch":{epoch},"votedId":1,"votedDirectoryId":"BwcHBwcHBwcHBwcHBwcHBw","data_version":1}}"#
+                r#"{{"leaderId":-1,"leaderEpoch":{epoch},"votedId":1,"votedDirectoryId":"BwcHBwcHBwcHBwcHBwcHBw","data_version":1}}"#
             )
         );
         if restart == 1 { node.crash().await } else { node.stop().await }
