@@ -250,3 +250,49 @@ fn offsets_of_transactions_count_when_these_commit() {
     assert_eq!(fetch(&coordinator, 4, false), (6, none));
     assert_eq!(fetch(&coordinator, 4, true), (-1, ErrorCode::UNSTABLE_OFFSET_COMMIT));
 }
+
+/// Whatever the log holds, loading it ends with a coordinator or an error, and the coordinator serves.
+#[test]
+fn damaged_records_do_no_harm() {
+    let log = records_of(
+        "a join v=3
+b join instance=i
+wait 6000
+a sync a1=A i1=B
+a commit t-0=5
+x commit t-0=5 group=h
+a leave
+b leave instance=i
+x delete g",
+    );
+    let mut rng = fastrand::Rng::with_seed(7);
+    let mut damage = |bytes: &Bytes| {
+        let mut bytes = bytes.to_vec();
+        for _ in 0..rng.usize(..3) {
+            match bytes.len() {
+                0 => bytes.push(rng.u8(..)),
+                len if rng.u32(..4) == 0 => bytes.truncate(rng.usize(..len)),
+                len => bytes[rng.usize(..len)] = rng.u8(..),
+            }
+        }
+        Bytes::from(bytes)
+    };
+    let mut refused = 0;
+    for _ in 0..3_000 {
+        let mut loading = Loading::new(Settings::default());
+        for (offset, record) in log.iter().enumerate() {
+            let key = Some(damage(&record.key));
+            let value = record.value.as_ref().map(&mut damage);
+            let record = StoredRecord { offset: offset as i64, producer_id: -1, key, value };
+            refused += usize::from(loading.replay(record).is_err());
+        }
+        let mut coordinator = loading.loaded(START_MS);
+        let now_ms = START_MS + 365 * 24 * 60 * 60 * 1_000;
+        for _ in 0..100 {
+            let output = coordinator.tick(now_ms);
+            let Some(append) = output.append else { break };
+            let _ = coordinator.append_failed(append, ErrorCode::NOT_ENOUGH_REPLICAS, now_ms);
+        }
+    }
+    assert!(refused > 1_000, "much of it is no record any more");
+}
