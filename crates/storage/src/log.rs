@@ -316,7 +316,6 @@ impl Log {
         let closed = Closed::new(last.segment, last.size, Some(last.max_timestamp));
         Arc::make_mut(&mut self.closed).push(Arc::new(closed));
         self.end_offset = base_offset;
-        self.producers.set_end_offset(base_offset);
         self.flush.end_offset.store(base_offset, Ordering::Release);
         // In the background the closed segment becomes durable, and with it the recovery point.
         self.flush.enqueue();

@@ -220,13 +220,13 @@ pub(crate) struct ProducerState {
     ongoing: BTreeMap<i64, i64>,
     /// Transactions that have ended at an offset that may not be replicated: first offset to last.
     unreplicated: BTreeMap<i64, i64>,
-    /// The offset after the last batch that is accounted for.
-    end_offset: i64,
+    /// Where the last batch that is accounted for ends.
+    batches_end_offset: i64,
 }
 
 impl ProducerState {
-    pub(crate) fn new(end_offset: i64) -> ProducerState {
-        ProducerState { end_offset, ..ProducerState::default() }
+    pub(crate) fn new(batches_end_offset: i64) -> ProducerState {
+        ProducerState { batches_end_offset, ..ProducerState::default() }
     }
 
     /// Whether the batch may be appended. A marker is given for a control batch.
@@ -263,7 +263,7 @@ impl ProducerState {
 
     /// Accounts for a batch that is in the log. Gives the transaction that it ended.
     pub(crate) fn apply(&mut self, header: &BatchHeader, marker: Option<Marker>) -> Option<CompletedTxn> {
-        self.end_offset = header.next_offset();
+        self.batches_end_offset = header.next_offset();
         if !header.has_producer_id() {
             return None;
         }
@@ -323,12 +323,6 @@ impl ProducerState {
         }
     }
 
-    /// Forgets the ended transactions below the new start of the log.
-    pub(crate) fn on_log_start_offset(&mut self, log_start_offset: i64) {
-        self.on_high_watermark(log_start_offset);
-        self.end_offset = self.end_offset.max(log_start_offset);
-    }
-
     /// Forgets the producers that have written nothing for so long; gives their number.
     pub(crate) fn remove_expired(&mut self, now_ms: i64, expiration_ms: i64) -> usize {
         let before = self.producers.len();
@@ -336,12 +330,8 @@ impl ProducerState {
         before - self.producers.len()
     }
 
-    pub(crate) fn end_offset(&self) -> i64 {
-        self.end_offset
-    }
-
-    pub(crate) fn set_end_offset(&mut self, end_offset: i64) {
-        self.end_offset = end_offset;
+    pub(crate) fn batches_end_offset(&self) -> i64 {
+        self.batches_end_offset
     }
 
     pub(crate) fn producers(&self) -> &BTreeMap<i64, Producer> {

@@ -532,7 +532,9 @@ impl Opening<'_> {
         let path = names::offset_path(&self.partition.path, next.base_offset, names::SNAPSHOT_SUFFIX);
         match snapshot::read(&self.partition.directory.fs, &path, next.base_offset) {
             // Kafka leaves a gap where compaction has emptied the end of a segment.
-            Ok(snapshot) => Ok(snapshot.batches_end_offset.is_some_and(|end| end != previous.end_offset)),
+            Ok(snapshot) => {
+                Ok(snapshot.says_end && snapshot.state.batches_end_offset() != previous.end_offset)
+            }
             Err(SnapshotError::Fs(error)) if !error.is_not_found() => Err(error.into()),
             // It became durable along with the first batch after it that did.
             Err(_) => Ok(true),

@@ -24,7 +24,8 @@ pub struct Slice {
     pub position: u64,
     /// How many bytes there are. The last batch may be cut short.
     pub len: usize,
-    /// The base offset of the first batch, which is not above the offset that was asked for.
+    /// The base offset of the first batch: that which holds the offset that was asked for or, where
+    /// there is a gap, the next.
     pub base_offset: i64,
     /// Whether not even the first batch is whole.
     pub first_batch_incomplete: bool,
@@ -174,13 +175,11 @@ impl Log {
         })
     }
 
-    /// Where `offset` is in the active segment, as far as memory tells.
+    /// Where `offset` is in the active segment, as far as memory tells. A place that is known
+    /// exactly is the end, or that of a batch that begins with the offset.
     fn place_in_active(&self, offset: i64) -> fs::Result<Place> {
         if offset >= self.end_offset {
             return Ok(Place::At(self.active.size));
-        }
-        if offset <= self.active.base_offset() {
-            return Ok(Place::At(0));
         }
         match self.active.recent_position(offset) {
             Some(position) => Ok(Place::At(position)),
@@ -276,9 +275,6 @@ impl Located {
         max_bytes: usize,
         min_one_batch: bool,
     ) -> Result<Option<Slice>, ReadError> {
-        if to == Place::At(0) {
-            return Ok(None);
-        }
         let file = segment.file(SegmentFile::Log)?;
         let (position, header) = match from {
             Place::At(position) => (position, None),
@@ -300,12 +296,8 @@ impl Located {
         let available = (end - position) as usize;
         let mut first_batch_incomplete = false;
         let mut len = available.min(max_bytes);
-        // The header of the first batch is needed where it is not whole for sure, or where its
-        // offset is not the one that was asked for.
-        let base_offset = match header {
-            Some(header) => header.base_offset,
-            None => self.base_offset_at(&file, position, segment)?,
-        };
+        // A place known without its header is that of a batch that begins with the offset.
+        let base_offset = header.map_or(self.offset, |header| header.base_offset);
         if len < available {
             let header = match header {
                 Some(header) => header,
@@ -317,16 +309,6 @@ impl Located {
             first_batch_incomplete = len < header.size_bytes();
         }
         Ok(Some(Slice { file, position: u64::from(position), len, base_offset, first_batch_incomplete }))
-    }
-
-    /// The base offset of the batch that memory knows to be at `position`.
-    fn base_offset_at(&self, file: &File, position: u32, segment: &Segment) -> Result<i64, ReadError> {
-        if position > 0 || self.offset == segment.base_offset {
-            // Only a batch's first offset is known by its place, and the first batch of a segment
-            // by its name, unless there is a gap.
-            return Ok(self.offset);
-        }
-        Ok(first_header(file, position, u32::MAX)?.base_offset)
     }
 }
 

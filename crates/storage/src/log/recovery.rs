@@ -259,10 +259,9 @@ impl Log {
         txns_from: i64,
         now_ms: i64,
     ) -> Result<(), ScanError> {
-        let mut state = self.newest_snapshot(end_offset)?;
+        let (from, mut state) = self.newest_snapshot(end_offset)?;
         state.remove_expired(now_ms, self.config.producer_id_expiration_ms);
         let mut bytes = Vec::new();
-        let from = state.end_offset();
         for index in 0..=self.closed.len() {
             let (segment, size, floor) = match self.closed.get(index) {
                 Some(closed) => {
@@ -297,19 +296,19 @@ impl Log {
                 }
             }
         }
-        state.set_end_offset(end_offset);
         self.producers = state;
         self.producers.on_high_watermark(self.high_watermark());
         Ok(())
     }
 
-    /// The newest snapshot at or below an offset that can be read; those that cannot are removed.
-    fn newest_snapshot(&mut self, end_offset: i64) -> Result<ProducerState, ScanError> {
+    /// The newest snapshot at or below an offset that can be read, and its own offset; those that
+    /// cannot are removed.
+    fn newest_snapshot(&mut self, end_offset: i64) -> Result<(i64, ProducerState), ScanError> {
         let fs = &self.partition.directory.fs;
         while let Some(offset) = self.snapshots.range(..=end_offset).next_back().copied() {
             let path = offset_path(&self.partition.path, offset, SNAPSHOT_SUFFIX);
             match snapshot::read(fs, &path, offset) {
-                Ok(snapshot) => return Ok(snapshot.state),
+                Ok(snapshot) => return Ok((offset, snapshot.state)),
                 Err(SnapshotError::Fs(error)) if !error.is_not_found() => return Err(error.into()),
                 Err(SnapshotError::Fs(_)) => {}
                 Err(SnapshotError::Corrupt(reason)) => {
@@ -320,7 +319,7 @@ impl Log {
             self.snapshots.remove(&offset);
         }
         let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
-        Ok(ProducerState::new(first))
+        Ok((first, ProducerState::new(first)))
     }
 
     /// The leader epochs as the batches of all segments say.

@@ -172,7 +172,7 @@ impl Log {
         if self.epochs.truncate_from_start(log_start_offset) {
             self.flush.epochs_changed(self.epochs.entries());
         }
-        self.producers.on_log_start_offset(log_start_offset);
+        self.producers.on_high_watermark(log_start_offset);
     }
 
     /// Gives a segment's files their `.deleted` names and remembers to have them removed.

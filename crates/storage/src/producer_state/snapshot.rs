@@ -50,7 +50,7 @@ pub(crate) fn encode(state: &ProducerState) -> Vec<u8> {
         bytes.extend_from_slice(&producer.coordinator_epoch.to_be_bytes());
         bytes.extend_from_slice(&producer.txn_first_offset.unwrap_or(-1).to_be_bytes());
     }
-    bytes.extend_from_slice(&state.end_offset().to_be_bytes());
+    bytes.extend_from_slice(&state.batches_end_offset().to_be_bytes());
     encode_earlier_batches(state, &mut bytes);
     let crc = crc_fast::crc32_iscsi(&bytes[HEADER_BYTES..]);
     bytes[2..HEADER_BYTES].copy_from_slice(&crc.to_be_bytes());
@@ -75,10 +75,10 @@ fn encode_earlier_batches(state: &ProducerState, bytes: &mut Vec<u8>) {
 /// What a snapshot holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot {
-    /// The producers; they are accounted for up to the snapshot's own offset.
+    /// The producers.
     pub(crate) state: ProducerState,
-    /// Where the last batch before it ends; `None` where Kafka wrote it, which does not say.
-    pub(crate) batches_end_offset: Option<i64>,
+    /// Whether it says where the last batch before it ends, which Kafka's do not.
+    pub(crate) says_end: bool,
 }
 
 /// What is in the bytes of a snapshot whose name says `offset`.
@@ -94,7 +94,6 @@ pub(crate) fn decode(bytes: &[u8], offset: i64) -> Result<Snapshot, SnapshotErro
         return Err(corrupt("its checksum is wrong"));
     }
     let count = fields.take().map(i32::from_be_bytes).ok_or(corrupt("it is cut short"))?;
-    let mut state = ProducerState::new(offset);
     let mut producers = Vec::new();
     for _ in 0..count {
         producers.push(decode_producer(&mut fields).ok_or(corrupt("it is cut short"))?);
@@ -104,6 +103,7 @@ pub(crate) fn decode(bytes: &[u8], offset: i64) -> Result<Snapshot, SnapshotErro
         Some((end_offset, earlier)) => (Some(end_offset), earlier),
         None => (None, Vec::new()),
     };
+    let mut state = ProducerState::new(batches_end_offset.unwrap_or(offset));
     for (producer_id, mut producer, last) in producers {
         let of_this = earlier.iter().filter(|(id, _)| *id == producer_id).map(|(_, batch)| batch);
         for batch in of_this.take(BATCHES_MAX - 1).chain(&last) {
@@ -111,7 +111,7 @@ pub(crate) fn decode(bytes: &[u8], offset: i64) -> Result<Snapshot, SnapshotErro
         }
         state.load(producer_id, producer);
     }
-    Ok(Snapshot { state, batches_end_offset })
+    Ok(Snapshot { state, says_end: batches_end_offset.is_some() })
 }
 
 fn decode_producer(fields: &mut Fields<'_>) -> Option<(i64, Producer, Option<BatchEntry>)> {
