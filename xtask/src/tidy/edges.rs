@@ -24,19 +24,19 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
     faults
 }
 
-/// The rows of the table whose head begins with `| crate | depends on |`.
+/// The first and the last cell of each row of the table of crates.
 fn told(document: &str) -> Edges {
-    let rows = document.lines().skip_while(|line| !line.starts_with("| crate | depends on |")).skip(2);
+    let rows = document.lines().skip_while(|line| !line.starts_with("| crate |")).skip(2);
     let mut edges = Edges::new();
     for row in rows.take_while(|line| line.starts_with('|')) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let words = |cell: &str| -> BTreeSet<String> {
             cell.split(',')
                 .map(|word| word.trim().trim_matches('`').to_owned())
-                .filter(|word| word != "–")
+                .filter(|word| !word.is_empty())
                 .collect()
         };
-        if let [_, name, on, ..] = cells.as_slice() {
+        if let [_, name, .., on, _] = cells.as_slice() {
             edges.insert(name.trim_matches('`').to_owned(), words(on));
         }
     }
