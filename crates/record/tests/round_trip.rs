@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use record::{
     BatchBuilder, BatchError, Compression, Header, InvalidBatch, NO_TIMESTAMP, ProduceRules, Record,
-    TimestampType, batches, validate,
+    RecordFault, RecordsError, TimestampType, batches, validate,
 };
 
 const CODECS: [Compression; 5] =
@@ -21,7 +21,11 @@ struct Kept {
 
 impl Kept {
     fn random(random: &mut Rng, offset: i64) -> Kept {
-        let headers = if random.u8(..4) == 0 { random.usize(0..20) } else { 0 };
+        let headers = match random.u8(..100) {
+            0 => random.usize(0..200),
+            1..20 => random.usize(0..10),
+            _ => 0,
+        };
         let magnitude = random.u32(1..62);
         Kept {
             offset,
@@ -76,7 +80,7 @@ fn rules() -> ProduceRules {
 fn records_come_back_as_they_were() {
     let mut random = Rng::with_seed(1);
     let mut scratch = record::Scratch::new();
-    for round in 0..1000 {
+    for round in 0..500 {
         let codec = CODECS[round % 5];
         let base_offset = random.i64(0..1 << 40);
         let count = random.i64(1..60);
@@ -130,7 +134,7 @@ fn consecutive_batches_are_told_apart() {
 fn what_is_built_is_valid_and_stored_as_it_came() {
     let mut random = Rng::with_seed(2);
     let mut scratch = record::Scratch::new();
-    for round in 0..500 {
+    for round in 0..250 {
         let mut builder = BatchBuilder::new(CODECS[round % 5]);
         let count = random.i64(1..60);
         let kept: Vec<Kept> = (0..count).map(|i| Kept::random(&mut random, i)).collect();
@@ -162,4 +166,29 @@ fn what_is_built_is_valid_and_stored_as_it_came() {
         let refused = validate::produce(&damaged, &rules(), &mut scratch).unwrap_err();
         assert!(matches!(refused, InvalidBatch::Corrupt(BatchError::Crc { .. })));
     }
+}
+
+#[test]
+fn a_batch_that_does_not_hold_what_its_header_says_ends_with_an_error() {
+    let mut builder = BatchBuilder::new(Compression::None);
+    (0..3).for_each(|i| builder.push(i, None, Some(b"value"), &[]));
+    let built = builder.build();
+    let read = |count: i32, body: &[u8]| {
+        let mut bytes = [&built[..61], body].concat();
+        let length = bytes.len() as i32 - 12;
+        bytes[8..12].copy_from_slice(&length.to_be_bytes());
+        bytes[57..61].copy_from_slice(&count.to_be_bytes());
+        let records: Vec<_> =
+            record::Batch::parse(&bytes).unwrap().records().map(|record| record.err()).collect();
+        records
+    };
+    let body = &built[61..];
+    assert_eq!(read(3, body), [None, None, None]);
+    assert_eq!(read(0, b""), []);
+    assert_eq!(read(2, body), [None, None, Some(RecordsError::TrailingBytes)]);
+    assert_eq!(read(0, body), [Some(RecordsError::TrailingBytes)]);
+    assert_eq!(read(-1, body), [Some(RecordsError::Count(-1))]);
+    let truncated = |index| Some(RecordsError::Record { index, fault: RecordFault::Truncated });
+    assert_eq!(read(4, body), [None, None, None, truncated(3)]);
+    assert_eq!(read(3, &body[..body.len() - 1]), [None, None, truncated(2)]);
 }

@@ -35,9 +35,7 @@ impl<'s> Decoder<'s> {
     }
 
     pub(super) fn fill(&mut self, window: &mut Window) -> Result<Progress, Fault> {
-        let room = window.room(ROOM_BYTES);
-        let room_bytes = room.len();
-        let mut out = OutBuffer::around(room);
+        let mut out = OutBuffer::around(window.room(ROOM_BYTES));
         let used_before = self.input.pos();
         let hint = self.context.decompress_stream(&mut out, &mut self.input).map_err(|_| Fault::Malformed)?;
         let produced = out.pos();
@@ -46,8 +44,7 @@ impl<'s> Decoder<'s> {
         let all_used = self.input.pos() == self.input.src.len();
         match hint {
             0 if all_used => Ok(Progress::Ended),
-            // The frame needs more input and there is none, though there was room for what it held back.
-            _ if all_used && produced < room_bytes => Err(Fault::Malformed),
+            // Nothing in, nothing out, and room for both: the input ends too early.
             _ if used == 0 && produced == 0 => Err(Fault::Malformed),
             _ => Ok(Progress::More),
         }

@@ -122,7 +122,7 @@ impl Walk {
         let (timestamp, beyond) = self.base_timestamp.overflowing_add(timestamp_delta);
         let within = !beyond && self.earliest_ms <= timestamp && timestamp <= self.latest_ms;
         if !within || (no_key && self.keys_required) {
-            self.check_exception(no_key, timestamp, beyond);
+            self.check_exception(no_key, timestamp);
         }
         if timestamp > self.max_timestamp {
             self.max_timestamp = timestamp;
@@ -133,12 +133,12 @@ impl Walk {
     /// A record that the usual bounds do not cover.
     #[cold]
     #[inline(never)]
-    fn check_exception(&mut self, no_key: bool, timestamp_ms: i64, beyond: bool) {
-        let timestamps = self.timestamps;
-        let rejection = match timestamps {
+    fn check_exception(&mut self, no_key: bool, timestamp_ms: i64) {
+        let rejection = match self.timestamps {
             _ if no_key && self.keys_required => Rejection::NoKey,
             TimestampRule::Any => return,
-            TimestampRule::Within if !beyond && timestamp_ms == NO_TIMESTAMP => return,
+            // No two numbers that overflow come to this.
+            TimestampRule::Within if timestamp_ms == NO_TIMESTAMP => return,
             TimestampRule::Within => Rejection::Timestamp {
                 timestamp_ms,
                 earliest_ms: self.earliest_ms,

@@ -58,3 +58,16 @@ fn nothing_from_many_bytes_ends() {
     let empty_blocks = [&frame[..7], &[1, 0, 0, 0, 0].repeat(20_000), &[0; 4]].concat();
     assert_eq!(scratch.decompress(Compression::Lz4, &empty_blocks, 0).unwrap(), b"");
 }
+
+/// A frame that says its blocks are of 4 MiB has not sent them yet.
+#[test]
+fn what_a_frame_announces_is_not_reserved() {
+    let plain = compressed(Compression::Lz4, b"text");
+    let mut announced = plain[..4].to_vec();
+    announced.extend([0x60, 0x70]);
+    announced.push((twox_hash::XxHash32::oneshot(0, &[0x60, 0x70]) >> 8) as u8);
+    announced.extend(&plain[7..]);
+    let mut scratch = Scratch::new();
+    assert_eq!(scratch.decompress(Compression::Lz4, &announced, 10).unwrap(), b"text");
+    assert!(scratch.window.capacity() < 1 << 20);
+}

@@ -40,7 +40,9 @@ fn timestamps_outside_the_topics_bounds() {
     let mut mixed = BatchBuilder::new(Compression::None);
     mixed.push(NOW_MS, None, None, &[]);
     mixed.push(0, Some(b"k"), None, &[]);
-    let errors = vec![RecordError { batch_index: 0, rejection: Rejection::NoKey }, error(1, 0)];
+    mixed.push(NOW_MS, None, None, &[]);
+    let no_key = |batch_index| RecordError { batch_index, rejection: Rejection::NoKey };
+    let errors = vec![no_key(0), error(1, 0), no_key(2)];
     check(&mixed.build(), &keys_too, INVALID_TIMESTAMP, &InvalidBatch::RejectedTimestamps(errors));
 }
 
