@@ -48,7 +48,8 @@ impl Controller {
         resource: &DescribeConfigsResource,
     ) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
         let name = &resource.resource_name;
-        let keys = resource.configuration_keys.as_deref();
+        // No names mean all of them, as null does.
+        let keys = resource.configuration_keys.as_deref().filter(|keys| !keys.is_empty());
         let asked = |setting: &&Setting| {
             keys.map_or(!setting.internal, |keys| keys.iter().any(|key| key == setting.name))
         };

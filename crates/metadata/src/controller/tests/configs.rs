@@ -1,0 +1,291 @@
+//! IncrementalAlterConfigs, AlterConfigs, DescribeConfigs.
+
+use protocol::messages::describe_configs_request::DescribeConfigsResource;
+use protocol::messages::describe_configs_response::DescribeConfigsResult;
+use protocol::messages::{AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use protocol::messages::{alter_configs_request, incremental_alter_configs_request};
+
+use super::*;
+use crate::image::ConfigResource;
+
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+const BROKER_LOGGER: i8 = 8;
+const GROUP: i8 = 32;
+
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
+type Change<'a> = (&'a str, i8, Option<&'a str>);
+
+fn alter(image: &Image, resource: (i8, &str), changes: &[Change<'_>]) -> Result<Image, (ErrorCode, String)> {
+    let request = IncrementalAlterConfigsRequest {
+        resources: vec![resource_of(resource, changes)],
+        ..IncrementalAlterConfigsRequest::default()
+    };
+    let (response, records) = controller(&[]).incremental_alter_configs(image, &request);
+    let result = &response.responses[0];
+    assert_eq!((result.resource_type, &*result.resource_name), resource);
+    match result.error_code {
+        ErrorCode::NONE => Ok(with(image.clone(), records)),
+        code => {
+            assert_eq!(records, Vec::new());
+            Err((code, result.error_message.clone().expect("a message").to_string()))
+        }
+    }
+}
+
+fn resource_of(
+    (resource_type, name): (i8, &str),
+    changes: &[Change<'_>],
+) -> incremental_alter_configs_request::AlterConfigsResource {
+    incremental_alter_configs_request::AlterConfigsResource {
+        resource_type,
+        resource_name: name.into(),
+        configs: changes
+            .iter()
+            .map(|(name, config_operation, value)| incremental_alter_configs_request::AlterableConfig {
+                name: (*name).into(),
+                config_operation: *config_operation,
+                value: value.map(Into::into),
+            })
+            .collect(),
+    }
+}
+
+fn value<'a>(image: &'a Image, resource: &ConfigResource, name: &str) -> Option<&'a str> {
+    image.configs(resource).get(name).map(String::as_str)
+}
+
+#[test]
+fn settings_are_set_and_taken_away() {
+    let image = with_topics(&["t"]);
+    let topic = ConfigResource::topic("t");
+    let set = [("retention.ms", SET, Some("5")), ("segment.bytes", SET, Some("2000000"))];
+    let image = alter(&image, (TOPIC, "t"), &set).expect("it is set");
+    assert_eq!(value(&image, &topic, "retention.ms"), Some("5"));
+    assert_eq!(image.topic_config("t", 1, &Configs::new()).segment_bytes, 2_000_000);
+    let image = alter(&image, (TOPIC, "t"), &[("retention.ms", DELETE, None)]).expect("it is deleted");
+    assert_eq!(value(&image, &topic, "retention.ms"), None);
+    let gone = alter(&image, (TOPIC, "t"), &[("segment.bytes", DELETE, None)]).expect("it is deleted");
+    assert_eq!(gone.all_configs().count(), 0);
+}
+
+#[test]
+fn lists_grow_and_shrink() {
+    let image = with_topics(&["t"]);
+    let policy =
+        |image: &Image| value(image, &ConfigResource::topic("t"), "cleanup.policy").map(str::to_owned);
+    let image =
+        alter(&image, (TOPIC, "t"), &[("cleanup.policy", APPEND, Some("compact"))]).expect("appended");
+    assert_eq!(policy(&image).as_deref(), Some("delete,compact"), "the default is there first");
+    let image = alter(&image, (TOPIC, "t"), &[("cleanup.policy", APPEND, Some("compact"))]).expect("again");
+    assert_eq!(policy(&image).as_deref(), Some("delete,compact"));
+    let image = alter(&image, (TOPIC, "t"), &[("cleanup.policy", SUBTRACT, Some("delete"))]).expect("taken");
+    assert_eq!(policy(&image).as_deref(), Some("compact"));
+    let error = alter(&image, (TOPIC, "t"), &[("retention.ms", APPEND, Some("1"))]).expect_err("no list");
+    assert_eq!(
+        error,
+        (
+            ErrorCode::INVALID_CONFIG,
+            "Can't APPEND to key retention.ms because its type is not LIST.".to_owned()
+        )
+    );
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let image = with_topics(&["t"]);
+    let invalid = ErrorCode::INVALID_REQUEST;
+    let config = ErrorCode::INVALID_CONFIG;
+    let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+    let cases: &[((i8, &str), &[Change<'_>], ErrorCode, &str)] = &[
+        ((TOPIC, "t"), &[("retention.ms", SET, Some("x"))], config, "Invalid value x for configuration"),
+        (
+            (TOPIC, "t"),
+            &[("retention.sm", SET, Some("1"))],
+            config,
+            "Unknown topic config name: retention.sm.",
+        ),
+        (
+            (TOPIC, "t"),
+            &[("remote.storage.enable", SET, Some("true"))],
+            config,
+            "remote.storage.enable cannot",
+        ),
+        (
+            (TOPIC, "t"),
+            &[("retention.ms", SET, None)],
+            invalid,
+            "Null value not supported for : retention.ms",
+        ),
+        (
+            (TOPIC, "t"),
+            &[("retention.ms", SET, Some("1")), ("retention.ms", DELETE, None)],
+            invalid,
+            "Error due to duplicate config keys",
+        ),
+        ((TOPIC, "t"), &[("retention.ms", 9, Some("1"))], invalid, "Unknown operations type 9"),
+        ((TOPIC, "x"), &[("retention.ms", SET, Some("1"))], unknown, unknown.message()),
+        ((BROKER, "2"), &[("log.retention.ms", SET, Some("1"))], invalid, "Unexpected broker id, expected 1"),
+        ((BROKER, "x"), &[("log.retention.ms", SET, Some("1"))], invalid, "Node id must be an integer"),
+        ((BROKER, "1"), &[("node.id", SET, Some("2"))], config, "Cannot update these configs dynamically"),
+        (
+            (BROKER, ""),
+            &[("num.partitions", SET, Some("2"))],
+            config,
+            "Cannot update these configs dynamically",
+        ),
+        ((BROKER, "1"), &[("nothing", SET, Some("2"))], config, "Unknown broker config name: nothing."),
+        ((BROKER_LOGGER, "1"), &[("root", SET, Some("INFO"))], invalid, "Unknown resource type 8"),
+        ((99, "1"), &[], invalid, "Unknown resource type 99"),
+        (
+            (GROUP, "g"),
+            &[("share.session.timeout.ms", SET, Some("50000"))],
+            config,
+            "share.session.timeout.ms",
+        ),
+    ];
+    for (resource, changes, code, message) in cases {
+        let (refused, text) = alter(&image, *resource, changes).expect_err(message);
+        assert_eq!(refused, *code, "{text}");
+        assert!(text.starts_with(message), "{text}");
+    }
+}
+
+#[test]
+fn brokers_have_settings_of_one_and_of_all() {
+    let image = with_topics(&["t"]);
+    let image = alter(&image, (BROKER, ""), &[("log.retention.ms", SET, Some("100"))]).expect("for all");
+    let image = alter(&image, (BROKER, "1"), &[("log.retention.ms", SET, Some("50"))]).expect("for one");
+    let retention = |node| image.topic_config("t", node, &Configs::new()).retention_ms;
+    assert_eq!((retention(1), retention(2)), (50, 100));
+    let broker = image.broker_config(1, &Configs::new()).expect("it resolves");
+    assert_eq!(broker.topic_defaults.retention_ms, 50);
+}
+
+#[test]
+fn resources_are_decided_apart_and_repeated_ones_fail() {
+    let image = with_topics(&["a", "b"]);
+    let set: &[Change<'_>] = &[("retention.ms", SET, Some("1"))];
+    let request = IncrementalAlterConfigsRequest {
+        resources: vec![
+            resource_of((TOPIC, "a"), set),
+            resource_of((TOPIC, "b"), set),
+            resource_of((TOPIC, "a"), set),
+            resource_of((TOPIC, "x"), set),
+        ],
+        ..IncrementalAlterConfigsRequest::default()
+    };
+    let (response, records) = controller(&[]).incremental_alter_configs(&image, &request);
+    let codes: Vec<ErrorCode> = response.responses.iter().map(|result| result.error_code).collect();
+    let (invalid, unknown) = (ErrorCode::INVALID_REQUEST, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(codes, [invalid, ErrorCode::NONE, invalid, unknown]);
+    assert_eq!(records.len(), 1);
+    let only = IncrementalAlterConfigsRequest { validate_only: true, ..request };
+    assert_eq!(controller(&[]).incremental_alter_configs(&image, &only).1, Vec::new());
+}
+
+#[test]
+fn altering_all_settings_drops_those_that_are_not_named() {
+    let image = with_topics(&["t"]);
+    let before = [("retention.ms", SET, Some("5")), ("segment.bytes", SET, Some("2000000"))];
+    let image = alter(&image, (TOPIC, "t"), &before).expect("it is set");
+    let setting = |name: &str, value: &str| alter_configs_request::AlterableConfig {
+        name: name.into(),
+        value: Some(value.into()),
+    };
+    let request = |configs| AlterConfigsRequest {
+        resources: vec![alter_configs_request::AlterConfigsResource {
+            resource_type: TOPIC,
+            resource_name: "t".into(),
+            configs,
+        }],
+        ..AlterConfigsRequest::default()
+    };
+    let (response, records) =
+        controller(&[]).alter_configs(&image, &request(vec![setting("retention.ms", "6")]));
+    assert_eq!(response.responses[0].error_code, ErrorCode::NONE);
+    let after = with(image.clone(), records);
+    assert_eq!(*after.configs(&ConfigResource::topic("t")), [("retention.ms".into(), "6".into())].into());
+    let (response, records) =
+        controller(&[]).alter_configs(&image, &request(vec![setting("retention.ms", "x")]));
+    assert_eq!((response.responses[0].error_code, records.len()), (ErrorCode::INVALID_CONFIG, 0));
+}
+
+fn describe(image: &Image, resource: (i8, &str), keys: Option<&[&str]>) -> DescribeConfigsResult {
+    let request = DescribeConfigsRequest {
+        resources: vec![DescribeConfigsResource {
+            resource_type: resource.0,
+            resource_name: resource.1.into(),
+            configuration_keys: keys.map(|keys| keys.iter().map(|key| (*key).into()).collect()),
+        }],
+        include_synonyms: true,
+        include_documentation: true,
+    };
+    let given = [("log.retention.hours", "2"), ("ssl.key.password", "hunter2")];
+    controller(&given).describe_configs(image, &request).results.remove(0)
+}
+
+#[test]
+fn a_topics_settings_are_told_with_where_they_come_from() {
+    let image = with_topics(&["t"]);
+    let image = alter(&image, (TOPIC, "t"), &[("segment.ms", SET, Some("77"))]).expect("it is set");
+    let result = describe(&image, (TOPIC, "t"), None);
+    assert_eq!((result.error_code, result.configs.len()), (ErrorCode::NONE, 33));
+    let setting = |name: &str| result.configs.iter().find(|config| &*config.name == name).expect(name);
+    let segment = setting("segment.ms");
+    assert_eq!((segment.value.as_deref(), segment.config_source), (Some("77"), 1));
+    let synonyms: Vec<_> = segment.synonyms.iter().map(|s| (&*s.name, s.source)).collect();
+    assert_eq!(synonyms, [("segment.ms", 1), ("log.roll.hours", 5)]);
+    let retention = setting("retention.ms");
+    assert_eq!((retention.value.as_deref(), retention.config_source), (Some("7200000"), 4));
+    assert_eq!((retention.config_type, retention.read_only, retention.is_sensitive), (5, false, false));
+    assert!(retention.documentation.as_deref().is_some_and(|doc| doc.contains("milliseconds")));
+    let two = describe(&image, (TOPIC, "t"), Some(&["retention.ms", "nothing", "segment.ms"]));
+    assert_eq!(two.configs.len(), 2);
+}
+
+#[test]
+fn a_brokers_settings_are_told_and_secrets_are_not() {
+    let image =
+        alter(&cluster(), (BROKER, ""), &[("message.max.bytes", SET, Some("2000"))]).expect("it is set");
+    let result = describe(&image, (BROKER, "1"), None);
+    let setting = |name: &str| result.configs.iter().find(|config| &*config.name == name).expect(name);
+    assert_eq!(
+        (setting("message.max.bytes").value.as_deref(), setting("message.max.bytes").config_source),
+        (Some("2000"), 3)
+    );
+    assert_eq!(
+        (setting("log.retention.hours").config_source, setting("log.retention.hours").read_only),
+        (4, true)
+    );
+    let secret = setting("ssl.key.password");
+    assert!(secret.is_sensitive && secret.value.is_none());
+    assert!(secret.synonyms.iter().all(|synonym| synonym.value.is_none()));
+    // A default that is not followed is not told as if it were.
+    assert!(!result.configs.iter().any(|config| &*config.name == "num.io.threads"));
+    assert_eq!(describe(&image, (BROKER, "1"), Some(&["num.io.threads"])).configs.len(), 1);
+
+    let all = describe(&image, (BROKER, ""), None);
+    assert_eq!(all.configs.iter().map(|config| &*config.name).collect::<Vec<_>>(), ["message.max.bytes"]);
+}
+
+#[test]
+fn what_is_not_there_is_not_described() {
+    let image = cluster();
+    for (resource, code) in [
+        ((TOPIC, "x"), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        ((TOPIC, "x y"), ErrorCode::INVALID_TOPIC_EXCEPTION),
+        ((BROKER, "2"), ErrorCode::INVALID_REQUEST),
+        ((BROKER, "x"), ErrorCode::INVALID_REQUEST),
+        ((BROKER_LOGGER, "1"), ErrorCode::INVALID_REQUEST),
+        ((99, ""), ErrorCode::INVALID_REQUEST),
+    ] {
+        let result = describe(&image, resource, None);
+        assert_eq!((result.error_code, result.configs.len()), (code, 0), "{resource:?}");
+        assert!(result.error_message.is_some());
+    }
+}
