@@ -24,7 +24,8 @@ pub struct Api {
     handle: fn(Call<'_>, Reader) -> Result<Reply, DecodeError>,
 }
 
-/// Decodes a request of one type, all of it, and calls the handler.
+/// Decodes a request of one type and calls the handler. Bytes behind the message are passed over, as Kafka does:
+/// librdkafka leaves three of them behind a Metadata request for all topics.
 macro_rules! api {
     ($key:ident, $versions:expr, $handler:path) => {
         Api {
@@ -32,7 +33,6 @@ macro_rules! api {
             versions: $versions,
             handle: |call, mut body| {
                 let request = Message::decode(&mut body, call.version())?;
-                body.finish()?;
                 Ok($handler(call, request))
             },
         }
@@ -133,3 +133,6 @@ fn peek(frame: &[u8]) -> Option<(i16, i16, i32)> {
     let correlation_id = rest.first_chunk::<4>()?;
     Some((i16::from_be_bytes(*key), i16::from_be_bytes(*version), i32::from_be_bytes(*correlation_id)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,11 @@ const NO_PRODUCER_ID: i64 = -1;
 pub(super) enum LoadError {
     /// The log cannot be read.
     Read(ErrorCode),
+    /// A batch is not all there, though the log has more after it.
+    Incomplete {
+        /// Its offset.
+        offset: i64,
+    },
     /// A file cannot be read.
     Fs(fs::Error),
     /// A batch is none.
@@ -38,6 +43,7 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(error) => write!(f, "the log cannot be read: {}", error.message()),
+            Self::Incomplete { offset } => write!(f, "the batch at offset {offset} is not whole"),
             Self::Fs(error) => error.fmt(f),
             Self::Batch(error) => error.fmt(f),
             Self::Decompress(error) => error.fmt(f),
@@ -66,6 +72,7 @@ pub(super) fn load(log: &Partition, settings: Settings) -> Result<Loading, LoadE
         let Some(region) = outcome.region else { break };
         let mut bytes = vec![0; region.len];
         region.file.read_exact_at(&mut bytes, region.position).map_err(LoadError::Fs)?;
+        let read_from = offset;
         for batch in record::batches(&bytes) {
             let batch = match batch {
                 Ok(batch) => batch,
@@ -76,6 +83,9 @@ pub(super) fn load(log: &Partition, settings: Settings) -> Result<Loading, LoadE
             batch.verify_crc().map_err(LoadError::Batch)?;
             replay(&mut loading, &batch, &mut scratch)?;
             offset = batch.header().next_offset();
+        }
+        if offset == read_from {
+            return Err(LoadError::Incomplete { offset });
         }
     }
     Ok(loading)

@@ -1,0 +1,357 @@
+//! Every version of every API that is served is answered, with what an ordinary client would ask.
+#![allow(clippy::disallowed_methods, reason = "a test speaks to the broker over sockets of its own")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use broker::{APIS, Running};
+use metadata::settings::Configs;
+use protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use protocol::messages::create_topics_request::CreatableTopic;
+use protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
+use protocol::messages::describe_configs_request::DescribeConfigsResource;
+use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use protocol::messages::metadata_request::MetadataRequestTopic;
+use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
+use protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
+use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use protocol::messages::*;
+use protocol::{ApiKey, Bytes, ErrorCode, Records, Request, Str, Uuid, Writer, frame};
+use record::{BatchBuilder, Compression};
+
+const TOPIC: &str = "versions";
+
+async fn broker(dir: &std::path::Path) -> Running {
+    let given = [("listeners", "PLAINTEXT://127.0.0.1:0"), ("log.dirs", dir.to_str().unwrap())];
+    let given: Configs = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    broker::start(given).await.unwrap()
+}
+
+/// Sends a request and reads its response, which must decode to its end.
+fn ask<R: Request>(address: SocketAddr, request: &R, version: i16) -> R::Response {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let client_id = Some(Str::from("versions-test"));
+    let sent = frame::encode_request(version.into(), client_id, request, version, Writer::new()).unwrap();
+    stream.write_all(&sent.into_bytes()).unwrap();
+    let mut length = [0; 4];
+    let named = format!("{} version {version}", R::NAME);
+    stream.read_exact(&mut length).unwrap_or_else(|error| panic!("{named} has no answer: {error}"));
+    let mut response = vec![0; usize::try_from(i32::from_be_bytes(length)).unwrap()];
+    stream.read_exact(&mut response).unwrap();
+    let decoded = frame::decode_response::<R::Response>(Bytes::from(response), version);
+    let (correlation_id, response) = decoded.unwrap_or_else(|error| panic!("the answer to {named}: {error}"));
+    assert_eq!(correlation_id, i32::from(version));
+    response
+}
+
+/// Asks in every version that is served. `request` makes the request for a version.
+fn every_version<R: Request>(
+    address: SocketAddr,
+    asked: &mut Vec<ApiKey>,
+    request: impl Fn(i16) -> R,
+    check: impl Fn(R::Response, i16),
+) {
+    let api = APIS.iter().find(|api| api.key == R::API_KEY).expect("it is served");
+    for version in api.versions.clone() {
+        check(ask(address, &request(version), version), version);
+    }
+    asked.push(R::API_KEY);
+}
+
+fn named(name: &'static str) -> Str {
+    Str::from_static(name)
+}
+
+fn create_topic(address: SocketAddr, name: &'static str, version: i16) -> Uuid {
+    let topic =
+        CreatableTopic { name: named(name), num_partitions: 2, replication_factor: 1, ..Default::default() };
+    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 9_000, ..Default::default() };
+    let response = ask(address, &request, version);
+    assert_eq!(response.topics[0].error_code, ErrorCode::NONE, "{:?}", response.topics[0]);
+    response.topics[0].topic_id
+}
+
+fn one_record() -> Records {
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.push(1_700_000_000_000, Some(b"key"), Some(b"value"), &[]);
+    Records::Bytes(builder.build().into())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_version_of_every_api_is_answered() {
+    let dir = std::env::temp_dir().join(format!("milena-versions-{}", std::process::id()));
+    let running = broker(&dir).await;
+    let address = running.local_addresses()[0];
+    let asked = tokio::task::spawn_blocking(move || {
+        let id = create_topic(address, TOPIC, 7);
+        let mut asked = Vec::new();
+        records(address, &mut asked, id);
+        offsets(address, &mut asked);
+        groups(address, &mut asked, id);
+        cluster(address, &mut asked);
+        asked
+    });
+    let mut asked = asked.await.unwrap();
+    asked.sort_unstable();
+    let mut served: Vec<ApiKey> = APIS.iter().map(|api| api.key).collect();
+    served.sort_unstable();
+    assert_eq!(asked, served, "this test asks about every API that is served");
+    running.shutdown().await;
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+fn records(address: SocketAddr, asked: &mut Vec<ApiKey>, id: Uuid) {
+    let produce = |version| {
+        let data = PartitionProduceData { index: 0, records: one_record() };
+        let (name, topic_id) = if version >= 13 { (Str::default(), id) } else { (named(TOPIC), Uuid::ZERO) };
+        let topic_data = vec![TopicProduceData { name, topic_id, partition_data: vec![data] }];
+        ProduceRequest { acks: -1, timeout_ms: 9_000, topic_data, ..Default::default() }
+    };
+    every_version(address, asked, produce, |response, version| {
+        let partition = &response.responses[0].partition_responses[0];
+        assert_eq!(partition.error_code, ErrorCode::NONE, "version {version}");
+        assert_eq!(partition.base_offset, i64::from(version) - 3);
+    });
+    let fetch = |version| {
+        let partitions =
+            vec![FetchPartition { fetch_offset: 1, partition_max_bytes: 1 << 20, ..Default::default() }];
+        let (topic, topic_id) = if version >= 13 { (Str::default(), id) } else { (named(TOPIC), Uuid::ZERO) };
+        let topics = vec![FetchTopic { topic, topic_id, partitions }];
+        FetchRequest { max_wait_ms: 100, min_bytes: 1, topics, ..Default::default() }
+    };
+    every_version(address, asked, fetch, |response, version| {
+        let partition = &response.responses[0].partitions[0];
+        assert_eq!(partition.error_code, ErrorCode::NONE, "version {version}");
+        assert_eq!(partition.high_watermark, 11);
+        let first = record::batches(partition.records.as_bytes().unwrap()).next().unwrap().unwrap();
+        assert_eq!(first.header().base_offset, 1, "version {version}");
+    });
+}
+
+fn offsets(address: SocketAddr, asked: &mut Vec<ApiKey>) {
+    let list = |_| {
+        let partitions = vec![ListOffsetsPartition { timestamp: -1, ..Default::default() }];
+        let topics = vec![ListOffsetsTopic { name: named(TOPIC), partitions }];
+        ListOffsetsRequest { replica_id: -1, topics, ..Default::default() }
+    };
+    every_version(address, asked, list, |response, version| {
+        assert_eq!(response.topics[0].partitions[0].offset, 11, "version {version}");
+    });
+    let delete = |_| {
+        let partitions = vec![DeleteRecordsPartition { partition_index: 0, offset: 1 }];
+        let topics = vec![DeleteRecordsTopic { name: named(TOPIC), partitions }];
+        DeleteRecordsRequest { topics, timeout_ms: 9_000 }
+    };
+    every_version(address, asked, delete, |response, version| {
+        assert_eq!(response.topics[0].partitions[0].low_watermark, 1, "version {version}");
+    });
+    let epoch = |_| {
+        let partitions = vec![OffsetForLeaderPartition { leader_epoch: 0, ..Default::default() }];
+        let topics = vec![OffsetForLeaderTopic { topic: named(TOPIC), partitions }];
+        OffsetForLeaderEpochRequest { topics, ..Default::default() }
+    };
+    every_version(address, asked, epoch, |response, version| {
+        assert_eq!(response.topics[0].partitions[0].end_offset, 11, "version {version}");
+    });
+    let producer = |_| InitProducerIdRequest { transactional_id: None, ..Default::default() };
+    every_version(address, asked, producer, |response, version| {
+        assert_eq!((response.error_code, response.producer_epoch), (ErrorCode::NONE, 0), "version {version}");
+    });
+}
+
+fn groups(address: SocketAddr, asked: &mut Vec<ApiKey>, id: Uuid) {
+    let find = |version| match version {
+        4.. => FindCoordinatorRequest { coordinator_keys: vec![named("g")], ..Default::default() },
+        _ => FindCoordinatorRequest { key: named("g"), ..Default::default() },
+    };
+    every_version(address, asked, find, |response, version| {
+        let error =
+            response.coordinators.first().map_or(response.error_code, |coordinator| coordinator.error_code);
+        assert_eq!(error, ErrorCode::NONE, "version {version}");
+    });
+    let commit = |version| {
+        let partitions = vec![OffsetCommitRequestPartition { committed_offset: 5, ..Default::default() }];
+        let (name, topic_id) = if version >= 10 { (Str::default(), id) } else { (named(TOPIC), Uuid::ZERO) };
+        let topics = vec![OffsetCommitRequestTopic { name, topic_id, partitions }];
+        OffsetCommitRequest { group_id: named("g"), topics, ..Default::default() }
+    };
+    every_version(address, asked, commit, |response, version| {
+        assert_eq!(response.topics[0].partitions[0].error_code, ErrorCode::NONE, "version {version}");
+    });
+    every_version(
+        address,
+        asked,
+        |version| offset_fetch(version, id),
+        |response, version| {
+            let committed = match response.groups.first() {
+                Some(group) => group.topics[0].partitions[0].committed_offset,
+                None => response.topics[0].partitions[0].committed_offset,
+            };
+            assert_eq!(committed, 5, "version {version}");
+        },
+    );
+    let describe = |version: i16| DescribeGroupsRequest {
+        groups: vec![named("g")],
+        include_authorized_operations: version >= 3,
+    };
+    every_version(address, asked, describe, |response, _| {
+        assert_eq!(&*response.groups[0].group_state, "Empty")
+    });
+    every_version(
+        address,
+        asked,
+        |_| ListGroupsRequest::default(),
+        |response, _| {
+            assert_eq!(&*response.groups[0].group_id, "g");
+        },
+    );
+    members(address, asked);
+    let delete = |_| DeleteGroupsRequest { groups_names: vec![named("unknown")] };
+    every_version(address, asked, delete, |response, _| {
+        assert_eq!(response.results[0].error_code, ErrorCode::GROUP_ID_NOT_FOUND);
+    });
+}
+
+fn offset_fetch(version: i16, id: Uuid) -> OffsetFetchRequest {
+    if version < 8 {
+        let topics = Some(vec![OffsetFetchRequestTopic { name: named(TOPIC), partition_indexes: vec![0] }]);
+        return OffsetFetchRequest { group_id: named("g"), topics, ..Default::default() };
+    }
+    let (name, topic_id) = if version >= 10 { (Str::default(), id) } else { (named(TOPIC), Uuid::ZERO) };
+    let topics = Some(vec![OffsetFetchRequestTopics { name, topic_id, partition_indexes: vec![0] }]);
+    let groups = vec![OffsetFetchRequestGroup { group_id: named("g"), topics, ..Default::default() }];
+    OffsetFetchRequest { groups, ..Default::default() }
+}
+
+fn members(address: SocketAddr, asked: &mut Vec<ApiKey>) {
+    let stranger = named("stranger");
+    let join = |_| JoinGroupRequest {
+        group_id: named("g"),
+        member_id: stranger.clone(),
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 10_000,
+        protocol_type: named("consumer"),
+        ..Default::default()
+    };
+    every_version(address, asked, join, |response, version| {
+        assert!(response.error_code.is_error(), "version {version}");
+    });
+    let sync = |_| SyncGroupRequest {
+        group_id: named("g"),
+        member_id: stranger.clone(),
+        protocol_type: None,
+        ..Default::default()
+    };
+    every_version(address, asked, sync, |response, version| {
+        assert!(response.error_code.is_error(), "version {version}");
+    });
+    let heartbeat =
+        |_| HeartbeatRequest { group_id: named("g"), member_id: stranger.clone(), ..Default::default() };
+    every_version(address, asked, heartbeat, |response, _| {
+        assert_eq!(response.error_code, ErrorCode::UNKNOWN_MEMBER_ID);
+    });
+    let leave = |version| match version {
+        3.. => LeaveGroupRequest { group_id: named("g"), ..Default::default() },
+        _ => LeaveGroupRequest { group_id: named("g"), member_id: stranger.clone(), ..Default::default() },
+    };
+    every_version(address, asked, leave, |_, _| {});
+}
+
+fn cluster(address: SocketAddr, asked: &mut Vec<ApiKey>) {
+    let versions = |version: i16| match version {
+        3.. => {
+            ApiVersionsRequest { client_software_name: named("test"), client_software_version: named("1") }
+        }
+        _ => ApiVersionsRequest::default(),
+    };
+    every_version(address, asked, versions, |response, version| {
+        assert_eq!(response.error_code, ErrorCode::NONE, "version {version}");
+        assert_eq!(response.api_keys.len(), APIS.len());
+    });
+    let metadata = |_| {
+        let topic = MetadataRequestTopic { name: Some(named(TOPIC)), ..Default::default() };
+        MetadataRequest { topics: Some(vec![topic]), ..Default::default() }
+    };
+    every_version(address, asked, metadata, |response, version| {
+        assert_eq!(response.topics[0].error_code, ErrorCode::NONE, "version {version}");
+        assert_eq!((response.brokers.len(), response.topics[0].partitions.len()), (1, 2));
+    });
+    every_version(
+        address,
+        asked,
+        |_| DescribeClusterRequest::default(),
+        |response, _| {
+            assert_eq!(response.brokers.len(), 1);
+        },
+    );
+    every_version(
+        address,
+        asked,
+        |_| DescribeTopicPartitionsRequest::default(),
+        |response, _| {
+            assert!(response.topics.iter().any(|topic| topic.name.as_deref() == Some(TOPIC)));
+        },
+    );
+    let configs = |_| {
+        let resource =
+            DescribeConfigsResource { resource_type: 2, resource_name: named(TOPIC), ..Default::default() };
+        DescribeConfigsRequest { resources: vec![resource], include_synonyms: true, ..Default::default() }
+    };
+    every_version(address, asked, configs, |response, _| assert!(response.results[0].configs.len() > 20));
+    every_version(
+        address,
+        asked,
+        |_| IncrementalAlterConfigsRequest::default(),
+        |response, _| {
+            assert!(response.responses.is_empty());
+        },
+    );
+    let grow = |version: i16| {
+        let count = 3 + i32::from(version);
+        let topics = vec![CreatePartitionsTopic { name: named(TOPIC), count, assignments: None }];
+        CreatePartitionsRequest { topics, timeout_ms: 9_000, validate_only: false }
+    };
+    every_version(address, asked, grow, |response, version| {
+        assert_eq!(response.results[0].error_code, ErrorCode::NONE, "version {version}");
+    });
+    topics_come_and_go(address, asked);
+}
+
+fn topics_come_and_go(address: SocketAddr, asked: &mut Vec<ApiKey>) {
+    let create = |_| {
+        let topic = CreatableTopic {
+            name: named("other"),
+            num_partitions: 1,
+            replication_factor: 1,
+            ..Default::default()
+        };
+        CreateTopicsRequest { topics: vec![topic], timeout_ms: 9_000, ..Default::default() }
+    };
+    let check = |response: CreateTopicsResponse, version| {
+        let expected = if version == 2 { ErrorCode::NONE } else { ErrorCode::TOPIC_ALREADY_EXISTS };
+        assert_eq!(response.topics[0].error_code, expected, "version {version}");
+    };
+    every_version(address, asked, create, check);
+    let delete = |version: i16| {
+        let mut request = DeleteTopicsRequest { timeout_ms: 9_000, ..Default::default() };
+        let name = named("other");
+        match version {
+            6.. => {
+                request.topics =
+                    vec![delete_topics_request::DeleteTopicState { name: Some(name), ..Default::default() }]
+            }
+            _ => request.topic_names = vec![name],
+        }
+        request
+    };
+    every_version(address, asked, delete, |response, version| {
+        let expected = if version == 1 { ErrorCode::NONE } else { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION };
+        assert_eq!(response.responses[0].error_code, expected, "version {version}");
+    });
+}
