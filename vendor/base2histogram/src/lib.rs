@@ -10,6 +10,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+#[cfg(test)]
+mod tests;
+
 /// One bucket for zero and one for each power of two.
 const BUCKETS: usize = 65;
 
