@@ -9,7 +9,7 @@ use protocol::messages::api_versions_response::{ApiVersion, ApiVersionsResponse}
 use protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use protocol::{ApiKey, Response, Str, Uuid, Writer};
+use protocol::{ApiKey, Request, Response, Str, Uuid, Writer};
 use runtime::net::TcpStream;
 use runtime::task::JoinHandle;
 use runtime::{net, task};
@@ -31,6 +31,13 @@ pub(crate) enum Answer {
 pub(crate) fn respond<R: Response>(received: &ReceivedRequest, response: &R) -> Answer {
     let frame = encode_response(received.correlation_id, response, received.version, Writer::new());
     Answer::Bytes(frame.expect("a test's response can be said").into_bytes())
+}
+
+/// The message of a request.
+pub(crate) fn request_of<M: Request>(received: &ReceivedRequest) -> M {
+    let ReceivedRequest { api_key, version, correlation_id, ref body, .. } = *received;
+    let again = ReceivedRequest { api_key, version, correlation_id, client_id: None, body: body.clone() };
+    again.decode().expect("the client sends what it says")
 }
 
 /// A broker, as long as it is not dropped.

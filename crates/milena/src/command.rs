@@ -12,19 +12,15 @@ use crate::{consume, group, logs, produce, start, topic};
 #[derive(Debug, Parser)]
 #[command(name = "milena", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct CommandLine {
-    /// What to log to standard error, for all parts or for one: off, error, warn, info, debug, trace
+    /// What to log to standard error: a level, levels of single parts, or both: info,storage=debug
     #[arg(
         long,
         value_name = "LEVELS",
         env = "MILENA_LOG",
         default_value = "warn",
-        hide_default_value = true,
         hide_env_values = true,
         global = true,
-        long_help = "What to log to standard error: one level for all parts, a level for each part, or both, \
-                     separated by commas.\n\nLevels: off, error, warn, info, debug, trace. The default is warn.\n\
-                     Parts: broker, client, coordinator, metadata, milena, openraft, storage.\n\n\
-                     Example: --log info,storage=debug"
+        help_heading = "Output"
     )]
     log: String,
 
@@ -42,6 +38,9 @@ Examples:
 
 Each command explains itself: milena help topic create, milena consume --help.
 Everything but start works with any Kafka-compatible cluster.
+
+Log levels are off, error, warn, info, debug and trace; parts that have one of their own are
+broker, client, coordinator, metadata, milena, openraft and storage: --log info,storage=debug
 
 Exit status: 0 done, 1 failed, 2 the command line or a setting is wrong, 130 interrupted.";
 

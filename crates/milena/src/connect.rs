@@ -64,10 +64,10 @@ pub(crate) fn explain(error: &ClusterError) -> Failure {
             "The broker may be overloaded or cut off; its log may tell. --timeout SECONDS waits longer.",
         ),
         ClusterError::UnknownTopic { .. } => {
-            Failure::new(error.to_string()).mend("milena topic list shows the topics that there are.")
+            Failure::new(error.to_string()).mend("'milena topic list' shows the topics that there are.")
         }
         ClusterError::NoLeader { .. } => Failure::new(error.to_string())
-            .mend("The brokers that have its replicas may be down: see milena topic describe."),
+            .mend("The brokers that have its replicas may be down: see 'milena topic describe'."),
         ClusterError::Refused { code, .. } => {
             let failure = Failure::new(error.to_string());
             match advice(*code) {
@@ -124,14 +124,14 @@ fn advice(code: ErrorCode) -> Option<&'static str> {
         }
         ErrorCode::TOPIC_DELETION_DISABLED => "The brokers are started with delete.topic.enable=false.",
         ErrorCode::NON_EMPTY_GROUP | ErrorCode::UNKNOWN_MEMBER_ID => {
-            "Stop the consumers of the group first; milena group describe shows them."
+            "Stop the consumers of the group first; 'milena group describe' shows them."
         }
-        ErrorCode::GROUP_ID_NOT_FOUND => "milena group list shows the groups that there are.",
+        ErrorCode::GROUP_ID_NOT_FOUND => "'milena group list' shows the groups that there are.",
         ErrorCode::NOT_ENOUGH_REPLICAS | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND => {
-            "Fewer replicas are in sync than min.insync.replicas asks for: see milena topic describe."
+            "Fewer replicas are in sync than min.insync.replicas asks for: see 'milena topic describe'."
         }
         ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE => {
-            "The topic's max.message.bytes is the limit; milena topic alter can raise it."
+            "The topic's max.message.bytes is the limit; 'milena topic alter' can raise it."
         }
         ErrorCode::TOPIC_AUTHORIZATION_FAILED
         | ErrorCode::GROUP_AUTHORIZATION_FAILED

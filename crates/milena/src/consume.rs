@@ -103,6 +103,7 @@ pub(crate) struct ConsumeArgs {
 }
 
 pub(crate) async fn run(args: &ConsumeArgs) -> Result<(), Failure> {
+    let position = args.position()?;
     let cluster = args.connect.cluster().await?;
     for topic in &args.topics {
         if let Err(error) = cluster.topic(topic).await {
@@ -112,7 +113,7 @@ pub(crate) async fn run(args: &ConsumeArgs) -> Result<(), Failure> {
     let mut interrupt = Interrupt::new()?;
     let mut printing = Printing::new(args);
     match &args.group {
-        None => consume(args, cluster, &mut printing, &mut interrupt).await,
+        None => consume(args, position, cluster, &mut printing, &mut interrupt).await,
         Some(group) => consume_in_group(args, cluster, group, &mut printing, &mut interrupt).await,
     }
 }
@@ -140,11 +141,12 @@ impl ConsumeArgs {
 /// Reads partitions on its own account.
 async fn consume(
     args: &ConsumeArgs,
+    position: Position,
     cluster: Cluster,
     printing: &mut Printing<'_>,
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
-    let positions = positions(args, &cluster).await?;
+    let positions = positions(args, position, &cluster).await?;
     let mut ends = BTreeMap::new();
     if args.until_end {
         let specs = positions.keys().map(|at| (at.clone(), OffsetSpec::Latest)).collect();
@@ -178,9 +180,9 @@ async fn consume(
 /// Which partitions to read, and from where.
 async fn positions(
     args: &ConsumeArgs,
+    position: Position,
     cluster: &Cluster,
 ) -> Result<BTreeMap<TopicPartition, Position>, Failure> {
-    let position = args.position()?;
     let mut positions = BTreeMap::new();
     for name in &args.topics {
         let topic = cluster.topic(name).await.map_err(|error| explain(&error))?;

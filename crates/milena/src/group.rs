@@ -64,7 +64,7 @@ async fn unknown(admin: &Admin, group: &str) -> Failure {
     let groups = admin.list_groups().await.unwrap_or_default();
     match nearest(group, groups.iter().map(|group| group.group_id.as_str())) {
         Some(near) => failure.mend(format!("Did you mean '{near}'?")),
-        None => failure.mend("milena group list shows the groups that there are."),
+        None => failure.mend("'milena group list' shows the groups that there are."),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `milena produce`.
 
 use std::collections::VecDeque;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use serde_json::json;
 use crate::connect::{ConnectArgs, explain, explain_topic};
 use crate::escape::unescape;
 use crate::failure::Failure;
-use crate::output::{Output, Progress};
+use crate::output::{self, Output, Progress};
 use crate::pair;
 use line::{Format, Line};
 
@@ -181,6 +182,9 @@ pub(crate) async fn run(args: &ProduceArgs) -> Result<(), Failure> {
         under_way: VecDeque::new(),
         tally: Tally::default(),
     };
+    if args.files.is_empty() && io::stdin().is_terminal() {
+        output::note("each line is a record; Ctrl-D ends");
+    }
     let begun = clock::now();
     let mut progress = Progress::new(false);
     let format = args.format();

@@ -136,7 +136,7 @@ fn explain(error: &StartError, given: &Settings) -> Failure {
     match error {
         StartError::Settings(errors) => wrong_settings(errors, given),
         error => {
-            let sentence = error.to_string();
+            let sentence = without_numbers(&error.to_string());
             match sentence.rsplit_once(": ") {
                 // The broker's sentences end with what to do.
                 Some((what, mend)) if mend.contains("set ") => Failure::new(what).mend(sentence_of(mend)),
@@ -146,8 +146,32 @@ fn explain(error: &StartError, given: &Settings) -> Failure {
     }
 }
 
+/// The sentence without the system's error numbers, which only programmers want.
+fn without_numbers(sentence: &str) -> String {
+    match sentence.split_once(" (os error ") {
+        Some((before, after)) => match after.split_once(')') {
+            Some((_, after)) => format!("{before}{}", without_numbers(after)),
+            None => sentence.to_owned(),
+        },
+        None => sentence.to_owned(),
+    }
+}
+
 fn sentence_of(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(char::to_uppercase);
     first.into_iter().flatten().chain(letters).chain(['.']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{sentence_of, shown_path, without_numbers};
+
+    #[test]
+    fn words() {
+        assert_eq!(without_numbers("a: No space (os error 28): b (os error 2)"), "a: No space: b");
+        assert_eq!(without_numbers("a (os error"), "a (os error");
+        assert_eq!(sentence_of("set it"), "Set it.");
+        assert_eq!((shown_path("a/b").as_str(), shown_path("/a").as_str()), ("./a/b", "/a"));
+    }
 }

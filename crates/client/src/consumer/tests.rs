@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -14,14 +15,14 @@ use record::{BatchBuilder, Compression};
 
 use super::{ConsumeError, Consumer, ConsumerOptions, Position};
 use crate::admin::OffsetSpec;
-use crate::testing::{Answer, ScriptedBroker, TOPIC_ID, respond};
+use crate::testing::{Answer, ScriptedBroker, TOPIC_ID, request_of, respond};
 use crate::topic_partition::TopicPartition;
 
 /// The log of the test: offsets 10 to 19, each a batch of one record whose value is its offset.
 const START: i64 = 10;
 const END: i64 = 20;
 
-fn fetched(received: ReceivedRequest, code: Option<ErrorCode>, offset: i64) -> Answer {
+fn fetched(received: &ReceivedRequest, code: Option<ErrorCode>, offset: i64) -> Answer {
     let in_range = (START..=END).contains(&offset);
     let error_code = code.unwrap_or(if in_range { ErrorCode::NONE } else { ErrorCode::OFFSET_OUT_OF_RANGE });
     let mut records = Records::Bytes(Bytes::new());
@@ -33,14 +34,11 @@ fn fetched(received: ReceivedRequest, code: Option<ErrorCode>, offset: i64) -> A
     let partition = PartitionData { error_code, high_watermark: END, records, ..Default::default() };
     let topic =
         FetchableTopicResponse { topic_id: TOPIC_ID, partitions: vec![partition], ..Default::default() };
-    respond(&received, &FetchResponse { responses: vec![topic], ..Default::default() })
+    respond(received, &FetchResponse { responses: vec![topic], ..Default::default() })
 }
 
-fn listed(received: ReceivedRequest) -> Answer {
-    let request: ListOffsetsRequest =
-        ReceivedRequest { body: received.body.clone(), client_id: None, ..received }
-            .decode()
-            .expect("a request");
+fn listed(received: &ReceivedRequest) -> Answer {
+    let request: ListOffsetsRequest = request_of(received);
     let offset = match request.topics[0].partitions[0].timestamp {
         -2 => START,
         -1 => END,
@@ -49,7 +47,7 @@ fn listed(received: ReceivedRequest) -> Answer {
     };
     let partition = ListOffsetsPartitionResponse { offset, ..Default::default() };
     let topic = ListOffsetsTopicResponse { name: Str::from("t"), partitions: vec![partition] };
-    respond(&received, &ListOffsetsResponse { topics: vec![topic], ..Default::default() })
+    respond(received, &ListOffsetsResponse { topics: vec![topic], ..Default::default() })
 }
 
 /// A consumer of the test's log, whose first fetches meet with `codes`; and the offsets it fetches.
@@ -58,19 +56,16 @@ async fn consumer(
     options: ConsumerOptions,
     position: Position,
 ) -> (ScriptedBroker, Consumer, mpsc::Receiver<i64>) {
-    let mut codes = codes.to_vec().into_iter();
+    let mut codes = VecDeque::from(codes.to_vec());
     let (sender, receiver) = mpsc::channel();
     let (broker, cluster) = ScriptedBroker::cluster(1, move |received| match received.api_key {
-        ApiKey::ListOffsets => listed(received),
+        ApiKey::ListOffsets => listed(&received),
         ApiKey::Fetch => {
-            let request: FetchRequest =
-                ReceivedRequest { body: received.body.clone(), client_id: None, ..received }
-                    .decode()
-                    .expect("a request");
+            let request: FetchRequest = request_of(&received);
             let offset = request.topics[0].partitions[0].fetch_offset;
             // The test may have seen enough.
             let _ = sender.send(offset);
-            fetched(received, codes.next(), offset)
+            fetched(&received, codes.pop_front(), offset)
         }
         other => panic!("{other} is not called"),
     })

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use record::{Batch, Compression};
 
 use super::{Acks, NewRecord, ProduceError, Producer, ProducerOptions, SendError};
 use crate::cluster::ClusterError;
-use crate::testing::{Answer, ScriptedBroker, TOPIC_ID, respond};
+use crate::testing::{Answer, ScriptedBroker, TOPIC_ID, request_of, respond};
 
 /// What a batch says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ fn sent(request: &ProduceRequest) -> Sent {
     }
 }
 
-fn answer(received: ReceivedRequest, verdict: Verdict) -> Answer {
+fn answer(received: &ReceivedRequest, verdict: Verdict) -> Answer {
     let (error_code, base_offset) = match verdict {
         Verdict::At(offset) => (ErrorCode::NONE, offset),
         Verdict::Refuse(code) => (code, -1),
@@ -55,7 +56,7 @@ fn answer(received: ReceivedRequest, verdict: Verdict) -> Answer {
         partition_responses: vec![partition],
         ..Default::default()
     };
-    respond(&received, &ProduceResponse { responses: vec![topic], ..Default::default() })
+    respond(received, &ProduceResponse { responses: vec![topic], ..Default::default() })
 }
 
 /// A producer to a broker that says `verdicts` one after another, and what it is sent.
@@ -63,7 +64,7 @@ async fn producer(
     verdicts: &[Verdict],
     options: ProducerOptions,
 ) -> (ScriptedBroker, Producer, mpsc::Receiver<Sent>) {
-    let mut verdicts = verdicts.to_vec().into_iter();
+    let mut verdicts = VecDeque::from(verdicts.to_vec());
     let (sender, receiver) = mpsc::channel();
     let mut next_producer_id = 1000;
     let (broker, cluster) = ScriptedBroker::cluster(1, move |received| match received.api_key {
@@ -73,12 +74,9 @@ async fn producer(
             respond(&received, &InitProducerIdResponse { producer_id, ..Default::default() })
         }
         ApiKey::Produce => {
-            let request: ProduceRequest =
-                ReceivedRequest { body: received.body.clone(), client_id: None, ..received }
-                    .decode()
-                    .expect("a request");
+            let request: ProduceRequest = request_of(&received);
             sender.send(sent(&request)).expect("the test listens");
-            answer(received, verdicts.next().expect("a verdict for each batch"))
+            answer(&received, verdicts.pop_front().expect("a verdict for each batch"))
         }
         other => panic!("{other} is not called"),
     })
@@ -221,14 +219,11 @@ async fn every_codec_comes_out_as_it_went_in() {
     for compression in [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd] {
         let (sender, receiver) = mpsc::channel();
         let (_broker, cluster) = ScriptedBroker::cluster(1, move |received| {
-            let request: ProduceRequest =
-                ReceivedRequest { body: received.body.clone(), client_id: None, ..received }
-                    .decode()
-                    .expect("a request");
+            let request: ProduceRequest = request_of(&received);
             let records =
                 request.topic_data[0].partition_data[0].records.as_bytes().expect("a batch").clone();
             sender.send(records).expect("the test listens");
-            answer(received, Verdict::At(0))
+            answer(&received, Verdict::At(0))
         })
         .await;
         let options = ProducerOptions { compression, idempotent: false, ..options() };

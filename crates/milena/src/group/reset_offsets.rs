@@ -91,7 +91,7 @@ pub(super) async fn run(args: &ResetOffsetsArgs) -> Result<(), Failure> {
             "group '{}' has {members} members and cannot be reset",
             args.group
         ))
-        .mend("Stop its consumers first; milena group describe shows them."));
+        .mend("Stop its consumers first; 'milena group describe' shows them."));
     }
     let committed = admin.committed(&args.group).await.map_err(|error| explain(&error))?;
     let moves = match plan(&admin, args, target, &committed).await {
@@ -165,7 +165,7 @@ async fn plan(
         match reset::offset(target, &known) {
             Some(after) => moves.push(Move { at, before: known.committed, after }),
             None => {
-                output::note(format_args!("{at} is left alone: nothing is committed for it to shift from"))
+                output::note(format_args!("{at} is left alone: nothing is committed for it to shift from"));
             }
         }
     }

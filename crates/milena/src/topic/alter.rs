@@ -1,6 +1,6 @@
 //! `milena topic alter`.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use client::admin::ConfigChange;
 use client::{Admin, ClusterError};
 use serde_json::json;
@@ -17,20 +17,17 @@ Examples:
   milena topic alter orders --unset retention.ms";
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    group = ArgGroup::new("change").required(true).multiple(true).args(["partitions", "settings", "unset"]),
+)]
 pub(crate) struct AlterArgs {
     /// Its name
     #[arg(value_name = "TOPIC")]
     topic: String,
 
     /// How many partitions it is to have; more than it has. Keys then go to other partitions than before
-    #[arg(
-        short,
-        long,
-        value_name = "COUNT",
-        value_parser = clap::value_parser!(i32).range(1..),
-        required_unless_present_any = ["settings", "unset"]
-    )]
+    #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..))]
     partitions: Option<i32>,
 
     /// Give a setting, by Kafka's name, a value; may be repeated
