@@ -116,3 +116,6 @@ impl std::fmt::Display for UnreadableRecord {
 }
 
 impl std::error::Error for UnreadableRecord {}
+
+#[cfg(test)]
+mod tests;

@@ -98,3 +98,6 @@ impl Replay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

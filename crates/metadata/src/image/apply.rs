@@ -47,7 +47,7 @@ impl Image {
     fn apply_known(&mut self, record: MetadataRecord, delta: &mut Delta) -> Applied {
         match record {
             MetadataRecord::Topic(record) => {
-                if !self.topics.insert(record.name.clone(), record.topic_id) {
+                if !self.topics.insert(&record.name, record.topic_id) {
                     return Err(format!("topic {} exists, or its id does", record.name));
                 }
                 delta.topics.insert(record.topic_id);

@@ -172,8 +172,8 @@ impl Topics {
     }
 
     /// Adds a topic without partitions. `false` where its name or id is taken.
-    pub(super) fn insert(&mut self, name: Str, id: Uuid) -> bool {
-        if self.by_name.contains_key(&*name) || self.by_id.contains_key(&id) {
+    pub(super) fn insert(&mut self, name: &Str, id: Uuid) -> bool {
+        if self.by_name.contains_key(&**name) || self.by_id.contains_key(&id) {
             return false;
         }
         // The name may be a slice of a whole request, which must not live as long as the topic.

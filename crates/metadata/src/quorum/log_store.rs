@@ -68,7 +68,7 @@ pub(super) struct Unreadable {
 }
 
 impl Unreadable {
-    fn new(offset: i64, reason: impl ToString) -> Self {
+    fn new(offset: i64, reason: &impl ToString) -> Self {
         Self { offset, reason: reason.to_string() }
     }
 
@@ -98,7 +98,7 @@ impl LogStore {
         let from = snapshot.map_or(0, |last| offset(last.index) + 1);
         if log.log_start_offset() > from {
             let reason = format!("it begins there, and no snapshot holds the state from {from} on");
-            return Err(Unreadable::new(log.log_start_offset(), reason));
+            return Err(Unreadable::new(log.log_start_offset(), &reason));
         }
         let mut tail = VecDeque::new();
         let mut last = snapshot;
@@ -192,7 +192,7 @@ impl LogStore {
             let count = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
             return Ok(state.tail.iter().skip(skip).take(count).cloned().collect());
         }
-        let log = state.log.as_ref().ok_or_else(|| Unreadable::new(offset(from), closed()))?;
+        let log = state.log.as_ref().ok_or_else(|| Unreadable::new(offset(from), &closed()))?;
         let mut entries = Vec::new();
         let mut next = offset(from);
         while next < offset(to).min(log.end_offset()) {
@@ -229,24 +229,24 @@ fn tell(waiting: &Mutex<Waiting>, flushed: Result<i64, &Offline>) {
 
 /// The entries of the next batches at `from`; at least one.
 fn read_entries(log: &Log, from: i64) -> Result<Vec<Entry>, Unreadable> {
-    let slice = log.read(from, READ_BYTES, true, i64::MAX).map_err(|error| Unreadable::new(from, error))?;
-    let slice = slice.ok_or_else(|| Unreadable::new(from, "there is nothing"))?;
-    let bytes = slice.read().map_err(|error| Unreadable::new(from, error))?;
+    let slice = log.read(from, READ_BYTES, true, i64::MAX).map_err(|error| Unreadable::new(from, &error))?;
+    let slice = slice.ok_or_else(|| Unreadable::new(from, &"there is nothing"))?;
+    let bytes = slice.read().map_err(|error| Unreadable::new(from, &error))?;
     let mut entries = Vec::new();
     for batch in record::batches(&bytes) {
         let batch = match batch {
             Ok(batch) => batch,
             // The slice may end within a batch.
             Err(_) if !entries.is_empty() => break,
-            Err(error) => return Err(Unreadable::new(from, error)),
+            Err(error) => return Err(Unreadable::new(from, &error)),
         };
         let decoded = batches::decode(&batch);
         let at = batch.header().base_offset;
-        let decoded = decoded.map_err(|fault: BatchFault| Unreadable::new(at, fault))?;
+        let decoded = decoded.map_err(|fault: BatchFault| Unreadable::new(at, &fault))?;
         entries.extend(decoded.into_iter().filter(|entry| offset(entry.log_id.index) >= from));
     }
     if entries.is_empty() {
-        return Err(Unreadable::new(from, "there is no record"));
+        return Err(Unreadable::new(from, &"there is no record"));
     }
     Ok(entries)
 }
@@ -255,10 +255,10 @@ fn check_follows(last: Option<&LogId>, entry: &Entry) -> Result<(), Unreadable> 
     let expected = last.map_or(0, |last| last.index + 1);
     let at = offset(entry.log_id.index);
     if entry.log_id.index != expected {
-        return Err(Unreadable::new(at, format!("the records from {expected} on are missing")));
+        return Err(Unreadable::new(at, &format!("the records from {expected} on are missing")));
     }
     if last.is_some_and(|last| last.leader_id > entry.log_id.leader_id) {
-        return Err(Unreadable::new(at, "its leader epoch is below that of the record before"));
+        return Err(Unreadable::new(at, &"its leader epoch is below that of the record before"));
     }
     Ok(())
 }

@@ -68,8 +68,10 @@ fn write_setting(page: &mut String, setting: &Setting) {
     match setting.honour {
         Honour::Honoured => {}
         Honour::Warned(reason) => {
-            writeln!(page, "  Another value has no effect: {reason}.").expect("as above")
+            writeln!(page, "  Another value has no effect: {reason}.").expect("as above");
         }
-        Honour::Refused(reason) => writeln!(page, "  Another value is refused: {reason}.").expect("as above"),
+        Honour::Refused(reason) => {
+            writeln!(page, "  Another value is refused: {reason}.").expect("as above");
+        }
     }
 }

@@ -18,6 +18,9 @@ const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
+/// A resource, changes of it, and the error and message that they give.
+type Refused<'a> = ((i8, &'a str), &'a [Change<'a>], ErrorCode, &'a str);
+
 type Change<'a> = (&'a str, i8, Option<&'a str>);
 
 fn alter(image: &Image, resource: (i8, &str), changes: &[Change<'_>]) -> Result<Image, (ErrorCode, String)> {
@@ -101,7 +104,7 @@ fn what_cannot_be_is_refused() {
     let invalid = ErrorCode::INVALID_REQUEST;
     let config = ErrorCode::INVALID_CONFIG;
     let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-    let cases: &[((i8, &str), &[Change<'_>], ErrorCode, &str)] = &[
+    let cases: &[Refused<'_>] = &[
         ((TOPIC, "t"), &[("retention.ms", SET, Some("x"))], config, "Invalid value x for configuration"),
         (
             (TOPIC, "t"),

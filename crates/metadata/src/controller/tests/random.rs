@@ -86,7 +86,7 @@ fn records_alone_lead_to_the_state() {
             for record in &records {
                 image.apply(record.clone(), &mut delta).expect("the controller's records follow the state");
             }
-            check_change(Change { old: before, new: Arc::new(image.clone()), delta });
+            check_change(&Change { old: before, new: Arc::new(image.clone()), delta });
             if records.len() > 1 {
                 log.push(BeginTransactionRecord::default().into());
             }
@@ -115,8 +115,8 @@ fn records_alone_lead_to_the_state() {
 }
 
 /// What a change says it touched is all that it touched.
-fn check_change(change: Change) {
-    let Change { old, new, delta } = &change;
+fn check_change(change: &Change) {
+    let Change { old, new, delta } = change;
     for topic in old.topics().iter().chain(new.topics().iter()) {
         let same = old.topic_by_id(topic.id) == new.topic_by_id(topic.id);
         assert!(same || delta.topics.contains(&topic.id), "{} changed unnoticed", topic.name);

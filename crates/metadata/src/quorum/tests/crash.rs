@@ -124,9 +124,9 @@ async fn a_snapshot_stands_for_the_log_before_it() {
         node.create_topic("last", 1).await;
         let before = node.quorum.image();
         if clean {
-            node.stop().await
+            node.stop().await;
         } else {
-            node.crash().await
+            node.crash().await;
         }
         assert!(!dir.metadata_log().exists(), "the first segments are gone");
 
