@@ -131,6 +131,11 @@ impl Groups {
         }
     }
 
+    /// Whether the partition that holds a group is open here. The metadata tells of it a moment earlier.
+    pub(crate) fn holds(&self, group_id: &str) -> bool {
+        self.shard(group_id).is_ok()
+    }
+
     /// The shard of a group.
     ///
     /// # Errors

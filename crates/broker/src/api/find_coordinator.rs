@@ -52,6 +52,8 @@ fn coordinator(broker: &Broker, image: &Image, listener: &str, key_type: i8, key
         GROUP => {
             let partition = broker.groups().partition_for(key);
             let leader = image.partition(OFFSETS_TOPIC, partition).map(|partition| partition.leader);
+            // Asked again, a client finds it; sent here too early, it may give up.
+            let leader = leader.filter(|id| *id != broker.config.node_id || broker.groups().holds(key));
             let node = leader.and_then(|leader| cluster::node(image, leader, listener));
             node.ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)
         }
