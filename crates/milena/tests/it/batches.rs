@@ -157,7 +157,7 @@ fn records() -> Vec<Case> {
             stricter(ErrorCode::INVALID_RECORD, ErrorCode::NONE),
         ),
         ("a key longer than the record", changed(|b| b[65] = 0x7e), same(ErrorCode::INVALID_RECORD)),
-        ("a key length of -2", changed(|b| b[65] = 3), stricter(ErrorCode::INVALID_RECORD, ErrorCode::NONE)),
+        ("a key length of -2", changed(|b| b[65] = 3), same(ErrorCode::NONE)),
         ("a value longer than the record", changed(|b| b[66] = 0x7e), same(ErrorCode::INVALID_RECORD)),
         ("headers that are not there", changed(|b| b[70] = 0x7e), same(ErrorCode::INVALID_RECORD)),
         ("a negative header count", changed(|b| b[70] = 1), same(ErrorCode::INVALID_RECORD)),
@@ -269,7 +269,8 @@ fn compressed_bytes_that_lie() {
 #[test]
 fn compressed_bombs() {
     // Kafka 4.3 opens them to the end.
-    let Some(mut broker) = Broker::own(&[]) else { return };
+    let limit = [("max.decompressed.message.bytes", "10485760")];
+    let Some(mut broker) = Broker::own(&limit) else { return };
     let mut raw = Raw::open(broker.bootstrap());
     let topic = create_topic(broker.bootstrap(), "bomb", 1, &[]);
     let before = broker.resident_bytes().expect("it runs");

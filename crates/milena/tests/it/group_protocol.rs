@@ -56,7 +56,8 @@ struct Hand {
 
 impl Hand {
     fn new(broker: &Broker, group: &str) -> Hand {
-        let raw = Raw::open(broker.bootstrap());
+        let mut raw = Raw::open(broker.bootstrap());
+        raw.await_coordinator(group);
         Hand {
             raw,
             group: group.to_owned(),
@@ -184,7 +185,9 @@ fn an_old_client_joins_without_an_id() {
     let broker = Broker::start();
     let mut raw = Raw::open(broker.bootstrap());
     for version in 0..=3 {
-        let mut request = join(&unique("old"), "");
+        let group = unique("old");
+        raw.await_coordinator(&group);
+        let mut request = join(&group, "");
         if version == 0 {
             request.rebalance_timeout_ms = -1;
         }
@@ -285,7 +288,9 @@ fn a_subscription_that_is_none() {
     let Some(broker) = Broker::own(&[]) else { return };
     let mut raw = Raw::open(broker.bootstrap());
     for noise in [&b"topics"[..], b"", b"\0\0\x7f\xff\xff\xff"] {
-        let mut request = join(&unique("noise"), "");
+        let group = unique("noise");
+        raw.await_coordinator(&group);
+        let mut request = join(&group, "");
         request.protocols[0].metadata = Bytes::from_static(noise);
         let answer = raw.ask(&request, 3);
         assert_eq!((answer.error_code, answer.generation_id), (ErrorCode::NONE, 1));
@@ -322,6 +327,7 @@ fn a_static_member_by_hand() {
     let broker = Broker::start();
     let group = unique("static-hand");
     let mut raw = Raw::open(broker.bootstrap());
+    raw.await_coordinator(&group);
     let mut request = join(&group, "");
     request.group_instance_id = Some(text("instance"));
     let first = raw.ask(&request, JOIN);
@@ -402,6 +408,7 @@ fn offsets_are_fetched_in_every_version() {
     let topic = create_topic(broker.bootstrap(), "fetched", 2, &[]);
     let group = unique("fetched");
     let mut raw = Raw::open(broker.bootstrap());
+    raw.await_coordinator(&group);
     for version in 2..=9 {
         let request = commit(&group, &topic, i64::from(version), -1, "");
         let code = raw.ask(&request, version).topics[0].partitions[0].error_code;
@@ -445,6 +452,7 @@ fn commits_that_are_refused() {
     let topic = create_topic(broker.bootstrap(), "refused", 1, &[]);
     let group = unique("refused");
     let mut raw = Raw::open(broker.bootstrap());
+    raw.await_coordinator(&group);
     let code =
         |raw: &mut Raw, request: &OffsetCommitRequest| raw.ask(request, 8).topics[0].partitions[0].error_code;
     let absent = commit(&group, &unique("absent"), 1, -1, "");
@@ -468,6 +476,7 @@ fn commits_that_are_refused() {
 fn the_coordinator_is_found_in_every_version() {
     let broker = Broker::start();
     let mut raw = Raw::open(broker.bootstrap());
+    raw.await_coordinator("some-group");
     let (host, port) = broker.bootstrap().split_once(':').expect("host and port");
     let port: i32 = port.parse().expect("a port");
     for version in 0..=6 {

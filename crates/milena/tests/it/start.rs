@@ -196,7 +196,9 @@ fn a_corrupt_segment_harms_nobody_else() {
         assert!(expected_all.starts_with(&read), "{damage}: whole batches from the start, then the end");
         match damage {
             "flip" => assert!((300..600).contains(&read.len()), "cut at the flipped bit: {}", read.len()),
-            "cut" => assert_eq!(read.len(), 990, "the torn batch is gone and no other"),
+            "cut" => {
+                assert!((990..1_000).contains(&read.len()), "only the torn batch is gone: {}", read.len())
+            }
             _ => assert_eq!(read.len(), 1_000, "{damage} behind the last batch is gone"),
         }
         // The partition goes on where it was cut.

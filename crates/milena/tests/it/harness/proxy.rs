@@ -70,9 +70,9 @@ impl Shared {
         // Requests are large and answers small; either may be cut within a frame.
         let (mut upward, mut downward) = (u64::MAX, u64::MAX);
         if lossy && choice.bool() {
-            upward = choice.u64(200..200_000);
+            upward = choice.u64(200..60_000);
         } else if lossy {
-            downward = choice.u64(50..3_000);
+            downward = choice.u64(50..1_200);
         }
         for (from, to, limit) in [(client, &broker, upward), (&broker, client, downward)] {
             let (from, to) = (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));

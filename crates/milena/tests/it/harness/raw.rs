@@ -10,7 +10,9 @@ use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::metadata_response::MetadataResponseTopic;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::messages::produce_response::PartitionProduceResponse;
-use protocol::messages::{FetchRequest, FetchResponse, MetadataRequest, ProduceRequest};
+use protocol::messages::{
+    FetchRequest, FetchResponse, FindCoordinatorRequest, MetadataRequest, OffsetFetchRequest, ProduceRequest,
+};
 use protocol::{Bytes, ErrorCode, Records, Request, Str, Uuid, Writer, frame};
 use record::{BatchBuilder, Compression};
 
@@ -69,6 +71,17 @@ impl Raw {
             ..Default::default()
         };
         self.ask(&request, 12).topics.remove(0)
+    }
+
+    /// Waits until the coordinator of `group` serves; the first question to a new broker makes it.
+    pub(crate) fn await_coordinator(&mut self, group: &str) {
+        let request = FindCoordinatorRequest { key: Str::from(group), ..Default::default() };
+        super::wait_until("the coordinator is there", LIMIT, || {
+            let found = self.ask(&request, 3).error_code;
+            assert!(found.is_none() || found.is_retriable(), "{}", found.name());
+            let known = OffsetFetchRequest { group_id: Str::from(group), topics: None, ..Default::default() };
+            found.is_none() && self.ask(&known, 5).error_code.is_none()
+        });
     }
 
     pub(crate) fn topic_id(&mut self, name: &str) -> Uuid {
