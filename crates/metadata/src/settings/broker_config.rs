@@ -16,8 +16,6 @@ pub struct BrokerConfig {
     pub advertised_listeners: Vec<Listener>,
     /// At least one.
     pub log_dirs: Vec<String>,
-    /// `metadata.log.dir`, else the first of `log_dirs`.
-    pub metadata_log_dir: String,
     pub auto_create_topics_enable: bool,
     pub connections_max_idle_ms: i64,
     pub default_replication_factor: i16,
@@ -29,7 +27,6 @@ pub struct BrokerConfig {
     pub group_min_session_timeout_ms: i32,
     pub log_flush_offset_checkpoint_interval_ms: i64,
     pub log_flush_scheduler_interval_ms: i64,
-    pub log_flush_start_offset_checkpoint_interval_ms: i64,
     pub log_retention_check_interval_ms: i64,
     pub max_connections: i32,
     pub max_connections_per_ip: i32,
@@ -40,7 +37,6 @@ pub struct BrokerConfig {
     pub metadata_log_segment_bytes: i32,
     pub num_partitions: i32,
     pub offset_metadata_max_bytes: i32,
-    pub offsets_load_buffer_size: i32,
     pub offsets_retention_check_interval_ms: i64,
     pub offsets_retention_minutes: i32,
     pub offsets_topic_num_partitions: i32,
@@ -78,14 +74,12 @@ impl BrokerConfig {
         let short = |name| i16::try_from(long(name)).unwrap_or(i16::MAX);
         let (listeners, advertised_listeners) = addresses(layers)?;
         let log_dirs = log_dirs(layers)?;
-        let metadata_log_dir = text(layers, "metadata.log.dir").unwrap_or_else(|| log_dirs[0].clone());
         Ok(Self {
             node_id: int("node.id"),
             broker_rack: text(layers, "broker.rack"),
             listeners,
             advertised_listeners,
             log_dirs,
-            metadata_log_dir,
             auto_create_topics_enable: boolean("auto.create.topics.enable"),
             connections_max_idle_ms: long("connections.max.idle.ms"),
             default_replication_factor: short("default.replication.factor"),
@@ -97,9 +91,6 @@ impl BrokerConfig {
             group_min_session_timeout_ms: int("group.min.session.timeout.ms"),
             log_flush_offset_checkpoint_interval_ms: long("log.flush.offset.checkpoint.interval.ms"),
             log_flush_scheduler_interval_ms: long("log.flush.scheduler.interval.ms"),
-            log_flush_start_offset_checkpoint_interval_ms: long(
-                "log.flush.start.offset.checkpoint.interval.ms",
-            ),
             log_retention_check_interval_ms: long("log.retention.check.interval.ms"),
             max_connections: int("max.connections"),
             max_connections_per_ip: int("max.connections.per.ip"),
@@ -112,7 +103,6 @@ impl BrokerConfig {
             metadata_log_segment_bytes: int("metadata.log.segment.bytes"),
             num_partitions: int("num.partitions"),
             offset_metadata_max_bytes: int("offset.metadata.max.bytes"),
-            offsets_load_buffer_size: int("offsets.load.buffer.size"),
             offsets_retention_check_interval_ms: long("offsets.retention.check.interval.ms"),
             offsets_retention_minutes: int("offsets.retention.minutes"),
             offsets_topic_num_partitions: int("offsets.topic.num.partitions"),

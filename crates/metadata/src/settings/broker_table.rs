@@ -3,6 +3,11 @@
 use super::setting::{Scope, Setting, Type};
 
 const NO_COMPACTION: &str = "Milena does not compact yet, so that no record is removed for its key";
+const FIRST_LOG_DIR: &str =
+    "Milena keeps the metadata log in the first directory of log.dirs; put that directory first";
+const OWN_COORDINATOR: &str = "Milena's coordinator does not need it";
+const WITH_RECOVERY_POINTS: &str = "Milena writes them with the recovery points, as often as \
+     log.flush.offset.checkpoint.interval.ms says";
 const ONE_PROCESS: &str = "a Milena node is always broker and controller in one; set process.roles=broker,controller or leave it out";
 
 const fn broker(name: &'static str, kind: Type, default: &'static str) -> Setting {
@@ -86,6 +91,7 @@ scanned.",
         .doc("How often, in milliseconds, logs are looked at for flush.ms."),
     broker("log.flush.start.offset.checkpoint.interval.ms", Type::Int, "60000")
         .at_least(0)
+        .warned(WITH_RECOVERY_POINTS)
         .doc("How often, in milliseconds, the log start offsets are written."),
     broker("log.index.interval.bytes", Type::Int, "4096").at_least(0).dynamic().doc(
         "How many bytes of records lie between two entries of an offset index, in topics without \
@@ -148,10 +154,10 @@ segment.jitter.ms.",
         .at_least(0)
         .dynamic()
         .doc("How many milliseconds deleted files stay on disk, in topics without file.delete.delay.ms."),
-    broker("max.connections", Type::Int, "16384").at_least(0).dynamic().doc(
+    broker("max.connections", Type::Int, "16384").at_least(0).doc(
         "How many connections the broker takes in all; one more is closed at once. Kafka sets no limit.",
     ),
-    broker("max.connections.per.ip", Type::Int, "4096").at_least(0).dynamic().doc(
+    broker("max.connections.per.ip", Type::Int, "4096").at_least(0).doc(
         "How many connections the broker takes from one address; one more is closed at once. Kafka sets \
 no limit.",
     ),
@@ -171,6 +177,7 @@ partitions each time.",
         .dynamic()
         .doc("The size in bytes that a record batch may have at most, in topics without max.message.bytes."),
     without("metadata.log.dir", Type::String)
+        .refused(FIRST_LOG_DIR)
         .doc("The directory of the metadata log, where it is not the first of log.dirs."),
     broker("metadata.log.max.record.bytes.between.snapshots", Type::Long, "20971520")
         .at_least(1)
@@ -192,6 +199,7 @@ partitions each time.",
         .doc("How many bytes of text a client may store beside a committed offset."),
     broker("offsets.load.buffer.size", Type::Int, "5242880")
         .at_least(1)
+        .warned(OWN_COORDINATOR)
         .doc("The size in bytes of one read while committed offsets are loaded."),
     broker("offsets.retention.check.interval.ms", Type::Long, "600000")
         .at_least(1)
@@ -217,7 +225,7 @@ there are fewer.",
         .at_least(1)
         .internal()
         .doc("How often, in milliseconds, the state of producers is looked at for expiry."),
-    broker("producer.id.expiration.ms", Type::Int, "86400000").at_least(1).dynamic().doc(
+    broker("producer.id.expiration.ms", Type::Int, "86400000").at_least(1).doc(
         "After how many milliseconds without a record the state of an idempotent producer is forgotten.",
     ),
     broker("queued.max.request.bytes", Type::Long, "-1").doc(
