@@ -3,6 +3,8 @@
 //! 1 gives one offset for a time; 2 brings isolation levels; 4 leader epochs; 7 the offset of the
 //! greatest timestamp (KIP-734); 8 to 11 offsets of tiered storage (KIP-405, KIP-1005, KIP-1023).
 
+use std::collections::BTreeSet;
+
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
 use protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
@@ -22,11 +24,30 @@ pub(crate) fn handle(call: Call<'_>, request: ListOffsetsRequest) -> Reply {
     let isolation = Isolation::of(request.isolation_level);
     let version = call.version();
     let topics = request.topics.into_iter().map(|topic| {
-        let partitions = topic.partitions.iter();
-        let partitions = partitions.map(|partition| find(&call, &topic.name, partition, isolation, version));
-        ListOffsetsTopicResponse { partitions: partitions.collect(), name: topic.name }
+        let repeated = repeated(&topic.partitions);
+        let once = topic.partitions.iter().filter(|it| !repeated.contains(&it.partition_index));
+        let found = once.map(|partition| find(&call, &topic.name, partition, isolation, version));
+        let refused = repeated.iter().map(|index| refuse(*index, ErrorCode::INVALID_REQUEST));
+        ListOffsetsTopicResponse { partitions: found.chain(refused).collect(), name: topic.name }
     });
     call.reply(&ListOffsetsResponse { topics: topics.collect(), ..ListOffsetsResponse::default() })
+}
+
+/// The partitions that are asked for more than once; each has one answer, and it is an error.
+fn repeated(partitions: &[ListOffsetsPartition]) -> BTreeSet<i32> {
+    let mut seen = BTreeSet::new();
+    let indexes = partitions.iter().map(|partition| partition.partition_index);
+    indexes.filter(|index| !seen.insert(*index)).collect()
+}
+
+fn refuse(partition_index: i32, error_code: ErrorCode) -> ListOffsetsPartitionResponse {
+    ListOffsetsPartitionResponse {
+        partition_index,
+        error_code,
+        timestamp: NOWHERE,
+        offset: NOWHERE,
+        leader_epoch: -1,
+    }
 }
 
 fn find(

@@ -9,6 +9,7 @@
 //! Where Kafka answers a first question for a topic that it is about to create with
 //! UNKNOWN_TOPIC_OR_PARTITION, so that the client asks again, Milena creates it and answers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use metadata::controller::{check_topic_name, is_internal_topic};
@@ -78,7 +79,9 @@ fn asked(request: &MetadataRequest, version: i16) -> Option<Asked> {
     if topics.is_empty() && version <= EMPTY_MEANS_ALL_UNTIL {
         return Some(Asked::All);
     }
-    let wanted = topics.iter().map(|topic| {
+    let mut seen = HashSet::new();
+    let distinct = topics.iter().filter(|topic| seen.insert((topic.topic_id, topic.name.clone())));
+    let wanted = distinct.map(|topic| {
         if topic.topic_id != Uuid::ZERO {
             // Ids are in the format before they have a meaning: KAFKA-10774.
             return (version >= TOPIC_IDS_SINCE).then_some(Wanted::Id(topic.topic_id));

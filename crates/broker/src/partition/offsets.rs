@@ -33,7 +33,8 @@ impl OffsetSpec {
             -4 => (8, Self::Earliest),
             -5 => (9, Self::Tiered),
             -6 => (11, Self::Tiered),
-            time => (1, Self::Time(time)),
+            time @ 0.. => (1, Self::Time(time)),
+            _ => return None,
         };
         (version >= since).then_some(spec)
     }
