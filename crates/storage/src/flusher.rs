@@ -130,7 +130,7 @@ impl fmt::Debug for FlushState {
 }
 
 impl FlushState {
-    pub(crate) fn new(active: Arc<Segment>, flushed_offset: i64, end_offset: i64) -> FlushState {
+    pub(crate) fn new(active: &Arc<Segment>, flushed_offset: i64, end_offset: i64) -> FlushState {
         let work = Work {
             active: active.clone(),
             closed: Vec::new(),

@@ -244,10 +244,10 @@ impl ProducerState {
         if header.attributes.is_control() {
             return check_marker(producer, header, marker, origin).map(|()| Checked::New);
         }
-        if origin == Origin::Client {
-            if let Some(batch) = duplicate(producer, header) {
-                return Ok(Checked::Duplicate(batch));
-            }
+        if origin == Origin::Client
+            && let Some(batch) = duplicate(producer, header)
+        {
+            return Ok(Checked::Duplicate(batch));
         }
         if header.producer_epoch < producer.epoch {
             return Err(invalid_epoch(producer, header));

@@ -177,7 +177,7 @@ impl Log {
     /// Where it is open already.
     pub fn open(directory: &LogDirectory, open: OpenLog) -> Result<(Log, Recovered), OpenError> {
         directory.check()?;
-        let shared = directory.shared();
+        let (shared, now_ms) = (directory.shared(), open.now_ms);
         let (offsets, clean) = shared.opening(&open.partition);
         let path = shared.path.join(open.partition.to_string());
         let partition =
@@ -190,12 +190,12 @@ impl Log {
         let listing = list(&partition)?;
         let epochs = read_epochs(&partition)?;
         let opened = open_segments(&partition, &listing, offsets, clean, &open, epochs.clone())?;
-        let (mut log, recovered) = assemble(partition, topic_id, opened, offsets, &open);
+        let (mut log, recovered) = assemble(partition, topic_id, opened, offsets, open);
         log.snapshots = listing.snapshots;
         if created {
             log.flush.created();
         }
-        log.complete(epochs, offsets, &recovered, open.now_ms)?;
+        log.complete(epochs.as_ref(), offsets, &recovered, now_ms)?;
         shared.opened(log.flush.clone());
         Ok((log, recovered))
     }
@@ -203,7 +203,7 @@ impl Log {
     /// What follows once the segments are in order.
     fn complete(
         &mut self,
-        epochs: Option<LeaderEpochs>,
+        epochs: Option<&LeaderEpochs>,
         offsets: Offsets,
         recovered: &Recovered,
         now_ms: i64,
@@ -218,7 +218,7 @@ impl Log {
         }
         self.epochs.truncate_from_end(self.end_offset);
         self.epochs.truncate_from_start(self.log_start_offset);
-        if epochs.as_ref() != Some(&self.epochs) {
+        if epochs != Some(&self.epochs) {
             self.flush.epochs_changed(self.epochs.entries());
         }
         let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
@@ -249,20 +249,20 @@ fn assemble(
     topic_id: Option<[u8; 16]>,
     opened: Opened,
     offsets: Offsets,
-    open: &OpenLog,
+    open: OpenLog,
 ) -> (Log, Recovered) {
     let Opened { closed, active, epochs, unsynced, recovered } = opened;
     let end_offset = active.end_offset;
     let first = closed.first().map_or(active.base_offset(), |closed| closed.base_offset());
     let log_start_offset = offsets.log_start_offset.max(first);
     let flushed_offset = if recovered.clean { end_offset } else { offsets.recovery_point.min(end_offset) };
-    let flush = Arc::new(FlushState::new(active.segment.clone(), flushed_offset, end_offset));
+    let flush = Arc::new(FlushState::new(&active.segment, flushed_offset, end_offset));
     flush.log_start_offset.store(log_start_offset, Ordering::Release);
     flush.high_watermark.store(offsets.high_watermark.min(end_offset), Ordering::Release);
     flush.unsynced(unsynced);
     let log = Log {
         partition,
-        config: open.config.clone(),
+        config: open.config,
         topic_id,
         jitter_seed: open.jitter_seed,
         flush,

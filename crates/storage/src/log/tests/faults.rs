@@ -119,7 +119,7 @@ fn an_index_on_a_full_disk_waits_in_memory() {
     let home = Home::new();
     let directory = home.open();
     let config = LogConfig { index_interval_bytes: 0, ..LogConfig::default() };
-    let (mut log, _) = open_log(&directory, config.clone());
+    let (mut log, _) = open_log(&directory, config);
     home.faults.add(Fault { times: 10, ..fault(Operation::Write, ".index", ErrorKind::StorageFull) });
     for n in 0..200 {
         append(&mut log, &batch(1, NOW_MS + n, 10)).unwrap();

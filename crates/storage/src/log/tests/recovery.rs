@@ -165,7 +165,8 @@ fn segments_after_a_cut_go() {
     bytes[at] ^= 1;
     std::fs::write(&path, bytes).unwrap();
     let (log, recovered) = crash.open();
-    let third = second + (second - 0);
+    // The segments are alike: the first begins at zero.
+    let third = 2 * second;
     assert_eq!((log.end_offset(), log.segments()), (third - 1, 2));
     let cut = recovered.cut.unwrap();
     assert!(cut.batches_followed && cut.damage.path == path);
@@ -206,7 +207,7 @@ fn what_was_durable_is_not_given_up_silently() {
     std::fs::write(&path, &bytes).unwrap();
     match crash.try_open(false) {
         Err(OpenError::Damaged(damage)) => {
-            assert_eq!((damage.path, damage.position), (path.clone(), 7 * one as u64))
+            assert_eq!((damage.path, damage.position), (path.clone(), 7 * one as u64));
         }
         other => panic!("{other:?}"),
     }

@@ -4,9 +4,9 @@ use super::*;
 use crate::testing::{append, small};
 
 /// A log of so many segments with ten records each, a second apart, all below the high watermark.
-fn log_of_segments(home: &Home, directory: &crate::LogDirectory, segments: usize, config: LogConfig) -> Log {
+fn log_of_segments(home: &Home, directory: &crate::LogDirectory, segments: usize, config: &LogConfig) -> Log {
     let one = batch(1, NOW_MS, 100).len() as u32;
-    let config = LogConfig { segment_bytes: 10 * one, ..config };
+    let config = LogConfig { segment_bytes: 10 * one, ..config.clone() };
     let (mut log, _) = open_log(directory, config);
     for n in 0..segments as i64 * 10 {
         append(&mut log, &batch(1, NOW_MS + n * 1000, 100)).unwrap();
@@ -21,7 +21,7 @@ fn segments_past_their_time_go() {
     let home = Home::new();
     let directory = home.open();
     let config = LogConfig { retention_ms: 5000, file_delete_delay_ms: 100, ..LogConfig::default() };
-    let mut log = log_of_segments(&home, &directory, 5, config);
+    let mut log = log_of_segments(&home, &directory, 5, &config);
     // The greatest times of the segments are 9, 19, 29, ... seconds.
     assert_eq!(log.apply_retention(NOW_MS + 14_000).unwrap().deleted_segments, 0);
     let size = log.size_bytes();
@@ -46,7 +46,7 @@ fn segments_above_the_high_watermark_stay() {
     let home = Home::new();
     let directory = home.open();
     let config = LogConfig { retention_ms: 5000, retention_bytes: 0, ..LogConfig::default() };
-    let mut log = log_of_segments(&home, &directory, 5, config);
+    let mut log = log_of_segments(&home, &directory, 5, &config);
     log.set_high_watermark(29);
     log.apply_retention(NOW_MS + 100_000).unwrap();
     assert_eq!(log.log_start_offset(), 20);
@@ -58,7 +58,7 @@ fn the_oldest_segments_of_too_much_go() {
     let directory = home.open();
     let one = batch(1, NOW_MS, 100).len() as i64;
     let config = LogConfig { retention_ms: -1, retention_bytes: 25 * one, ..LogConfig::default() };
-    let mut log = log_of_segments(&home, &directory, 5, config.clone());
+    let mut log = log_of_segments(&home, &directory, 5, &config);
     log.apply_retention(NOW_MS + 100_000).unwrap();
     // Kafka keeps at least what is asked for.
     assert_eq!((log.log_start_offset(), log.size_bytes() as i64), (20, 30 * one));
@@ -72,7 +72,7 @@ fn the_oldest_segments_of_too_much_go() {
 fn records_are_deleted_up_to_the_high_watermark() {
     let home = Home::new();
     let directory = home.open();
-    let mut log = log_of_segments(&home, &directory, 5, LogConfig::default());
+    let mut log = log_of_segments(&home, &directory, 5, &LogConfig::default());
     log.set_high_watermark(45);
     log.delete_records(15, NOW_MS).unwrap();
     assert_eq!((log.log_start_offset(), log.segments()), (15, 4));
@@ -99,7 +99,7 @@ fn a_log_is_cut_at_any_offset() {
             &home,
             &directory,
             5,
-            LogConfig { index_interval_bytes: 100, ..LogConfig::default() },
+            &LogConfig { index_interval_bytes: 100, ..LogConfig::default() },
         );
         for (epoch, at) in [(1, 12), (2, 30), (3, 45)] {
             log.epochs.assign(EpochEntry { epoch, start_offset: at });
@@ -158,7 +158,7 @@ fn an_emptied_log_starts_anew() {
     for offset in [3, 25, 1000] {
         let home = Home::new();
         let directory = home.open();
-        let mut log = log_of_segments(&home, &directory, 5, LogConfig::default());
+        let mut log = log_of_segments(&home, &directory, 5, &LogConfig::default());
         append(&mut log, &producer_batch(1, 0, 0, 1)).unwrap();
         log.flush().unwrap();
         directory.checkpoint_log_offsets().unwrap();
@@ -184,7 +184,7 @@ fn an_emptied_log_starts_anew() {
 fn a_cut_log_is_not_taken_for_one_that_lost_bytes() {
     let home = Home::new();
     let directory = home.open();
-    let mut log = log_of_segments(&home, &directory, 5, LogConfig::default());
+    let mut log = log_of_segments(&home, &directory, 5, &LogConfig::default());
     log.flush().unwrap();
     directory.checkpoint_log_offsets().unwrap();
     log.truncate_to(17, NOW_MS).unwrap();
