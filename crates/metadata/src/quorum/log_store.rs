@@ -373,3 +373,6 @@ impl RaftLogStorage<Types> for LogStore {
 pub(super) fn voter_ids(membership: Option<&Membership>) -> Vec<super::raft::VoterId> {
     membership.map(|membership| membership.voter_ids().collect()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

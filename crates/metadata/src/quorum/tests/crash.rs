@@ -177,8 +177,13 @@ async fn a_snapshot_within_a_transaction_is_of_before_it() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     assert_eq!(checkpoints(&dir).len(), 1);
+    let rest = vec![topic(3).into(), EndTransactionRecord::default().into()];
+    let mut written = node.quorum.raft.client_write_many(rest).await.expect("it is sent");
+    while let Some(result) = written.next().await {
+        result.expect("it runs").expect("it is written");
+    }
     node.crash().await;
     let node = Node::start(dir.path()).await;
-    assert_eq!(names(&node.quorum.image()), ["t1"]);
+    assert_eq!(names(&node.quorum.image()), ["t1", "t2", "t3"]);
     node.stop().await;
 }

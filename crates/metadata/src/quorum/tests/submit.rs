@@ -169,3 +169,17 @@ async fn proposals_overlap_their_syncs() {
     assert!(syncs < 400, "{syncs} syncs for 500 decisions at once");
     node.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_waits_for_a_slow_observer() {
+    let dir = TempDir::new();
+    let slow = |_: &Change| std::thread::sleep(std::time::Duration::from_millis(30));
+    let node = Node::try_start(&Fs::real(), dir.path(), config(), slow).await.expect("it starts");
+    for i in 0..5 {
+        let topic = TopicRecord { name: format!("t{i}").into(), topic_id: Uuid([i + 1; 16]) };
+        node.quorum.submit(|_| ((), vec![topic.into()])).await.expect("it is created");
+        assert_eq!(node.quorum.image().topics().len(), usize::from(i) + 1);
+        assert_eq!(node.quorum.watch().borrow().topics().len(), usize::from(i) + 1);
+    }
+    node.stop().await;
+}
