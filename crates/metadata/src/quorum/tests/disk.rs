@@ -69,6 +69,14 @@ async fn a_damaged_snapshot_is_told_of_and_nothing_is_deleted() {
         let after = files(&dir);
         assert_eq!(before, after, "nothing is deleted or changed");
     }
+    // Cut between two batches it looks whole but for its end, or its beginning.
+    let batches: Vec<&[u8]> = ::record::batches(&whole).map(|batch| batch.expect("whole").bytes()).collect();
+    let end = whole.len() - batches[batches.len() - 1].len();
+    for part in [&whole[..end], &whole[batches[0].len()..]] {
+        std::fs::write(&path, part).expect("a part");
+        let error = refused(&dir).await;
+        assert!(matches!(error, StartError::Checkpoint(CheckpointError::Damaged { .. })), "{error}");
+    }
     for len in [0, 1, 61, whole.len() / 2, whole.len() - 1] {
         std::fs::write(&path, &whole[..len]).expect("a short file");
         let error = refused(&dir).await;
@@ -94,6 +102,22 @@ async fn a_damaged_log_is_told_of_after_a_clean_stop() {
     let error = refused(&dir).await;
     assert!(matches!(error, StartError::Unreadable { .. } | StartError::Log(_)), "{error}");
     assert_eq!(std::fs::read(dir.metadata_log()).expect("the log"), bytes, "nothing is cut");
+}
+
+#[tokio::test]
+async fn a_record_that_is_missing_is_noticed() {
+    let dir = TempDir::new();
+    let node = Node::start(dir.path()).await;
+    node.register().await;
+    node.create_topic("kept", 4).await;
+    node.crash().await;
+    let bytes = std::fs::read(dir.metadata_log()).expect("the log");
+    let batches: Vec<&[u8]> = ::record::batches(&bytes).map(|batch| batch.expect("whole").bytes()).collect();
+    let holed = [&batches[..9], &batches[10..]].concat().concat();
+    std::fs::write(dir.metadata_log(), &holed).expect("a hole");
+    let error = refused(&dir).await;
+    assert!(matches!(error, StartError::Unreadable { offset: 10, .. }), "{error}");
+    assert!(error.to_string().contains("the records from 9 on are missing"), "{error}");
 }
 
 #[tokio::test]
