@@ -57,13 +57,15 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
         let part = if continues { &natural[..natural.len() - 1] } else { natural };
         let (_, line) = joined.get_or_insert_with(|| (index + 1, String::new()));
         line.push_str(part);
-        if !continues {
+        if line.is_empty() {
+            // Nothing but a backslash: what follows may still be a comment.
+            joined = None;
+        } else if !continues {
             lines.extend(joined.take());
         }
     }
     // A backslash at the very end of the file continues into nothing.
     lines.extend(joined);
-    lines.retain(|(_, line)| !line.is_empty());
     lines
 }
 

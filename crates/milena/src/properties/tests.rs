@@ -37,6 +37,7 @@ fn continuation_lines() {
     check("a=1\\\n# not a comment here", &[("a", "1# not a comment here")]);
     check("a=1\\\n\nb=2", &[("a", "1"), ("b", "2")]);
     check("a=1\\", &[("a", "1")]);
+    check("\\\n# a comment\na=1\n\\", &[("a", "1")]);
 }
 
 #[test]
