@@ -48,3 +48,26 @@ fn only<T>(results: Vec<T>) -> Result<T, ClusterError> {
     };
     results.into_iter().next().ok_or_else(refusal)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Admin, NewTopic};
+
+    /// Tasks of their own may administrate: this need not run, only compile.
+    #[allow(dead_code, reason = "it shows what compiles")]
+    fn operations_may_move_between_threads(admin: &Admin) -> impl Sized + Send {
+        let topic: &'static NewTopic = Box::leak(Box::default());
+        let offsets: &'static BTreeMap<_, _> = Box::leak(Box::default());
+        (
+            admin.create_topic(topic, false),
+            admin.delete_topic("t"),
+            admin.alter_topic_configs("t", &[]),
+            admin.list_groups(),
+            admin.describe_group("g"),
+            admin.commit("g", offsets),
+            admin.topic_offsets("t", super::OffsetSpec::Latest),
+        )
+    }
+}

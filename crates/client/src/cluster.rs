@@ -184,21 +184,31 @@ impl Cluster {
         *view = Arc::new(view.without_topic(name));
     }
 
-    /// A connection to any broker.
+    /// A connection to any broker, one that is open already where there is one.
     ///
     /// # Errors
     /// [`ClusterError::Connect`] for the last one tried.
     pub async fn any(&self) -> Result<Connection, ClusterError> {
         let view = self.view();
         let known = view.brokers.values().map(Broker::address);
+        let addresses: Vec<String> = known.chain(self.shared.options.bootstrap.iter().cloned()).collect();
+        // A broker that is gone may take its time to refuse.
+        if let Some(open) = addresses.iter().find_map(|address| self.open_connection(address)) {
+            return Ok(open);
+        }
         let mut last = None;
-        for address in known.chain(self.shared.options.bootstrap.iter().cloned()) {
+        for address in addresses {
             match self.connection(&address, Lane::Prompt).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => last = Some(error),
             }
         }
         Err(last.map_or(ClusterError::NoBroker, ClusterError::Connect))
+    }
+
+    fn open_connection(&self, address: &str) -> Option<Connection> {
+        let slot = self.shared.connections.lock().get(&(address.to_owned(), Lane::Prompt)).cloned()?;
+        slot.try_lock().ok()?.as_ref().filter(|connection| !connection.is_closed()).cloned()
     }
 
     /// A connection to the broker with this id.
