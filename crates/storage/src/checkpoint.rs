@@ -70,7 +70,9 @@ fn read<T>(
     let Some(text) = read_text(fs, path)? else { return Ok(Vec::new()) };
     let malformed = |line, reason| CheckpointError::Malformed { path: path.to_owned(), line, reason };
     let mut lines = text.lines();
-    if lines.next().map(str::trim) != Some(VERSION) {
+    // Kafka makes the files empty before it first writes them.
+    let Some(version) = lines.next() else { return Ok(Vec::new()) };
+    if version.trim() != VERSION {
         return Err(malformed(1, "the version is not 0"));
     }
     let count = lines.next().and_then(|line| line.trim().parse::<usize>().ok());
