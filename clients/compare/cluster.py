@@ -71,6 +71,11 @@ class Cluster:
         it = answer["topics"][0]["partitions"][0]
         return [it["error"], it["base_offset"]]
 
+    def verdict(self, topic, data, **more):
+        """The error that a produce request gives."""
+        answer = self.produce(topic, data, **more)
+        return answer if isinstance(answer, str) else answer[0]
+
     def fill(self, topic, batches, partition=0):
         """Appends batches of one record each."""
         for _ in range(batches):

@@ -2,11 +2,35 @@
 
 from wire import CLOSED
 
+INVALID_TIMESTAMP, INVALID_REQUEST, INVALID_RECORD = 32, 42, 87
+
 DEPARTURES = {
-    # A request that does not decode to its last byte is refused, whichever way it is wrong.
-    ("frames", "a body with bytes behind it"): CLOSED,
+    # What does not decode is refused, whichever way it is wrong.
     ("bodies", "a count of minus two"): CLOSED,
     ("bodies", "a string that is not text"): CLOSED,
+    ("bodies", "compact, tags without an end"): CLOSED,
+    # Kafka never answers this one.
+    ("produce_lengths", "null"): INVALID_RECORD,
+    # Kafka looks for an authorization that nobody can have; there are no transactions here yet.
+    ("produce_header", "transactional without a producer"): INVALID_RECORD,
+    # Kafka stores what no producer writes and what consumers or its own cleaner stumble over later: offsets out of
+    # order, bits and times that are the broker's to set, half an identity.
+    ("produce_header", "append time by the client"): INVALID_TIMESTAMP,
+    ("produce_header", "delete horizon by the client"): INVALID_RECORD,
+    ("produce_header", "negative base timestamp"): INVALID_TIMESTAMP,
+    ("produce_header", "producer without an epoch"): INVALID_RECORD,
+    ("produce_header", "negative producer"): INVALID_RECORD,
+    ("produce_records", "offset deltas with a gap and a count"): INVALID_RECORD,
+    ("produce_records", "offset deltas that repeat"): INVALID_RECORD,
+    ("produce_records", "offset deltas backwards"): INVALID_RECORD,
+    ("produce_records", "negative offset delta"): INVALID_RECORD,
+    ("produce_compressed", "gzip with bytes behind it"): INVALID_RECORD,
+    # Kafka answers UNKNOWN_SERVER_ERROR; here less than a byte is none, and what is not 1 is uncommitted.
+    ("fetch_ranges", "negative bytes of the partition"): [0, 5, 5, 70],
+    ("fetch_ranges", "an unknown isolation"): [0, 5, 5, 350],
+    ("metadata", "neither"): [[INVALID_REQUEST, False]],
+    # Kafka keeps settings that it does not know for plugins to read; here there are none.
+    ("alter_configs", "the broker, unknown"): 40,
     # Durable by default.
     ("describe_configs", "flush.messages is"): "1",
 }

@@ -210,10 +210,10 @@ def describe_list_delete(cluster):
         member = alone(connection, "administered")
         for name, api in (("5", DESCRIBE_GROUPS_5), ("6", DESCRIBE_GROUPS_6)):
             answer = connection.call(api, groups=["administered", "unknown-group", ""], operations=False)
-            yield f"described by version {name}", [
+            yield f"described by version {name}", sorted(
                 [it["group"], it["error"], it["state"], it["type"], it["protocol"], len(it["members"])]
                 for it in answer["groups"]
-            ]
+            )
         it = connection.call(DESCRIBE_GROUPS_5, groups=["administered"], operations=True)["groups"][0]
         one = it["members"][0]
         yield "its member", [one["id"] == member, one["client"], one["host"], one["metadata"] == b"m", one["assignment"] == b"a"]

@@ -1,5 +1,7 @@
 """Metadata, topics and configs."""
 
+import time
+
 from apis import (
     ALTER_CONFIGS_0, CREATE_PARTITIONS_1, CREATE_TOPICS_4, DELETE_TOPICS_1, DELETE_TOPICS_6, DESCRIBE_CLUSTER_1,
     DESCRIBE_CONFIGS_1, METADATA_1, METADATA_4, METADATA_12, TOPIC_PARTITIONS_0,
@@ -116,7 +118,11 @@ def metadata(cluster):
         answer = cluster.call(METADATA_4, topics=[text], create=True)
         yield f"a name, {name}", answer if isinstance(answer, str) else answer["topics"][0]["error"]
     yield "unknown", cluster.call(METADATA_4, topics=["unknown-topic"], create=False)["topics"][0]["error"]
-    first = cluster.call(METADATA_4, topics=["automatic"], create=True)["topics"][0]
+    for _ in range(50):  # Kafka makes it later than it answers
+        first = cluster.call(METADATA_4, topics=["automatic"], create=True)["topics"][0]
+        if first["error"] == 0:
+            break
+        time.sleep(0.1)
     yield "made on request", first["error"]
     known = cluster.call(METADATA_1, topics=[made])
     yield "known", [it["error"] for it in known["topics"]]

@@ -46,14 +46,14 @@ def uvarint(value):
 
 
 def encode(kind, value, flexible):
-    if isinstance(kind, list) and kind and isinstance(kind[0], tuple):
+    if isinstance(kind, list) and (not kind or isinstance(kind[0], tuple)):
         body = b"".join(encode(field, value[name], flexible) for name, field in kind)
         return body + (b"\0" if flexible else b"")
     if isinstance(kind, list):
         if value is None:
             return b"\0" if flexible else struct.pack(">i", -1)
         count = uvarint(len(value) + 1) if flexible else struct.pack(">i", len(value))
-        return count + b"".join(encode(kind[0] if kind else [], item, flexible) for item in value)
+        return count + b"".join(encode(kind[0], item, flexible) for item in value)
     if kind in INTS:
         return struct.pack(INTS[kind], value)
     if kind == "uuid":
@@ -97,7 +97,7 @@ class Reader:
                 self.take(self.uvarint())
 
     def read(self, kind):
-        if isinstance(kind, list) and kind and isinstance(kind[0], tuple):
+        if isinstance(kind, list) and (not kind or isinstance(kind[0], tuple)):
             value = {name: self.read(field) for name, field in kind}
             self.tags()
             return value

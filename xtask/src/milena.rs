@@ -20,6 +20,7 @@ impl Milena {
     pub fn start(options: BrokerOptions) -> Attempt<Milena> {
         let program = program()?;
         options.write_properties(&[
+            ("node.id", "1".to_owned()),
             ("listeners", format!("PLAINTEXT://{}", options.address())),
             ("log.dirs", options.data_dir().display().to_string()),
         ])?;
@@ -77,6 +78,8 @@ fn build() -> Attempt<PathBuf> {
 
 fn spawn(program: &PathBuf, options: &BrokerOptions) -> Attempt<Running> {
     let mut command = Command::new(program);
+    // A variable of that form would be a setting.
+    command.env_remove("MILENA_BINARY");
     command.arg("start").arg(options.dir.join("server.properties")).current_dir(&options.dir);
     let output = options.dir.join("output.txt");
     let mut process = Running::start(&mut command, &output)?;
