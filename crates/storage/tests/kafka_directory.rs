@@ -28,7 +28,7 @@ impl Captured {
         let open = OpenDirectory { fs: Fs::real(), path: self.0.clone(), open_files_max: 100 };
         let directory = LogDirectory::open(open).unwrap();
         let partition = TopicPartition { topic: "captured".into(), partition: 0 };
-        assert_eq!(directory.partitions(), [partition.clone()]);
+        assert!(directory.partitions().iter().eq([&partition]));
         let topic_id = directory.topic_id(&partition).unwrap();
         assert!(topic_id.is_some());
         let config = LogConfig { index_interval_bytes: 300, segment_ms: 60_000, ..LogConfig::default() };
@@ -177,7 +177,7 @@ fn recovered_files_are_those_of_kafka() {
             // The array is Kafka's, in another order, and other bytes follow it.
             Some("snapshot") => assert_eq!(entries_of(&made), entries_of(&kafkas), "{}", path.display()),
             Some("log" | "index" | "timeindex" | "txnindex") => {
-                assert_eq!(made, kafkas, "{}", path.display())
+                assert_eq!(made, kafkas, "{}", path.display());
             }
             _ => continue,
         }

@@ -186,7 +186,7 @@ fn every_offset_is_found_in_every_segment() {
 }
 
 #[test]
-fn a_place_outlives_the_lock() {
+fn trap_l5_a_place_outlives_the_lock_and_its_segment() {
     let home = Home::new();
     let directory = home.open();
     let (mut log, _) = open_log(&directory, small());
