@@ -132,7 +132,7 @@ impl Connection {
             End::BadLength(bad) => debug!(client = host, "closed: {bad}"),
             End::Refused(refused) => debug!(client = host, "closed: {refused}"),
             End::TooManyBytes => {
-                warn!(client = host, "closed: queued.max.request.bytes is exceeded twice over")
+                warn!(client = host, "closed: queued.max.request.bytes is exceeded twice over");
             }
             End::Unanswered => debug!(client = host, "closed: a produce with acks=0 failed"),
             End::Io(error) => debug!(client = host, "closed: {error}"),

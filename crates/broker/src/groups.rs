@@ -55,7 +55,7 @@ struct Shard {
 enum State {
     /// The log is being read; nothing can be known before its end.
     Loading,
-    Serving(Serving),
+    Serving(Box<Serving>),
     /// Another broker's, or gone.
     Resigned,
 }
@@ -124,7 +124,8 @@ impl Groups {
     pub(crate) fn resign_all(&self) {
         for shard in std::mem::take(&mut *self.shards.write()).into_values() {
             let before = std::mem::replace(&mut *shard.state.lock(), State::Resigned);
-            if let State::Serving(Serving { coordinator, mut waiting }) = before {
+            if let State::Serving(serving) = before {
+                let Serving { coordinator, mut waiting } = *serving;
                 let settle = |(token, reply)| settle(&mut waiting, &shard.log, token, reply);
                 coordinator.resign().into_iter().for_each(settle);
             }
@@ -267,7 +268,7 @@ impl Shard {
         let mut state = self.state.lock();
         if matches!(*state, State::Loading) {
             groups.arm(&coordinator);
-            *state = State::Serving(Serving { coordinator, waiting: HashMap::new() });
+            *state = State::Serving(Box::new(Serving { coordinator, waiting: HashMap::new() }));
         }
     }
 }

@@ -201,7 +201,7 @@ fn groups(address: SocketAddr, asked: &mut Vec<ApiKey>, id: Uuid) {
         include_authorized_operations: version >= 3,
     };
     every_version(address, asked, describe, |response, _| {
-        assert_eq!(&*response.groups[0].group_state, "Empty")
+        assert_eq!(&*response.groups[0].group_state, "Empty");
     });
     every_version(
         address,
@@ -344,7 +344,7 @@ fn topics_come_and_go(address: SocketAddr, asked: &mut Vec<ApiKey>) {
         match version {
             6.. => {
                 request.topics =
-                    vec![delete_topics_request::DeleteTopicState { name: Some(name), ..Default::default() }]
+                    vec![delete_topics_request::DeleteTopicState { name: Some(name), ..Default::default() }];
             }
             _ => request.topic_names = vec![name],
         }

@@ -196,7 +196,6 @@ fn refused(index: i32, refusal: Refusal) -> PartitionProduceResponse {
     let record_errors = refusal.records.into_iter().map(|(batch_index, message)| BatchIndexAndErrorMessage {
         batch_index,
         batch_index_error_message: Some(message.into()),
-        ..BatchIndexAndErrorMessage::default()
     });
     PartitionProduceResponse {
         record_errors: record_errors.collect(),
