@@ -235,7 +235,14 @@ async fn consume_in_group(
             () = interrupt.wait() => break,
         };
         let taken = printing.taken(&records);
-        let is_done = printing.print(records.iter().take(taken).cloned())?;
+        let is_done = match printing.print(records.iter().take(taken).cloned()) {
+            Ok(is_done) => is_done,
+            Err(failure) => {
+                // Nobody saw these records: another member is to read them, and soon.
+                let _ = consumer.leave().await;
+                return Err(failure);
+            }
+        };
         if limited && taken < records.len() {
             let rest = records[taken..].iter();
             consumer.rewind(rest.rev().map(|r| (TopicPartition::new(&*r.topic, r.partition), r.offset)));
