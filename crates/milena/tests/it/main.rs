@@ -10,6 +10,7 @@ mod harness;
 
 mod admin;
 mod batches;
+mod commands;
 mod crash;
 mod disk;
 mod fetch;
