@@ -77,25 +77,18 @@ impl Partition {
             Isolation::ReadUncommitted => outcome.high_watermark,
             Isolation::ReadCommitted => outcome.last_stable_offset,
         };
-        let committed_only = request.isolation == Isolation::ReadCommitted;
-        outcome.aborted = committed_only.then(Vec::new);
+        outcome.aborted = (request.isolation == Isolation::ReadCommitted).then(Vec::new);
         let located = log.locate(request.offset, limit_offset).map_err(|error| self.read_error(&error))?;
-        // What is left may wait for the disk, and appends need not wait with it. Readers of
-        // committed records are the exception: their index of aborted transactions is the log's.
-        let guard = if committed_only {
-            Some(guard)
-        } else {
-            drop(guard);
-            None
-        };
+        // What is left may wait for the disk, and appends need not wait with it.
+        drop(guard);
         let slice = located.slice(request.max_bytes, request.min_one_batch);
         let slice = slice.map_err(|error| self.read_error(&error))?;
         // A first batch of which only a part fits is of no use to anybody.
         let Some(slice) = slice.filter(|slice| !slice.first_batch_incomplete) else { return Ok(outcome) };
-        if let Some(log) = guard.as_ref().and_then(|log| log.as_ref()) {
-            let aborted = log.aborted_transactions(slice.base_offset, limit_offset);
-            let aborted = aborted.map_err(|error| self.read_error(&error))?.into_iter();
-            outcome.aborted = Some(aborted.map(|txn| (txn.producer_id, txn.first_offset)).collect());
+        if request.isolation == Isolation::ReadCommitted {
+            let aborted = located.aborted_transactions().map_err(|error| self.read_error(&error))?;
+            let aborted = aborted.into_iter().map(|txn| (txn.producer_id, txn.first_offset));
+            outcome.aborted = Some(aborted.collect());
         }
         outcome.region = Some(FileRegion { file: slice.file, position: slice.position, len: slice.len });
         Ok(outcome)

@@ -11,7 +11,7 @@ use protocol::{ErrorCode, Str, Uuid};
 use super::placement::Placement;
 use super::{
     CLUSTER_METADATA_TOPIC, Controller, Decision, RECORDS_PER_REQUEST_MAX, Refusal, check_topic_name,
-    repeated,
+    is_internal_topic, repeated,
 };
 use crate::image::{Image, ResourceType};
 use crate::record::MetadataRecord;
@@ -195,8 +195,11 @@ fn topic_configs(topic: &CreatableTopic) -> Result<Configs, Refusal> {
         .collect();
     let warnings = settings::check_topic(&configs)
         .map_err(|error| Refusal::new(ErrorCode::INVALID_CONFIG, error.message))?;
-    for warning in warnings {
-        tracing::warn!(topic = %topic.name, "{warning}");
+    // What the cluster sets for its own topics is no mistake of anybody's.
+    if !is_internal_topic(&topic.name) {
+        for warning in warnings {
+            tracing::warn!(topic = %topic.name, "{warning}");
+        }
     }
     Ok(configs)
 }
