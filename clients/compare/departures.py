@@ -30,7 +30,7 @@ DEPARTURES = {
     ("fetch_ranges", "an unknown isolation"): [0, 5, 5, 350],
     ("metadata", "neither"): [[INVALID_REQUEST, False]],
     # Kafka keeps settings that it does not know for plugins to read; here there are none.
-    ("alter_configs", "the broker, unknown"): 40,
+    ("alter_configs", "the broker, unknown"): INVALID_REQUEST,
     # Durable by default.
     ("describe_configs", "flush.messages is"): "1",
 }

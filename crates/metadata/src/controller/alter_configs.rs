@@ -10,6 +10,7 @@ use protocol::messages::{alter_configs_response, incremental_alter_configs_respo
 use protocol::records::ConfigRecord;
 use protocol::{ErrorCode, Str};
 
+use super::topic_name::check_topic_name;
 use super::{Controller, Decision, RECORDS_PER_REQUEST_MAX, Refusal, repeated};
 use crate::image::{ConfigResource, Image, ResourceType};
 use crate::record::MetadataRecord;
@@ -126,8 +127,7 @@ impl Controller {
                 None => configs.remove(&**name),
             };
         }
-        let warnings =
-            check(&resource, &configs).map_err(|message| Refusal::new(ErrorCode::INVALID_CONFIG, message))?;
+        let warnings = check(&resource, &configs)?;
         if resource.resource_type == ResourceType::Topic && image.topic(name).is_none() {
             return Err(Refusal::plain(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
         }
@@ -148,7 +148,12 @@ impl Controller {
                 }
                 ResourceType::Broker
             }
-            Some(known @ (ResourceType::Topic | ResourceType::Group)) => known,
+            Some(ResourceType::Topic) => {
+                let invalid = |message| Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, message);
+                check_topic_name(name).map_err(invalid)?;
+                ResourceType::Topic
+            }
+            Some(ResourceType::Group) => ResourceType::Group,
             _ => {
                 return refuse(format!(
                     "Unknown resource type {resource_type}: Milena keeps settings of topics, brokers and groups."
@@ -249,13 +254,19 @@ fn scope(resource_type: ResourceType) -> Scope {
     }
 }
 
-fn check(resource: &ConfigResource, configs: &Configs) -> Result<Vec<Objection>, String> {
-    let checked = match resource.resource_type {
-        ResourceType::Topic => settings::check_topic(configs),
-        ResourceType::Broker => settings::check_dynamic_broker(configs, resource.name.is_empty()),
-        ResourceType::Group | ResourceType::ClientMetrics => settings::check_group(configs),
+/// Checks what a resource's settings will be. A broker's wrong setting is an invalid request in Kafka.
+fn check(resource: &ConfigResource, configs: &Configs) -> Result<Vec<Objection>, Refusal> {
+    let (checked, error_code) = match resource.resource_type {
+        ResourceType::Topic => (settings::check_topic(configs), ErrorCode::INVALID_CONFIG),
+        ResourceType::Broker => {
+            let for_all = resource.name.is_empty();
+            (settings::check_dynamic_broker(configs, for_all), ErrorCode::INVALID_REQUEST)
+        }
+        ResourceType::Group | ResourceType::ClientMetrics => {
+            (settings::check_group(configs), ErrorCode::INVALID_CONFIG)
+        }
     };
-    checked.map_err(|error| error.message)
+    checked.map_err(|error| Refusal::new(error_code, error.message))
 }
 
 fn record(resource: &ConfigResource, name: Str, value: Option<String>) -> MetadataRecord {

@@ -104,6 +104,7 @@ fn what_cannot_be_is_refused() {
     let invalid = ErrorCode::INVALID_REQUEST;
     let config = ErrorCode::INVALID_CONFIG;
     let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+    let name = ErrorCode::INVALID_TOPIC_EXCEPTION;
     let cases: &[Refused<'_>] = &[
         ((TOPIC, "t"), &[("retention.ms", SET, Some("x"))], config, "Invalid value x for configuration"),
         (
@@ -134,14 +135,15 @@ fn what_cannot_be_is_refused() {
         ((TOPIC, "x"), &[("retention.ms", SET, Some("1"))], unknown, unknown.message()),
         ((BROKER, "2"), &[("log.retention.ms", SET, Some("1"))], invalid, "Unexpected broker id, expected 1"),
         ((BROKER, "x"), &[("log.retention.ms", SET, Some("1"))], invalid, "Node id must be an integer"),
-        ((BROKER, "1"), &[("node.id", SET, Some("2"))], config, "Cannot update these configs dynamically"),
+        ((TOPIC, "a b"), &[("retention.ms", SET, Some("1"))], name, "Topic name is invalid"),
+        ((BROKER, "1"), &[("node.id", SET, Some("2"))], invalid, "Cannot update these configs dynamically"),
         (
             (BROKER, ""),
             &[("num.partitions", SET, Some("2"))],
-            config,
+            invalid,
             "Cannot update these configs dynamically",
         ),
-        ((BROKER, "1"), &[("nothing", SET, Some("2"))], config, "Unknown broker config name: nothing."),
+        ((BROKER, "1"), &[("nothing", SET, Some("2"))], invalid, "Unknown broker config name: nothing."),
         ((BROKER_LOGGER, "1"), &[("root", SET, Some("INFO"))], invalid, "Unknown resource type 8"),
         ((99, "1"), &[], invalid, "Unknown resource type 99"),
         (
