@@ -112,8 +112,8 @@ fn produce(bootstrap: &str, topic: &str, plan: &Plan, enough: &AtomicBool) -> Ve
     ];
     let producer = Producer::new(bootstrap, &settings);
     let mut id = 0;
-    while !enough.load(Ordering::Relaxed) && id < 200_000 {
-        for _ in 0..30 {
+    while !enough.load(Ordering::Relaxed) && id < 30_000 {
+        for _ in 0..9 {
             let partition = i32::try_from(id % 3).expect("small");
             producer.send(topic, partition, id, plan.size);
             id += 1;

@@ -50,15 +50,15 @@ fn a_full_disk_stops_writes_and_not_reads() {
         eprintln!("skipped: needs a broker of its own");
         return;
     }
-    let Some(small) = Small::mount(64) else { return };
+    let Some(small) = Small::mount(24) else { return };
     // What is deleted to make room.
     let ballast = small.path().join("ballast");
-    std::fs::write(&ballast, vec![1; 16 << 20]).expect("written");
+    std::fs::write(&ballast, vec![1; 8 << 20]).expect("written");
     let mut broker = Broker::on(&small.path().join("data"), &[]).expect("started");
     let topic = create_topic(broker.bootstrap(), "full", 1, &[]);
     let settings = [("message.timeout.ms", "5000"), ("batch.num.messages", "100"), ("retries", "3")];
     let producer = Producer::new(broker.bootstrap(), &settings);
-    for id in 0..100_000 {
+    for id in 0..20_000 {
         producer.send(&topic, 0, id, 1_000);
     }
     let reports = producer.reports();

@@ -197,7 +197,7 @@ fn a_corrupt_segment_harms_nobody_else() {
         match damage {
             "flip" => assert!((300..600).contains(&read.len()), "cut at the flipped bit: {}", read.len()),
             "cut" => {
-                assert!((990..1_000).contains(&read.len()), "only the torn batch is gone: {}", read.len())
+                assert!((990..1_000).contains(&read.len()), "only the torn batch is gone: {}", read.len());
             }
             _ => assert_eq!(read.len(), 1_000, "{damage} behind the last batch is gone"),
         }
