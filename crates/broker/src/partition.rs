@@ -256,3 +256,6 @@ impl Partition {
         self.durability.wait(end_offset).await
     }
 }
+
+#[cfg(test)]
+mod tests;
