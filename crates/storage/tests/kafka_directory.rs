@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at the files behind the seam")]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use record::Scratch;
 use storage::fs::Fs;
@@ -18,7 +19,11 @@ struct Captured(PathBuf);
 
 impl Captured {
     fn of(name: &str) -> Captured {
-        let path = std::env::temp_dir().join(format!("milena-captured-{name}-{}", std::process::id()));
+        // Tests run side by side in one process: each has a copy of its own.
+        static COPIES: AtomicUsize = AtomicUsize::new(0);
+        let copy_number = COPIES.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir()
+            .join(format!("milena-captured-{name}-{}-{copy_number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captured").join(name), &path);
         Captured(path)
