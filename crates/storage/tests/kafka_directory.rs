@@ -22,8 +22,8 @@ impl Captured {
         // Tests run side by side in one process: each has a copy of its own.
         static COPIES: AtomicUsize = AtomicUsize::new(0);
         let copy_number = COPIES.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir()
-            .join(format!("milena-captured-{name}-{}-{copy_number}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("milena-captured-{name}-{}-{copy_number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captured").join(name), &path);
         Captured(path)
