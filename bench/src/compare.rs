@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::peer::{Kind, Peer, Peers};
+use crate::peer::{Kind, Peer, Peers, Setup};
 use crate::report::{Results, Unit};
 use crate::{Attempt, Options, load};
 
@@ -51,12 +51,8 @@ const IDLE: &str = "resident memory after start";
 const LOADED: &str = "resident memory after the load";
 
 pub(crate) fn run(options: &Options) -> Attempt<()> {
-    let dir = options.dir.clone().unwrap_or_else(|| xtask::workshop().with_file_name("bench"));
-    let out = options.out.clone().unwrap_or_else(|| dir.clone());
-    for path in [&dir, &out] {
-        fs::create_dir_all(path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
-    }
-    let peers = Peers::new(options, &dir)?;
+    let (dir, out) = options.places.make()?;
+    let peers = Peers::new(&options.peers, &options.binaries, &dir)?;
     let mut results = Results::default();
     let wanted = |name: &str| options.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
     if wanted(START) {
@@ -81,7 +77,7 @@ pub(crate) fn run(options: &Options) -> Attempt<()> {
 fn starts(options: &Options, peers: &Peers, results: &mut Results) -> Attempt<()> {
     for _ in 0..options.pairs {
         for kind in options.peers.iter().copied().filter(|kind| *kind != Kind::Sink) {
-            let peer = peers.start(kind, true)?;
+            let peer = peers.start(kind, Setup { sync: true, ..Setup::default() })?;
             load::first_message(&peer.bootstrap)?;
             results.add(START, Unit::Ms, kind, peer.started.elapsed().as_secs_f64() * 1e3);
             std::thread::sleep(Duration::from_secs(1));
@@ -103,7 +99,7 @@ fn rounds(
     let sync = paced || workloads.iter().any(|workload| workload.sync);
     let mut running = Vec::new();
     for kind in &options.peers {
-        running.push(peers.start(*kind, sync)?);
+        running.push(peers.start(*kind, Setup { sync, ..Setup::default() })?);
     }
     let mut unused = Results::default();
     for round in 0..=options.pairs {

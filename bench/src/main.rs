@@ -5,11 +5,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command that reports to a person")]
 
 mod compare;
+mod connection;
 mod load;
 mod peer;
 mod process;
 mod report;
 mod sink;
+mod storage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +32,8 @@ struct CommandLine {
 enum Command {
     /// Runs the workloads against each broker in turns and prints the ratios.
     Compare(Options),
+    /// Measures the storage engine against its goals: starting, recovering, memory, descriptors, compaction, deletion.
+    Storage(storage::Options),
     /// The ideal sink: answers a producer, checks each batch's CRC, appends it to a file, and does nothing else.
     Sink {
         /// Where it listens.
@@ -59,23 +63,40 @@ pub(crate) struct Options {
     /// Scales the number of messages of every workload.
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
-    /// The binary under test [default: `milena` beside this program].
-    #[arg(long)]
-    milena: Option<PathBuf>,
+    #[command(flatten)]
+    binaries: peer::Binaries,
+    #[command(flatten)]
+    places: Places,
+}
+
+/// Where files go.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Places {
     /// Where the brokers' data go: a file system on a disk [default: target/bench].
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// Where the results go, as `compare.json` and `compare.md` [default: the same].
+    /// Where the results go, as a table and as JSON [default: the same].
     #[arg(long)]
     out: Option<PathBuf>,
-    /// The class path of Kafka 4.3.1 [default: fetched by Maven].
-    #[arg(long)]
-    kafka_class_path: Option<String>,
+}
+
+impl Places {
+    /// Makes both directories; gives that of the data and that of the results.
+    fn make(&self) -> Attempt<(PathBuf, PathBuf)> {
+        let dir = self.dir.clone().unwrap_or_else(|| xtask::workshop().with_file_name("bench"));
+        let out = self.out.clone().unwrap_or_else(|| dir.clone());
+        for path in [&dir, &out] {
+            std::fs::create_dir_all(path)
+                .map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+        }
+        Ok((dir, out))
+    }
 }
 
 fn main() -> ExitCode {
     let outcome = match CommandLine::parse().command {
         Command::Compare(options) => compare::run(&options),
+        Command::Storage(options) => storage::run(&options),
         Command::Sink { listen, dir, sync } => sink::serve(&listen, &dir, sync),
     };
     match outcome {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
+use crate::Attempt;
 use crate::process::Process;
-use crate::{Attempt, Options};
 
 /// Which broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -32,6 +32,17 @@ impl Kind {
     }
 }
 
+/// Where the brokers' programs are.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Binaries {
+    /// The binary under test [default: `milena` beside this program].
+    #[arg(long)]
+    pub(crate) milena: Option<PathBuf>,
+    /// The class path of Kafka 4.3.1 [default: fetched by Maven].
+    #[arg(long)]
+    pub(crate) kafka_class_path: Option<String>,
+}
+
 /// How to start each broker.
 pub(crate) struct Peers {
     milena: PathBuf,
@@ -39,7 +50,20 @@ pub(crate) struct Peers {
     dir: PathBuf,
 }
 
-/// A broker that runs on a fresh directory.
+/// How a broker is started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Setup<'a> {
+    /// Whether the ideal sink syncs before it acknowledges; the others are told by topic.
+    pub(crate) sync: bool,
+    /// Settings of Milena and of Kafka, by name.
+    pub(crate) settings: &'a [(&'a str, &'a str)],
+    /// Whether it opens what an earlier one of its kind has left, rather than an empty directory.
+    pub(crate) keep: bool,
+    /// The descriptors that it may have; the system's limit where none.
+    pub(crate) descriptors_max: Option<u32>,
+}
+
+/// A broker that runs.
 pub(crate) struct Peer {
     pub(crate) kind: Kind,
     pub(crate) process: Process,
@@ -50,16 +74,17 @@ pub(crate) struct Peer {
 }
 
 impl Peers {
-    pub(crate) fn new(options: &Options, dir: &Path) -> Attempt<Peers> {
+    /// The brokers of these kinds, on directories below `dir`.
+    pub(crate) fn new(kinds: &[Kind], binaries: &Binaries, dir: &Path) -> Attempt<Peers> {
         let beside = std::env::current_exe().map_err(|error| format!("where am I: {error}"))?;
-        let milena = options.milena.clone().unwrap_or_else(|| beside.with_file_name("milena"));
-        if options.peers.contains(&Kind::Milena) && !milena.is_file() {
+        let milena = binaries.milena.clone().unwrap_or_else(|| beside.with_file_name("milena"));
+        if kinds.contains(&Kind::Milena) && !milena.is_file() {
             return Err(format!(
                 "there is no {}; build it with: cargo build --release -p milena",
                 milena.display()
             ));
         }
-        let kafka_class_path = match (&options.kafka_class_path, options.peers.contains(&Kind::Kafka)) {
+        let kafka_class_path = match (&binaries.kafka_class_path, kinds.contains(&Kind::Kafka)) {
             (_, false) => None,
             (Some(given), true) => Some(given.clone()),
             (None, true) => Some(xtask::java::class_path()?),
@@ -67,16 +92,32 @@ impl Peers {
         Ok(Peers { milena, kafka_class_path, dir: dir.to_owned() })
     }
 
-    /// Starts a broker; `sync` says whether acknowledgements of the run wait for the disk.
-    pub(crate) fn start(&self, kind: Kind, sync: bool) -> Attempt<Peer> {
-        let dir = self.dir.join(format!("{kind:?}").to_lowercase());
-        let _ = fs::remove_dir_all(&dir);
+    /// Where a broker of that kind has its files.
+    pub(crate) fn dir_of(&self, kind: Kind) -> PathBuf {
+        self.dir.join(format!("{kind:?}").to_lowercase())
+    }
+
+    /// Where Milena and Kafka have their log directory.
+    pub(crate) fn log_dir_of(&self, kind: Kind) -> PathBuf {
+        self.dir_of(kind).join("data")
+    }
+
+    /// Starts a broker.
+    pub(crate) fn start(&self, kind: Kind, setup: Setup<'_>) -> Attempt<Peer> {
+        let dir = self.dir_of(kind);
+        if !setup.keep {
+            let _ = fs::remove_dir_all(&dir);
+        }
         fs::create_dir_all(&dir).map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
         let port = free_port()?;
         let command = match kind {
-            Kind::Milena => self.milena(&dir, port),
-            Kind::Kafka => self.kafka(&dir, port)?,
-            Kind::Sink => sink(&dir, port, sync)?,
+            Kind::Milena => self.milena(&dir, port, setup.settings),
+            Kind::Kafka => self.kafka(&dir, port, setup)?,
+            Kind::Sink => sink(&dir, port, setup.sync)?,
+        };
+        let command = match setup.descriptors_max {
+            Some(max) => limited(&command, max),
+            None => command,
         };
         self.launch(kind, dir, port, command)
     }
@@ -103,18 +144,21 @@ impl Peers {
         Ok(peer)
     }
 
-    fn milena(&self, dir: &Path, port: u16) -> Command {
+    fn milena(&self, dir: &Path, port: u16, settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(&self.milena);
         command.arg("start").arg("--set").arg(format!("log.dirs={}", dir.join("data").display()));
         command.arg("--set").arg(format!("listeners=PLAINTEXT://127.0.0.1:{port}"));
+        for (name, value) in settings {
+            command.arg("--set").arg(format!("{name}={value}"));
+        }
         command
     }
 
     /// With the flags and the heap of Kafka's own start script.
-    fn kafka(&self, dir: &Path, port: u16) -> Attempt<Command> {
+    fn kafka(&self, dir: &Path, port: u16, setup: Setup<'_>) -> Attempt<Command> {
         let properties = dir.join("server.properties");
         let controller = free_port()?;
-        let text = format!(
+        let mut text = format!(
             "process.roles=broker,controller\nnode.id=1\n\
              listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
              controller.listener.names=CONTROLLER\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
@@ -123,9 +167,13 @@ impl Peers {
              log.segment.delete.delay.ms=0\ngroup.initial.rebalance.delay.ms=0\n",
             dir.join("data").display()
         );
+        for (name, value) in setup.settings {
+            text += &format!("{name}={value}\n");
+        }
         fs::write(&properties, text).map_err(|error| format!("cannot write settings: {error}"))?;
         let class_path = self.kafka_class_path.as_deref().expect("asked for when Kafka is a peer");
-        let status = Command::new("java")
+        let mut format = Command::new("java");
+        format
             .args([
                 "-cp",
                 class_path,
@@ -137,9 +185,8 @@ impl Peers {
             ])
             .arg(&properties)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        if !status.is_ok_and(|status| status.success()) {
+            .stderr(Stdio::null());
+        if !setup.keep && !format.status().is_ok_and(|status| status.success()) {
             return Err("Kafka's directory could not be formatted".to_owned());
         }
         let mut command = Command::new("java");
@@ -149,6 +196,14 @@ impl Peers {
         command.args(["-cp", class_path, "kafka.Kafka"]).arg(properties);
         Ok(command)
     }
+}
+
+/// The command in a shell that lowers the limit of descriptors first.
+fn limited(command: &Command, descriptors_max: u32) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {descriptors_max} && exec \"$@\""), "sh"]);
+    shell.arg(command.get_program()).args(command.get_args());
+    shell
 }
 
 fn sink(dir: &Path, port: u16, sync: bool) -> Attempt<Command> {
@@ -169,6 +224,16 @@ impl Peer {
     pub(crate) fn stop(self) {
         self.process.stop();
         let _ = fs::remove_dir_all(&self.dir);
+    }
+
+    /// Ends it; its directory stays.
+    pub(crate) fn leave(self) {
+        self.process.stop();
+    }
+
+    /// Kills it; its directory stays.
+    pub(crate) fn kill(self) {
+        drop(self.process);
     }
 }
 

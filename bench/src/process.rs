@@ -24,10 +24,17 @@ impl Process {
 
     /// Resident memory in MiB.
     pub(crate) fn resident_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
-        let kib = line.split_whitespace().nth(1).and_then(|text| text.parse::<f64>().ok());
-        kib.unwrap_or_default() / 1024.0
+        resident_kib(self.0.id()) / 1024.0
+    }
+
+    /// Descriptors that are open.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.0.id())).map_or(0, Iterator::count)
+    }
+
+    /// Its id, for who watches it from another thread.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
     }
 
     /// Fails if it has ended by itself.
@@ -48,6 +55,14 @@ impl Process {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Resident memory of a process in KiB.
+pub(crate) fn resident_kib(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+    let kib = line.split_whitespace().nth(1).and_then(|text| text.parse::<f64>().ok());
+    kib.unwrap_or_default()
 }
 
 impl Drop for Process {
