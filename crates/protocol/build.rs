@@ -7,6 +7,8 @@ mod code;
 mod decode;
 #[path = "codegen/encode.rs"]
 mod encode;
+#[path = "codegen/fields.rs"]
+mod fields;
 #[path = "codegen/keys.rs"]
 mod keys;
 #[path = "codegen/model.rs"]
@@ -36,18 +38,30 @@ fn main() {
     write(&out.join("api_key.rs"), &keys::define(&messages));
     messages.extend(read_file(&schemas.join("header.schema")));
     write(&out.join("messages.rs"), &modules::define(&messages));
-    let records = read_directory(&schemas.join("records"));
+    let logs: Vec<(String, Vec<Message>)> = files(&schemas.join("records"))
+        .iter()
+        .map(|file| {
+            let stem = file.file_stem().expect("a file has a name").to_string_lossy().into_owned();
+            (stem, read_file(file))
+        })
+        .collect();
+    let records: Vec<Message> = logs.iter().flat_map(|(_, messages)| messages.clone()).collect();
     write(&out.join("records.rs"), &modules::define(&records));
+    write(&out.join("shown.rs"), &fields::find(&logs));
     let groups = [("messages", messages.as_slice()), ("records", records.as_slice())];
     write(&out.join("every_message.rs"), &samples::list(&groups));
     write(&out.join("samples.rs"), &samples::define(&groups));
 }
 
 fn read_directory(directory: &Path) -> Vec<Message> {
+    files(directory).iter().flat_map(|file| read_file(file)).collect()
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("readable").path()).collect();
     files.sort();
-    files.iter().flat_map(|file| read_file(file)).collect()
+    files
 }
 
 fn read_file(file: &Path) -> Vec<Message> {

@@ -2,7 +2,7 @@
 
 use crate::code::Code;
 use crate::model::{Kind, Message, Versions};
-use crate::{decode, encode, names, structs};
+use crate::{decode, encode, fields, names, structs};
 
 /// Emits the modules of `messages` and re-exports each message beside them.
 pub(crate) fn define(messages: &[Message]) -> String {
@@ -25,6 +25,10 @@ fn define_module(code: &mut Code, message: &Message) {
         decode::define(code, message, of);
         encode::define(code, message, of);
         code.line("}");
+        // Only what is kept on disk is ever shown by name; for the others it would cost a build.
+        if !matches!(message.kind, Kind::Request | Kind::Response) {
+            fields::define(code, message, of);
+        }
     }
     let Versions { low, high } = message.valid();
     let flexible = message.flexible.map_or("None".to_owned(), |versions| format!("Some({})", versions.low));

@@ -18,3 +18,9 @@ pub(crate) fn snake(name: &str) -> String {
     }
     out
 }
+
+/// `TransactionalId` becomes `transactionalId`, as Kafka spells it in JSON.
+pub(crate) fn camel(name: &str) -> String {
+    let mut characters = name.chars();
+    characters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(characters).collect()
+}

@@ -3,6 +3,7 @@
 pub(crate) use bytes::Bytes;
 
 pub(crate) use crate::error_code::ErrorCode;
+pub(crate) use crate::fields::{FieldValue, Fields};
 pub(crate) use crate::wire::{DecodeError, EncodeError, Reader, Records, Str, Uuid, Writer};
 
 /// Stands in a message's `Debug` for a value that must not get into a log.

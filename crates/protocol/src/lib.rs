@@ -27,6 +27,7 @@
 
 mod api_key;
 mod error_code;
+mod fields;
 pub mod frame;
 mod generated;
 mod message;
@@ -36,6 +37,7 @@ pub mod wire;
 pub use api_key::ApiKey;
 pub use bytes::Bytes;
 pub use error_code::ErrorCode;
+pub use fields::{FieldValue, Fields};
 pub use generated::messages;
 pub use message::{Message, Request, Response};
 pub use wire::{

@@ -4,6 +4,8 @@
 //! version (`CoordinatorRecordSerde.java`). A metadata or tiered-storage record has no key, and its value
 //! starts with a frame version, the record's type and its version (`AbstractApiMessageSerde.java`).
 
+pub mod shown;
+
 use bytes::Bytes;
 
 pub use crate::generated::records::*;

@@ -6,10 +6,13 @@
 
 use bytes::Bytes;
 use protocol::frame::{self, LENGTH_BYTES};
+use protocol::records::shown::{self, Coordinator};
 use protocol::records::{
     CoordinatorKey, CoordinatorValue, FramedRecord, coordinator_key, coordinator_value, framed,
 };
 use protocol::{ApiKey, Message, Reader, Request, Response, Writer};
+
+const COORDINATORS: [Coordinator; 3] = [Coordinator::Group, Coordinator::Transaction, Coordinator::Share];
 
 fn write<M: Message>(message: &M, version: i16) -> Bytes {
     let mut writer = Writer::new();
@@ -78,6 +81,9 @@ pub fn response(bytes: &[u8]) {
 
 /// The key of a coordinator's record.
 pub fn record_key(bytes: &[u8]) {
+    for coordinator in COORDINATORS {
+        let _ = coordinator.key(Bytes::copy_from_slice(bytes));
+    }
     let Ok((record_type, reader)) = coordinator_key::split(Bytes::copy_from_slice(bytes)) else { return };
     macro_rules! dispatch {
         (@one key $group:ident $name:ident) => {
@@ -98,6 +104,12 @@ pub fn record_key(bytes: &[u8]) {
 /// The value of a coordinator's record, tried as each of them.
 pub fn record_value(bytes: &[u8]) {
     let bytes = Bytes::copy_from_slice(bytes);
+    for number in 0..24 {
+        for coordinator in COORDINATORS {
+            let _ = coordinator.value(number, bytes.clone());
+        }
+        let _ = shown::control(number, bytes.clone());
+    }
     fn body<V: CoordinatorValue>(bytes: &Bytes) {
         if let Ok(value) = coordinator_value::decode::<V>(bytes.clone()) {
             let version = i16::from_be_bytes([bytes[0], bytes[1]]);
@@ -114,6 +126,7 @@ pub fn record_value(bytes: &[u8]) {
 
 /// A record of the metadata log or of tiered storage.
 pub fn framed_record(bytes: &[u8]) {
+    let _ = shown::metadata(Bytes::copy_from_slice(bytes));
     fn body<R: FramedRecord>(reader: Reader, version: i16) {
         if let Ok(record) = framed::decode_rest::<R>(reader, version) {
             settle(&record, version);

@@ -9,4 +9,5 @@ mod large;
 mod malformed;
 mod round_trip;
 mod sample;
+mod shown;
 mod values;
