@@ -1,22 +1,26 @@
 //! The one seam to files.
 //!
-//! [`Fs`] and [`File`] are concrete types that are cheap to clone; a simulated file system becomes
-//! a further variant behind them, and nothing above changes. Reads and writes are positional, so
+//! [`Fs`] and [`File`] are concrete types that are cheap to clone; the simulated file system of the
+//! tests is a variant behind them, and nothing above knows. Reads and writes are positional, so
 //! a [`File`] is shared by threads without a lock. Every operation loops over short transfers and
 //! interruptions until it is done or has failed.
 #![allow(clippy::disallowed_methods, reason = "this module is the seam")]
 
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
+#[cfg(any(test, feature = "faults"))]
+pub mod simulated;
+
+mod handle;
 
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use handle::Handle;
 use rustix::fs::FlockOperation;
 
 /// What was asked of the file system.
@@ -154,6 +158,8 @@ enum Backend {
     Real,
     #[cfg(any(test, feature = "faults"))]
     Faulty(Arc<faults::Faults>),
+    #[cfg(any(test, feature = "faults"))]
+    Simulated(Arc<simulated::Disk>),
 }
 
 impl Fs {
@@ -168,12 +174,20 @@ impl Fs {
         Fs { backend: Backend::Faulty(faults) }
     }
 
+    /// The files of a simulated disk.
+    #[cfg(any(test, feature = "faults"))]
+    pub fn simulated(disk: Arc<simulated::Disk>) -> Fs {
+        Fs { backend: Backend::Simulated(disk) }
+    }
+
     #[inline]
     fn before(&self, operation: Operation, path: &Path) -> Result<()> {
         let result = match &self.backend {
             Backend::Real => Ok(()),
             #[cfg(any(test, feature = "faults"))]
             Backend::Faulty(faults) => faults.before(operation, path),
+            #[cfg(any(test, feature = "faults"))]
+            Backend::Simulated(_) => Ok(()),
         };
         result.map_err(|source: io::Error| Error::new(operation, path, source))
     }
@@ -185,6 +199,8 @@ impl Fs {
             Backend::Real => len,
             #[cfg(any(test, feature = "faults"))]
             Backend::Faulty(faults) => faults.transfer_max(len),
+            #[cfg(any(test, feature = "faults"))]
+            Backend::Simulated(_) => len,
         }
     }
 
@@ -194,6 +210,15 @@ impl Fs {
     /// What the system says.
     pub fn open(&self, path: &Path, mode: Mode) -> Result<File> {
         self.before(Operation::Open, path)?;
+        let handle = self.open_handle(path, mode).map_err(|e| Error::new(Operation::Open, path, e))?;
+        Ok(File { open: Arc::new(Open { handle, path: path.into(), fs: self.clone() }) })
+    }
+
+    fn open_handle(&self, path: &Path, mode: Mode) -> io::Result<Handle> {
+        #[cfg(any(test, feature = "faults"))]
+        if let Backend::Simulated(disk) = &self.backend {
+            return disk.open(path, mode).map(Handle::Simulated);
+        }
         let mut options = std::fs::OpenOptions::new();
         options.read(true);
         match mode {
@@ -202,8 +227,7 @@ impl Fs {
             Mode::Create => options.write(true).create(true),
             Mode::CreateEmpty => options.write(true).create(true).truncate(true),
         };
-        let file = options.open(path).map_err(|e| Error::new(Operation::Open, path, e))?;
-        Ok(File { open: Arc::new(Open { file, path: path.into(), fs: self.clone() }) })
+        options.open(path).map(Handle::Real)
     }
 
     /// All bytes of the file at `path`. For files whose size is bounded by what they hold:
@@ -243,7 +267,12 @@ impl Fs {
     /// What the system says.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.before(Operation::Rename, from)?;
-        std::fs::rename(from, to).map_err(|e| Error::new(Operation::Rename, from, e))
+        let renamed = match &self.backend {
+            #[cfg(any(test, feature = "faults"))]
+            Backend::Simulated(disk) => disk.rename(from, to),
+            _ => std::fs::rename(from, to),
+        };
+        renamed.map_err(|e| Error::new(Operation::Rename, from, e))
     }
 
     /// Removes the file at `path`.
@@ -252,7 +281,12 @@ impl Fs {
     /// What the system says.
     pub fn remove_file(&self, path: &Path) -> Result<()> {
         self.before(Operation::Remove, path)?;
-        std::fs::remove_file(path).map_err(|e| Error::new(Operation::Remove, path, e))
+        let removed = match &self.backend {
+            #[cfg(any(test, feature = "faults"))]
+            Backend::Simulated(disk) => disk.remove_file(path),
+            _ => std::fs::remove_file(path),
+        };
+        removed.map_err(|e| Error::new(Operation::Remove, path, e))
     }
 
     /// Removes the file at `path` where there is one; says whether there was.
@@ -273,7 +307,12 @@ impl Fs {
     /// What the system says; some of it may be gone.
     pub fn remove_dir_all(&self, path: &Path) -> Result<()> {
         self.before(Operation::Remove, path)?;
-        std::fs::remove_dir_all(path).map_err(|e| Error::new(Operation::Remove, path, e))
+        let removed = match &self.backend {
+            #[cfg(any(test, feature = "faults"))]
+            Backend::Simulated(disk) => disk.remove_dir_all(path),
+            _ => std::fs::remove_dir_all(path),
+        };
+        removed.map_err(|e| Error::new(Operation::Remove, path, e))
     }
 
     /// Makes the directory at `path`, and those above it, where they do not exist. Durable once
@@ -283,7 +322,12 @@ impl Fs {
     /// What the system says.
     pub fn create_dir_all(&self, path: &Path) -> Result<()> {
         self.before(Operation::CreateDir, path)?;
-        std::fs::create_dir_all(path).map_err(|e| Error::new(Operation::CreateDir, path, e))
+        let created = match &self.backend {
+            #[cfg(any(test, feature = "faults"))]
+            Backend::Simulated(disk) => disk.create_dir_all(path),
+            _ => std::fs::create_dir_all(path),
+        };
+        created.map_err(|e| Error::new(Operation::CreateDir, path, e))
     }
 
     /// What the directory at `path` holds, in the order of names.
@@ -293,6 +337,10 @@ impl Fs {
     pub fn list(&self, path: &Path) -> Result<Vec<DirEntry>> {
         self.before(Operation::List, path)?;
         let failed = |e| Error::new(Operation::List, path, e);
+        #[cfg(any(test, feature = "faults"))]
+        if let Backend::Simulated(disk) = &self.backend {
+            return disk.list(path).map_err(failed);
+        }
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(path).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -316,8 +364,12 @@ impl Fs {
     /// What the system says. As for [`File::sync_data`], nothing may retry it.
     pub fn sync_dir(&self, path: &Path) -> Result<()> {
         self.before(Operation::SyncDir, path)?;
-        let failed = |e| Error::new(Operation::SyncDir, path, e);
-        std::fs::File::open(path).and_then(|dir| dir.sync_all()).map_err(failed)
+        let synced = match &self.backend {
+            #[cfg(any(test, feature = "faults"))]
+            Backend::Simulated(disk) => disk.sync_dir(path),
+            _ => std::fs::File::open(path).and_then(|dir| dir.sync_all()),
+        };
+        synced.map_err(|e| Error::new(Operation::SyncDir, path, e))
     }
 
     /// Whether there is a file or directory at `path`.
@@ -326,7 +378,12 @@ impl Fs {
     /// What the system says, other than that there is none.
     pub fn exists(&self, path: &Path) -> Result<bool> {
         self.before(Operation::Stat, path)?;
-        path.try_exists().map_err(|e| Error::new(Operation::Stat, path, e))
+        let exists = match &self.backend {
+            #[cfg(any(test, feature = "faults"))]
+            Backend::Simulated(disk) => disk.exists(path),
+            _ => path.try_exists(),
+        };
+        exists.map_err(|e| Error::new(Operation::Stat, path, e))
     }
 
     /// The room on the volume that holds `path`.
@@ -335,6 +392,10 @@ impl Fs {
     /// What the system says.
     pub fn space(&self, path: &Path) -> Result<Space> {
         self.before(Operation::Stat, path)?;
+        #[cfg(any(test, feature = "faults"))]
+        if let Backend::Simulated(disk) = &self.backend {
+            return disk.space().map_err(|e| Error::new(Operation::Stat, path, e));
+        }
         let stat = rustix::fs::statvfs(path).map_err(|e| Error::new(Operation::Stat, path, e))?;
         Ok(Space {
             total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
@@ -353,6 +414,11 @@ impl Fs {
     pub fn lock(&self, path: &Path) -> Result<Option<File>> {
         let file = self.open(path, Mode::Create)?;
         self.before(Operation::Lock, path)?;
+        #[cfg(any(test, feature = "faults"))]
+        if let Handle::Simulated(handle) = &file.open.handle {
+            let locked = handle.lock().map_err(|e| Error::new(Operation::Lock, path, e))?;
+            return Ok(locked.then_some(file));
+        }
         let operation = FlockOperation::NonBlockingLockExclusive;
         let locked =
             rustix::fs::flock(&file, operation).and_then(|()| rustix::fs::fcntl_lock(&file, operation));
@@ -372,7 +438,7 @@ pub struct File {
 
 #[derive(Debug)]
 struct Open {
-    file: std::fs::File,
+    handle: Handle,
     path: Box<Path>,
     fs: Fs,
 }
@@ -397,7 +463,7 @@ impl File {
         while read < bytes.len() {
             self.open.fs.before(Operation::Read, &self.open.path)?;
             let max = self.open.fs.transfer_max(bytes.len() - read);
-            match self.open.file.read_at(&mut bytes[read..read + max], position + read as u64) {
+            match self.open.handle.read_at(&mut bytes[read..read + max], position + read as u64) {
                 Ok(0) => break,
                 Ok(n) => read += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -436,18 +502,13 @@ impl File {
         while !slices.is_empty() {
             self.open.fs.before(Operation::Write, &self.open.path)?;
             let max = self.open.fs.transfer_max(usize::MAX);
-            let wrote = if max == usize::MAX {
-                rustix::io::pwritev(&self.open.file, slices, position)
-            } else {
-                rustix::io::pwrite(&self.open.file, &slices[0][..max.min(slices[0].len())], position)
-            };
-            match wrote {
+            match self.open.handle.write_at(slices, max, position) {
                 Ok(0) => return Err(self.error(Operation::Write, io::ErrorKind::WriteZero)),
                 Ok(n) => {
                     position += n as u64;
                     IoSlice::advance_slices(&mut slices, n);
                 }
-                Err(rustix::io::Errno::INTR) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(self.error(Operation::Write, e)),
             }
         }
@@ -461,7 +522,7 @@ impl File {
     /// the disk, so that a second try would succeed and mean nothing: nothing may retry it.
     pub fn sync_data(&self) -> Result<()> {
         self.open.fs.before(Operation::Sync, &self.open.path)?;
-        self.open.file.sync_data().map_err(|e| self.error(Operation::Sync, e))
+        self.open.handle.sync_data().map_err(|e| self.error(Operation::Sync, e))
     }
 
     /// Cuts the file, or fills it with zeros, to `len` bytes.
@@ -470,7 +531,7 @@ impl File {
     /// What the system says.
     pub fn truncate(&self, len: u64) -> Result<()> {
         self.open.fs.before(Operation::Truncate, &self.open.path)?;
-        self.open.file.set_len(len).map_err(|e| self.error(Operation::Truncate, e))
+        self.open.handle.set_len(len).map_err(|e| self.error(Operation::Truncate, e))
     }
 
     /// The file's length in bytes.
@@ -479,7 +540,7 @@ impl File {
     /// What the system says.
     pub fn len(&self) -> Result<u64> {
         self.open.fs.before(Operation::Stat, &self.open.path)?;
-        Ok(self.open.file.metadata().map_err(|e| self.error(Operation::Stat, e))?.len())
+        self.open.handle.len().map_err(|e| self.error(Operation::Stat, e))
     }
 
     /// Whether the file has no bytes.
@@ -497,7 +558,7 @@ impl File {
     pub fn modified_ms(&self) -> Result<i64> {
         self.open.fs.before(Operation::Stat, &self.open.path)?;
         let failed = |e| self.error(Operation::Stat, e);
-        let modified = self.open.file.metadata().and_then(|m| m.modified()).map_err(failed)?;
+        let modified = self.open.handle.modified().map_err(failed)?;
         let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
@@ -506,7 +567,11 @@ impl File {
 impl AsFd for File {
     /// The descriptor, for `sendfile`.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.open.file.as_fd()
+        match &self.open.handle {
+            Handle::Real(file) => file.as_fd(),
+            #[cfg(any(test, feature = "faults"))]
+            Handle::Simulated(_) => panic!("a simulated file has no descriptor"),
+        }
     }
 }
 

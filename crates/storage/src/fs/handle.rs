@@ -1,0 +1,73 @@
+//! An open file, real or simulated.
+
+use std::io::{self, IoSlice};
+use std::os::unix::fs::FileExt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[cfg(any(test, feature = "faults"))]
+use super::simulated;
+
+#[derive(Debug)]
+pub(super) enum Handle {
+    Real(std::fs::File),
+    #[cfg(any(test, feature = "faults"))]
+    Simulated(simulated::Handle),
+}
+
+impl Handle {
+    pub(super) fn read_at(&self, bytes: &mut [u8], position: u64) -> io::Result<usize> {
+        match self {
+            Handle::Real(file) => file.read_at(bytes, position),
+            #[cfg(any(test, feature = "faults"))]
+            Handle::Simulated(handle) => handle.read_at(bytes, position),
+        }
+    }
+
+    /// Writes the slices, or `max` bytes of the first.
+    pub(super) fn write_at(&self, slices: &[IoSlice<'_>], max: usize, position: u64) -> io::Result<usize> {
+        match self {
+            Handle::Real(file) if max == usize::MAX => Ok(rustix::io::pwritev(file, slices, position)?),
+            Handle::Real(file) => file.write_at(&slices[0][..max.min(slices[0].len())], position),
+            #[cfg(any(test, feature = "faults"))]
+            Handle::Simulated(handle) => {
+                let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter()).copied().collect();
+                handle.write_at(&bytes, position)
+            }
+        }
+    }
+
+    pub(super) fn sync_data(&self) -> io::Result<()> {
+        match self {
+            Handle::Real(file) => file.sync_data(),
+            #[cfg(any(test, feature = "faults"))]
+            Handle::Simulated(handle) => handle.sync_data(),
+        }
+    }
+
+    pub(super) fn set_len(&self, len: u64) -> io::Result<()> {
+        match self {
+            Handle::Real(file) => file.set_len(len),
+            #[cfg(any(test, feature = "faults"))]
+            Handle::Simulated(handle) => handle.set_len(len),
+        }
+    }
+
+    pub(super) fn len(&self) -> io::Result<u64> {
+        match self {
+            Handle::Real(file) => Ok(file.metadata()?.len()),
+            #[cfg(any(test, feature = "faults"))]
+            Handle::Simulated(handle) => Ok(handle.stat()?.0),
+        }
+    }
+
+    pub(super) fn modified(&self) -> io::Result<SystemTime> {
+        match self {
+            Handle::Real(file) => file.metadata()?.modified(),
+            #[cfg(any(test, feature = "faults"))]
+            Handle::Simulated(handle) => {
+                let since = std::time::Duration::from_millis(handle.stat()?.1.max(0) as u64);
+                Ok(UNIX_EPOCH + since)
+            }
+        }
+    }
+}

@@ -1,0 +1,559 @@
+//! A file system in memory that loses power, fails and runs full when a test says so.
+//!
+//! What a loss of power leaves is what ext4 and xfs may leave: what was synced, and of the rest any
+//! subset of the 512-byte blocks, any length in between, and any subset of the entries made,
+//! renamed and removed in a directory that was not synced after. All of it follows from one seed.
+
+mod content;
+mod entries;
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::{Component, Path};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use fastrand::Rng;
+
+use super::{DirEntry, Mode, Operation, Space};
+use content::{BLOCK_BYTES, Content};
+use entries::{Entries, Inode};
+
+const ROOT: Inode = 0;
+
+/// A disk with a file system on it.
+#[derive(Debug)]
+pub struct Disk {
+    state: Mutex<State>,
+}
+
+/// What of the changes that were not synced a loss of power leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Survival {
+    Nothing,
+    Everything,
+    /// Each on its own.
+    Any,
+    /// Those to directories and lengths up to a place in the journal, as a journaling file system
+    /// has it; those to blocks each on its own.
+    Ordered(u64),
+}
+
+#[derive(Debug)]
+struct State {
+    random: Rng,
+    nodes: BTreeMap<Inode, Node>,
+    next_inode: Inode,
+    /// How often the power came on. What was opened before a loss is of no use after it.
+    boot: u32,
+    is_down: bool,
+    /// Operations that changed something so far: each is a point at which the power can go.
+    points: u64,
+    cut_at: Option<u64>,
+    /// The operation that fails, how many of its kind pass first, and how it fails.
+    fault: Option<(Operation, u32, ErrorKind)>,
+    short_transfers: bool,
+    capacity_bytes: u64,
+    now_ms: i64,
+    /// The last change to a directory or a length, and the last that a sync has made durable.
+    order: u64,
+    synced_order: u64,
+    locked: BTreeMap<Inode, u32>,
+}
+
+#[derive(Clone, Debug)]
+enum Node {
+    File(Content),
+    Dir(Entries),
+}
+
+/// An open file of a [`Disk`].
+#[derive(Debug)]
+pub(super) struct Handle {
+    disk: Arc<Disk>,
+    inode: Inode,
+    boot: u32,
+    locks: AtomicBool,
+}
+
+impl Disk {
+    /// An empty disk. All that is left to chance on it follows from `seed`.
+    pub fn new(seed: u64) -> Arc<Disk> {
+        let state = State {
+            random: Rng::with_seed(seed),
+            nodes: BTreeMap::from([(ROOT, Node::Dir(Entries::default()))]),
+            next_inode: ROOT + 1,
+            boot: 0,
+            is_down: false,
+            points: 0,
+            cut_at: None,
+            fault: None,
+            short_transfers: false,
+            capacity_bytes: 1 << 40,
+            now_ms: 0,
+            order: 0,
+            synced_order: 0,
+            locked: BTreeMap::new(),
+        };
+        Arc::new(Disk { state: Mutex::new(state) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A check that failed while it was held leaves a disk as good as any other.
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The number of operations so far that changed something or made it durable.
+    pub fn points(&self) -> u64 {
+        self.state().points
+    }
+
+    /// The power goes at the operation that makes [`Disk::points`] this number: it is half done.
+    pub fn cut_power_at(&self, point: u64) {
+        self.state().cut_at = Some(point);
+    }
+
+    /// The power goes now.
+    pub fn cut_power(&self) {
+        self.state().is_down = true;
+    }
+
+    /// Whether the power is gone: every operation fails.
+    pub fn is_down(&self) -> bool {
+        self.state().is_down
+    }
+
+    /// An operation of this kind fails, once, after so many that do not. A failed sync drops what
+    /// it should have written, and the next says that all is well.
+    pub fn fail(&self, operation: Operation, after: u32, error: ErrorKind) {
+        self.state().fault = Some((operation, after, error));
+    }
+
+    /// Whether the failure that was asked for is still to come.
+    pub fn will_fail(&self) -> bool {
+        self.state().fault.is_some()
+    }
+
+    /// Whether reads and writes transfer fewer bytes than they could.
+    pub fn set_short_transfers(&self, short: bool) {
+        self.state().short_transfers = short;
+    }
+
+    /// The room for files, in bytes.
+    pub fn set_capacity(&self, bytes: u64) {
+        self.state().capacity_bytes = bytes;
+    }
+
+    /// The bytes that files take.
+    pub fn used_bytes(&self) -> u64 {
+        self.state().used_bytes()
+    }
+
+    /// The time that files are written at from here on, in ms since the epoch.
+    pub fn set_now_ms(&self, now_ms: i64) {
+        self.state().now_ms = now_ms;
+    }
+
+    /// Turns a bit of a file, for good.
+    ///
+    /// # Panics
+    /// Where there is no such file.
+    pub fn flip(&self, path: &Path, position: usize, bit: u8) {
+        let mut state = self.state();
+        let inode = state.find(path).expect("the file is there");
+        state.file(inode).flip(position, bit);
+    }
+
+    /// The bytes of a file, power or not.
+    ///
+    /// # Panics
+    /// Where there is no such file.
+    pub fn bytes(&self, path: &Path) -> Vec<u8> {
+        let mut state = self.state();
+        let inode = state.find(path).expect("the file is there");
+        state.file(inode).current.clone()
+    }
+
+    /// Power is back after it was lost: what was not durable is so now, or gone.
+    pub fn reboot(&self) {
+        let mut state = self.state();
+        let state = &mut *state;
+        let horizon = state.random.u64(state.synced_order..=state.order);
+        let survival = match state.random.u8(..10) {
+            0 => Survival::Nothing,
+            1 => Survival::Everything,
+            2..5 => Survival::Ordered(horizon),
+            _ => Survival::Any,
+        };
+        let mut left = BTreeMap::new();
+        let mut reachable = vec![ROOT];
+        while let Some(inode) = reachable.pop() {
+            let node = match &state.nodes[&inode] {
+                Node::Dir(entries) => {
+                    let entries = entries.after_power_cut(&mut state.random, survival);
+                    reachable.extend(entries.values());
+                    Node::Dir(Entries::durable(entries))
+                }
+                Node::File(content) => {
+                    let bytes = content.after_power_cut(&mut state.random, survival);
+                    Node::File(Content::durable(bytes, content.modified_ms))
+                }
+            };
+            left.insert(inode, node);
+        }
+        state.nodes = left;
+        state.locked.clear();
+        state.boot += 1;
+        state.is_down = false;
+        state.cut_at = None;
+        state.fault = None;
+        state.synced_order = state.order;
+    }
+
+    /// Does something that changes the disk: a point at which the power can go.
+    fn change<T>(
+        &self,
+        boot: Option<u32>,
+        operation: Operation,
+        apply: impl FnOnce(&mut State) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut state = self.state();
+        state.check(boot)?;
+        state.points += 1;
+        if state.cut_at == Some(state.points) {
+            if state.random.bool() {
+                let _ = apply(&mut state);
+            }
+            state.is_down = true;
+            return Err(no_power());
+        }
+        state.maybe_fail(operation)?;
+        apply(&mut state)
+    }
+
+    /// Looks at something.
+    fn look<T>(
+        &self,
+        boot: Option<u32>,
+        operation: Operation,
+        look: impl FnOnce(&mut State) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut state = self.state();
+        state.check(boot)?;
+        state.maybe_fail(operation)?;
+        look(&mut state)
+    }
+
+    pub(super) fn open(self: &Arc<Self>, path: &Path, mode: Mode) -> io::Result<Handle> {
+        let found = self.look(None, Operation::Open, |state| match state.find(path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            found => found.map(Some),
+        })?;
+        let inode = match (found, mode) {
+            (Some(inode), Mode::Read | Mode::Write | Mode::Create) => inode,
+            (None, Mode::Read | Mode::Write) => return Err(ErrorKind::NotFound.into()),
+            (None, Mode::Create | Mode::CreateEmpty) => {
+                self.change(None, Operation::Open, |state| state.create(path))?
+            }
+            (Some(inode), Mode::CreateEmpty) => {
+                self.change(None, Operation::Truncate, |state| {
+                    state.truncate(inode, 0);
+                    Ok(())
+                })?;
+                inode
+            }
+        };
+        let boot = self.state().boot;
+        Ok(Handle { disk: self.clone(), inode, boot, locks: AtomicBool::new(false) })
+    }
+
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.change(None, Operation::Rename, |state| {
+            assert_eq!(from.parent(), to.parent(), "nothing is moved between directories");
+            let inode = state.find(from)?;
+            let order = state.next_order();
+            let (name, to) = (name_of(from).to_owned(), name_of(to).to_owned());
+            state.parent(from)?.rename(&name, &to, inode, order);
+            Ok(())
+        })
+    }
+
+    pub(super) fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.change(None, Operation::Remove, |state| {
+            state.find(path)?;
+            let order = state.next_order();
+            state.parent(path)?.unlink(name_of(path), order);
+            Ok(())
+        })
+    }
+
+    pub(super) fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        for entry in self.list(path)? {
+            let path = path.join(entry.name);
+            if entry.is_dir { self.remove_dir_all(&path)? } else { self.remove_file(&path)? }
+        }
+        self.remove_file(path)
+    }
+
+    pub(super) fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        if self.exists(path)? {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent() {
+            self.create_dir_all(parent)?;
+        }
+        self.change(None, Operation::CreateDir, |state| {
+            state.link(path, Node::Dir(Entries::default())).map(|_| ())
+        })
+    }
+
+    pub(super) fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        self.look(None, Operation::List, |state| {
+            let inode = state.find(path)?;
+            let entries = state.dir(inode)?.current.clone();
+            let entries = entries.into_iter().map(|(name, inode)| match &state.nodes[&inode] {
+                Node::Dir(_) => DirEntry { name, is_dir: true, len: 0 },
+                Node::File(file) => DirEntry { name, is_dir: false, len: file.current.len() as u64 },
+            });
+            Ok(entries.collect())
+        })
+    }
+
+    pub(super) fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        let fails = |state: &mut State| {
+            let inode = state.find(path)?;
+            let mut random = state.random.fork();
+            state.dir(inode)?.sync_failed(&mut random);
+            Ok(())
+        };
+        self.sync(None, Operation::SyncDir, fails, |state| {
+            let inode = state.find(path)?;
+            state.dir(inode)?.sync();
+            state.synced_order = state.order;
+            Ok(())
+        })
+    }
+
+    fn sync(
+        &self,
+        boot: Option<u32>,
+        operation: Operation,
+        fails: impl FnOnce(&mut State) -> io::Result<()>,
+        apply: impl FnOnce(&mut State) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let synced = self.change(boot, operation, apply);
+        let mut state = self.state();
+        if synced.is_err() && !state.is_down && state.check(boot).is_ok() {
+            fails(&mut state)?;
+        }
+        synced
+    }
+
+    pub(super) fn exists(&self, path: &Path) -> io::Result<bool> {
+        self.look(None, Operation::Stat, |state| match state.find(path) {
+            Ok(_) => Ok(true),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e),
+        })
+    }
+
+    pub(super) fn space(&self) -> io::Result<Space> {
+        self.look(None, Operation::Stat, |state| {
+            let usable_bytes = state.capacity_bytes.saturating_sub(state.used_bytes());
+            Ok(Space { total_bytes: state.capacity_bytes, usable_bytes })
+        })
+    }
+}
+
+impl State {
+    fn check(&self, boot: Option<u32>) -> io::Result<()> {
+        let is_old = boot.is_some_and(|boot| boot != self.boot);
+        if self.is_down || is_old { Err(no_power()) } else { Ok(()) }
+    }
+
+    fn maybe_fail(&mut self, operation: Operation) -> io::Result<()> {
+        let Some((failing, after, error)) = &mut self.fault else { return Ok(()) };
+        if *failing != operation {
+            return Ok(());
+        }
+        if *after > 0 {
+            *after -= 1;
+            return Ok(());
+        }
+        let error = *error;
+        self.fault = None;
+        Err(error.into())
+    }
+
+    fn next_order(&mut self) -> u64 {
+        self.order += 1;
+        self.order
+    }
+
+    fn find(&self, path: &Path) -> io::Result<Inode> {
+        let mut inode = ROOT;
+        for component in path.components() {
+            let Component::Normal(name) = component else { continue };
+            let Node::Dir(dir) = &self.nodes[&inode] else { return Err(ErrorKind::NotADirectory.into()) };
+            let name = name.to_str().expect("names are UTF-8");
+            inode = *dir.current.get(name).ok_or(ErrorKind::NotFound)?;
+        }
+        Ok(inode)
+    }
+
+    fn dir(&mut self, inode: Inode) -> io::Result<&mut Entries> {
+        match self.nodes.get_mut(&inode) {
+            Some(Node::Dir(entries)) => Ok(entries),
+            _ => Err(ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    fn file(&mut self, inode: Inode) -> &mut Content {
+        match self.nodes.get_mut(&inode) {
+            Some(Node::File(content)) => content,
+            _ => panic!("a file is open, not a directory"),
+        }
+    }
+
+    fn parent(&mut self, path: &Path) -> io::Result<&mut Entries> {
+        let parent = self.find(path.parent().ok_or(ErrorKind::NotFound)?)?;
+        self.dir(parent)
+    }
+
+    fn create(&mut self, path: &Path) -> io::Result<Inode> {
+        if self.used_bytes() + BLOCK_BYTES as u64 > self.capacity_bytes {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        let now_ms = self.now_ms;
+        self.link(path, Node::File(Content::durable(Vec::new(), now_ms)))
+    }
+
+    fn link(&mut self, path: &Path, node: Node) -> io::Result<Inode> {
+        let (inode, order) = (self.next_inode, self.next_order());
+        self.parent(path)?.link(name_of(path), inode, order);
+        self.next_inode += 1;
+        self.nodes.insert(inode, node);
+        Ok(inode)
+    }
+
+    fn truncate(&mut self, inode: Inode, len: usize) {
+        let (order, now_ms) = (self.next_order(), self.now_ms);
+        let file = self.file(inode);
+        file.truncate(len, order);
+        file.modified_ms = now_ms;
+    }
+
+    /// A file takes its blocks and one more.
+    fn used_bytes(&self) -> u64 {
+        let bytes = |node: &Node| match node {
+            Node::File(file) => (file.current.len().div_ceil(BLOCK_BYTES) + 1) * BLOCK_BYTES,
+            Node::Dir(_) => 0,
+        };
+        let linked = self.nodes.values().filter_map(|node| match node {
+            Node::Dir(entries) => Some(entries.current.values()),
+            Node::File(_) => None,
+        });
+        linked.flatten().map(|inode| bytes(&self.nodes[inode]) as u64).sum()
+    }
+
+    /// How many of `len` bytes at `position` of a file there is room for.
+    fn room(&mut self, inode: Inode, position: usize, len: usize) -> usize {
+        let has = self.file(inode).current.len().next_multiple_of(BLOCK_BYTES);
+        let free = self.capacity_bytes.saturating_sub(self.used_bytes());
+        let end = has.saturating_add(usize::try_from(free).unwrap_or(usize::MAX)) / BLOCK_BYTES * BLOCK_BYTES;
+        len.min(end.saturating_sub(position))
+    }
+}
+
+impl Handle {
+    pub(super) fn read_at(&self, bytes: &mut [u8], position: u64) -> io::Result<usize> {
+        self.disk.look(Some(self.boot), Operation::Read, |state| {
+            let max = if state.short_transfers { state.random.usize(1..=bytes.len()) } else { bytes.len() };
+            let current = &state.file(self.inode).current;
+            let from = usize::try_from(position).unwrap_or(usize::MAX).min(current.len());
+            let len = max.min(current.len() - from);
+            bytes[..len].copy_from_slice(&current[from..from + len]);
+            Ok(len)
+        })
+    }
+
+    pub(super) fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<usize> {
+        self.disk.change(Some(self.boot), Operation::Write, |state| {
+            let position = usize::try_from(position).expect("a simulated file fits in memory");
+            let mut len = state.room(self.inode, position, bytes.len());
+            if len == 0 && !bytes.is_empty() {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            if state.short_transfers && len > 1 {
+                len = state.random.usize(1..=len);
+            }
+            let now_ms = state.now_ms;
+            let file = state.file(self.inode);
+            file.write(position, &bytes[..len]);
+            file.modified_ms = now_ms;
+            Ok(len)
+        })
+    }
+
+    pub(super) fn sync_data(&self) -> io::Result<()> {
+        let fails = |state: &mut State| {
+            let mut random = state.random.fork();
+            state.file(self.inode).sync_failed(&mut random);
+            Ok(())
+        };
+        self.disk.sync(Some(self.boot), Operation::Sync, fails, |state| {
+            state.file(self.inode).sync();
+            state.synced_order = state.order;
+            Ok(())
+        })
+    }
+
+    pub(super) fn set_len(&self, len: u64) -> io::Result<()> {
+        self.disk.change(Some(self.boot), Operation::Truncate, |state| {
+            state.truncate(self.inode, usize::try_from(len).expect("a simulated file fits in memory"));
+            Ok(())
+        })
+    }
+
+    /// The length and the time of the last change in ms.
+    pub(super) fn stat(&self) -> io::Result<(u64, i64)> {
+        self.disk.look(Some(self.boot), Operation::Stat, |state| {
+            let file = state.file(self.inode);
+            Ok((file.current.len() as u64, file.modified_ms))
+        })
+    }
+
+    /// Locks the file; says whether nobody else has.
+    pub(super) fn lock(&self) -> io::Result<bool> {
+        let (inode, boot) = (self.inode, self.boot);
+        let is_free = self.disk.look(Some(boot), Operation::Lock, |state| {
+            let is_free = !state.locked.contains_key(&inode);
+            state.locked.entry(inode).or_insert(boot);
+            Ok(is_free)
+        })?;
+        self.locks.store(is_free, Ordering::Relaxed);
+        Ok(is_free)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.locks.load(Ordering::Relaxed) {
+            let mut state = self.disk.state();
+            if state.boot == self.boot {
+                state.locked.remove(&self.inode);
+            }
+        }
+    }
+}
+
+fn name_of(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).expect("a file has a name, in UTF-8")
+}
+
+fn no_power() -> io::Error {
+    io::Error::other("the power is gone")
+}
+
+#[cfg(test)]
+mod tests;
