@@ -17,8 +17,15 @@ use crate::partition::{Leadership, Partition, PartitionRules};
 use crate::start::StartError;
 use crate::topics::{PartitionSlot, TopicTable};
 
-/// Segment files that may be open at once. A closed one is opened again when it is read.
+/// Segment files that may be open at once, where the process may have enough descriptors. A closed
+/// one is opened again when it is read.
 const OPEN_FILES_MAX: usize = 4096;
+
+/// The same where it may not: half of its descriptors are for connections, and for files that
+/// replies hold beyond that.
+fn open_files_max() -> usize {
+    OPEN_FILES_MAX.min(runtime::descriptors_max() / 2)
+}
 
 /// The logs of this broker. With several `log.dirs` there would be one of these for each.
 pub(crate) struct Logs {
@@ -46,7 +53,7 @@ impl Logs {
             return Err(StartError::SeveralLogDirs(config.log_dirs.clone()));
         };
         let path = PathBuf::from(path);
-        let open = OpenDirectory { fs: Fs::real(), path, open_files_max: OPEN_FILES_MAX };
+        let open = OpenDirectory { fs: Fs::real(), path, open_files_max: open_files_max() };
         let directory = LogDirectory::open(open).map_err(StartError::Directory)?;
         let flusher = directory.flusher();
         let flushing =

@@ -17,3 +17,9 @@ pub fn memory_bytes() -> usize {
     let unit = usize::try_from(info.mem_unit).unwrap_or(1);
     usize::try_from(info.totalram).unwrap_or(usize::MAX).saturating_mul(unit)
 }
+
+/// The descriptors that this process may have open (`RLIMIT_NOFILE`).
+pub fn descriptors_max() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX))
+}

@@ -48,8 +48,9 @@ impl Active {
         jitter_ms: i64,
         now_ms: i64,
     ) -> Result<Option<Active>, ScanError> {
-        let offset_file = segment.create(SegmentFile::OffsetIndex)?;
-        let time_file = segment.create(SegmentFile::TimeIndex)?;
+        // Not to be written yet: they may be closed again without a sync.
+        let offset_file = segment.file(SegmentFile::OffsetIndex)?;
+        let time_file = segment.file(SegmentFile::TimeIndex)?;
         let mut active = Active::new(segment, jitter_ms, now_ms);
         let offset_entries = index_file::entries_in::<{ offset_index::ENTRY_BYTES }>(&offset_file)?;
         let time_entries = index_file::entries_in::<{ time_index::ENTRY_BYTES }>(&time_file)?;
