@@ -18,6 +18,8 @@ pub struct BatchBuilder {
     /// A header's worth of room, then the records.
     bytes: Vec<u8>,
     next_offset_delta: i32,
+    /// The last offset of the batch that this one replaces, less the base offset.
+    replaced_last_offset_delta: Option<i32>,
 }
 
 impl BatchBuilder {
@@ -40,6 +42,26 @@ impl BatchBuilder {
             },
             bytes: vec![0; BATCH_OVERHEAD],
             next_offset_delta: 0,
+            replaced_last_offset_delta: None,
+        }
+    }
+
+    /// An empty batch to take the place of one of which compaction removes records: same offsets, producer, flags and
+    /// codec. With a delete horizon, in ms since the epoch, the timestamps count from that (KIP-534).
+    pub fn replacing(original: &BatchHeader, delete_horizon_ms: Option<i64>) -> BatchBuilder {
+        let append_time = original.attributes.timestamp_type() == TimestampType::LogAppendTime;
+        let header = BatchHeader {
+            attributes: original.attributes.with_delete_horizon(delete_horizon_ms.is_some()),
+            base_timestamp: delete_horizon_ms.unwrap_or(NO_TIMESTAMP),
+            max_timestamp: if append_time { original.max_timestamp } else { NO_TIMESTAMP },
+            records_count: 0,
+            ..*original
+        };
+        BatchBuilder {
+            header,
+            bytes: vec![0; BATCH_OVERHEAD],
+            next_offset_delta: 0,
+            replaced_last_offset_delta: Some(original.last_offset_delta),
         }
     }
 
@@ -122,7 +144,7 @@ impl BatchBuilder {
         headers: impl ExactSizeIterator<Item = Header<'h>> + Clone,
     ) {
         assert!(offset_delta >= self.next_offset_delta, "offsets in a batch go up");
-        if self.header.records_count == 0 {
+        if self.header.records_count == 0 && !self.header.attributes.has_delete_horizon() {
             self.header.base_timestamp = timestamp_ms;
         }
         let timestamp_delta = timestamp_ms.wrapping_sub(self.header.base_timestamp);
@@ -176,13 +198,26 @@ impl BatchBuilder {
     ///
     /// # Panics
     /// If no record was added.
-    pub fn build(self) -> Vec<u8> {
+    pub fn build(mut self) -> Vec<u8> {
         assert!(!self.is_empty(), "a batch holds a record");
+        if let Some(delta) = self.replaced_last_offset_delta {
+            assert!(delta >= self.header.last_offset_delta, "no record is above the last offset");
+            // The last sequence number of the batch is derived from it.
+            self.header.last_offset_delta = delta;
+        }
         match self.header.attributes.compression().expect("the builder sets the codec") {
             Compression::None => seal(self.header, self.bytes),
             codec => compress_and_seal(self.header, codec, &self.bytes[BATCH_OVERHEAD..]),
         }
     }
+}
+
+/// A batch without records that keeps the offsets, the producer and the sequence numbers of another: what compaction
+/// leaves of the last batch of a producer.
+pub fn emptied(original: &BatchHeader) -> Vec<u8> {
+    let attributes = original.attributes.with_compression(Compression::None).with_delete_horizon(false);
+    let header = BatchHeader { attributes, base_timestamp: NO_TIMESTAMP, records_count: 0, ..*original };
+    seal(header, vec![0; BATCH_OVERHEAD])
 }
 
 /// The batch with that header and those records, compressed by `codec`.

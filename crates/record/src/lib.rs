@@ -17,7 +17,7 @@ pub mod validate;
 mod varint;
 
 pub use batch::{Batch, BatchError, Batches, batches};
-pub use builder::BatchBuilder;
+pub use builder::{BatchBuilder, emptied};
 pub use compression::{Compression, DecompressError, Scratch, UnknownCodec};
 pub use header::{
     Attributes, BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH,

@@ -16,6 +16,15 @@ pub struct LogConfig {
     pub index_interval_bytes: u32,
     /// Whether `cleanup.policy` has `delete`: whether the next two settings apply.
     pub delete: bool,
+    /// Whether `cleanup.policy` has `compact`: whether the three settings after this apply.
+    pub compact: bool,
+    /// `min.compaction.lag.ms`: how long a record stays untouched by compaction at least.
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: after how long at the latest a record is to be compacted.
+    pub max_compaction_lag_ms: i64,
+    /// `delete.retention.ms`: how long a tombstone or a transaction marker stays once compaction has
+    /// seen that it may go.
+    pub delete_retention_ms: i64,
     /// `retention.ms`; none where -1.
     pub retention_ms: i64,
     /// `retention.bytes`; none where -1.
@@ -36,6 +45,10 @@ impl Default for LogConfig {
             segment_index_bytes: 10 << 20,
             index_interval_bytes: 4096,
             delete: true,
+            compact: false,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            delete_retention_ms: 24 * 60 * 60 * 1000,
             retention_ms: 7 * 24 * 60 * 60 * 1000,
             retention_bytes: -1,
             file_delete_delay_ms: 60_000,

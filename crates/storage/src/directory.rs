@@ -26,6 +26,7 @@ const LOCK_FILE: &str = ".lock";
 const RECOVERY_POINTS_FILE: &str = "recovery-point-offset-checkpoint";
 const LOG_START_OFFSETS_FILE: &str = "log-start-offset-checkpoint";
 const HIGH_WATERMARKS_FILE: &str = "replication-offset-checkpoint";
+const CLEANER_OFFSETS_FILE: &str = "cleaner-offset-checkpoint";
 
 /// How a log directory is opened.
 #[derive(Clone, Debug)]
@@ -305,6 +306,26 @@ impl LogDirectory {
         self.shared.write(HIGH_WATERMARKS_FILE, |offsets| offsets.high_watermark)
     }
 
+    /// How far each compacted log is clean, as compaction last noted it.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]; without the file all logs count as dirty.
+    pub fn cleaner_offsets(&self) -> Result<BTreeMap<TopicPartition, i64>, CheckpointError> {
+        checkpoint::read_offsets(&self.shared.fs, &self.shared.path.join(CLEANER_OFFSETS_FILE))
+    }
+
+    /// Notes how far each compacted log is clean.
+    ///
+    /// # Errors
+    /// What the file system says; the file is then as it was.
+    pub fn write_cleaner_offsets(&self, offsets: &BTreeMap<TopicPartition, i64>) -> fs::Result<()> {
+        checkpoint::write_offsets(
+            &self.shared.fs,
+            &self.shared.path.join(CLEANER_OFFSETS_FILE),
+            offsets.iter(),
+        )
+    }
+
     /// The room on its volume.
     ///
     /// # Errors
@@ -396,7 +417,7 @@ impl Shared {
         Ok(())
     }
 
-    fn checkpoint_log_offsets(&self) -> fs::Result<()> {
+    pub(crate) fn checkpoint_log_offsets(&self) -> fs::Result<()> {
         // Held throughout, so that an older state never overwrites a newer one.
         let mut partitions = self.partitions.lock();
         let mut recovery_points = BTreeMap::new();

@@ -50,6 +50,11 @@ impl<const N: usize> IndexTail<N> {
         !self.unwritten.is_empty()
     }
 
+    /// The entries that no file has.
+    pub(crate) fn unwritten_bytes(&self) -> &[u8] {
+        self.unwritten.as_flattened()
+    }
+
     /// Writes the tail to the file.
     pub(crate) fn write(&mut self, file: &File) -> fs::Result<()> {
         let position = u64::from(self.written) * N as u64;

@@ -7,13 +7,14 @@
 //!
 //! What this crate does not know: the network, a topic's configuration, asynchronous code, time
 //! (`now` is passed in), and threads (it has none of its own). It never decompresses in order to
-//! append.
+//! append; compaction does.
 //!
 //! A file operation that fails ends in one of three ways: a full disk is an error that passes; a
 //! failed write or sync takes the log directory [`Offline`] for good; damage is an error that names
 //! the file and the position.
 
 mod checkpoint;
+mod clean;
 mod config;
 mod directory;
 mod flusher;
@@ -35,13 +36,14 @@ mod txn_index;
 mod uuid;
 
 pub use checkpoint::{CheckpointError, read_offsets, write_offsets};
+pub use clean::{CleanError, CleanPlan, CleanStats, Cleaned, Cleaning, OffsetMap};
 pub use config::LogConfig;
 pub use directory::{Flushing, LogDirectory, MetaProperties, OpenDirectory, OpenDirectoryError};
 pub use flusher::{FlushListener, Flusher};
 pub use leader_epochs::{EpochEndOffset, EpochEntry};
 pub use log::{
     ActiveProducer, AppendError, Appended, ChangeError, Cut, DeleteRecordsError, DeletedSegment, Located,
-    Log, LookupError, OpenError, OpenLog, ReadError, Recovered, Retained, Slice, TimestampOffset,
+    Log, LookupError, OpenError, OpenLog, ReadError, Recovered, Retained, Slice, Swapped, TimestampOffset,
 };
 pub use names::{DirKind, TopicPartition};
 pub use offline::Offline;

@@ -1,11 +1,14 @@
 //! The log of one partition.
 
-mod active;
+pub(crate) mod active;
 mod append;
+mod clean_plan;
 mod open;
-mod read;
+pub(crate) mod read;
 mod recovery;
 mod retention;
+mod swap;
+mod swap_recovery;
 mod timestamps;
 mod truncate;
 
@@ -30,6 +33,7 @@ pub use open::{OpenError, OpenLog, Recovered};
 pub use read::{Located, ReadError, Slice};
 pub use recovery::Cut;
 pub use retention::{DeletedSegment, Retained};
+pub use swap::Swapped;
 pub use timestamps::{LookupError, TimestampOffset};
 pub use truncate::DeleteRecordsError;
 
@@ -298,7 +302,7 @@ impl Log {
     }
 
     /// Closes the active segment and opens one at `base_offset`.
-    fn roll(&mut self, base_offset: i64, now_ms: i64) -> fs::Result<()> {
+    pub(crate) fn roll(&mut self, base_offset: i64, now_ms: i64) -> fs::Result<()> {
         assert!(base_offset >= self.end_offset, "a segment begins at the end of the log");
         let segment = Segment::new(self.partition.clone(), base_offset);
         let made = segment.create_files().and_then(|()| self.active.finish());

@@ -1,6 +1,7 @@
 //! The files of one segment.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -29,6 +30,8 @@ pub(crate) struct Segment {
     pub(crate) partition: Arc<PartitionDir>,
     pub(crate) base_offset: i64,
     slots: [Mutex<Slot>; 4],
+    /// Another segment has its name: compaction has replaced it.
+    replaced: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +56,7 @@ pub(crate) enum Eviction {
 
 impl Segment {
     pub(crate) fn new(partition: Arc<PartitionDir>, base_offset: i64) -> Arc<Segment> {
-        Arc::new(Segment { partition, base_offset, slots: Default::default() })
+        Arc::new(Segment { partition, base_offset, slots: Default::default(), replaced: false.into() })
     }
 
     pub(crate) fn path(&self, kind: SegmentFile) -> PathBuf {
@@ -91,6 +94,13 @@ impl Segment {
             slot.unsynced |= to_write;
             if let Some(file) = &slot.file {
                 return Ok(file.clone());
+            }
+            if self.replaced.load(Ordering::Acquire) {
+                return Err(fs::Error {
+                    operation: fs::Operation::Open,
+                    path: self.path(kind),
+                    source: std::io::ErrorKind::NotFound.into(),
+                });
             }
             let file = self.partition.directory.fs.open(&self.path(kind), mode)?;
             slot.file = Some(file.clone());
@@ -134,6 +144,13 @@ impl Segment {
         for slot in &self.slots {
             *slot.lock() = Slot::default();
         }
+    }
+
+    /// Opens no file from here on: who still has this segment would get the one that takes its name.
+    /// Files that are open stay so for those who hold them.
+    pub(crate) fn replaced(&self) {
+        self.replaced.store(true, Ordering::Release);
+        self.close();
     }
 
     /// Makes the three files that every segment has, empty.

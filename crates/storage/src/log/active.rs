@@ -17,33 +17,33 @@ const RECENT_MAX: usize = 16;
 
 /// The segment that is being written: how far it is, and its indexes.
 #[derive(Debug)]
-pub(super) struct Active {
-    pub(super) segment: Arc<Segment>,
+pub(crate) struct Active {
+    pub(crate) segment: Arc<Segment>,
     /// Bytes of batches: the position of the next one.
-    pub(super) size: u32,
+    pub(crate) size: u32,
     /// The offset after the last batch; the base offset where there is none.
-    pub(super) end_offset: i64,
-    pub(super) max_timestamp: MaxTimestamp,
-    pub(super) offset_index: IndexTail<{ offset_index::ENTRY_BYTES }>,
-    pub(super) time_index: IndexTail<{ time_index::ENTRY_BYTES }>,
+    pub(crate) end_offset: i64,
+    pub(crate) max_timestamp: MaxTimestamp,
+    pub(crate) offset_index: IndexTail<{ offset_index::ENTRY_BYTES }>,
+    pub(crate) time_index: IndexTail<{ time_index::ENTRY_BYTES }>,
     /// The position in the last offset index entry; 0 where there is none.
-    pub(super) last_indexed_position: u32,
+    pub(crate) last_indexed_position: u32,
     /// The timestamp in the last time index entry; -1 where there is none.
-    pub(super) last_indexed_timestamp: i64,
+    pub(crate) last_indexed_timestamp: i64,
     /// The max timestamp of the first batch; -1 where that has none.
-    pub(super) first_timestamp: Option<i64>,
+    pub(crate) first_timestamp: Option<i64>,
     /// When it was made or, after a restart, opened.
     created_ms: i64,
     jitter_ms: i64,
     /// Whether a failed write may have left bytes after the last batch.
-    pub(super) torn: bool,
+    pub(crate) torn: bool,
     recent: [(i64, u32); RECENT_MAX],
     recent_next: usize,
 }
 
 impl Active {
     /// An empty segment whose files have been made.
-    pub(super) fn new(segment: Arc<Segment>, jitter_ms: i64, now_ms: i64) -> Active {
+    pub(crate) fn new(segment: Arc<Segment>, jitter_ms: i64, now_ms: i64) -> Active {
         let base_offset = segment.base_offset;
         Active {
             segment,
@@ -63,13 +63,13 @@ impl Active {
         }
     }
 
-    pub(super) fn base_offset(&self) -> i64 {
+    pub(crate) fn base_offset(&self) -> i64 {
         self.segment.base_offset
     }
 
     /// Whether a batch goes into a new segment. `bytes` are those of the batch and of those before
     /// it that are not written yet.
-    pub(super) fn must_roll(
+    pub(crate) fn must_roll(
         &self,
         header: &BatchHeader,
         bytes: u64,
@@ -96,12 +96,12 @@ impl Active {
     }
 
     /// Whether the batch has an offset that an index entry of this segment cannot hold.
-    pub(super) fn offset_overflows(&self, header: &BatchHeader) -> bool {
+    pub(crate) fn offset_overflows(&self, header: &BatchHeader) -> bool {
         header.last_offset() - self.base_offset() > i64::from(i32::MAX)
     }
 
     /// Accounts for a batch that has been written at the end.
-    pub(super) fn push(&mut self, header: &BatchHeader, index_interval_bytes: u32) {
+    pub(crate) fn push(&mut self, header: &BatchHeader, index_interval_bytes: u32) {
         let position = self.size;
         self.index(position, header, index_interval_bytes);
         self.size += header.size_bytes() as u32;
@@ -112,7 +112,7 @@ impl Active {
 
     /// Adds the index entries for a batch where they are due. What is due depends on the log alone,
     /// so that an index that is rebuilt is the same.
-    pub(super) fn index(&mut self, position: u32, header: &BatchHeader, index_interval_bytes: u32) {
+    pub(crate) fn index(&mut self, position: u32, header: &BatchHeader, index_interval_bytes: u32) {
         if position == 0 {
             self.first_timestamp = Some(header.max_timestamp);
         }
@@ -143,7 +143,7 @@ impl Active {
     }
 
     /// Writes index entries that have gathered, where there are enough or `all` are wanted.
-    pub(super) fn write_indexes(&mut self, all: bool) -> fs::Result<()> {
+    pub(crate) fn write_indexes(&mut self, all: bool) -> fs::Result<()> {
         if self.offset_index.is_due() || (all && self.offset_index.is_dirty()) {
             self.offset_index.write(&self.segment.file_to_write(SegmentFile::OffsetIndex)?)?;
         }
@@ -154,14 +154,21 @@ impl Active {
     }
 
     /// Writes all that is only in memory, so that the files say everything.
-    pub(super) fn finish(&mut self) -> fs::Result<()> {
+    pub(crate) fn finish(&mut self) -> fs::Result<()> {
         self.cut_torn()?;
         self.index_timestamp();
         self.write_indexes(true)
     }
 
+    /// The whole contents of the offset and the time index of a segment that is complete and of which
+    /// nothing has been written by this.
+    pub(crate) fn index_bytes(&mut self) -> (&[u8], &[u8]) {
+        self.index_timestamp();
+        (self.offset_index.unwritten_bytes(), self.time_index.unwritten_bytes())
+    }
+
     /// Cuts what a failed write left.
-    pub(super) fn cut_torn(&mut self) -> fs::Result<()> {
+    pub(crate) fn cut_torn(&mut self) -> fs::Result<()> {
         if self.torn {
             self.segment.file_to_write(SegmentFile::Log)?.truncate(u64::from(self.size))?;
             self.torn = false;
@@ -170,17 +177,17 @@ impl Active {
     }
 
     /// Where the batch begins whose first offset is `offset`, where that is one of the last.
-    pub(super) fn recent_position(&self, offset: i64) -> Option<u32> {
+    pub(crate) fn recent_position(&self, offset: i64) -> Option<u32> {
         self.recent.iter().find(|(recent, _)| *recent == offset).map(|(_, position)| *position)
     }
 
     /// Forgets the positions of the last batches.
-    pub(super) fn forget_recent(&mut self) {
+    pub(crate) fn forget_recent(&mut self) {
         self.recent = [(-1, 0); RECENT_MAX];
     }
 
     /// Where to begin looking for `offset`: at or before the batch that has it.
-    pub(super) fn floor_position(&self, offset: i64) -> fs::Result<u32> {
+    pub(crate) fn floor_position(&self, offset: i64) -> fs::Result<u32> {
         let Some(relative) = offset.checked_sub(self.base_offset()).and_then(|r| u32::try_from(r).ok())
         else {
             return Ok(0);
@@ -191,7 +198,7 @@ impl Active {
     }
 
     /// The last time index entry that is at or before `timestamp`.
-    pub(super) fn time_floor(&self, timestamp: i64) -> fs::Result<Option<TimeEntry>> {
+    pub(crate) fn time_floor(&self, timestamp: i64) -> fs::Result<Option<TimeEntry>> {
         let not_above = |entry: &_| TimeEntry::from_bytes(*entry).timestamp <= timestamp;
         let entry = self.time_index.floor(|| self.segment.file(SegmentFile::TimeIndex), not_above)?;
         Ok(entry.map(TimeEntry::from_bytes))

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,7 +9,7 @@ use record::BatchError;
 
 use super::active::Active;
 use super::recovery::{self, Cut, Verification};
-use super::{ChangeError, Log};
+use super::{ChangeError, Log, swap_recovery};
 use crate::checkpoint::{self, CheckpointError};
 use crate::config::LogConfig;
 use crate::directory::{self, LogDirectory, Offsets};
@@ -75,8 +74,6 @@ pub enum OpenError {
         /// The id of the topic.
         expected: [u8; 16],
     },
-    /// Compaction was interrupted while it replaced segments, and has to be completed first.
-    InterruptedSwap(PathBuf),
 }
 
 impl fmt::Display for OpenError {
@@ -89,9 +86,6 @@ impl fmt::Display for OpenError {
             OpenError::TopicId { found, expected } => {
                 let (found, expected) = (crate::uuid::encode(*found), crate::uuid::encode(*expected));
                 write!(f, "the directory belongs to the topic with id {found}, not {expected}")
-            }
-            OpenError::InterruptedSwap(path) => {
-                write!(f, "{} is left from an interrupted compaction", path.display())
             }
         }
     }
@@ -187,6 +181,7 @@ impl Log {
             shared.fs.create_dir_all(&partition.path)?;
         }
         let topic_id = check_topic_id(&partition, open.topic_id)?;
+        swap_recovery::complete_swaps(&partition)?;
         let listing = list(&partition)?;
         let epochs = read_epochs(&partition)?;
         let opened = open_segments(&partition, &listing, offsets, clean, &open, epochs.clone())?;
@@ -322,8 +317,6 @@ fn list(partition: &PartitionDir) -> Result<Listing, OpenError> {
             continue;
         } else if is_deleted || name.ends_with(names::CLEANED_SUFFIX) || name.ends_with(".tmp") {
             fs.remove_file(&path)?;
-        } else if name.ends_with(names::SWAP_SUFFIX) {
-            return Err(OpenError::InterruptedSwap(path));
         } else if let Some(offset) = offset_of(name, names::SNAPSHOT_SUFFIX) {
             listing.snapshots.insert(offset);
         } else if let Some(base_offset) = offset_of(name, SegmentFile::Log.suffix()) {

@@ -198,7 +198,7 @@ impl Log {
     }
 }
 
-fn aborted_transactions(
+pub(crate) fn aborted_transactions(
     closed: &[Arc<Closed>],
     active: &Arc<Segment>,
     from: i64,

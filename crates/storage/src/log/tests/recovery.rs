@@ -436,7 +436,7 @@ fn leftovers_are_removed() {
     expected.sort();
     assert_eq!(files(&crash.home), expected);
     std::fs::write(crash.home.file("00000000000000000000.log.swap"), "x").unwrap();
-    assert!(matches!(crash.try_open(false), Err(OpenError::InterruptedSwap(_))));
+    assert!(matches!(crash.try_open(false), Err(OpenError::Damaged(_))));
 }
 
 #[test]

@@ -1,0 +1,335 @@
+//! Compaction: keeping the newest record of each key.
+//!
+//! [`crate::Log::clean_plan`] says what may be cleaned, which needs the log's lock for an instant.
+//! [`CleanPlan::start`] reads the dirty part and notes the last offset of each key;
+//! [`Cleaning::next_group`] writes one new segment after the other, from files that no longer change
+//! and under no lock. [`crate::Log::swap`] puts each in the place of those that it was made from.
+//!
+//! Source: Kafka's `Cleaner` and `LogCleanerManager`, KIP-534.
+
+mod filter;
+mod offset_map;
+mod transactions;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use record::{DecompressError, RecordsError, Scratch};
+
+use crate::config::LogConfig;
+use crate::flusher::FlushState;
+use crate::fs;
+use crate::index_file;
+use crate::log::ReadError;
+use crate::names::{CLEANED_SUFFIX, SWAP_SUFFIX, SegmentFile};
+use crate::offline::Offline;
+use crate::scan::{Damage, ScanError, Verified};
+use crate::segment::{Closed, MaxTimestamp, PartitionDir, Segment};
+
+pub use offset_map::OffsetMap;
+use transactions::Transactions;
+
+/// What the records of one batch may come to once they are decompressed: a limit for damage only.
+const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
+
+/// What has to stay of a producer, so that a replay of the log knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LastRecord {
+    /// The batch that ends at this offset.
+    Data(i64),
+    /// The markers of this epoch.
+    Marker(i16),
+}
+
+/// Why a log could not be cleaned. It is as it was before the last swap.
+#[derive(Debug)]
+pub enum CleanError {
+    /// A file operation failed.
+    Fs(fs::Error),
+    /// The log directory has failed.
+    Offline(Offline),
+    /// A segment does not hold what it should.
+    Damaged(Damage),
+    /// The records of a batch cannot be read.
+    Records(RecordsError),
+    /// The records of a batch cannot be decompressed.
+    Decompress(DecompressError),
+    /// A segment would be larger than a segment can be.
+    TooLarge,
+}
+
+impl fmt::Display for CleanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CleanError::Fs(error) => error.fmt(f),
+            CleanError::Offline(offline) => offline.fmt(f),
+            CleanError::Damaged(damage) => damage.fmt(f),
+            CleanError::Records(error) => error.fmt(f),
+            CleanError::Decompress(error) => error.fmt(f),
+            CleanError::TooLarge => f.write_str("a cleaned segment would be larger than 2 GiB"),
+        }
+    }
+}
+
+impl std::error::Error for CleanError {}
+
+impl From<fs::Error> for CleanError {
+    fn from(error: fs::Error) -> Self {
+        CleanError::Fs(error)
+    }
+}
+
+impl From<Offline> for CleanError {
+    fn from(offline: Offline) -> Self {
+        CleanError::Offline(offline)
+    }
+}
+
+impl From<ScanError> for CleanError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Fs(error) => CleanError::Fs(error),
+            ScanError::Damaged(damage) => CleanError::Damaged(damage),
+        }
+    }
+}
+
+impl From<RecordsError> for CleanError {
+    fn from(error: RecordsError) -> Self {
+        CleanError::Records(error)
+    }
+}
+
+impl From<DecompressError> for CleanError {
+    fn from(error: DecompressError) -> Self {
+        CleanError::Decompress(error)
+    }
+}
+
+/// What could be cleaned of a log, as it was at one moment.
+pub struct CleanPlan {
+    pub(crate) partition: Arc<PartitionDir>,
+    pub(crate) config: LogConfig,
+    pub(crate) flush: Arc<FlushState>,
+    pub(crate) closed: Arc<Vec<Arc<Closed>>>,
+    pub(crate) active: Arc<Segment>,
+    /// How many of the closed segments may be cleaned.
+    pub(crate) end: usize,
+    /// The offset after them.
+    pub(crate) end_offset: i64,
+    /// What is below is clean.
+    pub(crate) dirty_offset: i64,
+    pub(crate) clean_bytes: u64,
+    pub(crate) dirty_bytes: u64,
+    pub(crate) overdue: bool,
+    pub(crate) last_records: BTreeMap<i64, LastRecord>,
+    pub(crate) now_ms: i64,
+}
+
+impl fmt::Debug for CleanPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CleanPlan({}, {}..{})", self.partition.name, self.dirty_offset, self.end_offset)
+    }
+}
+
+/// What a pass has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CleanStats {
+    /// Bytes read to note the offsets of keys.
+    pub map_bytes: u64,
+    /// Bytes read to be written again.
+    pub read_bytes: u64,
+    /// Bytes written.
+    pub written_bytes: u64,
+    /// Records without a key, which cannot be compacted and are dropped, as in Kafka.
+    pub invalid_records: u64,
+}
+
+/// A segment that is written and durable under another name, to be given to [`crate::Log::swap`].
+#[derive(Debug)]
+pub struct Cleaned {
+    pub(crate) inputs: Vec<Arc<Closed>>,
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) size: u32,
+    pub(crate) max_timestamp: MaxTimestamp,
+    pub(crate) has_txns: bool,
+}
+
+impl Cleaned {
+    pub(crate) fn cleaned_path(&self, kind: SegmentFile) -> PathBuf {
+        with_suffix(&self.segment, kind, CLEANED_SUFFIX)
+    }
+
+    pub(crate) fn swap_path(&self, kind: SegmentFile) -> PathBuf {
+        with_suffix(&self.segment, kind, SWAP_SUFFIX)
+    }
+}
+
+fn with_suffix(segment: &Segment, kind: SegmentFile, suffix: &str) -> PathBuf {
+    let mut path = segment.path(kind).into_os_string();
+    path.push(suffix);
+    path.into()
+}
+
+/// A pass over a log.
+pub struct Cleaning<'m> {
+    plan: CleanPlan,
+    map: &'m mut OffsetMap,
+    transactions: Transactions,
+    scratch: Scratch,
+    next: usize,
+    stats: CleanStats,
+}
+
+impl fmt::Debug for Cleaning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cleaning({:?}, {:?})", self.plan, self.stats)
+    }
+}
+
+impl CleanPlan {
+    /// The part of the cleanable bytes that is dirty; zero where there is nothing to clean.
+    pub fn dirty_ratio(&self) -> f64 {
+        let total = self.clean_bytes + self.dirty_bytes;
+        if total == 0 { 0.0 } else { self.dirty_bytes as f64 / total as f64 }
+    }
+
+    /// Whether something dirty is older than `max_compaction_lag_ms`.
+    pub fn is_overdue(&self) -> bool {
+        self.overdue && self.dirty_bytes > 0
+    }
+
+    /// Reads the dirty part and notes the last offset of each key in `map`, as far as it has room.
+    /// `throttle` is told of bytes read or written and may take its time.
+    ///
+    /// # Errors
+    /// [`CleanError`].
+    pub fn start<'m>(
+        self,
+        map: &'m mut OffsetMap,
+        throttle: &mut dyn FnMut(u64),
+    ) -> Result<Cleaning<'m>, CleanError> {
+        // A gap that cleaning leaves before a segment is told from a loss by the recovery point.
+        self.flush.flush()?;
+        self.partition.directory.checkpoint_log_offsets()?;
+        map.clear();
+        let transactions = Transactions::new(self.aborted(0)?);
+        let (scratch, stats) = (Scratch::new(), CleanStats::default());
+        let mut cleaning = Cleaning { plan: self, map, transactions, scratch, next: 0, stats };
+        cleaning.fill_map(throttle)?;
+        Ok(cleaning)
+    }
+
+    /// The aborted transactions of the segments from that index on.
+    fn aborted(&self, from: usize) -> Result<Vec<crate::AbortedTxn>, CleanError> {
+        let Some(first) = self.closed[..self.end].get(from) else { return Ok(Vec::new()) };
+        let found = crate::log::read::aborted_transactions(
+            &self.closed[from..],
+            &self.active,
+            first.base_offset(),
+            self.end_offset,
+        );
+        found.map_err(|error| match error {
+            ReadError::Fs(error) => CleanError::Fs(error),
+            ReadError::Damaged(damage) => CleanError::Damaged(damage),
+            ReadError::Gone | ReadError::OutOfRange { .. } => CleanError::Fs(fs::Error {
+                operation: fs::Operation::Open,
+                path: self.partition.path.clone(),
+                source: std::io::ErrorKind::NotFound.into(),
+            }),
+        })
+    }
+
+    fn next_base_offset(&self, index: usize) -> i64 {
+        self.closed.get(index + 1).map_or(self.active.base_offset, |next| next.base_offset())
+    }
+}
+
+impl Cleaning<'_> {
+    /// What it has done so far.
+    pub fn stats(&self) -> CleanStats {
+        self.stats
+    }
+
+    /// How far the log is clean once every group has been swapped in.
+    pub fn clean_to(&self) -> i64 {
+        (self.map.latest_offset() + 1).max(self.plan.dirty_offset)
+    }
+
+    fn fill_map(&mut self, throttle: &mut dyn FnMut(u64)) -> Result<(), CleanError> {
+        let start = self.plan.dirty_offset;
+        let first = (0..self.plan.end).find(|index| self.plan.next_base_offset(*index) > start);
+        let first = first.unwrap_or(self.plan.end);
+        let mut transactions = Transactions::new(self.plan.aborted(first)?);
+        for index in first..self.plan.end {
+            let closed = self.plan.closed[index].clone();
+            let file = closed.segment.file(SegmentFile::Log)?;
+            let mut batches = Verified::new(&file, 0, closed.size);
+            while let Some(batch) = batches.next()? {
+                let bytes = batch.bytes().len() as u64;
+                self.stats.map_bytes += bytes;
+                throttle(bytes);
+                let void = transactions.pass(&batch);
+                if !void && !batch.header().attributes.is_control() && batch.header().next_offset() > start {
+                    for record in batch.records_decompressed(&mut self.scratch, DECOMPRESSED_BYTES_MAX)? {
+                        let record = record?;
+                        let Some(key) = record.key.filter(|_| record.offset >= start) else { continue };
+                        if !self.map.put(key, record.offset) {
+                            return Ok(());
+                        }
+                    }
+                }
+                self.map.set_latest_offset(batch.header().last_offset());
+            }
+            self.map.set_latest_offset(self.plan.next_base_offset(index) - 1);
+        }
+        Ok(())
+    }
+
+    /// Writes the next segment; `None` once all are written. The one before it is to be swapped in
+    /// first.
+    ///
+    /// # Errors
+    /// [`CleanError`].
+    pub fn next_group(&mut self, throttle: &mut dyn FnMut(u64)) -> Result<Option<Cleaned>, CleanError> {
+        let start = self.next;
+        let is_reached =
+            |index: usize| index < self.plan.end && self.plan.closed[index].base_offset() < self.clean_to();
+        if !is_reached(start) {
+            return Ok(None);
+        }
+        let mut size = 0;
+        let mut index_bytes = [0; 2];
+        let mut end = start;
+        while is_reached(end) {
+            let closed = &self.plan.closed[end];
+            let files = [SegmentFile::OffsetIndex, SegmentFile::TimeIndex];
+            let mut grown = index_bytes;
+            for (bytes, kind) in grown.iter_mut().zip(files) {
+                *bytes += u64::from(index_file::entries_in::<1>(&closed.segment.file(kind)?)?);
+            }
+            let last = self.plan.next_base_offset(end) - 1;
+            let span = last - self.plan.closed[start].base_offset();
+            let fits = size + u64::from(closed.size) <= u64::from(self.plan.config.segment_bytes)
+                && grown.iter().all(|bytes| *bytes <= u64::from(self.plan.config.segment_index_bytes))
+                && (closed.size == 0 || span <= i64::from(i32::MAX));
+            if end > start && !fits {
+                break;
+            }
+            (size, index_bytes, end) = (size + u64::from(closed.size), grown, end + 1);
+        }
+        self.next = end;
+        self.rewrite(self.plan.closed[start..end].to_vec(), throttle).map(Some)
+    }
+}
+
+impl Drop for Cleaning<'_> {
+    fn drop(&mut self) {
+        self.map.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! Which records stay, and writing them.
+
+use std::sync::Arc;
+
+use record::{Batch, BatchBuilder, BatchHeader, Record, emptied};
+
+use super::{CleanError, Cleaned, Cleaning, DECOMPRESSED_BYTES_MAX, LastRecord, with_suffix};
+use crate::fs::{self, File, Mode};
+use crate::log::active::Active;
+use crate::names::{CLEANED_SUFFIX, SegmentFile};
+use crate::scan::Verified;
+use crate::segment::{Closed, Segment};
+
+/// Bytes that gather before they are written.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// The new segment while it is being written.
+struct Output {
+    file: File,
+    /// Its size and its indexes; it opens no file.
+    active: Active,
+    buffer: Vec<u8>,
+    written: u64,
+    interval_bytes: u32,
+}
+
+impl Output {
+    fn push(&mut self, batch: &[u8]) -> Result<(), CleanError> {
+        let header = BatchHeader::parse(batch).expect("it is a batch");
+        if u64::from(self.active.size) + batch.len() as u64 > i32::MAX as u64 {
+            return Err(CleanError::TooLarge);
+        }
+        self.active.push(&header, self.interval_bytes);
+        self.buffer.extend_from_slice(batch);
+        if self.buffer.len() >= BUFFER_BYTES { Ok(self.flush()?) } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> fs::Result<()> {
+        self.file.write_all_at(&self.buffer, self.written)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// What becomes of a batch.
+enum Kept {
+    /// Every byte of it.
+    All,
+    /// Some of it, written anew.
+    Some(Vec<u8>),
+    /// Nothing.
+    None,
+}
+
+impl Cleaning<'_> {
+    /// Writes what stays of `inputs` to one segment, durable under its `.cleaned` names.
+    pub(super) fn rewrite(
+        &mut self,
+        inputs: Vec<Arc<Closed>>,
+        throttle: &mut dyn FnMut(u64),
+    ) -> Result<Cleaned, CleanError> {
+        let segment = Segment::new(self.plan.partition.clone(), inputs[0].base_offset());
+        let fs = self.plan.partition.directory.fs.clone();
+        let path = |kind| with_suffix(&segment, kind, CLEANED_SUFFIX);
+        for kind in SegmentFile::ALL {
+            fs.remove_file_if_exists(&path(kind))?;
+        }
+        let mut output = Output {
+            file: fs.open(&path(SegmentFile::Log), Mode::CreateEmpty)?,
+            active: Active::new(segment.clone(), 0, self.plan.now_ms),
+            buffer: Vec::new(),
+            written: 0,
+            interval_bytes: self.plan.config.index_interval_bytes,
+        };
+        for input in &inputs {
+            self.rewrite_segment(input, &mut output, throttle)?;
+        }
+        output.flush()?;
+        output.file.sync_data()?;
+        let (offsets, times) = output.active.index_bytes();
+        write(&fs.open(&path(SegmentFile::OffsetIndex), Mode::CreateEmpty)?, offsets)?;
+        write(&fs.open(&path(SegmentFile::TimeIndex), Mode::CreateEmpty)?, times)?;
+        let aborted = std::mem::take(&mut self.transactions.retained);
+        if !aborted.is_empty() {
+            let bytes: Vec<u8> = aborted.iter().flat_map(|txn| txn.to_bytes()).collect();
+            write(&fs.open(&path(SegmentFile::TxnIndex), Mode::CreateEmpty)?, &bytes)?;
+        }
+        let (size, max_timestamp) = (output.active.size, output.active.max_timestamp);
+        Ok(Cleaned { inputs, segment, size, max_timestamp, has_txns: !aborted.is_empty() })
+    }
+
+    fn rewrite_segment(
+        &mut self,
+        input: &Closed,
+        output: &mut Output,
+        throttle: &mut dyn FnMut(u64),
+    ) -> Result<(), CleanError> {
+        let file = input.segment.file(SegmentFile::Log)?;
+        let mut batches = Verified::new(&file, 0, input.size);
+        while let Some(batch) = batches.next()? {
+            let read_bytes = batch.bytes().len() as u64;
+            let size = output.active.size;
+            match self.filter(&batch)? {
+                Kept::All => output.push(batch.bytes())?,
+                Kept::Some(bytes) => output.push(&bytes)?,
+                Kept::None => {}
+            }
+            let written_bytes = u64::from(output.active.size - size);
+            self.stats.read_bytes += read_bytes;
+            self.stats.written_bytes += written_bytes;
+            throttle(read_bytes + written_bytes);
+        }
+        Ok(())
+    }
+
+    fn filter(&mut self, batch: &Batch<'_>) -> Result<Kept, CleanError> {
+        let header = *batch.header();
+        let is_control = header.attributes.is_control();
+        let is_void = self.transactions.pass(batch);
+        let horizon_ms = header.delete_horizon_ms();
+        let horizon_passed = horizon_ms.is_some_and(|horizon_ms| horizon_ms <= self.plan.now_ms);
+        let discard = is_void && (!is_control || horizon_passed);
+        let mut builder: Option<BatchBuilder> = None;
+        if !discard {
+            let mut all = true;
+            let mut any = false;
+            let mut tombstones = false;
+            for record in batch.records_decompressed(&mut self.scratch, DECOMPRESSED_BYTES_MAX)? {
+                let record = record?;
+                let invalid = &mut self.stats.invalid_records;
+                let stays = is_control || stays(self.map, &record, horizon_passed, invalid);
+                all &= stays;
+                any |= stays;
+                tombstones |= stays && record.value.is_none();
+            }
+            let needs_horizon = horizon_ms.is_none() && (tombstones || (is_void && is_control));
+            if any && all && !needs_horizon {
+                return Ok(Kept::All);
+            }
+            let stamped = self.plan.now_ms.saturating_add(self.plan.config.delete_retention_ms);
+            let horizon_ms = if needs_horizon { Some(stamped) } else { horizon_ms };
+            if any {
+                builder = Some(BatchBuilder::replacing(&header, horizon_ms));
+            }
+        }
+        if let Some(mut builder) = builder {
+            for record in batch.records_decompressed(&mut self.scratch, DECOMPRESSED_BYTES_MAX)? {
+                let record = record?;
+                if is_control || stays(self.map, &record, horizon_passed, &mut 0) {
+                    builder.push_record(&record);
+                }
+            }
+            return Ok(Kept::Some(builder.build()));
+        }
+        let keeps_offset = header.next_offset() == self.plan.end_offset;
+        Ok(if keeps_offset || self.is_last_of_producer(&header) {
+            Kept::Some(emptied(&header))
+        } else {
+            Kept::None
+        })
+    }
+
+    /// Whether a replay of the log needs the batch to know its producer.
+    fn is_last_of_producer(&self, header: &BatchHeader) -> bool {
+        header.has_producer_id()
+            && self.plan.last_records.get(&header.producer_id).is_some_and(|last| match *last {
+                LastRecord::Data(offset) => header.last_offset() == offset,
+                LastRecord::Marker(epoch) => header.attributes.is_control() && header.producer_epoch == epoch,
+            })
+    }
+}
+
+/// Whether a record is the last of its key, or one that was not looked at.
+fn stays(map: &super::OffsetMap, record: &Record<'_>, horizon_passed: bool, invalid: &mut u64) -> bool {
+    if record.offset > map.latest_offset() {
+        return true;
+    }
+    let Some(key) = record.key else {
+        *invalid += 1;
+        return false;
+    };
+    let is_latest = map.get(key).is_none_or(|offset| record.offset >= offset);
+    is_latest && (record.value.is_some() || !horizon_passed)
+}
+
+fn write(file: &File, bytes: &[u8]) -> fs::Result<()> {
+    file.write_all_at(bytes, 0)?;
+    file.sync_data()
+}

@@ -1,0 +1,72 @@
+//! Which transactions are open while compaction passes over a log.
+//!
+//! Source: Kafka's `CleanedTransactionMetadata`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use record::Batch;
+use record::control::EndTransactionMarker;
+
+use crate::txn_index::AbortedTxn;
+
+/// The state of transactions at one place of a pass over the whole cleanable part of a log. It is
+/// carried from segment to segment: a marker may be in another than its data (KAFKA-5196).
+#[derive(Debug, Default)]
+pub(super) struct Transactions {
+    /// Aborted transactions that begin further on, in the order of their first offsets.
+    aborted: VecDeque<AbortedTxn>,
+    /// Aborted ones that have begun: whether a batch of theirs was seen.
+    ongoing_aborted: BTreeMap<i64, (AbortedTxn, bool)>,
+    /// Producers of which a batch was seen that is not aborted.
+    ongoing_committed: BTreeSet<i64>,
+    /// Aborted transactions whose marker stays because data was there: the new index has them.
+    pub(super) retained: Vec<AbortedTxn>,
+}
+
+impl Transactions {
+    pub(super) fn new(mut aborted: Vec<AbortedTxn>) -> Transactions {
+        aborted.sort_by_key(|txn| txn.first_offset);
+        Transactions { aborted: aborted.into(), ..Transactions::default() }
+    }
+
+    /// Passes a batch; says whether it may go: a data batch of an aborted transaction, or a marker
+    /// whose transaction has no batch left.
+    pub(super) fn pass(&mut self, batch: &Batch<'_>) -> bool {
+        let header = batch.header();
+        while let Some(txn) = self.aborted.pop_front_if(|txn| txn.first_offset <= header.last_offset()) {
+            self.ongoing_aborted.entry(txn.producer_id).or_insert((txn, false));
+        }
+        if header.attributes.is_control() {
+            return self.pass_marker(batch);
+        }
+        if !header.attributes.is_transactional() {
+            return false;
+        }
+        if let Some((_, seen)) = self.ongoing_aborted.get_mut(&header.producer_id) {
+            *seen = true;
+            return true;
+        }
+        self.ongoing_committed.insert(header.producer_id);
+        false
+    }
+
+    fn pass_marker(&mut self, batch: &Batch<'_>) -> bool {
+        let producer_id = batch.header().producer_id;
+        let Some(record) = batch.records().next() else {
+            // Emptied by an earlier pass.
+            return true;
+        };
+        match record.ok().and_then(|record| EndTransactionMarker::read(&record).ok()) {
+            Some(marker) if marker.committed => !self.ongoing_committed.remove(&producer_id),
+            Some(_) => match self.ongoing_aborted.remove(&producer_id) {
+                Some((txn, true)) => {
+                    self.retained.push(txn);
+                    false
+                }
+                _ => true,
+            },
+            // Another mark of the broker's.
+            None => false,
+        }
+    }
+}

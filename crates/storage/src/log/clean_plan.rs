@@ -1,0 +1,91 @@
+//! What compaction may clean of a log.
+
+use std::sync::Arc;
+
+use super::{ChangeError, Log};
+use crate::clean::{CleanPlan, LastRecord};
+use crate::names::SegmentFile;
+use crate::scan::Headers;
+use crate::segment::Closed;
+
+impl Log {
+    /// What compaction could do with this log, of which everything below `cleaned_to` is clean
+    /// already where that is known. Nothing at or above the last stable offset is cleaned, nothing
+    /// of the active segment, and no segment younger than `min_compaction_lag_ms`.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn clean_plan(&self, cleaned_to: Option<i64>, now_ms: i64) -> Result<CleanPlan, ChangeError> {
+        self.partition.directory.health.check()?;
+        let valid = |offset: &i64| (self.log_start_offset..=self.end_offset).contains(offset);
+        let dirty_offset = cleaned_to.filter(valid).unwrap_or(self.log_start_offset);
+        let dirty_from = self.floor_segment(dirty_offset);
+        let mut end = self.floor_segment(self.last_stable_offset());
+        let lag_ms = self.config.min_compaction_lag_ms;
+        if lag_ms > 0 {
+            for (index, closed) in self.closed.iter().enumerate().take(end).skip(dirty_from) {
+                let max = closed.max_timestamp().map_err(|error| self.change_error(error))?;
+                if max.timestamp > now_ms.saturating_sub(lag_ms) {
+                    end = index;
+                    break;
+                }
+            }
+        }
+        let dirty_from = dirty_from.min(end);
+        let bytes = |closed: &[Arc<Closed>]| closed.iter().map(|closed| u64::from(closed.size)).sum();
+        let end_offset = self.closed.get(end).map_or(self.active.base_offset(), |next| next.base_offset());
+        Ok(CleanPlan {
+            partition: self.partition.clone(),
+            config: self.config.clone(),
+            flush: self.flush.clone(),
+            closed: self.closed.clone(),
+            active: self.active.segment.clone(),
+            end,
+            end_offset,
+            dirty_offset: dirty_offset.min(end_offset),
+            clean_bytes: bytes(&self.closed[..dirty_from]),
+            dirty_bytes: bytes(&self.closed[dirty_from..end]),
+            overdue: self.is_overdue(&self.closed[dirty_from..end], now_ms)?,
+            last_records: self.last_records(),
+            now_ms,
+        })
+    }
+
+    /// The index of the closed segment that would hold `offset`; the number of them where that is
+    /// the active one.
+    fn floor_segment(&self, offset: i64) -> usize {
+        if offset >= self.active.base_offset() {
+            return self.closed.len();
+        }
+        self.closed.partition_point(|closed| closed.base_offset() <= offset).saturating_sub(1)
+    }
+
+    /// Whether a segment began more than `max_compaction_lag_ms` ago.
+    fn is_overdue(&self, dirty: &[Arc<Closed>], now_ms: i64) -> Result<bool, ChangeError> {
+        let until = now_ms.saturating_sub(self.config.max_compaction_lag_ms.max(0));
+        if until <= 0 {
+            return Ok(false);
+        }
+        for closed in dirty {
+            let file = closed.segment.file(SegmentFile::Log).map_err(|error| self.change_error(error))?;
+            let first = Headers::new(&file, 0, closed.size).next().map_err(|error| self.scan_error(error))?;
+            if first.is_some_and(|(_, header)| header.max_timestamp > 0 && header.max_timestamp < until) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What has to stay of each producer.
+    fn last_records(&self) -> std::collections::BTreeMap<i64, LastRecord> {
+        let producers = self.producers.producers().iter();
+        let last = producers.map(|(producer_id, producer)| {
+            let last = match producer.batches().last() {
+                Some(batch) => LastRecord::Data(batch.last_offset),
+                None => LastRecord::Marker(producer.epoch),
+            };
+            (*producer_id, last)
+        });
+        last.collect()
+    }
+}
