@@ -1,5 +1,7 @@
 //! Brokers: registration, and what they take from the controller.
 
+use std::sync::Arc;
+
 use protocol::ErrorCode;
 use protocol::messages::{
     AllocateProducerIdsRequest, AllocateProducerIdsResponse, BrokerRegistrationRequest,
@@ -11,7 +13,7 @@ use protocol::records::{
 };
 
 use super::{Controller, Decision};
-use crate::image::Image;
+use crate::image::{Image, Partition};
 use crate::record::MetadataRecord;
 
 /// Producer ids in a block, as in Kafka.
@@ -108,18 +110,34 @@ impl Controller {
     }
 }
 
-/// Elects `broker` again for each partition that it leads.
+/// Elects `broker` again for each partition that it leads, and for each that has no leader and that
+/// it may lead: Kafka takes the leader away from the partitions of a broker that stops.
 fn elect_again(image: &Image, broker: i32) -> impl Iterator<Item = MetadataRecord> {
     image.topics().iter().flat_map(move |topic| {
         let partitions = (0..).zip(&topic.partitions);
-        partitions.filter(move |(_, partition)| partition.leader == broker).map(move |(partition_id, _)| {
+        let may = move |(_, partition): &(i32, &Arc<Partition>)| may_lead(partition, broker);
+        partitions.filter(may).map(move |(partition_id, partition)| {
+            let alone = !partition.isr.contains(&broker);
             PartitionChangeRecord {
                 topic_id: topic.id,
                 partition_id,
                 leader: broker,
+                isr: alone.then(|| vec![broker]),
+                eligible_leader_replicas: alone.then(Vec::new),
+                last_known_elr: alone.then(Vec::new),
                 ..PartitionChangeRecord::default()
             }
             .into()
         })
     })
+}
+
+/// Whether a broker leads a partition or, where nobody does, has all of its committed records, or
+/// was the last that had them (KIP-966).
+fn may_lead(partition: &Partition, broker: i32) -> bool {
+    let holds = |replicas: &[i32]| replicas.contains(&broker);
+    let is_left = holds(&partition.isr)
+        || holds(&partition.eligible_leader_replicas)
+        || partition.last_known_elr == [broker];
+    partition.leader == broker || (!partition.has_leader() && is_left)
 }

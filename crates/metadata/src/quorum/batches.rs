@@ -147,6 +147,12 @@ pub(super) fn kraft_version() -> Result<Bytes, EncodeError> {
     message(&record, CONTROL_VERSION)
 }
 
+/// The batch at offset 0 of a new log: which protocol the quorum speaks.
+pub(super) fn protocol(now_ms: i64) -> Result<Vec<u8>, EncodeError> {
+    let builder = control::batch(ControlType::KRaftVersion, &kraft_version()?, now_ms);
+    Ok(builder.base_offset(0).partition_leader_epoch(0).build())
+}
+
 /// The value of a control record of a snapshot.
 pub(super) fn control_value<M: Message>(record: &M) -> Result<Bytes, EncodeError> {
     message(record, CONTROL_VERSION)
@@ -198,6 +204,23 @@ pub(super) fn decode(batch: &Batch<'_>) -> Result<Vec<Entry>, BatchFault> {
         entries.push(Entry { log_id, payload });
     }
     Ok(entries)
+}
+
+/// The protocol that a control batch says the quorum speaks; `None` where it does not say.
+pub(super) fn kraft_version_in(batch: &Batch<'_>) -> Result<Option<i16>, BatchFault> {
+    let mut found = None;
+    if batch.header().attributes.is_control() {
+        for record in batch.records() {
+            let record = record?;
+            if ControlType::of(&record).map_err(BatchFault::Control)? == Some(ControlType::KRaftVersion) {
+                let value = Bytes::copy_from_slice(record.value.ok_or(BatchFault::NoValue)?);
+                let mut reader = Reader::new(value);
+                let version = KRaftVersionRecord::decode(&mut reader, CONTROL_VERSION);
+                found = Some(version.map_err(BatchFault::ControlValue)?.kraft_version);
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn control_payload(record: &record::Record<'_>) -> Result<Payload, BatchFault> {

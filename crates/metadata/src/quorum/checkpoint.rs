@@ -31,9 +31,23 @@ pub(super) struct Snapshot {
     pub(super) last_log_id: LogId,
     /// The time of that entry, in ms since the epoch.
     pub(super) last_timestamp_ms: i64,
+    /// Without voters where the quorum's protocol is the one that has none in its log.
     pub(super) membership: StoredMembership,
+    /// The protocol of the quorum (`kraft.version`).
+    pub(super) kraft_version: i16,
     pub(super) image: Image,
 }
+
+/// What formatting a directory for a quorum with voters in its log leaves: the state before the
+/// first record.
+#[derive(Clone, Debug)]
+pub(super) struct Bootstrap {
+    pub(super) membership: Membership,
+    pub(super) kraft_version: i16,
+}
+
+/// The name of [`Bootstrap`].
+const BOOTSTRAP: &str = "00000000000000000000-0000000000.checkpoint";
 
 /// A snapshot on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,9 +183,12 @@ impl Out {
         let time = snapshot.last_timestamp_ms;
         let mut builder =
             control::batch(ControlType::SnapshotHeader, &batches::control_value(&header)?, time);
-        control::push(&mut builder, ControlType::KRaftVersion, &batches::kraft_version()?, time);
-        let voters = batches::voters(snapshot.membership.membership())?;
-        control::push(&mut builder, ControlType::KRaftVoters, &voters, time);
+        // Before version 1 the voters stand in the settings alone.
+        if snapshot.kraft_version > 0 {
+            control::push(&mut builder, ControlType::KRaftVersion, &batches::kraft_version()?, time);
+            let voters = batches::voters(snapshot.membership.membership())?;
+            control::push(&mut builder, ControlType::KRaftVoters, &voters, time);
+        }
         Ok(self.finish(builder))
     }
 
@@ -184,6 +201,25 @@ impl Out {
 
 /// Reads a snapshot.
 pub(super) fn read(fs: &Fs, checkpoint: &Checkpoint) -> Result<Snapshot, CheckpointError> {
+    let (reading, position) = read_batches(fs, checkpoint)?;
+    let whole = reading.finish(checkpoint.last_log_id);
+    whole.map_err(|reason| damaged(checkpoint, position, reason))
+}
+
+/// Reads what stands before the first record; `None` where there is no such file.
+pub(super) fn read_bootstrap(fs: &Fs, dir: &Path) -> Result<Option<Bootstrap>, CheckpointError> {
+    let path = dir.join(BOOTSTRAP);
+    if !fs.exists(&path)? {
+        return Ok(None);
+    }
+    let checkpoint = Checkpoint { path, last_log_id: log_id(0, 0), size_bytes: 0 };
+    let (reading, position) = read_batches(fs, &checkpoint)?;
+    let kraft_version = reading.kraft_version;
+    let snapshot = reading.finish(log_id(0, 0)).map_err(|reason| damaged(&checkpoint, position, reason))?;
+    Ok(Some(Bootstrap { membership: snapshot.membership.membership().clone(), kraft_version }))
+}
+
+fn read_batches(fs: &Fs, checkpoint: &Checkpoint) -> Result<(Reading, usize), CheckpointError> {
     let bytes = fs.read(&checkpoint.path)?;
     let mut reading = Reading::default();
     let (mut position, mut next_offset) = (0, 0);
@@ -207,8 +243,7 @@ pub(super) fn read(fs: &Fs, checkpoint: &Checkpoint) -> Result<Snapshot, Checkpo
             Err(fault) => return Err(damaged(checkpoint, position, fault.to_string())),
         }
     }
-    let whole = reading.finish(checkpoint.last_log_id);
-    whole.map_err(|reason| damaged(checkpoint, position, reason))
+    Ok((reading, position))
 }
 
 fn damaged(checkpoint: &Checkpoint, position: usize, reason: String) -> CheckpointError {
@@ -220,6 +255,7 @@ fn damaged(checkpoint: &Checkpoint, position: usize, reason: String) -> Checkpoi
 struct Reading {
     image: Image,
     membership: Option<Membership>,
+    kraft_version: i16,
     timestamp_ms: i64,
     head: bool,
     foot: bool,
@@ -244,6 +280,7 @@ impl Reading {
             }
         }
         if is_control {
+            self.kraft_version = batches::kraft_version_in(batch)?.unwrap_or(self.kraft_version);
             for record in batch.records() {
                 match ControlType::of(&record?).map_err(BatchFault::Control)? {
                     Some(ControlType::SnapshotHeader) => self.head = true,
@@ -262,7 +299,11 @@ impl Reading {
         if !self.head || !self.foot {
             return Err("its beginning or its end is missing".to_owned());
         }
-        let membership = self.membership.ok_or_else(|| "it names no voters".to_owned())?;
+        let membership = match self.membership {
+            Some(membership) => membership,
+            None if self.kraft_version == 0 => Membership::default(),
+            None => return Err("it names no voters".to_owned()),
+        };
         let mut image = self.image;
         image.advance_to(offset(last_log_id.index));
         Ok(Snapshot {
@@ -271,6 +312,7 @@ impl Reading {
             // Which entry set the voters is not in the file. It is one of those that the snapshot
             // covers, and none of those will be looked at again.
             membership: StoredMembership::new(Some(last_log_id), membership),
+            kraft_version: self.kraft_version,
             image,
         })
     }

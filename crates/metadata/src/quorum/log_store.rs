@@ -83,6 +83,8 @@ pub(super) struct Loaded {
     pub(super) store: LogStore,
     /// The voters that the last entry which sets them names; `None` where no entry does.
     pub(super) membership: Option<StoredMembership>,
+    /// The protocol of the quorum that the log says; `None` where it does not say.
+    pub(super) kraft_version: Option<i16>,
 }
 
 impl LogStore {
@@ -103,8 +105,9 @@ impl LogStore {
         let mut tail = VecDeque::new();
         let mut last = snapshot;
         let mut next = from;
+        let mut kraft_version = None;
         while next < log.end_offset() {
-            for entry in read_entries(&log, next)? {
+            for entry in read_entries(&log, next, &mut kraft_version)? {
                 check_follows(last.as_ref(), &entry)?;
                 last = Some(entry.log_id);
                 next = offset(entry.log_id.index) + 1;
@@ -126,7 +129,7 @@ impl LogStore {
         let unsnapshotted_bytes = log.size_bytes();
         let state = State { log: Some(log), vote, leadership, purged, last, tail, unsnapshotted_bytes };
         let store = Self { fs, dir, state: Arc::new(Mutex::new(state)), waiting };
-        Ok(Loaded { store, membership })
+        Ok(Loaded { store, membership, kraft_version })
     }
 
     /// The last entry, of which a snapshot may be all that is left.
@@ -196,7 +199,7 @@ impl LogStore {
         let mut entries = Vec::new();
         let mut next = offset(from);
         while next < offset(to).min(log.end_offset()) {
-            for entry in read_entries(log, next)? {
+            for entry in read_entries(log, next, &mut None)? {
                 next = offset(entry.log_id.index) + 1;
                 if entry.log_id.index < to {
                     entries.push(entry);
@@ -227,8 +230,8 @@ fn tell(waiting: &Mutex<Waiting>, flushed: Result<i64, &Offline>) {
     }
 }
 
-/// The entries of the next batches at `from`; at least one.
-fn read_entries(log: &Log, from: i64) -> Result<Vec<Entry>, Unreadable> {
+/// The entries of the next batches at `from`; at least one. Notes what they say of the protocol.
+fn read_entries(log: &Log, from: i64, kraft_version: &mut Option<i16>) -> Result<Vec<Entry>, Unreadable> {
     let slice = log.read(from, READ_BYTES, true, i64::MAX).map_err(|error| Unreadable::new(from, &error))?;
     let slice = slice.ok_or_else(|| Unreadable::new(from, &"there is nothing"))?;
     let bytes = slice.read().map_err(|error| Unreadable::new(from, &error))?;
@@ -240,9 +243,10 @@ fn read_entries(log: &Log, from: i64) -> Result<Vec<Entry>, Unreadable> {
             Err(_) if !entries.is_empty() => break,
             Err(error) => return Err(Unreadable::new(from, &error)),
         };
-        let decoded = batches::decode(&batch);
         let at = batch.header().base_offset;
-        let decoded = decoded.map_err(|fault: BatchFault| Unreadable::new(at, &fault))?;
+        let unreadable = |fault: BatchFault| Unreadable::new(at, &fault);
+        let decoded = batches::decode(&batch).map_err(unreadable)?;
+        *kraft_version = batches::kraft_version_in(&batch).map_err(unreadable)?.or(*kraft_version);
         entries.extend(decoded.into_iter().filter(|entry| offset(entry.log_id.index) >= from));
     }
     if entries.is_empty() {

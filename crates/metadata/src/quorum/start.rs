@@ -22,7 +22,7 @@ use super::network::NoPeers;
 use super::raft::{
     Entry, Membership, Payload, StoredMembership, VoterEndpoint, VoterId, VoterNode, log_id, offset,
 };
-use super::state_machine::{Published, StateMachine};
+use super::state_machine::{Founding, Published, StateMachine};
 use super::vote::{self, VoteError};
 use super::{METADATA_TOPIC, Quorum, SubmitError, Writer};
 use crate::features::{METADATA_VERSION, METADATA_VERSION_LATEST};
@@ -74,6 +74,8 @@ pub enum StartError {
         /// The voters.
         voters: Vec<VoterId>,
     },
+    /// The quorum has other nodes, or speaks a protocol that is not known.
+    Foreign(String),
     /// The metadata was written by a newer version.
     MetadataVersion(i16),
     /// The quorum stopped while it started.
@@ -104,6 +106,7 @@ impl fmt::Display for StartError {
                 "the metadata has version {level}, and {METADATA_VERSION_LATEST} is the latest that is known: \
                  start the version of Milena that wrote it."
             ),
+            Self::Foreign(reason) => write!(f, "{reason}. Nothing was changed."),
             Self::Stopped(reason) => write!(f, "the metadata quorum stopped while it started: {reason}"),
         }
     }
@@ -121,14 +124,41 @@ impl From<CheckpointError> for StartError {
 struct Found {
     loaded: Loaded,
     snapshot: Option<(checkpoint::Checkpoint, checkpoint::Snapshot)>,
+    /// What holds where neither says otherwise.
+    founding: Founding,
     dir: PathBuf,
 }
 
 impl Found {
     /// The voters by the log, else by the snapshot.
-    fn membership(&self) -> Option<&StoredMembership> {
+    fn membership(&self) -> &Membership {
         let in_snapshot = self.snapshot.as_ref().map(|(_, snapshot)| &snapshot.membership);
-        self.loaded.membership.as_ref().or(in_snapshot)
+        let stored = self.loaded.membership.as_ref().or(in_snapshot).map(StoredMembership::membership);
+        stored.filter(|voters| voters.nodes().next().is_some()).unwrap_or(&self.founding.voters)
+    }
+
+    /// Whether this node can lead the quorum alone.
+    fn check(&self, this: VoterId) -> Result<(), StartError> {
+        let level = self.founding.kraft_version;
+        if !(0..=batches::KRAFT_VERSION).contains(&level) {
+            let known = batches::KRAFT_VERSION;
+            let reason =
+                format!("the metadata log has kraft.version {level}, and {known} is the latest known");
+            return Err(StartError::Foreign(reason));
+        }
+        let voters = voter_ids(Some(self.membership()));
+        if !voters.contains(&this) {
+            return Err(StartError::NotVoter { this, voters });
+        }
+        if voters.len() > 1 {
+            let names: Vec<String> = voters.iter().map(ToString::to_string).collect();
+            let reason = format!(
+                "the metadata log is of a quorum of several nodes ({}): one is opened",
+                names.join(", ")
+            );
+            return Err(StartError::Foreign(reason));
+        }
+        Ok(())
     }
 }
 
@@ -149,10 +179,7 @@ impl Quorum {
     ) -> Result<Self, StartError> {
         let this = VoterId { id: config.node_id, directory_id: config.directory_id };
         let found = find(&config, this, directory)?;
-        let voters = voter_ids(found.membership().map(StoredMembership::membership));
-        if !voters.contains(&this) {
-            return Err(StartError::NotVoter { this, voters });
-        }
+        found.check(this)?;
         let empty = Arc::new(Image::default());
         let published = Arc::new(Published {
             image: ArcSwap::new(empty.clone()),
@@ -164,6 +191,7 @@ impl Quorum {
             directory.fs().clone(),
             found.dir.clone(),
             found.snapshot,
+            found.founding,
             published.clone(),
             SyncMutex::new(Box::new(observer)),
             store.clone(),
@@ -270,7 +298,22 @@ fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Resul
             reason,
         })?;
     }
+    let bootstrap = match snapshot {
+        Some(_) => None,
+        None => checkpoint::read_bootstrap(fs, &dir)?,
+    };
+    let founding = match (&snapshot, bootstrap) {
+        (Some((_, snapshot)), _) => {
+            Founding { voters: alone(config, this), kraft_version: snapshot.kraft_version }
+        }
+        (None, Some(bootstrap)) => {
+            Founding { voters: bootstrap.membership, kraft_version: bootstrap.kraft_version }
+        }
+        // Voters that stand in Kafka's settings alone: here it is this node alone.
+        (None, None) => Founding { voters: alone(config, this), kraft_version: 0 },
+    };
     let voters = voter_ids(snapshot.as_ref().map(|(_, snapshot)| snapshot.membership.membership()));
+    let voters = if voters.is_empty() { voter_ids(Some(&founding.voters)) } else { voters };
     let covered = snapshot.as_ref().map(|(checkpoint, _)| checkpoint.last_log_id);
     let leadership = Leadership { leader: this, voters };
     let loaded =
@@ -283,22 +326,28 @@ fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Resul
         let path = dir.join(vote::FILE_NAME);
         return Err(StartError::Vote(VoteError::Behind { path, log_epoch }));
     }
-    Ok(Found { loaded, snapshot, dir })
+    let kraft_version = loaded.kraft_version.unwrap_or(founding.kraft_version);
+    Ok(Found { loaded, snapshot, founding: Founding { kraft_version, ..founding }, dir })
 }
 
-/// Begins a new log with the entry that says who votes: this node alone. It is durable before any
+/// A quorum of this node alone.
+fn alone(config: &QuorumConfig, this: VoterId) -> Membership {
+    let node = VoterNode { endpoints: config.endpoints.clone() };
+    let nodes = BTreeMap::from([(this, node)]);
+    Membership::new(vec![BTreeSet::from([this])], nodes).expect("the only node votes")
+}
+
+/// Begins a new log with what its quorum speaks, without which Kafka would look for the voters in
+/// its settings, and the entry that says who votes: this node alone. It is durable before any
 /// vote is given, so that an empty log beside a vote is one that was lost.
 fn found_empty(log: &mut Log, config: &QuorumConfig, this: VoterId, voted: bool) -> Result<(), String> {
     if voted {
         return Err("it is empty, and a vote was given in it: its files are missing".to_owned());
     }
-    let node = VoterNode { endpoints: config.endpoints.clone() };
-    let nodes = BTreeMap::from([(this, node)]);
-    let membership = Membership::new(vec![BTreeSet::from([this])], nodes).expect("the only node votes");
-    let entry = Entry { log_id: log_id(0, 0), payload: Payload::Membership(membership) };
+    let entry = Entry { log_id: log_id(0, 1), payload: Payload::Membership(alone(config, this)) };
     let leadership = Leadership { leader: this, voters: vec![this] };
     let now_ms = runtime::clock::now_ms();
-    let mut bytes = Vec::new();
+    let mut bytes = batches::protocol(now_ms).map_err(|error| error.to_string())?;
     batches::encode(&entry, &leadership, now_ms, &mut bytes).map_err(|error| error.to_string())?;
     log.append_with_offsets(&bytes, now_ms).map_err(|error| error.to_string())?;
     log.flush().map_err(|error| error.to_string())?;

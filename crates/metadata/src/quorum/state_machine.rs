@@ -15,7 +15,9 @@ use tokio::sync::watch;
 
 use super::checkpoint::{self, Checkpoint, Snapshot};
 use super::log_store::LogStore;
-use super::raft::{CommittedLeaderId, LogId, Payload, StoredMembership, Types, VoterId, VoterNode, offset};
+use super::raft::{
+    CommittedLeaderId, LogId, Membership, Payload, StoredMembership, Types, VoterId, VoterNode, offset,
+};
 use crate::image::{Change, Delta, Image};
 use crate::replay::Replay;
 
@@ -34,6 +36,15 @@ pub(super) struct Published {
     pub(super) in_transaction: AtomicBool,
 }
 
+/// What holds before the first entry that says otherwise.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Founding {
+    /// Who votes.
+    pub(super) voters: Membership,
+    /// The protocol of the quorum, as of the end of the log: nothing changes it while it runs.
+    pub(super) kraft_version: i16,
+}
+
 pub(super) struct StateMachine {
     fs: Fs,
     dir: PathBuf,
@@ -42,6 +53,8 @@ pub(super) struct StateMachine {
     /// The last entry whose effect is in the state: while a transaction is open, the one before it.
     settled: Option<LogId>,
     membership: StoredMembership,
+    /// The protocol that the quorum's log is of (`kraft.version`).
+    kraft_version: i16,
     /// The newest snapshot on disk.
     checkpoint: Option<Checkpoint>,
     published: Arc<Published>,
@@ -54,6 +67,7 @@ impl StateMachine {
         fs: Fs,
         dir: PathBuf,
         snapshot: Option<(Checkpoint, Snapshot)>,
+        founding: Founding,
         published: Arc<Published>,
         observer: Observer,
         log: LogStore,
@@ -64,7 +78,8 @@ impl StateMachine {
             replay: Replay::default(),
             last_applied: None,
             settled: None,
-            membership: StoredMembership::default(),
+            membership: StoredMembership::new(None, founding.voters),
+            kraft_version: founding.kraft_version,
             checkpoint: None,
             published,
             observer,
@@ -81,7 +96,11 @@ impl StateMachine {
         self.replay = Replay::from_image(snapshot.image);
         self.last_applied = Some(snapshot.last_log_id);
         self.settled = Some(snapshot.last_log_id);
-        self.membership = snapshot.membership;
+        // A snapshot may say nothing of voters: those of before stay.
+        let voters = snapshot.membership.membership();
+        let voters =
+            if voters.nodes().next().is_some() { voters } else { self.membership.membership() }.clone();
+        self.membership = StoredMembership::new(Some(snapshot.last_log_id), voters);
         self.checkpoint = Some(checkpoint);
         let old = self.published.image.load_full();
         let touched = everything(&old, self.replay.image());
@@ -130,6 +149,7 @@ impl StateMachine {
             last_log_id: self.settled?,
             last_timestamp_ms: runtime::clock::now_ms(),
             membership: self.membership.clone(),
+            kraft_version: self.kraft_version,
             image: self.replay.image().clone(),
         })
     }

@@ -16,8 +16,8 @@ async fn a_new_log_leads_at_once_and_has_a_version() {
     let node = Node::start(dir.path()).await;
     let image = node.quorum.image();
     assert_eq!(image.feature_level(METADATA_VERSION), 30);
-    // The voters, the leader, the version.
-    assert_eq!(image.offset(), 2);
+    // The protocol, the voters, the leader, the version.
+    assert_eq!(image.offset(), 3);
     node.stop().await;
 }
 

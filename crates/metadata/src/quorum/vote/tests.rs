@@ -3,6 +3,13 @@
 use super::super::tests::TempDir;
 use super::*;
 
+/// What a file with those bytes holds.
+fn parse(bytes: &[u8]) -> Result<Option<Vote>, VoteError> {
+    let dir = TempDir::new();
+    std::fs::write(dir.path().join(FILE_NAME), bytes).unwrap();
+    read(&Fs::real(), dir.path())
+}
+
 fn vote(term: u64, id: i32, committed: bool) -> Vote {
     let voted_for = VoterId { id, directory_id: Uuid([3; 16]) };
     Vote { leader_id: LeaderId { term, voted_for }, committed }
@@ -21,15 +28,23 @@ fn a_vote_is_read_as_it_was_written() {
 #[test]
 fn what_kafka_writes_is_read() {
     let kafka = br#"{"leaderId":-1,"leaderEpoch":0,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}"#;
-    assert_eq!(parse(kafka), Ok(None));
+    assert_eq!(parse(kafka).unwrap(), None);
     let kafka = br#"{"leaderId":1,"leaderEpoch":4,"votedId":1,"votedDirectoryId":"AwMDAwMDAwMDAwMDAwMDAw","data_version":1}"#;
-    assert_eq!(parse(kafka), Ok(Some(vote(4, 1, true))));
-    for wrong in [
+    assert_eq!(parse(kafka).unwrap(), Some(vote(4, 1, true)));
+    // Of a leader that knows of itself, and of one whose voters stand in its settings.
+    for kafka in [
         &br#"{"leaderId":1,"leaderEpoch":4,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}"#[..],
-        br#"{"leaderId":1,"leaderEpoch":-4,"votedId":1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}"#,
+        br#"{"clusterId":"","leaderId":1,"leaderEpoch":4,"votedId":-1,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}"#,
+    ] {
+        assert_eq!(parse(kafka).unwrap().map(|vote| vote.leader_id.term), Some(4));
+    }
+    for wrong in [
+        &br#"{"leaderId":1,"leaderEpoch":-4,"votedId":1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}"#[..],
         br#"{"leaderId":1,"leaderEpoch":4,"votedId":1,"votedDirectoryId":"x","data_version":1}"#,
-        br#"{"leaderId":1,"leaderEpoch":4,"votedId":1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":0}"#,
+        br#"{"leaderId":1,"leaderEpoch":4,"votedId":1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":2}"#,
     ] {
         assert!(parse(wrong).is_err());
     }
+    let several = br#"{"clusterId":"","leaderId":1,"leaderEpoch":4,"votedId":-1,"appliedOffset":0,"currentVoters":[{"voterId":1},{"voterId":2}],"data_version":0}"#;
+    assert!(matches!(parse(several), Err(VoteError::SeveralVoters { voters, .. }) if voters == [1, 2]));
 }
