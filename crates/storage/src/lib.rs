@@ -16,6 +16,8 @@
 mod checkpoint;
 mod clean;
 mod config;
+#[cfg(test)]
+mod crash;
 mod directory;
 mod flusher;
 pub mod fs;

@@ -11,11 +11,14 @@ use crate::uuid;
 
 const FILE: &str = "partition.metadata";
 
+/// What stands before the id.
+const TEXT: &str = "version: 0\ntopic_id: ";
+
 /// The topic id in a partition's directory; `None` where there is no such file, or one that a
-/// crash has left empty.
+/// crash has torn.
 pub(crate) fn read_topic_id(fs: &Fs, dir: &Path) -> Result<Option<[u8; 16]>, CheckpointError> {
     let path = dir.join(FILE);
-    let Some(text) = read_text(fs, &path)?.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = read_text(fs, &path)?.filter(|text| !is_torn(text)) else { return Ok(None) };
     let malformed = |line, reason| CheckpointError::Malformed { path: path.clone(), line, reason };
     let mut lines = text.lines();
     if lines.next().map(str::trim_end) != Some("version: 0") {
@@ -26,10 +29,18 @@ pub(crate) fn read_topic_id(fs: &Fs, dir: &Path) -> Result<Option<[u8; 16]>, Che
     topic_id.map(Some).ok_or_else(|| malformed(2, "not the id of a topic"))
 }
 
+/// Whether the file is what a crash leaves of one that was not synced: a first part, or zeros.
+fn is_torn(text: &str) -> bool {
+    let written = text.trim_end_matches('\0');
+    let whole = format!("{TEXT}{}", uuid::encode([0; 16]));
+    let is_part = TEXT.starts_with(written) || written.starts_with(TEXT);
+    is_part && written.len() < whole.len() && !written.contains('\0')
+}
+
 /// Writes the topic id of a partition's directory, not yet durable: the first sync of its log
 /// makes it so, so that making a thousand partitions needs no sync.
 pub(crate) fn write_topic_id(fs: &Fs, dir: &Path, topic_id: [u8; 16]) -> fs::Result<()> {
-    let text = format!("version: 0\ntopic_id: {}", uuid::encode(topic_id));
+    let text = format!("{TEXT}{}", uuid::encode(topic_id));
     fs.open(&dir.join(FILE), Mode::CreateEmpty)?.write_all_at(text.as_bytes(), 0)
 }
 
@@ -40,3 +51,6 @@ pub(crate) fn sync_topic_id(fs: &Fs, dir: &Path) -> fs::Result<()> {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests;

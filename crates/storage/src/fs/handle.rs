@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 #[cfg(any(test, feature = "faults"))]
 use super::simulated;
@@ -66,7 +66,7 @@ impl Handle {
             #[cfg(any(test, feature = "faults"))]
             Handle::Simulated(handle) => {
                 let since = std::time::Duration::from_millis(handle.stat()?.1.max(0) as u64);
-                Ok(UNIX_EPOCH + since)
+                Ok(SystemTime::UNIX_EPOCH + since)
             }
         }
     }

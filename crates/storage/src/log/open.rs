@@ -222,7 +222,11 @@ impl Log {
         let durable = if recovered.clean { self.end_offset } else { offsets.recovery_point.max(first) };
         self.remove_snapshots_above(durable)?;
         self.load_producers(self.end_offset, txns_from, now_ms)?;
-        if !recovered.clean && self.end_offset > self.log_start_offset {
+        let is_empty = self.end_offset == self.log_start_offset;
+        if !recovered.clean && (!is_empty || recovered.cut.is_some()) {
+            // Segments and snapshots that were given up do not come back at the next loss of power,
+            // when the log has other batches at their offsets.
+            self.flush.directory_changed();
             self.write_snapshot(self.end_offset)?;
             self.flush.flush()?;
         }

@@ -156,7 +156,10 @@ impl Log {
         if last.base_offset < self.active.base_offset() {
             self.partition.directory.fs.sync_dir(&self.partition.path)?;
         }
-        last.file_to_write(SegmentFile::Log)?.truncate(u64::from(position))?;
+        let file = last.file_to_write(SegmentFile::Log)?;
+        file.truncate(u64::from(position))?;
+        // Undone by a loss of power it would reach into the segments that follow.
+        file.sync_data()?;
         let jitter_ms = self.jitter_ms(last.base_offset);
         self.active = Active::load(last, position, &self.config, jitter_ms, now_ms)?;
         Ok(())
@@ -225,6 +228,8 @@ impl Log {
         while let Some(snapshot) = self.snapshots.last().copied() {
             self.delete_snapshot(snapshot, now_ms)?;
         }
+        // Come back after a loss of power they would overlap what follows.
+        self.partition.directory.fs.sync_dir(&self.partition.path)?;
         let segment = Segment::new(self.partition.clone(), offset);
         segment.create_files()?;
         self.active = Active::new(segment, self.jitter_ms(offset), now_ms);
