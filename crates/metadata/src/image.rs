@@ -188,6 +188,16 @@ impl Image {
         }
     }
 
+    /// How many there are of each kind of thing that is kept and not read.
+    pub(crate) fn kept_counts(&self) -> Vec<(&'static str, usize)> {
+        vec![
+            ("ACLs", self.kept.acls.len()),
+            ("SCRAM credentials", self.kept.scram.len()),
+            ("delegation tokens", self.kept.tokens.len()),
+            ("quotas", self.kept.quotas.len()),
+        ]
+    }
+
     /// What the settings of the topic called `name` come to on broker `node_id` that was started
     /// with `given`.
     pub fn topic_config(&self, name: &str, node_id: i32, given: &Configs) -> TopicConfig {

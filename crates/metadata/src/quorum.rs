@@ -14,6 +14,7 @@ mod network;
 mod raft;
 mod start;
 mod state_machine;
+mod survey;
 mod vote;
 
 use std::fmt;
@@ -30,6 +31,7 @@ pub use batches::BatchFault;
 pub use checkpoint::CheckpointError;
 pub use raft::{VoterEndpoint, VoterId};
 pub use start::{QuorumConfig, StartError};
+pub use survey::{Survey, SurveyError, survey};
 pub use vote::VoteError;
 
 use crate::image::{ApplyError, Delta, Image};

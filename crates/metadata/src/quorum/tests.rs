@@ -1,5 +1,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at, and damage, the files behind the seam")]
 
+mod captured;
 mod crash;
 mod disk;
 mod submit;

@@ -1,0 +1,156 @@
+//! Metadata logs that Kafka 4.3.1 wrote, as broker and controller in one: `static` with
+//! `controller.quorum.voters`, stopped; `dynamic` formatted with `--standalone`, killed. In each a
+//! topic of two partitions with settings, a deleted topic, a SCRAM credential, a quota, groups.
+
+use std::collections::BTreeMap;
+
+use protocol::messages::BrokerRegistrationRequest;
+
+use super::*;
+use crate::features::METADATA_VERSION;
+use crate::settings::Configs;
+
+const CAPTURED: [(&str, &str); 2] =
+    [("static", "C_s9riBfJAOfR4ARLyVdTQ"), ("dynamic", "QWtytGxSTz2c92ezkHTwbA")];
+
+fn copy_of(name: &str) -> TempDir {
+    let dir = TempDir::new();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/quorum/tests/captured")
+        .join(name)
+        .join("__cluster_metadata-0");
+    std::fs::create_dir(dir.metadata()).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, dir.metadata().join(path.file_name().unwrap())).unwrap();
+    }
+    dir
+}
+
+fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+}
+
+fn surveyed(dir: &TempDir) -> Survey {
+    survey(&Fs::real(), dir.path()).unwrap().unwrap()
+}
+
+/// Registers broker 1 as another process than the one that Kafka had registered.
+async fn come_back(node: &Node) {
+    let controller = Controller::new(1, std::sync::Arc::default());
+    let request = BrokerRegistrationRequest {
+        broker_id: 1,
+        incarnation_id: Uuid([9; 16]),
+        ..BrokerRegistrationRequest::default()
+    };
+    let registered = node.quorum.submit(|image| {
+        let (response, mut records) = controller.register_broker(image, &request);
+        records.push(controller.unfence_broker(1, response.broker_epoch));
+        ((), records)
+    });
+    registered.await.unwrap();
+}
+
+fn check(image: &Image) {
+    assert_eq!(image.feature_level(METADATA_VERSION), 30);
+    assert_eq!(image.feature_level("transaction.version"), 2);
+    let names: Vec<_> = image.topics().iter().map(|topic| topic.name.to_string()).collect();
+    assert_eq!(names, ["__consumer_offsets", "foo"]);
+    assert_eq!(image.topic("foo").unwrap().partitions.len(), 2);
+    let configs = [("max.message.bytes", "900000"), ("segment.bytes", "1048576")];
+    let configs: Configs = configs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    assert_eq!(*image.configs(&crate::ConfigResource::topic("foo")), configs);
+    assert_eq!(image.next_producer_id(), 1000);
+}
+
+#[test]
+fn a_survey_says_what_kafka_left_and_changes_nothing() {
+    for (name, _) in CAPTURED {
+        let dir = copy_of(name);
+        let before = contents(&dir.metadata());
+        let survey = surveyed(&dir);
+        assert_eq!(contents(&dir.metadata()), before);
+        check(&survey.image);
+        assert_eq!(survey.refusals(1), [""; 0]);
+        assert_eq!(survey.torn_bytes, 0);
+        let voters = if name == "static" { vec![] } else { vec![1] };
+        assert_eq!((survey.kraft_version, survey.voters.clone()), (i16::from(name != "static"), voters));
+        assert_eq!(survey.not_acted_on(), [("SCRAM credentials", 1), ("quotas", 1)]);
+        // As another node it is no quorum, and the broker's partitions are elsewhere.
+        assert!(survey.refusals(2).iter().any(|refusal| refusal.contains("topic foo")));
+    }
+}
+
+#[tokio::test]
+async fn what_kafka_wrote_is_led_again_and_kept() {
+    for (name, directory_id) in CAPTURED {
+        let dir = copy_of(name);
+        let config = || QuorumConfig { directory_id: directory_id.parse().unwrap(), ..config() };
+        let fs = Fs::real();
+        let start = || Node::try_start(&fs, dir.path(), config(), |_| {});
+        let epoch = surveyed(&dir).image.partition("foo", 1).unwrap().leader_epoch;
+        let node = start().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        come_back(&node).await;
+        let image = node.quorum.image();
+        check(&image);
+        for partition in 0..2 {
+            let partition = image.partition("foo", partition).unwrap();
+            assert_eq!((partition.leader, &*partition.isr), (1, &[1][..]), "{name}");
+            assert!(partition.leader_epoch > epoch && partition.eligible_leader_replicas.is_empty());
+        }
+        assert_eq!(node.create_topic("ours", 1).await, ErrorCode::NONE);
+        node.quorum.snapshot().await.unwrap();
+        while checkpoint::list(&fs, &dir.metadata()).unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        node.stop().await;
+        // What is kept without being read survives as well.
+        let survey = surveyed(&dir);
+        assert_eq!(survey.not_acted_on(), [("SCRAM credentials", 1), ("quotas", 1)]);
+        assert_eq!(survey.kraft_version, i16::from(name != "static"));
+        let node = start().await.unwrap_or_else(|error| panic!("{name} again: {error}"));
+        assert!(node.quorum.image().topic("ours").is_some());
+        node.stop().await;
+    }
+}
+
+#[test]
+fn another_nodes_log_and_newer_features_are_refused() {
+    let mut survey = surveyed(&copy_of("dynamic"));
+    let mut apply = |name: &'static str, feature_level| {
+        let record = protocol::records::FeatureLevelRecord { name: name.into(), feature_level };
+        survey.image.apply(record.into(), &mut crate::Delta::default()).unwrap();
+    };
+    apply("metadata.version", 31);
+    apply("share.version", 2);
+    apply("quantum.version", 1);
+    survey.kraft_version = 2;
+    survey.voters.push(3);
+    let refusals = survey.refusals(1).join("\n");
+    for part in ["metadata.version is 31", "share.version is 2", "quantum.version", "kraft.version", "[1, 3]"]
+    {
+        assert!(refusals.contains(part), "{part} in {refusals}");
+    }
+}
+
+#[test]
+fn damage_is_an_error_or_a_torn_end_and_never_a_panic() {
+    let dir = copy_of("static");
+    let whole = std::fs::read(dir.metadata_log()).unwrap();
+    for len in (0..whole.len()).step_by(61) {
+        std::fs::write(dir.metadata_log(), &whole[..len]).unwrap();
+        let survey = surveyed(&dir);
+        assert!(survey.torn_bytes <= len as u64 && survey.end_offset < 188);
+    }
+    for at in (0..whole.len()).step_by(53) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x41;
+        std::fs::write(dir.metadata_log(), &damaged).unwrap();
+        if let Ok(Some(survey)) = survey(&Fs::real(), dir.path()) {
+            // Leader epochs stand outside the checksum.
+            let is_epoch = survey.end_offset == 188 && survey.torn_bytes == 0;
+            assert!(is_epoch || survey.torn_bytes > 0, "byte {at}");
+        }
+    }
+}
