@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use runtime::task::JoinHandle;
 use runtime::{clock, net, random, task};
 use storage::{CheckpointError, LogDirectory, MetaProperties, OpenDirectoryError, TopicPartition};
 use tokio::sync::watch;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::broker::Broker;
 use crate::fetch_session::FetchSessions;
@@ -54,6 +55,8 @@ pub enum StartError {
     },
     /// An address cannot be listened on.
     Listen(Listener, io::Error),
+    /// The directory holds what this version cannot go on from: one sentence each.
+    Foreign(Vec<String>),
     /// The metadata quorum does not start.
     Quorum(metadata::StartError),
     /// The broker could not register itself.
@@ -88,6 +91,13 @@ impl fmt::Display for StartError {
                 "{listener} cannot be listened on, another program does: stop it, or set listeners to another port"
             ),
             Self::Listen(listener, error) => write!(f, "{listener} cannot be listened on: {error}"),
+            Self::Foreign(refusals) => {
+                write!(
+                    f,
+                    "the log directory cannot be opened, and nothing was changed: {}",
+                    refusals.join("; ")
+                )
+            }
             Self::Quorum(error) => error.fmt(f),
             Self::Register(error) => write!(f, "the broker could not register: {error}"),
             Self::Thread(error) => write!(f, "no thread can be started: {error}"),
@@ -120,6 +130,7 @@ pub async fn start(given: Configs) -> Result<Running, StartError> {
     settings::check_broker(&given).map_err(StartError::Settings)?;
     let config = BrokerConfig::start(&given).map_err(|error| StartError::Settings(vec![error]))?;
     let given = Arc::new(given);
+    survey(&config)?;
     let logs = Logs::open(&config)?;
     let directory = logs.directory().expect("it has just been opened");
     let identity = identify(&directory, &config)?;
@@ -155,6 +166,31 @@ pub async fn start(given: Configs) -> Result<Running, StartError> {
     });
     follow_metadata(&broker, &observed);
     Ok(serve(broker, sockets, addresses))
+}
+
+/// Looks at the metadata that another broker may have left, before anything is changed.
+fn survey(config: &BrokerConfig) -> Result<(), StartError> {
+    for dir in &config.log_dirs {
+        // What cannot be read is told of by who opens it; another process may be writing there.
+        let Ok(Some(survey)) = metadata::quorum::survey(Path::new(dir)) else { continue };
+        let brokers = survey.image.brokers();
+        if !brokers.is_empty() && !brokers.contains_key(&config.node_id) {
+            // Another node's: its `meta.properties` says which.
+            continue;
+        }
+        let refusals = survey.refusals(config.node_id);
+        if !refusals.is_empty() {
+            return Err(StartError::Foreign(refusals));
+        }
+        let topics = survey.image.topics();
+        info!("{dir} holds {} topics with {} partitions", topics.len(), topics.partition_count());
+        let kept = survey.not_acted_on();
+        if !kept.is_empty() {
+            let kept: Vec<String> = kept.iter().map(|(what, count)| format!("{count} {what}")).collect();
+            warn!("{dir} holds {}: they are kept, and not enforced by this version", kept.join(", "));
+        }
+    }
+    Ok(())
 }
 
 /// Opens what the metadata has, and follows it from here on.

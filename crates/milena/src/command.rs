@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use runtime::clock::Instant;
 
 use crate::failure::Failure;
-use crate::{consume, group, logs, produce, start, topic};
+use crate::{consume, group, logs, migrate, produce, start, topic};
 
 /// A Kafka-compatible streaming log in one program.
 #[derive(Debug, Parser)]
@@ -58,6 +58,9 @@ enum Command {
     /// List, describe and delete consumer groups, and reset their offsets
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Come from Kafka, and go back
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
 }
 
 impl CommandLine {
@@ -65,6 +68,7 @@ impl CommandLine {
     pub(crate) fn wants_json(&self) -> bool {
         match &self.command {
             Command::Start(_) => false,
+            Command::Migrate(migrate::MigrateCommand::Check(args)) => args.json,
             Command::Topic(command) => command.connect().json,
             Command::Produce(args) => args.connect.json,
             Command::Consume(args) => args.connect.json,
@@ -81,6 +85,7 @@ impl CommandLine {
             Command::Produce(args) => block_on(produce::run(&args)),
             Command::Consume(args) => block_on(consume::run(&args)),
             Command::Group(command) => block_on(group::run(&command)),
+            Command::Migrate(migrate::MigrateCommand::Check(args)) => migrate::check(&args),
         }
     }
 }

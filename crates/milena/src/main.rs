@@ -9,6 +9,7 @@ mod files;
 mod group;
 mod interrupt;
 mod logs;
+mod migrate;
 mod nearest;
 mod output;
 mod pair;

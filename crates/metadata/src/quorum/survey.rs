@@ -91,7 +91,8 @@ impl From<CheckpointError> for SurveyError {
 ///
 /// # Errors
 /// [`SurveyError`].
-pub fn survey(fs: &Fs, log_dir: &Path) -> Result<Option<Survey>, SurveyError> {
+pub fn survey(log_dir: &Path) -> Result<Option<Survey>, SurveyError> {
+    let fs = &Fs::real();
     let dir = log_dir.join(format!("{METADATA_TOPIC}-0"));
     if !fs.exists(&dir)? {
         return Ok(None);
@@ -114,7 +115,7 @@ pub fn survey(fs: &Fs, log_dir: &Path) -> Result<Option<Survey>, SurveyError> {
     segments.sort();
     for (number, name) in segments.iter().enumerate() {
         let is_last = number + 1 == segments.len();
-        reading.segment(fs, dir.join(name), is_last)?;
+        reading.segment(fs, &dir.join(name), is_last)?;
     }
     Ok(Some(Survey {
         image: reading.replay.image().clone(),
@@ -135,8 +136,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn segment(&mut self, fs: &Fs, path: PathBuf, is_last: bool) -> Result<(), SurveyError> {
-        let bytes = fs.read(&path)?;
+    fn segment(&mut self, fs: &Fs, path: &Path, is_last: bool) -> Result<(), SurveyError> {
+        let bytes = fs.read(path)?;
         let mut position = 0;
         for batch in record::batches(&bytes) {
             let verified = batch.and_then(|batch| batch.verify_crc().map(|()| batch));
@@ -154,7 +155,7 @@ impl Reading {
                 Err(error) => Err(error.to_string()),
             };
             position += outcome.map_err(|reason| SurveyError::Unreadable {
-                path: path.clone(),
+                path: path.to_owned(),
                 position: position as u64,
                 reason,
             })?;

@@ -19,6 +19,7 @@ mod group_protocol;
 mod groups;
 mod hostile;
 mod list_offsets;
+mod migrate;
 mod offsets;
 mod produce;
 mod restart;

@@ -33,7 +33,7 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 fn surveyed(dir: &TempDir) -> Survey {
-    survey(&Fs::real(), dir.path()).unwrap().unwrap()
+    survey(dir.path()).unwrap().unwrap()
 }
 
 /// Registers broker 1 as another process than the one that Kafka had registered.
@@ -147,7 +147,7 @@ fn damage_is_an_error_or_a_torn_end_and_never_a_panic() {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x41;
         std::fs::write(dir.metadata_log(), &damaged).unwrap();
-        if let Ok(Some(survey)) = survey(&Fs::real(), dir.path()) {
+        if let Ok(Some(survey)) = survey(dir.path()) {
             // Leader epochs stand outside the checksum.
             let is_epoch = survey.end_offset == 188 && survey.torn_bytes == 0;
             assert!(is_epoch || survey.torn_bytes > 0, "byte {at}");
