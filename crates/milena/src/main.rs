@@ -3,6 +3,7 @@
 mod command;
 mod connect;
 mod consume;
+mod dump;
 mod escape;
 mod failure;
 mod files;

@@ -22,6 +22,7 @@ mod directory;
 mod flusher;
 pub mod fs;
 mod index_file;
+pub mod inspect;
 mod leader_epochs;
 mod log;
 mod names;

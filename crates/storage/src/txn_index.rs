@@ -32,7 +32,7 @@ impl AbortedTxn {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8; ENTRY_BYTES]) -> AbortedTxn {
+    pub(crate) fn from_bytes(bytes: &[u8; ENTRY_BYTES]) -> AbortedTxn {
         let field = |at: usize| i64::from_be_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
         AbortedTxn {
             producer_id: field(2),

@@ -13,6 +13,7 @@ mod batches;
 mod commands;
 mod crash;
 mod disk;
+mod dump;
 mod fetch;
 mod fetch_session;
 mod group_protocol;

@@ -1,0 +1,141 @@
+//! Keys and values: decoded where they are of an internal topic, as bytes elsewhere.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use protocol::FieldValue;
+use protocol::records::shown::{self, Coordinator, ShowError, Shown};
+use record::Record;
+use record::control::ControlType;
+use serde_json::{Map, Value, json};
+use storage::TopicPartition;
+
+use super::BytesFormat;
+
+/// What the records of a file are.
+pub(super) struct Decoder {
+    kind: Kind,
+    format: BytesFormat,
+}
+
+enum Kind {
+    Coordinator(Coordinator),
+    Metadata,
+    RemoteLog,
+    Plain,
+}
+
+impl Decoder {
+    /// By the names of the file and of its directory, which is that of a partition.
+    pub(super) fn of(path: &Path, format: BytesFormat) -> Decoder {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let directory = full.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let topic = TopicPartition::from_dir_name(&directory).map(|partition| partition.topic);
+        let topic = topic.unwrap_or_default();
+        let kind = if name.contains(".checkpoint") || topic == metadata::quorum::METADATA_TOPIC {
+            Kind::Metadata
+        } else if topic == "__remote_log_metadata" {
+            Kind::RemoteLog
+        } else {
+            Coordinator::of_topic(&topic).map_or(Kind::Plain, Kind::Coordinator)
+        };
+        Decoder { kind, format }
+    }
+
+    /// Whether the records mean something to a broker.
+    pub(super) fn is_internal(&self) -> bool {
+        !matches!(self.kind, Kind::Plain)
+    }
+
+    /// Adds what a record holds to `fields`; after an error its bytes.
+    pub(super) fn insert(
+        &self,
+        record: &Record<'_>,
+        is_control: bool,
+        fields: &mut Map<String, Value>,
+    ) -> Result<(), ShowError> {
+        let decoded = self.decode(record, is_control);
+        if let Ok((key, value)) = decoded {
+            fields.extend(key.map(|key| ("key".to_owned(), key)));
+            fields.insert("value".to_owned(), value);
+            return Ok(());
+        }
+        fields.insert("key".to_owned(), self.bytes(record.key));
+        fields.insert("value".to_owned(), self.bytes(record.value));
+        let header = |header: record::Header<'_>| json!({ "key": String::from_utf8_lossy(header.key), "value": self.bytes(header.value) });
+        if record.headers.len() > 0 {
+            fields.insert("headers".to_owned(), record.headers.clone().map(header).collect());
+        }
+        match decoded {
+            Err(Some(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The key and the value, decoded; `Err(None)` where they are not for us to decode.
+    fn decode(
+        &self,
+        record: &Record<'_>,
+        is_control: bool,
+    ) -> Result<(Option<Value>, Value), Option<ShowError>> {
+        let bytes = |part: Option<&[u8]>| Bytes::copy_from_slice(part.unwrap_or_default());
+        if is_control {
+            let control_type = ControlType::of(record).map_err(|_| None)?.ok_or(None)?;
+            let value = shown::control(control_type.id(), bytes(record.value))?;
+            return Ok((Some(json!(format!("{control_type:?}"))), named(&value)));
+        }
+        match self.kind {
+            Kind::Plain => Err(None),
+            Kind::Metadata => Ok((None, named(&shown::metadata(bytes(record.value))?))),
+            Kind::RemoteLog => Ok((None, named(&shown::remote_log(bytes(record.value))?))),
+            Kind::Coordinator(coordinator) => {
+                let (number, key) = coordinator.key(bytes(record.key))?;
+                let value = match record.value {
+                    None => Value::Null,
+                    Some(value) => named(&coordinator.value(number, Bytes::copy_from_slice(value))?),
+                };
+                Ok((Some(named(&key)), value))
+            }
+        }
+    }
+
+    fn bytes(&self, bytes: Option<&[u8]>) -> Value {
+        let Some(bytes) = bytes else { return Value::Null };
+        Value::String(match self.format {
+            BytesFormat::Text => String::from_utf8_lossy(bytes).into_owned(),
+            BytesFormat::Base64 => STANDARD.encode(bytes),
+            BytesFormat::Hex => {
+                let mut digits = String::with_capacity(2 * bytes.len());
+                for byte in bytes {
+                    write!(digits, "{byte:02x}").expect("a string takes all");
+                }
+                digits
+            }
+        })
+    }
+}
+
+fn named(shown: &Shown) -> Value {
+    json!({ "type": shown.name, "version": shown.version, "data": value(&shown.fields) })
+}
+
+fn value(field: &FieldValue) -> Value {
+    match field {
+        FieldValue::Null => Value::Null,
+        FieldValue::Bool(yes) => json!(yes),
+        FieldValue::Int(number) => json!(number),
+        FieldValue::Float(number) => json!(number),
+        FieldValue::Text(text) => json!(&**text),
+        FieldValue::Uuid(id) => json!(id.to_string()),
+        FieldValue::Bytes(bytes) => json!(STANDARD.encode(bytes)),
+        FieldValue::Secret => json!("<secret>"),
+        FieldValue::List(values) => values.iter().map(value).collect(),
+        FieldValue::Struct(fields) => {
+            Value::Object(fields.iter().map(|(name, field)| ((*name).to_owned(), value(field))).collect())
+        }
+    }
+}

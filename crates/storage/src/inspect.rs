@@ -1,0 +1,310 @@
+//! Reading the files of a log directory one by one, to show what they hold.
+//!
+//! Nothing is changed, no lock is taken, and damage does not end the reading: it is told with its
+//! position, and the next batch that is whole is looked for. Memory holds one batch, or one page of
+//! an index, at a time.
+
+use std::path::Path;
+
+use record::{BATCH_OVERHEAD, Batch, BatchError, BatchHeader};
+
+use crate::fs::{self, File, Fs, Mode};
+use crate::names::{SNAPSHOT_SUFFIX, SegmentFile};
+use crate::offset_index::{self, OffsetEntry};
+use crate::producer_state::snapshot::{self, SnapshotError};
+use crate::time_index::{self, TimeEntry};
+use crate::txn_index::{self, AbortedTxn};
+
+/// Bytes that are searched at a time for a batch after damage.
+const SEARCH_BYTES: usize = 1 << 20;
+
+/// What a file of a log directory is, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// Record batches: a segment, or a snapshot of the metadata.
+    Batches,
+    /// Offset to position.
+    OffsetIndex,
+    /// Timestamp to offset.
+    TimeIndex,
+    /// Aborted transactions.
+    TxnIndex,
+    /// The producers of a partition.
+    ProducerSnapshot,
+    /// Lines of text: checkpoints, properties.
+    Text,
+}
+
+impl FileKind {
+    /// The kind of a file of this name; `None` where it is none of ours. A file that is being
+    /// written, replaced or deleted is of the kind that it was or will be.
+    pub fn of(name: &str) -> Option<FileKind> {
+        let plain = [".deleted", ".cleaned", ".swap", ".part", ".tmp"]
+            .iter()
+            .find_map(|suffix| name.strip_suffix(suffix))
+            .unwrap_or(name);
+        let ends = |kind: SegmentFile| plain.ends_with(kind.suffix());
+        Some(if ends(SegmentFile::Log) || plain.ends_with(".checkpoint") {
+            FileKind::Batches
+        } else if ends(SegmentFile::OffsetIndex) {
+            FileKind::OffsetIndex
+        } else if ends(SegmentFile::TimeIndex) {
+            FileKind::TimeIndex
+        } else if ends(SegmentFile::TxnIndex) {
+            FileKind::TxnIndex
+        } else if plain.ends_with(SNAPSHOT_SUFFIX) {
+            FileKind::ProducerSnapshot
+        } else if plain.ends_with("-checkpoint")
+            || ["meta.properties", "partition.metadata", "quorum-state", ".kafka_cleanshutdown"]
+                .contains(&plain)
+        {
+            FileKind::Text
+        } else {
+            return None;
+        })
+    }
+}
+
+/// What stands at a position of a file of batches.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// A whole batch, and whether its checksum is right.
+    Batch(Batch<'a>, Result<(), BatchError>),
+    /// Bytes that are no batch, up to the next one or the end of the file.
+    Damage {
+        /// What is wrong with the first of them.
+        error: BatchError,
+        /// How many bytes there are.
+        bytes: u64,
+    },
+}
+
+/// The batches of a file, and what stands between them.
+#[derive(Debug)]
+pub struct Batches {
+    file: File,
+    position: u64,
+    end: u64,
+    bytes: Vec<u8>,
+}
+
+impl Batches {
+    /// Opens a file of batches.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn open(fs: &Fs, path: &Path) -> fs::Result<Batches> {
+        let file = fs.open(path, Mode::Read)?;
+        let end = file.len()?;
+        Ok(Batches { file, position: 0, end, bytes: Vec::new() })
+    }
+
+    /// What comes next, and its position; `None` at the end of the file.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn next_found(&mut self) -> fs::Result<Option<(u64, Found<'_>)>> {
+        if self.position >= self.end {
+            return Ok(None);
+        }
+        let position = self.position;
+        match self.load(position)? {
+            Ok(len) => {
+                self.position += len as u64;
+                let batch = Batch::parse(&self.bytes).expect("it has just been parsed");
+                let checked = batch.verify_crc();
+                Ok(Some((position, Found::Batch(batch, checked))))
+            }
+            Err(error) => {
+                self.position = self.search(position + 1)?;
+                Ok(Some((position, Found::Damage { error, bytes: self.position - position })))
+            }
+        }
+    }
+
+    /// Has the batch at a position in the buffer; gives its length.
+    fn load(&mut self, position: u64) -> fs::Result<Result<usize, BatchError>> {
+        let left = usize::try_from(self.end - position).unwrap_or(usize::MAX);
+        let mut head = [0; BATCH_OVERHEAD];
+        let read = self.file.read_at(&mut head[..BATCH_OVERHEAD.min(left)], position)?;
+        let header = match BatchHeader::parse(&head[..read]) {
+            Ok(header) => header,
+            Err(error) => return Ok(Err(error)),
+        };
+        let need_bytes = header.size_bytes();
+        if need_bytes > left {
+            return Ok(Err(BatchError::Truncated { have_bytes: left, need_bytes }));
+        }
+        self.bytes.resize(need_bytes, 0);
+        let read = self.file.read_at(&mut self.bytes, position)?;
+        if read < need_bytes {
+            return Ok(Err(BatchError::Truncated { have_bytes: read, need_bytes }));
+        }
+        Ok(Ok(need_bytes))
+    }
+
+    /// The position of the next batch whose checksum is right, or the end of the file.
+    fn search(&mut self, mut from: u64) -> fs::Result<u64> {
+        let mut chunk = vec![0; SEARCH_BYTES];
+        while from < self.end {
+            let read = self.file.read_at(&mut chunk, from)?;
+            let Some(last) = read.checked_sub(BATCH_OVERHEAD) else { break };
+            for start in 0..=last {
+                let may_be = BatchHeader::parse(&chunk[start..read]).is_ok_and(|header| {
+                    header.base_offset >= 0 && header.last_offset_delta >= 0 && header.records_count >= 0
+                });
+                let position = from + start as u64;
+                if may_be && self.load(position)?.is_ok() {
+                    let batch = Batch::parse(&self.bytes).expect("it has just been parsed");
+                    if batch.verify_crc().is_ok() {
+                        return Ok(position);
+                    }
+                }
+            }
+            from += last as u64 + 1;
+        }
+        Ok(self.end)
+    }
+
+    /// The offset of the last record of the batch that begins at a position; `None` where none does.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn last_offset_at(&self, position: u64) -> fs::Result<Option<i64>> {
+        let mut head = [0; BATCH_OVERHEAD];
+        let read = self.file.read_at(&mut head, position)?;
+        Ok(BatchHeader::parse(&head[..read]).ok().map(|header| header.last_offset()))
+    }
+}
+
+/// An entry of an index, with offsets counted from the base offset that the caller knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IndexEntry {
+    /// Of an offset index: the last offset of a batch, and its position.
+    Offset {
+        /// The offset.
+        offset: i64,
+        /// The position in the segment, in bytes.
+        position: u64,
+    },
+    /// Of a time index: the greatest timestamp so far, and the offset that has it.
+    Time {
+        /// In ms since the epoch.
+        timestamp: i64,
+        /// The offset.
+        offset: i64,
+    },
+    /// Of a transaction index.
+    Txn(AbortedTxn),
+}
+
+/// The entries of an index, in the order of the file.
+#[derive(Debug)]
+pub struct IndexEntries {
+    file: File,
+    kind: FileKind,
+    base_offset: i64,
+    position: u64,
+    end: u64,
+}
+
+impl IndexEntries {
+    /// Opens an index of the segment with this base offset.
+    ///
+    /// # Errors
+    /// What the file system says.
+    ///
+    /// # Panics
+    /// Where the kind is not that of an index.
+    pub fn open(fs: &Fs, path: &Path, kind: FileKind, base_offset: i64) -> fs::Result<IndexEntries> {
+        entry_bytes(kind);
+        let file = fs.open(path, Mode::Read)?;
+        let end = file.len()?;
+        Ok(IndexEntries { file, kind, base_offset, position: 0, end })
+    }
+
+    /// The next entry, and its position in the file.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn next_entry(&mut self) -> fs::Result<Option<(u64, IndexEntry)>> {
+        let (position, len) = (self.position, entry_bytes(self.kind));
+        if position + len as u64 > self.end {
+            return Ok(None);
+        }
+        let mut bytes = [0; txn_index::ENTRY_BYTES];
+        self.file.read_exact_at(&mut bytes[..len], position)?;
+        self.position += len as u64;
+        let entry = match self.kind {
+            FileKind::OffsetIndex => {
+                let bytes = *bytes.first_chunk().expect("the buffer is longer");
+                let OffsetEntry { relative_offset, position } = OffsetEntry::from_bytes(bytes);
+                let offset = self.base_offset.saturating_add(i64::from(relative_offset));
+                IndexEntry::Offset { offset, position: u64::from(position) }
+            }
+            FileKind::TimeIndex => {
+                let bytes = *bytes.first_chunk().expect("the buffer is longer");
+                let TimeEntry { timestamp, relative_offset } = TimeEntry::from_bytes(bytes);
+                let offset = self.base_offset.saturating_add(i64::from(relative_offset));
+                IndexEntry::Time { timestamp, offset }
+            }
+            _ => IndexEntry::Txn(AbortedTxn::from_bytes(&bytes)),
+        };
+        Ok(Some((position, entry)))
+    }
+
+    /// Bytes at the end that are less than an entry.
+    pub fn trailing_bytes(&self) -> u64 {
+        self.end % entry_bytes(self.kind) as u64
+    }
+}
+
+fn entry_bytes(kind: FileKind) -> usize {
+    match kind {
+        FileKind::OffsetIndex => offset_index::ENTRY_BYTES,
+        FileKind::TimeIndex => time_index::ENTRY_BYTES,
+        FileKind::TxnIndex => txn_index::ENTRY_BYTES,
+        other => panic!("{other:?} is no index"),
+    }
+}
+
+/// A producer as a snapshot has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotProducer {
+    /// Its id.
+    pub producer_id: i64,
+    /// Its epoch.
+    pub producer_epoch: i16,
+    /// The epoch of the coordinator that wrote its last marker; -1 where there is none.
+    pub coordinator_epoch: i32,
+    /// When it wrote last, in ms since the epoch.
+    pub last_timestamp: i64,
+    /// Where its open transaction begins.
+    pub current_txn_first_offset: Option<i64>,
+    /// The last sequence number and offset that it wrote; `None` where only a marker is known.
+    pub last_batch: Option<(i32, i64)>,
+}
+
+/// The producers in a snapshot; the inner error says why its bytes are none.
+///
+/// # Errors
+/// What the file system says.
+pub fn read_producers(fs: &Fs, path: &Path) -> fs::Result<Result<Vec<SnapshotProducer>, &'static str>> {
+    let snapshot = match snapshot::read(fs, path, 0) {
+        Ok(snapshot) => snapshot,
+        Err(SnapshotError::Fs(error)) => return Err(error),
+        Err(SnapshotError::Corrupt(reason)) => return Ok(Err(reason)),
+    };
+    let producers = snapshot.state.producers().iter().map(|(producer_id, producer)| SnapshotProducer {
+        producer_id: *producer_id,
+        producer_epoch: producer.epoch,
+        coordinator_epoch: producer.coordinator_epoch,
+        last_timestamp: producer.last_timestamp,
+        current_txn_first_offset: producer.txn_first_offset,
+        last_batch: producer.batches().last().map(|batch| (batch.last_sequence, batch.last_offset)),
+    });
+    Ok(Ok(producers.collect()))
+}
+
+#[cfg(test)]
+mod tests;
