@@ -10,6 +10,7 @@ mod dump;
 mod go;
 mod jvm;
 mod kcat;
+mod migrate;
 mod python;
 mod restart;
 
@@ -50,6 +51,11 @@ const SUITES: &[Suite] = &[
         run: restart::suite,
     },
     Suite { name: "dump", shows: "Kafka's DumpLogSegments on the data directory", run: dump::suite },
+    Suite {
+        name: "migrate",
+        shows: "a data directory goes from Kafka to ours and back",
+        run: migrate::suite,
+    },
     Suite { name: "compare", shows: "the same raw requests, the same answers", run: compare::suite },
 ];
 
