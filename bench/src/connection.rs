@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use protocol::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
 use protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
 use protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
@@ -20,6 +21,7 @@ use crate::Attempt;
 const PRODUCE: i16 = 9;
 const FETCH: i16 = 12;
 const CREATE_TOPICS: i16 = 7;
+const CREATE_PARTITIONS: i16 = 3;
 const DELETE_TOPICS: i16 = 6;
 const INCREMENTAL_ALTER_CONFIGS: i16 = 1;
 
@@ -27,6 +29,9 @@ const INCREMENTAL_ALTER_CONFIGS: i16 = 1;
 const TOPIC_RESOURCE: i8 = 2;
 /// "Set this value".
 const SET: i8 = 0;
+
+/// Partitions that are made at once: one operation of the metadata has at most 10,000 records.
+const MADE_TOGETHER: i32 = 5_000;
 
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -78,9 +83,10 @@ impl Connection {
             name: Str::from(*name),
             value: Some(Str::from(*value)),
         });
+        let name = topic;
         let topic = CreatableTopic {
-            name: Str::from(topic),
-            num_partitions: partitions,
+            name: Str::from(name),
+            num_partitions: partitions.min(MADE_TOGETHER),
             replication_factor: 1,
             configs: configs.collect(),
             ..CreatableTopic::default()
@@ -89,7 +95,21 @@ impl Connection {
             CreateTopicsRequest { topics: vec![topic], timeout_ms: 60_000, ..CreateTopicsRequest::default() };
         let answer = self.request(&request, CREATE_TOPICS)?.topics.remove(0);
         check("CreateTopics", answer.error_code)?;
+        let mut made = partitions.min(MADE_TOGETHER);
+        while made < partitions {
+            made = partitions.min(made + MADE_TOGETHER);
+            self.create_partitions(name, made)?;
+        }
         Ok(answer.topic_id)
+    }
+
+    /// Gives a topic so many partitions.
+    fn create_partitions(&mut self, topic: &str, count: i32) -> Attempt<()> {
+        let topic =
+            CreatePartitionsTopic { name: Str::from(topic), count, ..CreatePartitionsTopic::default() };
+        let request =
+            CreatePartitionsRequest { topics: vec![topic], timeout_ms: 60_000, ..Default::default() };
+        check("CreatePartitions", self.request(&request, CREATE_PARTITIONS)?.results.remove(0).error_code)
     }
 
     pub(crate) fn delete_topic(&mut self, topic: &str) -> Attempt<()> {
