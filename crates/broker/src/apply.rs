@@ -51,7 +51,8 @@ impl Broker {
                 continue;
             }
             let missing = here.len()..topic.partitions.len();
-            let missing: Vec<_> = missing.map(|index| self.to_open(image, topic, index)).collect();
+            let rules = self.rules(image, &topic.name);
+            let missing: Vec<_> = missing.map(|index| to_open(topic, index, &rules)).collect();
             let slots = opened.entry(topic.id).or_insert_with(|| here.to_vec());
             slots.extend(self.open_all(missing));
         }
@@ -63,17 +64,6 @@ impl Broker {
         self.elect_groups(&topics);
         if !topics.is_empty() {
             self.topics.change(topics, &[]);
-        }
-    }
-
-    fn to_open(&self, image: &Image, topic: &metadata::Topic, index: usize) -> PartitionToOpen {
-        let partition = &topic.partitions[index];
-        PartitionToOpen {
-            topic: topic.name.clone(),
-            topic_id: topic.id.0,
-            index: i32::try_from(index).expect("partitions are numbered by i32"),
-            leadership: Leadership { leader_epoch: partition.leader_epoch, isr_len: partition.isr.len() },
-            rules: self.rules(image, &topic.name),
         }
     }
 
@@ -125,12 +115,24 @@ impl Broker {
         });
         for topic in changed {
             let rules = self.rules(image, topic.name());
-            topic.partitions().for_each(|partition| partition.set_rules(rules.clone()));
+            topic.partitions().for_each(|partition| partition.set_rules(Arc::clone(&rules)));
         }
     }
 
-    fn rules(&self, image: &Image, topic: &str) -> PartitionRules {
+    /// The settings that all partitions of a topic share.
+    fn rules(&self, image: &Image, topic: &str) -> Arc<PartitionRules> {
         let config = image.topic_config(topic, self.config.node_id, &self.given);
-        PartitionRules::new(config, &self.config)
+        Arc::new(PartitionRules::new(config, &self.config))
+    }
+}
+
+fn to_open(topic: &metadata::Topic, index: usize, rules: &Arc<PartitionRules>) -> PartitionToOpen {
+    let partition = &topic.partitions[index];
+    PartitionToOpen {
+        topic: topic.name.clone(),
+        topic_id: topic.id.0,
+        index: i32::try_from(index).expect("partitions are numbered by i32"),
+        leadership: Leadership { leader_epoch: partition.leader_epoch, isr_len: partition.isr.len() },
+        rules: Arc::clone(rules),
     }
 }

@@ -40,7 +40,8 @@ pub(crate) struct PartitionToOpen {
     pub(crate) topic_id: [u8; 16],
     pub(crate) index: i32,
     pub(crate) leadership: Leadership,
-    pub(crate) rules: PartitionRules,
+    /// The same for all partitions of a topic, and shared by them.
+    pub(crate) rules: Arc<PartitionRules>,
 }
 
 impl Logs {

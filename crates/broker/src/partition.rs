@@ -67,7 +67,7 @@ impl Partition {
         topic: Str,
         index: i32,
         leadership: Leadership,
-        rules: PartitionRules,
+        rules: Arc<PartitionRules>,
         mut log: Log,
     ) -> Self {
         log.assign_epoch(leadership.leader_epoch);
@@ -79,7 +79,7 @@ impl Partition {
             topic,
             index,
             leadership,
-            rules: ArcSwap::from_pointee(rules),
+            rules: ArcSwap::new(rules),
             end_offset: AtomicI64::new(log.end_offset()),
             log: Mutex::new(Some(log)),
             durability,
@@ -107,11 +107,11 @@ impl Partition {
     }
 
     /// Puts changed settings in force.
-    pub(crate) fn set_rules(&self, rules: PartitionRules) {
+    pub(crate) fn set_rules(&self, rules: Arc<PartitionRules>) {
         if let Some(log) = self.log.lock().as_mut() {
             log.set_config(rules.log());
         }
-        self.rules.store(Arc::new(rules));
+        self.rules.store(rules);
     }
 
     /// Fences a client that knows an older leader epoch, or a newer one than this broker does

@@ -139,6 +139,16 @@ impl Segment {
         Eviction::Closed
     }
 
+    /// Closes the files that need no sync: nobody may want them for long.
+    pub(crate) fn close_synced(&self) {
+        for slot in &self.slots {
+            let mut slot = slot.lock();
+            if !slot.unsynced {
+                slot.file = None;
+            }
+        }
+    }
+
     /// Forgets the open files: their names are about to change.
     pub(crate) fn close(&self) {
         for slot in &self.slots {

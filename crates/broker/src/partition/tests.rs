@@ -37,7 +37,7 @@ fn partition(name: &str, rules: PartitionRules) -> (LogDirectory, Partition) {
     };
     let (log, _) = Log::open(&directory, open).unwrap();
     let leadership = Leadership { leader_epoch: 0, isr_len: 1 };
-    (directory, Partition::lead(Str::from(name), 0, leadership, rules, log))
+    (directory, Partition::lead(Str::from(name), 0, leadership, rules.into(), log))
 }
 
 #[tokio::test]

@@ -37,7 +37,8 @@ pub(crate) struct Active {
     jitter_ms: i64,
     /// Whether a failed write may have left bytes after the last batch.
     pub(crate) torn: bool,
-    recent: [(i64, u32); RECENT_MAX],
+    /// None until there is one: most partitions are idle.
+    recent: Option<Box<[(i64, u32); RECENT_MAX]>>,
     recent_next: usize,
 }
 
@@ -58,7 +59,7 @@ impl Active {
             created_ms: now_ms,
             jitter_ms,
             torn: false,
-            recent: [(-1, 0); RECENT_MAX],
+            recent: None,
             recent_next: 0,
         }
     }
@@ -106,7 +107,8 @@ impl Active {
         self.index(position, header, index_interval_bytes);
         self.size += header.size_bytes() as u32;
         self.end_offset = header.next_offset();
-        self.recent[self.recent_next] = (header.base_offset, position);
+        let recent = self.recent.get_or_insert_with(|| Box::new([(-1, 0); RECENT_MAX]));
+        recent[self.recent_next] = (header.base_offset, position);
         self.recent_next = (self.recent_next + 1) % RECENT_MAX;
     }
 
@@ -178,12 +180,12 @@ impl Active {
 
     /// Where the batch begins whose first offset is `offset`, where that is one of the last.
     pub(crate) fn recent_position(&self, offset: i64) -> Option<u32> {
-        self.recent.iter().find(|(recent, _)| *recent == offset).map(|(_, position)| *position)
+        self.recent.as_ref()?.iter().find(|(recent, _)| *recent == offset).map(|(_, position)| *position)
     }
 
     /// Forgets the positions of the last batches.
     pub(crate) fn forget_recent(&mut self) {
-        self.recent = [(-1, 0); RECENT_MAX];
+        self.recent = None;
     }
 
     /// Where to begin looking for `offset`: at or before the batch that has it.

@@ -191,6 +191,7 @@ impl Log {
             log.flush.created();
         }
         log.complete(epochs.as_ref(), offsets, &recovered, now_ms)?;
+        log.active.segment.close_synced();
         shared.opened(log.flush.clone());
         Ok((log, recovered))
     }
