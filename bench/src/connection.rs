@@ -105,8 +105,7 @@ impl Connection {
 
     /// Gives a topic so many partitions.
     fn create_partitions(&mut self, topic: &str, count: i32) -> Attempt<()> {
-        let topic =
-            CreatePartitionsTopic { name: Str::from(topic), count, ..CreatePartitionsTopic::default() };
+        let topic = CreatePartitionsTopic { name: Str::from(topic), count, assignments: None };
         let request =
             CreatePartitionsRequest { topics: vec![topic], timeout_ms: 60_000, ..Default::default() };
         check("CreatePartitions", self.request(&request, CREATE_PARTITIONS)?.results.remove(0).error_code)
