@@ -115,6 +115,8 @@ struct Work {
     epochs: Option<Vec<EpochEntry>>,
     /// Whether files were made, renamed or removed since.
     directory: bool,
+    /// Deletions of first segments that the directory was not synced after.
+    deletions: u64,
     /// Whether the directory itself is new.
     created: bool,
     /// Changes when the log is truncated: what was synced before says nothing about it then.
@@ -137,6 +139,7 @@ impl FlushState {
             snapshots: Vec::new(),
             epochs: None,
             directory: false,
+            deletions: 0,
             created: false,
             generation: 0,
         };
@@ -226,6 +229,12 @@ impl FlushState {
         work.closed.retain(|segment| segment.base_offset >= base_offset);
         work.snapshots.retain(|offset| *offset >= base_offset);
         work.directory = true;
+        work.deletions += 1;
+    }
+
+    /// Whether segments were deleted and may come back at a loss of power.
+    pub(crate) fn has_unsynced_deletions(&self) -> bool {
+        self.work.lock().deletions > 0
     }
 
     /// Makes the log durable; gives the offset up to which it is.
@@ -243,14 +252,17 @@ impl FlushState {
                 snapshots: std::mem::take(&mut work.snapshots),
                 epochs: work.epochs.take(),
                 directory: std::mem::take(&mut work.directory),
+                deletions: work.deletions,
                 created: std::mem::take(&mut work.created),
                 generation: work.generation,
             };
             let generation = taken.generation;
             (taken, generation)
         };
+        let deletions = work.deletions;
         self.sync(&work).map_err(|error| health.fail(error))?;
-        let work = self.work.lock();
+        let mut work = self.work.lock();
+        work.deletions -= deletions;
         if work.generation == generation {
             self.flushed_offset.fetch_max(end_offset, Ordering::AcqRel);
         }

@@ -52,9 +52,17 @@ pub(crate) fn read(file: &File) -> fs::Result<Vec<AbortedTxn>> {
     Ok(entries.iter().map(AbortedTxn::from_bytes).collect())
 }
 
-/// Cuts the entries whose marker is at `offset` or above, and what a crash left after them.
+/// Cuts the entries whose marker is at `offset` or above, and what a crash left after them: zeros,
+/// too, where the file had grown and its bytes were not written.
 pub(crate) fn truncate(file: &File, offset: i64) -> fs::Result<()> {
-    let keep = read(file)?.iter().take_while(|txn| txn.last_offset < offset).count();
+    let mut previous = -1;
+    let can_be_right = |txn: &&AbortedTxn| {
+        let follows = txn.first_offset < txn.last_offset && txn.last_offset > previous;
+        previous = txn.last_offset;
+        follows && txn.last_offset < offset
+    };
+    let entries = read(file)?;
+    let keep = entries.iter().take_while(can_be_right).count();
     file.truncate((keep * ENTRY_BYTES) as u64)
 }
 

@@ -16,6 +16,7 @@ pub(super) fn recovered(partition: &mut Partition) {
     let before = partition.entries.iter().filter(|entry| entry.header.next_offset() <= first);
     partition.entries = before.cloned().collect();
     partition.entries.extend(found);
+    partition.forget_what_an_empty_log_forgets();
     if !partition.entries.is_empty() {
         aborted_transactions_are_those_of_a_replay(partition);
     }

@@ -139,7 +139,17 @@ impl Partition {
         self.others.extend(removed.map(|entry| (entry.header.base_offset, entry.bytes.clone())));
         if truncated {
             self.entries.retain(|entry| entry.header.last_offset() < offset);
+            self.forget_what_an_empty_log_forgets();
             self.resume_producers();
+        }
+    }
+
+    /// A log that started anew knows nothing of producers before its start.
+    pub(super) fn forget_what_an_empty_log_forgets(&mut self) {
+        let log = self.log.as_ref().expect("it is open");
+        if log.log_start_offset() == log.end_offset() && log.active_producers().is_empty() {
+            let forgotten = self.entries.drain(..);
+            self.others.extend(forgotten.map(|entry| (entry.header.base_offset, entry.bytes)));
         }
     }
 
@@ -229,6 +239,24 @@ impl History {
             partition.append(&large, Origin::Client);
         }
         assert!(partition.log().segments() > 1);
+        for partition in &mut self.partitions {
+            partition.remember();
+        }
+        self.disk.cut_power();
+    }
+
+    /// Deletes several segments at once, and loses the power before the directory is synced.
+    pub(super) fn delete_segments(&mut self) {
+        let partition = &mut self.partitions[0];
+        let bytes = batch(1, NOW_MS, 1200);
+        for _ in 0..5 {
+            partition.append(&bytes, Origin::Client);
+        }
+        partition.log().flush().expect("the power is there");
+        let end_offset = partition.log().end_offset();
+        partition.log().set_high_watermark(end_offset);
+        partition.log().delete_records(end_offset - 1, NOW_MS).expect("the power is there");
+        assert_eq!(partition.log().segments(), 1);
         for partition in &mut self.partitions {
             partition.remember();
         }

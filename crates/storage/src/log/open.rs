@@ -182,7 +182,10 @@ impl Log {
         }
         let topic_id = check_topic_id(&partition, open.topic_id)?;
         swap_recovery::complete_swaps(&partition)?;
-        let listing = list(&partition)?;
+        let mut listing = list(&partition)?;
+        if !clean {
+            drop_below(&partition, &mut listing, offsets.log_start_offset)?;
+        }
         let epochs = read_epochs(&partition)?;
         let opened = open_segments(&partition, &listing, offsets, clean, &open, epochs.clone())?;
         let (mut log, recovered) = assemble(partition, topic_id, opened, offsets, open);
@@ -341,6 +344,23 @@ fn list(partition: &PartitionDir) -> Result<Listing, OpenError> {
         }
     }
     Ok(listing)
+}
+
+/// Removes the segments wholly below the log start offset: a loss of power has brought them back,
+/// perhaps without those that followed them.
+fn drop_below(
+    partition: &PartitionDir,
+    listing: &mut Listing,
+    log_start_offset: i64,
+) -> Result<(), OpenError> {
+    let kept_from = listing.segments.partition_point(|listed| listed.base_offset <= log_start_offset);
+    for listed in listing.segments.drain(..kept_from.saturating_sub(1)) {
+        for kind in SegmentFile::ALL {
+            let path = names::offset_path(&partition.path, listed.base_offset, kind.suffix());
+            partition.directory.fs.remove_file_if_exists(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file is an index of a segment that has no log file.

@@ -148,6 +148,12 @@ impl Log {
         }
         // The start moves first: who reads from here on is told that they are gone.
         self.raise_log_start(start_offset);
+        if count > 1 || self.flush.has_unsynced_deletions() {
+            // Of several names that change a loss of power may undo any: what is below the start in
+            // the checkpoint is dropped then, so that no hole is left between segments.
+            let written = self.partition.directory.checkpoint_log_offsets();
+            written.map_err(|error| self.change_error(error))?;
+        }
         let segments: Vec<_> = Arc::make_mut(&mut self.closed).drain(..count).collect();
         self.flush.deleted_below(start_offset);
         for closed in &segments {

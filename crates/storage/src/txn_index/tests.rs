@@ -38,3 +38,16 @@ fn entries_are_added_and_cut() {
     truncate(&file, 20).unwrap();
     assert_eq!((read(&file).unwrap(), file.len().unwrap()), (vec![txn(4), txn(9)], 68));
 }
+
+#[test]
+fn zeros_after_a_crash_are_no_entry() {
+    let dir = TempDir::new();
+    let file = Fs::real().open(&dir.path().join("x.txnindex"), Mode::Create).unwrap();
+    file.write_all_at(&[0; 2 * ENTRY_BYTES], 0).unwrap();
+    truncate(&file, 100).unwrap();
+    assert_eq!(read(&file).unwrap(), []);
+    append(&file, txn(20)).unwrap();
+    file.write_all_at(&[0; ENTRY_BYTES], ENTRY_BYTES as u64).unwrap();
+    truncate(&file, 100).unwrap();
+    assert_eq!(read(&file).unwrap(), [txn(20)]);
+}
