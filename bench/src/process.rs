@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::Attempt;
 
+/// How long a broker may take to end: one of thousands of new partitions has much to sync.
+const STOP_LIMIT: Duration = Duration::from_secs(120);
+
 /// A broker's process, ended when this is dropped.
 pub(crate) struct Process(Child);
 
@@ -50,7 +53,7 @@ impl Process {
     pub(crate) fn stop(mut self) {
         let id = rustix::process::Pid::from_child(&self.0);
         let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + STOP_LIMIT;
         while Instant::now() < deadline && matches!(self.0.try_wait(), Ok(None)) {
             std::thread::sleep(Duration::from_millis(20));
         }
