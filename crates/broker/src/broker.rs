@@ -13,6 +13,7 @@ use protocol::{ErrorCode, Str, Uuid};
 use runtime::{clock, random};
 use tracing::{debug, warn};
 
+use crate::cleaner::Cleaner;
 use crate::fetch_session::FetchSessions;
 use crate::groups::{Groups, OFFSETS_TOPIC};
 use crate::limits::{ConnectionLimits, RequestMemory};
@@ -36,6 +37,7 @@ pub(crate) struct Broker {
     pub(crate) quorum: Quorum,
     pub(crate) topics: Topics,
     pub(crate) logs: Logs,
+    pub(crate) cleaner: Arc<Cleaner>,
     pub(crate) groups: Arc<Groups>,
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) producer_ids: ProducerIds,

@@ -9,6 +9,7 @@ mod append;
 mod apply;
 mod broker;
 mod call;
+mod cleaner;
 mod cluster;
 mod connection;
 mod dispatch;

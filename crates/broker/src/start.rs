@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use crate::broker::Broker;
+use crate::cleaner::Cleaner;
 use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
 use crate::limits::{ConnectionLimits, RequestMemory};
@@ -161,10 +162,12 @@ pub async fn start(given: Configs) -> Result<Running, StartError> {
         quorum,
         topics: Topics::default(),
         logs,
+        cleaner: Cleaner::new(),
         groups: Arc::new(groups),
         producer_ids: ProducerIds::default(),
     });
     follow_metadata(&broker, &observed);
+    broker.cleaner.start(&broker).map_err(StartError::Thread)?;
     Ok(serve(broker, sockets, addresses))
 }
 
@@ -376,6 +379,7 @@ impl Running {
         if let Err(problem) = broker.quorum.shutdown().await {
             warn!("the metadata log is checked again at the next start: {problem}");
         }
+        task::block_in_place(|| broker.cleaner.stop());
         let table = broker.topics().table();
         task::block_in_place(|| broker.logs.close(&table, broker.broker_epoch));
         debug!("stopped");

@@ -58,6 +58,8 @@ pub enum CleanError {
     Decompress(DecompressError),
     /// A segment would be larger than a segment can be.
     TooLarge,
+    /// The caller wants the pass to end.
+    Stopped,
 }
 
 impl fmt::Display for CleanError {
@@ -69,6 +71,7 @@ impl fmt::Display for CleanError {
             CleanError::Records(error) => error.fmt(f),
             CleanError::Decompress(error) => error.fmt(f),
             CleanError::TooLarge => f.write_str("a cleaned segment would be larger than 2 GiB"),
+            CleanError::Stopped => f.write_str("the pass was stopped"),
         }
     }
 }
@@ -107,6 +110,10 @@ impl From<DecompressError> for CleanError {
         CleanError::Decompress(error)
     }
 }
+
+/// Is told of the bytes that were read or written, may take its time, and may end the pass by
+/// [`CleanError::Stopped`].
+pub type Throttle<'a> = dyn FnMut(u64) -> Result<(), CleanError> + 'a;
 
 /// What could be cleaned of a log, as it was at one moment.
 pub struct CleanPlan {
@@ -196,20 +203,24 @@ impl CleanPlan {
         if total == 0 { 0.0 } else { self.dirty_bytes as f64 / total as f64 }
     }
 
+    /// Where cleaning begins: what is below is clean.
+    pub fn dirty_offset(&self) -> i64 {
+        self.dirty_offset
+    }
+
     /// Whether something dirty is older than `max_compaction_lag_ms`.
     pub fn is_overdue(&self) -> bool {
         self.overdue && self.dirty_bytes > 0
     }
 
     /// Reads the dirty part and notes the last offset of each key in `map`, as far as it has room.
-    /// `throttle` is told of bytes read or written and may take its time.
     ///
     /// # Errors
     /// [`CleanError`].
     pub fn start<'m>(
         self,
         map: &'m mut OffsetMap,
-        throttle: &mut dyn FnMut(u64),
+        throttle: &mut Throttle<'_>,
     ) -> Result<Cleaning<'m>, CleanError> {
         // A gap that cleaning leaves before a segment is told from a loss by the recovery point.
         self.flush.flush()?;
@@ -258,7 +269,17 @@ impl Cleaning<'_> {
         (self.map.latest_offset() + 1).max(self.plan.dirty_offset)
     }
 
-    fn fill_map(&mut self, throttle: &mut dyn FnMut(u64)) -> Result<(), CleanError> {
+    /// Notes in the log directory how far the log is clean. To be called once every group has been
+    /// swapped in.
+    ///
+    /// # Errors
+    /// What the file system says: the next pass then begins where this one began.
+    pub fn finish(self) -> fs::Result<CleanStats> {
+        self.plan.partition.directory.set_cleaned_to(&self.plan.partition.name, self.clean_to())?;
+        Ok(self.stats)
+    }
+
+    fn fill_map(&mut self, throttle: &mut Throttle<'_>) -> Result<(), CleanError> {
         let start = self.plan.dirty_offset;
         let first = (0..self.plan.end).find(|index| self.plan.next_base_offset(*index) > start);
         let first = first.unwrap_or(self.plan.end);
@@ -270,7 +291,7 @@ impl Cleaning<'_> {
             while let Some(batch) = batches.next()? {
                 let bytes = batch.bytes().len() as u64;
                 self.stats.map_bytes += bytes;
-                throttle(bytes);
+                throttle(bytes)?;
                 let void = transactions.pass(&batch);
                 if !void && !batch.header().attributes.is_control() && batch.header().next_offset() > start {
                     for record in batch.records_decompressed(&mut self.scratch, DECOMPRESSED_BYTES_MAX)? {
@@ -293,7 +314,7 @@ impl Cleaning<'_> {
     ///
     /// # Errors
     /// [`CleanError`].
-    pub fn next_group(&mut self, throttle: &mut dyn FnMut(u64)) -> Result<Option<Cleaned>, CleanError> {
+    pub fn next_group(&mut self, throttle: &mut Throttle<'_>) -> Result<Option<Cleaned>, CleanError> {
         let start = self.next;
         let is_reached =
             |index: usize| index < self.plan.end && self.plan.closed[index].base_offset() < self.clean_to();

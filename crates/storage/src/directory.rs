@@ -94,6 +94,8 @@ pub(crate) struct Shared {
     pub(crate) open_files: OpenFiles,
     pub(crate) flusher: Flusher,
     partitions: Mutex<BTreeMap<TopicPartition, Known>>,
+    /// How far each compacted log is clean; none before it is asked for.
+    cleaned_to: Mutex<Option<BTreeMap<TopicPartition, i64>>>,
 }
 
 /// What is known of a partition of the directory, open or not.
@@ -154,6 +156,7 @@ impl LogDirectory {
             open_files: OpenFiles::new(open_files_max),
             flusher: Flusher::default(),
             partitions: Mutex::new(partitions),
+            cleaned_to: Mutex::default(),
             fs,
             path,
         };
@@ -306,26 +309,6 @@ impl LogDirectory {
         self.shared.write(HIGH_WATERMARKS_FILE, |offsets| offsets.high_watermark)
     }
 
-    /// How far each compacted log is clean, as compaction last noted it.
-    ///
-    /// # Errors
-    /// [`CheckpointError`]; without the file all logs count as dirty.
-    pub fn cleaner_offsets(&self) -> Result<BTreeMap<TopicPartition, i64>, CheckpointError> {
-        checkpoint::read_offsets(&self.shared.fs, &self.shared.path.join(CLEANER_OFFSETS_FILE))
-    }
-
-    /// Notes how far each compacted log is clean.
-    ///
-    /// # Errors
-    /// What the file system says; the file is then as it was.
-    pub fn write_cleaner_offsets(&self, offsets: &BTreeMap<TopicPartition, i64>) -> fs::Result<()> {
-        checkpoint::write_offsets(
-            &self.shared.fs,
-            &self.shared.path.join(CLEANER_OFFSETS_FILE),
-            offsets.iter(),
-        )
-    }
-
     /// The room on its volume.
     ///
     /// # Errors
@@ -369,6 +352,38 @@ impl std::ops::Deref for Flushing {
 }
 
 impl Shared {
+    /// How far a log is clean, as compaction last noted it. Where the file that says so cannot be
+    /// read every log counts as dirty: cleaning it once more changes nothing.
+    pub(crate) fn cleaned_to(&self, partition: &TopicPartition) -> Option<i64> {
+        self.cleaner_offsets(&mut self.cleaned_to.lock()).get(partition).copied()
+    }
+
+    /// Notes how far a log is clean.
+    pub(crate) fn set_cleaned_to(&self, partition: &TopicPartition, offset: i64) -> fs::Result<()> {
+        // Held throughout, so that an older state never overwrites a newer one.
+        let mut cleaned_to = self.cleaned_to.lock();
+        let offsets = self.cleaner_offsets(&mut cleaned_to);
+        {
+            let partitions = self.partitions.lock();
+            offsets.retain(|name, _| partitions.contains_key(name));
+        }
+        offsets.insert(partition.clone(), offset);
+        checkpoint::write_offsets(&self.fs, &self.path.join(CLEANER_OFFSETS_FILE), offsets.iter())
+    }
+
+    fn cleaner_offsets<'a>(
+        &self,
+        known: &'a mut Option<BTreeMap<TopicPartition, i64>>,
+    ) -> &'a mut BTreeMap<TopicPartition, i64> {
+        known.get_or_insert_with(|| {
+            let path = self.path.join(CLEANER_OFFSETS_FILE);
+            checkpoint::read_offsets(&self.fs, &path).unwrap_or_else(|problem| {
+                tracing::warn!("all compacted logs are looked through again: {problem}");
+                BTreeMap::new()
+            })
+        })
+    }
+
     /// What is known of a partition that is about to be opened, and whether its files are as
     /// closing it left them. They count as not being so from here on.
     pub(crate) fn opening(&self, partition: &TopicPartition) -> (Offsets, bool) {

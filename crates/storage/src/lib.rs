@@ -39,7 +39,7 @@ mod txn_index;
 mod uuid;
 
 pub use checkpoint::{CheckpointError, read_offsets, write_offsets};
-pub use clean::{CleanError, CleanPlan, CleanStats, Cleaned, Cleaning, OffsetMap};
+pub use clean::{CleanError, CleanPlan, CleanStats, Cleaned, Cleaning, OffsetMap, Throttle};
 pub use config::LogConfig;
 pub use directory::{Flushing, LogDirectory, MetaProperties, OpenDirectory, OpenDirectoryError};
 pub use flusher::{FlushListener, Flusher};

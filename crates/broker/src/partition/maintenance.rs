@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use protocol::ErrorCode;
-use storage::{DeleteRecordsError, DeletedSegment, Log};
+use storage::{ChangeError, CleanPlan, Cleaned, DeleteRecordsError, DeletedSegment, Log, Swapped};
 use tracing::{info, warn};
 
 use super::Partition;
@@ -47,6 +47,37 @@ impl Partition {
             Ok(_) => {}
             Err(error) => warn!(partition = self.name(), "retention was not applied: {error}"),
         }
+    }
+
+    /// What compaction could do with the log; none where its topic is not compacted.
+    ///
+    /// # Errors
+    /// Why nobody can tell.
+    pub(crate) fn clean_plan(&self, now_ms: i64) -> Result<Option<CleanPlan>, ChangeError> {
+        if !self.rules.load().topic.compact {
+            return Ok(None);
+        }
+        let guard = self.lock();
+        guard.as_ref().map(|log| log.clean_plan(log.cleaned_to(), now_ms)).transpose()
+    }
+
+    /// The part of the log that must be dirty before it is compacted.
+    pub(crate) fn min_cleanable_dirty_ratio(&self) -> f64 {
+        self.rules.load().topic.min_cleanable_dirty_ratio
+    }
+
+    /// Puts a compacted segment in the place of those that it was made from; none where the log is
+    /// gone, or is not to be compacted any more.
+    pub(crate) fn swap(&self, cleaned: &Cleaned, now_ms: i64) -> Option<Result<Swapped, ChangeError>> {
+        if !self.rules.load().topic.compact {
+            return None;
+        }
+        self.lock().as_mut().map(|log| log.swap(cleaned, now_ms))
+    }
+
+    /// Whether it is deleted or closed.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.lock().is_none()
     }
 
     /// Files of deleted segments whose time has come. Removing them takes no lock.

@@ -47,9 +47,11 @@ impl PartitionRules {
     /// What the log is told.
     pub(crate) fn log(&self) -> LogConfig {
         let topic = &self.topic;
+        // What is not rolled is not compacted.
+        let lag_ms = if topic.compact { topic.max_compaction_lag_ms } else { i64::MAX };
         LogConfig {
             segment_bytes: u32::try_from(topic.segment_bytes).unwrap_or(0),
-            segment_ms: topic.segment_ms,
+            segment_ms: topic.segment_ms.min(lag_ms),
             segment_jitter_ms: topic.segment_jitter_ms,
             segment_index_bytes: u32::try_from(topic.segment_index_bytes).unwrap_or(0),
             index_interval_bytes: u32::try_from(topic.index_interval_bytes).unwrap_or(0),

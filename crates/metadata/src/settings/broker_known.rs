@@ -2,7 +2,6 @@
 
 use super::setting::{Scope, Setting, Type};
 
-const NO_COMPACTION: &str = "Milena does not compact yet, so that no record is removed for its key";
 const NO_CONSUMER_GROUPS: &str = "Milena does not serve the group protocol of KIP-848 yet";
 const NO_CORDON: &str = "Milena does not move replicas between log directories yet";
 const NO_METRICS: &str = "Milena does not report metrics this way";
@@ -212,28 +211,7 @@ pub(super) static BROKER_KNOWN: &[Setting] = &[
         .at_least(0)
         .dynamic()
         .warned(ONE_BROKER),
-    broker("log.cleaner.backoff.ms", Type::Long, "15000").at_least(0).dynamic().warned(NO_COMPACTION),
-    broker("log.cleaner.dedupe.buffer.size", Type::Long, "134217728").dynamic().warned(NO_COMPACTION),
-    broker("log.cleaner.delete.retention.ms", Type::Long, "86400000")
-        .at_least(0)
-        .dynamic()
-        .warned(NO_COMPACTION),
-    broker("log.cleaner.enable", Type::Boolean, "true").warned(NO_COMPACTION),
-    broker("log.cleaner.io.buffer.load.factor", Type::Double, "0.9").dynamic().warned(NO_COMPACTION),
-    broker("log.cleaner.io.buffer.size", Type::Int, "524288").at_least(0).dynamic().warned(NO_COMPACTION),
-    broker("log.cleaner.io.max.bytes.per.second", Type::Double, "1.7976931348623157E308")
-        .dynamic()
-        .warned(NO_COMPACTION),
-    broker("log.cleaner.max.compaction.lag.ms", Type::Long, "9223372036854775807")
-        .at_least(1)
-        .dynamic()
-        .warned(NO_COMPACTION),
-    broker("log.cleaner.min.cleanable.ratio", Type::Double, "0.5")
-        .fraction(0.0, 1.0)
-        .dynamic()
-        .warned(NO_COMPACTION),
-    broker("log.cleaner.min.compaction.lag.ms", Type::Long, "0").at_least(0).dynamic().warned(NO_COMPACTION),
-    broker("log.cleaner.threads", Type::Int, "1").at_least(0).dynamic().warned(NO_COMPACTION),
+    broker("log.cleaner.io.buffer.size", Type::Int, "524288").at_least(0).dynamic().warned(OWN_THREADS),
     broker("log.dir.failure.timeout.ms", Type::Long, "30000").at_least(1).warned(NO_CORDON),
     broker("log.initial.task.delay.ms", Type::Long, "30000").at_least(0).warned(OWN_THREADS).internal(),
     broker("log.local.retention.bytes", Type::Long, "-2").at_least(-2).dynamic().warned(NO_TIERS),

@@ -2,7 +2,6 @@
 
 use super::setting::{Scope, Setting, Type};
 
-const NO_COMPACTION: &str = "Milena does not compact yet, so that no record is removed for its key";
 const FIRST_LOG_DIR: &str =
     "Milena keeps the metadata log in the first directory of log.dirs; put that directory first";
 const OWN_COORDINATOR: &str = "Milena's coordinator does not need it";
@@ -67,10 +66,44 @@ group: fewer rebalances for a later start.",
         "The addresses to listen on, as NAME://host:port. 0.0.0.0 or no host is every address of the \
 machine. By default only this machine itself can connect.",
     ),
+    broker("log.cleaner.backoff.ms", Type::Long, "15000")
+        .at_least(0)
+        .dynamic()
+        .doc("How long, in milliseconds, a thread that compacts sleeps when no log needs it."),
+    broker("log.cleaner.dedupe.buffer.size", Type::Long, "134217728").dynamic().doc(
+        "The bytes that all threads together may take to remember the keys of the logs that they compact. \
+Memory is taken as keys come and given back after each log.",
+    ),
+    broker("log.cleaner.delete.retention.ms", Type::Long, "86400000").at_least(0).dynamic().doc(
+        "How long, in milliseconds, the marker of a deleted key stays, in topics without \
+delete.retention.ms.",
+    ),
+    broker("log.cleaner.enable", Type::Boolean, "true")
+        .doc("Whether logs of topics with cleanup.policy=compact are compacted."),
+    broker("log.cleaner.io.buffer.load.factor", Type::Double, "0.9")
+        .dynamic()
+        .doc("How full the memory for keys may be; fuller means more keys and more collisions."),
+    broker("log.cleaner.io.max.bytes.per.second", Type::Double, "1.7976931348623157E308")
+        .dynamic()
+        .doc("The bytes that all threads together read and write in a second at most."),
+    broker("log.cleaner.max.compaction.lag.ms", Type::Long, "9223372036854775807").at_least(1).dynamic().doc(
+        "After how many milliseconds at the latest a record becomes eligible for compaction, in topics \
+without max.compaction.lag.ms.",
+    ),
+    broker("log.cleaner.min.cleanable.ratio", Type::Double, "0.5").fraction(0.0, 1.0).dynamic().doc(
+        "The part of a compacted log that must be new before it is compacted again, in topics without \
+min.cleanable.dirty.ratio.",
+    ),
+    broker("log.cleaner.min.compaction.lag.ms", Type::Long, "0").at_least(0).dynamic().doc(
+        "How many milliseconds a record stays untouched by compaction at least, in topics without \
+min.compaction.lag.ms.",
+    ),
+    broker("log.cleaner.threads", Type::Int, "1")
+        .at_least(0)
+        .doc("The threads that compact; with 0 nothing is compacted."),
     broker("log.cleanup.policy", Type::List, "delete")
         .words(&["compact", "delete"])
         .dynamic()
-        .warned(NO_COMPACTION)
         .doc("What becomes of old records in topics without a cleanup.policy of their own."),
     broker("log.dir", Type::List, "milena-data").doc("The directory of the logs where log.dirs is not set."),
     without("log.dirs", Type::List)

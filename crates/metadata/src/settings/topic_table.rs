@@ -2,7 +2,6 @@
 
 use super::setting::{Scope, Setting, Type};
 
-const NO_COMPACTION: &str = "Milena does not compact yet, so that no record is removed for its key";
 const NO_RECOMPRESSION: &str = "Milena stores batches as their producers compressed them; leave it at 'producer' and set compression.type \
      in the producers";
 const NO_LEVELS: &str = "Milena does not compress batches anew, so that a level has nothing to apply to";
@@ -22,7 +21,7 @@ const fn topic(name: &'static str, kind: Type, default: &'static str) -> Setting
 
 /// By name, in order.
 pub(super) static TOPIC: &[Setting] = &[
-    topic("cleanup.policy", Type::List, "delete").words(CLEANUP_POLICIES).warned(NO_COMPACTION).doc(
+    topic("cleanup.policy", Type::List, "delete").words(CLEANUP_POLICIES).doc(
         "What becomes of old records: 'delete' removes whole segments by retention.ms and retention.bytes; \
          'compact' keeps the newest record of each key. Both may be given. With 'compact' every record \
          needs a key.",
@@ -42,7 +41,7 @@ pub(super) static TOPIC: &[Setting] = &[
         .between(-131_072, 22)
         .warned(NO_LEVELS)
         .doc("The effort of zstd where the broker compresses."),
-    topic("delete.retention.ms", Type::Long, "86400000").at_least(0).warned(NO_COMPACTION).doc(
+    topic("delete.retention.ms", Type::Long, "86400000").at_least(0).doc(
         "How long, in milliseconds, the marker of a deleted key stays in a compacted topic, so that readers \
          who started from the beginning in that time see the deletion.",
     ),
@@ -82,7 +81,6 @@ pub(super) static TOPIC: &[Setting] = &[
     ),
     topic("max.compaction.lag.ms", Type::Long, "9223372036854775807")
         .at_least(1)
-        .warned(NO_COMPACTION)
         .doc("After how many milliseconds at the latest a record becomes eligible for compaction."),
     topic("max.message.bytes", Type::Int, "1048588").at_least(0).doc(
         "The size in bytes that a record batch, as compressed by its producer, may have at most.",
@@ -99,12 +97,11 @@ pub(super) static TOPIC: &[Setting] = &[
         "Whose time a record carries: 'CreateTime' keeps the producer's, 'LogAppendTime' replaces it by the \
          broker's at the time of the append.",
     ),
-    topic("min.cleanable.dirty.ratio", Type::Double, "0.5").fraction(0.0, 1.0).warned(NO_COMPACTION).doc(
+    topic("min.cleanable.dirty.ratio", Type::Double, "0.5").fraction(0.0, 1.0).doc(
         "The part of a compacted log that must be new since the last compaction before the next one starts.",
     ),
     topic("min.compaction.lag.ms", Type::Long, "0")
         .at_least(0)
-        .warned(NO_COMPACTION)
         .doc("How many milliseconds a record stays untouched by compaction at least."),
     topic("min.insync.replicas", Type::Int, "1").at_least(1).doc(
         "How many in-sync replicas a partition needs so that a produce request with acks=all is taken; with \

@@ -11,6 +11,7 @@ mod harness;
 mod admin;
 mod batches;
 mod commands;
+mod compaction;
 mod crash;
 mod disk;
 mod dump;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use record::{Batch, BatchBuilder, BatchHeader, Record, emptied};
 
-use super::{CleanError, Cleaned, Cleaning, DECOMPRESSED_BYTES_MAX, LastRecord, with_suffix};
+use super::{CleanError, Cleaned, Cleaning, DECOMPRESSED_BYTES_MAX, LastRecord, Throttle, with_suffix};
 use crate::fs::{self, File, Mode};
 use crate::log::active::Active;
 use crate::names::{CLEANED_SUFFIX, SegmentFile};
@@ -58,7 +58,7 @@ impl Cleaning<'_> {
     pub(super) fn rewrite(
         &mut self,
         inputs: Vec<Arc<Closed>>,
-        throttle: &mut dyn FnMut(u64),
+        throttle: &mut Throttle<'_>,
     ) -> Result<Cleaned, CleanError> {
         let segment = Segment::new(self.plan.partition.clone(), inputs[0].base_offset());
         let fs = self.plan.partition.directory.fs.clone();
@@ -94,7 +94,7 @@ impl Cleaning<'_> {
         &mut self,
         input: &Closed,
         output: &mut Output,
-        throttle: &mut dyn FnMut(u64),
+        throttle: &mut Throttle<'_>,
     ) -> Result<(), CleanError> {
         let file = input.segment.file(SegmentFile::Log)?;
         let mut batches = Verified::new(&file, 0, input.size);
@@ -109,7 +109,7 @@ impl Cleaning<'_> {
             let written_bytes = u64::from(output.active.size - size);
             self.stats.read_bytes += read_bytes;
             self.stats.written_bytes += written_bytes;
-            throttle(read_bytes + written_bytes);
+            throttle(read_bytes + written_bytes)?;
         }
         Ok(())
     }

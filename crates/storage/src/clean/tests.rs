@@ -55,8 +55,8 @@ fn roll(log: &mut Log) {
 
 fn clean_with(log: &mut Log, map: &mut OffsetMap, from: Option<i64>, now_ms: i64) -> (i64, CleanStats) {
     let plan = log.clean_plan(from, now_ms).unwrap();
-    let mut cleaning = plan.start(map, &mut |_| {}).unwrap();
-    while let Some(cleaned) = cleaning.next_group(&mut |_| {}).unwrap() {
+    let mut cleaning = plan.start(map, &mut |_| Ok(())).unwrap();
+    while let Some(cleaned) = cleaning.next_group(&mut |_| Ok(())).unwrap() {
         assert_eq!(log.swap(&cleaned, now_ms).unwrap(), Swapped::Done);
     }
     (cleaning.clean_to(), cleaning.stats())
@@ -271,8 +271,8 @@ fn l5_segments_that_are_gone_are_not_swapped_back() {
         roll(&mut log);
     }
     let mut map = OffsetMap::new(1 << 20, 0.9);
-    let mut cleaning = log.clean_plan(None, NOW_MS).unwrap().start(&mut map, &mut |_| {}).unwrap();
-    let cleaned = cleaning.next_group(&mut |_| {}).unwrap().unwrap();
+    let mut cleaning = log.clean_plan(None, NOW_MS).unwrap().start(&mut map, &mut |_| Ok(())).unwrap();
+    let cleaned = cleaning.next_group(&mut |_| Ok(())).unwrap().unwrap();
     log.delete_records(1, NOW_MS).unwrap();
     assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), Swapped::Stale);
     assert_eq!(keys(&log), [(1, "k".into(), true), (2, "k".into(), true)]);
@@ -328,8 +328,8 @@ fn a_crash_at_any_step_of_a_swap_loses_nothing() {
             home.faults.add(Fault { operation, path_end: "", after, times, error });
             let mut map = OffsetMap::new(1 << 20, 0.9);
             let plan = log.clean_plan(None, NOW_MS).unwrap();
-            if let Ok(mut cleaning) = plan.start(&mut map, &mut |_| {}) {
-                while let Ok(Some(cleaned)) = cleaning.next_group(&mut |_| {}) {
+            if let Ok(mut cleaning) = plan.start(&mut map, &mut |_| Ok(())) {
+                while let Ok(Some(cleaned)) = cleaning.next_group(&mut |_| Ok(())) {
                     let _ = log.swap(&cleaned, NOW_MS);
                 }
             }

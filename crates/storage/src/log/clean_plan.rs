@@ -9,6 +9,11 @@ use crate::scan::Headers;
 use crate::segment::Closed;
 
 impl Log {
+    /// How far it is clean, as the last whole pass noted it in the log directory.
+    pub fn cleaned_to(&self) -> Option<i64> {
+        self.partition.directory.cleaned_to(&self.partition.name)
+    }
+
     /// What compaction could do with this log, of which everything below `cleaned_to` is clean
     /// already where that is known. Nothing at or above the last stable offset is cleaned, nothing
     /// of the active segment, and no segment younger than `min_compaction_lag_ms`.

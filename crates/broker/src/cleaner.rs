@@ -1,0 +1,267 @@
+//! The cleaner: threads that compact the logs of topics with `cleanup.policy=compact`, the one with
+//! the largest dirty part first.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use metadata::settings::BrokerConfig;
+use parking_lot::{Condvar, Mutex};
+use runtime::clock::{self, Instant};
+use runtime::task;
+use storage::{CleanError, CleanPlan, CleanStats, OffsetMap, Swapped};
+use tracing::{debug, error, info};
+
+use crate::broker::Broker;
+use crate::partition::Partition;
+
+/// The most that the offset maps of all threads may take is shared by the threads; one map is never
+/// larger than this, as in Kafka.
+const MAP_BYTES_MAX: i64 = i32::MAX as i64;
+
+/// The threads, and what they tell each other.
+pub(crate) struct Cleaner {
+    state: Mutex<State>,
+    stopping: Condvar,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct State {
+    stopping: bool,
+    /// The partitions that a thread is at.
+    in_progress: HashSet<PartitionKey>,
+    /// The partitions that could not be cleaned: they are left alone until the next start.
+    uncleanable: HashSet<PartitionKey>,
+}
+
+/// A partition by its address: a topic that is deleted and made again has others.
+type PartitionKey = usize;
+
+/// A log to clean, and who may not take it meanwhile.
+struct Work {
+    partition: Arc<Partition>,
+    plan: CleanPlan,
+}
+
+/// Why a pass ended early.
+enum Failure {
+    /// The broker stops.
+    Stopped,
+    /// The log has changed below it: retention or a deletion went first. The next pass begins anew.
+    Changed,
+    /// The offset map has no room for a single segment's keys.
+    NoProgress,
+    /// A file cannot be read or written, or holds damage.
+    Clean(CleanError),
+}
+
+impl From<CleanError> for Failure {
+    fn from(error: CleanError) -> Self {
+        match error {
+            CleanError::Stopped => Failure::Stopped,
+            other => Failure::Clean(other),
+        }
+    }
+}
+
+impl Cleaner {
+    /// A cleaner without threads.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), stopping: Condvar::new(), threads: Mutex::default() })
+    }
+
+    /// Starts `log.cleaner.threads` threads, none where `log.cleaner.enable` is false.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub(crate) fn start(self: &Arc<Self>, broker: &Arc<Broker>) -> std::io::Result<()> {
+        let config = broker.config();
+        let count = if config.log_cleaner_enable { config.log_cleaner_threads } else { 0 };
+        for number in 0..count {
+            let (cleaner, broker) = (Arc::clone(self), Arc::downgrade(broker));
+            let run = move || cleaner.run(&broker);
+            self.threads.lock().push(task::spawn_thread(&format!("milena-clean-{number}"), run)?);
+        }
+        Ok(())
+    }
+
+    /// Ends the threads; a pass that is under way is given up and leaves nothing behind that the
+    /// next start does not remove.
+    pub(crate) fn stop(&self) {
+        self.state.lock().stopping = true;
+        self.stopping.notify_all();
+        for thread in self.threads.lock().drain(..) {
+            if thread.join().is_err() {
+                error!("a thread that compacts ended by a panic");
+            }
+        }
+    }
+
+    fn run(&self, broker: &Weak<Broker>) {
+        loop {
+            let Some(broker) = broker.upgrade() else { return };
+            // What was changed while the broker runs counts from the next round on.
+            let resolved = broker.image().broker_config(broker.config().node_id, &broker.given);
+            let config = resolved.as_ref().unwrap_or_else(|_| broker.config());
+            while let Some(work) = self.filthiest(&broker) {
+                let key = key(&work.partition);
+                self.clean(work, config);
+                self.state.lock().in_progress.remove(&key);
+            }
+            let backoff = Duration::from_millis(u64::try_from(config.log_cleaner_backoff_ms).unwrap_or(0));
+            drop(broker);
+            if self.pause(backoff.max(Duration::from_millis(1))) {
+                return;
+            }
+        }
+    }
+
+    /// Waits; says whether the broker stops.
+    fn pause(&self, time: Duration) -> bool {
+        let deadline = clock::now() + time.min(Duration::from_secs(24 * 3600));
+        let mut state = self.state.lock();
+        while !state.stopping {
+            let left = deadline.saturating_duration_since(clock::now());
+            if left.is_zero() {
+                break;
+            }
+            self.stopping.wait_for(&mut state, left);
+        }
+        state.stopping
+    }
+
+    /// The log with the largest part that is dirty, of those whose part is above
+    /// `min.cleanable.dirty.ratio` or that waited for `max.compaction.lag.ms`; those first.
+    fn filthiest(&self, broker: &Broker) -> Option<Work> {
+        let now_ms = clock::now_ms();
+        let mut state = self.state.lock();
+        if state.stopping {
+            return None;
+        }
+        let table = broker.topics().table();
+        let mut best: Option<((bool, f64), Work)> = None;
+        for partition in table.partitions() {
+            let key = key(partition);
+            if state.in_progress.contains(&key) || state.uncleanable.contains(&key) {
+                continue;
+            }
+            let plan = match partition.clean_plan(now_ms) {
+                Ok(Some(plan)) => plan,
+                Ok(None) => continue,
+                Err(problem) => {
+                    error!(partition = partition.name(), "the log is not compacted any more: {problem}");
+                    state.uncleanable.insert(key);
+                    continue;
+                }
+            };
+            let rank = (plan.is_overdue(), plan.dirty_ratio());
+            let is_due = rank.0 || rank.1 > partition.min_cleanable_dirty_ratio();
+            if is_due && best.as_ref().is_none_or(|(most, _)| rank > *most) {
+                best = Some((rank, Work { partition: Arc::clone(partition), plan }));
+            }
+        }
+        let (_, work) = best?;
+        state.in_progress.insert(key(&work.partition));
+        Some(work)
+    }
+
+    /// Cleans one log, and reports it where that cannot be.
+    fn clean(&self, work: Work, config: &BrokerConfig) {
+        let (partition, begun) = (Arc::clone(&work.partition), clock::now());
+        match self.pass(work, config) {
+            Ok(stats) => {
+                let CleanStats { map_bytes, read_bytes, written_bytes, invalid_records } = stats;
+                let ms = begun.elapsed().as_millis();
+                info!(
+                    partition = partition.name(),
+                    map_bytes, read_bytes, written_bytes, invalid_records, ms, "the log was compacted"
+                );
+            }
+            Err(Failure::Stopped) => {}
+            Err(Failure::Changed) => {
+                debug!(partition = partition.name(), "the log changed while it was compacted");
+            }
+            Err(Failure::NoProgress) => {
+                error!(
+                    partition = partition.name(),
+                    "the log is not compacted any more: the keys of one segment do not fit \
+                     log.cleaner.dedupe.buffer.size; make it larger and restart"
+                );
+                self.state.lock().uncleanable.insert(key(&partition));
+            }
+            Err(Failure::Clean(problem)) => {
+                // A deleted partition's files are gone, and a full disk passes.
+                let passes = partition.is_gone() || matches!(&problem, CleanError::Fs(e) if e.is_full());
+                error!(partition = partition.name(), "the log was not compacted: {problem}");
+                if !passes {
+                    self.state.lock().uncleanable.insert(key(&partition));
+                }
+            }
+        }
+    }
+
+    fn pass(&self, work: Work, config: &BrokerConfig) -> Result<CleanStats, Failure> {
+        let Work { partition, plan } = work;
+        let threads = i64::from(config.log_cleaner_threads.max(1));
+        let map_bytes = (config.log_cleaner_dedupe_buffer_size / threads).clamp(0, MAP_BYTES_MAX);
+        let map_bytes = usize::try_from(map_bytes).expect("it is clamped");
+        let mut map = OffsetMap::new(map_bytes, config.log_cleaner_io_buffer_load_factor);
+        let rate = config.log_cleaner_io_max_bytes_per_second / threads as f64;
+        let mut budget = Budget { rate, since: clock::now(), bytes: 0 };
+        let mut throttle = |bytes| match self.pause_for(&mut budget, bytes) {
+            true => Err(CleanError::Stopped),
+            false => Ok(()),
+        };
+        let from = plan.dirty_offset();
+        let mut cleaning = plan.start(&mut map, &mut throttle)?;
+        if cleaning.clean_to() <= from {
+            return Err(Failure::NoProgress);
+        }
+        while let Some(cleaned) = cleaning.next_group(&mut throttle)? {
+            match partition.swap(&cleaned, clock::now_ms()) {
+                Some(Ok(Swapped::Done)) => {}
+                Some(Ok(Swapped::Stale)) | None => return Err(Failure::Changed),
+                Some(Err(error)) => {
+                    error!(partition = partition.name(), "a compacted segment was not put in place: {error}");
+                    return Err(Failure::Changed);
+                }
+            }
+        }
+        cleaning.finish().map_err(|error| Failure::Clean(CleanError::Fs(error)))
+    }
+
+    /// Takes the time that `bytes` may take at the least; says whether the broker stops.
+    fn pause_for(&self, budget: &mut Budget, bytes: u64) -> bool {
+        match budget.wait(bytes, clock::now()) {
+            Some(time) => self.pause(time),
+            None => self.state.lock().stopping,
+        }
+    }
+}
+
+fn key(partition: &Arc<Partition>) -> PartitionKey {
+    Arc::as_ptr(partition) as usize
+}
+
+/// What one pass may read and write.
+struct Budget {
+    /// Bytes a second.
+    rate: f64,
+    since: Instant,
+    bytes: u64,
+}
+
+impl Budget {
+    /// How long to wait after that many bytes more; none where it is not worth a sleep.
+    fn wait(&mut self, bytes: u64, now: Instant) -> Option<Duration> {
+        self.bytes += bytes;
+        let due_s = self.bytes as f64 / self.rate;
+        let ahead_s = due_s - now.saturating_duration_since(self.since).as_secs_f64();
+        (ahead_s > 0.01).then(|| Duration::try_from_secs_f64(ahead_s).unwrap_or(Duration::from_secs(3600)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
