@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use runtime::clock::Instant;
 
 use crate::failure::Failure;
-use crate::{consume, dump, group, logs, migrate, produce, start, topic};
+use crate::{check, consume, dump, group, logs, migrate, produce, start, topic};
 
 /// A Kafka-compatible streaming log in one program.
 #[derive(Debug, Parser)]
@@ -36,9 +36,10 @@ Examples:
   milena consume orders --from-beginning
   milena group describe billing
   milena dump milena-data/orders-0
+  milena check milena-data
 
 Each command explains itself: milena help topic create, milena consume --help.
-Everything but start and dump works with any Kafka-compatible cluster.
+Everything but start, migrate, check and dump works with any Kafka-compatible cluster.
 
 Log levels are off, error, warn, info, debug and trace; parts that have one of their own are
 broker, client, coordinator, metadata, milena, openraft and storage: --log info,storage=debug
@@ -62,6 +63,8 @@ enum Command {
     /// Come from Kafka, and go back
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Verify the files of stopped log directories, and say how to mend what is damaged
+    Check(check::CheckArgs),
     /// Show what the files of a log directory hold: segments, indexes, snapshots, checkpoints
     Dump(dump::DumpArgs),
 }
@@ -76,6 +79,7 @@ impl CommandLine {
             Command::Produce(args) => args.connect.json,
             Command::Consume(args) => args.connect.json,
             Command::Group(command) => command.connect().json,
+            Command::Check(args) => args.json,
             Command::Dump(args) => args.json,
         }
     }
@@ -90,6 +94,7 @@ impl CommandLine {
             Command::Consume(args) => block_on(consume::run(&args)),
             Command::Group(command) => block_on(group::run(&command)),
             Command::Migrate(migrate::MigrateCommand::Check(args)) => migrate::check(&args),
+            Command::Check(args) => check::run(&args),
             Command::Dump(args) => dump::run(&args),
         }
     }

@@ -20,6 +20,7 @@ use crate::offline::{Health, Offline};
 use crate::open_files::OpenFiles;
 
 pub use meta_properties::MetaProperties;
+pub(crate) use meta_properties::read as read_meta_properties;
 pub(crate) use partition_metadata::{read_topic_id, sync_topic_id, write_topic_id};
 
 const LOCK_FILE: &str = ".lock";

@@ -306,5 +306,9 @@ pub fn read_producers(fs: &Fs, path: &Path) -> fs::Result<Result<Vec<SnapshotPro
     Ok(Ok(producers.collect()))
 }
 
+pub use text::{base_offset_of, read_leader_epochs, read_meta_properties, read_topic_id};
+
+mod text;
+
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ mod harness;
 
 mod admin;
 mod batches;
+mod check;
 mod commands;
 mod compaction;
 mod crash;

@@ -25,7 +25,7 @@ pub struct MetaProperties {
     pub directory_id: Option<[u8; 16]>,
 }
 
-pub(super) fn read(fs: &Fs, dir: &Path) -> Result<Option<MetaProperties>, CheckpointError> {
+pub(crate) fn read(fs: &Fs, dir: &Path) -> Result<Option<MetaProperties>, CheckpointError> {
     let path = dir.join(FILE);
     let Some(text) = read_text(fs, &path)? else { return Ok(None) };
     let mut properties = MetaProperties { version: 0, cluster_id: None, node_id: None, directory_id: None };

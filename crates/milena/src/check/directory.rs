@@ -1,0 +1,101 @@
+//! What a log directory holds beside its partitions.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use storage::fs::Fs;
+use storage::inspect::{self, base_offset_of};
+use storage::{DirKind, TopicPartition};
+
+use super::finding::Finding;
+use super::partition::{Checkpointed, Partition};
+use crate::failure::Failure;
+
+const LEFT_BEHIND: &str = "Start removes it.";
+
+/// Looks at a log directory; gives the partitions that are left to read.
+pub(super) fn check(fs: &Fs, dir: &Path) -> Result<(Vec<Partition>, Vec<Finding>), Failure> {
+    let entries = fs.list(dir).map_err(|error| Failure::new(error.to_string()))?;
+    if entries.iter().any(|entry| base_offset_of(&entry.name, ".log").is_some()) {
+        return Err(Failure::usage(format!("{} is the directory of a partition", dir.display()))
+            .mend("Give the log directory that it is in."));
+    }
+    let mut findings = Vec::new();
+    meta_properties(fs, dir, &mut findings);
+    let checkpoints = Checkpoints::read(fs, dir, &mut findings);
+    let was_clean = entries.iter().any(|entry| entry.name == ".kafka_cleanshutdown");
+    let mut partitions = Vec::new();
+    for entry in entries {
+        let path = dir.join(&entry.name);
+        if !entry.is_dir {
+            if entry.name.ends_with(".tmp") {
+                findings.push(Finding::note(&path, "a file that was never put in its place", LEFT_BEHIND));
+            }
+            continue;
+        }
+        let (what, mend) = match DirKind::of(&entry.name) {
+            DirKind::Partition(name) => {
+                let checkpointed = checkpoints.of(&name);
+                partitions.push(Partition { path, was_clean, checkpointed });
+                continue;
+            }
+            DirKind::Delete => ("a partition that was being deleted", LEFT_BEHIND),
+            DirKind::Future => ("a partition that was being moved here", "It is not read while it is so."),
+            DirKind::Stray => ("a partition that the cluster did not know here", "Remove it when sure."),
+            DirKind::Other => continue,
+        };
+        findings.push(Finding::note(&path, what, mend));
+    }
+    Ok((partitions, findings))
+}
+
+fn meta_properties(fs: &Fs, dir: &Path, findings: &mut Vec<Finding>) {
+    let path = dir.join("meta.properties");
+    let mend = "Put a copy back, or write it with the cluster.id, node.id and directory.id of this node and version=1.";
+    match inspect::read_meta_properties(fs, dir) {
+        Ok(None) => findings.push(Finding::damage(&path, "there is no such file", mend)),
+        Ok(Some(properties)) if properties.node_id.is_none() || properties.cluster_id.is_none() => {
+            findings.push(Finding::damage(&path, "it does not name the cluster.id and the node.id", mend));
+        }
+        Ok(Some(_)) => {}
+        Err(error) => findings.push(Finding::damage(&path, error.to_string(), mend)),
+    }
+}
+
+/// The offsets that the checkpoint files of a log directory have.
+struct Checkpoints {
+    recovery_points: BTreeMap<TopicPartition, i64>,
+    log_start_offsets: BTreeMap<TopicPartition, i64>,
+}
+
+impl Checkpoints {
+    fn read(fs: &Fs, dir: &Path, findings: &mut Vec<Finding>) -> Checkpoints {
+        let mut read = |file: &str, mend| {
+            let path = dir.join(file);
+            storage::read_offsets(fs, &path).unwrap_or_else(|error| {
+                findings.push(Finding::damage(&path, error.to_string(), mend));
+                BTreeMap::new()
+            })
+        };
+        let again = "Remove it: it is written again.";
+        read("replication-offset-checkpoint", again);
+        read("cleaner-offset-checkpoint", "Remove it: compaction then begins at the start of each log.");
+        Checkpoints {
+            recovery_points: read(
+                "recovery-point-offset-checkpoint",
+                "Remove it and .kafka_cleanshutdown: start then verifies every log from its beginning.",
+            ),
+            log_start_offsets: read(
+                "log-start-offset-checkpoint",
+                "Remove it: records that were deleted by DeleteRecords and are still in a segment come back.",
+            ),
+        }
+    }
+
+    fn of(&self, name: &TopicPartition) -> Checkpointed {
+        Checkpointed {
+            recovery_point: self.recovery_points.get(name).copied(),
+            log_start_offset: self.log_start_offsets.get(name).copied(),
+        }
+    }
+}

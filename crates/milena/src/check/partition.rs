@@ -1,0 +1,128 @@
+//! The files of one partition.
+
+use std::path::{Path, PathBuf};
+
+use storage::fs::{DirEntry, Fs};
+use storage::inspect::{self, FileKind, base_offset_of};
+
+use super::finding::Finding;
+use super::segment::{self, Segment};
+
+/// A partition to be read.
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) path: PathBuf,
+    /// Whether the last use of its log directory ended cleanly.
+    pub(super) was_clean: bool,
+    pub(super) checkpointed: Checkpointed,
+}
+
+/// What the checkpoint files of the log directory say of it.
+#[derive(Debug)]
+pub(super) struct Checkpointed {
+    /// Below this offset all is durable.
+    pub(super) recovery_point: Option<i64>,
+    pub(super) log_start_offset: Option<i64>,
+}
+
+/// Reads all files of a partition.
+pub(super) fn check(fs: &Fs, partition: &Partition) -> Vec<Finding> {
+    let entries = match fs.list(&partition.path) {
+        Ok(entries) => entries,
+        Err(error) => return vec![Finding::unreadable(&partition.path, &error)],
+    };
+    let mut findings = Vec::new();
+    let end_offset = segments(fs, partition, &entries, &mut findings);
+    if let Some(end_offset) = end_offset {
+        offsets(partition, end_offset, &mut findings);
+    }
+    texts(fs, partition, end_offset, &mut findings);
+    for entry in entries.iter().filter(|entry| !entry.is_dir) {
+        let path = partition.path.join(&entry.name);
+        let is_left = |suffix: &&str| entry.name.ends_with(*suffix);
+        if [".deleted", ".cleaned", ".swap", ".part", ".tmp"].iter().any(is_left) {
+            let what = "a file that was being written, replaced or removed";
+            findings.push(Finding::note(&path, what, "Start completes or removes it."));
+        } else if FileKind::of(&entry.name) == Some(FileKind::ProducerSnapshot) {
+            producers(fs, &path, &mut findings);
+        } else if entry.name.ends_with(".checkpoint") {
+            segment::metadata_snapshot(fs, &path, &mut findings);
+        }
+    }
+    findings
+}
+
+/// Reads the segments; gives the offset after the last record, `None` where there are none.
+fn segments(
+    fs: &Fs,
+    partition: &Partition,
+    entries: &[DirEntry],
+    findings: &mut Vec<Finding>,
+) -> Option<i64> {
+    let base_offsets: Vec<i64> =
+        entries.iter().filter_map(|entry| base_offset_of(&entry.name, ".log")).collect();
+    let mut end_offset = *base_offsets.first()?;
+    for (n, &base_offset) in base_offsets.iter().enumerate() {
+        let path = partition.path.join(format!("{base_offset:020}.log"));
+        if base_offset < end_offset {
+            let what = format!("the segment before it goes on to offset {end_offset}");
+            findings.push(Finding::damage(&path, what, segment::MEND_LOG));
+        }
+        let durable_offset = partition.checkpointed.recovery_point.unwrap_or(0);
+        let may_be_torn_from = (!partition.was_clean).then_some(durable_offset);
+        let is_last = n + 1 == base_offsets.len();
+        let segment = Segment { path, base_offset, may_be_torn_from, is_last };
+        match segment::check(fs, &segment, findings) {
+            Ok(next_offset) => end_offset = next_offset,
+            Err(error) => findings.push(Finding::unreadable(&segment.path, &error)),
+        }
+    }
+    Some(end_offset)
+}
+
+fn offsets(partition: &Partition, end_offset: i64, findings: &mut Vec<Finding>) {
+    let Checkpointed { recovery_point, log_start_offset } = partition.checkpointed;
+    // After a crash start goes on at the log start offset where what followed it is gone.
+    let log_start_offset = log_start_offset.filter(|_| partition.was_clean);
+    for (name, offset) in [("recovery point", recovery_point), ("log start offset", log_start_offset)] {
+        if let Some(offset) = offset.filter(|offset| *offset < 0 || *offset > end_offset) {
+            let what = format!("its {name} in the checkpoint is {offset}, and its log ends at {end_offset}");
+            findings.push(Finding::damage(&partition.path, what, segment::MEND_LOG));
+        }
+    }
+}
+
+fn texts(fs: &Fs, partition: &Partition, end_offset: Option<i64>, findings: &mut Vec<Finding>) {
+    let path = partition.path.join("leader-epoch-checkpoint");
+    let mend = "Start makes a file that cannot be parsed anew from the log; put a copy back otherwise.";
+    match inspect::read_leader_epochs(fs, &path) {
+        Ok(epochs) => {
+            let rise = epochs
+                .windows(2)
+                .all(|pair| pair[0].epoch < pair[1].epoch && pair[0].start_offset <= pair[1].start_offset);
+            let last = epochs.last().map_or(0, |entry| entry.start_offset);
+            if !rise {
+                findings.push(Finding::damage(&path, "its epochs do not rise", mend));
+            } else if partition.was_clean && end_offset.is_some_and(|end_offset| last > end_offset) {
+                let what = format!("its last epoch begins at offset {last}, after the end of the log");
+                findings.push(Finding::damage(&path, what, mend));
+            }
+        }
+        Err(error) => findings.push(Finding::damage(&path, error.to_string(), mend)),
+    }
+    if let Err(error) = inspect::read_topic_id(fs, &partition.path) {
+        let mend = "Remove it: start writes it again with the topic's id.";
+        findings.push(Finding::damage(&partition.path.join("partition.metadata"), error.to_string(), mend));
+    }
+}
+
+fn producers(fs: &Fs, path: &Path, findings: &mut Vec<Finding>) {
+    match inspect::read_producers(fs, path) {
+        Ok(Ok(_)) => {}
+        Ok(Err(reason)) => {
+            let mend = "Remove it: start takes an older one, or reads the log.";
+            findings.push(Finding::damage(path, reason, mend));
+        }
+        Err(error) => findings.push(Finding::unreadable(path, &error)),
+    }
+}

@@ -1,0 +1,266 @@
+//! A segment and its indexes, in one pass over its batches.
+
+use std::path::{Path, PathBuf};
+
+use record::{Batch, BatchHeader, Scratch};
+use storage::fs::{self, Fs};
+use storage::inspect::{Batches, FileKind, Found, IndexEntries, IndexEntry};
+
+use super::finding::{Finding, Weight};
+
+/// The most that the records of one batch may come to, as for a producer's.
+const DECOMPRESSED_BYTES_MAX: usize = 256 << 20;
+
+pub(super) const MEND_LOG: &str =
+    "Put a copy of the partition's directory back; milena dump --records shows what can still be read.";
+const MEND_INDEX: &str = "Remove it: start makes it anew from the segment.";
+const MEND_TXN_INDEX: &str =
+    "Put a copy back: without it, records of aborted transactions would be read as committed.";
+
+/// A segment to be read.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) path: PathBuf,
+    pub(super) base_offset: i64,
+    /// The offset from which a crash may have torn it. Start verifies it from there, and makes its
+    /// indexes anew.
+    pub(super) may_be_torn_from: Option<i64>,
+    /// Whether no segment follows it.
+    pub(super) is_last: bool,
+}
+
+/// Reads a segment with its indexes; gives the offset after its last record.
+pub(super) fn check(fs: &Fs, segment: &Segment, findings: &mut Vec<Finding>) -> fs::Result<i64> {
+    let (mut indexes, mut index_findings) = (Vec::new(), Vec::new());
+    for kind in [FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::TxnIndex] {
+        indexes.extend(Index::open(fs, segment, kind, &mut index_findings));
+    }
+    let mut is_whole = true;
+    let mut torn: Vec<Finding> = Vec::new();
+    let mut log = LogCheck::new(segment.base_offset);
+    let mut batches = Batches::open(fs, &segment.path)?;
+    while let Some((position, found)) = batches.next_found()? {
+        match log.next(&found) {
+            Ok(header) => {
+                // What is followed by a whole batch is not the torn end.
+                findings.append(&mut torn);
+                for index in &mut indexes {
+                    index.batch(position, &header, &mut index_findings);
+                }
+            }
+            Err(what) => {
+                is_whole = false;
+                torn.push(Finding::damage(&segment.path, what, MEND_LOG).at(position));
+            }
+        }
+    }
+    let is_verified_at_start =
+        segment.may_be_torn_from.is_some_and(|offset| segment.is_last || log.next_offset > offset);
+    if segment.is_last && segment.may_be_torn_from.is_some_and(|offset| log.next_offset >= offset) {
+        for finding in &mut torn {
+            finding.weight = Weight::Note;
+            finding.mend = "Start cuts the log here: it was torn by a crash.";
+        }
+    }
+    findings.append(&mut torn);
+    for index in indexes {
+        index.end(log.next_offset, &mut index_findings);
+    }
+    // The entries of a batch that is damaged have nothing to be compared with.
+    if is_whole && !is_verified_at_start {
+        findings.append(&mut index_findings);
+    }
+    Ok(log.next_offset)
+}
+
+/// Reads a snapshot of the metadata.
+pub(super) fn metadata_snapshot(fs: &Fs, path: &Path, findings: &mut Vec<Finding>) {
+    let mut read = || {
+        let mut log = LogCheck::new(0);
+        let mut batches = Batches::open(fs, path)?;
+        while let Some((position, found)) = batches.next_found()? {
+            if let Err(what) = log.next(&found) {
+                let mend = "Remove it where an older one, or the log from its beginning, is there.";
+                findings.push(Finding::damage(path, what, mend).at(position));
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = read() {
+        findings.push(Finding::unreadable(path, &error));
+    }
+}
+
+/// Goes along the batches of a file.
+struct LogCheck {
+    next_offset: i64,
+    scratch: Scratch,
+}
+
+impl LogCheck {
+    fn new(base_offset: i64) -> LogCheck {
+        LogCheck { next_offset: base_offset, scratch: Scratch::new() }
+    }
+
+    /// The header of a batch that is whole; what is wrong with one that is not.
+    fn next(&mut self, found: &Found<'_>) -> Result<BatchHeader, String> {
+        let batch = match found {
+            Found::Damage { error, bytes } => return Err(format!("{error} ({bytes} bytes are no batch)")),
+            Found::Batch(_, Err(error)) => return Err(error.to_string()),
+            Found::Batch(batch, Ok(())) => batch,
+        };
+        let header = batch.header();
+        let expected = self.next_offset;
+        if header.last_offset_delta < 0 {
+            return Err(format!("the batch at offset {} ends before it begins", header.base_offset));
+        }
+        self.next_offset = expected.max(header.next_offset());
+        if header.base_offset < expected {
+            return Err(format!(
+                "the batch has offset {}, after offset {expected} was due",
+                header.base_offset
+            ));
+        }
+        records(batch, &mut self.scratch)?;
+        Ok(*header)
+    }
+}
+
+fn records(batch: &Batch<'_>, scratch: &mut Scratch) -> Result<(), String> {
+    let header = batch.header();
+    let records = batch.records_decompressed(scratch, DECOMPRESSED_BYTES_MAX);
+    let mut next_offset = header.base_offset;
+    for record in records.map_err(|error| error.to_string())? {
+        let record = record.map_err(|error| error.to_string())?;
+        if record.offset < next_offset || record.offset > header.last_offset() {
+            return Err(format!("a record has offset {}, out of its place in the batch", record.offset));
+        }
+        next_offset = record.offset + 1;
+    }
+    Ok(())
+}
+
+/// An index that is followed along the batches of its segment. Its first fault is told: mending
+/// that mends all.
+struct Index {
+    path: PathBuf,
+    mend: &'static str,
+    entries: IndexEntries,
+    /// The entry that the batches have not come to yet, and its position.
+    due: Option<(u64, IndexEntry)>,
+    /// The greatest timestamp of the batches so far.
+    max_timestamp: i64,
+    is_faulty: bool,
+}
+
+impl Index {
+    fn open(fs: &Fs, segment: &Segment, kind: FileKind, findings: &mut Vec<Finding>) -> Option<Index> {
+        let path = segment.path.with_extension(match kind {
+            FileKind::OffsetIndex => "index",
+            FileKind::TimeIndex => "timeindex",
+            _ => "txnindex",
+        });
+        match IndexEntries::open(fs, &path, kind, segment.base_offset) {
+            Ok(entries) => {
+                let mend = if kind == FileKind::TxnIndex { MEND_TXN_INDEX } else { MEND_INDEX };
+                let mut index = Index { path, mend, entries, due: None, max_timestamp: -1, is_faulty: false };
+                index.advance(findings);
+                Some(index)
+            }
+            Err(error) if error.is_not_found() => {
+                if kind != FileKind::TxnIndex {
+                    findings.push(Finding::note(&path, "it is missing", "Start makes it anew."));
+                }
+                None
+            }
+            Err(error) => {
+                findings.push(Finding::unreadable(&path, &error));
+                None
+            }
+        }
+    }
+
+    fn fault(&mut self, position: u64, what: impl Into<String>, findings: &mut Vec<Finding>) {
+        if !self.is_faulty {
+            findings.push(Finding::damage(&self.path, what, self.mend).at(position));
+        }
+        self.is_faulty = true;
+        self.due = None;
+    }
+
+    fn advance(&mut self, findings: &mut Vec<Finding>) {
+        let last = self.due.take();
+        match self.entries.next_entry() {
+            Ok(due) => self.due = due,
+            Err(error) => return self.fault(0, error.to_string(), findings),
+        }
+        if let (Some((_, last)), Some((at, next))) = (last, self.due)
+            && !rises(last, next)
+        {
+            self.fault(at, "the entry is not above the one before it", findings);
+        }
+    }
+
+    /// Compares the entries of a batch with it.
+    fn batch(&mut self, position: u64, header: &BatchHeader, findings: &mut Vec<Finding>) {
+        let before = self.max_timestamp;
+        self.max_timestamp = before.max(header.max_timestamp);
+        while let Some((at, entry)) = self.due {
+            match entry {
+                IndexEntry::Offset { position: to, .. } if to > position => return,
+                // One entry may stand for several batches that came together: for the first's
+                // position and the last's offset.
+                IndexEntry::Offset { offset, position: to }
+                    if to < position || offset < header.base_offset =>
+                {
+                    return self.fault(
+                        at,
+                        format!("no batch up to offset {offset} begins at {to}"),
+                        findings,
+                    );
+                }
+                IndexEntry::Time { offset, .. } if offset > header.last_offset() => return,
+                // A search goes to the offset of the last entry that is not above the timestamp.
+                IndexEntry::Time { timestamp, offset }
+                    if timestamp < before || timestamp > self.max_timestamp =>
+                {
+                    let what = format!("{timestamp} is not the greatest timestamp up to offset {offset}");
+                    return self.fault(at, what, findings);
+                }
+                IndexEntry::Txn(txn) if txn.last_offset > header.last_offset() => return,
+                IndexEntry::Txn(txn) if txn.producer_id < 0 || txn.first_offset > txn.last_offset => {
+                    return self.fault(at, "the entry is no aborted transaction", findings);
+                }
+                _ => {}
+            }
+            self.advance(findings);
+        }
+    }
+
+    /// Looks at what is left after the last batch.
+    fn end(mut self, next_offset: i64, findings: &mut Vec<Finding>) {
+        if let Some((at, _)) = self.due {
+            let what = format!("the entry is of what follows the end of the segment, offset {next_offset}");
+            self.fault(at, what, findings);
+        }
+        match self.entries.trailing_bytes() {
+            0 => {}
+            bytes => self.fault(0, format!("{bytes} bytes at the end are no entry"), findings),
+        }
+    }
+}
+
+fn rises(last: IndexEntry, next: IndexEntry) -> bool {
+    match (last, next) {
+        (
+            IndexEntry::Offset { offset: last, position: from },
+            IndexEntry::Offset { offset: next, position: to },
+        ) => next > last && to > from,
+        (
+            IndexEntry::Time { timestamp: last, offset: from },
+            IndexEntry::Time { timestamp: next, offset: to },
+        ) => next > last && to >= from,
+        (IndexEntry::Txn(last), IndexEntry::Txn(next)) => next.last_offset > last.last_offset,
+        _ => false,
+    }
+}
