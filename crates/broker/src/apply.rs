@@ -18,6 +18,7 @@ use crate::topics::{PartitionSlot, Topic};
 impl Broker {
     /// Puts a change of the metadata in force. Blocks on the disk.
     pub(crate) fn apply(self: &Arc<Self>, change: &Change) {
+        let _applying = self.applying.lock();
         let deleted: Vec<_> = change.deleted_topics().cloned().collect();
         let removed: Vec<Uuid> = deleted.iter().map(|topic| topic.id).collect();
         if !removed.is_empty() {
@@ -52,7 +53,7 @@ impl Broker {
             }
             let missing = here.len()..topic.partitions.len();
             let rules = self.rules(image, &topic.name);
-            let missing: Vec<_> = missing.map(|index| to_open(topic, index, &rules)).collect();
+            let missing: Vec<_> = missing.map(|index| self.to_open(topic, index, &rules)).collect();
             let slots = opened.entry(topic.id).or_insert_with(|| here.to_vec());
             slots.extend(self.open_all(missing));
         }
@@ -64,6 +65,23 @@ impl Broker {
         self.elect_groups(&topics);
         if !topics.is_empty() {
             self.topics.change(topics, &[]);
+        }
+    }
+
+    fn to_open(
+        &self,
+        topic: &metadata::Topic,
+        index: usize,
+        rules: &Arc<PartitionRules>,
+    ) -> PartitionToOpen {
+        let partition = &topic.partitions[index];
+        PartitionToOpen {
+            topic: topic.name.clone(),
+            topic_id: topic.id.0,
+            index: i32::try_from(index).expect("partitions are numbered by i32"),
+            directory: partition.directory_of(self.config.node_id),
+            leadership: Leadership { leader_epoch: partition.leader_epoch, isr_len: partition.isr.len() },
+            rules: Arc::clone(rules),
         }
     }
 
@@ -123,16 +141,5 @@ impl Broker {
     fn rules(&self, image: &Image, topic: &str) -> Arc<PartitionRules> {
         let config = image.topic_config(topic, self.config.node_id, &self.given);
         Arc::new(PartitionRules::new(config, &self.config))
-    }
-}
-
-fn to_open(topic: &metadata::Topic, index: usize, rules: &Arc<PartitionRules>) -> PartitionToOpen {
-    let partition = &topic.partitions[index];
-    PartitionToOpen {
-        topic: topic.name.clone(),
-        topic_id: topic.id.0,
-        index: i32::try_from(index).expect("partitions are numbered by i32"),
-        leadership: Leadership { leader_epoch: partition.leader_epoch, isr_len: partition.isr.len() },
-        rules: Arc::clone(rules),
     }
 }

@@ -7,6 +7,7 @@ use metadata::controller::Decision;
 use metadata::quorum::Quorum;
 use metadata::settings::{BrokerConfig, Configs};
 use metadata::{Controller, Image, SubmitError};
+use parking_lot::Mutex;
 use protocol::messages::AllocateProducerIdsRequest;
 use protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use protocol::{ErrorCode, Str, Uuid};
@@ -36,6 +37,8 @@ pub(crate) struct Broker {
     pub(crate) controller: Controller,
     pub(crate) quorum: Quorum,
     pub(crate) topics: Topics,
+    /// Held while the table of topics follows the metadata or a failure.
+    pub(crate) applying: Mutex<()>,
     pub(crate) logs: Logs,
     pub(crate) cleaner: Arc<Cleaner>,
     pub(crate) groups: Arc<Groups>,
@@ -74,6 +77,10 @@ impl Broker {
 
     pub(crate) fn topics(&self) -> &Topics {
         &self.topics
+    }
+
+    pub(crate) fn logs(&self) -> &Logs {
+        &self.logs
     }
 
     pub(crate) fn groups(&self) -> &Arc<Groups> {

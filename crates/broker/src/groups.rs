@@ -122,13 +122,14 @@ impl Groups {
 
     /// Gives up the groups of all partitions: whoever waits is told to look elsewhere.
     pub(crate) fn resign_all(&self) {
-        for shard in std::mem::take(&mut *self.shards.write()).into_values() {
-            let before = std::mem::replace(&mut *shard.state.lock(), State::Resigned);
-            if let State::Serving(serving) = before {
-                let Serving { coordinator, mut waiting } = *serving;
-                let settle = |(token, reply)| settle(&mut waiting, &shard.log, token, reply);
-                coordinator.resign().into_iter().for_each(settle);
-            }
+        std::mem::take(&mut *self.shards.write()).into_values().for_each(|shard| shard.resign());
+    }
+
+    /// Gives up the groups of one partition.
+    pub(crate) fn resign(&self, partition: i32) {
+        let shard = self.shards.write().remove(&partition);
+        if let Some(shard) = shard {
+            shard.resign();
         }
     }
 
@@ -260,6 +261,15 @@ impl Groups {
 }
 
 impl Shard {
+    fn resign(&self) {
+        let before = std::mem::replace(&mut *self.state.lock(), State::Resigned);
+        if let State::Serving(serving) = before {
+            let Serving { coordinator, mut waiting } = *serving;
+            let settle = |(token, reply)| settle(&mut waiting, &self.log, token, reply);
+            coordinator.resign().into_iter().for_each(settle);
+        }
+    }
+
     fn serve(&self, groups: &Groups, loaded: coordinator::Loading) {
         let coordinator = loaded.loaded(groups.now_ms());
         for (record_type, count) in &coordinator.skipped_records().by_type {

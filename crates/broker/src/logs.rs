@@ -1,37 +1,32 @@
-//! The log directory of this broker: opens the logs of partitions, flushes, retains, deletes and
-//! closes them.
+//! The log directories of this broker: opens the logs of partitions where they are, places new ones,
+//! deletes and closes them.
+
+mod open;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use metadata::settings::BrokerConfig;
+use metadata::image::directories::is_directory;
 use parking_lot::Mutex;
-use protocol::Str;
+use protocol::{Str, Uuid};
 use runtime::{clock, random, task};
-use storage::fs::Fs;
-use storage::{Log, LogDirectory, OpenDirectory, OpenLog, TopicPartition};
+use storage::{Log, LogDirectory, OpenLog, TopicPartition};
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+use crate::log_dir::LogDir;
 use crate::partition::{Leadership, Partition, PartitionRules};
-use crate::start::StartError;
 use crate::topics::{PartitionSlot, TopicTable};
 
-/// Segment files that may be open at once, where the process may have enough descriptors. A closed
-/// one is opened again when it is read.
-const OPEN_FILES_MAX: usize = 4096;
-
-/// The same where it may not: half of its descriptors are for connections, and for files that
-/// replies hold beyond that.
-fn open_files_max() -> usize {
-    OPEN_FILES_MAX.min(runtime::descriptors_max() / 2)
-}
-
-/// The logs of this broker. With several `log.dirs` there would be one of these for each.
+/// The logs of this broker.
 pub(crate) struct Logs {
-    /// None once it is closed.
-    directory: Mutex<Option<Arc<LogDirectory>>>,
-    flushing: Mutex<Option<JoinHandle<()>>>,
+    /// In the order of `log.dirs`.
+    dirs: Vec<Arc<LogDir>>,
+    /// Which of them has the metadata log.
+    metadata: usize,
+    cluster_id: String,
+    /// Which directories have failed. None once it is followed.
+    failures: Mutex<Option<mpsc::UnboundedReceiver<usize>>>,
 }
 
 /// What is known of a partition before its log is open.
@@ -39,40 +34,84 @@ pub(crate) struct PartitionToOpen {
     pub(crate) topic: Str,
     pub(crate) topic_id: [u8; 16],
     pub(crate) index: i32,
+    /// The directory that the controller knows it in.
+    pub(crate) directory: Uuid,
     pub(crate) leadership: Leadership,
     /// The same for all partitions of a topic, and shared by them.
     pub(crate) rules: Arc<PartitionRules>,
 }
 
 impl Logs {
-    /// Opens the log directory and starts the thread that flushes it.
-    ///
-    /// # Errors
-    /// [`StartError`] with what to do about it.
-    pub(crate) fn open(config: &BrokerConfig) -> Result<Self, StartError> {
-        let [path] = config.log_dirs.as_slice() else {
-            return Err(StartError::SeveralLogDirs(config.log_dirs.clone()));
-        };
-        let path = PathBuf::from(path);
-        let open = OpenDirectory { fs: Fs::real(), path, open_files_max: open_files_max() };
-        let directory = LogDirectory::open(open).map_err(StartError::Directory)?;
-        let flusher = directory.flusher();
-        let flushing =
-            task::spawn_thread("milena-flush", move || flusher.run()).map_err(StartError::Thread)?;
-        Ok(Self { directory: Mutex::new(Some(Arc::new(directory))), flushing: Mutex::new(Some(flushing)) })
+    /// All directories, working or not, in the order of `log.dirs`.
+    pub(crate) fn dirs(&self) -> &[Arc<LogDir>] {
+        &self.dirs
     }
 
-    /// The directory; none once it is closed.
-    pub(crate) fn directory(&self) -> Option<Arc<LogDirectory>> {
-        self.directory.lock().clone()
+    /// Those of `log.dirs`.
+    pub(crate) fn partition_dirs(&self) -> impl Iterator<Item = &Arc<LogDir>> {
+        self.dirs.iter().filter(|dir| dir.holds_partitions())
+    }
+
+    /// The ids of those of `log.dirs` that work.
+    pub(crate) fn online_ids(&self) -> Vec<Uuid> {
+        self.partition_dirs().filter(|dir| dir.is_online()).map(|dir| dir.id()).collect()
+    }
+
+    /// The directory of the metadata log.
+    pub(crate) fn metadata_dir(&self) -> &Arc<LogDir> {
+        &self.dirs[self.metadata]
+    }
+
+    /// The id of the cluster that the directories belong to.
+    pub(crate) fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// What says which directories fail, by their places in [`Logs::dirs`]. Once.
+    pub(crate) fn take_failures(&self) -> mpsc::UnboundedReceiver<usize> {
+        self.failures.lock().take().expect("failures are followed by one")
+    }
+
+    /// The directory that has a partition already.
+    pub(crate) fn find(&self, partition: &TopicPartition) -> Option<&Arc<LogDir>> {
+        self.partition_dirs().find(|dir| dir.holds(partition))
+    }
+
+    /// The directory for the log of a partition: where it is, else where the controller wants it.
+    ///
+    /// # Errors
+    /// A sentence, where it may be in a directory that does not work.
+    fn place(&self, partition: &TopicPartition, wanted: Uuid) -> Result<&Arc<LogDir>, String> {
+        if let Some(found) = self.find(partition) {
+            return Ok(found);
+        }
+        if is_directory(wanted) {
+            let chosen = self.partition_dirs().find(|dir| dir.id() == wanted);
+            return chosen.filter(|dir| dir.is_online()).ok_or_else(|| {
+                format!("the log directory with id {wanted}, which holds it, is not among those that work")
+            });
+        }
+        if let Some(dir) = self.partition_dirs().find(|dir| !dir.is_online()) {
+            return Err(format!("it may be in {}, which does not work", dir.path().display()));
+        }
+        let held = |dir: &Arc<LogDir>| dir.working().map_or(usize::MAX, |dir| dir.partitions().len());
+        self.partition_dirs()
+            .min_by_key(|dir| held(dir))
+            .ok_or_else(|| "there is no log directory".to_owned())
     }
 
     /// Opens the log of a partition, or says in the log why it cannot be: it is offline then, and
     /// the others serve.
     pub(crate) fn open_partition(&self, partition: PartitionToOpen) -> PartitionSlot {
-        let directory = self.directory()?;
-        let PartitionToOpen { topic, topic_id, index, leadership, rules } = partition;
+        let PartitionToOpen { topic, topic_id, index, directory, leadership, rules } = partition;
         let name = TopicPartition { topic: topic.to_string(), partition: index };
+        let dir = match self.place(&name, directory) {
+            Ok(dir) => dir,
+            Err(reason) => {
+                error!(partition = %name, "the partition is offline: {reason}");
+                return None;
+            }
+        };
         let open = OpenLog {
             partition: name.clone(),
             topic_id: Some(topic_id),
@@ -81,7 +120,7 @@ impl Logs {
             jitter_seed: random::u64(),
             accept_damage: false,
         };
-        match Log::open(&directory, open) {
+        match Log::open(&*dir.working()?, open) {
             Ok((log, recovered)) => {
                 if let Some(cut) = &recovered.cut {
                     let bytes = cut.bytes;
@@ -91,7 +130,7 @@ impl Logs {
                     let bytes = recovered.scanned_bytes;
                     info!(partition = %name, bytes, "the log was checked from its recovery point on");
                 }
-                Some(Arc::new(Partition::lead(topic, index, leadership, rules, log)))
+                Some(Arc::new(Partition::lead(topic, index, leadership, rules, log, Arc::clone(dir))))
             }
             Err(problem) => {
                 error!(partition = %name, "the partition is offline: {problem}");
@@ -103,7 +142,7 @@ impl Logs {
     /// Deletes the log of a partition. Its files are gone from its name at once and from the disk
     /// a little later.
     pub(crate) fn delete_partition(&self, partition: &Partition) {
-        let Some(directory) = self.directory() else { return };
+        let Some(directory) = partition.log_dir().working() else { return };
         let name = TopicPartition { topic: partition.topic().to_string(), partition: partition.index() };
         drop(partition.take_log());
         let unique_id = format!("{:016x}{:016x}", random::u64(), random::u64());
@@ -116,36 +155,20 @@ impl Logs {
     /// Sets aside directories of partitions that the cluster does not know, and removes what
     /// earlier deletions left behind.
     pub(crate) fn clean_up(&self, is_known: impl Fn(&TopicPartition, Option<[u8; 16]>) -> bool) {
-        let Some(directory) = self.directory() else { return };
-        for partition in directory.partitions() {
-            let topic_id = directory.topic_id(&partition).ok().flatten();
-            if is_known(&partition, topic_id) {
-                continue;
-            }
-            let unique_id = format!("{:016x}{:016x}", random::u64(), random::u64());
-            match directory.rename_stray(&partition, &unique_id) {
-                Ok(path) => warn!(
-                    "{partition} is no partition of this cluster: its files were set aside in {}",
-                    path.display()
-                ),
-                Err(problem) => error!("the files of the unknown {partition} stay where they are: {problem}"),
-            }
-        }
-        for (kind, path) in directory.leftovers().unwrap_or_default() {
-            if kind == storage::DirKind::Delete {
-                remove_later(Arc::clone(&directory), path);
+        for directory in self.dirs.iter().filter_map(|dir| dir.working()) {
+            set_strays_aside(&directory, &is_known);
+            for (kind, path) in directory.leftovers().unwrap_or_default() {
+                // What was being moved here is still whole where it came from.
+                if matches!(kind, storage::DirKind::Delete | storage::DirKind::Future) {
+                    remove_later(Arc::clone(&directory), path);
+                }
             }
         }
     }
 
     /// Writes recovery points and log start offsets, so that a restart after a crash scans less.
     pub(crate) fn checkpoint(&self) {
-        let Some(directory) = self.directory() else { return };
-        let written =
-            directory.checkpoint_log_offsets().and_then(|()| directory.checkpoint_high_watermarks());
-        if let Err(problem) = written {
-            error!("the checkpoints were not written: {problem}");
-        }
+        self.dirs.iter().for_each(|dir| dir.checkpoint());
     }
 
     /// Closes all logs, so that the next start reads nothing but the ends of their files.
@@ -157,22 +180,23 @@ impl Logs {
                 warn!(partition = partition.name(), "the log was not closed cleanly: {problem}");
             }
         }
-        let Some(directory) = self.directory.lock().take() else { return };
-        directory.flusher().stop();
-        if let Some(flushing) = self.flushing.lock().take()
-            && flushing.join().is_err()
-        {
-            error!("the thread that flushes ended by a panic");
+        self.dirs.iter().for_each(|dir| dir.close(broker_epoch));
+    }
+}
+
+fn set_strays_aside(directory: &LogDirectory, is_known: impl Fn(&TopicPartition, Option<[u8; 16]>) -> bool) {
+    for partition in directory.partitions() {
+        let topic_id = directory.topic_id(&partition).ok().flatten();
+        if is_known(&partition, topic_id) {
+            continue;
         }
-        let Some(directory) = Arc::into_inner(directory) else {
-            // A removal in the background still has it; the next start is one after a crash.
-            warn!("the log directory is still in use: the next start checks the logs again");
-            return;
-        };
-        match directory.close(broker_epoch) {
-            Ok(true) => {}
-            Ok(false) => warn!("not all logs were closed cleanly: the next start checks them again"),
-            Err(problem) => warn!("the next start checks the logs again: {problem}"),
+        let unique_id = format!("{:016x}{:016x}", random::u64(), random::u64());
+        match directory.rename_stray(&partition, &unique_id) {
+            Ok(path) => warn!(
+                "{partition} is no partition of this cluster: its files were set aside in {}",
+                path.display()
+            ),
+            Err(problem) => error!("the files of the unknown {partition} stay where they are: {problem}"),
         }
     }
 }

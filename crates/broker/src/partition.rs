@@ -13,6 +13,7 @@ use storage::{AppendError, Log, Offline, Origin, ProducerError};
 use tracing::warn;
 
 use crate::append::{Appended, Refusal};
+use crate::log_dir::LogDir;
 
 mod durability;
 mod maintenance;
@@ -52,6 +53,8 @@ pub(crate) struct Partition {
     rules: ArcSwap<PartitionRules>,
     /// None once the partition is deleted or closed.
     log: Mutex<Option<Log>>,
+    /// The directory that the log is in.
+    log_dir: ArcSwap<LogDir>,
     /// The end of the log. With one replica all of it is below the high watermark: a consumer
     /// sees a record as soon as it is appended, as in Kafka.
     end_offset: AtomicI64,
@@ -69,6 +72,7 @@ impl Partition {
         leadership: Leadership,
         rules: Arc<PartitionRules>,
         mut log: Log,
+        log_dir: Arc<LogDir>,
     ) -> Self {
         log.assign_epoch(leadership.leader_epoch);
         log.set_high_watermark(log.end_offset());
@@ -82,6 +86,7 @@ impl Partition {
             rules: ArcSwap::new(rules),
             end_offset: AtomicI64::new(log.end_offset()),
             log: Mutex::new(Some(log)),
+            log_dir: ArcSwap::new(log_dir),
             durability,
             unflushed_since_ms: AtomicI64::new(0),
             watchers: Watchers::default(),
@@ -99,6 +104,16 @@ impl Partition {
 
     pub(crate) fn index(&self) -> i32 {
         self.index
+    }
+
+    /// The directory that the log is in.
+    pub(crate) fn log_dir(&self) -> Arc<LogDir> {
+        self.log_dir.load_full()
+    }
+
+    /// Bytes of batches in the log; none where it is gone.
+    pub(crate) fn size_bytes(&self) -> Option<u64> {
+        self.lock().as_ref().map(Log::size_bytes)
     }
 
     /// The offset that the next record gets.
@@ -121,6 +136,15 @@ impl Partition {
             epoch if epoch < 0 || epoch == self.leadership.leader_epoch => Ok(()),
             epoch if epoch < self.leadership.leader_epoch => Err(ErrorCode::FENCED_LEADER_EPOCH),
             _ => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
+        }
+    }
+
+    /// Kafka's error where the log is gone: deleted, closed, or in a directory that has failed.
+    fn gone(&self) -> ErrorCode {
+        if self.durability.has_failed() {
+            ErrorCode::KAFKA_STORAGE_ERROR
+        } else {
+            ErrorCode::NOT_LEADER_OR_FOLLOWER
         }
     }
 
@@ -190,7 +214,7 @@ impl Partition {
         let flush_messages = self.rules.load().topic.flush_messages;
         let appended = {
             let mut log = self.lock();
-            let log = log.as_mut().ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+            let log = log.as_mut().ok_or_else(|| self.gone())?;
             let appended = log.append_as_leader(records, batch, self.leadership.leader_epoch, origin, now_ms);
             let appended = appended.map_err(|error| self.refusal(&error))?;
             let end_offset = log.end_offset();

@@ -3,19 +3,20 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use metadata::quorum::{Quorum, QuorumConfig};
 use metadata::settings::{self, BrokerConfig, Configs, InvalidSetting, Listener};
-use metadata::{Change, Controller, Delta, features};
+use metadata::{Change, Controller, Delta, Image, Topic, features};
+use parking_lot::Mutex;
 use protocol::messages::broker_registration_request::{self, BrokerRegistrationRequest, Feature};
 use protocol::{Str, Uuid};
 use runtime::net::TcpListener;
 use runtime::task::JoinHandle;
 use runtime::{clock, net, random, task};
-use storage::{CheckpointError, LogDirectory, MetaProperties, OpenDirectoryError, TopicPartition};
+use storage::{CheckpointError, OpenDirectoryError, TopicPartition};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
@@ -25,6 +26,7 @@ use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
 use crate::limits::{ConnectionLimits, RequestMemory};
 use crate::listener;
+use crate::log_dir::LogDir;
 use crate::logs::Logs;
 use crate::producer_ids::ProducerIds;
 use crate::topics::Topics;
@@ -37,8 +39,8 @@ const DRAIN: Duration = Duration::from_secs(3);
 pub enum StartError {
     /// Settings that cannot be.
     Settings(Vec<InvalidSetting>),
-    /// More than one log directory.
-    SeveralLogDirs(Vec<String>),
+    /// No log directory works.
+    NoLogDir,
     /// The log directory cannot be opened.
     Directory(OpenDirectoryError),
     /// The log directory's `meta.properties` cannot be read.
@@ -53,6 +55,38 @@ pub enum StartError {
         found: i32,
         /// `node.id`.
         given: i32,
+    },
+    /// A log directory is another cluster's.
+    ClusterId {
+        /// The directory.
+        dir: PathBuf,
+        /// The cluster that wrote it.
+        found: String,
+        /// The cluster of the others.
+        cluster_id: String,
+    },
+    /// Two log directories have one id: one is a copy of the other.
+    DirectoryIdTwice {
+        /// The second.
+        dir: PathBuf,
+        /// `directory.id`.
+        id: Uuid,
+    },
+    /// A partition is in two log directories.
+    PartitionTwice {
+        /// The partition.
+        partition: TopicPartition,
+        /// The directories.
+        dirs: [PathBuf; 2],
+    },
+    /// The directory of the metadata log is not the one that was used before.
+    MetadataLogElsewhere {
+        /// A directory that was used before.
+        found: PathBuf,
+        /// The directory in which the metadata log is looked for.
+        expected: PathBuf,
+        /// Whether the metadata log is in `found`.
+        has_log: bool,
     },
     /// An address cannot be listened on.
     Listen(Listener, io::Error),
@@ -73,8 +107,34 @@ impl fmt::Display for StartError {
                 let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 f.write_str(&sentences.join("\n"))
             }
-            Self::SeveralLogDirs(dirs) => {
-                write!(f, "log.dirs names {} directories, and one is supported so far: name one", dirs.len())
+            Self::NoLogDir => f.write_str("no directory of log.dirs works"),
+            Self::ClusterId { dir, found, cluster_id } => write!(
+                f,
+                "the log directory {} belongs to cluster {found}, and the others to {cluster_id}: take it out of log.dirs",
+                dir.display()
+            ),
+            Self::DirectoryIdTwice { dir, id } => write!(
+                f,
+                "the log directory {} has the same directory.id as another, {id}, so that one is a copy of the \
+                 other: take the copy out of log.dirs",
+                dir.display()
+            ),
+            Self::PartitionTwice { partition, dirs: [first, second] } => write!(
+                f,
+                "{partition} is in {} and in {}, as after a failure while it was moved: delete it in the directory \
+                 that has failed",
+                first.display(),
+                second.display()
+            ),
+            Self::MetadataLogElsewhere { found, expected, has_log } => {
+                let what = if *has_log { "has the metadata log" } else { "was used before" };
+                write!(
+                    f,
+                    "the log directory {} {what}, and the metadata log is looked for in {}: set metadata.log.dir to \
+                     the directory that has __cluster_metadata-0",
+                    found.display(),
+                    expected.display()
+                )
             }
             Self::Directory(error @ OpenDirectoryError::Locked(_)) => {
                 write!(f, "{error}: stop the broker that runs there, or set log.dirs to another directory")
@@ -113,13 +173,9 @@ pub struct Running {
     broker: Arc<Broker>,
     addresses: Vec<SocketAddr>,
     stopping: watch::Sender<bool>,
+    /// Why it cannot go on.
+    failed: watch::Receiver<Option<String>>,
     tasks: Vec<JoinHandle<()>>,
-}
-
-/// Who this node is.
-struct Identity {
-    cluster_id: String,
-    directory_id: Uuid,
 }
 
 /// Starts a broker with the settings `given`; what is not given has its default. Warnings about
@@ -133,21 +189,19 @@ pub async fn start(given: Configs) -> Result<Running, StartError> {
     let given = Arc::new(given);
     survey(&config)?;
     let logs = Logs::open(&config)?;
-    let directory = logs.directory().expect("it has just been opened");
-    let identity = identify(&directory, &config)?;
     let (sockets, addresses) = listen(&config.listeners).await?;
 
     let observed: Arc<OnceLock<Weak<Broker>>> = Arc::default();
-    let quorum = start_quorum(&config, &directory, identity.directory_id, Arc::clone(&observed)).await?;
-    drop(directory);
+    let quorum = start_quorum(&config, logs.metadata_dir(), Arc::clone(&observed)).await?;
+    clean_up(&logs, &quorum.image());
     let controller = Controller::new(config.node_id, Arc::clone(&given));
     let listeners = advertised(&config, &addresses);
-    let broker_epoch = register(&config, &quorum, &controller, &identity, listeners).await?;
+    let broker_epoch = register(&config, &quorum, &controller, &logs, listeners).await?;
 
     let groups = Groups::new(group_settings(&config), config.offsets_topic_num_partitions);
     let limit = |value: i32| usize::try_from(value).unwrap_or(0);
     let broker = Arc::new(Broker {
-        cluster_id: identity.cluster_id.into(),
+        cluster_id: logs.cluster_id().into(),
         broker_epoch,
         listener_names: config.listeners.iter().map(|listener| Str::from(listener.name.as_str())).collect(),
         fetch_sessions: FetchSessions::new(limit(config.max_incremental_fetch_session_cache_slots)),
@@ -161,6 +215,7 @@ pub async fn start(given: Configs) -> Result<Running, StartError> {
         controller,
         quorum,
         topics: Topics::default(),
+        applying: Mutex::default(),
         logs,
         cleaner: Cleaner::new(),
         groups: Arc::new(groups),
@@ -196,16 +251,20 @@ fn survey(config: &BrokerConfig) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Opens what the metadata has, and follows it from here on.
-fn follow_metadata(broker: &Arc<Broker>, observed: &OnceLock<Weak<Broker>>) {
-    let image = broker.image();
-    broker.logs.clean_up(|partition: &TopicPartition, topic_id| {
+/// Sets aside what the metadata does not have.
+fn clean_up(logs: &Logs, image: &Image) {
+    logs.clean_up(|partition: &TopicPartition, topic_id| {
         let topic = image.topic(&partition.topic);
         let expected =
             topic.filter(|topic| topic.partition(partition.partition).is_some()).map(|topic| topic.id.0);
         let metadata_log = partition.topic == metadata::quorum::METADATA_TOPIC;
         metadata_log || (expected.is_some() && (topic_id.is_none() || topic_id == expected))
     });
+}
+
+/// Opens what the metadata has, and follows it from here on.
+fn follow_metadata(broker: &Arc<Broker>, observed: &OnceLock<Weak<Broker>>) {
+    let image = broker.image();
     let delta = Delta { topics: image.topics().iter().map(|topic| topic.id).collect(), ..Delta::default() };
     task::block_in_place(|| broker.apply(&Change { old: Arc::default(), new: image, delta }));
     // Nobody proposes anything before the listeners accept.
@@ -221,34 +280,10 @@ fn serve(broker: Arc<Broker>, sockets: Vec<TcpListener>, addresses: Vec<SocketAd
     let groups = Arc::clone(broker.groups());
     tasks.push(task::spawn(async move { groups.run_timers().await }));
     tasks.push(task::spawn(crate::maintenance::run(Arc::clone(&broker))));
-    Running { broker, addresses, stopping, tasks }
-}
-
-/// Reads who wrote the directory, or makes it this node's.
-fn identify(directory: &LogDirectory, config: &BrokerConfig) -> Result<Identity, StartError> {
-    let properties = directory.meta_properties().map_err(StartError::MetaProperties)?;
-    let known = properties.clone().unwrap_or(MetaProperties {
-        version: 1,
-        cluster_id: None,
-        node_id: None,
-        directory_id: None,
-    });
-    let given = config.node_id;
-    if let Some(found) = known.node_id.filter(|found| *found != given) {
-        return Err(StartError::NodeId { dir: directory.path().display().to_string(), found, given });
-    }
-    let directory_id = known.directory_id.unwrap_or_else(random::uuid_bytes);
-    let cluster_id = known.cluster_id.unwrap_or_else(|| Uuid(random::uuid_bytes()).to_string());
-    let complete = MetaProperties {
-        version: 1,
-        cluster_id: Some(cluster_id.clone()),
-        node_id: Some(given),
-        directory_id: Some(directory_id),
-    };
-    if properties.as_ref() != Some(&complete) {
-        directory.write_meta_properties(&complete).map_err(StartError::Fs)?;
-    }
-    Ok(Identity { cluster_id, directory_id: Uuid(directory_id) })
+    let (fatal, failed) = watch::channel(None);
+    let failures = broker.logs.take_failures();
+    tasks.push(task::spawn(crate::failures::follow(Arc::clone(&broker), failures, fatal)));
+    Running { broker, addresses, stopping, failed, tasks }
 }
 
 async fn listen(listeners: &[Listener]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
@@ -265,13 +300,13 @@ async fn listen(listeners: &[Listener]) -> Result<(Vec<TcpListener>, Vec<SocketA
 
 async fn start_quorum(
     config: &BrokerConfig,
-    directory: &LogDirectory,
-    directory_id: Uuid,
+    dir: &LogDir,
     observed: Arc<OnceLock<Weak<Broker>>>,
 ) -> Result<Quorum, StartError> {
+    let directory = dir.opened().expect("a start without it has failed");
     let quorum = QuorumConfig {
         node_id: config.node_id,
-        directory_id,
+        directory_id: dir.id(),
         endpoints: Vec::new(),
         segment_bytes: u32::try_from(config.metadata_log_segment_bytes).unwrap_or(u32::MAX),
         bytes_between_snapshots: u64::try_from(config.metadata_log_max_record_bytes_between_snapshots)
@@ -282,7 +317,7 @@ async fn start_quorum(
             task::block_in_place(|| broker.apply(change));
         }
     };
-    Quorum::start(quorum, directory, observer).await.map_err(StartError::Quorum)
+    Quorum::start(quorum, &directory, observer).await.map_err(StartError::Quorum)
 }
 
 /// Where clients find each listener.
@@ -306,7 +341,7 @@ async fn register(
     config: &BrokerConfig,
     quorum: &Quorum,
     controller: &Controller,
-    identity: &Identity,
+    logs: &Logs,
     listeners: Vec<broker_registration_request::Listener>,
 ) -> Result<i64, StartError> {
     let features = features::SUPPORTED.iter().map(|feature| Feature {
@@ -316,16 +351,20 @@ async fn register(
     });
     let request = BrokerRegistrationRequest {
         broker_id: config.node_id,
-        cluster_id: identity.cluster_id.clone().into(),
+        cluster_id: logs.cluster_id().into(),
         incarnation_id: Uuid(random::uuid_bytes()),
         listeners,
         features: features.collect(),
         rack: config.broker_rack.clone().map(Into::into),
-        log_dirs: vec![identity.directory_id],
+        log_dirs: logs.online_ids(),
         ..BrokerRegistrationRequest::default()
     };
+    let found = |topic: &Topic, partition| {
+        let name = TopicPartition { topic: topic.name.to_string(), partition };
+        logs.find(&name).map(|dir| dir.id())
+    };
     let registered = quorum.submit(|image| {
-        let (response, mut records) = controller.register_broker(image, &request);
+        let (response, mut records) = controller.register_broker(image, &request, found);
         // Alone in its cluster, it has nothing to catch up with.
         records.push(controller.unfence_broker(config.node_id, response.broker_epoch));
         (response.broker_epoch, records)
@@ -361,6 +400,16 @@ impl Running {
     /// The id of the cluster.
     pub fn cluster_id(&self) -> &str {
         self.broker.cluster_id()
+    }
+
+    /// Waits until the broker cannot go on, because the directory of the metadata log has failed or
+    /// no log directory is left; says why.
+    pub async fn failed(&self) -> String {
+        let mut failed = self.failed.clone();
+        if let Ok(reason) = failed.wait_for(Option::is_some).await {
+            return reason.clone().unwrap_or_default();
+        }
+        std::future::pending().await
     }
 
     /// Stops: no new requests, replies under way sent, everything on disk, files closed so that

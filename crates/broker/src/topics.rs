@@ -30,6 +30,10 @@ impl Topic {
         &self.name
     }
 
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
+
     /// Whether the broker keeps its own state in it, so that clients may not write to it.
     pub(crate) fn is_internal(&self) -> bool {
         self.internal

@@ -307,6 +307,17 @@ fn cluster(address: SocketAddr, asked: &mut Vec<ApiKey>) {
     every_version(
         address,
         asked,
+        |_| DescribeLogDirsRequest { topics: None },
+        |response, version| {
+            let dir = &response.results[0];
+            assert_eq!((response.results.len(), dir.error_code), (1, ErrorCode::NONE), "version {version}");
+            assert!(dir.topics.iter().any(|topic| &*topic.name == TOPIC), "version {version}");
+            assert_eq!(dir.total_bytes > 0, version >= 4);
+        },
+    );
+    every_version(
+        address,
+        asked,
         |_| IncrementalAlterConfigsRequest::default(),
         |response, _| {
             assert!(response.responses.is_empty());

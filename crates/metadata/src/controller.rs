@@ -10,6 +10,7 @@ mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod describe_configs;
+mod directories;
 mod placement;
 mod topic_name;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use protocol::{ErrorCode, Str};
 
+pub use directories::Assignment;
 pub use topic_name::{TOPIC_NAME_LENGTH_MAX, check_topic_name, is_internal_topic};
 
 use crate::image::Image;

@@ -6,6 +6,7 @@
 
 mod apply;
 mod delta;
+pub mod directories;
 mod kept;
 mod records;
 mod sorted_map;

@@ -71,10 +71,16 @@ async fn serve(configs: Configs, given: &Settings, started: Instant) -> Result<(
     ));
     // A broker whose output nobody reads serves all the same.
     let _ = ready.and_then(|()| output.flush());
-    interrupt.wait().await;
+    let reason = tokio::select! {
+        () = interrupt.wait() => None,
+        reason = running.failed() => Some(reason),
+    };
     tracing::info!("stopping");
     tokio::select! {
-        () = running.shutdown() => Ok(()),
+        () = running.shutdown() => match reason {
+            None => Ok(()),
+            Some(reason) => Err(Failure::new(without_numbers(&reason))),
+        },
         () = interrupt.wait() => Err(Failure::interrupted("stopped at once, by a second signal")
             .mend("The next start will check what was not written to the end.")),
     }

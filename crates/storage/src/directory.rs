@@ -16,7 +16,7 @@ use crate::checkpoint::{self, CheckpointError};
 use crate::flusher::{FlushState, Flusher};
 use crate::fs::{self, File, Fs};
 use crate::names::{DirKind, TopicPartition};
-use crate::offline::{Health, Offline};
+use crate::offline::{FailureListener, Health, Offline};
 use crate::open_files::OpenFiles;
 
 pub use meta_properties::MetaProperties;
@@ -205,6 +205,16 @@ impl LogDirectory {
     /// Takes it offline because of a failure that its logs have not met themselves.
     pub fn fail(&self, cause: fs::Error) -> Offline {
         self.shared.health.fail(cause)
+    }
+
+    /// Sets what is told when it fails. Once, and before its logs are open.
+    pub fn set_failure_listener(&self, listener: FailureListener) {
+        self.shared.health.set_listener(listener);
+    }
+
+    /// Whether a partition has a directory here.
+    pub fn holds(&self, partition: &TopicPartition) -> bool {
+        self.shared.partitions.lock().contains_key(partition)
     }
 
     /// The `meta.properties`; `None` where there is no such file.

@@ -49,7 +49,7 @@ pub use log::{
     Log, LookupError, OpenError, OpenLog, ReadError, Recovered, Retained, Slice, Swapped, TimestampOffset,
 };
 pub use names::{DirKind, TopicPartition};
-pub use offline::Offline;
+pub use offline::{FailureListener, Offline};
 pub use producer_state::{Origin, ProducerError};
 pub use scan::{Damage, DamageReason};
 pub use txn_index::AbortedTxn;

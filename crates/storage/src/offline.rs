@@ -37,16 +37,30 @@ impl fmt::Display for Offline {
 
 impl std::error::Error for Offline {}
 
+/// What is told, once, when a log directory fails. It may be called with locks of the logs held.
+pub type FailureListener = Box<dyn Fn(&Offline) + Send + Sync>;
+
 /// Whether a log directory still works.
-#[derive(Debug)]
 pub(crate) struct Health {
     dir: Arc<Path>,
     offline: OnceLock<Offline>,
+    listener: OnceLock<FailureListener>,
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Health({}, {:?})", self.dir.display(), self.offline)
+    }
 }
 
 impl Health {
     pub(crate) fn new(dir: &Path) -> Health {
-        Health { dir: dir.into(), offline: OnceLock::new() }
+        Health { dir: dir.into(), offline: OnceLock::new(), listener: OnceLock::new() }
+    }
+
+    /// Sets what is told of a failure.
+    pub(crate) fn set_listener(&self, listener: FailureListener) {
+        assert!(self.listener.set(listener).is_ok(), "a log directory has one listener for its failure");
     }
 
     pub(crate) fn check(&self) -> Result<(), Offline> {
@@ -58,10 +72,15 @@ impl Health {
 
     /// Takes the directory offline for good. The first failure is the one that is remembered.
     pub(crate) fn fail(&self, cause: fs::Error) -> Offline {
+        let mut first = false;
         let offline = self.offline.get_or_init(|| {
+            first = true;
             tracing::error!(dir = %self.dir.display(), "log directory taken offline: {cause}");
             Offline { dir: self.dir.clone(), cause: Arc::new(cause) }
         });
+        if let Some(listener) = self.listener.get().filter(|_| first) {
+            listener(offline);
+        }
         offline.clone()
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use metadata::controller::{check_topic_name, is_internal_topic};
-use metadata::{Image, Topic};
+use metadata::{Image, Partition, Topic};
 use protocol::messages::describe_topic_partitions_request::DescribeTopicPartitionsRequest;
 use protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
@@ -88,7 +88,6 @@ fn describe(
     first: usize,
     count: usize,
 ) -> DescribeTopicPartitionsResponseTopic {
-    let is_live = |id: &i32| image.brokers().get(id).is_some_and(|broker| !broker.fenced);
     let partitions = topic.partitions.iter().enumerate().skip(first).take(count);
     let partitions = partitions.map(|(index, partition)| DescribeTopicPartitionsResponsePartition {
         error_code: if partition.has_leader() { ErrorCode::NONE } else { ErrorCode::LEADER_NOT_AVAILABLE },
@@ -99,7 +98,7 @@ fn describe(
         isr_nodes: partition.isr.clone(),
         eligible_leader_replicas: Some(partition.eligible_leader_replicas.clone()),
         last_known_elr: Some(partition.last_known_elr.clone()),
-        offline_replicas: partition.replicas.iter().copied().filter(|id| !is_live(id)).collect(),
+        offline_replicas: offline_replicas(image, partition),
     });
     DescribeTopicPartitionsResponseTopic {
         error_code: ErrorCode::NONE,
@@ -109,6 +108,11 @@ fn describe(
         partitions: partitions.collect(),
         topic_authorized_operations: TOPIC_OPERATIONS,
     }
+}
+
+fn offline_replicas(image: &Image, partition: &Partition) -> Vec<i32> {
+    let serves = |id: &i32| image.brokers().get(id).is_some_and(|broker| partition.is_served_by(broker));
+    partition.replicas.iter().copied().filter(|id| !serves(id)).collect()
 }
 
 fn unknown(name: Str) -> DescribeTopicPartitionsResponseTopic {

@@ -184,7 +184,7 @@ fn name_error(name: &str) -> ErrorCode {
 }
 
 fn describe_partition(image: &Image, index: usize, partition: &Partition) -> MetadataResponsePartition {
-    let is_live = |id: &i32| image.brokers().get(id).is_some_and(|broker| !broker.fenced);
+    let serves = |id: &i32| image.brokers().get(id).is_some_and(|broker| partition.is_served_by(broker));
     let error_code = if partition.has_leader() { ErrorCode::NONE } else { ErrorCode::LEADER_NOT_AVAILABLE };
     MetadataResponsePartition {
         error_code,
@@ -193,7 +193,7 @@ fn describe_partition(image: &Image, index: usize, partition: &Partition) -> Met
         leader_epoch: partition.leader_epoch,
         replica_nodes: partition.replicas.clone(),
         isr_nodes: partition.isr.clone(),
-        offline_replicas: partition.replicas.iter().copied().filter(|id| !is_live(id)).collect(),
+        offline_replicas: partition.replicas.iter().copied().filter(|id| !serves(id)).collect(),
     }
 }
 

@@ -33,6 +33,11 @@ impl Durability {
         self.news.notify_waiters();
     }
 
+    /// Whether the disk has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.offline.get().is_some()
+    }
+
     pub(super) fn flushed_offset(&self) -> i64 {
         self.flushed_offset.load(Ordering::Acquire)
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use protocol::ErrorCode;
-use storage::{ChangeError, CleanPlan, Cleaned, DeleteRecordsError, DeletedSegment, Log, Swapped};
+use storage::{ChangeError, CleanPlan, Cleaned, DeleteRecordsError, DeletedSegment, Log, Offline, Swapped};
 use tracing::{info, warn};
 
 use super::Partition;
@@ -22,7 +22,7 @@ impl Partition {
             return Err(ErrorCode::POLICY_VIOLATION);
         }
         let mut guard = self.lock();
-        let log = guard.as_mut().ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+        let log = guard.as_mut().ok_or_else(|| self.gone())?;
         let offset = if offset == TO_HIGH_WATERMARK { log.high_watermark() } else { offset };
         log.delete_records(offset, now_ms).map_err(|error| match error {
             DeleteRecordsError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
@@ -102,6 +102,12 @@ impl Partition {
         {
             log.enqueue_flush();
         }
+    }
+
+    /// Gives up the log, whose directory has failed. Whoever waits is told.
+    pub(crate) fn fail(&self, offline: &Offline) {
+        self.durability.flushed(Err(offline));
+        drop(self.take_log());
     }
 
     /// Takes the log away: nothing is appended or read from here on. Whoever waits is told.

@@ -64,7 +64,7 @@ impl Partition {
         isolation: Isolation,
     ) -> Result<Option<FoundOffset>, ErrorCode> {
         let guard = self.lock();
-        let log = guard.as_ref().ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+        let log = guard.as_ref().ok_or_else(|| self.gone())?;
         let limit = match isolation {
             Isolation::ReadUncommitted => log.high_watermark(),
             Isolation::ReadCommitted => log.last_stable_offset(),

@@ -60,7 +60,7 @@ impl Partition {
     pub(crate) fn read(&self, request: &ReadRequest) -> Result<ReadOutcome, ErrorCode> {
         self.check_leader_epoch(request.current_leader_epoch)?;
         let guard = self.lock();
-        let log = guard.as_ref().ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+        let log = guard.as_ref().ok_or_else(|| self.gone())?;
         let mut outcome = ReadOutcome {
             high_watermark: log.high_watermark(),
             last_stable_offset: log.last_stable_offset(),

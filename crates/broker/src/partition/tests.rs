@@ -37,7 +37,8 @@ fn partition(name: &str, rules: PartitionRules) -> (LogDirectory, Partition) {
     };
     let (log, _) = Log::open(&directory, open).unwrap();
     let leadership = Leadership { leader_epoch: 0, isr_len: 1 };
-    (directory, Partition::lead(Str::from(name), 0, leadership, rules.into(), log))
+    let log_dir = Arc::new(LogDir::offline(directory.path().to_owned()));
+    (directory, Partition::lead(Str::from(name), 0, leadership, rules.into(), log, log_dir))
 }
 
 #[tokio::test]

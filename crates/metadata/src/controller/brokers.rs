@@ -1,8 +1,5 @@
 //! Brokers: registration, and what they take from the controller.
 
-use std::sync::Arc;
-
-use protocol::ErrorCode;
 use protocol::messages::{
     AllocateProducerIdsRequest, AllocateProducerIdsResponse, BrokerRegistrationRequest,
     BrokerRegistrationResponse,
@@ -11,9 +8,12 @@ use protocol::records::register_broker_record::{BrokerEndpoint, BrokerFeature};
 use protocol::records::{
     BrokerRegistrationChangeRecord, PartitionChangeRecord, ProducerIdsRecord, RegisterBrokerRecord,
 };
+use protocol::{ErrorCode, Uuid};
 
+use super::directories::assigned;
 use super::{Controller, Decision};
-use crate::image::{Image, Partition};
+use crate::image::directories::is_online;
+use crate::image::{Image, NO_LEADER, Partition, Topic};
 use crate::record::MetadataRecord;
 
 /// Producer ids in a block, as in Kafka.
@@ -28,10 +28,15 @@ impl Controller {
     /// A broker that comes back as another process has a new incarnation, and what it had not
     /// synced may be gone: the leader epoch of each partition that it leads grows, so that a
     /// consumer that has read more than there is now finds out (KIP-320).
+    ///
+    /// `found` says in which directory the broker has found its replica of a partition, by the
+    /// topic's id and the partition's number. A partition in a directory that is not among those of
+    /// the request has no leader until it is back.
     pub fn register_broker(
         &self,
         image: &Image,
         request: &BrokerRegistrationRequest,
+        found: impl Fn(&Topic, i32) -> Option<Uuid>,
     ) -> Decision<BrokerRegistrationResponse> {
         // The epoch is the offset of the registration's record, as in Kafka, so that it grows.
         let broker_epoch = image.offset() + 1;
@@ -64,7 +69,7 @@ impl Controller {
             .is_some_and(|known| known.incarnation_id != request.incarnation_id);
         let mut records = vec![record.into()];
         if returns {
-            records.extend(elect_again(image, request.broker_id));
+            records.extend(elect_again(image, request, found));
         }
         (BrokerRegistrationResponse { broker_epoch, ..BrokerRegistrationResponse::default() }, records)
     }
@@ -110,26 +115,51 @@ impl Controller {
     }
 }
 
-/// Elects `broker` again for each partition that it leads, and for each that has no leader and that
-/// it may lead: Kafka takes the leader away from the partitions of a broker that stops.
-fn elect_again(image: &Image, broker: i32) -> impl Iterator<Item = MetadataRecord> {
-    image.topics().iter().flat_map(move |topic| {
-        let partitions = (0..).zip(&topic.partitions);
-        let may = move |(_, partition): &(i32, &Arc<Partition>)| may_lead(partition, broker);
-        partitions.filter(may).map(move |(partition_id, partition)| {
+/// Elects a broker that is back for each partition that it leads, and for each that has no leader
+/// and that it may lead: Kafka takes the leader away from the partitions of a broker that stops.
+/// Notes where it keeps them; those in directories that do not work lose their leader.
+fn elect_again(
+    image: &Image,
+    request: &BrokerRegistrationRequest,
+    found: impl Fn(&Topic, i32) -> Option<Uuid>,
+) -> Vec<MetadataRecord> {
+    let mut records = Vec::new();
+    for topic in image.topics().iter() {
+        for (partition_id, partition) in (0..).zip(&topic.partitions) {
+            let change = return_of(partition, request, found(topic, partition_id));
+            if change != PartitionChangeRecord::default() {
+                let topic_id = topic.id;
+                records.push(PartitionChangeRecord { topic_id, partition_id, ..change }.into());
+            }
+        }
+    }
+    records
+}
+
+/// What changes in a partition when a broker is back that has found its replica in a directory.
+fn return_of(
+    partition: &Partition,
+    request: &BrokerRegistrationRequest,
+    found: Option<Uuid>,
+) -> PartitionChangeRecord {
+    let broker = request.broker_id;
+    let directories = found.and_then(|directory| assigned(partition, broker, directory));
+    let directory = found.unwrap_or_else(|| partition.directory_of(broker));
+    let change = PartitionChangeRecord { directories, ..PartitionChangeRecord::default() };
+    match is_online(directory, &request.log_dirs) {
+        true if may_lead(partition, broker) => {
             let alone = !partition.isr.contains(&broker);
             PartitionChangeRecord {
-                topic_id: topic.id,
-                partition_id,
                 leader: broker,
                 isr: alone.then(|| vec![broker]),
                 eligible_leader_replicas: alone.then(Vec::new),
                 last_known_elr: alone.then(Vec::new),
-                ..PartitionChangeRecord::default()
+                ..change
             }
-            .into()
-        })
-    })
+        }
+        false if partition.leader == broker => PartitionChangeRecord { leader: NO_LEADER, ..change },
+        _ => change,
+    }
 }
 
 /// Whether a broker leads a partition or, where nobody does, has all of its committed records, or

@@ -1,10 +1,13 @@
 //! Which brokers a new partition is put on.
 
+use std::collections::BTreeMap;
+
 use protocol::records::PartitionRecord;
 use protocol::{ErrorCode, Uuid};
 
 use super::Refusal;
 use crate::image::Image;
+use crate::image::directories::UNASSIGNED;
 
 /// The brokers that new partitions can be put on, in turn.
 pub(super) struct Placement<'a> {
@@ -12,11 +15,18 @@ pub(super) struct Placement<'a> {
     live: Vec<i32>,
     /// Where the next partition starts, so that the leaders of many topics are spread.
     next: usize,
+    /// Replicas in each directory, of the brokers asked about so far.
+    held: BTreeMap<i32, Vec<(Uuid, usize)>>,
 }
 
 impl<'a> Placement<'a> {
     pub(super) fn new(image: &'a Image) -> Self {
-        Self { image, live: image.live_brokers().collect(), next: image.topics().partition_count() }
+        Self {
+            image,
+            live: image.live_brokers().collect(),
+            next: image.topics().partition_count(),
+            held: BTreeMap::new(),
+        }
     }
 
     /// Checks that partitions can have that many replicas.
@@ -75,7 +85,7 @@ impl<'a> Placement<'a> {
 
     /// The record of a new partition whose replicas have been checked.
     pub(super) fn record(
-        &self,
+        &mut self,
         topic_id: Uuid,
         partition_id: i32,
         replicas: Vec<i32>,
@@ -102,11 +112,33 @@ impl<'a> Placement<'a> {
         })
     }
 
-    /// The directory of a broker that has only one; else the broker chooses.
-    fn directory(&self, broker: i32) -> Uuid {
-        match self.image.brokers().get(&broker).map(|broker| broker.log_dirs.as_slice()) {
-            Some([only]) => *only,
-            _ => Uuid::ZERO,
+    /// The directory for one more replica on a broker: the one of its directories with the fewest, the
+    /// first of those in its order. (Kafka's brokers choose for themselves, by the same rule, and tell the
+    /// controller later.)
+    fn directory(&mut self, broker: i32) -> Uuid {
+        let image = self.image;
+        let held = self.held.entry(broker).or_insert_with(|| held(image, broker));
+        // The first of the smallest.
+        let Some((directory, count)) = held.iter_mut().min_by_key(|(_, count)| *count) else {
+            return UNASSIGNED;
+        };
+        *count += 1;
+        *directory
+    }
+}
+
+/// The directories of a broker, and how many replicas each has.
+fn held(image: &Image, broker: i32) -> Vec<(Uuid, usize)> {
+    let directories = image.brokers().get(&broker).map_or(&[][..], |broker| broker.log_dirs.as_slice());
+    let mut held: Vec<_> = directories.iter().map(|directory| (*directory, 0)).collect();
+    if held.len() < 2 {
+        return held;
+    }
+    for partition in image.topics().iter().flat_map(|topic| &topic.partitions) {
+        let directory = partition.directory_of(broker);
+        if let Some((_, count)) = held.iter_mut().find(|(held, _)| *held == directory) {
+            *count += 1;
         }
     }
+    held
 }

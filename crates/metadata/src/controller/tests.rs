@@ -1,5 +1,6 @@
 mod brokers;
 mod configs;
+mod directories;
 mod partitions;
 mod random;
 mod topics;

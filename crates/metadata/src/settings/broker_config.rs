@@ -14,8 +14,10 @@ pub struct BrokerConfig {
     /// As many as `listeners`, in their order. A host may be empty where nothing but a wildcard
     /// was given: the machine's own name is meant.
     pub advertised_listeners: Vec<Listener>,
-    /// At least one.
+    /// At least one, each once.
     pub log_dirs: Vec<String>,
+    /// The first of `log_dirs` where it is not given.
+    pub metadata_log_dir: String,
     pub auto_create_topics_enable: bool,
     pub connections_max_idle_ms: i64,
     pub default_replication_factor: i16,
@@ -85,6 +87,7 @@ impl BrokerConfig {
             broker_rack: text(layers, "broker.rack"),
             listeners,
             advertised_listeners,
+            metadata_log_dir: text(layers, "metadata.log.dir").unwrap_or_else(|| log_dirs[0].clone()),
             log_dirs,
             auto_create_topics_enable: boolean("auto.create.topics.enable"),
             connections_max_idle_ms: long("connections.max.idle.ms"),
@@ -143,6 +146,10 @@ fn log_dirs(layers: &Layers<'_>) -> Result<Vec<String>, InvalidSetting> {
     if dirs.is_empty() {
         let message = "log.dirs names no directory: give at least one, or leave it out.";
         return Err(InvalidSetting::because("log.dirs", message.to_owned()));
+    }
+    if let Some(twice) = (1..dirs.len()).find(|at| dirs[..*at].contains(&dirs[*at])) {
+        let message = format!("log.dirs names {} more than once: name each directory once.", dirs[twice]);
+        return Err(InvalidSetting::because("log.dirs", message));
     }
     Ok(dirs)
 }

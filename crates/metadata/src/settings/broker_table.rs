@@ -2,8 +2,6 @@
 
 use super::setting::{Scope, Setting, Type};
 
-const FIRST_LOG_DIR: &str =
-    "Milena keeps the metadata log in the first directory of log.dirs; put that directory first";
 const OWN_COORDINATOR: &str = "Milena's coordinator does not need it";
 const WITH_RECOVERY_POINTS: &str = "Milena writes them with the recovery points, as often as \
      log.flush.offset.checkpoint.interval.ms says";
@@ -210,7 +208,6 @@ partitions each time.",
         .dynamic()
         .doc("The size in bytes that a record batch may have at most, in topics without max.message.bytes."),
     without("metadata.log.dir", Type::String)
-        .refused(FIRST_LOG_DIR)
         .doc("The directory of the metadata log, where it is not the first of log.dirs."),
     broker("metadata.log.max.record.bytes.between.snapshots", Type::Long, "20971520")
         .at_least(1)

@@ -26,7 +26,7 @@ fn a_broker_is_fenced_until_it_is_let_in() {
     let controller = controller(&[]);
     let mut image = Image::default();
     image.advance_to(41);
-    let (response, records) = controller.register_broker(&image, &registration(1));
+    let (response, records) = controller.register_broker(&image, &registration(1), |_, _| None);
     assert_eq!((response.error_code, response.broker_epoch), (ErrorCode::NONE, 42));
     let image = with(image, records);
     assert_eq!(image.live_brokers().count(), 0);
@@ -47,7 +47,7 @@ fn a_broker_that_comes_back_leads_in_later_epochs() {
     };
     // Every restart is another incarnation; the same one asks twice where an answer was lost.
     for (incarnation, expected) in [(5, 1), (5, 1), (6, 2)] {
-        let (_, records) = controller.register_broker(&image, &registration(incarnation));
+        let (_, records) = controller.register_broker(&image, &registration(incarnation), |_, _| None);
         image = with(image, records);
         assert_eq!(epochs(&image), [expected, expected]);
         assert!(image.partition("a", 0).is_some_and(|partition| partition.leader == 1));

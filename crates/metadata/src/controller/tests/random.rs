@@ -55,7 +55,7 @@ fn decide(rng: &mut Rng, image: &Image) -> Vec<MetadataRecord> {
         5 => {
             let request =
                 BrokerRegistrationRequest { broker_id: 1, incarnation_id: uuid(), ..Default::default() };
-            let (response, mut records) = controller.register_broker(image, &request);
+            let (response, mut records) = controller.register_broker(image, &request, |_, _| None);
             records.push(controller.unfence_broker(1, response.broker_epoch));
             records
         }

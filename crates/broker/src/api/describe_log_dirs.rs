@@ -1,0 +1,84 @@
+//! DescribeLogDirs (35), versions 1-5: the log directories, and what partitions take in each.
+//!
+//! 2 is flexible; 3 an error for the whole response; 4 the size of the volume and what is free (KIP-827); 5 whether new
+//! partitions are kept away (KIP-1066), which they never are here.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
+use protocol::messages::describe_log_dirs_response::{
+    DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
+};
+use protocol::{ErrorCode, Str};
+use runtime::task;
+
+use crate::broker::Broker;
+use crate::call::Call;
+use crate::log_dir::LogDir;
+use crate::reply::Reply;
+
+/// Partitions by topic and number; none for all.
+type Asked = Option<HashMap<Str, BTreeSet<i32>>>;
+
+pub(crate) fn handle(call: Call<'_>, request: DescribeLogDirsRequest) -> Reply {
+    let asked: Asked = request.topics.map(|topics| {
+        let mut asked: HashMap<Str, BTreeSet<i32>> = HashMap::new();
+        for topic in topics {
+            asked.entry(topic.topic).or_default().extend(topic.partitions);
+        }
+        asked
+    });
+    let (broker, responder) = (Arc::clone(call.broker), call.responder);
+    Reply::later(async move {
+        // A disk may take its time to say how full it is.
+        let described = task::spawn_blocking(move || describe(&broker, &asked)).await;
+        let results = described.unwrap_or_default();
+        responder.frame(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() })
+    })
+}
+
+fn describe(broker: &Broker, asked: &Asked) -> Vec<DescribeLogDirsResult> {
+    broker.logs().partition_dirs().map(|dir| describe_dir(broker, dir, asked)).collect()
+}
+
+fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLogDirsResult {
+    let log_dir = shown(dir.path());
+    let space = dir.working().and_then(|directory| directory.space().ok());
+    let Some(space) = space else {
+        let error_code = ErrorCode::KAFKA_STORAGE_ERROR;
+        return DescribeLogDirsResult { error_code, log_dir, ..DescribeLogDirsResult::default() };
+    };
+    let mut topics: BTreeMap<Str, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
+    for partition in broker.topics().table().partitions() {
+        let is_asked = asked.as_ref().is_none_or(|asked| {
+            asked.get(partition.topic()).is_some_and(|indexes| indexes.contains(&partition.index()))
+        });
+        let Some(size) = partition.size_bytes() else { continue };
+        if is_asked && Arc::ptr_eq(&partition.log_dir(), dir) {
+            topics.entry(partition.topic().clone()).or_default().push(DescribeLogDirsPartition {
+                partition_index: partition.index(),
+                partition_size: i64::try_from(size).unwrap_or(i64::MAX),
+                // Alone, it is never behind.
+                offset_lag: 0,
+                is_future_key: false,
+            });
+        }
+    }
+    let topics = topics.into_iter().map(|(name, mut partitions)| {
+        partitions.sort_unstable_by_key(|partition| partition.partition_index);
+        DescribeLogDirsTopic { name, partitions }
+    });
+    DescribeLogDirsResult {
+        log_dir,
+        topics: topics.collect(),
+        total_bytes: i64::try_from(space.total_bytes).unwrap_or(i64::MAX),
+        usable_bytes: i64::try_from(space.usable_bytes).unwrap_or(i64::MAX),
+        ..DescribeLogDirsResult::default()
+    }
+}
+
+fn shown(path: &Path) -> Str {
+    path.to_string_lossy().as_ref().into()
+}

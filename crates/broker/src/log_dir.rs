@@ -1,0 +1,132 @@
+//! One directory of `log.dirs`, or that of the metadata log: working or not.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use protocol::Uuid;
+use runtime::task;
+use storage::{LogDirectory, TopicPartition};
+use tracing::{error, warn};
+
+use crate::start::StartError;
+
+/// A log directory with the thread that flushes it.
+pub(crate) struct LogDir {
+    /// Absolute, as clients are told it.
+    path: PathBuf,
+    /// Its `directory.id`; zero where it could not be read.
+    id: Uuid,
+    /// Whether it is one of `log.dirs`: where metadata.log.dir is another, that holds no partitions.
+    holds_partitions: bool,
+    /// None where it could not be opened, and once it is closed.
+    directory: Mutex<Option<Arc<LogDirectory>>>,
+    flushing: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl LogDir {
+    /// A directory that is open. Starts the thread that flushes it.
+    ///
+    /// # Errors
+    /// [`StartError::Thread`].
+    pub(crate) fn online(
+        path: PathBuf,
+        id: Uuid,
+        holds_partitions: bool,
+        directory: LogDirectory,
+    ) -> Result<Self, StartError> {
+        let flusher = directory.flusher();
+        let flushing =
+            task::spawn_thread("milena-flush", move || flusher.run()).map_err(StartError::Thread)?;
+        Ok(Self {
+            path,
+            id,
+            holds_partitions,
+            directory: Mutex::new(Some(Arc::new(directory))),
+            flushing: Mutex::new(Some(flushing)),
+        })
+    }
+
+    /// A directory that could not be opened.
+    pub(crate) fn offline(path: PathBuf) -> Self {
+        Self {
+            path,
+            id: Uuid::ZERO,
+            holds_partitions: true,
+            directory: Mutex::new(None),
+            flushing: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
+
+    pub(crate) fn holds_partitions(&self) -> bool {
+        self.holds_partitions
+    }
+
+    /// The directory where it is open, also once it has failed.
+    pub(crate) fn opened(&self) -> Option<Arc<LogDirectory>> {
+        self.directory.lock().clone()
+    }
+
+    /// The directory where it works.
+    pub(crate) fn working(&self) -> Option<Arc<LogDirectory>> {
+        self.opened().filter(|directory| directory.check().is_ok())
+    }
+
+    pub(crate) fn is_online(&self) -> bool {
+        self.working().is_some()
+    }
+
+    /// Whether it works and has a directory for the partition.
+    pub(crate) fn holds(&self, partition: &TopicPartition) -> bool {
+        self.working().is_some_and(|directory| directory.holds(partition))
+    }
+
+    /// Writes recovery points and log start offsets, so that a restart after a crash scans less.
+    pub(crate) fn checkpoint(&self) {
+        let Some(directory) = self.working() else { return };
+        let written =
+            directory.checkpoint_log_offsets().and_then(|()| directory.checkpoint_high_watermarks());
+        match written {
+            Err(problem) if problem.is_full() => warn!("the checkpoints were not written: {problem}"),
+            Err(problem) => drop(directory.fail(problem)),
+            Ok(()) => {}
+        }
+    }
+
+    /// Closes it. Its logs are closed already.
+    pub(crate) fn close(&self, broker_epoch: i64) {
+        let Some(directory) = self.directory.lock().take() else { return };
+        directory.flusher().stop();
+        if let Some(flushing) = self.flushing.lock().take()
+            && flushing.join().is_err()
+        {
+            error!("the thread that flushes ended by a panic");
+        }
+        let path = self.path.display();
+        if directory.check().is_err() {
+            warn!("the log directory {path} has failed: the next start checks its logs");
+            return;
+        }
+        let Some(directory) = Arc::into_inner(directory) else {
+            // A removal in the background still has it; the next start is one after a crash.
+            warn!("the log directory {path} is still in use: the next start checks its logs again");
+            return;
+        };
+        match directory.close(broker_epoch) {
+            Ok(true) => {}
+            Ok(false) => {
+                warn!("not all logs in {path} were closed cleanly: the next start checks them again");
+            }
+            Err(problem) => warn!("the next start checks the logs again: {problem}"),
+        }
+    }
+}
