@@ -22,6 +22,7 @@ mod group_protocol;
 mod groups;
 mod hostile;
 mod list_offsets;
+mod log_dirs;
 mod migrate;
 mod offsets;
 mod produce;

@@ -133,6 +133,17 @@ impl Broker {
         begun.elapsed()
     }
 
+    /// Waits until it ends by itself.
+    pub(crate) fn await_end(&mut self) -> ExitStatus {
+        let process = self.own.as_mut().expect("a broker of its own");
+        let mut child = process.child.take().expect("it runs");
+        let Some(status) = wait(&mut child, STOP_LIMIT) else {
+            let _ = child.kill();
+            panic!("it did not end within {STOP_LIMIT:?}: {}", self.log());
+        };
+        status
+    }
+
     /// Ends it: with SIGKILL for a crash, else with SIGTERM.
     pub(crate) fn end(&mut self, crash: bool) {
         if crash {
