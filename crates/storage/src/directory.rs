@@ -404,6 +404,21 @@ impl Shared {
         (known.offsets, std::mem::take(&mut known.clean))
     }
 
+    /// Fails where the directory itself is gone, as when its volume was taken away: made anew below the mount point it
+    /// would look like a log directory, and be none.
+    pub(crate) fn check_exists(&self) -> Result<(), Offline> {
+        let gone = match self.fs.exists(&self.path) {
+            Ok(true) => return Ok(()),
+            Ok(false) => fs::Error {
+                operation: fs::Operation::Stat,
+                path: self.path.clone(),
+                source: std::io::ErrorKind::NotFound.into(),
+            },
+            Err(error) => error,
+        };
+        Err(self.health.fail(gone))
+    }
+
     pub(crate) fn opened(&self, log: Arc<FlushState>) {
         let name = log.partition.name.clone();
         self.partitions.lock().entry(name).or_default().log = Some(log);

@@ -144,12 +144,13 @@ fn a_directory_that_is_missing_at_a_start_is_offline_until_it_is_back() {
 fn a_directory_that_fails_takes_its_partitions_alone_and_the_last_one_the_broker() {
     let Some(mut two) = Two::start() else { return };
     let (topic, in_second) = two.fill();
-    std::fs::remove_dir_all(&two.second).expect("removed");
+    // In one step, as a volume goes.
+    std::fs::rename(&two.second, two.second.with_extension("gone")).expect("moved");
     two.await_offline(&topic, &in_second);
     two.assert_only_offline(&topic, &in_second);
     assert!(two.broker.log().contains("log directory taken offline"));
 
-    std::fs::remove_dir_all(&two.first).expect("removed");
+    std::fs::rename(&two.first, two.first.with_extension("gone")).expect("moved");
     let status = two.broker.await_end();
     assert!(!status.success(), "{status}");
     assert!(two.broker.log().contains("which has the metadata log, has failed"), "{}", two.broker.log());

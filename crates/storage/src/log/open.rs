@@ -178,6 +178,7 @@ impl Log {
             Arc::new(PartitionDir { name: open.partition.clone(), path, directory: shared.clone() });
         let created = !shared.fs.exists(&partition.path)?;
         if created {
+            shared.check_exists()?;
             shared.fs.create_dir_all(&partition.path)?;
         }
         let topic_id = check_topic_id(&partition, open.topic_id)?;
