@@ -45,7 +45,7 @@ async fn come_back(node: &Node) {
         ..BrokerRegistrationRequest::default()
     };
     let registered = node.quorum.submit(|image| {
-        let (response, mut records) = controller.register_broker(image, &request);
+        let (response, mut records) = controller.register_broker(image, &request, |_, _| None);
         records.push(controller.unfence_broker(1, response.broker_epoch));
         ((), records)
     });
