@@ -68,12 +68,7 @@ impl Broker {
         }
     }
 
-    fn to_open(
-        &self,
-        topic: &metadata::Topic,
-        index: usize,
-        rules: &Arc<PartitionRules>,
-    ) -> PartitionToOpen {
+    fn to_open(&self, topic: &metadata::Topic, index: usize, rules: &Arc<PartitionRules>) -> PartitionToOpen {
         let partition = &topic.partitions[index];
         PartitionToOpen {
             topic: topic.name.clone(),
