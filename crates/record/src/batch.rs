@@ -5,6 +5,7 @@ use std::fmt;
 use crate::compression::{Compression, DecompressError, Scratch};
 use crate::crc::crc32c;
 use crate::header::{BATCH_OVERHEAD, BatchHeader, CRC_COVERS_FROM};
+use crate::legacy;
 use crate::records::Records;
 
 /// Why bytes are not a batch of magic 2.
@@ -19,7 +20,8 @@ pub enum BatchError {
     },
     /// A length field that is smaller than any batch.
     Length(i32),
-    /// A magic other than 2. 0 and 1 are the formats from before Kafka 0.11, which are recognised and not read.
+    /// A magic other than 2. 0 and 1 are the formats from before Kafka 0.11, which are read only where a log may hold
+    /// them.
     Magic(i8),
     /// The checksum in the header is not that of the bytes.
     Crc {
@@ -65,7 +67,18 @@ impl<'a> Batch<'a> {
     /// As [`BatchHeader::parse`], and [`BatchError::Truncated`] if the records are not all there. The checksum is not
     /// verified.
     pub fn parse(bytes: &'a [u8]) -> Result<Batch<'a>, BatchError> {
-        let header = BatchHeader::parse(bytes)?;
+        Batch::of(BatchHeader::parse(bytes)?, bytes)
+    }
+
+    /// The same for what a log may hold: messages of magic 0 and 1 too, each for a batch.
+    ///
+    /// # Errors
+    /// As [`BatchHeader::parse_stored`], and [`BatchError::Truncated`] if the batch is not all there.
+    pub fn parse_stored(bytes: &'a [u8]) -> Result<Batch<'a>, BatchError> {
+        Batch::of(BatchHeader::parse_stored(bytes)?, bytes)
+    }
+
+    fn of(header: BatchHeader, bytes: &'a [u8]) -> Result<Batch<'a>, BatchError> {
         let Some(batch) = bytes.get(..header.size_bytes()) else {
             return Err(BatchError::Truncated { have_bytes: bytes.len(), need_bytes: header.size_bytes() });
         };
@@ -82,8 +95,12 @@ impl<'a> Batch<'a> {
         self.bytes
     }
 
-    /// What follows the header: the records, compressed if the attributes say so.
+    /// What follows the header of magic 2: the records, compressed if the attributes say so.
+    ///
+    /// # Panics
+    /// Where the magic is not 2.
     pub fn body(&self) -> &'a [u8] {
+        assert_eq!(self.header.magic, 2, "a message has no body");
         &self.bytes[BATCH_OVERHEAD..]
     }
 
@@ -92,7 +109,10 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// [`BatchError::Crc`].
     pub fn verify_crc(&self) -> Result<(), BatchError> {
-        let computed = crc32c(&self.bytes[CRC_COVERS_FROM..]);
+        let computed = match self.header.magic {
+            2 => crc32c(&self.bytes[CRC_COVERS_FROM..]),
+            _ => legacy::checksum(self.bytes),
+        };
         if computed == self.header.crc {
             Ok(())
         } else {
@@ -103,6 +123,9 @@ impl<'a> Batch<'a> {
     /// The records of an uncompressed batch. Of a compressed one, this reads noise: see
     /// [`Batch::records_decompressed`].
     pub fn records(&self) -> Records<'a> {
+        if self.header.magic != 2 {
+            return Records::of_messages(legacy::Messages::single(&self.header, self.bytes));
+        }
         Records::new(&self.header, self.body())
     }
 
@@ -119,6 +142,9 @@ impl<'a> Batch<'a> {
     where
         'a: 's,
     {
+        if self.header.magic != 2 {
+            return legacy::records(&self.header, self.bytes, scratch, max_bytes);
+        }
         let body = match self.header.attributes.compression().map_err(DecompressError::UnknownCodec)? {
             Compression::None => self.body(),
             codec => scratch.decompress(codec, self.body(), max_bytes)?,
@@ -132,15 +158,21 @@ impl<'a> Batch<'a> {
 /// Ends at the end of the bytes, or after the first error. A cut-off last batch, which a fetch response may hold, is
 /// [`BatchError::Truncated`].
 pub fn batches(bytes: &[u8]) -> Batches<'_> {
-    Batches { bytes, position: 0, ended: false }
+    Batches { bytes, position: 0, ended: false, parse: Batch::parse }
 }
 
-/// Iterator over consecutive batches; see [`batches`].
+/// The same where the bytes are those of a log, which may hold messages of magic 0 and 1.
+pub fn stored_batches(bytes: &[u8]) -> Batches<'_> {
+    Batches { bytes, position: 0, ended: false, parse: Batch::parse_stored }
+}
+
+/// Iterator over consecutive batches; see [`batches`] and [`stored_batches`].
 #[derive(Clone, Debug)]
 pub struct Batches<'a> {
     bytes: &'a [u8],
     position: usize,
     ended: bool,
+    parse: fn(&'a [u8]) -> Result<Batch<'a>, BatchError>,
 }
 
 impl Batches<'_> {
@@ -158,7 +190,7 @@ impl<'a> Iterator for Batches<'a> {
         if self.ended || rest.is_empty() {
             return None;
         }
-        let batch = Batch::parse(rest);
+        let batch = (self.parse)(rest);
         match &batch {
             Ok(batch) => self.position += batch.bytes.len(),
             Err(_) => self.ended = true,

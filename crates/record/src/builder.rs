@@ -30,6 +30,7 @@ impl BatchBuilder {
                 base_offset: 0,
                 length: 0,
                 partition_leader_epoch: NO_PARTITION_LEADER_EPOCH,
+                magic: 2,
                 crc: 0,
                 attributes: Attributes::default().with_compression(compression),
                 last_offset_delta: -1,

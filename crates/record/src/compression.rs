@@ -157,6 +157,25 @@ impl Scratch {
     }
 }
 
+impl Scratch {
+    /// Decompresses what a message of magic 0 or 1 holds. Those who wrote LZ4 with magic 0 made a mistake in the
+    /// checksum of the frame's header that was kept for good: there it is passed over, as Kafka does.
+    pub(crate) fn decompress_messages<'s>(
+        &'s mut self,
+        codec: Compression,
+        magic: i8,
+        input: &'s [u8],
+        max_bytes: usize,
+    ) -> Result<&'s [u8], DecompressError> {
+        let mut stream = self.open(codec, input, max_bytes);
+        if let Decoder::Lz4(decoder) = &mut stream.decoder {
+            decoder.verify_descriptor(magic > 0);
+        }
+        while stream.fill()? == Progress::More {}
+        Ok(self.window.unread())
+    }
+}
+
 /// One batch's records while they are decompressed.
 pub(crate) struct Stream<'s> {
     /// What has been decompressed and not been used yet.

@@ -1,8 +1,16 @@
-//! CRC-32C (Castagnoli), the checksum of a batch: computed by the CPU's own instructions where it has them.
+//! CRC-32C (Castagnoli), the checksum of a batch: computed by the CPU's own instructions where it has them. CRC-32, that
+//! of the formats before.
 
 /// CRC-32C of `bytes`.
 pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
+}
+
+/// CRC-32 (IEEE 802.3) of `bytes`.
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }
 
 /// CRC-32C of a text whose first part changed and whose last `tail_len` bytes did not, without reading the tail again.

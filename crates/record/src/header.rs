@@ -1,7 +1,8 @@
-//! The 61 bytes that open every batch of magic 2.
+//! What opens a batch: 61 bytes of magic 2, fewer of the formats before it.
 
 use crate::batch::BatchError;
 use crate::compression::{Compression, UnknownCodec};
+use crate::legacy;
 
 /// Bytes of a batch before its records.
 pub const BATCH_OVERHEAD: usize = 61;
@@ -120,8 +121,8 @@ impl Attributes {
     }
 }
 
-/// The header of a batch of magic 2. The fields have Kafka's names (`DefaultRecordBatch`) and stand in the order of
-/// the bytes; the magic is not one of them, being 2.
+/// The header of a batch. The fields have Kafka's names (`DefaultRecordBatch`) and stand in the order of the bytes of
+/// magic 2. What a message of magic 0 or 1 has no bytes for says "none"; see [`BatchHeader::parse_stored`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchHeader {
     /// The offset of the first record, were it still there: compaction keeps this when it removes records.
@@ -130,6 +131,8 @@ pub struct BatchHeader {
     pub length: i32,
     /// The epoch of the leader that took the batch in. Not covered by the checksum.
     pub partition_leader_epoch: i32,
+    /// The format: 2, or 0 or 1 where [`BatchHeader::parse_stored`] met a message from before Kafka 0.11.
+    pub magic: i8,
     /// CRC-32C of everything from `attributes` to the end of the batch.
     pub crc: u32,
     /// Codec and flags.
@@ -165,6 +168,7 @@ impl BatchHeader {
             base_offset: i64::from_be_bytes(field(bytes, 0)),
             length: i32::from_be_bytes(field(bytes, 8)),
             partition_leader_epoch: i32::from_be_bytes(field(bytes, 12)),
+            magic: 2,
             crc: u32::from_be_bytes(field(bytes, 17)),
             attributes: Attributes(i16::from_be_bytes(field(bytes, 21))),
             last_offset_delta: i32::from_be_bytes(field(bytes, 23)),
@@ -177,8 +181,45 @@ impl BatchHeader {
         })
     }
 
+    /// The same for what a log may hold since before Kafka 0.11: messages of magic 0 and 1 are taken as well, each for
+    /// a batch. One that is compressed holds others and has the offset of the last of them; where the first is cannot
+    /// be told from the header, so that both offsets are the last, and the count of records is -1.
+    ///
+    /// # Errors
+    /// As [`BatchHeader::parse`], [`BatchError::Magic`] for other formats.
+    pub fn parse_stored(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
+        match bytes.get(MAGIC_END - 1) {
+            Some(0 | 1) => legacy::parse_header(bytes),
+            Some(_) => BatchHeader::parse(bytes),
+            // A whole message may be shorter than the header of a batch.
+            None => match BatchHeader::parse(bytes) {
+                Err(BatchError::Truncated { have_bytes, .. }) => {
+                    Err(BatchError::Truncated { have_bytes, need_bytes: MAGIC_END })
+                }
+                other => other,
+            },
+        }
+    }
+
+    /// The header of the batch of magic 2 that takes the place of a message of magic 0 or 1 whose first record has
+    /// that offset.
+    ///
+    /// # Panics
+    /// Where the first record is more than 2147483647 before the last, or above it.
+    #[must_use]
+    pub fn upgraded(&self, first_offset: i64) -> BatchHeader {
+        let delta =
+            i32::try_from(self.last_offset() - first_offset).expect("the caller looks at the offsets");
+        assert!(delta >= 0, "the first record is not above the last");
+        BatchHeader { magic: 2, base_offset: first_offset, last_offset_delta: delta, ..*self }
+    }
+
     /// The header's bytes.
+    ///
+    /// # Panics
+    /// Where the magic is not 2: none of the other formats is written.
     pub fn to_bytes(&self) -> [u8; BATCH_OVERHEAD] {
+        assert_eq!(self.magic, 2, "no other format is written");
         let mut bytes = [0; BATCH_OVERHEAD];
         bytes[0..8].copy_from_slice(&self.base_offset.to_be_bytes());
         bytes[8..12].copy_from_slice(&self.length.to_be_bytes());
@@ -198,7 +239,7 @@ impl BatchHeader {
 
     /// Bytes of the whole batch.
     pub fn size_bytes(&self) -> usize {
-        debug_assert!(self.length >= LENGTH_MIN);
+        debug_assert!(self.length >= LENGTH_MIN_LEGACY);
         LOG_OVERHEAD + self.length as usize
     }
 
@@ -257,7 +298,7 @@ fn check_opening(bytes: &[u8]) -> Result<(), BatchError> {
 
 /// `N` bytes at a position known when compiling: the check goes away.
 #[inline(always)]
-fn field<const N: usize, const OF: usize>(bytes: &[u8; OF], at: usize) -> [u8; N] {
+pub(crate) fn field<const N: usize, const OF: usize>(bytes: &[u8; OF], at: usize) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&bytes[at..at + N]);
     out

@@ -1,10 +1,11 @@
-//! Kafka's record batch of magic 2: reading, checking, writing.
+//! Kafka's record batch of magic 2: reading, checking, writing; and reading the message sets of magic 0 and 1 that a log
+//! may hold since before.
 //!
 //! The crate knows bytes and nothing else. [`Batch`] is a view over the bytes of one batch and [`batches`] over those of
 //! several; [`BatchHeader`] is the header alone, for a log that scans its segments; [`validate::produce`] is all that a
 //! leader checks before it appends; [`BatchBuilder`] writes.
 //!
-//! Formats: `DefaultRecordBatch` and `DefaultRecord` in Kafka's source.
+//! Formats: `DefaultRecordBatch`, `DefaultRecord` and `LegacyRecord` in Kafka's source.
 
 mod batch;
 mod builder;
@@ -12,11 +13,12 @@ mod compression;
 pub mod control;
 mod crc;
 mod header;
+mod legacy;
 mod records;
 pub mod validate;
 mod varint;
 
-pub use batch::{Batch, BatchError, Batches, batches};
+pub use batch::{Batch, BatchError, Batches, batches, stored_batches};
 pub use builder::{BatchBuilder, emptied};
 pub use compression::{Compression, DecompressError, Scratch, UnknownCodec};
 pub use header::{

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::header::{BatchHeader, TimestampType};
+use crate::legacy::Messages;
 use crate::varint::{self, VARINT_BYTES_MAX};
 
 /// The fewest bytes of a record, its length included: neither key, value nor header.
@@ -21,6 +22,12 @@ pub enum RecordFault {
     HeaderCount,
     /// A header without a key.
     HeaderKey,
+    /// A message within a compressed one that is of neither magic 0 nor 1.
+    Magic,
+    /// A message within a compressed one that is compressed itself.
+    Compressed,
+    /// A message whose offset is not above the one before it, or above that of the compressed one around it.
+    Offset,
 }
 
 /// Why the records of a batch cannot be read.
@@ -37,6 +44,8 @@ pub enum RecordsError {
     TrailingBytes,
     /// A record count below 0.
     Count(i32),
+    /// A compressed message of magic 0 or 1 that holds none.
+    NoMessages,
 }
 
 impl fmt::Display for RecordsError {
@@ -49,10 +58,14 @@ impl fmt::Display for RecordsError {
                     RecordFault::Length => "has fields that do not fill its length",
                     RecordFault::HeaderCount => "has a header count that cannot be",
                     RecordFault::HeaderKey => "has a header without a key",
+                    RecordFault::Magic => "is of a format that cannot be there",
+                    RecordFault::Compressed => "is compressed although what it is in is",
+                    RecordFault::Offset => "has an offset out of its place",
                 };
                 write!(f, "record {index} of the batch {fault}")
             }
             RecordsError::TrailingBytes => write!(f, "bytes are left after the last record of the batch"),
+            RecordsError::NoMessages => write!(f, "the compressed message holds none"),
             RecordsError::Count(count) => write!(f, "no batch holds {count} records"),
         }
     }
@@ -215,6 +228,8 @@ pub struct Records<'a> {
     /// The one timestamp of all records, with `LogAppendTime`.
     append_timestamp: Option<i64>,
     ended: bool,
+    /// Messages of magic 0 and 1, which are read instead of the bytes.
+    messages: Option<Messages<'a>>,
 }
 
 impl<'a> Records<'a> {
@@ -230,10 +245,29 @@ impl<'a> Records<'a> {
             base_timestamp: header.base_timestamp,
             append_timestamp: append_time.then_some(header.max_timestamp),
             ended: false,
+            messages: None,
+        }
+    }
+
+    /// Messages of magic 0 and 1 as records.
+    pub(crate) fn of_messages(messages: Messages<'a>) -> Records<'a> {
+        Records {
+            bytes: &[],
+            at: 0,
+            index: 0,
+            count: 0,
+            base_offset: 0,
+            base_timestamp: 0,
+            append_timestamp: None,
+            ended: false,
+            messages: Some(messages),
         }
     }
 
     fn read_next(&mut self) -> Result<Option<Record<'a>>, RecordsError> {
+        if let Some(messages) = &mut self.messages {
+            return messages.read_next();
+        }
         if self.count < 0 {
             return Err(RecordsError::Count(self.count));
         }

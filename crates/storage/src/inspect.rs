@@ -15,6 +15,8 @@ use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::time_index::{self, TimeEntry};
 use crate::txn_index::{self, AbortedTxn};
 
+/// The least bytes that a batch of any format has.
+const MESSAGE_BYTES_MIN: usize = 26;
 /// Bytes that are searched at a time for a batch after damage.
 const SEARCH_BYTES: usize = 1 << 20;
 
@@ -111,7 +113,7 @@ impl Batches {
         match self.load(position)? {
             Ok(len) => {
                 self.position += len as u64;
-                let batch = Batch::parse(&self.bytes).expect("it has just been parsed");
+                let batch = Batch::parse_stored(&self.bytes).expect("it has just been parsed");
                 let checked = batch.verify_crc();
                 Ok(Some((position, Found::Batch(batch, checked))))
             }
@@ -127,7 +129,7 @@ impl Batches {
         let left = usize::try_from(self.end - position).unwrap_or(usize::MAX);
         let mut head = [0; BATCH_OVERHEAD];
         let read = self.file.read_at(&mut head[..BATCH_OVERHEAD.min(left)], position)?;
-        let header = match BatchHeader::parse(&head[..read]) {
+        let header = match BatchHeader::parse_stored(&head[..read]) {
             Ok(header) => header,
             Err(error) => return Ok(Err(error)),
         };
@@ -148,14 +150,14 @@ impl Batches {
         let mut chunk = vec![0; SEARCH_BYTES];
         while from < self.end {
             let read = self.file.read_at(&mut chunk, from)?;
-            let Some(last) = read.checked_sub(BATCH_OVERHEAD) else { break };
+            let Some(last) = read.checked_sub(MESSAGE_BYTES_MIN) else { break };
             for start in 0..=last {
-                let may_be = BatchHeader::parse(&chunk[start..read]).is_ok_and(|header| {
-                    header.base_offset >= 0 && header.last_offset_delta >= 0 && header.records_count >= 0
+                let may_be = BatchHeader::parse_stored(&chunk[start..read]).is_ok_and(|header| {
+                    header.base_offset >= 0 && header.last_offset_delta >= 0 && header.records_count >= -1
                 });
                 let position = from + start as u64;
                 if may_be && self.load(position)?.is_ok() {
-                    let batch = Batch::parse(&self.bytes).expect("it has just been parsed");
+                    let batch = Batch::parse_stored(&self.bytes).expect("it has just been parsed");
                     if batch.verify_crc().is_ok() {
                         return Ok(position);
                     }
@@ -173,7 +175,7 @@ impl Batches {
     pub fn last_offset_at(&self, position: u64) -> fs::Result<Option<i64>> {
         let mut head = [0; BATCH_OVERHEAD];
         let read = self.file.read_at(&mut head, position)?;
-        Ok(BatchHeader::parse(&head[..read]).ok().map(|header| header.last_offset()))
+        Ok(BatchHeader::parse_stored(&head[..read]).ok().map(|header| header.last_offset()))
     }
 }
 

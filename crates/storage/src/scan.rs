@@ -105,7 +105,7 @@ impl<'a> Headers<'a> {
             self.page_position = self.position;
             0
         };
-        let parsed = BatchHeader::parse(&self.page[start..self.page_bytes]).and_then(|header| {
+        let parsed = BatchHeader::parse_stored(&self.page[start..self.page_bytes]).and_then(|header| {
             let need_bytes = header.size_bytes();
             if need_bytes > left {
                 return Err(BatchError::Truncated { have_bytes: left, need_bytes });
@@ -148,7 +148,7 @@ pub(crate) fn read_batch<'a>(
         position: u64::from(position),
         reason: DamageReason::Batch(error),
     };
-    Batch::parse(bytes).map_err(|error| ScanError::Damaged(reason(error)))
+    Batch::parse_stored(bytes).map_err(|error| ScanError::Damaged(reason(error)))
 }
 
 /// Bytes read at a time where every byte is looked at.
@@ -188,7 +188,7 @@ impl<'a> Verified<'a> {
             return Err(ScanError::Damaged(Damage { path, position: u64::from(self.position), reason }));
         }
         let start = (self.position - self.buffer_position) as usize;
-        let batch = Batch::parse(&self.buffer[start..]).expect("it has just been parsed");
+        let batch = Batch::parse_stored(&self.buffer[start..]).expect("it has just been parsed");
         self.position += batch.bytes().len() as u32;
         Ok(Some(batch))
     }
@@ -209,7 +209,7 @@ impl<'a> Verified<'a> {
 
     fn parse(&self) -> Result<Batch<'_>, BatchError> {
         let start = (self.position - self.buffer_position) as usize;
-        Batch::parse(self.buffer.get(start..).unwrap_or_default())
+        Batch::parse_stored(self.buffer.get(start..).unwrap_or_default())
     }
 
     /// Reads so that the buffer has `need_bytes` from the next batch on; says whether it does, which

@@ -157,7 +157,7 @@ pub(crate) fn contents(log: &Log) -> Vec<(i64, i64)> {
     let mut offset = log.log_start_offset();
     let mut batches = Vec::new();
     while let Some(slice) = log.read(offset, usize::MAX, true, i64::MAX).unwrap() {
-        for batch in record::batches(&slice.read().unwrap()) {
+        for batch in record::stored_batches(&slice.read().unwrap()) {
             let batch = batch.unwrap();
             batch.verify_crc().unwrap();
             batches.push((batch.header().base_offset, batch.header().last_offset()));

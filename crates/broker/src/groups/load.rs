@@ -73,7 +73,7 @@ pub(super) fn load(log: &Partition, settings: Settings) -> Result<Loading, LoadE
         let mut bytes = vec![0; region.len];
         region.file.read_exact_at(&mut bytes, region.position).map_err(LoadError::Fs)?;
         let read_from = offset;
-        for batch in record::batches(&bytes) {
+        for batch in record::stored_batches(&bytes) {
             let batch = match batch {
                 Ok(batch) => batch,
                 // The last batch of a read may be cut short.

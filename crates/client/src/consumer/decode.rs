@@ -64,7 +64,7 @@ impl Decoder {
         let topic = Arc::clone(topic);
         let mut aborted = Aborted::of(response);
         let mut next = offset;
-        for batch in record::batches(bytes) {
+        for batch in record::stored_batches(bytes) {
             let batch = match batch {
                 Ok(batch) => batch,
                 // Brokers cut an answer at the limit of bytes, be it inside a batch.

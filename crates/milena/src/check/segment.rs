@@ -121,15 +121,17 @@ impl LogCheck {
                 header.base_offset
             ));
         }
-        records(batch, &mut self.scratch)?;
+        records(batch, expected, &mut self.scratch)?;
         Ok(*header)
     }
 }
 
-fn records(batch: &Batch<'_>, scratch: &mut Scratch) -> Result<(), String> {
+/// Reads the records of a batch before which the log ends at an offset.
+fn records(batch: &Batch<'_>, end_offset: i64, scratch: &mut Scratch) -> Result<(), String> {
     let header = batch.header();
     let records = batch.records_decompressed(scratch, DECOMPRESSED_BYTES_MAX);
-    let mut next_offset = header.base_offset;
+    // Of an old message the header has the last offset only.
+    let mut next_offset = if header.magic == 2 { header.base_offset } else { end_offset };
     for record in records.map_err(|error| error.to_string())? {
         let record = record.map_err(|error| error.to_string())?;
         if record.offset < next_offset || record.offset > header.last_offset() {

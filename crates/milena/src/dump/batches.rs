@@ -59,7 +59,7 @@ fn header(batch: &Batch<'_>, position: u64, is_valid: bool) -> Value {
         "timestampType": if is_create { "CreateTime" } else { "LogAppendTime" },
         "maxTimestamp": header.max_timestamp,
         "size": batch.bytes().len(),
-        "magic": 2,
+        "magic": header.magic,
         "compression": codec,
         "crc": header.crc,
         "isValid": is_valid,

@@ -59,6 +59,7 @@ pub fn stream(input: &[u8]) {
         base_offset: 0,
         length: (BATCH_OVERHEAD - 12 + body.len()) as i32,
         partition_leader_epoch: -1,
+        magic: 2,
         crc: 0,
         attributes: Attributes(i16::from(shape & 7)),
         last_offset_delta: count - 1,

@@ -47,7 +47,63 @@ public class Capture {
         try (PrintStream out = new PrintStream(Path.of(args[0], "verdicts.txt").toFile())) {
             new Verdicts(out).run();
         }
+        try (PrintStream out = new PrintStream(Path.of(args[0], "legacy.txt").toFile())) {
+            legacy(out);
+        }
         System.exit(0);
+    }
+
+    // ---- legacy.txt
+
+    static final List<String> OLD_CODECS = List.of("none", "gzip", "snappy", "lz4");
+    static long nextOffset = 0;
+
+    /** One log of message sets of magic 0 and 1, a batch of magic 2 at its end, and what Kafka reads in each. */
+    static void legacy(PrintStream out) {
+        for (byte magic = 0; magic < 2; magic++) {
+            for (String codec : OLD_CODECS) {
+                set(out, magic, codec, TimestampType.CREATE_TIME, 5, 0);
+                if (magic > 0)
+                    set(out, magic, codec, TimestampType.LOG_APPEND_TIME, 5, 0);
+                // As compaction left it.
+                set(out, magic, codec, TimestampType.CREATE_TIME, 4, 3);
+            }
+        }
+        set(out, (byte) 2, "gzip", TimestampType.CREATE_TIME, 5, 0);
+    }
+
+    static void set(PrintStream out, byte magic, String codec, TimestampType type, int count, int gap) {
+        long first = nextOffset + gap;
+        ByteBuffer buffer = ByteBuffer.allocate(1 << 16);
+        MemoryRecordsBuilder builder = MemoryRecords.builder(buffer, magic, CODECS.get(codec), type, first,
+            NOW + 1000 * first + 77);
+        long offset = first;
+        for (int i = 0; i < count; i++) {
+            byte[] key = ("key-" + i).getBytes();
+            byte[] value = ("value " + offset + " of magic " + magic + " with " + codec).getBytes();
+            long timestamp = magic == 0 ? RecordBatch.NO_TIMESTAMP : NOW + 1000 * offset - (i == 3 ? 10_000 : 0);
+            SimpleRecord record = switch (i) {
+                case 1 -> new SimpleRecord(timestamp, null, value);
+                case 2 -> new SimpleRecord(timestamp, key, null);
+                default -> new SimpleRecord(timestamp, key, value);
+            };
+            builder.appendWithOffset(offset, record);
+            offset += 1 + (gap > 0 && i % 2 == 0 ? 2 : 0);
+        }
+        MemoryRecords records = builder.build();
+        nextOffset = offset;
+        out.println("set " + magic + " " + codec + " " + HEX.formatHex(Utils.toArray(records.buffer())));
+        for (MutableRecordBatch batch : records.batches()) {
+            batch.ensureValid();
+            out.println("batch " + batch.baseOffset() + " " + batch.lastOffset() + " " + batch.maxTimestamp());
+            for (org.apache.kafka.common.record.internal.Record record : batch)
+                out.println("record " + record.offset() + " " + record.timestamp() + " " + text(record.key()) + " "
+                    + text(record.value()).replace(' ', '_'));
+        }
+    }
+
+    static String text(ByteBuffer bytes) {
+        return bytes == null ? "-" : new String(Utils.toArray(bytes));
     }
 
     // ---- written.txt

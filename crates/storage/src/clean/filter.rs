@@ -26,7 +26,7 @@ struct Output {
 
 impl Output {
     fn push(&mut self, batch: &[u8]) -> Result<(), CleanError> {
-        let header = BatchHeader::parse(batch).expect("it is a batch");
+        let header = BatchHeader::parse_stored(batch).expect("it is a batch");
         if u64::from(self.active.size) + batch.len() as u64 > i32::MAX as u64 {
             return Err(CleanError::TooLarge);
         }
@@ -115,7 +115,7 @@ impl Cleaning<'_> {
     }
 
     fn filter(&mut self, batch: &Batch<'_>) -> Result<Kept, CleanError> {
-        let header = *batch.header();
+        let mut header = *batch.header();
         let is_control = header.attributes.is_control();
         let is_void = self.transactions.pass(batch);
         let horizon_ms = header.delete_horizon_ms();
@@ -128,6 +128,10 @@ impl Cleaning<'_> {
             let mut tombstones = false;
             for record in batch.records_decompressed(&mut self.scratch, DECOMPRESSED_BYTES_MAX)? {
                 let record = record?;
+                if header.magic != 2 {
+                    // What is left of an old message is written in the format of today.
+                    header = header.upgraded(record.offset);
+                }
                 let invalid = &mut self.stats.invalid_records;
                 let stays = is_control || stays(self.map, &record, horizon_passed, invalid);
                 all &= stays;

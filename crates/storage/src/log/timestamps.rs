@@ -193,7 +193,8 @@ impl Log {
         scratch: &mut Scratch,
     ) -> Result<Option<TimestampOffset>, LookupError> {
         let leader_epoch = header.partition_leader_epoch;
-        if header.attributes.timestamp_type() == TimestampType::LogAppendTime {
+        // Where the first record of an old message is, only its records tell.
+        if header.magic == 2 && header.attributes.timestamp_type() == TimestampType::LogAppendTime {
             let offset = header.base_offset.max(self.log_start_offset);
             return Ok(Some(TimestampOffset { timestamp: header.max_timestamp, offset, leader_epoch }));
         }
