@@ -79,6 +79,17 @@ fn a_truncation_is_durable_before_a_segment_follows() {
     }
 }
 
+/// Of several segments of which nothing was synced a loss of power left a later one, and the log
+/// opened as if it began there.
+#[test]
+fn a_log_whose_beginning_is_lost_begins_anew() {
+    for seed in 0..100 {
+        let mut history = History::new(seed);
+        history.roll_without_sync();
+        history.recover();
+    }
+}
+
 /// Of the names that deleting several segments changes a loss of power undid some, and between
 /// segments a hole was left.
 #[test]

@@ -458,6 +458,12 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether the checkpoint files tell that the log of a partition reached `offset`.
+    pub(crate) fn tells_of(&self, partition: &TopicPartition, offset: i64) -> bool {
+        let partitions = self.partitions.lock();
+        partitions.get(partition).is_some_and(|known| known.written.0.max(known.written.1) >= offset)
+    }
+
     pub(crate) fn checkpoint_log_offsets(&self) -> fs::Result<()> {
         // Held throughout, so that an older state never overwrites a newer one.
         let mut partitions = self.partitions.lock();

@@ -115,6 +115,8 @@ struct Work {
     epochs: Option<Vec<EpochEntry>>,
     /// Whether files were made, renamed or removed since.
     directory: bool,
+    /// Segments begun that the directory was not synced after.
+    rolls: u64,
     /// Deletions of first segments that the directory was not synced after.
     deletions: u64,
     /// Whether the directory itself is new.
@@ -139,6 +141,7 @@ impl FlushState {
             snapshots: Vec::new(),
             epochs: None,
             directory: false,
+            rolls: 0,
             deletions: 0,
             created: false,
             generation: 0,
@@ -173,6 +176,7 @@ impl FlushState {
         work.closed.push(closed);
         work.active = active;
         work.directory = true;
+        work.rolls += 1;
     }
 
     /// Notes segments whose files were written by recovery.
@@ -237,6 +241,12 @@ impl FlushState {
         self.work.lock().deletions > 0
     }
 
+    /// Whether the active segment, and the snapshot that it begins with, may be gone at a loss of
+    /// power.
+    pub(crate) fn has_unsynced_roll(&self) -> bool {
+        self.work.lock().rolls > 0
+    }
+
     /// Makes the log durable; gives the offset up to which it is.
     pub(crate) fn flush(&self) -> Result<i64, Offline> {
         let _syncing = self.syncing.lock();
@@ -252,6 +262,7 @@ impl FlushState {
                 snapshots: std::mem::take(&mut work.snapshots),
                 epochs: work.epochs.take(),
                 directory: std::mem::take(&mut work.directory),
+                rolls: work.rolls,
                 deletions: work.deletions,
                 created: std::mem::take(&mut work.created),
                 generation: work.generation,
@@ -259,10 +270,11 @@ impl FlushState {
             let generation = taken.generation;
             (taken, generation)
         };
-        let deletions = work.deletions;
+        let (deletions, rolls) = (work.deletions, work.rolls);
         self.sync(&work).map_err(|error| health.fail(error))?;
         let mut work = self.work.lock();
         work.deletions -= deletions;
+        work.rolls -= rolls;
         if work.generation == generation {
             self.flushed_offset.fetch_max(end_offset, Ordering::AcqRel);
         }

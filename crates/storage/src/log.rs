@@ -3,6 +3,7 @@
 pub(crate) mod active;
 mod append;
 mod clean_plan;
+mod listing;
 mod open;
 pub(crate) mod read;
 mod recovery;
@@ -11,6 +12,7 @@ mod swap;
 mod swap_recovery;
 mod timestamps;
 mod truncate;
+mod txn_recovery;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -272,6 +274,9 @@ impl Log {
     /// Writes all that is only in memory.
     fn finish(&mut self) -> fs::Result<()> {
         self.active.finish()?;
+        // The next start takes them as they are.
+        self.active.segment.sync(SegmentFile::OffsetIndex)?;
+        self.active.segment.sync(SegmentFile::TimeIndex)?;
         self.write_snapshot(self.end_offset)
     }
 

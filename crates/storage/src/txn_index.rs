@@ -55,15 +55,21 @@ pub(crate) fn read(file: &File) -> fs::Result<Vec<AbortedTxn>> {
 /// Cuts the entries whose marker is at `offset` or above, and what a crash left after them: zeros,
 /// too, where the file had grown and its bytes were not written.
 pub(crate) fn truncate(file: &File, offset: i64) -> fs::Result<()> {
+    let keep = can_be_right(file, offset)?.len();
+    file.truncate((keep * ENTRY_BYTES) as u64)
+}
+
+/// The first entries, as long as they can be right and have their marker below `offset`.
+pub(crate) fn can_be_right(file: &File, offset: i64) -> fs::Result<Vec<AbortedTxn>> {
     let mut previous = -1;
     let can_be_right = |txn: &&AbortedTxn| {
         let follows = txn.first_offset < txn.last_offset && txn.last_offset > previous;
         previous = txn.last_offset;
         follows && txn.last_offset < offset
     };
-    let entries = read(file)?;
-    let keep = entries.iter().take_while(can_be_right).count();
-    file.truncate((keep * ENTRY_BYTES) as u64)
+    let mut entries = read(file)?;
+    entries.truncate(entries.iter().take_while(can_be_right).count());
+    Ok(entries)
 }
 
 /// Adds an entry.

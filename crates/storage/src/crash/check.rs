@@ -12,6 +12,7 @@ pub(super) fn recovered(partition: &mut Partition) {
     let log = partition.log.as_ref().expect("it is open");
     let start = log.log_start_offset();
     assert!(start >= partition.checkpointed_start, "{}: {start} was deleted for good", partition.name);
+    assert!(start <= partition.start, "{}: it begins at {start}, not {}", partition.name, partition.start);
     let first = found.first().map_or(log.end_offset(), |entry| entry.header.base_offset);
     let before = partition.entries.iter().filter(|entry| entry.header.next_offset() <= first);
     partition.entries = before.cloned().collect();

@@ -245,6 +245,17 @@ impl History {
         self.disk.cut_power();
     }
 
+    /// Fills several segments, and loses the power before any is synced.
+    pub(super) fn roll_without_sync(&mut self) {
+        let partition = &mut self.partitions[0];
+        for _ in 0..3 {
+            partition.append(&batch(1, NOW_MS, 1900), Origin::Client);
+        }
+        assert_eq!(partition.log().segments(), 3);
+        partition.remember();
+        self.disk.cut_power();
+    }
+
     /// Deletes several segments at once, and loses the power before the directory is synced.
     pub(super) fn delete_segments(&mut self) {
         let partition = &mut self.partitions[0];

@@ -8,21 +8,21 @@ use std::sync::atomic::Ordering;
 use record::BatchError;
 
 use super::active::Active;
+use super::listing::{self, Listed, Listing};
 use super::recovery::{self, Cut, Verification};
 use super::{ChangeError, Log, swap_recovery};
 use crate::checkpoint::{self, CheckpointError};
 use crate::config::LogConfig;
 use crate::directory::{self, LogDirectory, Offsets};
 use crate::flusher::{FlushState, LEADER_EPOCHS_FILE};
-use crate::fs::{self, DirEntry};
+use crate::fs;
 use crate::leader_epochs::LeaderEpochs;
-use crate::names::{self, SegmentFile, TopicPartition, offset_of};
+use crate::names::{self, SegmentFile, TopicPartition};
 use crate::offline::Offline;
 use crate::producer_state::ProducerState;
 use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::scan::{Damage, DamageReason, ScanError};
 use crate::segment::{Closed, PartitionDir, Segment};
-use crate::txn_index;
 
 /// How a log is opened.
 #[derive(Clone, Debug)]
@@ -133,20 +133,6 @@ impl From<ChangeError> for OpenError {
     }
 }
 
-/// A segment as its directory lists it.
-struct Listed {
-    base_offset: i64,
-    size: u32,
-    has_indexes: bool,
-}
-
-/// What a partition's directory holds.
-#[derive(Default)]
-struct Listing {
-    segments: Vec<Listed>,
-    snapshots: BTreeSet<i64>,
-}
-
 /// Segments that have been opened.
 struct Opened {
     closed: Vec<Arc<Closed>>,
@@ -154,6 +140,8 @@ struct Opened {
     epochs: LeaderEpochs,
     /// Segments whose files were written and are not durable yet.
     unsynced: Vec<Arc<Segment>>,
+    /// The base offsets of those that had no index files.
+    without_indexes: Vec<i64>,
     recovered: Recovered,
 }
 
@@ -183,18 +171,24 @@ impl Log {
         }
         let topic_id = check_topic_id(&partition, open.topic_id)?;
         swap_recovery::complete_swaps(&partition)?;
-        let mut listing = list(&partition)?;
+        let mut listing = listing::list(&partition)?;
+        let mut lost_start = None;
         if !clean {
-            drop_below(&partition, &mut listing, offsets.log_start_offset)?;
+            listing::drop_below(&partition, &mut listing, offsets.log_start_offset)?;
+            if !open.accept_damage {
+                lost_start = listing::drop_without_start(&partition, &mut listing, offsets)?;
+            }
         }
         let epochs = read_epochs(&partition)?;
-        let opened = open_segments(&partition, &listing, offsets, clean, &open, epochs.clone())?;
+        let mut opened = open_segments(&partition, &listing, offsets, clean, &open, epochs.clone())?;
+        opened.recovered.cut = lost_start.or(opened.recovered.cut);
+        let without_indexes = std::mem::take(&mut opened.without_indexes);
         let (mut log, recovered) = assemble(partition, topic_id, opened, offsets, open);
         log.snapshots = listing.snapshots;
         if created {
             log.flush.created();
         }
-        log.complete(epochs.as_ref(), offsets, &recovered, now_ms)?;
+        log.complete(epochs.as_ref(), offsets, &recovered, &without_indexes, now_ms)?;
         log.active.segment.close_synced();
         shared.opened(log.flush.clone());
         Ok((log, recovered))
@@ -206,6 +200,7 @@ impl Log {
         epochs: Option<&LeaderEpochs>,
         offsets: Offsets,
         recovered: &Recovered,
+        without_indexes: &[i64],
         now_ms: i64,
     ) -> Result<(), OpenError> {
         if offsets.log_start_offset > self.end_offset {
@@ -227,12 +222,16 @@ impl Log {
         let durable = if recovered.clean { self.end_offset } else { offsets.recovery_point.max(first) };
         self.remove_snapshots_above(durable)?;
         self.load_producers(self.end_offset, txns_from, now_ms)?;
+        self.rebuild_txn_indexes(without_indexes)?;
         let is_empty = self.end_offset == self.log_start_offset;
         if !recovered.clean && (!is_empty || recovered.cut.is_some()) {
             // Segments and snapshots that were given up do not come back at the next loss of power,
             // when the log has other batches at their offsets.
             self.flush.directory_changed();
             self.write_snapshot(self.end_offset)?;
+            self.flush.flush()?;
+        } else if !without_indexes.is_empty() {
+            // What is there at the next start is taken to be whole.
             self.flush.flush()?;
         }
         Ok(())
@@ -255,7 +254,7 @@ fn assemble(
     offsets: Offsets,
     open: OpenLog,
 ) -> (Log, Recovered) {
-    let Opened { closed, active, epochs, unsynced, recovered } = opened;
+    let Opened { closed, active, epochs, unsynced, recovered, .. } = opened;
     let end_offset = active.end_offset;
     let first = closed.first().map_or(active.base_offset(), |closed| closed.base_offset());
     let log_start_offset = offsets.log_start_offset.max(first);
@@ -312,64 +311,6 @@ fn read_epochs(partition: &PartitionDir) -> Result<Option<LeaderEpochs>, OpenErr
     }
 }
 
-/// What the directory holds, once leftovers are removed.
-fn list(partition: &PartitionDir) -> Result<Listing, OpenError> {
-    let fs = &partition.directory.fs;
-    let mut listing = Listing::default();
-    let entries = fs.list(&partition.path)?;
-    let has = |name: &str| entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).is_ok();
-    for DirEntry { name, is_dir, len } in &entries {
-        let path = partition.path.join(name);
-        let is_deleted =
-            name.ends_with(names::DELETED_SUFFIX) && !name.ends_with(names::CHECKPOINT_DELETED_SUFFIX);
-        if *is_dir {
-            continue;
-        } else if is_deleted || name.ends_with(names::CLEANED_SUFFIX) || name.ends_with(".tmp") {
-            fs.remove_file(&path)?;
-        } else if let Some(offset) = offset_of(name, names::SNAPSHOT_SUFFIX) {
-            listing.snapshots.insert(offset);
-        } else if let Some(base_offset) = offset_of(name, SegmentFile::Log.suffix()) {
-            let sibling = |kind: SegmentFile| has(&format!("{base_offset:020}{}", kind.suffix()));
-            let has_indexes = sibling(SegmentFile::OffsetIndex) && sibling(SegmentFile::TimeIndex);
-            let size = u32::try_from(*len).ok().filter(|size| *size <= i32::MAX as u32);
-            let size = size.ok_or_else(|| {
-                OpenError::Damaged(Damage {
-                    path: path.clone(),
-                    position: i32::MAX as u64,
-                    reason: DamageReason::TooLong,
-                })
-            })?;
-            listing.segments.push(Listed { base_offset, size, has_indexes });
-        } else if is_orphan(name, has) {
-            fs.remove_file(&path)?;
-        }
-    }
-    Ok(listing)
-}
-
-/// Removes the segments wholly below the log start offset: a loss of power has brought them back,
-/// perhaps without those that followed them.
-fn drop_below(
-    partition: &PartitionDir,
-    listing: &mut Listing,
-    log_start_offset: i64,
-) -> Result<(), OpenError> {
-    let kept_from = listing.segments.partition_point(|listed| listed.base_offset <= log_start_offset);
-    for listed in listing.segments.drain(..kept_from.saturating_sub(1)) {
-        for kind in SegmentFile::ALL {
-            let path = names::offset_path(&partition.path, listed.base_offset, kind.suffix());
-            partition.directory.fs.remove_file_if_exists(&path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether a file is an index of a segment that has no log file.
-fn is_orphan(name: &str, has: impl Fn(&str) -> bool) -> bool {
-    let index = SegmentFile::ALL[1..].iter().find_map(|kind| offset_of(name, kind.suffix()));
-    index.is_some_and(|offset| !has(&format!("{offset:020}{}", SegmentFile::Log.suffix())))
-}
-
 /// Opens all segments: those below the recovery point as they are, the others verified.
 fn open_segments(
     partition: &Arc<PartitionDir>,
@@ -383,8 +324,10 @@ fn open_segments(
         partition,
         open,
         recovery_point: offsets.recovery_point,
+        log_start_offset: offsets.log_start_offset,
         closed: Vec::new(),
         unsynced: Vec::new(),
+        without_indexes: Vec::new(),
         epochs: epochs.unwrap_or_default(),
         recovered: Recovered { clean: clean || listing.segments.is_empty(), ..Recovered::default() },
     };
@@ -435,8 +378,10 @@ struct Opening<'a> {
     partition: &'a Arc<PartitionDir>,
     open: &'a OpenLog,
     recovery_point: i64,
+    log_start_offset: i64,
     closed: Vec<Arc<Closed>>,
     unsynced: Vec<Arc<Segment>>,
+    without_indexes: Vec<i64>,
     epochs: LeaderEpochs,
     recovered: Recovered,
 }
@@ -453,9 +398,17 @@ impl Opening<'_> {
             self.closed.push(Arc::new(Closed::new(segment, listed.size, None)));
             return Ok(());
         }
-        self.recovered.rebuilt_indexes += 1;
+        self.lacks_indexes(listed);
         let active = Active::load(segment, listed.size, &self.open.config, 0, self.open.now_ms)?;
         self.close(active)
+    }
+
+    /// Notes that the indexes of a segment are made anew.
+    fn lacks_indexes(&mut self, listed: &Listed) {
+        self.recovered.rebuilt_indexes += 1;
+        if !listed.has_indexes {
+            self.without_indexes.push(listed.base_offset);
+        }
     }
 
     /// Closes a segment that another follows.
@@ -478,7 +431,7 @@ impl Opening<'_> {
         let active = match opened {
             Some(active) => active,
             None => {
-                self.recovered.rebuilt_indexes += 1;
+                self.lacks_indexes(listed);
                 Active::load(self.segment(listed), listed.size, config, 0, now_ms)?
             }
         };
@@ -499,10 +452,10 @@ impl Opening<'_> {
                 walked => walked?,
             }
         }
-        if let Some(file) = active.segment.file_if_exists(SegmentFile::TxnIndex)? {
-            active.segment.file_to_write(SegmentFile::TxnIndex)?;
-            txn_index::truncate(&file, self.recovery_point)?;
+        if !listed.has_indexes {
+            self.without_indexes.push(listed.base_offset);
         }
+        active.cut_txn_index(self.recovery_point)?;
         let epochs = &mut self.epochs;
         let verified = active.verify(listed.size, config, |header| recovery::note_epoch(epochs, header));
         let Verification { scanned_bytes, cut } = verified?;
@@ -530,9 +483,11 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// Refuses a log that ends before the offset up to which it was durable.
+    /// Refuses a log that ends before the offset up to which it was durable, unless that was
+    /// emptied to begin anew further on.
     fn check_durable(&self, active: &Active) -> Result<(), OpenError> {
-        if active.end_offset >= self.recovery_point || self.open.accept_damage {
+        let was_emptied = self.recovery_point <= self.log_start_offset;
+        if active.end_offset >= self.recovery_point || was_emptied || self.open.accept_damage {
             return Ok(());
         }
         Err(OpenError::Damaged(Damage {
@@ -583,7 +538,7 @@ impl Opening<'_> {
     }
 
     fn done(self, active: Active) -> Opened {
-        let Opening { closed, unsynced, epochs, recovered, .. } = self;
-        Opened { closed, active, epochs, unsynced, recovered }
+        let Opening { closed, unsynced, without_indexes, epochs, recovered, .. } = self;
+        Opened { closed, active, epochs, unsynced, without_indexes, recovered }
     }
 }

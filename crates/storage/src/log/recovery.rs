@@ -347,7 +347,7 @@ pub(super) fn note_epoch(epochs: &mut LeaderEpochs, header: &BatchHeader) {
 }
 
 /// What the batch at a position says where it ends a transaction.
-fn read_marker(
+pub(super) fn read_marker(
     file: &File,
     position: u32,
     header: &BatchHeader,

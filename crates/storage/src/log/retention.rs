@@ -142,22 +142,29 @@ impl Log {
             return Ok(());
         }
         let start_offset = self.end_of(count - 1);
-        if start_offset > self.flushed_offset() {
+        if start_offset > self.flushed_offset() || self.flush.has_unsynced_roll() {
             // What is left can be replayed only from the snapshot where it begins.
             self.flush.flush()?;
         }
         // The start moves first: who reads from here on is told that they are gone.
         self.raise_log_start(start_offset);
-        if count > 1 || self.flush.has_unsynced_deletions() {
+        let directory = &self.partition.directory;
+        let is_told = directory.tells_of(&self.partition.name, start_offset);
+        let one_by_one = count == 1 && !self.flush.has_unsynced_deletions() && is_told;
+        if !one_by_one {
             // Of several names that change a loss of power may undo any: what is below the start in
-            // the checkpoint is dropped then, so that no hole is left between segments.
-            let written = self.partition.directory.checkpoint_log_offsets();
+            // the checkpoint is dropped then, so that no hole is left between segments. And a log
+            // that begins above all that the checkpoints tell of has lost its beginning.
+            let written = directory.checkpoint_log_offsets();
             written.map_err(|error| self.change_error(error))?;
         }
         let segments: Vec<_> = Arc::make_mut(&mut self.closed).drain(..count).collect();
         self.flush.deleted_below(start_offset);
         for closed in &segments {
             tracing::info!(partition = %self.partition.name, base_offset = closed.base_offset(), "segment deleted");
+            if one_by_one {
+                self.delete_log_first(&closed.segment).map_err(|error| self.change_error(error))?;
+            }
             self.delete_files(&closed.segment, now_ms).map_err(|error| self.change_error(error))?;
         }
         // Snapshots below the first segment are of no use: nothing below can be replayed.
@@ -179,6 +186,18 @@ impl Log {
             self.flush.epochs_changed(self.epochs.entries());
         }
         self.producers.on_high_watermark(log_start_offset);
+    }
+
+    /// Has the log file of a segment go before its index of aborted transactions, for good: come
+    /// back without that, it would serve as committed what was aborted.
+    fn delete_log_first(&self, segment: &Segment) -> fs::Result<()> {
+        let fs = &self.partition.directory.fs;
+        if !fs.exists(&segment.path(SegmentFile::TxnIndex))? {
+            return Ok(());
+        }
+        segment.close();
+        rename_deleted(&self.partition, &segment.path(SegmentFile::Log))?;
+        fs.sync_dir(&self.partition.path)
     }
 
     /// Gives a segment's files their `.deleted` names and remembers to have them removed.

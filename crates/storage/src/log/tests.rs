@@ -1,5 +1,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at the files behind the seam")]
 
+mod aborted;
 mod damage;
 mod faults;
 mod lookups;

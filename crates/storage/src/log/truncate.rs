@@ -203,10 +203,17 @@ impl Log {
     /// The same where syncs are paused.
     fn start_anew(&mut self, offset: i64, now_ms: i64) -> Result<(), ChangeError> {
         let directory = self.partition.directory.clone();
-        let start_offset = offset.min(self.log_start_offset);
-        self.flush.log_start_offset.store(start_offset, Ordering::Release);
-        let lowered = directory.lower_recovery_point(&self.flush, offset);
-        lowered.map_err(|error| self.change_error(error))?;
+        // Of the names that change a loss of power may undo any. What is left then is dropped as
+        // being below the start, or verified from the beginning.
+        let noted = if offset >= self.end_offset {
+            self.flush.log_start_offset.store(offset, Ordering::Release);
+            directory.checkpoint_log_offsets()
+        } else {
+            self.flush.log_start_offset.store(offset.min(self.log_start_offset), Ordering::Release);
+            let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
+            directory.lower_recovery_point(&self.flush, offset.min(first))
+        };
+        noted.map_err(|error| self.change_error(error))?;
         self.remove_all(offset, now_ms).map_err(|error| self.half_done(error.into()))?;
         self.end_offset = offset;
         self.log_start_offset = offset;
@@ -217,6 +224,10 @@ impl Log {
         // Nothing is left that could be lost.
         self.flush.truncated(self.active.segment.clone(), offset, offset);
         self.flush.high_watermark.store(offset, Ordering::Release);
+        if !directory.tells_of(&self.partition.name, offset) {
+            // That a log begins there is told from the loss of what was before by this alone.
+            directory.checkpoint_log_offsets().map_err(|error| self.half_done(error.into()))?;
+        }
         Ok(())
     }
 

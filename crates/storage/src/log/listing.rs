@@ -1,0 +1,129 @@
+//! What a partition's directory holds, and what of it is no part of the log.
+
+use std::collections::BTreeSet;
+
+use record::{BATCH_OVERHEAD, BatchError};
+
+use super::Cut;
+use super::open::OpenError;
+use crate::directory::Offsets;
+use crate::fs::DirEntry;
+use crate::names::{self, SegmentFile, offset_of};
+use crate::producer_state::snapshot::{self, SnapshotError};
+use crate::scan::{Damage, DamageReason};
+use crate::segment::PartitionDir;
+
+/// A segment as its directory lists it.
+pub(super) struct Listed {
+    pub(super) base_offset: i64,
+    pub(super) size: u32,
+    pub(super) has_indexes: bool,
+}
+
+/// What a partition's directory holds.
+#[derive(Default)]
+pub(super) struct Listing {
+    pub(super) segments: Vec<Listed>,
+    pub(super) snapshots: BTreeSet<i64>,
+}
+
+/// What the directory holds, once leftovers are removed.
+pub(super) fn list(partition: &PartitionDir) -> Result<Listing, OpenError> {
+    let fs = &partition.directory.fs;
+    let mut listing = Listing::default();
+    let entries = fs.list(&partition.path)?;
+    let has = |name: &str| entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).is_ok();
+    for DirEntry { name, is_dir, len } in &entries {
+        let path = partition.path.join(name);
+        let is_deleted =
+            name.ends_with(names::DELETED_SUFFIX) && !name.ends_with(names::CHECKPOINT_DELETED_SUFFIX);
+        if *is_dir {
+            continue;
+        } else if is_deleted || name.ends_with(names::CLEANED_SUFFIX) || name.ends_with(".tmp") {
+            fs.remove_file(&path)?;
+        } else if let Some(offset) = offset_of(name, names::SNAPSHOT_SUFFIX) {
+            listing.snapshots.insert(offset);
+        } else if let Some(base_offset) = offset_of(name, SegmentFile::Log.suffix()) {
+            let sibling = |kind: SegmentFile| has(&format!("{base_offset:020}{}", kind.suffix()));
+            let has_indexes = sibling(SegmentFile::OffsetIndex) && sibling(SegmentFile::TimeIndex);
+            let size = u32::try_from(*len).ok().filter(|size| *size <= i32::MAX as u32);
+            let size = size.ok_or_else(|| {
+                OpenError::Damaged(Damage {
+                    path: path.clone(),
+                    position: i32::MAX as u64,
+                    reason: DamageReason::TooLong,
+                })
+            })?;
+            listing.segments.push(Listed { base_offset, size, has_indexes });
+        } else if is_orphan(name, has) {
+            fs.remove_file(&path)?;
+        }
+    }
+    Ok(listing)
+}
+
+/// Removes the segments wholly below the log start offset: a loss of power has brought them back,
+/// perhaps without those that followed them.
+pub(super) fn drop_below(
+    partition: &PartitionDir,
+    listing: &mut Listing,
+    log_start_offset: i64,
+) -> Result<(), OpenError> {
+    let kept_from = listing.segments.partition_point(|listed| listed.base_offset <= log_start_offset);
+    for listed in listing.segments.drain(..kept_from.saturating_sub(1)) {
+        for kind in SegmentFile::ALL {
+            let path = names::offset_path(&partition.path, listed.base_offset, kind.suffix());
+            partition.directory.fs.remove_file_if_exists(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes all segments where those that the log began with are lost: the first that is left begins
+/// above all that checkpoints tell of. Who deletes the segments before it, or begins the log there,
+/// makes sure that a checkpoint tells of it first, so nothing of the log was durable.
+///
+/// Kafka does not. But it writes a producer snapshot wherever it rolls a segment or begins a log
+/// anew, which is told from one of our own.
+pub(super) fn drop_without_start(
+    partition: &PartitionDir,
+    listing: &mut Listing,
+    offsets: Offsets,
+) -> Result<Option<Cut>, OpenError> {
+    let fs = &partition.directory.fs;
+    let Some(first) = listing.segments.first().map(|listed| listed.base_offset) else { return Ok(None) };
+    if first <= offsets.recovery_point.max(offsets.log_start_offset) {
+        return Ok(None);
+    }
+    let path = names::offset_path(&partition.path, first, names::SNAPSHOT_SUFFIX);
+    match snapshot::read(fs, &path, first) {
+        Ok(snapshot) if !snapshot.says_end => return Ok(None),
+        Err(SnapshotError::Fs(error)) if !error.is_not_found() => return Err(error.into()),
+        Ok(_) | Err(_) => {}
+    }
+    let path = names::offset_path(&partition.path, offsets.log_start_offset, SegmentFile::Log.suffix());
+    if offsets.recovery_point > offsets.log_start_offset {
+        let reason = DamageReason::Missing { durable_offset: offsets.recovery_point };
+        return Err(OpenError::Damaged(Damage { path, position: 0, reason }));
+    }
+    let missing = BatchError::Truncated { have_bytes: 0, need_bytes: BATCH_OVERHEAD };
+    let damage = Damage { path, position: 0, reason: DamageReason::Batch(missing) };
+    tracing::warn!("log emptied, its first segment is lost: {damage}");
+    let bytes = listing.segments.iter().map(|listed| u64::from(listed.size)).sum();
+    // From the end, so that a crash in between leaves what this finds again.
+    for listed in listing.segments.drain(..).rev() {
+        for kind in SegmentFile::ALL {
+            let path = names::offset_path(&partition.path, listed.base_offset, kind.suffix());
+            fs.remove_file_if_exists(&path)?;
+        }
+    }
+    // Come back after a loss of power they would overlap what follows.
+    fs.sync_dir(&partition.path)?;
+    Ok(Some(Cut { damage, bytes, batches_followed: bytes > 0 }))
+}
+
+/// Whether a file is an index of a segment that has no log file.
+fn is_orphan(name: &str, has: impl Fn(&str) -> bool) -> bool {
+    let index = SegmentFile::ALL[1..].iter().find_map(|kind| offset_of(name, kind.suffix()));
+    index.is_some_and(|offset| !has(&format!("{offset:020}{}", SegmentFile::Log.suffix())))
+}

@@ -1,0 +1,106 @@
+//! The index of aborted transactions after a crash, and where it is lost.
+
+use super::Log;
+use super::active::Active;
+use super::recovery::read_marker;
+use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
+use crate::producer_state::ProducerState;
+use crate::producer_state::snapshot::{self, SnapshotError};
+use crate::scan::{Headers, ScanError};
+use crate::segment::Segment;
+use crate::txn_index::{self, AbortedTxn};
+
+impl Active {
+    /// Cuts the entries whose marker is at `below` or above, and what a crash left after them. An
+    /// entry that is torn within an offset may look like any other: the last that stays has its
+    /// marker in the part of the log that was walked so far, and what was written before it is whole.
+    pub(super) fn cut_txn_index(&self, below: i64) -> Result<(), ScanError> {
+        let Some(file) = self.segment.file_if_exists(SegmentFile::TxnIndex)? else { return Ok(()) };
+        self.segment.file_to_write(SegmentFile::TxnIndex)?;
+        let mut keep = txn_index::can_be_right(&file, below)?;
+        while let Some(last) = keep.last() {
+            if self.has_abort_marker(last)? {
+                break;
+            }
+            keep.pop();
+        }
+        Ok(file.truncate((keep.len() * txn_index::ENTRY_BYTES) as u64)?)
+    }
+
+    fn has_abort_marker(&self, txn: &AbortedTxn) -> Result<bool, ScanError> {
+        if txn.last_offset < self.base_offset() {
+            return Ok(false);
+        }
+        let file = self.segment.file(SegmentFile::Log)?;
+        let floor = self.floor_position(txn.last_offset)?;
+        let found = Headers::new(&file, floor.min(self.size), self.size).find(txn.last_offset)?;
+        let Some((position, header)) = found else { return Ok(false) };
+        let marker = read_marker(&file, position, &header, &mut Vec::new())?;
+        let is_its = header.base_offset == txn.last_offset && header.producer_id == txn.producer_id;
+        Ok(is_its && marker.is_some_and(|marker| !marker.commit))
+    }
+}
+
+impl Log {
+    /// Makes the index of aborted transactions anew for those of these segments that have none. A
+    /// segment without aborted transactions has no such file: only where its other indexes are
+    /// missing, too, is that a loss.
+    pub(super) fn rebuild_txn_indexes(&mut self, base_offsets: &[i64]) -> Result<(), ScanError> {
+        for base_offset in base_offsets {
+            let all = self.closed.iter().map(|closed| (closed.segment.clone(), closed.size));
+            let all: Vec<_> = all.chain([(self.active.segment.clone(), self.active.size)]).collect();
+            let at = all.iter().position(|(segment, _)| segment.base_offset == *base_offset);
+            let Some(at) = at.filter(|at| !has_txn_index(&all[*at].0)) else { continue };
+            let aborted = self.aborted_in(&all[..=at])?;
+            if aborted.is_empty() {
+                continue;
+            }
+            let file = all[at].0.create(SegmentFile::TxnIndex)?;
+            for txn in aborted {
+                txn_index::append(&file, txn)?;
+            }
+            self.flush.directory_changed();
+        }
+        Ok(())
+    }
+
+    /// The transactions that a marker in the last of these segments aborts.
+    fn aborted_in(&self, segments: &[(std::sync::Arc<Segment>, u32)]) -> Result<Vec<AbortedTxn>, ScanError> {
+        let last = segments.last().expect("there is a segment").0.base_offset;
+        let (from, mut state) = self.producers_at_or_before(last, segments[0].0.base_offset)?;
+        let (mut aborted, mut bytes) = (Vec::new(), Vec::new());
+        for (index, (segment, size)) in segments.iter().enumerate() {
+            if segments.get(index + 1).is_some_and(|(next, _)| next.base_offset <= from) {
+                continue;
+            }
+            let file = segment.file(SegmentFile::Log)?;
+            let mut headers = Headers::new(&file, 0, *size);
+            while let Some((position, header)) = headers.next()? {
+                if header.base_offset < from {
+                    continue;
+                }
+                let marker = read_marker(&file, position, &header, &mut bytes)?;
+                let ended = state.apply(&header, marker).filter(|txn| txn.aborted && txn.last_offset >= last);
+                aborted.extend(ended.map(AbortedTxn::from));
+            }
+        }
+        Ok(aborted)
+    }
+
+    /// The producers at the newest snapshot at or below an offset, and its own offset.
+    fn producers_at_or_before(&self, offset: i64, first: i64) -> Result<(i64, ProducerState), ScanError> {
+        for at in self.snapshots.range(..=offset).rev() {
+            let path = offset_path(&self.partition.path, *at, SNAPSHOT_SUFFIX);
+            match snapshot::read(&self.partition.directory.fs, &path, *at) {
+                Ok(snapshot) => return Ok((*at, snapshot.state)),
+                Err(SnapshotError::Fs(error)) if !error.is_not_found() => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        Ok((first, ProducerState::new(first)))
+    }
+}
+
+fn has_txn_index(segment: &Segment) -> bool {
+    segment.partition.directory.fs.exists(&segment.path(SegmentFile::TxnIndex)).unwrap_or(true)
+}
