@@ -11,6 +11,7 @@ pub mod faults;
 #[cfg(any(test, feature = "faults"))]
 pub mod simulated;
 
+mod aside;
 mod handle;
 
 use std::fmt;

@@ -20,6 +20,9 @@ const MESSAGE_BYTES_MIN: usize = 26;
 /// Bytes that are searched at a time for a batch after damage.
 const SEARCH_BYTES: usize = 1 << 20;
 
+/// Bytes of an index that are read at a time.
+const PAGE_BYTES: u64 = 4096;
+
 /// What a file of a log directory is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
@@ -208,6 +211,10 @@ pub struct IndexEntries {
     base_offset: i64,
     position: u64,
     end: u64,
+    /// What was read last.
+    page: Vec<u8>,
+    /// How many bytes of that are used up.
+    used: usize,
 }
 
 impl IndexEntries {
@@ -222,7 +229,7 @@ impl IndexEntries {
         entry_bytes(kind);
         let file = fs.open(path, Mode::Read)?;
         let end = file.len()?;
-        Ok(IndexEntries { file, kind, base_offset, position: 0, end })
+        Ok(IndexEntries { file, kind, base_offset, position: 0, end, page: Vec::new(), used: 0 })
     }
 
     /// The next entry, and its position in the file.
@@ -234,8 +241,16 @@ impl IndexEntries {
         if position + len as u64 > self.end {
             return Ok(None);
         }
+        if self.used == self.page.len() {
+            let entries = (self.end - position).min(PAGE_BYTES) as usize / len;
+            self.page.resize(entries * len, 0);
+            self.used = self.page.len();
+            self.file.read_exact_at(&mut self.page, position)?;
+            self.used = 0;
+        }
         let mut bytes = [0; txn_index::ENTRY_BYTES];
-        self.file.read_exact_at(&mut bytes[..len], position)?;
+        bytes[..len].copy_from_slice(&self.page[self.used..self.used + len]);
+        self.used += len;
         self.position += len as u64;
         let entry = match self.kind {
             FileKind::OffsetIndex => {
@@ -308,8 +323,10 @@ pub fn read_producers(fs: &Fs, path: &Path) -> fs::Result<Result<Vec<SnapshotPro
     Ok(Ok(producers.collect()))
 }
 
+pub use index_check::{IndexCheck, IndexFault};
 pub use text::{base_offset_of, read_leader_epochs, read_meta_properties, read_topic_id};
 
+mod index_check;
 mod text;
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ mod offset_index;
 mod open_files;
 mod producer_state;
 mod scan;
+mod scrub;
 mod segment;
 #[cfg(test)]
 mod testing;
@@ -52,4 +53,5 @@ pub use names::{DirKind, TopicPartition};
 pub use offline::{FailureListener, Offline};
 pub use producer_state::{Origin, ProducerError};
 pub use scan::{Damage, DamageReason};
+pub use scrub::{ClosedSegment, Fault, FaultReason, ScrubError, Scrubbed};
 pub use txn_index::AbortedTxn;

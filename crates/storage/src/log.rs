@@ -8,6 +8,7 @@ mod open;
 pub(crate) mod read;
 mod recovery;
 mod retention;
+mod scrub;
 mod swap;
 mod swap_recovery;
 mod timestamps;

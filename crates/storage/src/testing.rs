@@ -11,7 +11,7 @@ use record::{Batch, BatchBuilder, Compression, ValidBatch};
 use crate::fs::Fs;
 use crate::fs::faults::Faults;
 use crate::{
-    AppendError, Appended, Log, LogConfig, LogDirectory, OpenDirectory, OpenLog, Origin, Recovered,
+    AppendError, Appended, Fault, Log, LogConfig, LogDirectory, OpenDirectory, OpenLog, Origin, Recovered,
     TopicPartition,
 };
 
@@ -165,4 +165,15 @@ pub(crate) fn contents(log: &Log) -> Vec<(i64, i64)> {
         }
     }
     batches
+}
+
+/// What a scrub finds in all closed segments.
+pub(crate) fn scrub(log: &Log) -> Vec<Fault> {
+    let (mut from, mut faults) = (0, Vec::new());
+    while let Some(segment) = log.closed_segment_from(from) {
+        assert!(log.has_segment(&segment));
+        faults.extend(segment.scrub(|_| Ok(())).unwrap().faults);
+        from = segment.next_base_offset();
+    }
+    faults
 }

@@ -110,6 +110,12 @@ fn check(log: &mut Log) {
     log.set_high_watermark(181);
     assert_eq!(log.last_stable_offset(), 175);
     check_producers(log);
+    let mut next = 0;
+    while let Some(segment) = log.closed_segment_from(next) {
+        assert_eq!(segment.scrub(|_| Ok(())).unwrap().faults, []);
+        next = segment.next_base_offset();
+    }
+    assert!(next > 0);
 }
 
 fn check_producers(log: &Log) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use record::{Batch, BatchHeader, Scratch};
 use storage::fs::{self, Fs};
-use storage::inspect::{Batches, FileKind, Found, IndexEntries, IndexEntry};
+use storage::inspect::{Batches, FileKind, Found, IndexCheck, IndexFault};
 
 use super::finding::{Finding, Weight};
 
@@ -45,7 +45,7 @@ pub(super) fn check(fs: &Fs, segment: &Segment, findings: &mut Vec<Finding>) -> 
                 // What is followed by a whole batch is not the torn end.
                 findings.append(&mut torn);
                 for index in &mut indexes {
-                    index.batch(position, &header, &mut index_findings);
+                    index.check.batch(position, &header);
                 }
             }
             Err(what) => {
@@ -142,17 +142,11 @@ fn records(batch: &Batch<'_>, end_offset: i64, scratch: &mut Scratch) -> Result<
     Ok(())
 }
 
-/// An index that is followed along the batches of its segment. Its first fault is told: mending
-/// that mends all.
+/// An index that is followed along the batches of its segment.
 struct Index {
     path: PathBuf,
     mend: &'static str,
-    entries: IndexEntries,
-    /// The entry that the batches have not come to yet, and its position.
-    due: Option<(u64, IndexEntry)>,
-    /// The greatest timestamp of the batches so far.
-    max_timestamp: i64,
-    is_faulty: bool,
+    check: IndexCheck,
 }
 
 impl Index {
@@ -162,12 +156,10 @@ impl Index {
             FileKind::TimeIndex => "timeindex",
             _ => "txnindex",
         });
-        match IndexEntries::open(fs, &path, kind, segment.base_offset) {
-            Ok(entries) => {
+        match IndexCheck::open(fs, &path, kind, segment.base_offset) {
+            Ok(check) => {
                 let mend = if kind == FileKind::TxnIndex { MEND_TXN_INDEX } else { MEND_INDEX };
-                let mut index = Index { path, mend, entries, due: None, max_timestamp: -1, is_faulty: false };
-                index.advance(findings);
-                Some(index)
+                Some(Index { path, mend, check })
             }
             Err(error) if error.is_not_found() => {
                 if kind != FileKind::TxnIndex {
@@ -182,87 +174,10 @@ impl Index {
         }
     }
 
-    fn fault(&mut self, position: u64, what: impl Into<String>, findings: &mut Vec<Finding>) {
-        if !self.is_faulty {
+    /// Looks at what is left after the last batch.
+    fn end(self, next_offset: i64, findings: &mut Vec<Finding>) {
+        if let Some(IndexFault { position, what }) = self.check.end(next_offset) {
             findings.push(Finding::damage(&self.path, what, self.mend).at(position));
         }
-        self.is_faulty = true;
-        self.due = None;
-    }
-
-    fn advance(&mut self, findings: &mut Vec<Finding>) {
-        let last = self.due.take();
-        match self.entries.next_entry() {
-            Ok(due) => self.due = due,
-            Err(error) => return self.fault(0, error.to_string(), findings),
-        }
-        if let (Some((_, last)), Some((at, next))) = (last, self.due)
-            && !rises(last, next)
-        {
-            self.fault(at, "the entry is not above the one before it", findings);
-        }
-    }
-
-    /// Compares the entries of a batch with it.
-    fn batch(&mut self, position: u64, header: &BatchHeader, findings: &mut Vec<Finding>) {
-        let before = self.max_timestamp;
-        self.max_timestamp = before.max(header.max_timestamp);
-        while let Some((at, entry)) = self.due {
-            match entry {
-                IndexEntry::Offset { position: to, .. } if to > position => return,
-                // One entry may stand for several batches that came together: for the first's
-                // position and the last's offset.
-                IndexEntry::Offset { offset, position: to }
-                    if to < position || offset < header.base_offset =>
-                {
-                    return self.fault(
-                        at,
-                        format!("no batch up to offset {offset} begins at {to}"),
-                        findings,
-                    );
-                }
-                IndexEntry::Time { offset, .. } if offset > header.last_offset() => return,
-                // A search goes to the offset of the last entry that is not above the timestamp.
-                IndexEntry::Time { timestamp, offset }
-                    if timestamp < before || timestamp > self.max_timestamp =>
-                {
-                    let what = format!("{timestamp} is not the greatest timestamp up to offset {offset}");
-                    return self.fault(at, what, findings);
-                }
-                IndexEntry::Txn(txn) if txn.last_offset > header.last_offset() => return,
-                IndexEntry::Txn(txn) if txn.producer_id < 0 || txn.first_offset > txn.last_offset => {
-                    return self.fault(at, "the entry is no aborted transaction", findings);
-                }
-                _ => {}
-            }
-            self.advance(findings);
-        }
-    }
-
-    /// Looks at what is left after the last batch.
-    fn end(mut self, next_offset: i64, findings: &mut Vec<Finding>) {
-        if let Some((at, _)) = self.due {
-            let what = format!("the entry is of what follows the end of the segment, offset {next_offset}");
-            self.fault(at, what, findings);
-        }
-        match self.entries.trailing_bytes() {
-            0 => {}
-            bytes => self.fault(0, format!("{bytes} bytes at the end are no entry"), findings),
-        }
-    }
-}
-
-fn rises(last: IndexEntry, next: IndexEntry) -> bool {
-    match (last, next) {
-        (
-            IndexEntry::Offset { offset: last, position: from },
-            IndexEntry::Offset { offset: next, position: to },
-        ) => next > last && to > from,
-        (
-            IndexEntry::Time { timestamp: last, offset: from },
-            IndexEntry::Time { timestamp: next, offset: to },
-        ) => next > last && to >= from,
-        (IndexEntry::Txn(last), IndexEntry::Txn(next)) => next.last_offset > last.last_offset,
-        _ => false,
     }
 }

@@ -15,6 +15,15 @@ pub(super) enum Handle {
 }
 
 impl Handle {
+    /// The file, where it is the operating system's.
+    pub(super) fn real(&self) -> Option<&std::fs::File> {
+        match self {
+            Handle::Real(file) => Some(file),
+            #[cfg(any(test, feature = "faults"))]
+            Handle::Simulated(_) => None,
+        }
+    }
+
     pub(super) fn read_at(&self, bytes: &mut [u8], position: u64) -> io::Result<usize> {
         match self {
             Handle::Real(file) => file.read_at(bytes, position),

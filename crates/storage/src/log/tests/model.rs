@@ -5,7 +5,7 @@ use record::Scratch;
 
 use super::*;
 use crate::LogDirectory;
-use crate::testing::{append, small};
+use crate::testing::{append, scrub, small};
 
 /// What the log should hold.
 #[derive(Clone)]
@@ -310,6 +310,7 @@ impl Model {
             }
         }
         assert!(expected.next().is_none());
+        assert_eq!(scrub(log), []);
         self.check_reads();
         self.check_indexes();
         self.check_producers();

@@ -1,0 +1,128 @@
+//! Comparing an index with the batches of its segment.
+
+use std::path::Path;
+
+use record::BatchHeader;
+
+use super::{FileKind, IndexEntries, IndexEntry};
+use crate::fs::{self, Fs};
+
+/// An index that is followed along the batches of its segment. Its first fault is told: mending that mends all.
+#[derive(Debug)]
+pub struct IndexCheck {
+    entries: IndexEntries,
+    /// The entry that the batches have not come to yet, and its position.
+    due: Option<(u64, IndexEntry)>,
+    /// The greatest timestamp of the batches so far.
+    max_timestamp: i64,
+    fault: Option<IndexFault>,
+}
+
+/// What is wrong with an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexFault {
+    /// Where in its file, in bytes.
+    pub position: u64,
+    /// What, as a sentence without its full stop.
+    pub what: String,
+}
+
+impl IndexCheck {
+    /// Opens an index of the segment with this base offset.
+    ///
+    /// # Errors
+    /// What the file system says.
+    ///
+    /// # Panics
+    /// Where the kind is not that of an index.
+    pub fn open(fs: &Fs, path: &Path, kind: FileKind, base_offset: i64) -> fs::Result<IndexCheck> {
+        let entries = IndexEntries::open(fs, path, kind, base_offset)?;
+        let mut check = IndexCheck { entries, due: None, max_timestamp: -1, fault: None };
+        check.advance();
+        Ok(check)
+    }
+
+    /// The length of its file in bytes.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.entries.end
+    }
+
+    /// Compares the entries of a batch with it. Batches come in their order.
+    pub fn batch(&mut self, position: u64, header: &BatchHeader) {
+        let before = self.max_timestamp;
+        self.max_timestamp = before.max(header.max_timestamp);
+        while let Some((at, entry)) = self.due {
+            match entry {
+                IndexEntry::Offset { position: to, .. } if to > position => return,
+                // One entry may stand for several batches that came together: for the first's
+                // position and the last's offset.
+                IndexEntry::Offset { offset, position: to }
+                    if to < position || offset < header.base_offset =>
+                {
+                    return self.fault(at, format!("no batch up to offset {offset} begins at {to}"));
+                }
+                IndexEntry::Time { offset, .. } if offset > header.last_offset() => return,
+                // A search goes to the offset of the last entry that is not above the timestamp.
+                IndexEntry::Time { timestamp, offset }
+                    if timestamp < before || timestamp > self.max_timestamp =>
+                {
+                    let what = format!("{timestamp} is not the greatest timestamp up to offset {offset}");
+                    return self.fault(at, what);
+                }
+                IndexEntry::Txn(txn) if txn.last_offset > header.last_offset() => return,
+                IndexEntry::Txn(txn) if txn.producer_id < 0 || txn.first_offset > txn.last_offset => {
+                    return self.fault(at, "the entry is no aborted transaction");
+                }
+                _ => {}
+            }
+            self.advance();
+        }
+    }
+
+    /// Looks at what is left after the last batch, which ends before `next_offset`. Gives the first
+    /// fault of the index.
+    pub fn end(mut self, next_offset: i64) -> Option<IndexFault> {
+        if let Some((at, _)) = self.due {
+            let what = format!("the entry is of what follows the end of the segment, offset {next_offset}");
+            self.fault(at, what);
+        }
+        match self.entries.trailing_bytes() {
+            0 => {}
+            bytes => self.fault(0, format!("{bytes} bytes at the end are no entry")),
+        }
+        self.fault
+    }
+
+    fn fault(&mut self, position: u64, what: impl Into<String>) {
+        self.fault.get_or_insert_with(|| IndexFault { position, what: what.into() });
+        self.due = None;
+    }
+
+    fn advance(&mut self) {
+        let last = self.due.take();
+        match self.entries.next_entry() {
+            Ok(due) => self.due = due,
+            Err(error) => return self.fault(0, error.to_string()),
+        }
+        if let (Some((_, last)), Some((at, next))) = (last, self.due)
+            && !rises(last, next)
+        {
+            self.fault(at, "the entry is not above the one before it");
+        }
+    }
+}
+
+fn rises(last: IndexEntry, next: IndexEntry) -> bool {
+    match (last, next) {
+        (
+            IndexEntry::Offset { offset: last, position: from },
+            IndexEntry::Offset { offset: next, position: to },
+        ) => next > last && to > from,
+        (
+            IndexEntry::Time { timestamp: last, offset: from },
+            IndexEntry::Time { timestamp: next, offset: to },
+        ) => next > last && to >= from,
+        (IndexEntry::Txn(last), IndexEntry::Txn(next)) => next.last_offset > last.last_offset,
+        _ => false,
+    }
+}

@@ -1,0 +1,266 @@
+//! Reading closed segments again, to find what a disk has damaged since they were written.
+//!
+//! [`crate::Log::closed_segment_from`] gives one segment after the other, each of which needs the log's lock for
+//! an instant; [`ClosedSegment::scrub`] reads one under no lock. Meanwhile retention may delete the
+//! segment, compaction may replace it, and the whole log may go: what is found counts only where
+//! [`crate::Log::has_segment`] says so afterwards.
+
+mod walk;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use record::BatchError;
+use rustix::io::Errno;
+
+use crate::fs::{self, Fs};
+use crate::inspect::{FileKind, IndexCheck};
+use crate::names::SegmentFile;
+use crate::segment::Closed;
+
+use walk::Walk;
+
+/// Damaged places of one segment after which no more are looked for.
+const FAULTS_MAX: usize = 16;
+
+/// A closed segment of a log, as it was when the log was asked for it.
+#[derive(Clone, Debug)]
+pub struct ClosedSegment {
+    pub(crate) closed: Arc<Closed>,
+    /// Where the next segment begins.
+    pub(crate) next_base_offset: i64,
+}
+
+/// What reading a segment has shown.
+#[derive(Debug, Default)]
+pub struct Scrubbed {
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// The damaged places, in the order in which they were met.
+    pub faults: Vec<Fault>,
+}
+
+/// A place in a segment's files that does not hold what it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The file.
+    pub path: PathBuf,
+    /// The position in it, in bytes.
+    pub position: u64,
+    /// The offset that should be found there; of an index, the first of its segment.
+    pub offset: i64,
+    /// What is wrong there.
+    pub reason: FaultReason,
+}
+
+/// What is wrong with a place in a segment's files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultReason {
+    /// There is no whole batch.
+    Batch {
+        /// Why the first bytes are none.
+        error: BatchError,
+        /// How many bytes there are to the next whole batch, or to the end of the segment.
+        bytes: u64,
+    },
+    /// The file ends here.
+    Short {
+        /// How long it should be, in bytes.
+        size_bytes: u64,
+    },
+    /// The offsets of a batch are not above those before it, or below those of its segment.
+    Offset {
+        /// The batch's base offset.
+        found: i64,
+        /// The least that it could be.
+        expected: i64,
+    },
+    /// A batch goes on where the next segment has begun.
+    Overlap {
+        /// The offset after the batch.
+        next_offset: i64,
+        /// The first offset of the next segment.
+        next_base_offset: i64,
+    },
+    /// The entry of an index says something else than the batches do.
+    Index(String),
+    /// The file is not there.
+    Missing,
+    /// The bytes cannot be read.
+    Unreadable(String),
+}
+
+impl fmt::Display for FaultReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FaultReason::Batch { error, bytes } => write!(f, "{error} ({bytes} bytes are damaged)"),
+            FaultReason::Short { size_bytes } => {
+                write!(f, "the file ends here, and the segment has {size_bytes} bytes")
+            }
+            FaultReason::Offset { found, expected } => {
+                write!(f, "a batch has the offset {found} where {expected} or more must follow")
+            }
+            FaultReason::Overlap { next_offset, next_base_offset } => write!(
+                f,
+                "a batch goes on to before offset {next_offset}, and the next segment begins at {next_base_offset}"
+            ),
+            FaultReason::Index(what) => f.write_str(what),
+            FaultReason::Missing => f.write_str("the file is missing"),
+            FaultReason::Unreadable(error) => f.write_str(error),
+        }
+    }
+}
+
+impl Fault {
+    /// How to mend it, in whole sentences.
+    pub fn mend(&self) -> &'static str {
+        let is = |kind: SegmentFile| self.path.to_string_lossy().ends_with(kind.suffix());
+        if is(SegmentFile::OffsetIndex) || is(SegmentFile::TimeIndex) {
+            "Stop the broker, remove the file and start again: it is made anew from the segment."
+        } else if is(SegmentFile::TxnIndex) {
+            "Stop the broker and put a copy of the file back: without it, records of aborted transactions \
+             would be read as committed."
+        } else {
+            "Stop the broker, put a copy of the partition's directory back and start again; milena dump \
+             --records shows what can still be read."
+        }
+    }
+}
+
+/// Why a segment was not read to its end, which says nothing about it.
+#[derive(Debug)]
+pub enum ScrubError {
+    /// The caller wants the reading to end.
+    Stopped,
+    /// The system lacks descriptors or memory.
+    Lack(fs::Error),
+}
+
+impl fmt::Display for ScrubError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ScrubError::Stopped => f.write_str("the reading was stopped"),
+            ScrubError::Lack(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ScrubError {}
+
+impl ClosedSegment {
+    /// The offset that it is named after.
+    pub fn base_offset(&self) -> i64 {
+        self.closed.base_offset()
+    }
+
+    /// The offset at which the next segment begins.
+    pub fn next_base_offset(&self) -> i64 {
+        self.next_base_offset
+    }
+
+    /// Bytes of batches.
+    pub fn size_bytes(&self) -> u64 {
+        u64::from(self.closed.size)
+    }
+
+    /// Whether it is the same as another, and not one of the same name.
+    pub fn is_same(&self, other: &ClosedSegment) -> bool {
+        Arc::ptr_eq(&self.closed, &other.closed)
+    }
+
+    /// Reads the segment and its indexes: every checksum, the order of the offsets, and whether the
+    /// entries of the indexes agree with the batches. What was not in the page cache is not there
+    /// afterwards.
+    ///
+    /// `spend` is told how many bytes are about to be read, and may wait.
+    ///
+    /// # Errors
+    /// [`ScrubError`]; a file that cannot be read is no error but a [`Fault`].
+    pub fn scrub(
+        &self,
+        mut spend: impl FnMut(u64) -> Result<(), ScrubError>,
+    ) -> Result<Scrubbed, ScrubError> {
+        let mut scrubbed = Scrubbed::default();
+        let fs = &self.closed.segment.partition.directory.fs;
+        let path = self.path(SegmentFile::Log);
+        let file = match fs.open_aside(&path) {
+            Ok(file) => file,
+            Err(error) => {
+                scrubbed.faults.push(unreadable(&path, 0, self.base_offset(), error)?);
+                return Ok(scrubbed);
+            }
+        };
+        let mut indexes = Vec::new();
+        let mut index_faults = Vec::new();
+        for kind in [SegmentFile::OffsetIndex, SegmentFile::TimeIndex, SegmentFile::TxnIndex] {
+            match self.open_index(fs, kind) {
+                Ok(Some(index)) => {
+                    spend(index.size_bytes())?;
+                    scrubbed.bytes += index.size_bytes();
+                    indexes.push((kind, index));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    index_faults.push(unreadable(&self.path(kind), 0, self.base_offset(), error)?);
+                }
+            }
+        }
+        let mut walk = Walk::new(&file, self, &mut spend);
+        walk.run(|position, header| {
+            for (_, index) in &mut indexes {
+                index.batch(u64::from(position), header);
+            }
+        })?;
+        let next_offset = walk.next_offset();
+        let is_whole = walk.faults.is_empty();
+        scrubbed.bytes += walk.read_bytes;
+        scrubbed.faults.append(&mut walk.faults);
+        for (kind, index) in indexes {
+            // The entries of a batch that is damaged have nothing to be compared with.
+            if let Some(fault) = index.end(next_offset).filter(|_| is_whole) {
+                let (path, offset) = (self.path(kind), self.base_offset());
+                let reason = FaultReason::Index(fault.what);
+                index_faults.push(Fault { path, position: fault.position, offset, reason });
+            }
+        }
+        scrubbed.faults.append(&mut index_faults);
+        Ok(scrubbed)
+    }
+
+    fn path(&self, kind: SegmentFile) -> PathBuf {
+        self.closed.segment.path(kind)
+    }
+
+    /// An index; `None` where the segment needs none of that kind.
+    fn open_index(&self, fs: &Fs, kind: SegmentFile) -> fs::Result<Option<IndexCheck>> {
+        let file_kind = match kind {
+            SegmentFile::OffsetIndex => FileKind::OffsetIndex,
+            SegmentFile::TimeIndex => FileKind::TimeIndex,
+            SegmentFile::TxnIndex => FileKind::TxnIndex,
+            SegmentFile::Log => unreachable!("a log is no index"),
+        };
+        match IndexCheck::open(fs, &self.path(kind), file_kind, self.base_offset()) {
+            Ok(index) => Ok(Some(index)),
+            Err(error) if error.is_not_found() && kind == SegmentFile::TxnIndex => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The fault of a file that cannot be read, unless it is not the file's.
+fn unreadable(path: &Path, position: u64, offset: i64, error: fs::Error) -> Result<Fault, ScrubError> {
+    let errno = Errno::from_io_error(&error.source);
+    if errno.is_some_and(|errno| [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&errno)) {
+        return Err(ScrubError::Lack(error));
+    }
+    let reason = if error.is_not_found() {
+        FaultReason::Missing
+    } else {
+        FaultReason::Unreadable(error.source.to_string())
+    };
+    Ok(Fault { path: path.to_owned(), position, offset, reason })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,276 @@
+#![allow(clippy::disallowed_methods, reason = "tests look at the files behind the seam")]
+
+use std::io::{self, ErrorKind};
+
+use record::{BatchBuilder, Compression};
+
+use super::*;
+use crate::fs::Operation;
+use crate::fs::faults::Fault as Failing;
+use crate::testing::{Home, NOW_MS, append, append_from, batch, open_log, scrub, small};
+use crate::{Log, LogConfig, OffsetMap, Origin, Swapped};
+
+/// A log of several closed segments, of which the second has its files at this offset.
+fn filled(home: &Home) -> (crate::LogDirectory, Log, i64) {
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    for n in 0..60 {
+        append(&mut log, &batch(2, NOW_MS + n, 100)).unwrap();
+    }
+    log.set_high_watermark(log.end_offset());
+    let second = log.closed_segment_from(1).expect("there is more than one").base_offset();
+    (directory, log, second)
+}
+
+fn path(home: &Home, base_offset: i64, suffix: &str) -> PathBuf {
+    home.file(&format!("{base_offset:020}{suffix}"))
+}
+
+/// Changes a file and gives what a scrub then finds; the file is put back.
+fn with_changed(log: &Log, path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> Vec<Fault> {
+    let before = std::fs::read(path).unwrap();
+    let mut bytes = before.clone();
+    change(&mut bytes);
+    std::fs::write(path, bytes).unwrap();
+    let faults = scrub(log);
+    std::fs::write(path, before).unwrap();
+    faults
+}
+
+#[test]
+fn what_is_whole_raises_nothing_and_all_of_it_is_read() {
+    let home = Home::new();
+    let (_directory, log, _) = filled(&home);
+    let (mut from, mut segments, mut log_bytes) = (0, 0, 0);
+    while let Some(segment) = log.closed_segment_from(from) {
+        let mut spent = 0;
+        let scrubbed = segment.scrub(|bytes| {
+            spent += bytes;
+            Ok(())
+        });
+        let scrubbed = scrubbed.unwrap();
+        assert_eq!(scrubbed.faults, []);
+        assert_eq!(scrubbed.bytes, spent, "it says before it reads");
+        let of_indexes: u64 = [".index", ".timeindex"]
+            .iter()
+            .map(|suffix| std::fs::metadata(path(&home, segment.base_offset(), suffix)).unwrap().len())
+            .sum();
+        assert!(of_indexes > 0);
+        assert_eq!(scrubbed.bytes, segment.size_bytes() + of_indexes);
+        log_bytes += segment.size_bytes();
+        segments += 1;
+        from = segment.next_base_offset();
+    }
+    assert_eq!(segments + 1, log.segments());
+    let active = std::fs::metadata(path(&home, from, ".log")).unwrap().len();
+    assert_eq!(log_bytes + active, log.size_bytes());
+}
+
+#[test]
+fn every_bit_that_changes_is_found_where_it_is() {
+    let home = Home::new();
+    let (_directory, log, second) = filled(&home);
+    let path = path(&home, second, ".log");
+    let one = batch(2, NOW_MS, 100).len();
+    for at in 0..one {
+        let faults = with_changed(&log, &path, |bytes| bytes[one + at] ^= 0x10);
+        let places: Vec<u64> = faults.iter().map(|fault| fault.position).collect();
+        match at {
+            // No checksum covers the epoch of the leader.
+            12..16 => assert_eq!(places, []),
+            // Nor the offset: the order of the batches shows it, or the next segment.
+            0..8 => assert!(!places.is_empty(), "byte {at}"),
+            _ => assert_eq!(places, [one as u64], "byte {at}: {faults:?}"),
+        }
+        if at >= 16 {
+            assert_eq!((&faults[0].path, faults[0].offset), (&path, second + 2));
+            let FaultReason::Batch { bytes, .. } = faults[0].reason else { panic!("{faults:?}") };
+            assert_eq!(bytes, one as u64, "byte {at}: what follows is found again");
+        }
+    }
+    assert_eq!(scrub(&log), []);
+}
+
+#[test]
+fn two_places_are_two_and_a_file_of_noise_is_not_endless() {
+    let home = Home::new();
+    let (_directory, log, second) = filled(&home);
+    let path = path(&home, second, ".log");
+    let one = batch(2, NOW_MS, 100).len();
+    let faults = with_changed(&log, &path, |bytes| {
+        bytes[one + 70] ^= 1;
+        bytes[4 * one + 70] ^= 1;
+    });
+    let places: Vec<u64> = faults.iter().map(|fault| fault.position).collect();
+    assert_eq!(places, [one as u64, 4 * one as u64]);
+    let faults = with_changed(&log, &path, |bytes| bytes.fill(0));
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    let faults = with_changed(&log, &path, |bytes| {
+        (0..bytes.len()).step_by(one).for_each(|at| bytes[at + 70] ^= 1);
+    });
+    assert_eq!(faults.len(), 1, "nothing whole is between them: {faults:?}");
+}
+
+#[test]
+fn of_many_damaged_places_the_first_are_told() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, LogConfig { segment_bytes: 20_000, ..small() });
+    let one = batch(2, NOW_MS, 100).len();
+    while log.segments() < 2 {
+        append(&mut log, &batch(2, NOW_MS, 100)).unwrap();
+    }
+    let faults = with_changed(&log, &path(&home, 0, ".log"), |bytes| {
+        (0..bytes.len()).step_by(2 * one).for_each(|at| bytes[at + 70] ^= 1);
+    });
+    assert_eq!(faults.len(), FAULTS_MAX);
+}
+
+#[test]
+fn a_file_that_is_short_or_gone_or_not_to_be_read() {
+    let home = Home::new();
+    let (_directory, log, second) = filled(&home);
+    let path = path(&home, second, ".log");
+    let one = batch(2, NOW_MS, 100).len();
+    for (len, position) in [(0, 0), (one / 2, 0), (3 * one, 3 * one), (3 * one + 70, 3 * one)] {
+        let faults = with_changed(&log, &path, |bytes| bytes.truncate(len));
+        let [Fault { position: found, reason: FaultReason::Short { .. }, .. }] = faults[..] else {
+            panic!("{faults:?}")
+        };
+        assert_eq!(found, position as u64);
+    }
+    let away = path.with_extension("away");
+    std::fs::rename(&path, &away).unwrap();
+    let faults = scrub(&log);
+    assert_eq!((faults.len(), &faults[0].reason), (1, &FaultReason::Missing));
+    std::fs::rename(&away, &path).unwrap();
+    home.faults.add(Failing {
+        operation: Operation::Read,
+        path_end: Box::leak(format!("{second:020}.log").into()),
+        after: 0,
+        times: 1,
+        error: ErrorKind::Other,
+    });
+    let faults = scrub(&log);
+    let [Fault { reason: FaultReason::Unreadable(_), path: found, .. }] = &faults[..] else {
+        panic!("{faults:?}")
+    };
+    assert_eq!(found, &path);
+    assert_eq!(scrub(&log), [], "what could not be read once is read the next time");
+}
+
+#[test]
+fn a_system_that_lacks_descriptors_says_nothing_of_the_file() {
+    let error = |errno: Errno| fs::Error {
+        operation: Operation::Open,
+        path: PathBuf::from("x"),
+        source: io::Error::from(errno),
+    };
+    for lack in [Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
+        assert!(matches!(unreadable(Path::new("x"), 0, 0, error(lack)), Err(ScrubError::Lack(_))));
+    }
+    let fault = unreadable(Path::new("x"), 0, 0, error(Errno::IO)).unwrap();
+    assert!(matches!(fault.reason, FaultReason::Unreadable(_)));
+}
+
+#[test]
+fn an_index_that_disagrees_with_its_segment() {
+    let home = Home::new();
+    let (_directory, log, second) = filled(&home);
+    for (suffix, at) in [(".index", 7), (".index", 11), (".timeindex", 7), (".timeindex", 19)] {
+        let path = path(&home, second, suffix);
+        let faults = with_changed(&log, &path, |bytes| bytes[at] ^= 0x40);
+        let [Fault { path: found, reason: FaultReason::Index(_), .. }] = &faults[..] else {
+            panic!("{suffix} {at}: {faults:?}")
+        };
+        assert_eq!(found, &path);
+        assert!(faults[0].mend().contains("remove the file"));
+        std::fs::rename(&path, path.with_extension("away")).unwrap();
+        let faults = scrub(&log);
+        assert_eq!((faults.len(), &faults[0].reason), (1, &FaultReason::Missing), "{suffix}");
+        std::fs::rename(path.with_extension("away"), &path).unwrap();
+    }
+    // A segment that is damaged itself says nothing about its indexes.
+    let faults = with_changed(&log, &path(&home, second, ".log"), |bytes| bytes[70] ^= 1);
+    assert_eq!(faults.len(), 1);
+}
+
+#[test]
+fn a_batch_longer_than_what_is_read_at_a_time() {
+    let home = Home::new();
+    let directory = home.open();
+    let config = LogConfig { segment_bytes: 1 << 20, ..LogConfig::default() };
+    let (mut log, _) = open_log(&directory, config);
+    for _ in 0..4 {
+        append(&mut log, &batch(4, NOW_MS, 100_000)).unwrap();
+    }
+    assert!(log.segments() > 1);
+    assert_eq!(scrub(&log), []);
+    let faults = with_changed(&log, &path(&home, 0, ".log"), |bytes| bytes[300_000] ^= 1);
+    assert_eq!((faults.len(), faults[0].position), (1, 0));
+    assert!(matches!(faults[0].reason, FaultReason::Batch { error: BatchError::Crc { .. }, .. }));
+}
+
+#[test]
+fn a_segment_that_retention_deletes_while_it_is_read_is_no_part_of_the_log() {
+    let home = Home::new();
+    let (_directory, mut log, second) = filled(&home);
+    let segment = log.closed_segment_from(second).unwrap();
+    assert!(log.has_segment(&segment));
+    let scrubbed = segment.scrub(|_| {
+        if log.has_segment(&segment) {
+            log.delete_records(segment.next_base_offset(), NOW_MS).unwrap();
+            log.take_due_deletions(i64::MAX).into_iter().for_each(|deleted| deleted.remove().unwrap());
+        }
+        Ok(())
+    });
+    scrubbed.unwrap();
+    assert!(!log.has_segment(&segment), "whatever was found counts for nothing");
+    assert!(!segment.scrub(|_| Ok(())).unwrap().faults.is_empty(), "its files are gone");
+    assert_eq!(scrub(&log), []);
+}
+
+#[test]
+fn a_segment_that_compaction_replaces_while_it_is_read_is_no_part_of_the_log() {
+    let home = Home::new();
+    let directory = home.open();
+    let config = LogConfig { segment_bytes: 1200, compact: true, delete: false, ..small() };
+    let (mut log, _) = open_log(&directory, config);
+    for n in 0..40 {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.push(NOW_MS, Some(&[n % 3]), Some(&[n; 50]), &[]);
+        append_from(&mut log, &builder.build(), Origin::Replication).unwrap();
+        log.set_high_watermark(log.end_offset());
+    }
+    let segment = log.closed_segment_from(0).unwrap();
+    let mut map = OffsetMap::new(1 << 16, 0.9);
+    let plan = log.clean_plan(None, NOW_MS).unwrap();
+    let mut cleaning = plan.start(&mut map, &mut |_| Ok(())).unwrap();
+    let cleaned = cleaning.next_group(&mut |_| Ok(())).unwrap().unwrap();
+    // After the log is opened and before its first byte is read, its name is given to another.
+    let mut swaps = 0;
+    let scrubbed = segment.scrub(|_| {
+        if swaps == 0 {
+            assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), Swapped::Done);
+        }
+        swaps += 1;
+        Ok(())
+    });
+    drop(scrubbed.unwrap());
+    assert!(!log.has_segment(&segment));
+    assert!(!segment.scrub(|_| Ok(())).unwrap().faults.is_empty(), "another file has its name");
+    assert_eq!(scrub(&log), [], "gaps are no damage");
+}
+
+#[test]
+fn the_caller_ends_it() {
+    let home = Home::new();
+    let (_directory, log, second) = filled(&home);
+    home.faults.take_done();
+    let stopped = log.closed_segment_from(second).unwrap().scrub(|_| Err(ScrubError::Stopped));
+    assert!(matches!(stopped, Err(ScrubError::Stopped)));
+    let reads = home.faults.take_done().into_iter().filter(|(operation, path)| {
+        *operation == Operation::Read && path.extension().is_some_and(|extension| extension == "log")
+    });
+    assert_eq!(reads.count(), 0);
+}
