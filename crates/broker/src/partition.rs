@@ -79,6 +79,10 @@ impl Partition {
         let durability = Arc::new(Durability::new(log.flushed_offset()));
         let told = Arc::clone(&durability);
         log.set_flush_listener(Box::new(move |flushed| told.flushed(flushed)));
+        if log.flushed_offset() < log.end_offset() {
+            // A crash left it: it is served at once, and acknowledged as durable once it is.
+            log.enqueue_flush();
+        }
         Self {
             topic,
             index,

@@ -7,8 +7,11 @@ use record::{Batch, BatchError, BatchHeader};
 
 use crate::fs::{self, File};
 
-/// Bytes read at a time: many headers where batches are small, one where they are not.
+/// Bytes read at a time: many headers where batches are small.
 const PAGE_BYTES: usize = 4096;
+
+/// The same where batches are larger than that: one header.
+const HEADER_BYTES: usize = 128;
 
 /// A place in a log that does not hold what it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,12 +84,15 @@ pub(crate) struct Headers<'a> {
     page: [u8; PAGE_BYTES],
     page_position: u32,
     page_bytes: usize,
+    /// Whether the last batch left nothing of a page for the next.
+    is_sparse: bool,
 }
 
 impl<'a> Headers<'a> {
     /// The batches from `position`, at which one begins, to `end`, at which one ends.
     pub(crate) fn new(file: &'a File, position: u32, end: u32) -> Headers<'a> {
-        Headers { file, position, end, page: [0; PAGE_BYTES], page_position: 0, page_bytes: 0 }
+        let page = [0; PAGE_BYTES];
+        Headers { file, position, end, page, page_position: 0, page_bytes: 0, is_sparse: false }
     }
 
     /// The next batch: where it begins, and its header.
@@ -100,7 +106,7 @@ impl<'a> Headers<'a> {
         let start = if self.page_bytes > 0 && self.position >= self.page_position && has_header {
             in_page
         } else {
-            let len = PAGE_BYTES.min(left);
+            let len = if self.is_sparse { HEADER_BYTES } else { PAGE_BYTES }.min(left);
             self.page_bytes = self.file.read_at(&mut self.page[..len], u64::from(self.position))?;
             self.page_position = self.position;
             0
@@ -115,6 +121,7 @@ impl<'a> Headers<'a> {
         let header = parsed.map_err(|error| ScanError::Damaged(self.damage(DamageReason::Batch(error))))?;
         let position = self.position;
         self.position += header.size_bytes() as u32;
+        self.is_sparse = header.size_bytes() >= PAGE_BYTES;
         Ok(Some((position, header)))
     }
 
@@ -151,8 +158,9 @@ pub(crate) fn read_batch<'a>(
     Batch::parse_stored(bytes).map_err(|error| ScanError::Damaged(reason(error)))
 }
 
-/// Bytes read at a time where every byte is looked at.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Bytes read at a time where every byte is looked at: they are in the processor's cache still when
+/// their checksum is computed.
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// The batches of a file whose checksums are verified, in order.
 pub(crate) struct Verified<'a> {

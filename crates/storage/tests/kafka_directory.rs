@@ -162,7 +162,8 @@ fn a_killed_kafka_is_recovered() {
     let captured = Captured::of("crashed");
     let (directory, mut log, recovered) = captured.open();
     assert!(!directory.was_clean() && !recovered.clean);
-    assert_eq!((recovered.cut, log.flushed_offset()), (None, 181));
+    assert_eq!((recovered.cut, log.end_offset()), (None, 181));
+    assert_eq!(log.flush().expect("a disk"), 181);
     check(&mut log);
 }
 

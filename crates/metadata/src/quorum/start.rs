@@ -282,6 +282,8 @@ fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Resul
         Some(cut) => tracing::warn!(?cut, "the end of the metadata log was torn and is cut"),
         None => {}
     }
+    // An entry counts as durable from here on; what a killed process left may be in memory only.
+    log.flush().map_err(|offline| StartError::Log(OpenError::Offline(offline)))?;
     let vote = vote::read(fs, &dir).map_err(StartError::Vote)?;
     let newest = checkpoint::list(fs, &dir).map_err(CheckpointError::Fs)?.pop();
     let snapshot = match newest {

@@ -150,7 +150,9 @@ impl Log {
     ///
     /// After a clean stop nothing is scanned. After a crash the batches past the recovery point are
     /// verified and the log is cut at the first that is not whole; indexes, leader epochs, aborted
-    /// transactions and producers are brought in line with what is left, which is then durable.
+    /// transactions and producers are brought in line with what is left. What was cut stays cut; of
+    /// the rest only what is below [`Log::flushed_offset`] is known to be durable, and the opener
+    /// has the remainder made so, by [`Log::enqueue_flush`] or [`Log::flush`].
     ///
     /// # Errors
     /// [`OpenError`].
@@ -225,10 +227,13 @@ impl Log {
         self.rebuild_txn_indexes(without_indexes)?;
         let is_empty = self.end_offset == self.log_start_offset;
         if !recovered.clean && (!is_empty || recovered.cut.is_some()) {
-            // Segments and snapshots that were given up do not come back at the next loss of power,
-            // when the log has other batches at their offsets.
             self.flush.directory_changed();
             self.write_snapshot(self.end_offset)?;
+        }
+        if recovered.cut.is_some() {
+            // Segments that were given up do not come back at the next loss of power, when the log
+            // has other batches at their offsets. Without them what was found may wait: the
+            // recovery point stays where it is until it is synced.
             self.flush.flush()?;
         } else if !without_indexes.is_empty() {
             // What is there at the next start is taken to be whole.

@@ -209,8 +209,13 @@ impl Active {
         config: &LogConfig,
         mut each: impl FnMut(&BatchHeader),
     ) -> Result<Verification, ScanError> {
-        let file = self.segment.file_to_write(SegmentFile::Log)?;
         let start = self.size;
+        let file = if start < file_size {
+            // What a killed process wrote may be in memory only.
+            self.segment.file_to_write(SegmentFile::Log)?
+        } else {
+            self.segment.file(SegmentFile::Log)?
+        };
         let mut batches = Verified::new(&file, start, file_size);
         let damage = loop {
             let position = batches.position();

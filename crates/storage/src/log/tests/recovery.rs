@@ -85,8 +85,31 @@ fn only_what_is_past_the_recovery_point_is_scanned() {
     let (log, recovered) = crash.open();
     let one = batch(1, NOW_MS, 100).len() as u64;
     assert_eq!(recovered, Recovered { scanned_bytes: 3 * one, ..Recovered::default() });
-    assert_eq!((log.end_offset(), log.flushed_offset()), (103, 103));
+    assert_eq!((log.end_offset(), log.flushed_offset()), (103, 100), "what was found may be in memory only");
     assert_eq!(contents(&log).len(), 103);
+    assert_eq!(log.flush().unwrap(), 103);
+}
+
+#[test]
+fn what_is_found_past_the_recovery_point_is_synced_by_the_flusher() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    append_many(&mut log, 100);
+    let crash = Crash::of(&home);
+    let directory = crash.home.open();
+    crash.home.faults.take_done();
+    let synced = || {
+        let done = crash.home.faults.take_done();
+        done.into_iter().filter(|(done, _)| matches!(done, Operation::Sync | Operation::SyncDir)).count()
+    };
+    let (log, recovered) = open_log(&directory, small());
+    assert!(recovered.cut.is_none() && recovered.scanned_bytes > 0);
+    assert_eq!((synced(), log.flushed_offset(), log.end_offset()), (0, 0, 100));
+    log.enqueue_flush();
+    directory.flusher().run_round();
+    assert_eq!(log.flushed_offset(), 100);
+    assert!(synced() > log.segments(), "every segment, and the snapshots");
 }
 
 #[test]
@@ -407,6 +430,7 @@ fn trap_s4_leader_epochs_come_from_the_log_where_their_file_does_not_have_them()
     std::fs::write(crash.home.file("leader-epoch-checkpoint"), "0\n5\n0 0").unwrap();
     let (after, _) = crash.open();
     assert_eq!(after.leader_epochs(), expected);
+    after.flush().unwrap();
     let (text, path) = ("0\n10\n0 0\n", crash.home.file("leader-epoch-checkpoint"));
     assert!(std::fs::read_to_string(path).unwrap().starts_with(text), "and it is written again");
 }
@@ -429,7 +453,7 @@ fn leftovers_are_removed() {
         std::fs::write(crash.home.file(name), "x").unwrap();
     }
     std::fs::write(crash.home.file("notes.txt"), "x").unwrap();
-    drop(crash.open());
+    crash.open().0.flush().unwrap();
     let mut expected = own;
     expected
         .extend(["00000000000000000003.snapshot", "leader-epoch-checkpoint", "notes.txt"].map(String::from));
