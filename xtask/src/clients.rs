@@ -10,6 +10,7 @@ mod dump;
 mod go;
 mod jvm;
 mod kcat;
+mod legacy;
 mod migrate;
 mod python;
 mod restart;
@@ -17,7 +18,7 @@ mod restart;
 use crate::broker::{Broker, BrokerOptions, Kind};
 use crate::process::{run, tail};
 use crate::{Attempt, java, workshop};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,7 @@ const SUITES: &[Suite] = &[
         shows: "a data directory goes from Kafka to ours and back",
         run: migrate::suite,
     },
+    Suite { name: "legacy", shows: "message sets of magic 0 and 1 in a data directory", run: legacy::suite },
     Suite { name: "compare", shows: "the same raw requests, the same answers", run: compare::suite },
 ];
 
@@ -207,6 +209,14 @@ fn same(what: &str, expected: &str, actual: &str) -> Attempt<()> {
     let line = at.unwrap_or_else(|| expected.lines().count().min(actual.lines().count()));
     let shown = |text: &str| text.lines().nth(line).map_or("nothing".to_owned(), |line| format!("{line:?}"));
     Err(format!("{what}: line {} should be {}, is {}", line + 1, shown(expected), shown(actual)))
+}
+
+/// What a folder holds, in order.
+fn files_of(folder: &Path) -> Attempt<Vec<PathBuf>> {
+    let entries = folder.read_dir().map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    Ok(paths)
 }
 
 /// The text must contain all of the parts.

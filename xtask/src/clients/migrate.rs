@@ -109,3 +109,9 @@ fn dump(address: &str) -> Attempt<String> {
     read.args(["-b", address, "-C", "-t", TOPIC, "-e", "-q", "-o", "beginning", "-f", "%o %T %k %s %h\n"]);
     run(&mut read, "", LIMIT)?.success()
 }
+
+/// All that Kafka's client can learn of a broker.
+pub(super) fn contents(class_path: &str, address: &str) -> Attempt<String> {
+    let mut show = java::command(class_path, "milena.clients.Main", 256);
+    run(show.args([address, "show"]), "", Duration::from_secs(180))?.success()
+}

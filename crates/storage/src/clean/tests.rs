@@ -455,3 +455,18 @@ fn thousands_of_random_histories_read_the_same() {
         }
     }
 }
+
+/// The first offset of a batch with one timestamp for all may be that of a record that is gone.
+#[test]
+fn a_time_finds_a_record_that_is_left() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, config());
+    put(&mut log, plain().log_append_time(NOW_MS), &[("a", Some("1")), ("b", Some("1"))]);
+    put(&mut log, plain().log_append_time(NOW_MS + 1), &[("a", Some("2"))]);
+    roll(&mut log);
+    put(&mut log, plain(), &[("c", Some("1"))]);
+    clean(&mut log, NOW_MS);
+    let found = log.offset_for_timestamp(NOW_MS, &mut Scratch::new()).unwrap().unwrap();
+    assert_eq!((found.offset, found.timestamp), (1, NOW_MS));
+}

@@ -193,8 +193,10 @@ impl Log {
         scratch: &mut Scratch,
     ) -> Result<Option<TimestampOffset>, LookupError> {
         let leader_epoch = header.partition_leader_epoch;
-        // Where the first record of an old message is, only its records tell.
-        if header.magic == 2 && header.attributes.timestamp_type() == TimestampType::LogAppendTime {
+        // Compaction may have removed the first records, and an old message does not say which they are.
+        let has_all = i64::from(header.records_count) == i64::from(header.last_offset_delta) + 1;
+        let is_append_time = header.attributes.timestamp_type() == TimestampType::LogAppendTime;
+        if header.magic == 2 && has_all && is_append_time {
             let offset = header.base_offset.max(self.log_start_offset);
             return Ok(Some(TimestampOffset { timestamp: header.max_timestamp, offset, leader_epoch }));
         }
