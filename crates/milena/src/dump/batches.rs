@@ -43,11 +43,13 @@ fn header(batch: &Batch<'_>, position: u64, is_valid: bool) -> Value {
     let attributes = header.attributes;
     let codec = attributes.compression().map_or("unknown", |codec| codec.name());
     let is_create = attributes.timestamp_type() == TimestampType::CreateTime;
+    // Of what is compressed in an old message the header tells the last offset alone.
+    let counted = header.records_count >= 0 || header.magic == 2;
     json!({
         "position": position,
-        "baseOffset": header.base_offset,
+        "baseOffset": counted.then_some(header.base_offset),
         "lastOffset": header.last_offset(),
-        "count": header.records_count,
+        "count": counted.then_some(header.records_count),
         "baseSequence": header.base_sequence,
         "lastSequence": header.last_sequence(),
         "producerId": header.producer_id,
