@@ -1,6 +1,7 @@
 //! A log directory: what it holds, and what its logs share.
 
 mod clean_shutdown;
+mod futures;
 mod meta_properties;
 mod partition_metadata;
 
@@ -19,6 +20,7 @@ use crate::names::{DirKind, TopicPartition};
 use crate::offline::{FailureListener, Health, Offline};
 use crate::open_files::OpenFiles;
 
+pub use futures::FutureDir;
 pub use meta_properties::MetaProperties;
 pub(crate) use meta_properties::read as read_meta_properties;
 pub(crate) use partition_metadata::{read_topic_id, sync_topic_id, write_topic_id};
@@ -95,6 +97,8 @@ pub(crate) struct Shared {
     pub(crate) open_files: OpenFiles,
     pub(crate) flusher: Flusher,
     partitions: Mutex<BTreeMap<TopicPartition, Known>>,
+    /// Logs that are about to be here. The checkpoints have them first. Lock order: inside `partitions`.
+    arriving: Mutex<BTreeMap<TopicPartition, Offsets>>,
     /// How far each compacted log is clean; none before it is asked for.
     cleaned_to: Mutex<Option<BTreeMap<TopicPartition, i64>>>,
 }
@@ -157,6 +161,7 @@ impl LogDirectory {
             open_files: OpenFiles::new(open_files_max),
             flusher: Flusher::default(),
             partitions: Mutex::new(partitions),
+            arriving: Mutex::default(),
             cleaned_to: Mutex::default(),
             fs,
             path,
@@ -469,11 +474,12 @@ impl Shared {
         let mut partitions = self.partitions.lock();
         let mut recovery_points = BTreeMap::new();
         let mut log_start_offsets = BTreeMap::new();
-        for (name, known) in partitions.iter() {
-            let offsets = known.offsets();
+        let known = partitions.iter().map(|(name, known)| (name.clone(), known.offsets()));
+        let arriving = self.arriving.lock().clone();
+        for (name, offsets) in known.chain(arriving) {
             recovery_points.insert(name.clone(), offsets.recovery_point);
             if offsets.log_start_offset > 0 {
-                log_start_offsets.insert(name.clone(), offsets.log_start_offset);
+                log_start_offsets.insert(name, offsets.log_start_offset);
             }
         }
         // Starts before recovery points: a log that was emptied and moved on has a recovery point

@@ -100,6 +100,8 @@ pub(crate) struct FlushState {
     syncing: Mutex<()>,
     work: Mutex<Work>,
     listener: OnceLock<FlushListener>,
+    /// Whether another directory has the log now: nothing is synced here any more. Changes while `syncing` is held.
+    retired: AtomicBool,
 }
 
 /// What has to be durable before the log can be said to be. Lock order: inside `syncing`.
@@ -156,6 +158,7 @@ impl FlushState {
             syncing: Mutex::new(()),
             work: Mutex::new(work),
             listener: OnceLock::new(),
+            retired: false.into(),
         }
     }
 
@@ -212,6 +215,16 @@ impl FlushState {
         self.syncing.lock()
     }
 
+    /// Ends all syncs: another directory has the log. Syncs must be paused.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    /// Changes when the log is truncated: bytes that were copied before need not be its bytes any more.
+    pub(crate) fn generation(&self) -> u64 {
+        self.work.lock().generation
+    }
+
     /// Notes that the log ends at `end_offset` now, in `active`, and that segments and snapshots
     /// beyond are gone. What was durable up to `flushed_offset` before is so still. Syncs must be
     /// paused.
@@ -250,6 +263,10 @@ impl FlushState {
     /// Makes the log durable; gives the offset up to which it is.
     pub(crate) fn flush(&self) -> Result<i64, Offline> {
         let _syncing = self.syncing.lock();
+        if self.retired.load(Ordering::Acquire) {
+            // What is durable from here on is for the new place to say.
+            return Ok(self.flushed_offset.load(Ordering::Acquire));
+        }
         let health = &self.partition.directory.health;
         health.check()?;
         // First the offset, then what holds the bytes below it: a roll in between adds to these.

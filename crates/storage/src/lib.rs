@@ -21,6 +21,7 @@ mod crash;
 mod directory;
 mod flusher;
 pub mod fs;
+mod future;
 mod index_file;
 pub mod inspect;
 mod leader_epochs;
@@ -42,12 +43,14 @@ mod uuid;
 pub use checkpoint::{CheckpointError, read_offsets, write_offsets};
 pub use clean::{CleanError, CleanPlan, CleanStats, Cleaned, Cleaning, OffsetMap, Throttle};
 pub use config::LogConfig;
-pub use directory::{Flushing, LogDirectory, MetaProperties, OpenDirectory, OpenDirectoryError};
+pub use directory::{Flushing, FutureDir, LogDirectory, MetaProperties, OpenDirectory, OpenDirectoryError};
 pub use flusher::{FlushListener, Flusher};
+pub use future::{Copied, CopyError, CopySource, FutureLog};
 pub use leader_epochs::{EpochEndOffset, EpochEntry};
 pub use log::{
     ActiveProducer, AppendError, Appended, ChangeError, Cut, DeleteRecordsError, DeletedSegment, Located,
-    Log, LookupError, OpenError, OpenLog, ReadError, Recovered, Retained, Slice, Swapped, TimestampOffset,
+    Log, LookupError, OpenError, OpenLog, PausedSyncs, ReadError, Recovered, Retained, Slice, Swapped, Syncs,
+    TimestampOffset,
 };
 pub use names::{DirKind, TopicPartition};
 pub use offline::{FailureListener, Offline};

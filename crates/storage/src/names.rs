@@ -15,6 +15,13 @@ pub struct TopicPartition {
 }
 
 impl TopicPartition {
+    /// The partition whose log a directory of this name, `topic-partition.uniqueId-future`, is to become; `None` where
+    /// it is no such name.
+    pub(crate) fn from_future_dir_name(name: &str) -> Option<TopicPartition> {
+        let (partition, _) = name.strip_suffix(FUTURE_DIR_SUFFIX)?.rsplit_once('.')?;
+        TopicPartition::from_dir_name(partition)
+    }
+
     /// The partition that a directory of this name holds; `None` where it is no such name.
     pub fn from_dir_name(name: &str) -> Option<TopicPartition> {
         let (topic, partition) = name.rsplit_once('-')?;
@@ -54,7 +61,7 @@ impl DirKind {
         if let Some(rest) = name.strip_suffix("-delete") {
             return if has_unique_id(rest) { DirKind::Delete } else { DirKind::Other };
         }
-        if let Some(rest) = name.strip_suffix("-future") {
+        if let Some(rest) = name.strip_suffix(FUTURE_DIR_SUFFIX) {
             return if has_unique_id(rest) { DirKind::Future } else { DirKind::Other };
         }
         if let Some(rest) = name.strip_suffix("-stray") {
@@ -91,6 +98,8 @@ impl SegmentFile {
     }
 }
 
+/// The suffix of the directory of a log that is being moved here.
+pub(crate) const FUTURE_DIR_SUFFIX: &str = "-future";
 /// The suffix of a producer snapshot.
 pub(crate) const SNAPSHOT_SUFFIX: &str = ".snapshot";
 /// The suffix, after that of its kind, of a file that is about to be removed.

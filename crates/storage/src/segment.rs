@@ -59,6 +59,16 @@ impl Segment {
         Arc::new(Segment { partition, base_offset, slots: Default::default(), replaced: false.into() })
     }
 
+    /// A segment some of whose files are open and not synced.
+    pub(crate) fn with_unsynced(
+        partition: Arc<PartitionDir>,
+        base_offset: i64,
+        files: [Option<File>; 4],
+    ) -> Arc<Segment> {
+        let open = |file: Option<File>| Mutex::new(Slot { unsynced: file.is_some(), used: true, file });
+        Arc::new(Segment { partition, base_offset, slots: files.map(open), replaced: false.into() })
+    }
+
     pub(crate) fn path(&self, kind: SegmentFile) -> PathBuf {
         offset_path(&self.partition.path, self.base_offset, kind.suffix())
     }
@@ -225,6 +235,12 @@ impl Closed {
 
     pub(crate) fn base_offset(&self) -> i64 {
         self.segment.base_offset
+    }
+
+    /// The same segment in another directory.
+    pub(crate) fn moved_to(&self, partition: &Arc<PartitionDir>) -> Closed {
+        let segment = Segment::new(partition.clone(), self.base_offset());
+        Closed::new(segment, self.size, self.max_timestamp.get().copied())
     }
 
     /// Where to begin looking for `offset`: at or before the batch that has it.

@@ -1,0 +1,111 @@
+//! Logs that are being moved to a log directory from another (KIP-113).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Known, LogDirectory, Offsets, Shared, read_topic_id};
+use crate::flusher::FlushState;
+use crate::fs;
+use crate::names::{FUTURE_DIR_SUFFIX, TopicPartition};
+
+/// A directory `topic-partition.uniqueId-future`: a log that is being moved here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FutureDir {
+    /// The partition whose log it is to become.
+    pub partition: TopicPartition,
+    /// The id of its topic, as the 16 bytes of a UUID; none where that cannot be read.
+    pub topic_id: Option<[u8; 16]>,
+    /// The directory.
+    pub path: PathBuf,
+}
+
+impl LogDirectory {
+    /// The logs that were being moved here when the last process ended, in the order of their names.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn futures(&self) -> fs::Result<Vec<FutureDir>> {
+        let entries = self.shared.fs.list(&self.shared.path)?;
+        let futures = entries.into_iter().filter(|entry| entry.is_dir).filter_map(|entry| {
+            let partition = TopicPartition::from_future_dir_name(&entry.name)?;
+            let path = self.shared.path.join(entry.name);
+            let topic_id = read_topic_id(&self.shared.fs, &path).ok().flatten();
+            Some(FutureDir { partition, topic_id, path })
+        });
+        Ok(futures.collect())
+    }
+
+    /// Gives a log that was being moved here the name of one that is being deleted; gives its path, which
+    /// [`LogDirectory::remove`] removes.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn rename_future_deleted(&self, future: &FutureDir) -> fs::Result<PathBuf> {
+        self.shared.rename_future_deleted(&future.path)
+    }
+
+    /// Makes a log that was being moved here that of its partition, although nothing says that it is whole: where the
+    /// log that it was copied from is gone. It is verified when it is opened.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn promote_future(&self, future: &FutureDir) -> fs::Result<()> {
+        let path = self.shared.path.join(future.partition.to_string());
+        self.shared.fs.rename(&future.path, &path)?;
+        self.shared.fs.sync_dir(&self.shared.path)?;
+        self.shared.partitions.lock().insert(future.partition.clone(), Known::default());
+        Ok(())
+    }
+
+    /// How far the log of a partition is clean, as compaction last noted it.
+    pub fn cleaned_to(&self, partition: &TopicPartition) -> Option<i64> {
+        self.shared.cleaned_to(partition)
+    }
+
+    /// Notes how far the log of a partition, which is here, is clean.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn set_cleaned_to(&self, partition: &TopicPartition, offset: i64) -> fs::Result<()> {
+        self.shared.set_cleaned_to(partition, offset)
+    }
+}
+
+impl Shared {
+    pub(crate) fn rename_future_deleted(&self, path: &std::path::Path) -> fs::Result<PathBuf> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name
+            .and_then(|name| name.strip_suffix(FUTURE_DIR_SUFFIX))
+            .expect("it is the name of a future log");
+        let deleted = self.path.join(format!("{name}-delete"));
+        self.fs.rename(path, &deleted)?;
+        self.fs.sync_dir(&self.path)?;
+        Ok(deleted)
+    }
+
+    /// Has the checkpoint files say the offsets of a log that is about to be here.
+    pub(crate) fn expect(&self, partition: &TopicPartition, offsets: Offsets) -> fs::Result<()> {
+        self.arriving.lock().insert(partition.clone(), offsets);
+        self.checkpoint_log_offsets()
+    }
+
+    /// Forgets a log that was expected.
+    pub(crate) fn expect_no_more(&self, partition: &TopicPartition) {
+        self.arriving.lock().remove(partition);
+    }
+
+    /// Notes that a log which was expected is here, and open.
+    pub(crate) fn arrived(&self, log: Arc<FlushState>) {
+        let name = log.partition.name.clone();
+        let mut partitions = self.partitions.lock();
+        let offsets = self.arriving.lock().remove(&name).expect("the checkpoints have it");
+        let written = (offsets.recovery_point, offsets.log_start_offset);
+        let before = partitions.insert(name, Known { offsets, written, clean: false, log: Some(log) });
+        assert!(before.is_none(), "a partition has one log in a directory");
+    }
+
+    /// Notes that a log is in another directory now.
+    pub(crate) fn departed(&self, partition: &TopicPartition) {
+        self.partitions.lock().remove(partition);
+    }
+}

@@ -1,0 +1,132 @@
+//! Going on in another log directory (KIP-113).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::MutexGuard;
+
+use super::{ChangeError, Log};
+use crate::flusher::FlushState;
+use crate::future::{CopyError, CopySource, FutureLog, Part};
+use crate::offline::Offline;
+use crate::segment::{PartitionDir, Segment};
+
+/// The most bytes that are left to copy when a log goes on elsewhere: they are copied under its lock.
+const REST_BYTES_MAX: u64 = 1 << 20;
+
+/// The syncs of a log, which can be held back without its lock.
+#[derive(Debug)]
+pub struct Syncs(Arc<FlushState>);
+
+/// Syncs that are held back. No batch becomes durable while this lives.
+pub struct PausedSyncs<'a> {
+    flush: &'a FlushState,
+    _syncing: MutexGuard<'a, ()>,
+}
+
+impl Syncs {
+    /// Waits for a sync that is under way and keeps the next from starting.
+    ///
+    /// Who holds the log's lock may be waiting for a sync: whoever has this may only try to take that lock.
+    pub fn pause(&self) -> PausedSyncs<'_> {
+        PausedSyncs { _syncing: self.0.pause(), flush: &self.0 }
+    }
+
+    /// Makes everything durable that is appended so far; gives the offset up to which it is.
+    ///
+    /// # Errors
+    /// [`Offline`]: nothing may try again.
+    pub fn flush(&self) -> Result<i64, Offline> {
+        self.0.flush()
+    }
+}
+
+impl Log {
+    /// Its syncs.
+    pub fn syncs(&self) -> Syncs {
+        Syncs(self.flush.clone())
+    }
+
+    /// The log as it is now, to be copied.
+    pub fn copy_source(&self) -> CopySource {
+        CopySource {
+            flush: self.flush.clone(),
+            generation: self.flush.generation(),
+            closed: self.closed.clone(),
+            active: self.active.segment.clone(),
+            active_size: self.active.size,
+            log_start_offset: self.log_start_offset,
+            end_offset: self.end_offset,
+            high_watermark: self.high_watermark(),
+            snapshots: self.snapshots.clone(),
+            epochs: self.epochs.entries().to_vec(),
+        }
+    }
+
+    /// Goes on in the directory of `future`, which takes the partition's name there. Says whether it does: the copy
+    /// must have caught up and been prepared, and what was appended since be little.
+    ///
+    /// Waits for no sync. What was durable is so in the new place but for its name, and that is before anything else
+    /// is: the next flush makes it durable first. The old directory has to stay until then; it keeps its name, and is
+    /// the caller's to delete. The new log has no flush listener.
+    ///
+    /// # Errors
+    /// [`CopyError`]; the log stays where it is.
+    pub fn relocate(&mut self, future: &mut FutureLog, paused: &PausedSyncs<'_>) -> Result<bool, CopyError> {
+        assert!(std::ptr::eq(paused.flush, &*self.flush), "the syncs of this log are paused");
+        self.partition.directory.health.check()?;
+        future.directory.health.check()?;
+        let is_ready =
+            future.is_copy_of(&self.copy_source()) && self.flushed_offset() <= future.durable_offset();
+        let Some(part) = future.part.as_mut().filter(|_| is_ready) else { return Ok(false) };
+        if u64::from(self.active.size) - part.log_bytes() > REST_BYTES_MAX {
+            return Ok(false);
+        }
+        self.active.write_indexes(true).map_err(|error| match self.change_error(error) {
+            ChangeError::Full(error) => CopyError::Full(error),
+            ChangeError::Offline(offline) => CopyError::Offline(offline),
+            ChangeError::Damaged(damage) => unreachable!("writing reads nothing: {damage}"),
+        })?;
+        let files = copy_rest(part, self.active.size);
+        let files = files.map_err(|error| future.range_error(error))?;
+        let path = future.directory.path.join(self.partition.name.to_string());
+        let directory = future.directory.clone();
+        // Once the name may have changed there is no way back but through recovery.
+        let renamed = directory.fs.rename(&future.path, &path);
+        renamed.map_err(|error| CopyError::Offline(directory.health.fail(error)))?;
+        let partition = Arc::new(PartitionDir { name: self.partition.name.clone(), path, directory });
+        let active = Segment::with_unsynced(partition.clone(), self.active.base_offset(), files);
+        self.go_on_in(partition, active);
+        Ok(true)
+    }
+
+    fn go_on_in(&mut self, partition: Arc<PartitionDir>, active: Arc<Segment>) {
+        // No more than was durable before: the name is not.
+        let flush = Arc::new(FlushState::new(&active, self.flushed_offset(), self.end_offset));
+        flush.log_start_offset.store(self.log_start_offset, Ordering::Release);
+        flush.high_watermark.store(self.high_watermark(), Ordering::Release);
+        flush.epochs_changed(self.epochs.entries());
+        flush.created();
+        self.flush.retire();
+        self.partition.directory.departed(&self.partition.name);
+        partition.directory.arrived(flush.clone());
+        self.closed =
+            Arc::new(self.closed.iter().map(|closed| Arc::new(closed.moved_to(&partition))).collect());
+        self.active.segment = active;
+        // What a failed write left at the end was not copied.
+        self.active.torn = false;
+        // These files go along with the directory.
+        self.deleted.clear();
+        self.flush = flush;
+        self.partition = partition;
+    }
+}
+
+fn copy_rest(
+    part: &mut Part,
+    size: u32,
+) -> Result<[Option<crate::fs::File>; 4], crate::fs::copy::CopyRangeError> {
+    part.copy(size, u64::MAX)?;
+    part.copy_indexes()?;
+    part.files()
+}
