@@ -95,4 +95,4 @@ fn repeated<K: Ord>(keys: impl Iterator<Item = K>) -> std::collections::BTreeSet
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,6 +9,8 @@
 
 mod batches;
 mod checkpoint;
+#[cfg(test)]
+mod crash;
 mod log_store;
 mod network;
 mod raft;

@@ -144,9 +144,6 @@ impl LogDirectory {
         let OpenDirectory { fs, path, open_files_max } = open;
         if !fs.exists(&path)? {
             fs.create_dir_all(&path)?;
-            if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                fs.sync_dir(parent)?;
-            }
         }
         let Some(lock) = fs.lock(&path.join(LOCK_FILE))? else {
             return Err(OpenDirectoryError::Locked(path));
@@ -155,6 +152,14 @@ impl LogDirectory {
         let partitions = known_partitions(&fs, &path, shutdown.is_some())?;
         if shutdown.is_some() {
             clean_shutdown::remove(&fs, &path)?;
+        } else {
+            // What the last process made and did not live to sync is found here, and gone with the
+            // power. From here on it counts as being there.
+            fs.sync_dir(&path)?;
+        }
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent.filter(|_| partitions.is_empty()) {
+            fs.sync_dir(parent)?;
         }
         let shared = Shared {
             health: Health::new(&path),

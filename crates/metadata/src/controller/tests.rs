@@ -2,7 +2,7 @@ mod brokers;
 mod configs;
 mod directories;
 mod partitions;
-mod random;
+pub(crate) mod random;
 mod topics;
 
 use protocol::Uuid;

@@ -162,6 +162,13 @@ pub(super) fn write(fs: &Fs, dir: &Path, snapshot: &Snapshot) -> Result<Checkpoi
     Ok(Checkpoint { path, last_log_id: snapshot.last_log_id, size_bytes: position })
 }
 
+/// Writes a snapshot to `dir`, and removes those before it once it is durable.
+pub(super) fn replace(fs: &Fs, dir: &Path, snapshot: &Snapshot) -> Result<Checkpoint, CheckpointError> {
+    let written = write(fs, dir, snapshot)?;
+    remove_older(fs, dir, &written)?;
+    Ok(written)
+}
+
 /// Gives batches their place in the snapshot.
 struct Out {
     epoch: i32,

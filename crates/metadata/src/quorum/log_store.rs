@@ -256,10 +256,11 @@ fn read_entries(log: &Log, from: i64, kraft_version: &mut Option<i16>) -> Result
 }
 
 fn check_follows(last: Option<&LogId>, entry: &Entry) -> Result<(), Unreadable> {
-    let expected = last.map_or(0, |last| last.index + 1);
+    let expected = offset(last.map_or(0, |last| last.index + 1));
     let at = offset(entry.log_id.index);
-    if entry.log_id.index != expected {
-        return Err(Unreadable::new(at, &format!("the records from {expected} on are missing")));
+    if at != expected {
+        // Where they should be: the offset that is there may be what is damaged.
+        return Err(Unreadable::new(expected, &format!("the records up to {at} are missing")));
     }
     if last.is_some_and(|last| last.leader_id > entry.log_id.leader_id) {
         return Err(Unreadable::new(at, &"its leader epoch is below that of the record before"));

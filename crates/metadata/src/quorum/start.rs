@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -12,12 +12,13 @@ use openraft::SnapshotPolicy;
 use parking_lot::Mutex as SyncMutex;
 use protocol::Uuid;
 use protocol::records::{AbortTransactionRecord, FeatureLevelRecord};
+use storage::fs::{self, Fs};
 use storage::{Log, LogConfig, LogDirectory, OpenError, OpenLog, TopicPartition};
 use tokio::sync::{Mutex, watch};
 
 use super::batches::{self, Leadership};
 use super::checkpoint::{self, CheckpointError};
-use super::log_store::{Loaded, LogStore, voter_ids};
+use super::log_store::{Loaded, LogStore, Unreadable, voter_ids};
 use super::network::NoPeers;
 use super::raft::{
     Entry, Membership, Payload, StoredMembership, VoterEndpoint, VoterId, VoterNode, log_id, offset,
@@ -49,6 +50,13 @@ pub struct QuorumConfig {
     pub bytes_between_snapshots: u64,
 }
 
+impl QuorumConfig {
+    /// This node.
+    pub(super) fn voter(&self) -> VoterId {
+        VoterId { id: self.node_id, directory_id: self.directory_id }
+    }
+}
+
 /// Why a quorum does not start. No file was changed, save that a torn end of the log was cut.
 #[derive(Debug)]
 pub enum StartError {
@@ -56,8 +64,8 @@ pub enum StartError {
     Log(OpenError),
     /// The metadata log holds something that is no entry of it.
     Unreadable {
-        /// The directory of the log.
-        dir: PathBuf,
+        /// The segment with it.
+        path: PathBuf,
         /// Where in the log.
         offset: i64,
         /// What is wrong.
@@ -88,11 +96,11 @@ impl fmt::Display for StartError {
             Self::Log(error) => error.fmt(f),
             Self::Checkpoint(error) => error.fmt(f),
             Self::Vote(error) => error.fmt(f),
-            Self::Unreadable { dir, offset, reason } => write!(
+            Self::Unreadable { path, offset, reason } => write!(
                 f,
-                "the metadata log in {} cannot be read at offset {offset}: {reason}. Restore the directory \
-                 from a backup; nothing was deleted.",
-                dir.display()
+                "the metadata log {} cannot be read at offset {offset}: {reason}. Restore the directory from \
+                 a backup; nothing was deleted.",
+                path.display()
             ),
             Self::NotVoter { this, voters } => {
                 write!(f, "this node is {this} (node.id and directory.id), and the metadata log belongs to")?;
@@ -177,25 +185,8 @@ impl Quorum {
         directory: &LogDirectory,
         observer: impl FnMut(&Change) + Send + 'static,
     ) -> Result<Self, StartError> {
-        let this = VoterId { id: config.node_id, directory_id: config.directory_id };
-        let found = find(&config, this, directory)?;
-        found.check(this)?;
-        let empty = Arc::new(Image::default());
-        let published = Arc::new(Published {
-            image: ArcSwap::new(empty.clone()),
-            watch: watch::Sender::new(empty),
-            in_transaction: AtomicBool::new(false),
-        });
-        let store = found.loaded.store;
-        let machine = StateMachine::new(
-            directory.fs().clone(),
-            found.dir.clone(),
-            found.snapshot,
-            found.founding,
-            published.clone(),
-            SyncMutex::new(Box::new(observer)),
-            store.clone(),
-        );
+        let this = config.voter();
+        let Opened { store, machine, published, dir } = open(&config, directory, observer)?;
         let raft = openraft::Raft::new(this, raft_config(), NoPeers, store.clone(), machine).await;
         let quorum = Self {
             raft: raft.map_err(stopped)?,
@@ -203,7 +194,7 @@ impl Quorum {
             writer: Mutex::new(Writer { proposed: Image::default() }),
             store,
             fs: directory.fs().clone(),
-            dir: found.dir,
+            dir,
             bytes_between_snapshots: config.bytes_between_snapshots,
             stopped: AtomicBool::new(false),
         };
@@ -261,6 +252,43 @@ fn stopped(reason: impl fmt::Display) -> StartError {
     StartError::Stopped(reason.to_string())
 }
 
+/// What openraft is given, as it is found on disk.
+pub(super) struct Opened {
+    pub(super) store: LogStore,
+    pub(super) machine: StateMachine,
+    pub(super) published: Arc<Published>,
+    /// The directory of the metadata log.
+    pub(super) dir: PathBuf,
+}
+
+/// Opens the metadata log in `directory`, or begins a new one.
+pub(super) fn open(
+    config: &QuorumConfig,
+    directory: &LogDirectory,
+    observer: impl FnMut(&Change) + Send + 'static,
+) -> Result<Opened, StartError> {
+    let this = config.voter();
+    let found = find(config, this, directory)?;
+    found.check(this)?;
+    let empty = Arc::new(Image::default());
+    let published = Arc::new(Published {
+        image: ArcSwap::new(empty.clone()),
+        watch: watch::Sender::new(empty),
+        in_transaction: AtomicBool::new(false),
+    });
+    let store = found.loaded.store;
+    let machine = StateMachine::new(
+        directory.fs().clone(),
+        found.dir.clone(),
+        found.snapshot,
+        found.founding,
+        published.clone(),
+        SyncMutex::new(Box::new(observer)),
+        store.clone(),
+    );
+    Ok(Opened { store, machine, published, dir: found.dir })
+}
+
 /// Reads what is on disk.
 fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Result<Found, StartError> {
     let fs = directory.fs();
@@ -294,11 +322,8 @@ fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Resul
         None => None,
     };
     if snapshot.is_none() && log.end_offset() == 0 {
-        found_empty(&mut log, config, this, vote.is_some()).map_err(|reason| StartError::Unreadable {
-            dir: dir.clone(),
-            offset: 0,
-            reason,
-        })?;
+        found_empty(&mut log, config, this, vote.is_some())
+            .map_err(|reason| unreadable(fs, &dir, Unreadable { offset: 0, reason }))?;
     }
     let bootstrap = match snapshot {
         Some(_) => None,
@@ -318,10 +343,8 @@ fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Resul
     let voters = if voters.is_empty() { voter_ids(Some(&founding.voters)) } else { voters };
     let covered = snapshot.as_ref().map(|(checkpoint, _)| checkpoint.last_log_id);
     let leadership = Leadership { leader: this, voters };
-    let loaded =
-        LogStore::load(fs.clone(), dir.clone(), log, vote, leadership, covered).map_err(|error| {
-            StartError::Unreadable { dir: dir.clone(), offset: error.offset, reason: error.reason }
-        })?;
+    let loaded = LogStore::load(fs.clone(), dir.clone(), log, vote, leadership, covered)
+        .map_err(|error| unreadable(fs, &dir, error))?;
     // To forget a vote, and with it the term, may split a cluster and confuses its log.
     let log_epoch = loaded.store.last().map_or(0, |last| last.leader_id.term);
     if log_epoch > vote.map_or(0, |vote| vote.leader_id.term) {
@@ -330,6 +353,18 @@ fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Resul
     }
     let kraft_version = loaded.kraft_version.unwrap_or(founding.kraft_version);
     Ok(Found { loaded, snapshot, founding: Founding { kraft_version, ..founding }, dir })
+}
+
+/// What cannot be read, with the segment in `dir` that has its offset.
+fn unreadable(fs: &Fs, dir: &Path, error: Unreadable) -> StartError {
+    let Unreadable { offset, reason } = error;
+    let has_it = |entry: &fs::DirEntry| {
+        let base_offset = entry.name.strip_suffix(".log").and_then(|name| name.parse::<i64>().ok());
+        base_offset.is_some_and(|base_offset| base_offset <= offset)
+    };
+    let entries = fs.list(dir).unwrap_or_default();
+    let segment = entries.iter().rfind(|entry| has_it(entry));
+    StartError::Unreadable { path: segment.map_or(dir.to_owned(), |it| dir.join(&it.name)), offset, reason }
 }
 
 /// A quorum of this node alone.

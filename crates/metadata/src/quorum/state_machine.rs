@@ -144,7 +144,8 @@ impl StateMachine {
         Ok(())
     }
 
-    fn snapshot(&self) -> Option<Snapshot> {
+    /// The state as a snapshot holds it; `None` where there is nothing yet.
+    pub(super) fn snapshot(&self) -> Option<Snapshot> {
         Some(Snapshot {
             last_log_id: self.settled?,
             last_timestamp_ms: runtime::clock::now_ms(),
@@ -238,11 +239,7 @@ impl RaftSnapshotBuilder<Types> for Builder {
             last_membership: snapshot.membership.clone(),
         };
         let (fs, dir) = (self.fs.clone(), self.dir.clone());
-        let written = runtime::task::spawn_blocking(move || {
-            let written = checkpoint::write(&fs, &dir, &snapshot)?;
-            checkpoint::remove_older(&fs, &dir, &written)?;
-            Ok::<_, checkpoint::CheckpointError>(written)
-        });
+        let written = runtime::task::spawn_blocking(move || checkpoint::replace(&fs, &dir, &snapshot));
         let checkpoint = written.await.map_err(io::Error::other)?.map_err(io::Error::other)?;
         tracing::info!(path = %checkpoint.path.display(), bytes = checkpoint.size_bytes, "snapshot written");
         Ok(RaftSnapshot { meta, snapshot: checkpoint })

@@ -52,6 +52,8 @@ struct State {
     cut_at: Option<u64>,
     /// The operation that fails, how many of its kind pass first, and how it fails.
     fault: Option<(Operation, u32, ErrorKind)>,
+    /// Whether a sync has failed since the power came on.
+    sync_failed: bool,
     short_transfers: bool,
     capacity_bytes: u64,
     now_ms: i64,
@@ -88,6 +90,7 @@ impl Disk {
             points: 0,
             cut_at: None,
             fault: None,
+            sync_failed: false,
             short_transfers: false,
             capacity_bytes: 1 << 40,
             now_ms: 0,
@@ -134,6 +137,18 @@ impl Disk {
         self.state().fault.is_some()
     }
 
+    /// Whether a sync has failed since the power came on: what is read is not what is on the disk,
+    /// then.
+    pub fn has_failed_sync(&self) -> bool {
+        self.state().sync_failed
+    }
+
+    /// Nothing fails any more, and the power stays.
+    pub fn clear_faults(&self) {
+        let mut state = self.state();
+        (state.fault, state.cut_at) = (None, None);
+    }
+
     /// Whether reads and writes transfer fewer bytes than they could.
     pub fn set_short_transfers(&self, short: bool) {
         self.state().short_transfers = short;
@@ -142,6 +157,12 @@ impl Disk {
     /// The room for files, in bytes.
     pub fn set_capacity(&self, bytes: u64) {
         self.state().capacity_bytes = bytes;
+    }
+
+    /// The bytes that there is room for.
+    pub fn free_bytes(&self) -> u64 {
+        let state = self.state();
+        state.capacity_bytes.saturating_sub(state.used_bytes())
     }
 
     /// The bytes that files take.
@@ -207,6 +228,7 @@ impl Disk {
         state.is_down = false;
         state.cut_at = None;
         state.fault = None;
+        state.sync_failed = false;
         state.synced_order = state.order;
     }
 
@@ -344,6 +366,7 @@ impl Disk {
         let synced = self.change(boot, operation, apply);
         let mut state = self.state();
         if synced.is_err() && !state.is_down && state.check(boot).is_ok() {
+            state.sync_failed = true;
             fails(&mut state)?;
         }
         synced

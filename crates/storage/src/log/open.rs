@@ -360,6 +360,7 @@ fn open_segments(
         if let Some(previous) = active.take() {
             opening.check_overlap(&previous, listed)?;
             if opening.lacks_batches_before(&previous, listed)? {
+                opening.check_durable(&previous)?;
                 opening.cut_after(&previous);
                 opening.drop_segments(&segments[index..])?;
                 active = Some(previous);
@@ -462,7 +463,9 @@ impl Opening<'_> {
         }
         active.cut_txn_index(self.recovery_point)?;
         let epochs = &mut self.epochs;
-        let verified = active.verify(listed.size, config, |header| recovery::note_epoch(epochs, header));
+        let durable_below = if self.open.accept_damage { 0 } else { self.recovery_point };
+        let note = |header: &_| recovery::note_epoch(epochs, header);
+        let verified = active.verify(listed.size, durable_below, config, note);
         let Verification { scanned_bytes, cut } = verified?;
         self.recovered.scanned_bytes += scanned_bytes;
         if let Some(cut) = cut {

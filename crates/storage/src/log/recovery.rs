@@ -202,14 +202,15 @@ impl Active {
     }
 
     /// Verifies the batches from the end so far and takes them into account; cuts the file where
-    /// one is not whole.
+    /// one is not whole, unless that is below an offset up to which all were durable.
     pub(super) fn verify(
         &mut self,
         file_size: u32,
+        durable_below: i64,
         config: &LogConfig,
         mut each: impl FnMut(&BatchHeader),
     ) -> Result<Verification, ScanError> {
-        let start = self.size;
+        let (start, walked_to) = (self.size, self.end_offset);
         let file = if start < file_size {
             // What a killed process wrote may be in memory only.
             self.segment.file_to_write(SegmentFile::Log)?
@@ -217,7 +218,7 @@ impl Active {
             self.segment.file(SegmentFile::Log)?
         };
         let mut batches = Verified::new(&file, start, file_size);
-        let damage = loop {
+        let mut damage = loop {
             let position = batches.position();
             let header = match batches.next() {
                 Ok(Some(batch)) => *batch.header(),
@@ -226,6 +227,12 @@ impl Active {
                 Err(error) => return Err(error),
             };
             if let Err(damage) = self.check_order(&file, position, &header) {
+                // It is the offset of a durable one before it that is wrong, which no checksum
+                // covers: one where those that were walked end, or right after.
+                let walked_too_far = self.size == start && walked_to > durable_below;
+                if walked_too_far || (walked_to..durable_below).contains(&header.base_offset) {
+                    return Err(ScanError::Damaged(damage));
+                }
                 break Some(damage);
             }
             each(&header);
@@ -234,6 +241,9 @@ impl Active {
         };
         self.forget_recent();
         let scanned_bytes = u64::from(self.size - start);
+        if let Some(damage) = damage.take_if(|_| self.end_offset < durable_below) {
+            return Err(ScanError::Damaged(damage));
+        }
         let cut = damage.map(|damage| {
             let batches_followed = batches.skip_damaged() && matches!(batches.next(), Ok(Some(_)));
             Cut { damage, bytes: u64::from(file_size - self.size), batches_followed }

@@ -17,7 +17,11 @@ use crate::replay::Replay;
 
 const NAMES: &[&str] = &["a", "b", "c.d", "c_d", "e", "f-1", "g", "!"];
 
-fn decide(rng: &mut Rng, image: &Image) -> Vec<MetadataRecord> {
+/// A decision, any of those that are made about a cluster; the first registers broker 1.
+pub(crate) fn decide(rng: &mut Rng, image: &Image) -> Vec<MetadataRecord> {
+    if image.brokers().is_empty() {
+        return vec![broker(1, false)];
+    }
     let controller = controller(&[]);
     let name = NAMES[rng.usize(..NAMES.len())];
     let mut uuid = || Uuid(rng.u128(..).to_be_bytes());

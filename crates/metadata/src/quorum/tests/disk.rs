@@ -116,8 +116,8 @@ async fn a_record_that_is_missing_is_noticed() {
     let holed = [&batches[..9], &batches[10..]].concat().concat();
     std::fs::write(dir.metadata_log(), &holed).expect("a hole");
     let error = refused(&dir).await;
-    assert!(matches!(error, StartError::Unreadable { offset: 10, .. }), "{error}");
-    assert!(error.to_string().contains("the records from 9 on are missing"), "{error}");
+    assert!(matches!(error, StartError::Unreadable { offset: 9, .. }), "{error}");
+    assert!(error.to_string().contains("the records up to 10 are missing"), "{error}");
 }
 
 #[tokio::test]
