@@ -68,6 +68,8 @@ pub(super) struct History {
     pub(super) voting: Option<Vote>,
     /// The state with everything in the log.
     proposed: Replay,
+    /// The state with as many entries as were applied.
+    pub(super) replayed: (usize, Replay),
 }
 
 fn config() -> QuorumConfig {
@@ -100,6 +102,7 @@ impl History {
             vote: None,
             voting: None,
             proposed: Replay::default(),
+            replayed: Default::default(),
         };
         history.start();
         history
@@ -202,7 +205,8 @@ impl History {
 
     /// What is proposed is all that is in the log.
     fn propose_anew(&mut self) {
-        self.proposed = replay(&self.log);
+        self.proposed = Replay::default();
+        self.log.iter().for_each(|entry| advance(&mut self.proposed, entry));
     }
 
     fn term(&self) -> u64 {
@@ -429,16 +433,8 @@ impl History {
     }
 }
 
-/// The state that entries lead to.
-pub(super) fn replay(entries: &[Entry]) -> Replay {
-    let mut replay = Replay::default();
-    for entry in entries {
-        advance(&mut replay, entry);
-    }
-    replay
-}
-
-fn advance(replay: &mut Replay, entry: &Entry) {
+/// Takes one more entry into a state.
+pub(super) fn advance(replay: &mut Replay, entry: &Entry) {
     let at = crate::quorum::raft::offset(entry.log_id.index);
     match &entry.payload {
         Payload::Normal(record) => {
