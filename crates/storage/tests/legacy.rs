@@ -269,3 +269,29 @@ fn they_are_compacted_and_none_is_written() {
     let (_directory, log, _) = home.open();
     assert_eq!(read(&log), expected);
 }
+
+#[test]
+fn a_scrub_takes_them_for_whole_and_finds_one_that_is_not() {
+    let home = Home::new(&[16, MAGIC_1_OFFSET, 85, 127], config());
+    let (_directory, log, _) = home.open();
+    let faults = || {
+        let (mut next, mut faults) = (0, Vec::new());
+        while let Some(segment) = log.closed_segment_from(next) {
+            faults.extend(segment.scrub(|_| Ok(())).unwrap().faults);
+            next = segment.next_base_offset();
+        }
+        assert!(next >= 100);
+        faults
+    };
+    assert_eq!(faults(), []);
+    for base_offset in [16, MAGIC_1_OFFSET] {
+        let path = home.file(base_offset, "log");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[30] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let found = faults();
+        assert_eq!((found.len(), &found[0].path, found[0].position), (1, &path, 0), "{found:?}");
+        bytes[30] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+    }
+}

@@ -1,5 +1,6 @@
 //! Going along the batches of a segment, and past what is damaged.
 
+use crc_fast::CrcAlgorithm;
 use record::{BATCH_OVERHEAD, Batch, BatchError, BatchHeader};
 
 use super::{ClosedSegment, FAULTS_MAX, Fault, FaultReason, ScrubError, unreadable};
@@ -10,6 +11,9 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// The first byte of a batch that its checksum covers: that of the attributes.
 const CRC_COVERS_FROM: u32 = 21;
+
+/// The same of a message of magic 0 and 1: the magic.
+const CRC_COVERS_FROM_LEGACY: u32 = 16;
 
 /// A segment that is being read.
 pub(super) struct Walk<'a, S> {
@@ -141,7 +145,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
 
     /// The header of the batch at a position, whose checksum is right.
     fn load(&mut self, position: u32) -> Loaded<Result<BatchHeader, BatchError>> {
-        let header = match BatchHeader::parse(self.have(position, BATCH_OVERHEAD)?) {
+        let header = match BatchHeader::parse_stored(self.have(position, BATCH_OVERHEAD)?) {
             Ok(header) => header,
             Err(error) => return Ok(Err(error)),
         };
@@ -152,15 +156,19 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
         if need_bytes > CHUNK_BYTES {
             return self.load_long(position, header);
         }
-        let parsed = Batch::parse(self.have(position, need_bytes)?);
+        let parsed = Batch::parse_stored(self.have(position, need_bytes)?);
         Ok(parsed.and_then(|batch| batch.verify_crc().map(|()| header)))
     }
 
     /// The same of a batch that may be very long, or says so: it is never in memory as a whole.
     fn load_long(&mut self, position: u32, header: BatchHeader) -> Loaded<Result<BatchHeader, BatchError>> {
         let end = position + header.size_bytes() as u32;
-        let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
-        let mut at = position + CRC_COVERS_FROM;
+        let (algorithm, from) = match header.magic {
+            2 => (CrcAlgorithm::Crc32Iscsi, CRC_COVERS_FROM),
+            _ => (CrcAlgorithm::Crc32IsoHdlc, CRC_COVERS_FROM_LEGACY),
+        };
+        let mut digest = crc_fast::Digest::new(algorithm);
+        let mut at = position + from;
         while at < end {
             let need = CHUNK_BYTES.min((end - at) as usize);
             let bytes = self.have(at, need)?;
@@ -179,7 +187,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
     /// Where to go on after damage: at the next batch that is whole and may follow, or at the end.
     fn resume(&mut self, position: u32) -> Loaded<u32> {
         // Where the length is right, that is where the batch says it ends.
-        if let Ok(header) = BatchHeader::parse(self.have(position, BATCH_OVERHEAD)?) {
+        if let Ok(header) = BatchHeader::parse_stored(self.have(position, BATCH_OVERHEAD)?) {
             let next = u64::from(position) + header.size_bytes() as u64;
             let next = u32::try_from(next).unwrap_or(u32::MAX);
             if next == self.end || (next < self.end && self.may_follow(next)?) {
@@ -196,7 +204,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
     /// Whether there is a whole batch with offsets of this segment that were not passed yet.
     fn may_follow(&mut self, position: u32) -> Loaded<bool> {
         let offsets = self.next_offset..self.segment.next_base_offset;
-        let header = BatchHeader::parse(self.have(position, BATCH_OVERHEAD)?);
+        let header = BatchHeader::parse_stored(self.have(position, BATCH_OVERHEAD)?);
         let is_candidate =
             header.is_ok_and(|header| offsets.contains(&header.base_offset) && header.last_offset_delta >= 0);
         Ok(is_candidate && self.load(position)?.is_ok())
