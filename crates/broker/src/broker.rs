@@ -20,6 +20,7 @@ use crate::groups::{Groups, OFFSETS_TOPIC};
 use crate::limits::{ConnectionLimits, RequestMemory};
 use crate::logs::Logs;
 use crate::producer_ids::ProducerIds;
+use crate::scrubber::Scrubber;
 use crate::topics::Topics;
 
 /// How long a request for which the client gives no time may wait for the controller.
@@ -41,6 +42,7 @@ pub(crate) struct Broker {
     pub(crate) applying: Mutex<()>,
     pub(crate) logs: Logs,
     pub(crate) cleaner: Arc<Cleaner>,
+    pub(crate) scrubber: Arc<Scrubber>,
     pub(crate) groups: Arc<Groups>,
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) producer_ids: ProducerIds,

@@ -25,6 +25,7 @@ mod maintenance;
 mod partition;
 mod producer_ids;
 mod reply;
+mod scrubber;
 mod start;
 mod topics;
 

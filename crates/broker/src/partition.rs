@@ -20,12 +20,15 @@ mod maintenance;
 mod offsets;
 mod read;
 mod rules;
+mod scrub;
 mod watch;
 
 use durability::Durability;
 pub(crate) use offsets::OffsetSpec;
 pub(crate) use read::{Isolation, ReadOutcome, ReadRequest};
 pub(crate) use rules::PartitionRules;
+use scrub::ScrubRecord;
+pub(crate) use scrub::{LastScrub, ScrubNews};
 pub(crate) use watch::Watch;
 use watch::Watchers;
 
@@ -62,6 +65,7 @@ pub(crate) struct Partition {
     /// When everything was last seen to be on disk, in ms since the epoch, for `flush.ms`.
     unflushed_since_ms: AtomicI64,
     watchers: Watchers,
+    scrub: ScrubRecord,
 }
 
 impl Partition {
@@ -94,6 +98,7 @@ impl Partition {
             durability,
             unflushed_since_ms: AtomicI64::new(0),
             watchers: Watchers::default(),
+            scrub: ScrubRecord::default(),
         }
     }
 

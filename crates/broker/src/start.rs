@@ -29,6 +29,7 @@ use crate::listener;
 use crate::log_dir::LogDir;
 use crate::logs::Logs;
 use crate::producer_ids::ProducerIds;
+use crate::scrubber::Scrubber;
 use crate::topics::Topics;
 
 /// How long connections may take to send what is under way when the broker stops.
@@ -218,11 +219,13 @@ pub async fn start(given: Configs) -> Result<Running, StartError> {
         applying: Mutex::default(),
         logs,
         cleaner: Cleaner::new(),
+        scrubber: Scrubber::new(),
         groups: Arc::new(groups),
         producer_ids: ProducerIds::default(),
     });
     follow_metadata(&broker, &observed);
     broker.cleaner.start(&broker).map_err(StartError::Thread)?;
+    broker.scrubber.start(&broker).map_err(StartError::Thread)?;
     Ok(serve(broker, sockets, addresses))
 }
 
@@ -429,6 +432,7 @@ impl Running {
             warn!("the metadata log is checked again at the next start: {problem}");
         }
         task::block_in_place(|| broker.cleaner.stop());
+        task::block_in_place(|| broker.scrubber.stop());
         let table = broker.topics().table();
         task::block_in_place(|| broker.logs.close(&table, broker.broker_epoch));
         debug!("stopped");

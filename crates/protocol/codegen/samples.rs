@@ -5,6 +5,9 @@ use crate::model::{Field, Message, Struct, Type, Versions};
 use crate::names;
 use crate::structs::label;
 
+/// From this tag on fields are Milena's own: the other implementations that messages are compared with know none.
+const OWN_TAGS: u32 = 10_000;
+
 /// Emits `every_message!`, which calls a macro with each message: its module, its kind, its name, and the name of
 /// the class that generators after Kafka's pattern give it.
 pub(crate) fn list(groups: &[(&str, &[Message])]) -> String {
@@ -47,7 +50,7 @@ fn define_struct(code: &mut Code, message: &Message, of: &Struct, module: &str) 
     code.line(&format!("impl Sample for {module}::{} {{", of.name));
     code.line("fn sample(source: &mut Source) -> Self {");
     code.line("let mut it = Self::default();");
-    for field in &of.fields {
+    for field in of.fields.iter().filter(|field| field.tag.is_none_or(|tag| tag < OWN_TAGS)) {
         let Versions { low, high } = field.versions.intersect(message.valid()).expect("checked before");
         code.line(&format!("if source.sets({}, {low}, {high}) {{", label(of, field)));
         code.line(&format!("it.{} = {};", names::field(&field.name), value(field)));

@@ -1,7 +1,8 @@
 //! DescribeLogDirs (35), versions 1-5: the log directories, and what partitions take in each.
 //!
 //! 2 is flexible; 3 an error for the whole response; 4 the size of the volume and what is free (KIP-827); 5 whether new
-//! partitions are kept away (KIP-1066), which they never are here.
+//! partitions are kept away (KIP-1066), which they never are here. A tagged field of Milena's own asks for the status of each
+//! log, which another has.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
 use protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
+    LogDamage, PartitionLogStatus,
 };
 use protocol::{ErrorCode, Str};
 use runtime::task;
@@ -17,19 +19,27 @@ use runtime::task;
 use crate::broker::Broker;
 use crate::call::Call;
 use crate::log_dir::LogDir;
+use crate::partition::Partition;
 use crate::reply::Reply;
 
 /// Partitions by topic and number; none for all.
-type Asked = Option<HashMap<Str, BTreeSet<i32>>>;
+type Partitions = Option<HashMap<Str, BTreeSet<i32>>>;
+
+/// What is to be described.
+struct Asked {
+    partitions: Partitions,
+    with_status: bool,
+}
 
 pub(crate) fn handle(call: Call<'_>, request: DescribeLogDirsRequest) -> Reply {
-    let asked: Asked = request.topics.map(|topics| {
+    let partitions: Partitions = request.topics.map(|topics| {
         let mut asked: HashMap<Str, BTreeSet<i32>> = HashMap::new();
         for topic in topics {
             asked.entry(topic.topic).or_default().extend(topic.partitions);
         }
         asked
     });
+    let asked = Asked { partitions, with_status: request.include_log_status };
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
     Reply::later(async move {
         // A disk may take its time to say how full it is.
@@ -52,7 +62,7 @@ fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLo
     };
     let mut topics: BTreeMap<Str, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for partition in broker.topics().table().partitions() {
-        let is_asked = asked.as_ref().is_none_or(|asked| {
+        let is_asked = asked.partitions.as_ref().is_none_or(|asked| {
             asked.get(partition.topic()).is_some_and(|indexes| indexes.contains(&partition.index()))
         });
         let Some(size) = partition.size_bytes() else { continue };
@@ -63,6 +73,7 @@ fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLo
                 // Alone, it is never behind.
                 offset_lag: 0,
                 is_future_key: false,
+                log_status: if asked.with_status { status(partition) } else { None },
             });
         }
     }
@@ -77,6 +88,28 @@ fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLo
         usable_bytes: i64::try_from(space.usable_bytes).unwrap_or(i64::MAX),
         ..DescribeLogDirsResult::default()
     }
+}
+
+/// The log as `milena log status` shows it; none where it has just gone.
+fn status(partition: &Partition) -> Option<PartitionLogStatus> {
+    let status = partition.log_status()?;
+    let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let damage = status.damage.iter().map(|fault| LogDamage {
+        file: shown(&fault.path),
+        position: number(fault.position),
+        offset: fault.offset,
+        what: fault.reason.to_string().into(),
+        mend: Str::from_static(fault.mend()),
+    });
+    Some(PartitionLogStatus {
+        segments: i32::try_from(status.segments).unwrap_or(i32::MAX),
+        log_start_offset: status.log_start_offset,
+        log_end_offset: status.log_end_offset,
+        recovery_point: status.recovery_point,
+        scrub_timestamp: status.last_scrub.map_or(-1, |last| last.end_ms),
+        scrubbed_bytes: status.last_scrub.map_or(-1, |last| number(last.bytes)),
+        damage: damage.collect(),
+    })
 }
 
 fn shown(path: &Path) -> Str {

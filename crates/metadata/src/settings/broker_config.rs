@@ -9,6 +9,8 @@ use super::{Configs, InvalidSetting, Layers, Listener, Scope, TopicConfig, Value
 pub struct BrokerConfig {
     pub node_id: i32,
     pub broker_rack: Option<String>,
+    /// `host:port`.
+    pub console_listener: Option<String>,
     /// Without those of `controller.listener.names`. At least one.
     pub listeners: Vec<Listener>,
     /// As many as `listeners`, in their order. A host may be empty where nothing but a wildcard
@@ -36,6 +38,9 @@ pub struct BrokerConfig {
     pub log_flush_offset_checkpoint_interval_ms: i64,
     pub log_flush_scheduler_interval_ms: i64,
     pub log_retention_check_interval_ms: i64,
+    pub log_scrub_interval_ms: i64,
+    /// 0: off.
+    pub log_scrub_io_max_bytes_per_second: i64,
     pub max_connections: i32,
     pub max_connections_per_ip: i32,
     pub max_decompressed_message_bytes: i32,
@@ -85,6 +90,7 @@ impl BrokerConfig {
         Ok(Self {
             node_id: int("node.id"),
             broker_rack: text(layers, "broker.rack"),
+            console_listener: console_listener(layers)?,
             listeners,
             advertised_listeners,
             metadata_log_dir: text(layers, "metadata.log.dir").unwrap_or_else(|| log_dirs[0].clone()),
@@ -107,6 +113,8 @@ impl BrokerConfig {
             log_flush_offset_checkpoint_interval_ms: long("log.flush.offset.checkpoint.interval.ms"),
             log_flush_scheduler_interval_ms: long("log.flush.scheduler.interval.ms"),
             log_retention_check_interval_ms: long("log.retention.check.interval.ms"),
+            log_scrub_interval_ms: long("log.scrub.interval.ms"),
+            log_scrub_io_max_bytes_per_second: long("log.scrub.io.max.bytes.per.second"),
             max_connections: int("max.connections"),
             max_connections_per_ip: int("max.connections.per.ip"),
             max_decompressed_message_bytes: int("max.decompressed.message.bytes"),
@@ -135,6 +143,16 @@ impl BrokerConfig {
 fn text(layers: &Layers<'_>, name: &'static str) -> Option<String> {
     let value = layers.optional(Scope::Broker, name)?;
     Some(value.text().to_owned()).filter(|text| !text.is_empty())
+}
+
+fn console_listener(layers: &Layers<'_>) -> Result<Option<String>, InvalidSetting> {
+    let Some(address) = text(layers, "console.listener") else { return Ok(None) };
+    let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    if port.is_none() || address.contains("://") {
+        let message = format!("console.listener is {address}: give host:port, for instance 127.0.0.1:9093.");
+        return Err(InvalidSetting::because("console.listener", message));
+    }
+    Ok(Some(address))
 }
 
 fn list(layers: &Layers<'_>, name: &'static str) -> Vec<String> {

@@ -30,6 +30,11 @@ to it.",
         .doc("The rack or zone of this broker, which consumers can use to fetch from a replica nearby."),
     broker("connections.max.idle.ms", Type::Long, "600000")
         .doc("After how many milliseconds without a request a connection is closed; -1 never closes one."),
+    without("console.listener", Type::String).doc(
+        "The address, as host:port, on which the metrics are served by HTTP at /metrics, for Prometheus. Nothing is \
+served where it is not given. There are no passwords: choose an address that only those reach who may know. A setting \
+of Milena's own.",
+    ),
     without("controller.listener.names", Type::List).doc(
         "The names of listeners that controllers would use. Milena does not open them: its controller \
 runs inside.",
@@ -177,6 +182,15 @@ segment.jitter.ms.",
     without("log.roll.ms", Type::Long)
         .dynamic()
         .doc("After how many milliseconds a segment is closed, in topics without segment.ms."),
+    broker("log.scrub.interval.ms", Type::Long, "604800000").at_least(1).dynamic().doc(
+        "How many milliseconds after it has read all closed segments the broker begins to read them again, to find \
+what the disks have damaged. The first time is after so long too, but five minutes after the start at the latest. A \
+setting of Milena's own.",
+    ),
+    broker("log.scrub.io.max.bytes.per.second", Type::Long, "10485760").at_least(0).dynamic().doc(
+        "How many bytes a second are read of closed segments to find damage; 0 reads nothing. What is found is logged, \
+counted in the metrics, and shown by milena log status. A setting of Milena's own.",
+    ),
     broker("log.segment.bytes", Type::Int, "1073741824")
         .at_least(1_048_576)
         .dynamic()

@@ -31,8 +31,11 @@ const READ_ONLY_HERE: &[&str] = &[
 
 /// Settings that Kafka's definitions do not have: dynamic quotas, and Milena's own.
 const BEYOND: &[&str] = &[
+    "console.listener",
     "follower.replication.throttled.rate",
     "leader.replication.throttled.rate",
+    "log.scrub.interval.ms",
+    "log.scrub.io.max.bytes.per.second",
     "max.decompressed.message.bytes",
     "replica.alter.log.dirs.io.max.bytes.per.second",
 ];

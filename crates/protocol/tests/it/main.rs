@@ -7,6 +7,7 @@ mod frames;
 mod fuzz;
 mod large;
 mod malformed;
+mod own_fields;
 mod round_trip;
 mod sample;
 mod shown;

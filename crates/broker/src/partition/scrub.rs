@@ -1,0 +1,115 @@
+//! What a scrub has read of a partition's log, and the damage that it found.
+
+use parking_lot::Mutex;
+use storage::{ClosedSegment, Fault, Log};
+
+use super::Partition;
+
+/// What is known of a partition from scrubs of its closed segments.
+#[derive(Default)]
+pub(super) struct ScrubRecord {
+    /// Lock order: this before the log's.
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    last: Option<LastScrub>,
+    /// Segments with damage, until they are gone or whole again.
+    damaged: Vec<(ClosedSegment, Vec<Fault>)>,
+}
+
+/// The last time that all closed segments of a partition were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LastScrub {
+    /// When that was done, in ms since the epoch.
+    pub(crate) end_ms: i64,
+    /// How many bytes were read.
+    pub(crate) bytes: u64,
+}
+
+/// What a segment's scrub changes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct ScrubNews {
+    /// Places that were not known to be damaged.
+    pub(crate) damaged: Vec<Fault>,
+    /// Places that were, and are whole again.
+    pub(crate) whole: Vec<Fault>,
+}
+
+/// A partition's log as `milena log status` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogStatus {
+    pub(crate) segments: usize,
+    pub(crate) log_start_offset: i64,
+    pub(crate) log_end_offset: i64,
+    pub(crate) recovery_point: i64,
+    pub(crate) last_scrub: Option<LastScrub>,
+    pub(crate) damage: Vec<Fault>,
+}
+
+impl Partition {
+    /// The first closed segment that begins at `offset` or later; none where the log is gone.
+    pub(crate) fn closed_segment_from(&self, offset: i64) -> Option<ClosedSegment> {
+        self.lock().as_ref()?.closed_segment_from(offset)
+    }
+
+    /// Takes note of what a scrub found in a segment. Where the segment is not part of the log any
+    /// more, deleted, replaced or moved while it was read, that is nothing.
+    pub(crate) fn note_scrubbed(&self, segment: &ClosedSegment, faults: Vec<Fault>) -> ScrubNews {
+        let mut found = self.scrub.found.lock();
+        found.forget_gone(self.lock().as_ref());
+        let is_there = self.lock().as_ref().is_some_and(|log| log.has_segment(segment));
+        if !is_there {
+            return ScrubNews::default();
+        }
+        let known = found.damaged.iter().position(|(damaged, _)| damaged.is_same(segment));
+        let known = known.map(|index| found.damaged.swap_remove(index).1).unwrap_or_default();
+        let is_among = |fault: &&Fault, faults: &[Fault]| {
+            faults.iter().any(|other| other.path == fault.path && other.position == fault.position)
+        };
+        let damaged = faults.iter().filter(|fault| !is_among(fault, &known)).cloned().collect();
+        let whole = known.iter().filter(|fault| !is_among(fault, &faults)).cloned().collect();
+        if !faults.is_empty() {
+            found.damaged.push((segment.clone(), faults));
+        }
+        ScrubNews { damaged, whole }
+    }
+
+    /// Takes note that all closed segments have been read.
+    pub(crate) fn note_scrub_end(&self, last: LastScrub) {
+        self.scrub.found.lock().last = Some(last);
+    }
+
+    /// The damaged places of segments that are still part of the log, and in how many segments they are.
+    pub(crate) fn damage(&self) -> (usize, Vec<Fault>) {
+        let mut found = self.scrub.found.lock();
+        if !found.damaged.is_empty() {
+            found.forget_gone(self.lock().as_ref());
+        }
+        let faults = found.damaged.iter().flat_map(|(_, faults)| faults).cloned();
+        (found.damaged.len(), faults.collect())
+    }
+
+    /// How the log is; none where it is gone.
+    pub(crate) fn log_status(&self) -> Option<LogStatus> {
+        let (_, damage) = self.damage();
+        let last_scrub = self.scrub.found.lock().last;
+        let guard = self.lock();
+        let log = guard.as_ref()?;
+        Some(LogStatus {
+            segments: log.segments(),
+            log_start_offset: log.log_start_offset(),
+            log_end_offset: log.end_offset(),
+            recovery_point: log.flushed_offset(),
+            last_scrub,
+            damage,
+        })
+    }
+}
+
+impl Found {
+    fn forget_gone(&mut self, log: Option<&Log>) {
+        self.damaged.retain(|(segment, _)| log.is_some_and(|log| log.has_segment(segment)));
+    }
+}

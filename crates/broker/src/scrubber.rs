@@ -1,0 +1,237 @@
+//! The scrubber: one thread that slowly reads all closed segments again and again, and reports what
+//! the disks have damaged since they were written.
+//!
+//! What it has found is kept in memory, with the partitions: a start begins anew.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use metadata::settings::BrokerConfig;
+use parking_lot::{Condvar, Mutex};
+use runtime::clock::{self, Instant};
+use runtime::task;
+use storage::ScrubError;
+use tracing::{debug, error, info};
+
+use crate::broker::Broker;
+use crate::partition::{LastScrub, Partition, ScrubNews};
+
+/// How long it takes at most that a changed setting is noticed.
+const TICK: Duration = Duration::from_secs(5);
+
+/// When the first round begins at the latest after a start, which has the disks for itself.
+const FIRST_ROUND_AFTER: Duration = Duration::from_secs(300);
+
+/// The thread, what it is told, and what it has done.
+pub(crate) struct Scrubber {
+    stopping: Mutex<bool>,
+    stop: Condvar,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    read_bytes: AtomicU64,
+    rounds: AtomicU64,
+    /// In ms since the epoch; 0 before the first.
+    last_round_end_ms: AtomicI64,
+}
+
+/// The settings that say when and how fast it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Settings {
+    /// 0: nothing is read.
+    bytes_per_second: u64,
+    interval: Duration,
+}
+
+impl Settings {
+    fn of(config: &BrokerConfig) -> Self {
+        let not_negative = |value: i64| u64::try_from(value).unwrap_or(0);
+        Self {
+            bytes_per_second: not_negative(config.log_scrub_io_max_bytes_per_second),
+            interval: Duration::from_millis(not_negative(config.log_scrub_interval_ms)),
+        }
+    }
+
+    /// How long until the next round; none where there is none. `last_end` is when the last ended.
+    fn next_round(self, started: Instant, last_end: Option<Instant>, now: Instant) -> Option<Duration> {
+        let (since, wait) = match last_end {
+            Some(end) => (end, self.interval),
+            None => (started, self.interval.min(FIRST_ROUND_AFTER)),
+        };
+        let waited = now.saturating_duration_since(since);
+        (self.bytes_per_second > 0).then(|| wait.saturating_sub(waited))
+    }
+}
+
+/// Spreads reads over time: in any time, no more bytes than that time allows and one read.
+#[derive(Debug)]
+struct Pace {
+    /// When what was read so far is paid for.
+    paid_at: Instant,
+}
+
+impl Pace {
+    /// How long to wait before the next bytes are read; none where nothing may be.
+    fn wait(&mut self, bytes: u64, bytes_per_second: u64, now: Instant) -> Option<Duration> {
+        if bytes_per_second == 0 {
+            return None;
+        }
+        let begin = self.paid_at.max(now);
+        self.paid_at = begin + Duration::from_secs_f64(bytes as f64 / bytes_per_second as f64);
+        Some(begin - now)
+    }
+}
+
+impl Scrubber {
+    /// A scrubber without its thread.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            stopping: Mutex::new(false),
+            stop: Condvar::new(),
+            thread: Mutex::default(),
+            read_bytes: AtomicU64::new(0),
+            rounds: AtomicU64::new(0),
+            last_round_end_ms: AtomicI64::new(0),
+        })
+    }
+
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where the system gives none.
+    pub(crate) fn start(self: &Arc<Self>, broker: &Arc<Broker>) -> std::io::Result<()> {
+        let (scrubber, broker) = (Arc::clone(self), Arc::downgrade(broker));
+        let run = move || {
+            // It ends when the broker stops.
+            let _ = scrubber.run(&broker);
+        };
+        *self.thread.lock() = Some(task::spawn_thread("milena-scrub", run)?);
+        Ok(())
+    }
+
+    /// Ends the thread, in the middle of a segment if need be.
+    pub(crate) fn stop(&self) {
+        *self.stopping.lock() = true;
+        self.stop.notify_all();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            error!("the thread that scrubs ended by a panic");
+        }
+    }
+
+    fn run(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
+        let (started, mut last_end) = (clock::now(), None);
+        loop {
+            match settings(broker)?.next_round(started, last_end, clock::now()) {
+                Some(Duration::ZERO) => {
+                    self.round(broker)?;
+                    last_end = Some(clock::now());
+                }
+                Some(wait) => self.pause(wait.min(TICK))?,
+                None => self.pause(TICK)?,
+            }
+        }
+    }
+
+    /// Reads the closed segments of all partitions.
+    fn round(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
+        let partitions = {
+            let broker = broker.upgrade().ok_or(ScrubError::Stopped)?;
+            let mut partitions: Vec<Arc<Partition>> = broker.topics().table().partitions().cloned().collect();
+            partitions.sort_by(|a, b| (a.topic(), a.index()).cmp(&(b.topic(), b.index())));
+            // A round may take days, and what is deleted meanwhile is not to be kept by it.
+            partitions.iter().map(Arc::downgrade).collect::<Vec<Weak<Partition>>>()
+        };
+        let mut pace = Pace { paid_at: clock::now() };
+        for partition in partitions.iter().filter_map(Weak::upgrade) {
+            self.scrub(&partition, |bytes| self.before_read(broker, &mut pace, bytes))?;
+        }
+        self.rounds.fetch_add(1, Ordering::Relaxed);
+        self.last_round_end_ms.store(clock::now_ms(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Waits until so many bytes may be read.
+    fn before_read(&self, broker: &Weak<Broker>, pace: &mut Pace, bytes: u64) -> Result<(), ScrubError> {
+        loop {
+            let Some(wait) = pace.wait(bytes, settings(broker)?.bytes_per_second, clock::now()) else {
+                // Turned off in the middle of a round, which goes on when it is turned on again.
+                self.pause(TICK)?;
+                continue;
+            };
+            self.pause(wait)?;
+            if settings(broker)?.bytes_per_second > 0 {
+                self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads the closed segments of one partition. `before_read` is told of each read and may wait.
+    fn scrub(
+        &self,
+        partition: &Partition,
+        mut before_read: impl FnMut(u64) -> Result<(), ScrubError>,
+    ) -> Result<(), ScrubError> {
+        let (mut from, mut bytes) = (i64::MIN, 0);
+        while let Some(segment) = partition.closed_segment_from(from) {
+            from = segment.next_base_offset();
+            match segment.scrub(&mut before_read) {
+                Ok(scrubbed) => {
+                    bytes += scrubbed.bytes;
+                    report(partition, &partition.note_scrubbed(&segment, scrubbed.faults));
+                }
+                Err(ScrubError::Stopped) => return Err(ScrubError::Stopped),
+                Err(lack @ ScrubError::Lack(_)) => {
+                    debug!(partition = partition.name(), "a segment was not scrubbed: {lack}");
+                }
+            }
+        }
+        partition.note_scrub_end(LastScrub { end_ms: clock::now_ms(), bytes });
+        Ok(())
+    }
+
+    /// Waits; an error where the broker stops.
+    fn pause(&self, time: Duration) -> Result<(), ScrubError> {
+        let deadline = clock::now() + time.min(Duration::from_secs(24 * 3600));
+        let mut stopping = self.stopping.lock();
+        while !*stopping {
+            let left = deadline.saturating_duration_since(clock::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.stop.wait_for(&mut stopping, left);
+        }
+        Err(ScrubError::Stopped)
+    }
+}
+
+/// The settings in force; an error where the broker is gone.
+fn settings(broker: &Weak<Broker>) -> Result<Settings, ScrubError> {
+    let broker = broker.upgrade().ok_or(ScrubError::Stopped)?;
+    // What was changed while the broker runs counts at once.
+    let resolved = broker.image().broker_config(broker.config().node_id, &broker.given);
+    Ok(Settings::of(resolved.as_ref().unwrap_or_else(|_| broker.config())))
+}
+
+/// One line for each place, once.
+fn report(partition: &Partition, news: &ScrubNews) {
+    for fault in &news.damaged {
+        let (path, position) = (fault.path.display(), fault.position);
+        error!(
+            partition = partition.name(),
+            offset = fault.offset,
+            "{path} is damaged at byte {position}: {}. {}",
+            fault.reason,
+            fault.mend()
+        );
+    }
+    for fault in &news.whole {
+        let (path, position) = (fault.path.display(), fault.position);
+        info!(partition = partition.name(), "{path} is whole again at byte {position}");
+    }
+}
+
+#[cfg(test)]
+mod tests;
