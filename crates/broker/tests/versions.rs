@@ -307,12 +307,14 @@ fn cluster(address: SocketAddr, asked: &mut Vec<ApiKey>) {
     every_version(
         address,
         asked,
-        |_| DescribeLogDirsRequest { topics: None },
+        |version| DescribeLogDirsRequest { topics: None, include_log_status: version != 5 },
         |response, version| {
             let dir = &response.results[0];
             assert_eq!((response.results.len(), dir.error_code), (1, ErrorCode::NONE), "version {version}");
             assert!(dir.topics.iter().any(|topic| &*topic.name == TOPIC), "version {version}");
             assert_eq!(dir.total_bytes > 0, version >= 4);
+            let partition = &dir.topics[0].partitions[0];
+            assert_eq!(partition.log_status.is_some(), (2..5).contains(&version), "where it is asked for");
         },
     );
     every_version(
