@@ -7,6 +7,7 @@
 
 mod check;
 mod history;
+mod whole;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -89,4 +90,16 @@ fn a_bit_that_turns_is_told_of_with_its_file() {
         .collect();
     assert!(flips.is_empty(), "{}", flips.join("\n\n"));
     assert!(told > 10 || seeds().len() < 100, "{told} errors: the bits say something");
+}
+
+/// The same of the whole quorum: a twentieth of the seeds.
+#[test]
+fn nothing_decided_is_lost_at_any_crash_point_of_the_whole() {
+    let failed: Vec<String> = seeds()
+        .into_iter()
+        .step_by(20)
+        .filter_map(|seed| run(seed, "nothing", || whole::run(seed)).err())
+        .take(3)
+        .collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }

@@ -72,7 +72,7 @@ pub(super) struct History {
     pub(super) replayed: (usize, Replay),
 }
 
-fn config() -> QuorumConfig {
+pub(super) fn config() -> QuorumConfig {
     QuorumConfig {
         node_id: 1,
         directory_id: Uuid([7; 16]),
