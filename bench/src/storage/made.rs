@@ -49,7 +49,7 @@ pub(crate) fn open_log(
     let open = OpenLog {
         partition: TopicPartition { topic: topic.to_owned(), partition },
         topic_id: topic_id.map(|id| id.0),
-        config: config.clone(),
+        config: config.clone().into(),
         now_ms: now_ms(),
         jitter_seed: 0,
         accept_damage: false,

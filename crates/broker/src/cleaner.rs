@@ -9,7 +9,7 @@ use std::time::Duration;
 use metadata::settings::BrokerConfig;
 use parking_lot::{Condvar, Mutex};
 use runtime::clock::{self, Instant};
-use runtime::task;
+use runtime::{random, task};
 use storage::{CleanError, CleanPlan, CleanStats, OffsetMap, Swapped};
 use tracing::{debug, error, info};
 
@@ -207,7 +207,8 @@ impl Cleaner {
         let threads = i64::from(config.log_cleaner_threads.max(1));
         let map_bytes = (config.log_cleaner_dedupe_buffer_size / threads).clamp(0, MAP_BYTES_MAX);
         let map_bytes = usize::try_from(map_bytes).expect("it is clamped");
-        let mut map = OffsetMap::new(map_bytes, config.log_cleaner_io_buffer_load_factor);
+        let map = OffsetMap::new(map_bytes, config.log_cleaner_io_buffer_load_factor);
+        let mut map = map.seeded([random::u64(), random::u64()]);
         let rate = config.log_cleaner_io_max_bytes_per_second / threads as f64;
         let mut budget = Budget { rate, since: clock::now(), bytes: 0 };
         let mut throttle = |bytes| match self.pause_for(&mut budget, bytes) {

@@ -47,7 +47,7 @@ fn open_log(directory: &LogDirectory, topic: usize) -> Log {
     let open = OpenLog {
         partition: TopicPartition { topic: format!("topic-{topic}"), partition: 0 },
         topic_id: None,
-        config: LogConfig::default(),
+        config: LogConfig::default().into(),
         now_ms: 0,
         jitter_seed: 0,
         accept_damage: false,

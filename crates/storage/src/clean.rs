@@ -118,7 +118,7 @@ pub type Throttle<'a> = dyn FnMut(u64) -> Result<(), CleanError> + 'a;
 /// What could be cleaned of a log, as it was at one moment.
 pub struct CleanPlan {
     pub(crate) partition: Arc<PartitionDir>,
-    pub(crate) config: LogConfig,
+    pub(crate) config: Arc<LogConfig>,
     pub(crate) flush: Arc<FlushState>,
     pub(crate) closed: Arc<Vec<Arc<Closed>>>,
     pub(crate) active: Arc<Segment>,
@@ -166,18 +166,12 @@ pub struct Cleaned {
 
 impl Cleaned {
     pub(crate) fn cleaned_path(&self, kind: SegmentFile) -> PathBuf {
-        with_suffix(&self.segment, kind, CLEANED_SUFFIX)
+        self.segment.path_with(kind, CLEANED_SUFFIX)
     }
 
     pub(crate) fn swap_path(&self, kind: SegmentFile) -> PathBuf {
-        with_suffix(&self.segment, kind, SWAP_SUFFIX)
+        self.segment.path_with(kind, SWAP_SUFFIX)
     }
-}
-
-fn with_suffix(segment: &Segment, kind: SegmentFile, suffix: &str) -> PathBuf {
-    let mut path = segment.path(kind).into_os_string();
-    path.push(suffix);
-    path.into()
 }
 
 /// A pass over a log.

@@ -109,12 +109,10 @@ pub(crate) struct FlushState {
 struct Work {
     /// The segment that is being written.
     active: Arc<Segment>,
-    /// Segments closed since the last sync, with all their files.
-    closed: Vec<Arc<Segment>>,
-    /// Producer snapshots written since.
-    snapshots: Vec<i64>,
-    /// The leader epochs, where they have changed since.
-    epochs: Option<Vec<EpochEntry>>,
+    /// None where no file but those of the active segment was written: most partitions are idle.
+    files: Option<Box<Files>>,
+    /// The leader epochs, where they have changed since the last sync.
+    epochs: Option<Box<[EpochEntry]>>,
     /// Whether files were made, renamed or removed since.
     directory: bool,
     /// Segments begun that the directory was not synced after.
@@ -125,6 +123,21 @@ struct Work {
     created: bool,
     /// Changes when the log is truncated: what was synced before says nothing about it then.
     generation: u64,
+}
+
+/// Files beside those of the active segment that were written since the last sync.
+#[derive(Debug, Default)]
+struct Files {
+    /// Segments that were closed, with all their files.
+    closed: Vec<Arc<Segment>>,
+    /// Producer snapshots.
+    snapshots: Vec<i64>,
+}
+
+impl Work {
+    fn files(&mut self) -> &mut Files {
+        self.files.get_or_insert_default()
+    }
 }
 
 impl fmt::Debug for FlushState {
@@ -139,8 +152,7 @@ impl FlushState {
     pub(crate) fn new(active: &Arc<Segment>, flushed_offset: i64, end_offset: i64) -> FlushState {
         let work = Work {
             active: active.clone(),
-            closed: Vec::new(),
-            snapshots: Vec::new(),
+            files: None,
             epochs: None,
             directory: false,
             rolls: 0,
@@ -176,7 +188,7 @@ impl FlushState {
     /// Notes that the active segment was closed and `active` follows it.
     pub(crate) fn rolled(&self, closed: Arc<Segment>, active: Arc<Segment>) {
         let mut work = self.work.lock();
-        work.closed.push(closed);
+        work.files().closed.push(closed);
         work.active = active;
         work.directory = true;
         work.rolls += 1;
@@ -184,19 +196,22 @@ impl FlushState {
 
     /// Notes segments whose files were written by recovery.
     pub(crate) fn unsynced(&self, segments: Vec<Arc<Segment>>) {
+        if segments.is_empty() {
+            return;
+        }
         let mut work = self.work.lock();
-        work.directory |= !segments.is_empty();
-        work.closed.extend(segments);
+        work.directory = true;
+        work.files().closed.extend(segments);
     }
 
     pub(crate) fn snapshot_written(&self, offset: i64) {
         let mut work = self.work.lock();
-        work.snapshots.push(offset);
+        work.files().snapshots.push(offset);
         work.directory = true;
     }
 
     pub(crate) fn epochs_changed(&self, epochs: &[EpochEntry]) {
-        self.work.lock().epochs = Some(epochs.to_vec());
+        self.work.lock().epochs = Some(epochs.into());
     }
 
     pub(crate) fn directory_changed(&self) {
@@ -231,8 +246,10 @@ impl FlushState {
     pub(crate) fn truncated(&self, active: Arc<Segment>, end_offset: i64, flushed_offset: i64) {
         let mut work = self.work.lock();
         work.generation += 1;
-        work.closed.retain(|segment| segment.base_offset < active.base_offset);
-        work.snapshots.retain(|offset| *offset <= end_offset);
+        if let Some(files) = &mut work.files {
+            files.closed.retain(|segment| segment.base_offset < active.base_offset);
+            files.snapshots.retain(|offset| *offset <= end_offset);
+        }
         work.active = active;
         work.directory = true;
         self.flushed_offset.store(flushed_offset.min(end_offset), Ordering::Release);
@@ -243,8 +260,10 @@ impl FlushState {
     /// Drops what was to be synced of segments below `base_offset`, which are gone.
     pub(crate) fn deleted_below(&self, base_offset: i64) {
         let mut work = self.work.lock();
-        work.closed.retain(|segment| segment.base_offset >= base_offset);
-        work.snapshots.retain(|offset| *offset >= base_offset);
+        if let Some(files) = &mut work.files {
+            files.closed.retain(|segment| segment.base_offset >= base_offset);
+            files.snapshots.retain(|offset| *offset >= base_offset);
+        }
         work.directory = true;
         work.deletions += 1;
     }
@@ -275,8 +294,7 @@ impl FlushState {
             let mut work = self.work.lock();
             let taken = Work {
                 active: work.active.clone(),
-                closed: std::mem::take(&mut work.closed),
-                snapshots: std::mem::take(&mut work.snapshots),
+                files: work.files.take(),
                 epochs: work.epochs.take(),
                 directory: std::mem::take(&mut work.directory),
                 rolls: work.rolls,
@@ -303,12 +321,12 @@ impl FlushState {
         if let Some(epochs) = &work.epochs {
             checkpoint::write_leader_epochs(fs, &self.partition.path.join(LEADER_EPOCHS_FILE), epochs)?;
         }
-        for segment in &work.closed {
+        for segment in work.files.iter().flat_map(|files| &files.closed) {
             for kind in SegmentFile::ALL {
                 gone_is_synced(segment.sync(kind))?;
             }
         }
-        for offset in &work.snapshots {
+        for offset in work.files.iter().flat_map(|files| &files.snapshots) {
             let path = offset_path(&self.partition.path, *offset, SNAPSHOT_SUFFIX);
             gone_is_synced(fs.open(&path, fs::Mode::Write).and_then(|file| file.sync_data()))?;
         }

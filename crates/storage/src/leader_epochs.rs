@@ -67,6 +67,10 @@ impl LeaderEpochs {
         while self.entries.last().is_some_and(contradicts) {
             self.entries.pop();
         }
+        if self.entries.is_empty() {
+            // Most partitions have one, and there are many partitions.
+            self.entries.reserve_exact(1);
+        }
         self.entries.push(entry);
         true
     }

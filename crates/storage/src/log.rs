@@ -53,7 +53,8 @@ pub use truncate::DeleteRecordsError;
 /// Dropping a log leaves it as a crash would; [`Log::close`] is the clean way.
 pub struct Log {
     partition: Arc<PartitionDir>,
-    config: LogConfig,
+    /// Shared by the partitions of a topic.
+    config: Arc<LogConfig>,
     topic_id: Option<[u8; 16]>,
     jitter_seed: u64,
     flush: Arc<FlushState>,
@@ -70,6 +71,7 @@ pub struct Log {
     /// The offsets of the producer snapshots in the directory.
     snapshots: BTreeSet<i64>,
     deleted: Vec<DeletedSegment>,
+    swapping: Option<Box<swap::Swap>>,
 }
 
 /// Why a log could not be changed.
@@ -161,8 +163,8 @@ impl Log {
     }
 
     /// Changes the settings. They apply to what is appended, rolled and deleted from here on.
-    pub fn set_config(&mut self, config: LogConfig) {
-        self.config = config;
+    pub fn set_config(&mut self, config: impl Into<Arc<LogConfig>>) {
+        self.config = config.into();
     }
 
     /// The latest leader epoch that has a batch or was assigned.
@@ -268,6 +270,7 @@ impl Log {
     /// [`ChangeError`]; the log is then as after a crash.
     pub fn close(mut self) -> Result<(), ChangeError> {
         self.partition.directory.health.check()?;
+        self.settle_swap(i64::MAX)?;
         self.finish().map_err(|error| self.change_error(error))?;
         self.flush.flush()?;
         self.partition.directory.closed(&self.flush, true);

@@ -215,7 +215,8 @@ pub(crate) enum Checked {
 /// The producers of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProducerState {
-    producers: BTreeMap<i64, Producer>,
+    /// Boxed: a node of the map has room for eleven, and most partitions have few.
+    producers: BTreeMap<i64, Box<Producer>>,
     /// Open transactions: first offset to producer.
     ongoing: BTreeMap<i64, i64>,
     /// Transactions that have ended at an offset that may not be replicated: first offset to last.
@@ -240,7 +241,7 @@ impl ProducerState {
             return Ok(Checked::New);
         }
         let new = Producer::new();
-        let producer = self.producers.get(&header.producer_id).unwrap_or(&new);
+        let producer = self.producers.get(&header.producer_id).map_or(&new, |producer| &**producer);
         if header.attributes.is_control() {
             return check_marker(producer, header, marker, origin).map(|()| Checked::New);
         }
@@ -272,7 +273,7 @@ impl ProducerState {
             // Compaction has emptied it: its transaction is gone altogether.
             return None;
         }
-        let producer = self.producers.entry(header.producer_id).or_insert_with(Producer::new);
+        let producer = self.producers.entry(header.producer_id).or_insert_with(|| Box::new(Producer::new()));
         producer.set_epoch(header.producer_epoch);
         let Some(marker) = marker.filter(|_| is_control) else {
             producer.last_timestamp = header.max_timestamp;
@@ -334,7 +335,7 @@ impl ProducerState {
         self.batches_end_offset
     }
 
-    pub(crate) fn producers(&self) -> &BTreeMap<i64, Producer> {
+    pub(crate) fn producers(&self) -> &BTreeMap<i64, Box<Producer>> {
         &self.producers
     }
 
@@ -348,7 +349,7 @@ impl ProducerState {
         if let Some(first_offset) = producer.txn_first_offset {
             self.ongoing.insert(first_offset, producer_id);
         }
-        self.producers.insert(producer_id, producer);
+        self.producers.insert(producer_id, Box::new(producer));
     }
 }
 

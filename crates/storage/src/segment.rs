@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::directory::Shared;
 use crate::fs::{self, File, Mode};
 use crate::index_file;
-use crate::names::{DELETED_SUFFIX, SegmentFile, TopicPartition, offset_path};
+use crate::names::{DELETED_SUFFIX, SWAP_SUFFIX, SegmentFile, TopicPartition, offset_path};
 use crate::offset_index::OffsetEntry;
 use crate::time_index::TimeEntry;
 
@@ -32,6 +32,8 @@ pub(crate) struct Segment {
     slots: [Mutex<Slot>; 4],
     /// Another segment has its name: compaction has replaced it.
     replaced: AtomicBool,
+    /// Its files have the suffix `.swap` still: compaction has just put it in the place of others.
+    named_swap: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +58,7 @@ pub(crate) enum Eviction {
 
 impl Segment {
     pub(crate) fn new(partition: Arc<PartitionDir>, base_offset: i64) -> Arc<Segment> {
-        Arc::new(Segment { partition, base_offset, slots: Default::default(), replaced: false.into() })
+        Segment::with_slots(partition, base_offset, Default::default())
     }
 
     /// A segment some of whose files are open and not synced.
@@ -66,11 +68,46 @@ impl Segment {
         files: [Option<File>; 4],
     ) -> Arc<Segment> {
         let open = |file: Option<File>| Mutex::new(Slot { unsynced: file.is_some(), used: true, file });
-        Arc::new(Segment { partition, base_offset, slots: files.map(open), replaced: false.into() })
+        Segment::with_slots(partition, base_offset, files.map(open))
     }
 
+    fn with_slots(partition: Arc<PartitionDir>, base_offset: i64, slots: [Mutex<Slot>; 4]) -> Arc<Segment> {
+        let (replaced, named_swap) = (false.into(), false.into());
+        Arc::new(Segment { partition, base_offset, slots, replaced, named_swap })
+    }
+
+    /// The path of the file of that kind, as it is called now.
     pub(crate) fn path(&self, kind: SegmentFile) -> PathBuf {
-        offset_path(&self.partition.path, self.base_offset, kind.suffix())
+        self.path_with(kind, if self.named_swap.load(Ordering::Acquire) { SWAP_SUFFIX } else { "" })
+    }
+
+    /// The path of the file of that kind while it has a suffix behind its name.
+    pub(crate) fn path_with(&self, kind: SegmentFile, suffix: &str) -> PathBuf {
+        let mut path = offset_path(&self.partition.path, self.base_offset, kind.suffix()).into_os_string();
+        path.push(suffix);
+        path.into()
+    }
+
+    /// Notes that its files have the suffix `.swap`.
+    pub(crate) fn set_named_swap(&self) {
+        self.named_swap.store(true, Ordering::Release);
+    }
+
+    /// Gives files that have the suffix `.swap` their own names.
+    pub(crate) fn take_names(&self) -> fs::Result<()> {
+        // Nobody opens a file by a name that is about to change.
+        let _slots: Vec<_> = self.slots.iter().map(Mutex::lock).collect();
+        let fs = &self.partition.directory.fs;
+        for kind in SegmentFile::ALL {
+            let (from, to) = (self.path_with(kind, SWAP_SUFFIX), self.path_with(kind, ""));
+            match fs.rename(&from, &to) {
+                // Most segments have no index of aborted transactions.
+                Err(error) if error.is_not_found() && kind == SegmentFile::TxnIndex => {}
+                renamed => renamed?,
+            }
+        }
+        self.named_swap.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// The file of that kind, opened where it is not.

@@ -103,7 +103,7 @@ pub(crate) fn open_with(config: LogConfig) -> OpenLog {
     OpenLog {
         partition: name_of_log(),
         topic_id: Some([7; 16]),
-        config,
+        config: config.into(),
         now_ms: NOW_MS,
         jitter_seed: 1,
         accept_damage: false,

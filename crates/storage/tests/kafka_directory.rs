@@ -37,6 +37,7 @@ impl Captured {
         let topic_id = directory.topic_id(&partition).unwrap();
         assert!(topic_id.is_some());
         let config = LogConfig { index_interval_bytes: 300, segment_ms: 60_000, ..LogConfig::default() };
+        let config = config.into();
         let now_ms = BASE_MS;
         let open = OpenLog { partition, topic_id, config, now_ms, jitter_seed: 0, accept_damage: false };
         let (log, recovered) = Log::open(&directory, open).unwrap();

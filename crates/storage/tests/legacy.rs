@@ -86,7 +86,7 @@ impl Home {
         let open = OpenLog {
             partition,
             topic_id: Some([7; 16]),
-            config: self.config.clone(),
+            config: self.config.clone().into(),
             now_ms: BASE_MS,
             jitter_seed: 0,
             accept_damage: false,

@@ -67,12 +67,29 @@ impl Partition {
     }
 
     /// Puts a compacted segment in the place of those that it was made from; none where the log is
-    /// gone, or is not to be compacted any more.
+    /// gone, or is not to be compacted any more. The log is locked for a few renames at a time, and
+    /// not while the disk is waited for.
     pub(crate) fn swap(&self, cleaned: &Cleaned, now_ms: i64) -> Option<Result<Swapped, ChangeError>> {
         if !self.rules.load().topic.compact {
             return None;
         }
-        self.lock().as_mut().map(|log| log.swap(cleaned, now_ms))
+        self.swap_in_steps(cleaned, now_ms).transpose()
+    }
+
+    fn swap_in_steps(&self, cleaned: &Cleaned, now_ms: i64) -> Result<Option<Swapped>, ChangeError> {
+        let begun = self.lock().as_mut().map(|log| log.begin_swap(cleaned)).transpose()?;
+        if begun != Some(Swapped::Done) {
+            return Ok(begun);
+        }
+        cleaned.sync_names()?;
+        let replaced = self.lock().as_mut().map(|log| log.replace_segments(cleaned, now_ms)).transpose()?;
+        if replaced != Some(Swapped::Done) {
+            return Ok(replaced);
+        }
+        cleaned.sync_names()?;
+        let finished = self.lock().as_mut().map(|log| log.finish_swap(cleaned)).transpose()?;
+        cleaned.sync_names()?;
+        Ok(finished.map(|()| Swapped::Done))
     }
 
     /// Whether it is deleted or closed.

@@ -1,5 +1,7 @@
 //! The settings that a partition goes by, resolved from its topic's and the broker's.
 
+use std::sync::Arc;
+
 use metadata::settings::{BrokerConfig, TimestampType, TopicConfig};
 use record::ProduceRules;
 use storage::LogConfig;
@@ -9,15 +11,15 @@ use storage::LogConfig;
 pub(crate) struct PartitionRules {
     pub(crate) topic: TopicConfig,
     max_decompressed_bytes: usize,
-    producer_id_expiration_ms: i64,
+    log: Arc<LogConfig>,
 }
 
 impl PartitionRules {
     pub(crate) fn new(topic: TopicConfig, broker: &BrokerConfig) -> Self {
         Self {
+            log: Arc::new(log_config(&topic, i64::from(broker.producer_id_expiration_ms))),
             topic,
             max_decompressed_bytes: usize::try_from(broker.max_decompressed_message_bytes).unwrap_or(0),
-            producer_id_expiration_ms: i64::from(broker.producer_id_expiration_ms),
         }
     }
 
@@ -45,25 +47,28 @@ impl PartitionRules {
     }
 
     /// What the log is told.
-    pub(crate) fn log(&self) -> LogConfig {
-        let topic = &self.topic;
-        // What is not rolled is not compacted.
-        let lag_ms = if topic.compact { topic.max_compaction_lag_ms } else { i64::MAX };
-        LogConfig {
-            segment_bytes: u32::try_from(topic.segment_bytes).unwrap_or(0),
-            segment_ms: topic.segment_ms.min(lag_ms),
-            segment_jitter_ms: topic.segment_jitter_ms,
-            segment_index_bytes: u32::try_from(topic.segment_index_bytes).unwrap_or(0),
-            index_interval_bytes: u32::try_from(topic.index_interval_bytes).unwrap_or(0),
-            delete: topic.delete,
-            compact: topic.compact,
-            min_compaction_lag_ms: topic.min_compaction_lag_ms,
-            max_compaction_lag_ms: topic.max_compaction_lag_ms,
-            delete_retention_ms: topic.delete_retention_ms,
-            retention_ms: topic.retention_ms,
-            retention_bytes: topic.retention_bytes,
-            file_delete_delay_ms: topic.file_delete_delay_ms,
-            producer_id_expiration_ms: self.producer_id_expiration_ms,
-        }
+    pub(crate) fn log(&self) -> Arc<LogConfig> {
+        Arc::clone(&self.log)
+    }
+}
+
+fn log_config(topic: &TopicConfig, producer_id_expiration_ms: i64) -> LogConfig {
+    // What is not rolled is not compacted.
+    let lag_ms = if topic.compact { topic.max_compaction_lag_ms } else { i64::MAX };
+    LogConfig {
+        segment_bytes: u32::try_from(topic.segment_bytes).unwrap_or(0),
+        segment_ms: topic.segment_ms.min(lag_ms),
+        segment_jitter_ms: topic.segment_jitter_ms,
+        segment_index_bytes: u32::try_from(topic.segment_index_bytes).unwrap_or(0),
+        index_interval_bytes: u32::try_from(topic.index_interval_bytes).unwrap_or(0),
+        delete: topic.delete,
+        compact: topic.compact,
+        min_compaction_lag_ms: topic.min_compaction_lag_ms,
+        max_compaction_lag_ms: topic.max_compaction_lag_ms,
+        delete_retention_ms: topic.delete_retention_ms,
+        retention_ms: topic.retention_ms,
+        retention_bytes: topic.retention_bytes,
+        file_delete_delay_ms: topic.file_delete_delay_ms,
+        producer_id_expiration_ms,
     }
 }

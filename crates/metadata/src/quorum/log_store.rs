@@ -21,6 +21,9 @@ use super::batches::{self, BatchFault, Leadership};
 use super::raft::{Entry, LogId, Membership, Payload, StoredMembership, Types, Vote, log_id, offset};
 use super::vote;
 
+/// Entries that memory is kept for while none waits to be applied.
+const TAIL_IDLE_ENTRIES: usize = 64;
+
 /// Bytes that are read from the log at once.
 const READ_BYTES: usize = 1 << 20;
 
@@ -142,6 +145,10 @@ impl LogStore {
         let mut state = self.state.lock();
         while state.tail.front().is_some_and(|entry| entry.log_id.index <= applied.index) {
             state.tail.pop_front();
+        }
+        if state.tail.is_empty() {
+            // After a start it held the whole log, or all of a topic with many partitions.
+            state.tail.shrink_to(TAIL_IDLE_ENTRIES);
         }
     }
 

@@ -297,7 +297,7 @@ fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Resul
     let open = OpenLog {
         partition,
         topic_id: None,
-        config: log_config(config),
+        config: log_config(config).into(),
         now_ms: runtime::clock::now_ms(),
         jitter_seed: 0,
         accept_damage: false,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use record::{Batch, BatchBuilder, BatchHeader, Record, emptied};
 
-use super::{CleanError, Cleaned, Cleaning, DECOMPRESSED_BYTES_MAX, LastRecord, Throttle, with_suffix};
+use super::{CleanError, Cleaned, Cleaning, DECOMPRESSED_BYTES_MAX, LastRecord, Throttle};
 use crate::fs::{self, File, Mode};
 use crate::log::active::Active;
 use crate::names::{CLEANED_SUFFIX, SegmentFile};
@@ -62,7 +62,7 @@ impl Cleaning<'_> {
     ) -> Result<Cleaned, CleanError> {
         let segment = Segment::new(self.plan.partition.clone(), inputs[0].base_offset());
         let fs = self.plan.partition.directory.fs.clone();
-        let path = |kind| with_suffix(&segment, kind, CLEANED_SUFFIX);
+        let path = |kind| segment.path_with(kind, CLEANED_SUFFIX);
         for kind in SegmentFile::ALL {
             fs.remove_file_if_exists(&path(kind))?;
         }

@@ -19,6 +19,8 @@ pub struct OffsetMap {
     slots_max: usize,
     len_max: usize,
     latest_offset: i64,
+    /// Behind which keys are hashed, so that nobody can make keys that collide.
+    seeds: [u64; 2],
 }
 
 impl OffsetMap {
@@ -28,7 +30,16 @@ impl OffsetMap {
         let slots_max = (bytes_max / ENTRY_BYTES).max(4);
         // One slot stays free, so that looking for a key ends.
         let len_max = ((slots_max as f64 * load_factor) as usize).clamp(2, slots_max - 1);
-        OffsetMap { slots: Vec::new(), len: 0, slots_max, len_max, latest_offset: -1 }
+        let seeds = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9];
+        OffsetMap { slots: Vec::new(), len: 0, slots_max, len_max, latest_offset: -1, seeds }
+    }
+
+    /// The same with seeds that nobody else knows: without them whoever chooses keys could have one
+    /// taken for another.
+    #[must_use]
+    pub fn seeded(self, seeds: [u64; 2]) -> OffsetMap {
+        assert!(self.is_empty() && seeds[0] != seeds[1], "two different hashes from the first key on");
+        OffsetMap { seeds, ..self }
     }
 
     /// The number of keys.
@@ -49,7 +60,7 @@ impl OffsetMap {
         if self.len * 4 >= self.slots.len() * 3 && self.slots.len() < self.slots_max {
             self.grow();
         }
-        let (a, b) = hash(key);
+        let [a, b] = self.seeds.map(|seed| hash(seed, key));
         let at = find(&self.slots, a, b);
         self.len += usize::from(self.slots[at][2] == 0);
         self.slots[at] = [a, b, offset as u64 + 1];
@@ -61,7 +72,7 @@ impl OffsetMap {
         if self.slots.is_empty() {
             return None;
         }
-        let (a, b) = hash(key);
+        let [a, b] = self.seeds.map(|seed| hash(seed, key));
         match self.slots[find(&self.slots, a, b)][2] {
             0 => None,
             offset => Some(offset as i64 - 1),
@@ -103,14 +114,11 @@ fn find(slots: &[[u64; 3]], a: u64, b: u64) -> usize {
     at
 }
 
-fn hash(key: &[u8]) -> (u64, u64) {
-    let half = |seed: u64| {
-        let mut hasher = DefaultHasher::new();
-        hasher.write_u64(seed);
-        hasher.write(key);
-        hasher.finish()
-    };
-    (half(0x9e37_79b9_7f4a_7c15), half(0xbf58_476d_1ce4_e5b9))
+fn hash(seed: u64, key: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(seed);
+    hasher.write(key);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -280,6 +280,89 @@ fn l5_segments_that_are_gone_are_not_swapped_back() {
     assert!(left.map(|e| e.unwrap().path()).all(|p| p.extension().is_none_or(|e| e != "cleaned")));
 }
 
+/// A log whose segments can be cleaned into one, and what cleaning makes of it.
+fn to_swap(directory: &crate::LogDirectory) -> (Log, super::Cleaned) {
+    let (mut log, _) = open_log(directory, config());
+    for value in ["1", "2", "3"] {
+        put(&mut log, plain(), &[("k", Some(value))]);
+        roll(&mut log);
+    }
+    let mut map = OffsetMap::new(1 << 20, 0.9);
+    let mut cleaning = log.clean_plan(None, NOW_MS).unwrap().start(&mut map, &mut |_| Ok(())).unwrap();
+    let cleaned = cleaning.next_group(&mut |_| Ok(())).unwrap().unwrap();
+    (log, cleaned)
+}
+
+fn temporary_files(home: &Home) -> usize {
+    let left = std::fs::read_dir(home.file("")).unwrap().map(|e| e.unwrap().path());
+    left.filter(|p| p.extension().is_some_and(|e| e == "swap" || e == "cleaned")).count()
+}
+
+#[test]
+fn l5_what_happens_between_the_steps_of_a_swap_is_kept() {
+    // What is done after how many steps, and the offsets that are left.
+    type Between = fn(&mut Log);
+    let nothing: Between = |_| {};
+    let append: Between = |log| assert_eq!(put(log, plain(), &[("other", Some("4"))]), 3);
+    let delete: Between = |log| log.delete_records(1, NOW_MS).unwrap();
+    let anew: Between = |log| log.truncate_fully_and_start_at(7, NOW_MS).unwrap();
+    let cases: [(Between, [&[i64]; 2]); 4] = [
+        (nothing, [&[2], &[2]]),
+        (append, [&[2, 3], &[2, 3]]),
+        (delete, [&[1, 2], &[2]]),
+        (anew, [&[], &[]]),
+    ];
+    for (between, expected) in cases {
+        for steps in 1..=2 {
+            let home = Home::new();
+            let directory = home.open();
+            let (mut log, cleaned) = to_swap(&directory);
+            assert_eq!(log.begin_swap(&cleaned).unwrap(), Swapped::Done);
+            cleaned.sync_names().unwrap();
+            if steps == 2 {
+                assert_eq!(log.replace_segments(&cleaned, NOW_MS).unwrap(), Swapped::Done);
+                cleaned.sync_names().unwrap();
+            }
+            between(&mut log);
+            let gone = steps == 1 && expected[0] != [2] && expected[0] != [2, 3];
+            if steps == 1 {
+                let replaced = log.replace_segments(&cleaned, NOW_MS).unwrap();
+                assert_eq!(replaced == Swapped::Stale, gone);
+            }
+            let offsets: Vec<i64> = keys(&log).iter().map(|(offset, ..)| *offset).collect();
+            assert_eq!(offsets, expected[steps - 1], "read before the last step");
+            log.finish_swap(&cleaned).unwrap();
+            assert_eq!(temporary_files(&home), 0);
+            log.flush().unwrap();
+            drop((log, directory));
+            let (mut log, _) = Log::open(&home.open(), open_with(config())).unwrap();
+            log.set_high_watermark(log.end_offset());
+            let offsets: Vec<i64> = keys(&log).iter().map(|(offset, ..)| *offset).collect();
+            assert_eq!(offsets, expected[steps - 1], "read after a crash");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_is_closed_between_the_steps_of_a_swap_opens_cleanly() {
+    for steps in 1..=2 {
+        let home = Home::new();
+        let directory = home.open();
+        let (mut log, cleaned) = to_swap(&directory);
+        log.begin_swap(&cleaned).unwrap();
+        if steps == 2 {
+            log.replace_segments(&cleaned, NOW_MS).unwrap();
+        }
+        log.close().unwrap();
+        assert_eq!(temporary_files(&home), 0);
+        assert!(directory.close(-1).unwrap());
+        let (mut log, recovered) = Log::open(&home.open(), open_with(config())).unwrap();
+        assert!(recovered.clean);
+        log.set_high_watermark(log.end_offset());
+        assert_eq!(latest(&committed(&log)).len(), 1);
+    }
+}
+
 #[test]
 fn l5_a_reader_that_located_an_old_segment_is_told_or_reads_the_old_file() {
     let home = Home::new();

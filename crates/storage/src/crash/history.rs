@@ -190,7 +190,7 @@ impl History {
             let open = OpenLog {
                 partition: partition.name.clone(),
                 topic_id: Some([7; 16]),
-                config: config(),
+                config: config().into(),
                 now_ms: self.now_ms,
                 jitter_seed: 1,
                 accept_damage: false,

@@ -31,8 +31,8 @@ pub struct OpenLog {
     pub partition: TopicPartition,
     /// The topic's id, as the 16 bytes of a UUID. The directory must have the same or none.
     pub topic_id: Option<[u8; 16]>,
-    /// The settings.
-    pub config: LogConfig,
+    /// The settings, which the partitions of a topic share.
+    pub config: Arc<LogConfig>,
     /// The wall clock, in ms since the epoch.
     pub now_ms: i64,
     /// What the jitter of segments is derived from: random, so that the segments of many partitions
@@ -282,6 +282,7 @@ fn assemble(
         producers: ProducerState::new(end_offset),
         snapshots: BTreeSet::new(),
         deleted: Vec::new(),
+        swapping: None,
     };
     (log, recovered)
 }

@@ -117,6 +117,8 @@ impl Log {
         self.active.torn = false;
         // These files go along with the directory.
         self.deleted.clear();
+        // The copies have their names.
+        self.swapping = None;
         self.flush = flush;
         self.partition = partition;
     }

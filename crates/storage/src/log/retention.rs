@@ -142,6 +142,7 @@ impl Log {
             return Ok(());
         }
         let start_offset = self.end_of(count - 1);
+        self.settle_swap(start_offset)?;
         if start_offset > self.flushed_offset() || self.flush.has_unsynced_roll() {
             // What is left can be replayed only from the snapshot where it begins.
             self.flush.flush()?;

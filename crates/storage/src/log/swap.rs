@@ -1,12 +1,18 @@
 //! Putting a cleaned segment in the place of those that it was made from.
+//!
+//! It goes in three steps, each of which holds the log's lock for a few renames. Between them the
+//! directory is synced without it ([`Cleaned::sync_names`]), so that who appends or reads does not
+//! wait for the disk. A crash at any step leaves a log that opening completes: up to the first sync
+//! the old segments count, from there on the new one.
 
 use std::sync::Arc;
 
 use super::{ChangeError, Log};
 use crate::clean::Cleaned;
 use crate::fs;
-use crate::names::SegmentFile;
-use crate::segment::Closed;
+use crate::names::{SWAP_SUFFIX, SegmentFile};
+use crate::offline::Offline;
+use crate::segment::{Closed, Segment};
 
 /// What became of a cleaned segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,71 +23,161 @@ pub enum Swapped {
     Stale,
 }
 
+/// A swap that has begun.
+#[derive(Debug)]
+pub(super) struct Swap {
+    /// The new segment.
+    segment: Arc<Segment>,
+    /// Whether it is in the log. Its files have the suffix `.swap` still.
+    installed: bool,
+}
+
 impl Log {
-    /// Replaces the segments that `cleaned` was made from. Readers of the old ones go on with the
-    /// files that they hold.
-    ///
-    /// A crash at any step leaves a log that opening completes: up to the first sync of the
-    /// directory the old segments count, from there on the new one.
+    /// Replaces the segments that `cleaned` was made from, in one go: for who needs no lock.
     ///
     /// # Errors
     /// [`ChangeError`].
     pub fn swap(&mut self, cleaned: &Cleaned, now_ms: i64) -> Result<Swapped, ChangeError> {
-        self.partition.directory.health.check()?;
-        let first = cleaned.inputs[0].base_offset();
-        let at = self.closed.partition_point(|closed| closed.base_offset() < first);
-        let current = self.closed.get(at..at + cleaned.inputs.len()).unwrap_or_default();
-        let unchanged = current.len() == cleaned.inputs.len()
-            && current.iter().zip(&cleaned.inputs).all(|(current, input)| Arc::ptr_eq(current, input));
-        if !unchanged {
-            cleaned.discard().map_err(|error| self.change_error(error))?;
+        if self.begin_swap(cleaned)? == Swapped::Stale {
             return Ok(Swapped::Stale);
         }
-        let replaced = at..at + cleaned.inputs.len();
-        // Once a name has changed there is no way back but through recovery.
-        self.swap_files(cleaned, now_ms)
-            .map_err(|error| ChangeError::Offline(self.partition.directory.health.fail(error)))?;
-        let closed = Closed::new(cleaned.segment.clone(), cleaned.size, Some(cleaned.max_timestamp));
-        Arc::make_mut(&mut self.closed).splice(replaced, [Arc::new(closed)]);
+        cleaned.sync_names()?;
+        if self.replace_segments(cleaned, now_ms)? == Swapped::Stale {
+            return Ok(Swapped::Stale);
+        }
+        cleaned.sync_names()?;
+        self.finish_swap(cleaned)?;
+        cleaned.sync_names()?;
         Ok(Swapped::Done)
     }
 
-    fn swap_files(&mut self, cleaned: &Cleaned, now_ms: i64) -> fs::Result<()> {
-        let partition = self.partition.clone();
-        let fs = &partition.directory.fs;
-        for kind in cleaned.kinds() {
-            fs.rename(&cleaned.cleaned_path(kind), &cleaned.swap_path(kind))?;
+    /// The first step: gives the new files the suffix `.swap`, which says that they are complete.
+    /// [`Cleaned::sync_names`] follows.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn begin_swap(&mut self, cleaned: &Cleaned) -> Result<Swapped, ChangeError> {
+        self.partition.directory.health.check()?;
+        self.settle_swap(i64::MAX)?;
+        if self.place_of(cleaned).is_none() {
+            return self.discard(cleaned);
         }
-        fs.sync_dir(&partition.path)?;
+        let fs = &self.partition.directory.fs;
+        for kind in cleaned.kinds() {
+            let renamed = fs.rename(&cleaned.cleaned_path(kind), &cleaned.swap_path(kind));
+            // Once a name has changed there is no way back but through recovery.
+            renamed.map_err(|error| self.offline(error))?;
+        }
+        self.swapping = Some(Box::new(Swap { segment: cleaned.segment.clone(), installed: false }));
+        Ok(Swapped::Done)
+    }
+
+    /// The second step: the new segment takes the place of the old ones. Readers of these go on with
+    /// the files that they hold. [`Cleaned::sync_names`] follows.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn replace_segments(&mut self, cleaned: &Cleaned, now_ms: i64) -> Result<Swapped, ChangeError> {
+        self.partition.directory.health.check()?;
+        let begun = self.is_swapping(cleaned);
+        let Some(at) = self.place_of(cleaned).filter(|_| begun) else {
+            self.swapping = None;
+            return self.discard(cleaned);
+        };
         for input in &cleaned.inputs {
             input.segment.replaced();
-            self.delete_files(&input.segment, now_ms)?;
+            self.delete_files(&input.segment, now_ms).map_err(|error| self.offline(error))?;
         }
-        // None of the old may come back beside the new.
-        fs.sync_dir(&partition.path)?;
-        for kind in cleaned.kinds() {
-            fs.rename(&cleaned.swap_path(kind), &cleaned.segment.path(kind))?;
-        }
-        fs.sync_dir(&partition.path)?;
+        cleaned.segment.set_named_swap();
+        let closed = Closed::new(cleaned.segment.clone(), cleaned.size, Some(cleaned.max_timestamp));
+        Arc::make_mut(&mut self.closed).splice(at..at + cleaned.inputs.len(), [Arc::new(closed)]);
+        self.swapping = Some(Box::new(Swap { segment: cleaned.segment.clone(), installed: true }));
         for input in &cleaned.inputs[1..] {
             if self.snapshots.contains(&input.base_offset()) {
-                self.delete_snapshot(input.base_offset(), now_ms)?;
+                self.delete_snapshot(input.base_offset(), now_ms).map_err(|error| self.offline(error))?;
             }
         }
+        Ok(Swapped::Done)
+    }
+
+    /// The last step, once none of the old names can come back: the new files take their names.
+    /// [`Cleaned::sync_names`] follows.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn finish_swap(&mut self, cleaned: &Cleaned) -> Result<(), ChangeError> {
+        self.partition.directory.health.check()?;
+        if self.is_swapping(cleaned) {
+            self.swapping = None;
+            cleaned.segment.take_names().map_err(|error| self.offline(error))?;
+        }
         Ok(())
+    }
+
+    /// Ends a swap that has begun before segments below an offset are cut or deleted: one that is
+    /// not in place is given up, so that it does not bring back what is about to go.
+    pub(super) fn settle_swap(&mut self, below: i64) -> Result<(), ChangeError> {
+        match self.swapping.take_if(|swap| swap.segment.base_offset < below) {
+            Some(swap) => self.settle(&swap).map_err(|error| self.offline(error)),
+            None => Ok(()),
+        }
+    }
+
+    fn settle(&self, swap: &Swap) -> fs::Result<()> {
+        let (fs, path) = (&self.partition.directory.fs, &self.partition.path);
+        if swap.installed {
+            fs.sync_dir(path)?;
+            swap.segment.take_names()?;
+        } else {
+            for kind in SegmentFile::ALL {
+                fs.remove_file_if_exists(&swap.segment.path_with(kind, SWAP_SUFFIX))?;
+            }
+        }
+        fs.sync_dir(path)
+    }
+
+    fn is_swapping(&self, cleaned: &Cleaned) -> bool {
+        self.swapping.as_ref().is_some_and(|swap| Arc::ptr_eq(&swap.segment, &cleaned.segment))
+    }
+
+    /// Where the segments are that it was made from; `None` where they are not what they were.
+    fn place_of(&self, cleaned: &Cleaned) -> Option<usize> {
+        let first = cleaned.inputs[0].base_offset();
+        let at = self.closed.partition_point(|closed| closed.base_offset() < first);
+        let current = self.closed.get(at..at + cleaned.inputs.len())?;
+        let same = current.iter().zip(&cleaned.inputs).all(|(current, input)| Arc::ptr_eq(current, input));
+        same.then_some(at)
+    }
+
+    /// Throws away what has not become part of the log.
+    fn discard(&self, cleaned: &Cleaned) -> Result<Swapped, ChangeError> {
+        let fs = &cleaned.segment.partition.directory.fs;
+        for kind in SegmentFile::ALL {
+            for path in [cleaned.cleaned_path(kind), cleaned.swap_path(kind)] {
+                fs.remove_file_if_exists(&path).map_err(|error| self.change_error(error))?;
+            }
+        }
+        Ok(Swapped::Stale)
+    }
+
+    pub(super) fn offline(&self, error: fs::Error) -> ChangeError {
+        ChangeError::Offline(self.partition.directory.health.fail(error))
     }
 }
 
 impl Cleaned {
+    /// Makes the names durable that the last step has given. Needs no lock.
+    ///
+    /// # Errors
+    /// [`Offline`]: the log directory has failed.
+    pub fn sync_names(&self) -> Result<(), Offline> {
+        let partition = &self.segment.partition;
+        let synced = partition.directory.fs.sync_dir(&partition.path);
+        synced.map_err(|error| partition.directory.health.fail(error))
+    }
+
     fn kinds(&self) -> impl Iterator<Item = SegmentFile> + use<> {
         let has_txns = self.has_txns;
         SegmentFile::ALL.into_iter().filter(move |kind| has_txns || *kind != SegmentFile::TxnIndex)
-    }
-
-    fn discard(&self) -> fs::Result<()> {
-        for kind in SegmentFile::ALL {
-            self.segment.partition.directory.fs.remove_file_if_exists(&self.cleaned_path(kind))?;
-        }
-        Ok(())
     }
 }

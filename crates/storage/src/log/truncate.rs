@@ -95,6 +95,7 @@ impl Log {
             }
             return Ok(());
         }
+        self.settle_swap(i64::MAX)?;
         let flush = self.flush.clone();
         let _paused = flush.pause();
         let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
@@ -195,6 +196,7 @@ impl Log {
     pub fn truncate_fully_and_start_at(&mut self, offset: i64, now_ms: i64) -> Result<(), ChangeError> {
         assert!(offset >= 0, "no log has a negative offset");
         self.partition.directory.health.check()?;
+        self.settle_swap(i64::MAX)?;
         let flush = self.flush.clone();
         let _paused = flush.pause();
         self.start_anew(offset, now_ms)
