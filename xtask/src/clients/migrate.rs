@@ -1,37 +1,49 @@
-//! One data directory, opened by Kafka and by ours in turn: each finds what the other wrote.
+//! One data directory, opened by Kafka and by ours in turn: each finds what the other wrote, record by record and
+//! offset by offset.
 
-use super::{Stage, contains, kcat, same};
+mod bridge;
+mod files;
+
+use super::{Stage, contains, same};
 use crate::broker::{Broker, BrokerOptions, Kind};
 use crate::process::run;
 use crate::{Attempt, java, milena};
+use bridge::Bridge;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
-const TOPIC: &str = "carried";
-const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
-const RECORDS_PER_CODEC: usize = 400;
 
 pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
     if stage.kind == Kind::Kafka {
         return Ok(());
     }
-    kcat::install()?;
     stage.broker().stop()?;
-    let kafkas = BrokerOptions::new(&stage.folder.join("from-kafka"))?;
-    let ours = BrokerOptions::new(&stage.folder.join("from-milena"))?;
+    let kafkas = options(&stage.folder.join("from-kafka"))?;
+    let ours = options(&stage.folder.join("from-milena"))?;
     for (options, turns) in [
         (kafkas, [Kind::Kafka, Kind::Milena, Kind::Kafka, Kind::Milena]),
         (ours, [Kind::Milena, Kind::Kafka, Kind::Milena, Kind::Kafka]),
     ] {
-        let options = options.set("group.initial.rebalance.delay.ms", "0");
         let outcome = turn_about(stage, &options, &turns);
         stage
             .report
             .note(&format!("a directory that {} began goes from hand to hand", named(turns[0])), outcome);
     }
     stage.broker().start_again()
+}
+
+/// Small segments of groups' offsets and a cleaner that hurries, so that they are compacted, too.
+fn options(folder: &Path) -> Attempt<BrokerOptions> {
+    Ok(BrokerOptions::new(folder)?
+        .set("group.initial.rebalance.delay.ms", "0")
+        .set("offsets.topic.num.partitions", "4")
+        .set("offsets.topic.segment.bytes", "1048576")
+        .set("transaction.state.log.num.partitions", "3")
+        .set("log.cleaner.backoff.ms", "200")
+        .set("log.cleaner.min.cleanable.ratio", "0.01")
+        .set("log.retention.check.interval.ms", "500"))
 }
 
 fn named(kind: Kind) -> &'static str {
@@ -41,36 +53,78 @@ fn named(kind: Kind) -> &'static str {
     }
 }
 
-/// Each broker in turn finds every record, offset, setting and committed offset, writes more, and is
-/// stopped or, every other one, killed.
+/// Each broker in turn finds all that was there, writes more, and is stopped or, every other one, killed. A producer
+/// lives through all of it.
 fn turn_about(stage: &mut Stage, options: &BrokerOptions, turns: &[Kind]) -> Attempt<()> {
     let class_path = java::class_path()?;
     let address = format!("127.0.0.1:{}", options.port);
-    let mut expected = String::new();
+    let data = options.data_dir();
+    let mut bridge: Option<Bridge> = None;
+    let mut left = String::new();
     for (turn, kind) in turns.iter().enumerate() {
+        let prefix = format!("{} began, turn {turn} is {}'s: ", named(turns[0]), named(*kind));
+        if turn > 0 {
+            // The turn before it ended by a kill where it was an even one.
+            files::sound(stage, &prefix, &data, turn % 2 == 0)?;
+        }
         if *kind == Kind::Milena && turn > 0 {
-            check(&options.dir.join("data"))?;
+            stage.test(&format!("{prefix}migrate check"), |_| check(&data));
         }
         let mut broker = Broker::start(*kind, options.clone())?;
-        let prefix = format!("{} began, turn {turn} is {}'s: ", named(turns[0]), named(*kind));
-        let times = turn.to_string();
-        let words: Vec<&str> =
-            if turn == 0 { vec![&address, "before"] } else { vec![&address, "after", &times] };
-        stage.program(&prefix, java::command(&class_path, "milena.clients.Main", 256).args(words))?;
-        let found =
-            if turn == 0 { create(&class_path, &address).map(|()| String::new())? } else { dump(&address)? };
-        same(&format!("{prefix}records"), &expected, &found)?;
-        for codec in CODECS {
-            fill(&address, codec, turn)?;
+        if turn > 0 {
+            let found = contents(&class_path, &address)?;
+            stage.test(&format!("{prefix}records, offsets, times, settings and groups"), |_| {
+                same("contents", &left, &found)
+            });
         }
-        expected = dump(&address)?;
-        let records = expected.lines().count();
-        if records != (turn + 1) * CODECS.len() * RECORDS_PER_CODEC {
-            return Err(format!("{prefix}{records} records are there"));
+        let mut program = |words: &[&str]| {
+            let mut command = java::command(&class_path, "milena.clients.Main", 256);
+            stage.program(&prefix, command.arg(&address).args(words))
+        };
+        write(&mut program, turn, *kind, turns[0])?;
+        let bridge = match &mut bridge {
+            Some(bridge) => bridge,
+            none => none.insert(Bridge::start(&class_path, &address)?),
+        };
+        let written = bridge.write(turn);
+        stage.test(&format!("{prefix}an idempotent producer goes on"), |_| written);
+        left = contents(&class_path, &address)?;
+        if turn == 0 {
+            stage.test(&format!("{prefix}offsets are compacted"), |_| files::await_cleaned_offsets(&data));
         }
-        if turn % 2 == 0 { broker.stop()? } else { broker.kill()? }
+        if turn % 2 == 0 { broker.kill()? } else { broker.stop()? }
     }
+    files::sound(stage, &format!("{} began, in the end: ", named(turns[0])), &data, true)?;
+    stage.test(&format!("{} began: the producer kept its id and its sequence", named(turns[0])), |_| {
+        files::one_producer(&data.join("bridged-0"), turns.len() * bridge::RECORDS)
+    });
     Ok(())
+}
+
+/// What is written in a turn. Transactions are Kafka's: the first time that it has the directory it leaves one open, and
+/// the second time that one's producer comes back.
+fn write(
+    program: &mut impl FnMut(&[&str]) -> Attempt<()>,
+    turn: usize,
+    kind: Kind,
+    first: Kind,
+) -> Attempt<()> {
+    match turn {
+        0 => {
+            program(&["before"])?;
+            program(&["fill"])?;
+        }
+        _ => {
+            program(&["after", &turn.to_string()])?;
+            program(&["more", &turn.to_string()])?;
+        }
+    }
+    match (kind, turn) {
+        (Kind::Kafka, 0) => program(&["transactions"]),
+        (Kind::Kafka, 1) if first == Kind::Milena => program(&["transactions"]),
+        (Kind::Kafka, _) => program(&["settle"]),
+        (Kind::Milena, _) => Ok(()),
+    }
 }
 
 /// What `milena migrate check` says of what Kafka left.
@@ -78,36 +132,6 @@ fn check(data: &Path) -> Attempt<()> {
     let mut command = Command::new(milena::program()?);
     command.args(["migrate", "check"]).arg(data).env_remove("MILENA_BINARY");
     contains(&run(&mut command, "", LIMIT)?.success()?, &["metadata.version", "partitions", "node.id"])
-}
-
-fn create(class_path: &str, address: &str) -> Attempt<()> {
-    let arguments = format!(
-        "--bootstrap-server {address} --create --topic {TOPIC} --partitions 1 \
-         --config segment.bytes=1048576 --config index.interval.bytes=4096"
-    );
-    let arguments: Vec<&str> = arguments.split_whitespace().collect();
-    java::tool(class_path, "org.apache.kafka.tools.TopicCommand", &arguments, "")?.success()?;
-    Ok(())
-}
-
-fn fill(address: &str, codec: &str, turn: usize) -> Attempt<()> {
-    let mut lines = String::new();
-    for record in 0..RECORDS_PER_CODEC {
-        let value = format!("{turn}-{codec}-{record}-").repeat(60);
-        lines.push_str(&format!("key-{record}\t{value}\n"));
-    }
-    let mut write = Command::new("kcat");
-    write.args(["-b", address, "-P", "-t", TOPIC, "-z", codec, "-K", "\t", "-H", "turn=here"]);
-    write.args(["-X", "enable.idempotence=true"]);
-    run(&mut write, &lines, LIMIT)?.success()?;
-    Ok(())
-}
-
-/// Every record with its offset, time, key, value and headers.
-fn dump(address: &str) -> Attempt<String> {
-    let mut read = Command::new("kcat");
-    read.args(["-b", address, "-C", "-t", TOPIC, "-e", "-q", "-o", "beginning", "-f", "%o %T %k %s %h\n"]);
-    run(&mut read, "", LIMIT)?.success()
 }
 
 /// All that Kafka's client can learn of a broker.

@@ -10,6 +10,11 @@ public final class Main {
                 case "suite" -> suite(cluster, arguments.length > 2 ? arguments[2] : "");
                 case "before" -> Restart.before(cluster);
                 case "after" -> Restart.after(cluster, Integer.parseInt(arguments[2]));
+                case "fill" -> Migration.fill(cluster);
+                case "transactions" -> Migration.transactions(cluster);
+                case "settle" -> Migration.settle(cluster);
+                case "more" -> Migration.more(cluster, Integer.parseInt(arguments[2]));
+                case "bridge" -> Migration.bridge(cluster);
                 case "show" -> new Contents(cluster).print();
                 case "load" -> Restart.load(cluster, arguments[2], Integer.parseInt(arguments[3]));
                 case "member" -> Groups.member(cluster, arguments[2], arguments[3]);
