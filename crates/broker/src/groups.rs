@@ -110,9 +110,10 @@ impl Groups {
         let began = clock::now();
         match load::load(&shard.log, self.settings.clone()) {
             Ok(loaded) => {
+                let (groups, offsets) = loaded.counts();
                 shard.serve(self, loaded);
                 let took_ms = began.elapsed().as_millis();
-                info!(partition = %shard.log.name(), took_ms, "groups loaded");
+                info!(partition = %shard.log.name(), groups, offsets, took_ms, "groups loaded");
             }
             // Answers from half a log would send consumers back to where they have been. It stays
             // unavailable until someone mends it; the others serve.

@@ -16,6 +16,7 @@ use protocol::{Str, Uuid};
 use runtime::net::TcpListener;
 use runtime::task::JoinHandle;
 use runtime::{clock, net, random, task};
+use storage::fs::Fs;
 use storage::{CheckpointError, OpenDirectoryError, TopicPartition};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
@@ -184,7 +185,8 @@ pub struct Running {
 ///
 /// # Errors
 /// [`StartError`], a sentence that says what to do.
-pub async fn start(given: Configs) -> Result<Running, StartError> {
+pub async fn start(mut given: Configs) -> Result<Running, StartError> {
+    adopt_node_id(&mut given);
     settings::check_broker(&given).map_err(StartError::Settings)?;
     let config = BrokerConfig::start(&given).map_err(|error| StartError::Settings(vec![error]))?;
     let given = Arc::new(given);
@@ -229,14 +231,32 @@ pub async fn start(given: Configs) -> Result<Running, StartError> {
     Ok(serve(broker, sockets, addresses))
 }
 
+/// Takes the number of the node whose directories these are, where the settings say none.
+fn adopt_node_id(given: &mut Configs) {
+    if given.contains_key("node.id") || given.contains_key("broker.id") {
+        return;
+    }
+    // What is wrong is told of by who needs it.
+    let Ok(config) = BrokerConfig::start(given) else { return };
+    for dir in [&config.metadata_log_dir].into_iter().chain(&config.log_dirs) {
+        let properties = storage::inspect::read_meta_properties(&Fs::real(), Path::new(dir));
+        if let Some(node_id) = properties.ok().flatten().and_then(|properties| properties.node_id) {
+            info!("node.id is {node_id}, as {dir} says");
+            given.insert("node.id".to_owned(), node_id.to_string());
+            return;
+        }
+    }
+}
+
 /// Looks at the metadata that another broker may have left, before anything is changed.
 fn survey(config: &BrokerConfig) -> Result<(), StartError> {
-    for dir in &config.log_dirs {
+    let metadata_log_dir = Some(&config.metadata_log_dir).filter(|dir| !config.log_dirs.contains(dir));
+    for dir in config.log_dirs.iter().chain(metadata_log_dir) {
         // What cannot be read is told of by who opens it; another process may be writing there.
         let Ok(Some(survey)) = metadata::quorum::survey(Path::new(dir)) else { continue };
-        let brokers = survey.image.brokers();
-        if !brokers.is_empty() && !brokers.contains_key(&config.node_id) {
-            // Another node's: its `meta.properties` says which.
+        let properties = storage::inspect::read_meta_properties(&Fs::real(), Path::new(dir));
+        if properties.ok().flatten().is_some_and(|found| found.node_id != Some(config.node_id)) {
+            // Another node's, which is told of when it is opened.
             continue;
         }
         let refusals = survey.refusals(config.node_id);

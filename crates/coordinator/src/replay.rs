@@ -128,6 +128,18 @@ impl Loading {
         }
     }
 
+    /// How many groups there are so far, and how many offsets they have committed.
+    pub fn counts(&self) -> (usize, usize) {
+        let groups = &self.coordinator.groups;
+        (
+            groups.len(),
+            groups
+                .values()
+                .map(|group| group.offsets.topics().map(|(_, offsets)| offsets.len()).sum::<usize>())
+                .sum(),
+        )
+    }
+
     /// The log has been taken in to its end: the coordinator is ready. Every member's session starts
     /// anew at `now_ms`, since no one could send a heartbeat in the meantime.
     pub fn loaded(self, now_ms: i64) -> GroupCoordinator {

@@ -1,11 +1,14 @@
 //! `milena migrate`: what opening the data directory of another broker would come to.
 
+mod contents;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use metadata::quorum::{self, Survey};
 use serde_json::json;
 
+use self::contents::{Contents, GroupKind};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::table::Table;
@@ -20,17 +23,17 @@ pub(crate) enum MigrateCommand {
 const EXAMPLES: &str = "\
 Examples:
   milena migrate check /var/lib/kafka
-  milena migrate check /var/lib/kafka --json
+  milena migrate check /disk1/kafka /disk2/kafka --json
 
 Nothing is changed. The broker must be stopped: what it writes meanwhile may not be seen.
-The records of partitions are not read here; start checks those that a crash may have torn.";
+Read are the metadata, the groups and the transactions; milena check reads the records of partitions.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CheckArgs {
-    /// The directory that log.dirs names
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
+    /// The directories that log.dirs names, and that of metadata.log.dir where it is another
+    #[arg(value_name = "DIR", required = true)]
+    dirs: Vec<PathBuf>,
 
     /// The result as JSON
     #[arg(long, help_heading = "Output")]
@@ -39,20 +42,15 @@ pub(crate) struct CheckArgs {
 
 /// Looks at a directory, and fails where `start` would.
 pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
-    let node = node_of(&args.dir)?;
-    let survey = quorum::survey(&args.dir).map_err(|error| Failure::new(error.to_string()))?;
-    let Some(survey) = survey else {
-        return Err(Failure::new(format!("{} holds no metadata log", args.dir.display())).mend(
-            "With several directories in log.dirs it is in one of them; a node that is a broker alone has none, \
-             and is not opened.",
-        ));
-    };
+    let node = node_of(&args.dirs)?;
+    let survey = survey(&args.dirs)?;
     let refusals = survey.refusals(node.id);
+    let contents = Contents::of(&args.dirs).map_err(|error| Failure::new(error.to_string()))?;
     let mut output = Output::new(args.json);
     if args.json {
-        output.json(&as_json(&survey, &node, &refusals))?;
+        output.json(&as_json(&survey, &node, &contents, &refusals))?;
     } else {
-        output.table(&as_table(&survey, &node))?;
+        output.table(&as_table(&survey, &node, &contents))?;
     }
     output.flush()?;
     if refusals.is_empty() {
@@ -67,7 +65,35 @@ struct Node {
     cluster_id: String,
 }
 
-fn node_of(dir: &Path) -> Result<Node, Failure> {
+fn node_of(dirs: &[PathBuf]) -> Result<Node, Failure> {
+    let mut nodes = dirs.iter().map(|dir| node_of_dir(dir).map(|node| (dir, node)));
+    let (_, first) = nodes.next().expect("there is a directory")?;
+    for found in nodes {
+        let (dir, Node { id, cluster_id }) = found?;
+        if (id, &cluster_id) != (first.id, &first.cluster_id) {
+            let what =
+                format!("{} is of node {id} of cluster {cluster_id}, and the first is not", dir.display());
+            return Err(Failure::new(what).mend("Give the directories of one node."));
+        }
+    }
+    Ok(first)
+}
+
+/// The metadata, which is in one of the directories.
+fn survey(dirs: &[PathBuf]) -> Result<Survey, Failure> {
+    for dir in dirs {
+        if let Some(found) = quorum::survey(dir).map_err(|error| Failure::new(error.to_string()))? {
+            return Ok(found);
+        }
+    }
+    let shown: Vec<String> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+    Err(Failure::new(format!("no metadata log is in {}", shown.join(", "))).mend(
+        "It is in one directory of log.dirs or in metadata.log.dir: give all of them. A node that is a broker alone \
+         has none, and is not opened.",
+    ))
+}
+
+fn node_of_dir(dir: &Path) -> Result<Node, Failure> {
     let path = dir.join("meta.properties");
     let shown = path.display();
     let properties = properties::parse(&files::read(&path)?)
@@ -83,7 +109,7 @@ fn node_of(dir: &Path) -> Result<Node, Failure> {
     Ok(Node { id, cluster_id: value("cluster.id").unwrap_or_default() })
 }
 
-fn as_table(survey: &Survey, node: &Node) -> Table {
+fn as_table(survey: &Survey, node: &Node, contents: &Contents) -> Table {
     let image = &survey.image;
     let mut table = Table::new(&["WHAT", "FOUND"]);
     let mut row = |what: &str, found: String| table.row(vec![what.to_owned(), found]);
@@ -96,6 +122,32 @@ fn as_table(survey: &Survey, node: &Node) -> Table {
     row("topics", image.topics().len().to_string());
     row("partitions", image.topics().partition_count().to_string());
     row("next producer id", image.next_producer_id().to_string());
+    row("partitions found here", contents.partitions.to_string());
+    row("segments", format!("{}, {} bytes", contents.segments, contents.bytes));
+    if contents.old_segments > 0 {
+        row("segments from before Kafka 0.11", format!("{}, served as they are", contents.old_segments));
+    }
+    row("groups", contents.groups(GroupKind::Classic).to_string());
+    row("committed offsets", format!("{} of {} groups", contents.offsets(), contents.groups_with_offsets()));
+    for (kind, what) in NOT_SERVED {
+        if contents.groups(kind) > 0 {
+            row(what, format!("{}: not served, their committed offsets are", contents.groups(kind)));
+        }
+    }
+    row("producers", contents.producers.to_string());
+    if contents.transactional_ids() > 0 {
+        row("transactional ids", format!("{}, kept and not served", contents.transactional_ids()));
+    }
+    for (id, state) in contents.unfinished() {
+        row("open transaction", format!("{id}: {state}; readers of committed records stop at it"));
+    }
+    if contents.partitions_with_open_transactions > 0 {
+        row("partitions with an open transaction", contents.partitions_with_open_transactions.to_string());
+    }
+    if contents.damaged > 0 {
+        let what = format!("{} places in internal topics: see milena check", contents.damaged);
+        row("damaged", what);
+    }
     for (what, count) in survey.not_acted_on() {
         row(what, format!("{count}, kept and not enforced"));
     }
@@ -105,7 +157,14 @@ fn as_table(survey: &Survey, node: &Node) -> Table {
     table
 }
 
-fn as_json(survey: &Survey, node: &Node, refusals: &[String]) -> serde_json::Value {
+/// The kinds of groups whose members find no coordinator.
+const NOT_SERVED: [(GroupKind, &str); 3] = [
+    (GroupKind::Consumer, "groups of the consumer protocol"),
+    (GroupKind::Share, "share groups"),
+    (GroupKind::Streams, "groups of Kafka Streams' own protocol"),
+];
+
+fn as_json(survey: &Survey, node: &Node, contents: &Contents, refusals: &[String]) -> serde_json::Value {
     let image = &survey.image;
     let kept = survey.not_acted_on().into_iter().map(|(what, count)| (what.to_owned(), json!(count)));
     let features = image.features().map(|(name, level)| (name.to_string(), json!(level)));
@@ -118,6 +177,21 @@ fn as_json(survey: &Survey, node: &Node, refusals: &[String]) -> serde_json::Val
         "topics": image.topics().len(),
         "partitions": image.topics().partition_count(),
         "nextProducerId": image.next_producer_id(),
+        "partitionsFound": contents.partitions,
+        "segments": contents.segments,
+        "bytes": contents.bytes,
+        "oldSegments": contents.old_segments,
+        "groups": contents.groups(GroupKind::Classic),
+        "consumerGroups": contents.groups(GroupKind::Consumer),
+        "shareGroups": contents.groups(GroupKind::Share),
+        "streamsGroups": contents.groups(GroupKind::Streams),
+        "groupsWithOffsets": contents.groups_with_offsets(),
+        "committedOffsets": contents.offsets(),
+        "producers": contents.producers,
+        "transactionalIds": contents.transactional_ids(),
+        "openTransactions": contents.unfinished().iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+        "partitionsWithOpenTransactions": contents.partitions_with_open_transactions,
+        "damagedPlaces": contents.damaged,
         "keptAndNotEnforced": kept.collect::<serde_json::Map<_, _>>(),
         "tornBytes": survey.torn_bytes,
         "refusals": refusals,

@@ -101,6 +101,8 @@ pub(crate) struct Shared {
     arriving: Mutex<BTreeMap<TopicPartition, Offsets>>,
     /// How far each compacted log is clean; none before it is asked for.
     cleaned_to: Mutex<Option<BTreeMap<TopicPartition, i64>>>,
+    /// Whether the file is there that says that its last use ended cleanly.
+    has_shutdown_file: Mutex<bool>,
 }
 
 /// What is known of a partition of the directory, open or not.
@@ -135,8 +137,9 @@ impl Known {
 impl LogDirectory {
     /// Opens a log directory, and makes it where it does not exist.
     ///
-    /// Whether its last use ended cleanly is known from here on; the file that says so is removed,
-    /// so that a crash from now on is known as one.
+    /// Whether its last use ended cleanly is known from here on. The file that says so is removed
+    /// once the first log is opened, so that a crash from then on is known as one, and a start that
+    /// is refused before changes nothing.
     ///
     /// # Errors
     /// [`OpenDirectoryError`]; nothing in it has been changed then.
@@ -150,9 +153,7 @@ impl LogDirectory {
         };
         let shutdown = clean_shutdown::read(&fs, &path)?;
         let partitions = known_partitions(&fs, &path, shutdown.is_some())?;
-        if shutdown.is_some() {
-            clean_shutdown::remove(&fs, &path)?;
-        } else {
+        if shutdown.is_none() {
             // What the last process made and did not live to sync is found here, and gone with the
             // power. From here on it counts as being there.
             fs.sync_dir(&path)?;
@@ -168,6 +169,7 @@ impl LogDirectory {
             partitions: Mutex::new(partitions),
             arriving: Mutex::default(),
             cleaned_to: Mutex::default(),
+            has_shutdown_file: Mutex::new(shutdown.is_some()),
             fs,
             path,
         };
@@ -403,6 +405,16 @@ impl Shared {
                 BTreeMap::new()
             })
         })
+    }
+
+    /// Removes the file that says that its last use ended cleanly: a log is about to be changed.
+    pub(crate) fn begin_use(&self) -> fs::Result<()> {
+        let mut has_file = self.has_shutdown_file.lock();
+        if *has_file {
+            clean_shutdown::remove(&self.fs, &self.path)?;
+            *has_file = false;
+        }
+        Ok(())
     }
 
     /// What is known of a partition that is about to be opened, and whether its files are as

@@ -39,10 +39,11 @@ pub(crate) fn handle(call: Call<'_>, request: ApiVersionsRequest) -> Reply {
         min_version: *feature.levels.start(),
         max_version: *feature.levels.end(),
     });
-    let finalized_features = image.features().map(|(name, level)| FinalizedFeatureKey {
-        name: name.clone(),
-        max_version_level: level,
-        min_version_level: level,
+    // A directory that comes from Kafka has levels of features that are kept and not served: a client that is told of
+    // transaction.version would speak it.
+    let is_served = |name: &str| metadata::features::SUPPORTED.iter().any(|feature| feature.name == name);
+    let finalized_features = image.features().filter(|(name, _)| is_served(name)).map(|(name, level)| {
+        FinalizedFeatureKey { name: name.clone(), max_version_level: level, min_version_level: level }
     });
     call.reply(&ApiVersionsResponse {
         api_keys: APIS.iter().map(|api| range(api.key, *api.versions.start(), *api.versions.end())).collect(),

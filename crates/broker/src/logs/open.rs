@@ -160,9 +160,8 @@ fn identify(opening: &mut [Opening], metadata: usize, node_id: i32) -> Result<St
     let cluster_id = known(&opening[metadata]).or_else(|| opening.iter().find_map(known));
     let cluster_id = cluster_id.unwrap_or_else(|| Uuid(random::uuid_bytes()).to_string());
     let mut ids = BTreeSet::new();
-    for Opening { path, open, .. } in opening.iter_mut() {
-        let Some((directory, properties)) = open else { continue };
-        let before = properties.clone();
+    for Opening { path, open, .. } in opening.iter() {
+        let Some((_, before)) = open else { continue };
         let before_cluster = before.as_ref().and_then(|before| before.cluster_id.clone());
         if let Some(found) =
             before.as_ref().and_then(|before| before.node_id).filter(|found| *found != node_id)
@@ -172,18 +171,23 @@ fn identify(opening: &mut [Opening], metadata: usize, node_id: i32) -> Result<St
         if let Some(found) = before_cluster.filter(|found| *found != cluster_id) {
             return Err(StartError::ClusterId { dir: path.clone(), found, cluster_id });
         }
-        let directory_id = before.as_ref().and_then(|before| before.directory_id);
-        let directory_id = directory_id.unwrap_or_else(random::uuid_bytes);
-        if !ids.insert(directory_id) {
-            return Err(StartError::DirectoryIdTwice { dir: path.clone(), id: Uuid(directory_id) });
+        if let Some(id) = before.as_ref().and_then(|before| before.directory_id)
+            && !ids.insert(id)
+        {
+            return Err(StartError::DirectoryIdTwice { dir: path.clone(), id: Uuid(id) });
         }
+    }
+    // Nothing is written before all of them belong together.
+    for (directory, properties) in opening.iter_mut().filter_map(|dir| dir.open.as_mut()) {
+        let directory_id = properties.as_ref().and_then(|before| before.directory_id);
+        let directory_id = directory_id.unwrap_or_else(random::uuid_bytes);
         let complete = MetaProperties {
             version: 1,
             cluster_id: Some(cluster_id.clone()),
             node_id: Some(node_id),
             directory_id: Some(directory_id),
         };
-        if before.as_ref() != Some(&complete) {
+        if properties.as_ref() != Some(&complete) {
             directory.write_meta_properties(&complete).map_err(StartError::Fs)?;
         }
         *properties = Some(complete);

@@ -3,8 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use protocol::messages::ApiVersionsRequest;
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
+use crate::harness::broker::Broker;
+use crate::harness::clients::{Producer, consumer, create_topic};
+use crate::harness::directory::Directory;
+use crate::harness::raw::Raw;
 use crate::harness::unique;
 
 /// Copies a captured directory to where it may be changed.
@@ -97,4 +104,89 @@ fn a_check_fails_where_a_start_would() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && said.contains("missing"), "{said}");
     std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// A start on another node's directory is refused, and what the clean stop left stays: the right start finds it.
+#[test]
+fn a_refused_start_changes_nothing() {
+    let dir = copy_of("static");
+    std::fs::write(dir.join(".lock"), b"").unwrap();
+    std::fs::write(dir.join(".kafka_cleanshutdown"), b"{\"version\":0,\"brokerEpoch\":4}").unwrap();
+    let before = contents(&dir);
+    let Err(refusal) = Broker::on(&dir, &[("node.id", "7")]) else { panic!("it is node 1's") };
+    assert!(refusal.output.contains("belongs to node 1"), "{}", refusal.output);
+    assert_eq!(contents(&dir), before);
+    // The metadata may be in a directory that log.dirs does not name.
+    let other = Directory::new();
+    let (data, metadata) = (other.path().join("data"), dir.display().to_string());
+    std::fs::write(dir.join("meta.properties"), "version=1\nnode.id=7\ncluster.id=x\n").unwrap();
+    let before = contents(&dir);
+    let settings = [("node.id", "7"), ("metadata.log.dir", metadata.as_str())];
+    let Err(refusal) = Broker::on(&data, &settings) else { panic!("another broker is registered") };
+    assert!(refusal.output.contains("broker 1 is registered as well"), "{}", refusal.output);
+    assert_eq!(contents(&dir), before);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn the_number_of_the_node_is_that_of_its_directory() {
+    let directory = Directory::new();
+    let node_of = |settings: &[(&str, &str)]| {
+        let mut broker = Broker::on(directory.path(), settings).unwrap();
+        let metadata = consumer(broker.bootstrap(), "none", &[])
+            .fetch_metadata(None, std::time::Duration::from_secs(20));
+        broker.stop();
+        metadata.unwrap().brokers()[0].id()
+    };
+    assert_eq!(node_of(&[("node.id", "5")]), 5);
+    assert_eq!(node_of(&[]), 5);
+}
+
+/// Levels of features that are kept for Kafka are not told to clients, who would speak them.
+#[test]
+fn clients_are_told_of_features_that_are_served() {
+    let dir = copy_of("static");
+    let before: Value = serde_json::from_slice(&check(&dir, &["--json"]).stdout).unwrap();
+    assert_eq!(before["features"]["transaction.version"], 2);
+    let broker = Broker::on(&dir, &[]).unwrap();
+    let request = ApiVersionsRequest {
+        client_software_name: "test".into(),
+        client_software_version: "1".into(),
+        ..ApiVersionsRequest::default()
+    };
+    let response = Raw::open(broker.bootstrap()).ask(&request, 4);
+    let supported: Vec<_> = response.supported_features.iter().map(|feature| feature.name.clone()).collect();
+    assert!(
+        response.finalized_features.iter().all(|feature| supported.contains(&feature.name)),
+        "{response:?}"
+    );
+    assert!(response.finalized_features.iter().any(|feature| &*feature.name == "metadata.version"));
+    drop(broker);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_check_counts_segments_producers_and_groups() {
+    let directory = Directory::new();
+    let mut broker = Broker::on(directory.path(), &[]).unwrap();
+    let topic = create_topic(broker.bootstrap(), "counted", 2, &[]);
+    let producer = Producer::new(broker.bootstrap(), &[("enable.idempotence", "true")]);
+    producer.send(&topic, 0, 0, 100);
+    producer.acknowledged();
+    for group in ["first", "second"] {
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(&topic, 0, Offset::Offset(1)).unwrap();
+        offsets.add_partition_offset(&topic, 1, Offset::Offset(0)).unwrap();
+        consumer(broker.bootstrap(), group, &[]).commit(&offsets, CommitMode::Sync).unwrap();
+    }
+    broker.stop();
+    let before = contents(directory.path());
+    let output = check(directory.path(), &["--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&found["partitions"], &found["partitionsFound"]), (&json!(52), &json!(52)));
+    assert_eq!((&found["segments"], &found["producers"]), (&json!(52), &json!(1)));
+    assert_eq!((&found["groupsWithOffsets"], &found["committedOffsets"]), (&json!(2), &json!(4)));
+    assert_eq!((&found["openTransactions"], &found["damagedPlaces"]), (&json!([]), &json!(0)));
+    assert!(found["bytes"].as_u64().unwrap() > 300, "{found}");
+    assert_eq!(contents(directory.path()), before);
 }

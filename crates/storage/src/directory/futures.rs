@@ -51,6 +51,7 @@ impl LogDirectory {
     /// What the file system says.
     pub fn promote_future(&self, future: &FutureDir) -> fs::Result<()> {
         let path = self.shared.path.join(future.partition.to_string());
+        self.shared.begin_use()?;
         self.shared.fs.rename(&future.path, &path)?;
         self.shared.fs.sync_dir(&self.shared.path)?;
         self.shared.partitions.lock().insert(future.partition.clone(), Known::default());
@@ -85,6 +86,7 @@ impl Shared {
 
     /// Has the checkpoint files say the offsets of a log that is about to be here.
     pub(crate) fn expect(&self, partition: &TopicPartition, offsets: Offsets) -> fs::Result<()> {
+        self.begin_use()?;
         self.arriving.lock().insert(partition.clone(), offsets);
         self.checkpoint_log_offsets()
     }

@@ -146,6 +146,11 @@ fn a_clean_shutdown_file_of_any_content_counts() {
         let directory = home.open();
         assert_eq!((directory.was_clean(), directory.previous_broker_epoch()), (true, broker_epoch));
         drop(directory);
+        // Who has only looked, as a start that is refused, has changed nothing.
+        let directory = home.open();
+        assert!(directory.was_clean());
+        drop(open_named(&directory, &partition("a", 0)));
+        drop(directory);
         assert!(!home.open().was_clean());
     }
 }

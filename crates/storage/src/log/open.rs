@@ -162,6 +162,7 @@ impl Log {
     pub fn open(directory: &LogDirectory, open: OpenLog) -> Result<(Log, Recovered), OpenError> {
         directory.check()?;
         let (shared, now_ms) = (directory.shared(), open.now_ms);
+        shared.begin_use()?;
         let (offsets, clean) = shared.opening(&open.partition);
         let path = shared.path.join(open.partition.to_string());
         let partition =

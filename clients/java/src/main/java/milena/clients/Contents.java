@@ -77,6 +77,11 @@ final class Contents {
             System.out.println("committed " + partition + " " + record.offset());
         }
         times(partition, records);
+        // Where records were deleted, Kafka may name one of them.
+        if (start == 0) {
+            System.out.println("greatest " + partition + " "
+                    + text(offset(partition, OffsetSpec.maxTimestamp(), IsolationLevel.READ_UNCOMMITTED)));
+        }
     }
 
     private List<ConsumerRecord<byte[], byte[]>> read(TopicPartition partition, String isolation, long end) {
@@ -130,8 +135,6 @@ final class Contents {
                         + text(offset(partition, OffsetSpec.forTimestamp(time), isolation)));
             }
         }
-        System.out.println("greatest " + partition + " "
-                + text(offset(partition, OffsetSpec.maxTimestamp(), IsolationLevel.READ_UNCOMMITTED)));
     }
 
     private static String text(ListOffsetsResultInfo found) {
