@@ -22,6 +22,7 @@ use crate::config::LogConfig;
 use crate::flusher::FlushState;
 use crate::fs;
 use crate::index_file;
+use crate::log::ChangeError;
 use crate::log::ReadError;
 use crate::names::{CLEANED_SUFFIX, SWAP_SUFFIX, SegmentFile};
 use crate::offline::Offline;
@@ -87,6 +88,16 @@ impl From<fs::Error> for CleanError {
 impl From<Offline> for CleanError {
     fn from(offline: Offline) -> Self {
         CleanError::Offline(offline)
+    }
+}
+
+impl From<ChangeError> for CleanError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Full(error) => CleanError::Fs(error),
+            ChangeError::Offline(offline) => CleanError::Offline(offline),
+            ChangeError::Damaged(damage) => CleanError::Damaged(damage),
+        }
     }
 }
 

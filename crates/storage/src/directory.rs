@@ -19,6 +19,7 @@ use crate::fs::{self, File, Fs};
 use crate::names::{DirKind, TopicPartition};
 use crate::offline::{FailureListener, Health, Offline};
 use crate::open_files::OpenFiles;
+use crate::room::Room;
 
 pub use futures::FutureDir;
 pub use meta_properties::MetaProperties;
@@ -96,6 +97,7 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) open_files: OpenFiles,
     pub(crate) flusher: Flusher,
+    pub(crate) room: Room,
     partitions: Mutex<BTreeMap<TopicPartition, Known>>,
     /// Logs that are about to be here. The checkpoints have them first. Lock order: inside `partitions`.
     arriving: Mutex<BTreeMap<TopicPartition, Offsets>>,
@@ -166,6 +168,7 @@ impl LogDirectory {
             health: Health::new(&path),
             open_files: OpenFiles::new(open_files_max),
             flusher: Flusher::default(),
+            room: Room::new(&path),
             partitions: Mutex::new(partitions),
             arriving: Mutex::default(),
             cleaned_to: Mutex::default(),
@@ -338,6 +341,22 @@ impl LogDirectory {
     /// What the file system says.
     pub fn space(&self) -> fs::Result<fs::Space> {
         self.shared.fs.space(&self.shared.path)
+    }
+
+    /// Sets how many bytes of the volume records of clients leave free, for what makes room: a tenth
+    /// of it at most. With 0, as without a call, the disk is filled to its end. Once, before its logs
+    /// are open.
+    pub fn set_reserved_bytes(&self, bytes: u64) {
+        self.shared.room.set_reserved_bytes(bytes);
+    }
+
+    /// Looks at the room on the volume; says whether records of clients are refused from here on. To
+    /// be called every second or so: they are accepted again by this alone.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn look_at_room(&self) -> fs::Result<bool> {
+        self.shared.room.look(&self.shared.fs)
     }
 
     /// Writes the checkpoints and, where every log is closed, the file that makes the next start a

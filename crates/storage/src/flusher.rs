@@ -3,12 +3,14 @@
 //! Each log directory has one [`Flusher`]. A log that wants its batches durable is put in its
 //! queue; a round takes the logs that wait, makes them durable and publishes how far each is.
 //! Batches appended meanwhile wait for the next round. A failed sync takes the directory offline
-//! and tells every log that waits; nothing retries it.
+//! and tells every log that waits; nothing retries it. A log whose checkpoint of leader epochs finds
+//! the disk full waits for the next round but one: nothing was lost, and nobody is told anything yet.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -16,12 +18,16 @@ use crate::checkpoint;
 use crate::directory;
 use crate::fs;
 use crate::leader_epochs::EpochEntry;
+use crate::log::ChangeError;
 use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::offline::Offline;
 use crate::segment::{PartitionDir, Segment};
 
 /// The name of the file of leader epochs in a partition's directory.
 pub(crate) const LEADER_EPOCHS_FILE: &str = "leader-epoch-checkpoint";
+
+/// How long the logs that have met a full disk are left alone where no other waits.
+const FULL_PAUSE: Duration = Duration::from_millis(500);
 
 /// What is told when a log has become durable up to an offset, or when its directory failed.
 /// Called by the thread that flushes, with no lock held.
@@ -38,6 +44,8 @@ pub struct Flusher {
 struct Queue {
     /// Not owned: a log that was dropped waits for nothing.
     waiting: VecDeque<Weak<FlushState>>,
+    /// Those that have met a full disk.
+    full: Vec<Weak<FlushState>>,
     stopped: bool,
 }
 
@@ -45,7 +53,11 @@ impl Flusher {
     /// Makes the logs durable that wait when it is called; gives their number. Several threads may
     /// run rounds at once: a log is synced by one of them at a time.
     pub fn run_round(&self) -> usize {
-        let waiting = self.queue.lock().waiting.len();
+        let waiting = {
+            let Queue { waiting, full, .. } = &mut *self.queue.lock();
+            waiting.extend(full.drain(..));
+            waiting.len()
+        };
         for done in 0..waiting {
             let Some(log) = self.queue.lock().waiting.pop_front() else { return done };
             if let Some(log) = log.upgrade() {
@@ -65,7 +77,11 @@ impl Flusher {
                     if queue.stopped {
                         return;
                     }
-                    self.changed.wait(&mut queue);
+                    if queue.full.is_empty() {
+                        self.changed.wait(&mut queue);
+                    } else if self.changed.wait_for(&mut queue, FULL_PAUSE).timed_out() {
+                        break;
+                    }
                 }
             }
             self.run_round();
@@ -76,6 +92,10 @@ impl Flusher {
     pub fn stop(&self) {
         self.queue.lock().stopped = true;
         self.changed.notify_all();
+    }
+
+    fn met_full(&self, log: Weak<FlushState>) {
+        self.queue.lock().full.push(log);
     }
 
     fn enqueue(&self, log: Weak<FlushState>) {
@@ -218,7 +238,7 @@ impl FlushState {
         self.work.lock().directory = true;
     }
 
-    /// Notes that the partition's directory is new.
+    /// Notes that the partition's directory is new, or may be.
     pub(crate) fn created(&self) {
         let mut work = self.work.lock();
         work.directory = true;
@@ -268,6 +288,16 @@ impl FlushState {
         work.deletions += 1;
     }
 
+    /// Makes deletions durable of which a loss of power might undo any.
+    pub(crate) fn sync_deletions(&self) -> Result<(), Offline> {
+        let _syncing = self.syncing.lock();
+        let directory = &self.partition.directory;
+        let deletions = self.work.lock().deletions;
+        directory.fs.sync_dir(&self.partition.path).map_err(|error| directory.health.fail(error))?;
+        self.work.lock().deletions -= deletions;
+        Ok(())
+    }
+
     /// Whether segments were deleted and may come back at a loss of power.
     pub(crate) fn has_unsynced_deletions(&self) -> bool {
         self.work.lock().deletions > 0
@@ -279,8 +309,9 @@ impl FlushState {
         self.work.lock().rolls > 0
     }
 
-    /// Makes the log durable; gives the offset up to which it is.
-    pub(crate) fn flush(&self) -> Result<i64, Offline> {
+    /// Makes the log durable; gives the offset up to which it is. Where the disk is full nothing was
+    /// synced, and what has to be still has.
+    pub(crate) fn flush(&self) -> Result<i64, ChangeError> {
         let _syncing = self.syncing.lock();
         if self.retired.load(Ordering::Acquire) {
             // What is durable from here on is for the new place to say.
@@ -290,12 +321,13 @@ impl FlushState {
         health.check()?;
         // First the offset, then what holds the bytes below it: a roll in between adds to these.
         let end_offset = self.end_offset.load(Ordering::Acquire);
+        self.write_epochs()?;
         let (work, generation) = {
             let mut work = self.work.lock();
             let taken = Work {
                 active: work.active.clone(),
                 files: work.files.take(),
-                epochs: work.epochs.take(),
+                epochs: None,
                 directory: std::mem::take(&mut work.directory),
                 rolls: work.rolls,
                 deletions: work.deletions,
@@ -316,11 +348,23 @@ impl FlushState {
         Ok(self.flushed_offset.load(Ordering::Acquire))
     }
 
+    /// Writes the leader epochs where they have changed: the one step for which the disk needs room.
+    fn write_epochs(&self) -> Result<(), ChangeError> {
+        let Some(epochs) = self.work.lock().epochs.take() else { return Ok(()) };
+        let directory = &self.partition.directory;
+        let path = self.partition.path.join(LEADER_EPOCHS_FILE);
+        checkpoint::write_leader_epochs(&directory.fs, &path, &epochs).map_err(|error| {
+            if !error.is_full() {
+                return ChangeError::Offline(directory.health.fail(error));
+            }
+            directory.room.met_full(&directory.fs, &error);
+            self.work.lock().epochs.get_or_insert(epochs);
+            ChangeError::Full(error)
+        })
+    }
+
     fn sync(&self, work: &Work) -> fs::Result<()> {
         let fs = &self.partition.directory.fs;
-        if let Some(epochs) = &work.epochs {
-            checkpoint::write_leader_epochs(fs, &self.partition.path.join(LEADER_EPOCHS_FILE), epochs)?;
-        }
         for segment in work.files.iter().flat_map(|files| &files.closed) {
             for kind in SegmentFile::ALL {
                 gone_is_synced(segment.sync(kind))?;
@@ -345,10 +389,20 @@ impl FlushState {
     }
 
     /// One turn of the flusher.
-    fn flush_and_tell(&self) {
+    fn flush_and_tell(self: &Arc<Self>) {
         // From here on a batch is of the next round, even where this one still covers it.
         self.queued.store(false, Ordering::Release);
-        let flushed = self.flush();
+        let flushed = match self.flush() {
+            Ok(flushed) => Ok(flushed),
+            Err(ChangeError::Offline(offline)) => Err(offline),
+            Err(ChangeError::Full(_)) => {
+                if !self.queued.swap(true, Ordering::AcqRel) {
+                    self.partition.directory.flusher.met_full(Arc::downgrade(self));
+                }
+                return;
+            }
+            Err(ChangeError::Damaged(damage)) => unreachable!("flushing reads nothing: {damage}"),
+        };
         if let Some(listener) = self.listener.get() {
             listener(flushed.as_ref().copied());
         }

@@ -93,9 +93,12 @@ impl Error {
     }
 
     /// Whether the disk, or this user's share of it, is full (`ENOSPC`, `EDQUOT`): the one failure
-    /// that passes without a repair.
+    /// that passes without a repair. A sync that says so is none: where the file system takes room
+    /// for what was written only then, what found none may be dropped.
     pub fn is_full(&self) -> bool {
-        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        let is_sync = matches!(self.operation, Operation::Sync | Operation::SyncDir);
+        let kind = self.source.kind();
+        !is_sync && matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 
     /// Whether there is no such file or directory.
@@ -256,7 +259,11 @@ impl Fs {
         temporary.push(".tmp");
         let temporary = PathBuf::from(temporary);
         let file = self.open(&temporary, Mode::CreateEmpty)?;
-        file.write_all_at(bytes, 0)?;
+        if let Err(error) = file.write_all_at(bytes, 0) {
+            // On a full disk its part would take room for nothing.
+            let _ = self.remove_file(&temporary);
+            return Err(error);
+        }
         file.sync_data()?;
         self.rename(&temporary, path)?;
         self.sync_dir(path.parent().expect("a file is in a directory"))

@@ -9,7 +9,8 @@
 //! (`now` is passed in), and threads (it has none of its own). It never decompresses in order to
 //! append; compaction does.
 //!
-//! A file operation that fails ends in one of three ways: a full disk is an error that passes; a
+//! A file operation that fails ends in one of three ways: a full disk is an error that passes (save
+//! of a sync, whose bytes may be gone); a
 //! failed write or sync takes the log directory [`Offline`] for good; damage is an error that names
 //! the file and the position.
 
@@ -31,6 +32,7 @@ mod offline;
 mod offset_index;
 mod open_files;
 mod producer_state;
+mod room;
 mod scan;
 mod scrub;
 mod segment;

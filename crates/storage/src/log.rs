@@ -258,8 +258,8 @@ impl Log {
     /// Makes everything durable that is appended so far; gives the offset up to which it is.
     ///
     /// # Errors
-    /// [`Offline`]: nothing may try again.
-    pub fn flush(&self) -> Result<i64, Offline> {
+    /// [`ChangeError`]: unless the disk is full nothing may try again.
+    pub fn flush(&self) -> Result<i64, ChangeError> {
         self.flush.flush()
     }
 
@@ -351,10 +351,12 @@ impl Log {
     }
 
     fn change_error(&self, error: fs::Error) -> ChangeError {
+        let directory = &self.partition.directory;
         if error.is_full() {
+            directory.room.met_full(&directory.fs, &error);
             return ChangeError::Full(error);
         }
-        ChangeError::Offline(self.partition.directory.health.fail(error))
+        ChangeError::Offline(directory.health.fail(error))
     }
 
     fn scan_error(&self, error: ScanError) -> ChangeError {

@@ -264,6 +264,7 @@ impl ProducerState {
 
     /// Accounts for a batch that is in the log. Gives the transaction that it ended.
     pub(crate) fn apply(&mut self, header: &BatchHeader, marker: Option<Marker>) -> Option<CompletedTxn> {
+        let ended = self.ending(header, marker);
         self.batches_end_offset = header.next_offset();
         if !header.has_producer_id() {
             return None;
@@ -294,12 +295,20 @@ impl ProducerState {
         let first_offset = producer.txn_first_offset.take()?;
         self.ongoing.remove(&first_offset);
         self.unreplicated.insert(first_offset, header.base_offset);
+        ended
+    }
+
+    /// The transaction that a batch would end, were it accounted for.
+    pub(crate) fn ending(&self, header: &BatchHeader, marker: Option<Marker>) -> Option<CompletedTxn> {
+        let marker = marker.filter(|_| header.has_producer_id() && header.attributes.is_control())?;
+        let first_offset = self.producers.get(&header.producer_id)?.txn_first_offset?;
+        let mut undecided = self.ongoing.keys().filter(|ongoing| **ongoing != first_offset);
         Some(CompletedTxn {
             producer_id: header.producer_id,
             first_offset,
             last_offset: header.base_offset,
             aborted: !marker.commit,
-            last_stable_offset: self.first_undecided_offset().unwrap_or(header.base_offset + 1),
+            last_stable_offset: undecided.next().copied().unwrap_or(header.base_offset + 1),
         })
     }
 

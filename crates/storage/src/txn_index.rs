@@ -75,7 +75,10 @@ pub(crate) fn can_be_right(file: &File, offset: i64) -> fs::Result<Vec<AbortedTx
 /// Adds an entry.
 pub(crate) fn append(file: &File, txn: AbortedTxn) -> fs::Result<()> {
     let end = file.len()? / ENTRY_BYTES as u64 * ENTRY_BYTES as u64;
-    file.write_all_at(&txn.to_bytes(), end)
+    file.write_all_at(&txn.to_bytes(), end).inspect_err(|_| {
+        // Who reads it passes over a part of an entry; it should not stay all the same.
+        let _ = file.truncate(end);
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{CleanError, Cleaned, Cleaning, DECOMPRESSED_BYTES_MAX, LastRecord, T
 use crate::fs::{self, File, Mode};
 use crate::log::active::Active;
 use crate::names::{CLEANED_SUFFIX, SegmentFile};
+use crate::room::Purpose;
 use crate::scan::Verified;
 use crate::segment::{Closed, Segment};
 
@@ -36,6 +37,8 @@ impl Output {
     }
 
     fn flush(&mut self) -> fs::Result<()> {
+        let directory = &self.active.segment.partition.directory;
+        directory.room.admit(&directory.fs, self.buffer.len(), Purpose::Own)?;
         self.file.write_all_at(&self.buffer, self.written)?;
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
@@ -61,6 +64,25 @@ impl Cleaning<'_> {
         throttle: &mut Throttle<'_>,
     ) -> Result<Cleaned, CleanError> {
         let segment = Segment::new(self.plan.partition.clone(), inputs[0].base_offset());
+        self.rewrite_to(&segment, inputs, throttle).inspect_err(|_| {
+            // Half of it would take room that a full disk lacks, until somebody tries again.
+            for kind in SegmentFile::ALL {
+                let _ = segment.partition.directory.fs.remove_file_if_exists(&with_suffix(
+                    &segment,
+                    kind,
+                    CLEANED_SUFFIX,
+                ));
+            }
+        })
+    }
+
+    fn rewrite_to(
+        &mut self,
+        segment: &Arc<Segment>,
+        inputs: Vec<Arc<Closed>>,
+        throttle: &mut Throttle<'_>,
+    ) -> Result<Cleaned, CleanError> {
+        let segment = segment.clone();
         let fs = self.plan.partition.directory.fs.clone();
         let path = |kind| segment.path_with(kind, CLEANED_SUFFIX);
         for kind in SegmentFile::ALL {

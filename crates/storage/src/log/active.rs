@@ -155,6 +155,15 @@ impl Active {
         Ok(())
     }
 
+    /// Writes index entries that have gathered, where there are enough. On a full disk they stay in memory, and the next
+    /// time all are tried again.
+    pub(crate) fn write_due_indexes(&mut self) -> fs::Result<()> {
+        match self.write_indexes(false) {
+            Err(error) if error.is_full() => Ok(()),
+            written => written,
+        }
+    }
+
     /// Writes all that is only in memory, so that the files say everything.
     pub(crate) fn finish(&mut self) -> fs::Result<()> {
         self.cut_torn()?;

@@ -11,6 +11,7 @@ use crate::fs;
 use crate::names::SegmentFile;
 use crate::offline::Offline;
 use crate::producer_state::{Checked, CompletedTxn, Marker, Origin, ProducerError};
+use crate::room::Purpose;
 use crate::txn_index::{self, AbortedTxn};
 
 /// What became of a batch, or of several that were appended together.
@@ -51,7 +52,9 @@ pub enum AppendError {
     Batch(BatchError),
     /// There is no offset left after the last record.
     OffsetsExhausted,
-    /// `KAFKA_STORAGE_ERROR`: the disk is full. It may succeed later.
+    /// `KAFKA_STORAGE_ERROR`: the disk is full, or but for the reserve, which is not for clients. It may
+    /// succeed later. Kafka takes the log directory offline for good and answers the same; clients try
+    /// again either way.
     Full(fs::Error),
     /// `KAFKA_STORAGE_ERROR`: the log directory has failed.
     Offline(Offline),
@@ -126,6 +129,7 @@ impl Log {
                 duplicate: true,
             });
         }
+        self.admit(size_bytes, origin)?;
         if self.active.must_roll(&header, size_bytes as u64, &self.config, now_ms) {
             self.roll_for(&header, now_ms)?;
         }
@@ -203,12 +207,27 @@ impl Log {
         if records.is_empty() {
             return Ok(());
         }
+        self.partition.directory.room.count(records.len());
         self.write(&mut [IoSlice::new(records)])?;
         for batch in record::batches(records) {
             let batch = batch.expect("it has been checked");
             self.account(batch.header(), Marker::of(batch.header(), batch.bytes()))?;
         }
         Ok(())
+    }
+
+    /// Refuses what the disk has no room for: a repeated batch is answered before.
+    fn admit(&self, size_bytes: usize, origin: Origin) -> Result<(), AppendError> {
+        let directory = &self.partition.directory;
+        let purpose = match origin {
+            Origin::Client => Purpose::Client,
+            Origin::Coordinator | Origin::Marker { .. } => Purpose::Own,
+            Origin::Replication => {
+                directory.room.count(size_bytes);
+                return Ok(());
+            }
+        };
+        directory.room.admit(&directory.fs, size_bytes, purpose).map_err(AppendError::Full)
     }
 
     fn check_size(&self, size_bytes: usize) -> Result<(), AppendError> {
@@ -238,28 +257,38 @@ impl Log {
             .and_then(|()| self.active.segment.file_to_write(SegmentFile::Log))
             .and_then(|file| file.write_all_vectored_at(slices, position));
         written.map_err(|error| {
-            self.active.torn = true;
+            self.cut_unaccounted();
             self.append_error(error)
         })
     }
 
+    /// Cuts what was written after the last batch that is in the log: at once, or it would take the room
+    /// that a full disk lacks, and before the next write otherwise.
+    fn cut_unaccounted(&mut self) {
+        self.active.torn = true;
+        if let Err(error) = self.active.cut_torn() {
+            tracing::debug!(partition = %self.partition.name, "a part of a batch is cut later: {error}");
+        }
+    }
+
     /// Takes a batch into account that has been written at the end of the active segment.
     fn account(&mut self, header: &BatchHeader, marker: Option<Marker>) -> Result<(), AppendError> {
+        let ended = self.producers.ending(header, marker);
+        if let Some(txn) = ended.filter(|txn| txn.aborted)
+            && let Err(error) = self.write_aborted(txn)
+        {
+            // Without it readers would be given what was aborted: the marker is not in the log, then.
+            self.cut_unaccounted();
+            return Err(self.append_error(error));
+        }
         if !self.epochs.knows(header.partition_leader_epoch, header.base_offset) {
             self.assign_epoch_at(header.partition_leader_epoch, header.base_offset);
         }
         self.active.push(header, self.config.index_interval_bytes);
         self.end_offset = header.next_offset();
-        let completed = self.producers.apply(header, marker);
+        self.producers.apply(header, marker);
         self.flush.end_offset.store(self.end_offset, Ordering::Release);
-        if let Some(txn) = completed.filter(|txn| txn.aborted) {
-            self.write_aborted(txn).map_err(|error| self.partition.directory.health.fail(error))?;
-        }
-        match self.active.write_indexes(false) {
-            // The entries stay in memory, and the next append tries again.
-            Err(error) if error.is_full() => Ok(()),
-            written => written.map_err(|error| self.append_error(error)),
-        }
+        self.active.write_due_indexes().map_err(|error| self.append_error(error))
     }
 
     pub(super) fn write_aborted(&self, txn: CompletedTxn) -> fs::Result<()> {

@@ -188,7 +188,9 @@ impl Log {
         let without_indexes = std::mem::take(&mut opened.without_indexes);
         let (mut log, recovered) = assemble(partition, topic_id, opened, offsets, open);
         log.snapshots = listing.snapshots;
-        if created {
+        // Without a recovery point it may never have been synced: it is where the first attempt to open it met a full
+        // disk, or the process was killed after it was made.
+        if created || (!clean && offsets.recovery_point == 0) {
             log.flush.created();
         }
         log.complete(epochs.as_ref(), offsets, &recovered, &without_indexes, now_ms)?;
@@ -229,18 +231,32 @@ impl Log {
         let is_empty = self.end_offset == self.log_start_offset;
         if !recovered.clean && (!is_empty || recovered.cut.is_some()) {
             self.flush.directory_changed();
-            self.write_snapshot(self.end_offset)?;
+            let written = self.write_snapshot(self.end_offset).map_err(|error| self.change_error(error));
+            self.unless_full(written)?;
         }
         if recovered.cut.is_some() {
             // Segments that were given up do not come back at the next loss of power, when the log
             // has other batches at their offsets. Without them what was found may wait: the
             // recovery point stays where it is until it is synced.
-            self.flush.flush()?;
+            let flushed = self.flush.flush().map(drop);
+            self.unless_full(flushed)?;
         } else if !without_indexes.is_empty() {
             // What is there at the next start is taken to be whole.
             self.flush.flush()?;
         }
         Ok(())
+    }
+
+    /// Passes over a full disk: the first flush that finds room makes durable what recovery found, and until then
+    /// nothing that is appended counts as durable. What is there can be read meanwhile.
+    fn unless_full(&self, made: Result<(), ChangeError>) -> Result<(), ChangeError> {
+        match made {
+            Err(ChangeError::Full(error)) => {
+                tracing::warn!(partition = %self.partition.name, "opened all the same: {error}");
+                Ok(())
+            }
+            made => made,
+        }
     }
 
     /// Removes the producer snapshots above an offset: they may know of batches that are gone.

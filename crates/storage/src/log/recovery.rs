@@ -195,7 +195,7 @@ impl Active {
             }
             self.check_order(&file, position, &header).map_err(ScanError::Damaged)?;
             self.push(&header, config.index_interval_bytes);
-            self.write_indexes(false)?;
+            self.write_due_indexes()?;
         }
         self.forget_recent();
         Ok(())
@@ -237,7 +237,7 @@ impl Active {
             }
             each(&header);
             self.push(&header, config.index_interval_bytes);
-            self.write_indexes(false)?;
+            self.write_due_indexes()?;
         };
         self.forget_recent();
         let scanned_bytes = u64::from(self.size - start);

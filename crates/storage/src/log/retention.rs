@@ -60,8 +60,12 @@ impl Log {
             self.delete_first(by_size, now_ms)?;
             deleted_segments += by_size;
             if self.active_expired(now_ms) {
-                // Closed, it is one of those that the next step looks at.
-                self.roll(self.end_offset, now_ms).map_err(|error| self.change_error(error))?;
+                // Closed, it is one of those that the next step looks at. Where the disk has no room for
+                // another, deleting those before it makes some.
+                match self.roll(self.end_offset, now_ms) {
+                    Err(error) if error.is_full() => {}
+                    rolled => rolled.map_err(|error| self.change_error(error))?,
+                }
             }
             let by_time = self.expired(now_ms).map_err(|error| self.change_error(error))?;
             self.delete_first(by_time, now_ms)?;
@@ -138,6 +142,19 @@ impl Log {
 
     /// Deletes the first `count` closed segments.
     pub(super) fn delete_first(&mut self, count: usize, now_ms: i64) -> Result<(), ChangeError> {
+        match self.delete_together(count, now_ms) {
+            Err(ChangeError::Full(_)) if count > 0 => {}
+            deleted => return deleted,
+        }
+        // There is no room for the checkpoint that lets many go at once: one after the other they need none.
+        for _ in 0..count {
+            self.flush.sync_deletions()?;
+            self.delete_together(1, now_ms)?;
+        }
+        Ok(())
+    }
+
+    fn delete_together(&mut self, count: usize, now_ms: i64) -> Result<(), ChangeError> {
         if count == 0 {
             return Ok(());
         }

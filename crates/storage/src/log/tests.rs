@@ -3,6 +3,7 @@
 mod aborted;
 mod damage;
 mod faults;
+mod full;
 mod lookups;
 mod model;
 mod recovery;
