@@ -337,9 +337,9 @@ fn a_partition_that_found_no_room_when_it_was_made_is_as_durable_as_another() {
         home.faults.add(full(operation, path_end, 1));
         let error = Log::open(&directory, open_with(small())).unwrap_err();
         assert!(matches!(&error, OpenError::Fs(error) if error.is_full()), "{error}");
+        home.faults.take_done();
         let (mut log, _) = open_log(&directory, small());
         append(&mut log, &batch(1, NOW_MS, 10)).unwrap();
-        home.faults.take_done();
         log.flush().unwrap();
         let synced: Vec<_> = home.faults.take_done();
         let of = |path: PathBuf| synced.contains(&(Operation::SyncDir, path));
