@@ -20,8 +20,10 @@ use crate::flusher::{FlushState, LEADER_EPOCHS_FILE};
 use crate::fs::copy::CopyRangeError;
 use crate::fs::{self, Mode};
 use crate::leader_epochs::EpochEntry;
+use crate::log::ChangeError;
 use crate::names::{FUTURE_DIR_SUFFIX, SNAPSHOT_SUFFIX, SegmentFile, TopicPartition, offset_of, offset_path};
 use crate::offline::Offline;
+use crate::room::Purpose;
 use crate::scan::{ScanError, Verified};
 use crate::segment::{Closed, Segment};
 
@@ -51,6 +53,16 @@ impl fmt::Display for CopyError {
 }
 
 impl std::error::Error for CopyError {}
+
+impl From<ChangeError> for CopyError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Full(error) => CopyError::Full(error),
+            ChangeError::Offline(offline) => CopyError::Offline(offline),
+            ChangeError::Damaged(damage) => unreachable!("flushing and writing read nothing: {damage}"),
+        }
+    }
+}
 
 impl From<Offline> for CopyError {
     fn from(offline: Offline) -> Self {
@@ -265,6 +277,10 @@ impl FutureLog {
         is_closed: bool,
         bytes_max: u64,
     ) -> Result<Option<u64>, CopyError> {
+        let copied = self.part.as_ref().map_or(0, Part::log_bytes);
+        let wanted = u64::from(size).saturating_sub(copied).min(bytes_max);
+        let wanted = usize::try_from(wanted).expect("a segment's size fits");
+        self.directory.room.admit(&self.directory.fs, wanted, Purpose::Copy).map_err(CopyError::Full)?;
         let mut part = match self.part.take() {
             Some(part) => part,
             None => Part::begin(&self.directory.fs, &self.path, source)

@@ -38,6 +38,8 @@ const LOOKS_BETWEEN_COMPLAINTS: u32 = 60;
 pub(crate) enum Purpose {
     /// A client's: the reserve is not for them.
     Client,
+    /// Of a partition that moves here: the reserve is not for them, and no client is refused because of them.
+    Copy,
     /// The broker's own, as committed offsets and compacted segments: half of the reserve is for them, the other half
     /// for the metadata log, checkpoints and indexes, with which room can be made.
     Own,
@@ -110,7 +112,7 @@ impl Room {
         let Ok(Some(space)) = self.space(fs) else { return Ok(()) };
         let reserve = self.reserve(&space);
         let left_free = match purpose {
-            Purpose::Client => reserve,
+            Purpose::Client | Purpose::Copy => reserve,
             Purpose::Own => reserve / 2,
         };
         if space.usable_bytes < left_free.saturating_add(bytes) {

@@ -8,7 +8,6 @@ use parking_lot::MutexGuard;
 use super::{ChangeError, Log};
 use crate::flusher::FlushState;
 use crate::future::{CopyError, CopySource, FutureLog, Part};
-use crate::offline::Offline;
 use crate::segment::{PartitionDir, Segment};
 
 /// The most bytes that are left to copy when a log goes on elsewhere: they are copied under its lock.
@@ -35,8 +34,8 @@ impl Syncs {
     /// Makes everything durable that is appended so far; gives the offset up to which it is.
     ///
     /// # Errors
-    /// [`Offline`]: nothing may try again.
-    pub fn flush(&self) -> Result<i64, Offline> {
+    /// [`ChangeError`]: unless the disk is full nothing may try again.
+    pub fn flush(&self) -> Result<i64, ChangeError> {
         self.0.flush()
     }
 }
@@ -82,11 +81,7 @@ impl Log {
         if u64::from(self.active.size) - part.log_bytes() > REST_BYTES_MAX {
             return Ok(false);
         }
-        self.active.write_indexes(true).map_err(|error| match self.change_error(error) {
-            ChangeError::Full(error) => CopyError::Full(error),
-            ChangeError::Offline(offline) => CopyError::Offline(offline),
-            ChangeError::Damaged(damage) => unreachable!("writing reads nothing: {damage}"),
-        })?;
+        self.active.write_indexes(true).map_err(|error| self.change_error(error))?;
         let files = copy_rest(part, self.active.size);
         let files = files.map_err(|error| future.range_error(error))?;
         let path = future.directory.path.join(self.partition.name.to_string());

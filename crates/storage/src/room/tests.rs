@@ -48,6 +48,14 @@ fn clients_leave_the_reserve_and_the_broker_half_of_it() {
 }
 
 #[test]
+fn a_partition_that_moves_here_does_not_stop_clients() {
+    let (_disk, fs, room) = room(8 * UNIT, 90 * UNIT);
+    assert!(!admits(&room, &fs, 5 * UNIT, Purpose::Copy));
+    assert!(admits(&room, &fs, UNIT, Purpose::Client) && !room.look(&fs).unwrap());
+    assert!(admits(&room, &fs, UNIT, Purpose::Copy));
+}
+
+#[test]
 fn clients_are_heard_again_only_where_the_room_is_well_above_the_reserve() {
     let (_disk, fs, room) = room(8 * UNIT, 93 * UNIT);
     assert!(!admits(&room, &fs, 1, Purpose::Client));
