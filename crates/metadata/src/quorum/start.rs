@@ -311,7 +311,7 @@ fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Resul
         None => {}
     }
     // An entry counts as durable from here on; what a killed process left may be in memory only.
-    log.flush().map_err(|offline| StartError::Log(OpenError::Offline(offline)))?;
+    log.flush().map_err(|error| StartError::Log(error.into()))?;
     let vote = vote::read(fs, &dir).map_err(StartError::Vote)?;
     let newest = checkpoint::list(fs, &dir).map_err(CheckpointError::Fs)?.pop();
     let snapshot = match newest {
