@@ -67,11 +67,8 @@ impl Cleaning<'_> {
         self.rewrite_to(&segment, inputs, throttle).inspect_err(|_| {
             // Half of it would take room that a full disk lacks, until somebody tries again.
             for kind in SegmentFile::ALL {
-                let _ = segment.partition.directory.fs.remove_file_if_exists(&with_suffix(
-                    &segment,
-                    kind,
-                    CLEANED_SUFFIX,
-                ));
+                let path = segment.path_with(kind, CLEANED_SUFFIX);
+                let _ = segment.partition.directory.fs.remove_file_if_exists(&path);
             }
         })
     }
