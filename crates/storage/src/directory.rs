@@ -4,8 +4,9 @@ mod clean_shutdown;
 mod futures;
 mod meta_properties;
 mod partition_metadata;
+mod stale;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -101,6 +102,8 @@ pub(crate) struct Shared {
     partitions: Mutex<BTreeMap<TopicPartition, Known>>,
     /// Logs that are about to be here. The checkpoints have them first. Lock order: inside `partitions`.
     arriving: Mutex<BTreeMap<TopicPartition, Offsets>>,
+    /// Partitions that the checkpoint files tell of and that have no directory.
+    stale: Mutex<BTreeSet<TopicPartition>>,
     /// How far each compacted log is clean; none before it is asked for.
     cleaned_to: Mutex<Option<BTreeMap<TopicPartition, i64>>>,
     /// Whether the file is there that says that its last use ended cleanly.
@@ -111,8 +114,9 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 struct Known {
     offsets: Offsets,
-    /// The recovery point and the log start offset in the checkpoint files.
-    written: (i64, i64),
+    /// The recovery point and the log start offset in the checkpoint files: the least that they may
+    /// be, and the greatest. They differ once writing them has failed.
+    written: [(i64, i64); 2],
     /// Whether its files are as closing it left them.
     clean: bool,
     log: Option<Arc<FlushState>>,
@@ -154,7 +158,7 @@ impl LogDirectory {
             return Err(OpenDirectoryError::Locked(path));
         };
         let shutdown = clean_shutdown::read(&fs, &path)?;
-        let partitions = known_partitions(&fs, &path, shutdown.is_some())?;
+        let (partitions, stale) = known_partitions(&fs, &path, shutdown.is_some())?;
         if shutdown.is_none() {
             // What the last process made and did not live to sync is found here, and gone with the
             // power. From here on it counts as being there.
@@ -171,6 +175,7 @@ impl LogDirectory {
             room: Room::new(&path),
             partitions: Mutex::new(partitions),
             arriving: Mutex::default(),
+            stale: Mutex::new(stale),
             cleaned_to: Mutex::default(),
             has_shutdown_file: Mutex::new(shutdown.is_some()),
             fs,
@@ -305,6 +310,7 @@ impl LogDirectory {
             (self.shared.path.join(partition.to_string()), self.shared.path.join(name + &unique));
         self.shared.fs.rename(&from, &to)?;
         self.shared.partitions.lock().remove(partition);
+        self.shared.stale.lock().insert(partition.clone());
         self.shared.fs.sync_dir(&self.shared.path)?;
         Ok(to)
     }
@@ -492,7 +498,7 @@ impl Shared {
     pub(crate) fn lower_recovery_point(&self, log: &FlushState, offset: i64) -> fs::Result<()> {
         log.flushed_offset.fetch_min(offset, Ordering::AcqRel);
         let log_start_offset = log.log_start_offset.load(Ordering::Acquire);
-        let written = self.partitions.lock().get(&log.partition.name).map(|known| known.written);
+        let written = self.partitions.lock().get(&log.partition.name).map(|known| known.written[1]);
         if written.is_some_and(|(recovery, start)| recovery > offset || start > log_start_offset) {
             self.checkpoint_log_offsets()?;
         }
@@ -502,7 +508,13 @@ impl Shared {
     /// Whether the checkpoint files tell that the log of a partition reached `offset`.
     pub(crate) fn tells_of(&self, partition: &TopicPartition, offset: i64) -> bool {
         let partitions = self.partitions.lock();
-        partitions.get(partition).is_some_and(|known| known.written.0.max(known.written.1) >= offset)
+        partitions.get(partition).is_some_and(|known| known.written[0].0.max(known.written[0].1) >= offset)
+    }
+
+    /// Whether the checkpoint files have this log start offset of a partition.
+    pub(crate) fn has_checkpointed_start(&self, partition: &TopicPartition, offset: i64) -> bool {
+        let partitions = self.partitions.lock();
+        partitions.get(partition).is_some_and(|known| known.written.iter().all(|(_, start)| *start == offset))
     }
 
     pub(crate) fn checkpoint_log_offsets(&self) -> fs::Result<()> {
@@ -518,6 +530,14 @@ impl Shared {
                 log_start_offsets.insert(name, offsets.log_start_offset);
             }
         }
+        let new = |name: &TopicPartition| {
+            (recovery_points[name], log_start_offsets.get(name).copied().unwrap_or(0))
+        };
+        for (name, known) in partitions.iter_mut() {
+            let ((recovery, start), [low, high]) = (new(name), known.written);
+            known.written =
+                [(low.0.min(recovery), low.1.min(start)), (high.0.max(recovery), high.1.max(start))];
+        }
         // Starts before recovery points: a log that was emptied and moved on has a recovery point
         // that only its new start explains.
         checkpoint::write_offsets(
@@ -527,8 +547,7 @@ impl Shared {
         )?;
         checkpoint::write_offsets(&self.fs, &self.path.join(RECOVERY_POINTS_FILE), recovery_points.iter())?;
         for (name, known) in partitions.iter_mut() {
-            let log_start_offset = log_start_offsets.get(name).copied().unwrap_or(0);
-            known.written = (recovery_points[name], log_start_offset);
+            known.written = [new(name); 2];
         }
         Ok(())
     }
@@ -541,12 +560,13 @@ impl Shared {
     }
 }
 
-/// The partitions that have a directory, with what the checkpoints say of them.
+/// The partitions that have a directory, with what the checkpoints say of them, and those that
+/// only the checkpoints know.
 fn known_partitions(
     fs: &Fs,
     path: &Path,
     clean: bool,
-) -> Result<BTreeMap<TopicPartition, Known>, OpenDirectoryError> {
+) -> Result<(BTreeMap<TopicPartition, Known>, BTreeSet<TopicPartition>), OpenDirectoryError> {
     let recovery_points = checkpoint::read_offsets(fs, &path.join(RECOVERY_POINTS_FILE))?;
     let log_start_offsets = checkpoint::read_offsets(fs, &path.join(LOG_START_OFFSETS_FILE))?;
     let high_watermarks = checkpoint::read_offsets(fs, &path.join(HIGH_WATERMARKS_FILE))?;
@@ -559,10 +579,12 @@ fn known_partitions(
             log_start_offset: offset(&log_start_offsets),
             high_watermark: offset(&high_watermarks),
         };
-        let written = (offsets.recovery_point, offsets.log_start_offset);
+        let written = [(offsets.recovery_point, offsets.log_start_offset); 2];
         partitions.insert(name, Known { offsets, written, clean, log: None });
     }
-    Ok(partitions)
+    let checkpointed = [&recovery_points, &log_start_offsets, &high_watermarks];
+    let stale = stale::names(checkpointed, &partitions).collect();
+    Ok((partitions, stale))
 }
 
 #[cfg(test)]

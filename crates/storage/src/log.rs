@@ -3,6 +3,7 @@
 pub(crate) mod active;
 mod append;
 mod clean_plan;
+mod epoch_recovery;
 mod listing;
 mod open;
 pub(crate) mod read;
@@ -33,6 +34,8 @@ use crate::segment::{Closed, PartitionDir, Segment};
 
 use active::Active;
 pub use append::{AppendError, Appended};
+#[cfg(test)]
+pub(crate) use epoch_recovery::note_epoch;
 pub use open::{OpenError, OpenLog, Recovered};
 pub use read::{Located, ReadError, Slice};
 pub use recovery::Cut;
@@ -307,6 +310,25 @@ impl Log {
         }
         let path = offset_path(&self.partition.path, offset, SNAPSHOT_SUFFIX);
         snapshot::write(&self.partition.directory.fs, &path, state)?;
+        self.snapshots.insert(offset);
+        self.flush.snapshot_written(offset);
+        Ok(())
+    }
+
+    /// Has a snapshot of these producers at `offset`, where the file of an older one may be. At no
+    /// time is there less than one of the two.
+    fn replace_snapshot(&mut self, state: &ProducerState, offset: i64) -> fs::Result<()> {
+        if self.snapshots.contains(&offset) {
+            return Ok(());
+        }
+        let (fs, bytes) = (&self.partition.directory.fs, snapshot::encode(state));
+        let path = offset_path(&self.partition.path, offset, SNAPSHOT_SUFFIX);
+        match fs.read(&path) {
+            Ok(older) if older == bytes => {}
+            Ok(_) => fs.replace(&path, &bytes)?,
+            Err(error) if error.is_not_found() => snapshot::write(fs, &path, state)?,
+            Err(error) => return Err(error),
+        }
         self.snapshots.insert(offset);
         self.flush.snapshot_written(offset);
         Ok(())

@@ -141,6 +141,23 @@ impl<'a> Headers<'a> {
     }
 }
 
+/// Where to begin looking for `offset`: `position`, which an offset index gives, where the log has a
+/// batch there that is not above it, and else the beginning. An index has no checksum; led astray
+/// by one that is damaged a reader would pass over batches and not know.
+pub(crate) fn checked_floor(file: &File, position: u32, end: u32, offset: i64) -> fs::Result<u32> {
+    if position == 0 || position >= end {
+        return Ok(0);
+    }
+    match Headers::new(file, position, end).next() {
+        Ok(Some((_, header))) if header.base_offset <= offset => Ok(position),
+        Ok(_) | Err(ScanError::Damaged(_)) => {
+            tracing::warn!(path = %file.path().display(), "its offset index is damaged");
+            Ok(0)
+        }
+        Err(ScanError::Fs(error)) => Err(error),
+    }
+}
+
 /// The bytes of the batch at `position`, whose header a walk gave.
 pub(crate) fn read_batch<'a>(
     file: &File,

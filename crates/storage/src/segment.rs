@@ -11,6 +11,7 @@ use crate::fs::{self, File, Mode};
 use crate::index_file;
 use crate::names::{DELETED_SUFFIX, SWAP_SUFFIX, SegmentFile, TopicPartition, offset_path};
 use crate::offset_index::OffsetEntry;
+use crate::scan::checked_floor;
 use crate::time_index::TimeEntry;
 
 /// The directory of one partition.
@@ -290,9 +291,8 @@ impl Closed {
         let entries = index_file::entries_in::<{ crate::offset_index::ENTRY_BYTES }>(&file)?;
         let not_above = |entry: &_| OffsetEntry::from_bytes(*entry).relative_offset <= relative;
         let entry = index_file::floor(&file, entries, not_above)?;
-        // An index that says more than the log has is damaged; the log alone is enough.
-        let position = entry.map_or(0, |entry| OffsetEntry::from_bytes(entry).position);
-        Ok(if position < self.size { position } else { 0 })
+        let Some(entry) = entry.map(OffsetEntry::from_bytes) else { return Ok(0) };
+        checked_floor(&self.segment.file(SegmentFile::Log)?, entry.position, self.size, offset)
     }
 
     /// The last time index entry that is at or before `timestamp`.

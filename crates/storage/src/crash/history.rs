@@ -1,42 +1,17 @@
-//! What is done to a log directory until its power goes.
+//! What is done to a log directory until it crashes, and how it comes back.
 
-use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use record::{Batch, BatchBuilder, BatchHeader, Compression};
 
-use super::check;
-use crate::fs::simulated::Disk;
+use super::partition::Partition;
+use super::{Points, check, damage};
+use crate::fs::simulated::{CAPACITY_BYTES, Disk};
 use crate::fs::{Fs, Operation};
-use crate::testing::{NOW_MS, append_from, batch, end_txn, producer_batch, small, txn_batch};
-use crate::{Log, LogConfig, LogDirectory, OpenDirectory, OpenLog, Origin, TopicPartition};
-
-/// A batch that was appended, with the offset that it got.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) bytes: Arc<[u8]>,
-    pub(super) header: BatchHeader,
-}
-
-/// What is known of one partition.
-pub(super) struct Partition {
-    pub(super) name: TopicPartition,
-    pub(super) log: Option<Log>,
-    /// The batches in the log, and those that retention has removed from its start.
-    pub(super) entries: Vec<Entry>,
-    /// What else the disk may hold: batches whose append failed or that truncation removed, and
-    /// that power went before either was durable.
-    pub(super) others: BTreeSet<(i64, Arc<[u8]>)>,
-    /// The log start offset that a checkpoint has made durable.
-    pub(super) checkpointed_start: i64,
-    /// What the log said of itself when the power went.
-    pub(super) durable: i64,
-    pub(super) start: i64,
-    next_sequence: [(i32, bool); 3],
-}
+use crate::testing::NOW_MS;
+use crate::{LogConfig, LogDirectory, OpenDirectory, OpenDirectoryError, OpenError, OpenLog, Recovered};
 
 /// A log directory with its disk.
 pub(super) struct History {
@@ -45,130 +20,33 @@ pub(super) struct History {
     pub(super) directory: Option<LogDirectory>,
     pub(super) partitions: Vec<Partition>,
     pub(super) now_ms: i64,
+    pub(super) points: Points,
+    /// The process dies and the disk goes on.
+    is_killed: bool,
+    generation: u8,
 }
 
-pub(super) fn config() -> LogConfig {
-    LogConfig { segment_bytes: 2048, retention_ms: -1, file_delete_delay_ms: 0, ..small() }
+/// Why a log directory or a log in it did not open.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Directory(#[allow(dead_code, reason = "it is shown")] OpenDirectoryError),
+    Log(#[allow(dead_code, reason = "it is shown")] OpenError),
 }
 
-impl Partition {
-    fn new(number: i32) -> Partition {
-        Partition {
-            name: TopicPartition { topic: "topic".into(), partition: number },
-            log: None,
-            entries: Vec::new(),
-            others: BTreeSet::new(),
-            checkpointed_start: 0,
-            durable: 0,
-            start: 0,
-            next_sequence: Default::default(),
-        }
-    }
+pub(super) fn open_directory(disk: &Arc<Disk>) -> Result<LogDirectory, Failure> {
+    let fs = Fs::simulated(disk.clone());
+    let open = OpenDirectory { fs, path: PathBuf::from("/data"), open_files_max: 8 };
+    LogDirectory::open(open).map_err(Failure::Directory)
+}
 
-    fn entry(mut bytes: Vec<u8>, base_offset: i64) -> Entry {
-        bytes[..8].copy_from_slice(&base_offset.to_be_bytes());
-        bytes[12..16].copy_from_slice(&0_i32.to_be_bytes());
-        let header = BatchHeader::parse(&bytes).expect("it was built");
-        Entry { bytes: bytes.into(), header }
-    }
-
-    fn append(&mut self, bytes: &[u8], origin: Origin) -> bool {
-        let log = self.log.as_mut().expect("it is open");
-        let entry = Self::entry(bytes.to_vec(), log.end_offset());
-        match append_from(log, bytes, origin) {
-            Ok(appended) => {
-                assert_eq!(appended.base_offset, entry.header.base_offset);
-                self.entries.push(entry);
-                true
-            }
-            Err(_) => {
-                self.others.insert((entry.header.base_offset, entry.bytes));
-                false
-            }
-        }
-    }
-
-    fn append_of_producer(&mut self, random: &mut Rng) {
-        let n = random.usize(..self.next_sequence.len());
-        let (sequence, open) = self.next_sequence[n];
-        if n == 0 && open && random.bool() {
-            let marker = end_txn(0, 0, random.bool());
-            self.next_sequence[0].1 &= !self.append(&marker, Origin::Marker { transaction_version: 0 });
-            return;
-        }
-        let records = random.i32(1..4);
-        let build = if n == 0 { txn_batch } else { producer_batch };
-        if self.append(&build(n as i64, 0, sequence, records as usize), Origin::Client) {
-            self.next_sequence[n] = (sequence + records, n == 0);
-        }
-    }
-
-    fn append_with_offsets(&mut self, random: &mut Rng, now_ms: i64) {
-        let log = self.log.as_mut().expect("it is open");
-        let (mut all, mut entries, mut offset) = (Vec::new(), Vec::new(), log.end_offset());
-        for _ in 0..random.usize(1..8) {
-            let mut builder =
-                BatchBuilder::new(Compression::None).base_offset(offset).partition_leader_epoch(0);
-            for _ in 0..random.usize(1..4) {
-                builder.push(now_ms, None, Some(&vec![b'o'; random.usize(..150)]), &[]);
-            }
-            let bytes = builder.build();
-            offset = Batch::parse(&bytes).expect("it was built").header().next_offset();
-            let header = BatchHeader::parse(&bytes).expect("it was built");
-            all.extend_from_slice(&bytes);
-            entries.push(Entry { bytes: bytes.into(), header });
-        }
-        let _ = log.append_with_offsets(&all, now_ms);
-        // Where a file operation failed the earlier ones are in the log.
-        let end_offset = log.end_offset();
-        for entry in entries {
-            if entry.header.next_offset() <= end_offset {
-                self.entries.push(entry);
-            } else {
-                self.others.insert((entry.header.base_offset, entry.bytes));
-            }
-        }
-    }
-
-    fn truncate(&mut self, random: &mut Rng, now_ms: i64) {
-        let log = self.log.as_mut().expect("it is open");
-        let (start, end) = (log.log_start_offset(), log.end_offset());
-        let offset = random.i64(start.max(end - 30)..=end);
-        let truncated = log.truncate_to(offset, now_ms).is_ok();
-        let removed = self.entries.iter().filter(|entry| entry.header.last_offset() >= offset);
-        self.others.extend(removed.map(|entry| (entry.header.base_offset, entry.bytes.clone())));
-        if truncated {
-            self.entries.retain(|entry| entry.header.last_offset() < offset);
-            self.forget_what_an_empty_log_forgets();
-            self.resume_producers();
-        }
-    }
-
-    /// A log that started anew knows nothing of producers before its start.
-    pub(super) fn forget_what_an_empty_log_forgets(&mut self) {
-        let log = self.log.as_ref().expect("it is open");
-        if log.log_start_offset() == log.end_offset() && log.active_producers().is_empty() {
-            let forgotten = self.entries.drain(..);
-            self.others.extend(forgotten.map(|entry| (entry.header.base_offset, entry.bytes)));
-        }
-    }
-
-    /// The producers go on after what is in the log.
-    pub(super) fn resume_producers(&mut self) {
-        self.next_sequence = Default::default();
-        for Entry { header, .. } in self.entries.iter().filter(|entry| entry.header.has_producer_id()) {
-            let producer = &mut self.next_sequence[header.producer_id as usize];
-            if header.attributes.is_control() {
-                producer.1 = false;
-            } else {
-                *producer = (header.last_sequence() + 1, header.attributes.is_transactional());
-            }
-        }
-    }
-
-    fn remember(&mut self) {
-        let log = self.log.as_ref().expect("it is open");
-        (self.durable, self.start) = (log.flushed_offset(), log.log_start_offset());
+pub(super) fn open_log(partition: &Partition, now_ms: i64) -> OpenLog {
+    OpenLog {
+        partition: partition.name.clone(),
+        topic_id: Some(partition.topic_id),
+        config: partition.config.clone(),
+        now_ms,
+        jitter_seed: 1,
+        accept_damage: false,
     }
 }
 
@@ -176,156 +54,209 @@ impl History {
     pub(super) fn new(seed: u64) -> History {
         let mut random = Rng::with_seed(seed);
         let disk = Disk::new(random.u64(..));
-        let partitions = (0..random.i32(1..4)).map(Partition::new).collect();
-        let mut history = History { random, disk, directory: None, partitions, now_ms: NOW_MS };
-        history.open();
+        let partitions = (0..random.i32(1..4)).map(|number| Partition::new(number, 1, &mut random)).collect();
+        let mut history = History {
+            random,
+            disk,
+            directory: None,
+            partitions,
+            now_ms: NOW_MS,
+            points: Points::default(),
+            is_killed: false,
+            generation: 1,
+        };
+        history.open().expect("the log directory opens");
+        for partition in &mut history.partitions {
+            partition.remember(true);
+        }
         history
     }
 
-    pub(super) fn open(&mut self) {
-        let path = PathBuf::from("/data");
-        let open = OpenDirectory { fs: Fs::simulated(self.disk.clone()), path, open_files_max: 8 };
-        let directory = LogDirectory::open(open).expect("the log directory opens");
-        for partition in &mut self.partitions {
-            let open = OpenLog {
-                partition: partition.name.clone(),
-                topic_id: Some([7; 16]),
-                config: config().into(),
-                now_ms: self.now_ms,
-                jitter_seed: 1,
-                accept_damage: false,
-            };
-            partition.log = Some(Log::open(&directory, open).expect("the log opens").0);
+    /// Opens the directory and all logs.
+    fn open(&mut self) -> Result<Vec<Recovered>, Failure> {
+        let directory = self.directory.insert(open_directory(&self.disk)?);
+        for (_, path) in directory.leftovers().unwrap_or_default() {
+            let _ = directory.remove(&path);
         }
-        self.directory = Some(directory);
+        let mut all = Vec::new();
+        for n in 0..self.partitions.len() {
+            let partition = &mut self.partitions[n];
+            if partition.deleting && !directory.holds(&partition.name) {
+                self.generation += 1;
+                *partition = Partition::new(n as i32, self.generation, &mut self.random);
+            }
+            let opened = crate::Log::open(directory, open_log(partition, self.now_ms));
+            let (log, recovered) = opened.map_err(Failure::Log)?;
+            partition.log = Some(log);
+            all.push(recovered);
+        }
+        Ok(all)
     }
 
-    /// Works until the power goes, which it does at any operation.
+    /// Works until the power goes or the process dies, which may be at any operation.
     pub(super) fn until_crash(&mut self) {
+        self.is_killed = self.random.u8(..10) < 3;
         let point = self.disk.points() + self.random.u64(1..60);
         self.disk.cut_power_at(point);
         self.disk.set_short_transfers(self.random.u8(..) < 40);
         if self.random.u8(..) < 25 {
-            let (operation, after) =
-                [(Operation::Write, 10), (Operation::Sync, 4), (Operation::Read, 10)][self.random.usize(..3)];
-            self.disk.fail(operation, self.random.u32(..after), ErrorKind::Other);
+            let (operation, after) = [
+                (Operation::Write, 10),
+                (Operation::Sync, 4),
+                (Operation::Read, 10),
+                (Operation::SyncDir, 4),
+                (Operation::Rename, 4),
+                (Operation::Open, 10),
+            ][self.random.usize(..6)];
+            self.fail(operation, after);
         }
         for _ in 0..200 {
-            self.step();
+            let goes_on = self.step();
+            let is_offline = self.directory.as_ref().is_none_or(|directory| directory.check().is_err());
+            let is_healthy = goes_on && !is_offline && !self.disk.is_down();
             for partition in &mut self.partitions {
-                partition.remember();
+                partition.remember(is_healthy);
             }
-            let is_offline = self.directory.as_ref().is_some_and(|directory| directory.check().is_err());
-            if self.disk.is_down() || is_offline {
+            if !is_healthy {
                 break;
             }
         }
         self.disk.cut_power();
     }
 
-    /// Cuts a log that is durable within its first segment, fills that anew, and loses the power.
-    pub(super) fn truncate_and_roll(&mut self) {
-        let partition = &mut self.partitions[0];
-        let bytes = batch(1, NOW_MS, 100);
-        for _ in 0..5 {
-            partition.append(&bytes, Origin::Client);
-        }
-        partition.log().flush().expect("the power is there");
-        partition.log().truncate_to(2, NOW_MS).expect("the power is there");
-        let removed = partition.entries.split_off(2).into_iter();
-        partition.others.extend(removed.map(|entry| (entry.header.base_offset, entry.bytes)));
-        let large = batch(1, NOW_MS, 1900);
-        for _ in 0..2 {
-            partition.append(&large, Origin::Client);
-        }
-        assert!(partition.log().segments() > 1);
-        for partition in &mut self.partitions {
-            partition.remember();
-        }
-        self.disk.cut_power();
-    }
-
-    /// Fills several segments, and loses the power before any is synced.
-    pub(super) fn roll_without_sync(&mut self) {
-        let partition = &mut self.partitions[0];
-        for _ in 0..3 {
-            partition.append(&batch(1, NOW_MS, 1900), Origin::Client);
-        }
-        assert_eq!(partition.log().segments(), 3);
-        partition.remember();
-        self.disk.cut_power();
-    }
-
-    /// Deletes several segments at once, and loses the power before the directory is synced.
-    pub(super) fn delete_segments(&mut self) {
-        let partition = &mut self.partitions[0];
-        let bytes = batch(1, NOW_MS, 1200);
-        for _ in 0..5 {
-            partition.append(&bytes, Origin::Client);
-        }
-        partition.log().flush().expect("the power is there");
-        let end_offset = partition.log().end_offset();
-        partition.log().set_high_watermark(end_offset);
-        partition.log().delete_records(end_offset - 1, NOW_MS).expect("the power is there");
-        assert_eq!(partition.log().segments(), 1);
-        for partition in &mut self.partitions {
-            partition.remember();
-        }
-        self.disk.cut_power();
-    }
-
-    /// The power comes back, and what is left is looked at.
+    /// The power comes back, or another process begins, and what is left is looked at.
     pub(super) fn recover(&mut self) {
+        self.drop_all();
+        self.points.crashes += 1;
+        self.come_back();
+        let before = (self.random.u8(..4) == 0).then(|| self.disk.copy(self.random.u64(..)));
+        self.open_after_crashes();
+        let found: Vec<_> =
+            self.partitions.iter_mut().map(|partition| check::recovered(partition, self.is_killed)).collect();
+        for partition in &self.partitions {
+            check::indexes(partition, &self.disk, &mut self.random);
+        }
+        if let Some(before) = before {
+            self.points.damages += 1;
+            let n = self.random.usize(..self.partitions.len());
+            damage::is_told(&before, &self.partitions[n], &found[n], self.now_ms, &mut self.random);
+        }
+        for partition in &mut self.partitions {
+            partition.found();
+        }
+    }
+
+    /// What opening does is done over where it is interrupted.
+    fn open_after_crashes(&mut self) {
+        for _ in 0..3 {
+            match self.random.u8(..16) {
+                0..3 => {
+                    let point = self.disk.points() + self.random.u64(1..30);
+                    self.disk.cut_power_at(point);
+                }
+                3 => {
+                    let operations = [Operation::Write, Operation::Sync, Operation::Read, Operation::Open];
+                    let operation = operations[self.random.usize(..4)];
+                    self.fail(operation, 20);
+                }
+                4 => self.disk.set_capacity(self.disk.used_bytes() + self.random.u64(..3000)),
+                _ => break,
+            }
+            if self.open().is_ok() && !self.disk.is_down() {
+                break;
+            }
+            self.drop_all();
+            self.points.in_recovery += 1;
+            self.is_killed &= !self.disk.is_down() || self.random.bool();
+            self.disk.cut_power();
+            self.come_back();
+        }
+        self.disk.spare();
+        self.disk.set_capacity(CAPACITY_BYTES);
+        if self.directory.is_none() {
+            self.open().expect("the log directory opens");
+        }
+    }
+
+    /// After a sync that failed the machine is started anew, too: what memory still has of the files
+    /// is not on the disk, and no process can tell.
+    fn fail(&mut self, operation: Operation, after: u32) {
+        self.is_killed &= !matches!(operation, Operation::Sync | Operation::SyncDir);
+        self.disk.fail(operation, self.random.u32(..after), ErrorKind::Other);
+    }
+
+    fn drop_all(&mut self) {
         for partition in &mut self.partitions {
             partition.log = None;
         }
         self.directory = None;
-        self.disk.reboot();
-        self.disk.set_short_transfers(false);
-        self.open();
-        for partition in &mut self.partitions {
-            check::recovered(partition);
-            partition.resume_producers();
-        }
     }
 
-    fn step(&mut self) {
+    fn come_back(&mut self) {
+        if self.is_killed {
+            self.disk.restart();
+        } else {
+            self.disk.reboot();
+        }
+        self.disk.set_short_transfers(false);
+        self.disk.set_capacity(CAPACITY_BYTES);
+    }
+
+    /// Does something; says whether the directory is still in use.
+    fn step(&mut self) -> bool {
         let History { random, partitions, now_ms, .. } = self;
         *now_ms += random.i64(0..200);
-        self.disk.set_now_ms(*now_ms);
+        let now_ms = *now_ms;
+        self.disk.set_now_ms(now_ms);
         let n = random.usize(..partitions.len());
         let partition = &mut partitions[n];
         match random.u8(..100) {
-            0..25 => {
-                let bytes = batch(random.usize(1..6), *now_ms, random.usize(..120));
-                partition.append(&bytes, Origin::Client);
-            }
-            25..45 => partition.append_of_producer(random),
-            45..55 => partition.append_with_offsets(random, *now_ms),
-            55..65 => {
+            0..22 => partition.append_plain(random, now_ms),
+            22..40 => partition.append_of_producer(random, now_ms),
+            40..48 => partition.append_with_offsets(random, now_ms),
+            48..55 => {
                 let _ = partition.log().flush();
             }
-            65..73 => {
-                partition.log().enqueue_flush();
-                self.directory.as_ref().expect("it is open").flusher().run_round();
-            }
-            73..80 => {
+            55..63 => self.flush_together(),
+            63..71 => {
                 let log = partition.log();
                 let high_watermark =
                     random.i64(log.high_watermark().min(log.end_offset())..=log.end_offset());
                 log.set_high_watermark(high_watermark);
             }
-            80..85 => self.retain(n),
-            85..90 => self.delete_records(n),
-            90..94 => partition.truncate(random, *now_ms),
-            _ => self.checkpoint(),
+            71..75 => self.retain(n),
+            75..79 => self.delete_records(n),
+            79..82 => partition.truncate(random, now_ms),
+            82..86 => self.checkpoint(),
+            86..90 => partition.clean(random, now_ms),
+            90..92 => partition.elect(random),
+            92 => partition.empty(random, now_ms),
+            93 => return self.stop_and_open(),
+            94 => return self.delete(n),
+            95 => self.disk.set_capacity(self.disk.used_bytes() + random.u64(..4000)),
+            96..98 => self.disk.set_capacity(CAPACITY_BYTES),
+            _ if !self.disk.will_fail() => check::as_written(partition),
+            _ => {}
         }
+        true
+    }
+
+    /// Several logs wait for one round.
+    fn flush_together(&mut self) {
+        for partition in &mut self.partitions {
+            if self.random.bool() {
+                partition.log().enqueue_flush();
+            }
+        }
+        self.directory.as_ref().expect("it is open").flusher().run_round();
     }
 
     fn retain(&mut self, n: usize) {
         let retention_bytes = self.random.i64(2000..10_000);
-        let log = self.partitions[n].log();
-        log.set_config(LogConfig { retention_bytes, ..config() });
+        let partition = &mut self.partitions[n];
+        let config = LogConfig { retention_bytes, ..partition.config.clone() };
+        let log = partition.log();
+        log.set_config(config);
         let _ = log.apply_retention(self.now_ms);
         for deleted in log.take_due_deletions(i64::MAX) {
             let _ = deleted.remove();
@@ -333,7 +264,7 @@ impl History {
     }
 
     fn delete_records(&mut self, n: usize) {
-        let log = self.partitions[n].log.as_mut().expect("it is open");
+        let log = self.partitions[n].log();
         let (start, high_watermark) = (log.log_start_offset(), log.high_watermark());
         if start < high_watermark {
             let _ = log.delete_records(self.random.i64(start..=high_watermark), self.now_ms);
@@ -350,10 +281,61 @@ impl History {
             }
         }
     }
-}
 
-impl Partition {
-    fn log(&mut self) -> &mut Log {
-        self.log.as_mut().expect("it is open")
+    /// A clean stop, after which nothing is scanned and all is as it was.
+    fn stop_and_open(&mut self) -> bool {
+        let mut closed = true;
+        for partition in &mut self.partitions {
+            closed &= partition.log.take().expect("it is open").close().is_ok();
+        }
+        let directory = self.directory.take().expect("it is open");
+        if !closed || !matches!(directory.close(1), Ok(true)) {
+            return false;
+        }
+        for partition in &mut self.partitions {
+            partition.checkpointed_start = partition.start;
+            partition.durable = partition.written.expect("it was closed");
+        }
+        self.disk.set_capacity(CAPACITY_BYTES);
+        let will_fail = self.disk.will_fail();
+        let recovered = match self.open() {
+            Ok(recovered) if self.directory.as_ref().is_some_and(|directory| directory.check().is_ok()) => {
+                recovered
+            }
+            Err(failure) if !self.disk.is_down() && will_fail == self.disk.will_fail() => {
+                panic!("a log directory that was closed opens: {failure:?}")
+            }
+            _ => {
+                self.drop_all();
+                return false;
+            }
+        };
+        assert!(recovered.iter().all(|recovered| recovered.clean), "{recovered:?}");
+        for partition in &mut self.partitions {
+            check::recovered(partition, true);
+            partition.found();
+        }
+        true
+    }
+
+    /// Deletes a partition, and makes another of that name.
+    fn delete(&mut self, n: usize) -> bool {
+        let History { random, partitions, directory, .. } = self;
+        let (partition, directory) = (&mut partitions[n], directory.as_ref().expect("it is open"));
+        partition.log = None;
+        self.generation += 1;
+        let Ok(path) = directory.rename_deleted(&partition.name, &format!("{:032x}", self.generation)) else {
+            partition.deleting = true;
+            return false;
+        };
+        if random.bool() {
+            let _ = directory.remove(&path);
+        }
+        *partition = Partition::new(n as i32, self.generation, random);
+        let Ok((log, _)) = crate::Log::open(directory, open_log(partition, self.now_ms)) else {
+            return false;
+        };
+        partition.log = Some(log);
+        true
     }
 }

@@ -6,11 +6,11 @@
 
 mod content;
 mod entries;
+mod handle;
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fastrand::Rng;
@@ -18,8 +18,12 @@ use fastrand::Rng;
 use super::{DirEntry, Mode, Operation, Space};
 use content::{BLOCK_BYTES, Content};
 use entries::{Entries, Inode};
+pub(super) use handle::Handle;
 
 const ROOT: Inode = 0;
+
+/// The room on a disk of which nothing else was said: more than any test takes.
+pub const CAPACITY_BYTES: u64 = 1 << 40;
 
 /// A disk with a file system on it.
 #[derive(Debug)]
@@ -69,13 +73,13 @@ enum Node {
     Dir(Entries),
 }
 
-/// An open file of a [`Disk`].
-#[derive(Debug)]
-pub(super) struct Handle {
-    disk: Arc<Disk>,
-    inode: Inode,
-    boot: u32,
-    locks: AtomicBool,
+impl Node {
+    fn made_durable(&self) -> Node {
+        match self {
+            Node::File(content) => Node::File(Content::durable(content.current.clone(), content.modified_ms)),
+            Node::Dir(entries) => Node::Dir(Entries::durable(entries.current.clone())),
+        }
+    }
 }
 
 impl Disk {
@@ -92,7 +96,7 @@ impl Disk {
             fault: None,
             sync_failed: false,
             short_transfers: false,
-            capacity_bytes: 1 << 40,
+            capacity_bytes: CAPACITY_BYTES,
             now_ms: 0,
             order: 0,
             synced_order: 0,
@@ -232,6 +236,34 @@ impl Disk {
         state.synced_order = state.order;
     }
 
+    /// The process that used the disk is gone, and another may begin: all that was written is there.
+    pub fn restart(&self) {
+        let mut state = self.state();
+        state.locked.clear();
+        state.boot += 1;
+        state.is_down = false;
+        state.cut_at = None;
+        state.fault = None;
+    }
+
+    /// Takes back [`Disk::cut_power_at`] and [`Disk::fail`] where they have not come to pass.
+    pub fn spare(&self) {
+        let mut state = self.state();
+        state.cut_at = None;
+        state.fault = None;
+    }
+
+    /// Another disk with the same on it, as every process sees it, and all of it durable.
+    pub fn copy(&self, seed: u64) -> Arc<Disk> {
+        let copy = Disk::new(seed);
+        {
+            let (from, mut to) = (self.state(), copy.state());
+            to.nodes = from.nodes.iter().map(|(inode, node)| (*inode, node.made_durable())).collect();
+            (to.next_inode, to.now_ms) = (from.next_inode, from.now_ms);
+        }
+        copy
+    }
+
     /// Does something that changes the disk: a point at which the power can go.
     fn change<T>(
         &self,
@@ -286,7 +318,7 @@ impl Disk {
             }
         };
         let boot = self.state().boot;
-        Ok(Handle { disk: self.clone(), inode, boot, locks: AtomicBool::new(false) })
+        Ok(Handle::new(self.clone(), inode, boot))
     }
 
     pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -444,7 +476,9 @@ impl State {
     }
 
     fn create(&mut self, path: &Path) -> io::Result<Inode> {
-        if self.used_bytes() + BLOCK_BYTES as u64 > self.capacity_bytes {
+        // Counted only where it may be too much.
+        let is_small = self.capacity_bytes < CAPACITY_BYTES;
+        if is_small && self.used_bytes() + BLOCK_BYTES as u64 > self.capacity_bytes {
             return Err(ErrorKind::StorageFull.into());
         }
         let now_ms = self.now_ms;
@@ -481,92 +515,13 @@ impl State {
 
     /// How many of `len` bytes at `position` of a file there is room for.
     fn room(&mut self, inode: Inode, position: usize, len: usize) -> usize {
+        if self.capacity_bytes >= CAPACITY_BYTES {
+            return len;
+        }
         let has = self.file(inode).current.len().next_multiple_of(BLOCK_BYTES);
         let free = self.capacity_bytes.saturating_sub(self.used_bytes());
         let end = has.saturating_add(usize::try_from(free).unwrap_or(usize::MAX)) / BLOCK_BYTES * BLOCK_BYTES;
         len.min(end.saturating_sub(position))
-    }
-}
-
-impl Handle {
-    pub(super) fn read_at(&self, bytes: &mut [u8], position: u64) -> io::Result<usize> {
-        self.disk.look(Some(self.boot), Operation::Read, |state| {
-            let max = if state.short_transfers { state.random.usize(1..=bytes.len()) } else { bytes.len() };
-            let current = &state.file(self.inode).current;
-            let from = usize::try_from(position).unwrap_or(usize::MAX).min(current.len());
-            let len = max.min(current.len() - from);
-            bytes[..len].copy_from_slice(&current[from..from + len]);
-            Ok(len)
-        })
-    }
-
-    pub(super) fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<usize> {
-        self.disk.change(Some(self.boot), Operation::Write, |state| {
-            let position = usize::try_from(position).expect("a simulated file fits in memory");
-            let mut len = state.room(self.inode, position, bytes.len());
-            if len == 0 && !bytes.is_empty() {
-                return Err(ErrorKind::StorageFull.into());
-            }
-            if state.short_transfers && len > 1 {
-                len = state.random.usize(1..=len);
-            }
-            let now_ms = state.now_ms;
-            let file = state.file(self.inode);
-            file.write(position, &bytes[..len]);
-            file.modified_ms = now_ms;
-            Ok(len)
-        })
-    }
-
-    pub(super) fn sync_data(&self) -> io::Result<()> {
-        let fails = |state: &mut State| {
-            let mut random = state.random.fork();
-            state.file(self.inode).sync_failed(&mut random);
-            Ok(())
-        };
-        self.disk.sync(Some(self.boot), Operation::Sync, fails, |state| {
-            state.file(self.inode).sync();
-            state.synced_order = state.order;
-            Ok(())
-        })
-    }
-
-    pub(super) fn set_len(&self, len: u64) -> io::Result<()> {
-        self.disk.change(Some(self.boot), Operation::Truncate, |state| {
-            state.truncate(self.inode, usize::try_from(len).expect("a simulated file fits in memory"));
-            Ok(())
-        })
-    }
-
-    /// The length and the time of the last change in ms.
-    pub(super) fn stat(&self) -> io::Result<(u64, i64)> {
-        self.disk.look(Some(self.boot), Operation::Stat, |state| {
-            let file = state.file(self.inode);
-            Ok((file.current.len() as u64, file.modified_ms))
-        })
-    }
-
-    /// Locks the file; says whether nobody else has.
-    pub(super) fn lock(&self) -> io::Result<bool> {
-        let (inode, boot) = (self.inode, self.boot);
-        let is_free = self.disk.look(Some(boot), Operation::Lock, |state| {
-            let is_free = !state.locked.contains_key(&inode);
-            state.locked.entry(inode).or_insert(boot);
-            Ok(is_free)
-        })?;
-        self.locks.store(is_free, Ordering::Relaxed);
-        Ok(is_free)
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        if self.locks.load(Ordering::Relaxed) {
-            let mut state = self.disk.state();
-            if state.boot == self.boot {
-                state.locked.remove(&self.inode);
-            }
-        }
     }
 }
 

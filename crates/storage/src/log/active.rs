@@ -9,6 +9,7 @@ use crate::fs;
 use crate::index_file::IndexTail;
 use crate::names::SegmentFile;
 use crate::offset_index::{self, OffsetEntry};
+use crate::scan::checked_floor;
 use crate::segment::{MaxTimestamp, Segment};
 use crate::time_index::{self, TimeEntry};
 
@@ -205,7 +206,8 @@ impl Active {
         };
         let not_above = |entry: &_| OffsetEntry::from_bytes(*entry).relative_offset <= relative;
         let entry = self.offset_index.floor(|| self.segment.file(SegmentFile::OffsetIndex), not_above)?;
-        Ok(entry.map_or(0, |entry| OffsetEntry::from_bytes(entry).position))
+        let Some(entry) = entry.map(OffsetEntry::from_bytes) else { return Ok(0) };
+        checked_floor(&self.segment.file(SegmentFile::Log)?, entry.position, self.size, offset)
     }
 
     /// The last time index entry that is at or before `timestamp`.

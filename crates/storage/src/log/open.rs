@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use record::BatchError;
 
 use super::active::Active;
+use super::epoch_recovery::note_epoch;
 use super::listing::{self, Listed, Listing};
-use super::recovery::{self, Cut, Verification};
+use super::recovery::{Cut, Verification};
 use super::{ChangeError, Log, swap_recovery};
 use crate::checkpoint::{self, CheckpointError};
 use crate::config::LogConfig;
@@ -170,6 +171,7 @@ impl Log {
         let created = !shared.fs.exists(&partition.path)?;
         if created {
             shared.check_exists()?;
+            shared.forget_stale(&open.partition)?;
             shared.fs.create_dir_all(&partition.path)?;
         }
         let topic_id = check_topic_id(&partition, open.topic_id)?;
@@ -216,6 +218,9 @@ impl Log {
         if epochs.is_none() {
             self.epochs = self.epochs_of_batches()?;
         }
+        if !recovered.clean {
+            self.complete_first_epochs()?;
+        }
         self.epochs.truncate_from_end(self.end_offset);
         self.epochs.truncate_from_start(self.log_start_offset);
         if epochs != Some(&self.epochs) {
@@ -259,9 +264,16 @@ impl Log {
         }
     }
 
-    /// Removes the producer snapshots above an offset: they may know of batches that are gone.
+    /// Uses no producer snapshots above an offset: they may know of batches that are gone. The file
+    /// of one that a segment begins with stays until it is written anew: it explains a gap before
+    /// the segment, should this recovery be interrupted.
     fn remove_snapshots_above(&mut self, offset: i64) -> fs::Result<()> {
-        for stale in self.snapshots.split_off(&(offset + 1)) {
+        let stale = self.snapshots.split_off(&(offset + 1));
+        let begins = |offset: i64| {
+            self.active.base_offset() == offset
+                || self.closed.binary_search_by_key(&offset, |closed| closed.base_offset()).is_ok()
+        };
+        for stale in stale.into_iter().filter(|offset| !begins(*offset)) {
             let path = names::offset_path(&self.partition.path, stale, names::SNAPSHOT_SUFFIX);
             self.partition.directory.fs.remove_file(&path)?;
         }
@@ -354,6 +366,11 @@ fn open_segments(
         epochs: epochs.unwrap_or_default(),
         recovered: Recovered { clean: clean || listing.segments.is_empty(), ..Recovered::default() },
     };
+    if !clean {
+        // Those of batches that are verified come from the batches: the file may tell of others,
+        // that were there before the log was truncated.
+        opening.epochs.truncate_from_end(offsets.recovery_point);
+    }
     let segments = &listing.segments;
     let Some(last) = segments.len().checked_sub(1) else {
         let segment = Segment::new(partition.clone(), offsets.log_start_offset);
@@ -482,7 +499,7 @@ impl Opening<'_> {
         active.cut_txn_index(self.recovery_point)?;
         let epochs = &mut self.epochs;
         let durable_below = if self.open.accept_damage { 0 } else { self.recovery_point };
-        let note = |header: &_| recovery::note_epoch(epochs, header);
+        let note = |header: &_| note_epoch(epochs, header);
         let verified = active.verify(listed.size, durable_below, config, note);
         let Verification { scanned_bytes, cut } = verified?;
         self.recovered.scanned_bytes += scanned_bytes;

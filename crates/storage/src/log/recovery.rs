@@ -9,7 +9,6 @@ use super::active::Active;
 use crate::config::LogConfig;
 use crate::fs::{self, File};
 use crate::index_file::{self, IndexTail};
-use crate::leader_epochs::{EpochEntry, LeaderEpochs};
 use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::offset_index::{self, OffsetEntry};
 use crate::producer_state::snapshot::{self, SnapshotError};
@@ -145,6 +144,8 @@ impl Active {
         {
             if file.len()? != bytes as u64 {
                 file.truncate(bytes as u64)?;
+                // Undone by a loss of power it would bring back entries that fit other batches.
+                file.sync_data()?;
             }
         }
         Ok(())
@@ -296,7 +297,7 @@ impl Log {
             if txns_from < segment.base_offset && from < segment.base_offset {
                 // It was not durable for sure and has been removed, but what is before the segment
                 // may be deleted before the next one is written.
-                self.write_snapshot_of(&state, segment.base_offset)?;
+                self.replace_snapshot(&state, segment.base_offset)?;
             }
             let file = segment.file(SegmentFile::Log)?;
             let mut headers = Headers::new(&file, floor, size);
@@ -336,28 +337,6 @@ impl Log {
         }
         let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
         Ok((first, ProducerState::new(first)))
-    }
-
-    /// The leader epochs as the batches of all segments say.
-    pub(super) fn epochs_of_batches(&self) -> Result<LeaderEpochs, ScanError> {
-        let mut epochs = LeaderEpochs::default();
-        let closed = self.closed.iter().map(|closed| (closed.segment.clone(), closed.size));
-        for (segment, size) in closed.chain([(self.active.segment.clone(), self.active.size)]) {
-            let file = segment.file(SegmentFile::Log)?;
-            let mut headers = Headers::new(&file, 0, size);
-            while let Some((_, header)) = headers.next()? {
-                note_epoch(&mut epochs, &header);
-            }
-        }
-        Ok(epochs)
-    }
-}
-
-/// Notes the epoch of a batch where it is above those known.
-pub(super) fn note_epoch(epochs: &mut LeaderEpochs, header: &BatchHeader) {
-    let BatchHeader { partition_leader_epoch: epoch, base_offset: start_offset, .. } = *header;
-    if epoch >= 0 && epochs.latest().is_none_or(|latest| epoch > latest.epoch) {
-        epochs.assign(EpochEntry { epoch, start_offset });
     }
 }
 

@@ -209,13 +209,16 @@ impl Log {
         // being below the start, or verified from the beginning.
         let noted = if offset >= self.end_offset {
             self.flush.log_start_offset.store(offset, Ordering::Release);
-            directory.checkpoint_log_offsets()
+            // Half written it would have the next start begin there.
+            directory.checkpoint_log_offsets().map_err(|error| self.half_done(error.into()))
         } else {
             self.flush.log_start_offset.store(offset.min(self.log_start_offset), Ordering::Release);
             let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
-            directory.lower_recovery_point(&self.flush, offset.min(first))
+            // Not above the start: all may be gone.
+            self.flush.flushed_offset.fetch_min(offset.min(first), Ordering::AcqRel);
+            directory.checkpoint_log_offsets().map_err(|error| self.change_error(error))
         };
-        noted.map_err(|error| self.change_error(error))?;
+        noted?;
         self.remove_all(offset, now_ms).map_err(|error| self.half_done(error.into()))?;
         self.end_offset = offset;
         self.log_start_offset = offset;
@@ -226,7 +229,7 @@ impl Log {
         // Nothing is left that could be lost.
         self.flush.truncated(self.active.segment.clone(), offset, offset);
         self.flush.high_watermark.store(offset, Ordering::Release);
-        if !directory.tells_of(&self.partition.name, offset) {
+        if !directory.has_checkpointed_start(&self.partition.name, offset) {
             // That a log begins there is told from the loss of what was before by this alone.
             directory.checkpoint_log_offsets().map_err(|error| self.half_done(error.into()))?;
         }

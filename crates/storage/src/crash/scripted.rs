@@ -1,0 +1,71 @@
+//! Crashes of which each was met once by chance.
+
+use super::history::History;
+use crate::testing::{NOW_MS, batch};
+use crate::{Log, Origin};
+
+/// A way for the power to go, and what is left: tried with what many seeds make survive.
+fn with_many_seeds(until_crash: impl Fn(&mut History)) {
+    for seed in 0..100 {
+        let mut history = History::new(seed);
+        for partition in &mut history.partitions {
+            partition.config.compact = false;
+        }
+        until_crash(&mut history);
+        for partition in &mut history.partitions {
+            partition.remember(true);
+        }
+        history.disk.cut_power();
+        history.recover();
+    }
+}
+
+fn log(history: &mut History) -> &mut Log {
+    history.partitions[0].log()
+}
+
+fn append(history: &mut History, times: usize, value_bytes: usize) {
+    let bytes = batch(1, NOW_MS, value_bytes);
+    for _ in 0..times {
+        history.partitions[0].append(&bytes, Origin::Client);
+    }
+}
+
+/// Undone by a loss of power, a truncation reached into the segments that were made after it, and
+/// the log did not open.
+#[test]
+fn a_truncation_is_durable_before_a_segment_follows() {
+    with_many_seeds(|history| {
+        append(history, 5, 100);
+        log(history).flush().expect("the power is there");
+        log(history).truncate_to(2, NOW_MS).expect("the power is there");
+        let partition = &mut history.partitions[0];
+        let removed = partition.entries.split_off(2).into_iter();
+        partition.others.extend(removed.map(|entry| (entry.header.base_offset, entry.bytes)));
+        append(history, 2, 1900);
+        assert!(log(history).segments() > 1);
+    });
+}
+
+/// Of several segments of which nothing was synced a loss of power left a later one, and the log
+/// opened as if it began there.
+#[test]
+fn a_log_whose_beginning_is_lost_begins_anew() {
+    with_many_seeds(|history| {
+        append(history, 3, 1900);
+        assert_eq!(log(history).segments(), 3);
+    });
+}
+
+/// Of the names that deleting several segments changes a loss of power undid some, and between
+/// segments a hole was left.
+#[test]
+fn segments_that_were_deleted_leave_no_hole_when_they_come_back() {
+    with_many_seeds(|history| {
+        append(history, 5, 1200);
+        let end_offset = log(history).flush().expect("the power is there");
+        log(history).set_high_watermark(end_offset);
+        log(history).delete_records(end_offset - 1, NOW_MS).expect("the power is there");
+        assert_eq!(log(history).segments(), 1);
+    });
+}

@@ -1,0 +1,42 @@
+//! Offsets in the checkpoint files of partitions that have no directory any more.
+//!
+//! A partition that is made anew must not find them after a crash: they would say that batches of
+//! it are missing, or deleted, that never were.
+
+use std::collections::BTreeMap;
+
+use super::{CLEANER_OFFSETS_FILE, HIGH_WATERMARKS_FILE, Known, Shared};
+use crate::checkpoint;
+use crate::fs;
+use crate::names::TopicPartition;
+
+/// The names in `checkpointed` that have no directory.
+pub(super) fn names<'a>(
+    checkpointed: impl IntoIterator<Item = &'a BTreeMap<TopicPartition, i64>>,
+    partitions: &BTreeMap<TopicPartition, Known>,
+) -> impl Iterator<Item = TopicPartition> {
+    let names = checkpointed.into_iter().flat_map(BTreeMap::keys);
+    names.filter(|name| !partitions.contains_key(name)).cloned()
+}
+
+impl Shared {
+    /// Has the checkpoint files forget what they say of a partition whose directory is about to be
+    /// made. It counts as one of the directory's partitions already, with nothing known of it.
+    pub(crate) fn forget_stale(&self, partition: &TopicPartition) -> fs::Result<()> {
+        if !self.stale.lock().contains(partition) {
+            return Ok(());
+        }
+        self.checkpoint_log_offsets()?;
+        self.write(HIGH_WATERMARKS_FILE, |offsets| offsets.high_watermark)?;
+        {
+            let mut cleaned_to = self.cleaned_to.lock();
+            let offsets = self.cleaner_offsets(&mut cleaned_to);
+            if offsets.remove(partition).is_some() {
+                let path = self.path.join(CLEANER_OFFSETS_FILE);
+                checkpoint::write_offsets(&self.fs, &path, offsets.iter())?;
+            }
+        }
+        self.stale.lock().clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! The leader epochs after a crash.
+
+use record::BatchHeader;
+
+use super::Log;
+use crate::leader_epochs::{EpochEntry, LeaderEpochs};
+use crate::names::SegmentFile;
+use crate::scan::{Headers, ScanError};
+
+impl Log {
+    /// The leader epochs as the batches of all segments say.
+    pub(super) fn epochs_of_batches(&self) -> Result<LeaderEpochs, ScanError> {
+        self.epochs_below(i64::MAX)
+    }
+
+    /// Completes the leader epochs where they begin above the log: records were deleted, which the
+    /// file of epochs says already, and a loss of power has brought them back.
+    pub(super) fn complete_first_epochs(&mut self) -> Result<(), ScanError> {
+        let first = self.epochs.entries().first().map_or(i64::MAX, |entry| entry.start_offset);
+        if first > self.log_start_offset && self.first_batch_has_epoch()? {
+            let mut epochs = self.epochs_below(first)?;
+            for entry in self.epochs.entries() {
+                epochs.assign(*entry);
+            }
+            self.epochs = epochs;
+        }
+        Ok(())
+    }
+
+    /// Whether leader epochs are to be expected: logs of old have none.
+    fn first_batch_has_epoch(&self) -> Result<bool, ScanError> {
+        let (segment, size) = match self.closed.first() {
+            Some(closed) => (&closed.segment, closed.size),
+            None => (&self.active.segment, self.active.size),
+        };
+        let first = Headers::new(&segment.file(SegmentFile::Log)?, 0, size).next()?;
+        Ok(first.is_some_and(|(_, header)| header.partition_leader_epoch >= 0))
+    }
+
+    /// The leader epochs of the batches that begin below an offset.
+    fn epochs_below(&self, offset: i64) -> Result<LeaderEpochs, ScanError> {
+        let mut epochs = LeaderEpochs::default();
+        let closed = self.closed.iter().map(|closed| (closed.segment.clone(), closed.size));
+        for (segment, size) in closed.chain([(self.active.segment.clone(), self.active.size)]) {
+            let file = segment.file(SegmentFile::Log)?;
+            let mut headers = Headers::new(&file, 0, size);
+            while let Some((_, header)) = headers.next()? {
+                if header.base_offset >= offset {
+                    return Ok(epochs);
+                }
+                note_epoch(&mut epochs, &header);
+            }
+        }
+        Ok(epochs)
+    }
+}
+
+/// Notes the epoch of a batch where it is above those known.
+pub(crate) fn note_epoch(epochs: &mut LeaderEpochs, header: &BatchHeader) {
+    let BatchHeader { partition_leader_epoch: epoch, base_offset: start_offset, .. } = *header;
+    if epoch >= 0 && epochs.latest().is_none_or(|latest| epoch > latest.epoch) {
+        epochs.assign(EpochEntry { epoch, start_offset });
+    }
+}
