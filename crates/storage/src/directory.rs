@@ -538,6 +538,14 @@ impl Shared {
             known.written =
                 [(low.0.min(recovery), low.1.min(start)), (high.0.max(recovery), high.1.max(start))];
         }
+        if partitions.iter().any(|(name, known)| new(name).1 < known.written[1].1) {
+            // A start that is lowered comes after its recovery point: what is between may be gone.
+            let mut lower = recovery_points.clone();
+            for (name, known) in partitions.iter() {
+                lower.insert(name.clone(), known.written[0].0);
+            }
+            checkpoint::write_offsets(&self.fs, &self.path.join(RECOVERY_POINTS_FILE), lower.iter())?;
+        }
         // Starts before recovery points: a log that was emptied and moved on has a recovery point
         // that only its new start explains.
         checkpoint::write_offsets(

@@ -345,6 +345,8 @@ impl Log {
             for kind in SegmentFile::ALL {
                 let _ = self.partition.directory.fs.remove_file_if_exists(&segment.path(kind));
             }
+            // It may come back until then, when the segment before it has gone on.
+            self.flush.directory_changed();
             return Err(error);
         }
         let active = Active::new(segment.clone(), self.jitter_ms(base_offset), now_ms);

@@ -102,12 +102,14 @@ impl Shared {
         let mut partitions = self.partitions.lock();
         let offsets = self.arriving.lock().remove(&name).expect("the checkpoints have it");
         let written = (offsets.recovery_point, offsets.log_start_offset);
-        let before = partitions.insert(name, Known { offsets, written, clean: false, log: Some(log) });
+        let before =
+            partitions.insert(name, Known { offsets, written: [written; 2], clean: false, log: Some(log) });
         assert!(before.is_none(), "a partition has one log in a directory");
     }
 
     /// Notes that a log is in another directory now.
     pub(crate) fn departed(&self, partition: &TopicPartition) {
         self.partitions.lock().remove(partition);
+        self.stale.lock().insert(partition.clone());
     }
 }

@@ -392,6 +392,10 @@ fn open_segments(
     }
     let mut active = None;
     for (index, listed) in segments.iter().enumerate().skip(verify_from) {
+        if active.as_ref().is_some_and(|previous: &Active| opening.was_not_begun(previous, listed)) {
+            opening.remove(listed)?;
+            continue;
+        }
         if let Some(previous) = active.take() {
             opening.check_overlap(&previous, listed)?;
             if opening.lacks_batches_before(&previous, listed)? {
@@ -565,6 +569,19 @@ impl Opening<'_> {
         let damage = Damage { path, position: u64::from(previous.size), reason };
         tracing::warn!("log cut: {damage}");
         self.recovered.cut = Some(Cut { damage, bytes: 0, batches_followed: false });
+    }
+
+    /// Whether a segment was to be begun, which failed, and the one before it went on: a loss of
+    /// power may bring back its empty files.
+    fn was_not_begun(&self, previous: &Active, listed: &Listed) -> bool {
+        listed.size == 0 && listed.base_offset < previous.end_offset
+    }
+
+    fn remove(&self, listed: &Listed) -> fs::Result<()> {
+        for kind in SegmentFile::ALL {
+            self.partition.directory.fs.remove_file_if_exists(&self.segment(listed).path(kind))?;
+        }
+        Ok(())
     }
 
     /// Refuses segments that have the same offsets.
