@@ -243,11 +243,13 @@ impl Log {
             // Segments that were given up do not come back at the next loss of power, when the log
             // has other batches at their offsets. Without them what was found may wait: the
             // recovery point stays where it is until it is synced.
+            self.active.sync_cut_indexes()?;
             let flushed = self.flush.flush().map(drop);
             self.unless_full(flushed)?;
         } else if !without_indexes.is_empty() {
             // What is there at the next start is taken to be whole.
-            self.flush.flush()?;
+            let flushed = self.flush.flush().map(drop);
+            self.unless_full(flushed)?;
         }
         Ok(())
     }

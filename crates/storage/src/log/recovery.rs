@@ -144,11 +144,16 @@ impl Active {
         {
             if file.len()? != bytes as u64 {
                 file.truncate(bytes as u64)?;
-                // Undone by a loss of power it would bring back entries that fit other batches.
-                file.sync_data()?;
             }
         }
         Ok(())
+    }
+
+    /// Makes it durable that the index files were cut: undone by a loss of power that would bring
+    /// back entries of batches that are gone, and they may fit those in their place.
+    pub(super) fn sync_cut_indexes(&self) -> fs::Result<()> {
+        self.segment.sync(SegmentFile::OffsetIndex)?;
+        self.segment.sync(SegmentFile::TimeIndex)
     }
 
     fn set_last_time(&mut self, entry: TimeEntry) {

@@ -163,6 +163,7 @@ impl Log {
         file.sync_data()?;
         let jitter_ms = self.jitter_ms(last.base_offset);
         self.active = Active::load(last, position, &self.config, jitter_ms, now_ms)?;
+        self.active.sync_cut_indexes()?;
         Ok(())
     }
 
