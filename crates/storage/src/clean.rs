@@ -230,12 +230,23 @@ impl CleanPlan {
         // A gap that cleaning leaves before a segment is told from a loss by the recovery point.
         self.flush.flush()?;
         self.partition.directory.checkpoint_log_offsets()?;
+        self.remove_leftovers()?;
         map.clear();
         let transactions = Transactions::new(self.aborted(0)?);
         let (scratch, stats) = (Scratch::new(), CleanStats::default());
         let mut cleaning = Cleaning { plan: self, map, transactions, scratch, next: 0, stats };
         cleaning.fill_map(throttle)?;
         Ok(cleaning)
+    }
+
+    /// Removes what a pass left that was given up: recovery takes it to say that a swap had hardly
+    /// begun. It is gone for good before the next swap begins.
+    fn remove_leftovers(&self) -> fs::Result<()> {
+        let (fs, path) = (&self.partition.directory.fs, &self.partition.path);
+        for entry in fs.list(path)?.iter().filter(|entry| entry.name.ends_with(CLEANED_SUFFIX)) {
+            fs.remove_file(&path.join(&entry.name))?;
+        }
+        Ok(())
     }
 
     /// The aborted transactions of the segments from that index on.

@@ -38,8 +38,9 @@ impl OpenFiles {
     pub(crate) fn opened(&self, segment: &Arc<Segment>, kind: SegmentFile) -> fs::Result<()> {
         let unsynced = {
             let mut files = self.files.lock();
+            let unsynced = if files.len() < self.max { None } else { make_room(&mut files, self.max - 1) };
             files.push_back((Arc::downgrade(segment), kind));
-            if files.len() <= self.max { None } else { make_room(&mut files, self.max) }
+            unsynced
         };
         let Some((segment, kind)) = unsynced else { return Ok(()) };
         if let Err(e) = segment.sync(kind) {

@@ -158,6 +158,18 @@ impl Segment {
         Ok(file)
     }
 
+    /// Notes that the file was written, which [`Segment::file_to_write`] or [`Segment::create`] gave. It
+    /// counted as unsynced before, but a sync in between has seen nothing of what was written, and
+    /// may have let it be closed.
+    pub(crate) fn written(self: &Arc<Self>, kind: SegmentFile, file: &File) -> fs::Result<()> {
+        let was_closed = {
+            let mut slot = self.slots[kind as usize].lock();
+            slot.unsynced = true;
+            slot.file.replace(file.clone()).is_none()
+        };
+        if was_closed { self.partition.directory.open_files.opened(self, kind) } else { Ok(()) }
+    }
+
     /// Makes the file of that kind durable where it was written since it last was.
     pub(crate) fn sync(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<()> {
         let file = {

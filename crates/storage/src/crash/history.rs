@@ -43,7 +43,7 @@ pub(super) fn open_log(partition: &Partition, now_ms: i64) -> OpenLog {
     OpenLog {
         partition: partition.name.clone(),
         topic_id: Some(partition.topic_id),
-        config: partition.config.clone(),
+        config: partition.config.clone().into(),
         now_ms,
         jitter_seed: 1,
         accept_damage: false,
@@ -235,7 +235,11 @@ impl History {
             94 => return self.delete(n),
             95 => self.disk.set_capacity(self.disk.used_bytes() + random.u64(..4000)),
             96..98 => self.disk.set_capacity(CAPACITY_BYTES),
-            _ if !self.disk.will_fail() => check::as_written(partition),
+            _ if !self.disk.will_fail() => {
+                let cut = self.disk.take_cut();
+                check::as_written(partition);
+                self.cut_again(cut);
+            }
             _ => {}
         }
         true
@@ -264,11 +268,7 @@ impl History {
     }
 
     fn delete_records(&mut self, n: usize) {
-        let log = self.partitions[n].log();
-        let (start, high_watermark) = (log.log_start_offset(), log.high_watermark());
-        if start < high_watermark {
-            let _ = log.delete_records(self.random.i64(start..=high_watermark), self.now_ms);
-        }
+        self.partitions[n].delete_records(&mut self.random, self.now_ms);
     }
 
     fn checkpoint(&mut self) {
@@ -311,11 +311,23 @@ impl History {
             }
         };
         assert!(recovered.iter().all(|recovered| recovered.clean), "{recovered:?}");
+        if self.disk.will_fail() {
+            return false;
+        }
+        let cut = self.disk.take_cut();
         for partition in &mut self.partitions {
             check::recovered(partition, true);
             partition.found();
         }
+        self.cut_again(cut);
         true
+    }
+
+    /// Looking at a log may sync files, in order to open others: the power goes later then.
+    fn cut_again(&self, cut: Option<u64>) {
+        if let Some(cut) = cut {
+            self.disk.cut_power_at(cut.max(self.disk.points() + 1));
+        }
     }
 
     /// Deletes a partition, and makes another of that name.

@@ -8,7 +8,9 @@ use record::{Batch, BatchBuilder, BatchHeader, Compression, ValidBatch};
 
 use crate::producer_state::Marker;
 use crate::testing::{NOW_MS, end_txn, small};
-use crate::{AppendError, CleanError, Log, LogConfig, OffsetMap, Origin, TopicPartition};
+use crate::{
+    AppendError, ChangeError, CleanError, Cleaned, Log, LogConfig, OffsetMap, Origin, Swapped, TopicPartition,
+};
 
 /// Producers that write to a partition. The first two do so in transactions.
 const PRODUCERS: usize = 4;
@@ -269,30 +271,74 @@ impl Partition {
         self.resume_producers();
     }
 
+    pub(super) fn delete_records(&mut self, random: &mut Rng, now_ms: i64) {
+        let log = self.log();
+        let (start, high_watermark) = (log.log_start_offset(), log.high_watermark());
+        if start < high_watermark {
+            let _ = log.delete_records(random.i64(start..=high_watermark), now_ms);
+        }
+    }
+
     /// A pass of compaction, in memory that may be too little for all keys.
     pub(super) fn clean(&mut self, random: &mut Rng, now_ms: i64) {
         if !self.config.compact {
             return;
         }
-        let mut map = OffsetMap::new(24 * random.usize(4..40), 0.9);
-        let log = self.log.as_mut().expect("it is open");
-        let Ok(plan) = log.clean_plan(log.cleaned_to(), now_ms) else { return };
-        let end_offset = plan.end_offset;
-        let mut throttle = |_| Ok(());
-        let cleaned = plan.start(&mut map, &mut throttle).and_then(|mut cleaning| {
-            self.cleaned_to = self.cleaned_to.max(end_offset);
-            self.compacted_to = self.compacted_to.max(end_offset);
-            while let Some(cleaned) = cleaning.next_group(&mut throttle)? {
-                if log.swap(&cleaned, now_ms).is_err() {
-                    return Ok(());
-                }
-            }
-            cleaning.finish()?;
-            Ok(())
-        });
-        match cleaned {
+        match self.try_clean(random, now_ms) {
             Ok(()) | Err(CleanError::Fs(_) | CleanError::Offline(_)) => {}
             Err(error) => panic!("{}: {error}", self.name),
+        }
+    }
+
+    fn try_clean(&mut self, random: &mut Rng, now_ms: i64) -> Result<(), CleanError> {
+        let mut map = OffsetMap::new(24 * random.usize(4..40), 0.9);
+        let log = self.log();
+        let Ok(plan) = log.clean_plan(log.cleaned_to(), now_ms) else { return Ok(()) };
+        let end_offset = plan.end_offset;
+        let mut throttle = |_| Ok(());
+        let mut cleaning = plan.start(&mut map, &mut throttle)?;
+        self.cleaned_to = self.cleaned_to.max(end_offset);
+        self.compacted_to = self.compacted_to.max(end_offset);
+        while let Some(cleaned) = cleaning.next_group(&mut throttle)? {
+            match self.swap(&cleaned, random, now_ms) {
+                Ok(Swapped::Done) => {}
+                Ok(Swapped::Stale) | Err(_) => return Ok(()),
+            }
+        }
+        cleaning.finish()?;
+        Ok(())
+    }
+
+    /// Others may do something to the log between the steps.
+    fn swap(&mut self, cleaned: &Cleaned, random: &mut Rng, now_ms: i64) -> Result<Swapped, ChangeError> {
+        if self.log().begin_swap(cleaned)? == Swapped::Stale {
+            return Ok(Swapped::Stale);
+        }
+        self.meanwhile(random, now_ms);
+        cleaned.sync_names()?;
+        self.meanwhile(random, now_ms);
+        if self.log().replace_segments(cleaned, now_ms)? == Swapped::Stale {
+            return Ok(Swapped::Stale);
+        }
+        self.meanwhile(random, now_ms);
+        cleaned.sync_names()?;
+        self.meanwhile(random, now_ms);
+        self.log().finish_swap(cleaned)?;
+        self.meanwhile(random, now_ms);
+        cleaned.sync_names()?;
+        Ok(Swapped::Done)
+    }
+
+    fn meanwhile(&mut self, random: &mut Rng, now_ms: i64) {
+        match random.u8(..40) {
+            0..4 => self.append_plain(random, now_ms),
+            4..6 => {
+                let _ = self.log().flush();
+            }
+            6..8 => self.delete_records(random, now_ms),
+            8 => self.truncate(random, now_ms),
+            9 => self.empty(random, now_ms),
+            _ => {}
         }
     }
 

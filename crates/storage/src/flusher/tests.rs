@@ -135,3 +135,25 @@ fn the_thread_serves_appends_until_it_is_stopped() {
     assert!(rounds.load(Ordering::Relaxed) >= 600);
     assert!(logs.iter().all(|log| log.flushed_offset() == 200));
 }
+
+/// Between the opening of a file and the write to it the flusher may sync it: it did not count as
+/// written from then on, and what was acknowledged was never synced.
+#[test]
+fn a_sync_before_a_write_is_not_taken_for_one_after() {
+    let home = Home::new();
+    let directory = home.open();
+    let partition = Arc::new(PartitionDir {
+        name: name_of_log(),
+        path: home.dir.path().to_owned(),
+        directory: directory.shared().clone(),
+    });
+    let segment = Segment::new(partition, 0);
+    let file = segment.create(SegmentFile::Log).unwrap();
+    segment.sync(SegmentFile::Log).unwrap();
+    file.write_all_at(b"acknowledged", 0).unwrap();
+    segment.written(SegmentFile::Log, &file).unwrap();
+    home.faults.take_done();
+    segment.sync(SegmentFile::Log).unwrap();
+    let done = home.faults.take_done();
+    assert!(matches!(done[..], [(Operation::Sync, _)]), "{done:?}");
+}

@@ -120,6 +120,11 @@ impl Disk {
         self.state().cut_at = Some(point);
     }
 
+    /// Takes back [`Disk::cut_power_at`]; gives the point that it was asked for.
+    pub fn take_cut(&self) -> Option<u64> {
+        self.state().cut_at.take()
+    }
+
     /// The power goes now.
     pub fn cut_power(&self) {
         self.state().is_down = true;

@@ -148,10 +148,14 @@ impl Active {
     /// Writes index entries that have gathered, where there are enough or `all` are wanted.
     pub(crate) fn write_indexes(&mut self, all: bool) -> fs::Result<()> {
         if self.offset_index.is_due() || (all && self.offset_index.is_dirty()) {
-            self.offset_index.write(&self.segment.file_to_write(SegmentFile::OffsetIndex)?)?;
+            let file = self.segment.file_to_write(SegmentFile::OffsetIndex)?;
+            self.offset_index.write(&file)?;
+            self.segment.written(SegmentFile::OffsetIndex, &file)?;
         }
         if self.time_index.is_due() || (all && self.time_index.is_dirty()) {
-            self.time_index.write(&self.segment.file_to_write(SegmentFile::TimeIndex)?)?;
+            let file = self.segment.file_to_write(SegmentFile::TimeIndex)?;
+            self.time_index.write(&file)?;
+            self.segment.written(SegmentFile::TimeIndex, &file)?;
         }
         Ok(())
     }
@@ -182,7 +186,9 @@ impl Active {
     /// Cuts what a failed write left.
     pub(crate) fn cut_torn(&mut self) -> fs::Result<()> {
         if self.torn {
-            self.segment.file_to_write(SegmentFile::Log)?.truncate(u64::from(self.size))?;
+            let file = self.segment.file_to_write(SegmentFile::Log)?;
+            file.truncate(u64::from(self.size))?;
+            self.segment.written(SegmentFile::Log, &file)?;
             self.torn = false;
         }
         Ok(())

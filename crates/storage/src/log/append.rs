@@ -255,7 +255,10 @@ impl Log {
             .active
             .cut_torn()
             .and_then(|()| self.active.segment.file_to_write(SegmentFile::Log))
-            .and_then(|file| file.write_all_vectored_at(slices, position));
+            .and_then(|file| {
+                file.write_all_vectored_at(slices, position)?;
+                self.active.segment.written(SegmentFile::Log, &file)
+            });
         written.map_err(|error| {
             self.cut_unaccounted();
             self.append_error(error)
@@ -296,6 +299,7 @@ impl Log {
         let existed = self.partition.directory.fs.exists(&path)?;
         let file = self.active.segment.create(SegmentFile::TxnIndex)?;
         txn_index::append(&file, AbortedTxn::from(txn))?;
+        self.active.segment.written(SegmentFile::TxnIndex, &file)?;
         if !existed {
             self.flush.directory_changed();
         }

@@ -85,6 +85,7 @@ impl Active {
         if let Some(file) = active.segment.file_if_exists(SegmentFile::TxnIndex)? {
             active.segment.file_to_write(SegmentFile::TxnIndex)?;
             txn_index::truncate(&file, active.end_offset)?;
+            active.segment.written(SegmentFile::TxnIndex, &file)?;
         }
         Ok(active)
     }
@@ -139,11 +140,13 @@ impl Active {
     ) -> fs::Result<()> {
         self.offset_index = IndexTail::new(offsets as u32);
         self.time_index = IndexTail::new(times as u32);
-        for (file, bytes) in
-            [(offset_file, offsets * offset_index::ENTRY_BYTES), (time_file, times * time_index::ENTRY_BYTES)]
-        {
+        for (kind, file, bytes) in [
+            (SegmentFile::OffsetIndex, offset_file, offsets * offset_index::ENTRY_BYTES),
+            (SegmentFile::TimeIndex, time_file, times * time_index::ENTRY_BYTES),
+        ] {
             if file.len()? != bytes as u64 {
                 file.truncate(bytes as u64)?;
+                self.segment.written(kind, file)?;
             }
         }
         Ok(())
@@ -256,6 +259,7 @@ impl Active {
         });
         if cut.is_some() {
             file.truncate(u64::from(self.size))?;
+            self.segment.written(SegmentFile::Log, &file)?;
         }
         Ok(Verification { scanned_bytes, cut })
     }
@@ -315,6 +319,7 @@ impl Log {
                 if let Some(txn) = completed.filter(|txn| txn.aborted && txn.last_offset >= txns_from) {
                     let file = segment.create(SegmentFile::TxnIndex)?;
                     txn_index::append(&file, txn.into())?;
+                    segment.written(SegmentFile::TxnIndex, &file)?;
                 }
             }
         }

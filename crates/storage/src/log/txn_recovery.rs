@@ -24,7 +24,8 @@ impl Active {
             }
             keep.pop();
         }
-        Ok(file.truncate((keep.len() * txn_index::ENTRY_BYTES) as u64)?)
+        file.truncate((keep.len() * txn_index::ENTRY_BYTES) as u64)?;
+        Ok(self.segment.written(SegmentFile::TxnIndex, &file)?)
     }
 
     fn has_abort_marker(&self, txn: &AbortedTxn) -> Result<bool, ScanError> {
@@ -59,6 +60,7 @@ impl Log {
             for txn in aborted {
                 txn_index::append(&file, txn)?;
             }
+            all[at].0.written(SegmentFile::TxnIndex, &file)?;
             self.flush.directory_changed();
         }
         Ok(())
