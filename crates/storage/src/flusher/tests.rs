@@ -155,5 +155,5 @@ fn a_sync_before_a_write_is_not_taken_for_one_after() {
     home.faults.take_done();
     segment.sync(SegmentFile::Log).unwrap();
     let done = home.faults.take_done();
-    assert!(matches!(done[..], [(Operation::Sync, _)]), "{done:?}");
+    assert!(matches!(done[..], [(fs::Operation::Sync, _)]), "{done:?}");
 }
