@@ -6,6 +6,7 @@ mod clean_plan;
 mod epoch_recovery;
 mod listing;
 mod open;
+mod open_error;
 pub(crate) mod read;
 mod recovery;
 mod relocate;

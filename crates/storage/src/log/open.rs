@@ -1,7 +1,6 @@
 //! Opening a log, and recovering it after a crash.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,6 +9,7 @@ use record::BatchError;
 use super::active::Active;
 use super::epoch_recovery::note_epoch;
 use super::listing::{self, Listed, Listing};
+pub use super::open_error::OpenError;
 use super::recovery::{Cut, Verification};
 use super::{ChangeError, Log, swap_recovery};
 use crate::checkpoint::{self, CheckpointError};
@@ -19,7 +19,6 @@ use crate::flusher::{FlushState, LEADER_EPOCHS_FILE};
 use crate::fs;
 use crate::leader_epochs::LeaderEpochs;
 use crate::names::{self, SegmentFile, TopicPartition};
-use crate::offline::Offline;
 use crate::producer_state::ProducerState;
 use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::scan::{Damage, DamageReason, ScanError};
@@ -55,83 +54,6 @@ pub struct Recovered {
     pub cut: Option<Cut>,
     /// Segments whose indexes were missing or did not fit and were made anew.
     pub rebuilt_indexes: usize,
-}
-
-/// Why a log cannot be opened. Its files are as they were, save for leftovers that were removed.
-#[derive(Debug)]
-pub enum OpenError {
-    /// A file operation failed.
-    Fs(fs::Error),
-    /// The log directory has failed.
-    Offline(Offline),
-    /// What was durable is damaged or missing.
-    Damaged(Damage),
-    /// A file of text is damaged.
-    Checkpoint(CheckpointError),
-    /// The directory belongs to another topic: one of the same name that was deleted.
-    TopicId {
-        /// The id in the directory.
-        found: [u8; 16],
-        /// The id of the topic.
-        expected: [u8; 16],
-    },
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OpenError::Fs(error) => error.fmt(f),
-            OpenError::Offline(offline) => offline.fmt(f),
-            OpenError::Damaged(damage) => damage.fmt(f),
-            OpenError::Checkpoint(error) => error.fmt(f),
-            OpenError::TopicId { found, expected } => {
-                let (found, expected) = (crate::uuid::encode(*found), crate::uuid::encode(*expected));
-                write!(f, "the directory belongs to the topic with id {found}, not {expected}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}
-
-impl From<fs::Error> for OpenError {
-    fn from(error: fs::Error) -> Self {
-        OpenError::Fs(error)
-    }
-}
-
-impl From<Offline> for OpenError {
-    fn from(offline: Offline) -> Self {
-        OpenError::Offline(offline)
-    }
-}
-
-impl From<CheckpointError> for OpenError {
-    fn from(error: CheckpointError) -> Self {
-        match error {
-            CheckpointError::Fs(error) => OpenError::Fs(error),
-            malformed => OpenError::Checkpoint(malformed),
-        }
-    }
-}
-
-impl From<ScanError> for OpenError {
-    fn from(error: ScanError) -> Self {
-        match error {
-            ScanError::Fs(error) => OpenError::Fs(error),
-            ScanError::Damaged(damage) => OpenError::Damaged(damage),
-        }
-    }
-}
-
-impl From<ChangeError> for OpenError {
-    fn from(error: ChangeError) -> Self {
-        match error {
-            ChangeError::Full(error) => OpenError::Fs(error),
-            ChangeError::Offline(offline) => OpenError::Offline(offline),
-            ChangeError::Damaged(damage) => OpenError::Damaged(damage),
-        }
-    }
 }
 
 /// Segments that have been opened.
