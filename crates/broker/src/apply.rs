@@ -83,7 +83,7 @@ impl Broker {
     /// Opens logs, several at a time: most of it is waiting for the disk.
     fn open_all(self: &Arc<Self>, partitions: Vec<PartitionToOpen>) -> Vec<PartitionSlot> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        if partitions.len() < 2 * threads {
+        if partitions.len() == 1 || threads == 1 {
             return partitions.into_iter().map(|partition| self.logs.open_partition(partition)).collect();
         }
         let share = partitions.len().div_ceil(threads);
@@ -101,7 +101,9 @@ impl Broker {
         let runtime = tokio::runtime::Handle::current();
         let slots =
             shares.into_iter().map(|share| runtime.block_on(share).expect("opening logs does not panic"));
-        slots.flatten().collect()
+        let mut slots: Vec<_> = slots.flatten().collect();
+        slots.shrink_to_fit();
+        slots
     }
 
     fn elect_groups(&self, topics: &[Topic]) {
