@@ -22,6 +22,7 @@ use crate::logs::Logs;
 use crate::producer_ids::ProducerIds;
 use crate::scrubber::Scrubber;
 use crate::topics::Topics;
+use crate::traffic::Traffic;
 
 /// How long a request for which the client gives no time may wait for the controller.
 pub(crate) const DECISION_TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,6 +49,7 @@ pub(crate) struct Broker {
     pub(crate) producer_ids: ProducerIds,
     pub(crate) connection_limits: Arc<ConnectionLimits>,
     pub(crate) request_memory: Arc<RequestMemory>,
+    pub(crate) traffic: Traffic,
 }
 
 impl Broker {

@@ -149,6 +149,7 @@ impl Connection {
         loop {
             let turn_over = self.handle_requests()?;
             let sent = self.outbox.send(&self.stream)?;
+            self.broker.traffic.count_sent(self.outbox.take_sent_bytes());
             if turn_over || sent == Sent::Turn {
                 tokio::task::yield_now().await;
                 continue;
@@ -159,7 +160,8 @@ impl Connection {
                 poll_fn(|context| self.poll_event(context, tick.as_mut(), stop.as_mut(), room.as_mut()));
             match event.await? {
                 Event::Read(0) => return Err(End::Closed),
-                Event::Read(_) => {
+                Event::Read(bytes) => {
+                    self.broker.traffic.count_received(bytes);
                     self.active_at = clock::now();
                     if !self.request_bytes.set(self.inbox.unfinished_bytes()) {
                         return Err(End::TooManyBytes);
@@ -184,7 +186,8 @@ impl Connection {
         while self.outbox.has_room() {
             let Some(frame) = self.inbox.next_frame().map_err(End::BadLength)? else { break };
             handled_bytes += frame.len();
-            match dispatch::handle(&self.broker, &self.peer, frame).map_err(End::Refused)? {
+            let handled = dispatch::handle(&self.broker, &self.peer, frame);
+            match handled.inspect_err(|_| self.broker.traffic.count_refused()).map_err(End::Refused)? {
                 Reply::Nothing => {}
                 Reply::Now(frame) => self.outbox.push(frame),
                 Reply::Later(future) => self.outbox.push_waiting(future),

@@ -95,9 +95,9 @@ impl fmt::Display for Refused {
     }
 }
 
-/// The entry of an API key, if it is served.
-fn find(key: i16) -> Option<&'static Api> {
-    APIS.iter().find(|api| api.key.as_i16() == key)
+/// The place in [`APIS`] of an API key, if it is served.
+fn find(key: i16) -> Option<usize> {
+    APIS.iter().position(|api| api.key.as_i16() == key)
 }
 
 /// Handles one request.
@@ -107,7 +107,8 @@ fn find(key: i16) -> Option<&'static Api> {
 pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Result<Reply, Refused> {
     let (key, version, correlation_id) = peek(&frame).ok_or(Refused::NoHeader)?;
     let not_served = Refused::NotServed { key, version };
-    let Some(api) = find(key) else { return Err(not_served) };
+    let Some(index) = find(key) else { return Err(not_served) };
+    let api = &APIS[index];
     if !api.versions.contains(&version) {
         if api.key == ApiKey::ApiVersions {
             // A client newer than this broker learns here which versions there are (KIP-511).
@@ -123,6 +124,7 @@ pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Re
     let header_version = api.key.request_header_version(version);
     let header = RequestHeader::decode(&mut reader, header_version).map_err(malformed)?;
     let responder = Responder { version, correlation_id };
+    broker.traffic.count_request(index);
     let call = Call { broker, peer, client_id: header.client_id, responder };
     (api.handle)(call, reader).map_err(malformed)
 }

@@ -22,12 +22,14 @@ mod listener;
 mod log_dir;
 mod logs;
 mod maintenance;
+pub mod metrics;
 mod partition;
 mod producer_ids;
 mod reply;
 mod scrubber;
 mod start;
 mod topics;
+mod traffic;
 
 pub use dispatch::{APIS, Api};
 pub use start::{Running, StartError, start};

@@ -74,8 +74,8 @@ impl ConnectionLimits {
         Ok(Admission { limits: Arc::clone(self), address })
     }
 
-    #[cfg(test)]
-    fn open_connections(&self) -> usize {
+    /// The connections that are open.
+    pub(crate) fn open_connections(&self) -> usize {
         self.open.lock().total
     }
 }
@@ -115,6 +115,11 @@ impl RequestMemory {
     /// Whether another request may begin.
     pub(crate) fn has_room(&self) -> bool {
         self.used.load(Ordering::Relaxed) < self.max
+    }
+
+    /// Bytes that were received and not handled.
+    pub(crate) fn used_bytes(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
     }
 
     /// Waits until another request may begin.

@@ -125,6 +125,11 @@ impl Partition {
         self.lock().as_ref().map(Log::size_bytes)
     }
 
+    /// Its segments and the bytes of batches in them; none where the log is gone.
+    pub(crate) fn extent(&self) -> Option<(usize, u64)> {
+        self.lock().as_ref().map(|log| (log.segments(), log.size_bytes()))
+    }
+
     /// The offset that the next record gets.
     pub(crate) fn end_offset(&self) -> i64 {
         self.end_offset.load(Ordering::Acquire)

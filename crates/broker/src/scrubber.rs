@@ -35,6 +35,16 @@ pub(crate) struct Scrubber {
     last_round_end_ms: AtomicI64,
 }
 
+/// What the scrubber has done since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ScrubProgress {
+    pub(crate) read_bytes: u64,
+    /// How often everything was read.
+    pub(crate) rounds: u64,
+    /// When that was last done, in ms since the epoch.
+    pub(crate) last_round_end_ms: Option<i64>,
+}
+
 /// The settings that say when and how fast it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Settings {
@@ -117,6 +127,16 @@ impl Scrubber {
             && thread.join().is_err()
         {
             error!("the thread that scrubs ended by a panic");
+        }
+    }
+
+    /// What it has done since the start.
+    pub(crate) fn progress(&self) -> ScrubProgress {
+        let last_round_end_ms = self.last_round_end_ms.load(Ordering::Relaxed);
+        ScrubProgress {
+            read_bytes: self.read_bytes.load(Ordering::Relaxed),
+            rounds: self.rounds.load(Ordering::Relaxed),
+            last_round_end_ms: (last_round_end_ms > 0).then_some(last_round_end_ms),
         }
     }
 

@@ -29,9 +29,11 @@ use crate::limits::{ConnectionLimits, RequestMemory};
 use crate::listener;
 use crate::log_dir::LogDir;
 use crate::logs::Logs;
+use crate::metrics::Metrics;
 use crate::producer_ids::ProducerIds;
 use crate::scrubber::Scrubber;
 use crate::topics::Topics;
+use crate::traffic::Traffic;
 
 /// How long connections may take to send what is under way when the broker stops.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -213,6 +215,7 @@ pub async fn start(mut given: Configs) -> Result<Running, StartError> {
             limit(config.max_connections_per_ip),
         ),
         request_memory: RequestMemory::new(request_bytes_max(&config)),
+        traffic: Traffic::new(),
         config,
         given,
         controller,
@@ -423,6 +426,11 @@ impl Running {
     /// The id of the cluster.
     pub fn cluster_id(&self) -> &str {
         self.broker.cluster_id()
+    }
+
+    /// What can be measured of it.
+    pub fn metrics(&self) -> Metrics {
+        Metrics::of(&self.broker)
     }
 
     /// Waits until the broker cannot go on, because the directory of the metadata log has failed or

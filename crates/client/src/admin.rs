@@ -9,6 +9,7 @@ pub use configs::{Config, ConfigChange, ConfigSource};
 pub use group_offsets::CommittedOffset;
 pub(crate) use group_offsets::{Committer, commit};
 pub use groups::{GroupDescription, GroupListing, GroupMember};
+pub use log_dirs::{LogDamage, LogDescription, LogDirDescription, PartitionLogStatus};
 pub(crate) use offsets::list_offsets;
 pub use offsets::{ListedOffset, OffsetSpec};
 pub use topics::{CreatedTopic, NewTopic};
@@ -16,6 +17,7 @@ pub use topics::{CreatedTopic, NewTopic};
 mod configs;
 mod group_offsets;
 mod groups;
+mod log_dirs;
 mod offsets;
 mod topics;
 
@@ -67,6 +69,7 @@ mod tests {
             admin.list_groups(),
             admin.describe_group("g"),
             admin.commit("g", offsets),
+            admin.describe_log_dirs(),
             admin.topic_offsets("t", super::OffsetSpec::Latest),
         )
     }

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use runtime::clock::Instant;
 
 use crate::failure::Failure;
-use crate::{check, consume, dump, group, logs, migrate, produce, start, topic};
+use crate::{check, consume, dump, group, log, logs, migrate, produce, start, topic};
 
 /// A Kafka-compatible streaming log in one program.
 #[derive(Debug, Parser)]
@@ -35,6 +35,7 @@ Examples:
   echo 'hello' | milena produce orders
   milena consume orders --from-beginning
   milena group describe billing
+  milena log status
   milena dump milena-data/orders-0
   milena check milena-data
 
@@ -60,6 +61,9 @@ enum Command {
     /// List, describe and delete consumer groups, and reset their offsets
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Show how the logs are: sizes, offsets, the last scrub, damage
+    #[command(subcommand)]
+    Log(log::LogCommand),
     /// Come from Kafka, and go back
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
@@ -79,6 +83,7 @@ impl CommandLine {
             Command::Produce(args) => args.connect.json,
             Command::Consume(args) => args.connect.json,
             Command::Group(command) => command.connect().json,
+            Command::Log(command) => command.connect().json,
             Command::Check(args) => args.json,
             Command::Dump(args) => args.json,
         }
@@ -93,6 +98,7 @@ impl CommandLine {
             Command::Produce(args) => block_on(produce::run(&args)),
             Command::Consume(args) => block_on(consume::run(&args)),
             Command::Group(command) => block_on(group::run(&command)),
+            Command::Log(command) => block_on(log::run(&command)),
             Command::Migrate(migrate::MigrateCommand::Check(args)) => migrate::check(&args),
             Command::Check(args) => check::run(&args),
             Command::Dump(args) => dump::run(&args),

@@ -10,6 +10,7 @@ mod failure;
 mod files;
 mod group;
 mod interrupt;
+mod log;
 mod logs;
 mod migrate;
 mod nearest;

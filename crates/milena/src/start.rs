@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use broker::StartError;
 use clap::Args;
+use console::Console;
 use metadata::settings::{self as known, BrokerConfig, Configs, InvalidSetting, Scope};
 use runtime::clock::Instant;
+use runtime::task;
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -58,12 +60,18 @@ pub(crate) fn run(args: &StartArgs, started: Instant) -> Result<(), Failure> {
 
 async fn serve(configs: Configs, given: &Settings, started: Instant) -> Result<(), Failure> {
     let mut interrupt = Interrupt::new()?;
-    let log_dirs = BrokerConfig::start(&configs).map(|config| config.log_dirs.join(",")).unwrap_or_default();
+    let config = BrokerConfig::start(&configs).ok();
+    let log_dirs = config.as_ref().map(|config| config.log_dirs.join(",")).unwrap_or_default();
+    let console = bind_console(config.and_then(|config| config.console_listener)).await?;
     let running = broker::start(configs).await.map_err(|error| explain(&error, given))?;
     let addresses: Vec<String> = running.local_addresses().iter().map(ToString::to_string).collect();
+    let metrics = console.as_ref().map_or_else(String::new, |console| {
+        format!("serves metrics at http://{}/metrics, ", console.address())
+    });
+    let console = console.map(|console| task::spawn(console.serve(running.metrics())));
     let mut output = Output::new(false);
     let ready = output.say(format_args!(
-        "Milena {} listens on {}, keeps its data in {}, started in {} ms",
+        "Milena {} listens on {}, {metrics}keeps its data in {}, started in {} ms",
         env!("CARGO_PKG_VERSION"),
         addresses.join(", "),
         shown_path(&log_dirs),
@@ -76,6 +84,9 @@ async fn serve(configs: Configs, given: &Settings, started: Instant) -> Result<(
         reason = running.failed() => Some(reason),
     };
     tracing::info!("stopping");
+    if let Some(console) = console {
+        console.abort();
+    }
     tokio::select! {
         () = running.shutdown() => match reason {
             None => Ok(()),
@@ -83,6 +94,18 @@ async fn serve(configs: Configs, given: &Settings, started: Instant) -> Result<(
         },
         () = interrupt.wait() => Err(Failure::interrupted("stopped at once, by a second signal")
             .mend("The next start will check what was not written to the end.")),
+    }
+}
+
+async fn bind_console(address: Option<String>) -> Result<Option<Console>, Failure> {
+    let Some(address) = address else { return Ok(None) };
+    match Console::bind(&address).await {
+        Ok(console) => Ok(Some(console)),
+        Err(error) => {
+            let words = without_numbers(&error.to_string());
+            Err(Failure::new(format!("{address} cannot be listened on for the metrics: {words}"))
+                .mend("Set console.listener to another address."))
+        }
     }
 }
 

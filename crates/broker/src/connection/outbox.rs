@@ -30,6 +30,8 @@ pub(crate) struct Outbox {
     replies: VecDeque<Slot>,
     pieces: VecDeque<Piece>,
     bytes: usize,
+    /// What the socket took since [`Outbox::take_sent_bytes`] was last asked.
+    sent_bytes: u64,
 }
 
 enum Slot {
@@ -99,6 +101,11 @@ impl Outbox {
         }
     }
 
+    /// What the socket took since this was last asked.
+    pub(crate) fn take_sent_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.sent_bytes)
+    }
+
     /// Hands the socket what it takes, up to a turn's worth.
     ///
     /// # Errors
@@ -115,7 +122,10 @@ impl Outbox {
                 }
             };
             match sent {
-                Ok(sent) => turn_bytes += sent,
+                Ok(sent) => {
+                    turn_bytes += sent;
+                    self.sent_bytes += sent as u64;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Sent::Blocked),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

@@ -1,0 +1,251 @@
+//! What can be measured of a running broker: one table, and the reading of it.
+//!
+//! Nothing is kept for the sake of it but counters: whoever asks has everything else computed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Weak};
+
+use crate::broker::Broker;
+use crate::log_dir::LogDir;
+
+/// How a metric behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only rises, from 0 at the start of the broker.
+    Counter,
+    /// What is now.
+    Gauge,
+}
+
+/// One row of the table of metrics. Names follow the conventions of Prometheus.
+#[derive(Debug)]
+pub struct Metric {
+    /// Its name without the unit and without `_total`.
+    pub name: &'static str,
+    /// What it counts, in the plural; none for plain numbers.
+    pub unit: Option<&'static str>,
+    /// How it behaves.
+    pub kind: MetricKind,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// What it means.
+    pub help: &'static str,
+}
+
+/// A metric's value for one set of labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// The values of the metric's labels, in their order.
+    pub labels: Vec<String>,
+    /// The value: a whole number, or of a gauge in seconds with a fraction.
+    pub value: f64,
+}
+
+/// The samples of one metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The metric's place in [`METRICS`].
+    pub index: usize,
+    /// One for each set of labels.
+    pub samples: Vec<Sample>,
+}
+
+const fn counter(name: &'static str, help: &'static str) -> Metric {
+    Metric { name, unit: None, kind: MetricKind::Counter, labels: &[], help }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Metric {
+    Metric { name, unit: None, kind: MetricKind::Gauge, labels: &[], help }
+}
+
+impl Metric {
+    const fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = Some(unit);
+        self
+    }
+
+    const fn by(mut self, labels: &'static [&'static str]) -> Self {
+        self.labels = labels;
+        self
+    }
+
+    /// The name under which it is served.
+    pub fn full_name(&self) -> String {
+        let unit = self.unit.map(|unit| format!("_{unit}")).unwrap_or_default();
+        let total = if self.kind == MetricKind::Counter { "_total" } else { "" };
+        format!("{}{unit}{total}", self.name)
+    }
+}
+
+/// All metrics, by name.
+pub static METRICS: &[Metric] = &[
+    gauge("milena_build_info", "Always 1; the label says which version runs.").by(&["version"]),
+    gauge("milena_connections", "Connections of clients that are open."),
+    gauge("milena_log_dir_online", "1 where the log directory works, 0 where it has failed.").by(&["dir"]),
+    gauge("milena_log_dir_total", "The size of the volume that holds the log directory.")
+        .unit("bytes")
+        .by(&["dir"]),
+    gauge("milena_log_dir_usable", "What is free on the volume that holds the log directory.")
+        .unit("bytes")
+        .by(&["dir"]),
+    gauge("milena_log_segments", "Segments of all partitions in the log directory.").by(&["dir"]),
+    gauge("milena_log_size", "Bytes of batches of all partitions in the log directory.")
+        .unit("bytes")
+        .by(&["dir"]),
+    gauge("milena_partitions", "Partitions in the log directory that are served.").by(&["dir"]),
+    counter("milena_received", "What clients have sent.").unit("bytes"),
+    gauge("milena_request_memory", "Received requests that were not handled yet; see queued.max.request.bytes.")
+        .unit("bytes"),
+    counter("milena_requests", "Requests that were handled, whatever the answer.").by(&["api"]),
+    counter(
+        "milena_requests_refused",
+        "Requests that ended their connection: unknown, of a version that is not served, or malformed.",
+    ),
+    gauge("milena_scrub_damaged_places", "Damaged places that scrubs have found and that are still there.")
+        .by(&["dir"]),
+    gauge("milena_scrub_damaged_segments", "Segments with damaged places.").by(&["dir"]),
+    gauge(
+        "milena_scrub_last_round_end_timestamp",
+        "When all closed segments had last been read, since the epoch; 0 before the first time since the start.",
+    )
+    .unit("seconds"),
+    counter("milena_scrub_read", "What scrubs have read.").unit("bytes"),
+    counter("milena_scrub_rounds", "How often all closed segments were read."),
+    counter("milena_sent", "What was sent to clients.").unit("bytes"),
+];
+
+/// Reads the metrics of a broker.
+#[derive(Clone)]
+pub struct Metrics {
+    broker: Weak<Broker>,
+}
+
+/// The readings, in the order of [`METRICS`].
+struct Readings(Vec<Reading>);
+
+impl Readings {
+    fn add(&mut self, name: &str, labels: &[&str], value: f64) {
+        let index = METRICS.iter().position(|metric| metric.full_name() == name);
+        let index = index.expect("every metric is in the table");
+        assert_eq!(METRICS[index].labels.len(), labels.len(), "{name} has its labels");
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        self.0[index].samples.push(Sample { labels, value });
+    }
+}
+
+/// What the partitions of a log directory come to.
+#[derive(Default)]
+struct OfDir {
+    partitions: usize,
+    segments: usize,
+    size_bytes: u64,
+    damaged_segments: usize,
+    damaged_places: usize,
+}
+
+impl Metrics {
+    pub(crate) fn of(broker: &Arc<Broker>) -> Self {
+        Self { broker: Arc::downgrade(broker) }
+    }
+
+    /// All metrics as they are now, in the order of [`METRICS`]; empty once the broker has stopped.
+    /// May wait for a disk.
+    pub fn read(&self) -> Vec<Reading> {
+        let Some(broker) = self.broker.upgrade() else { return Vec::new() };
+        let empty = |index| Reading { index, samples: Vec::new() };
+        let mut readings = Readings((0..METRICS.len()).map(empty).collect());
+        readings.add("milena_build_info", &[env!("CARGO_PKG_VERSION")], 1.0);
+        traffic(&broker, &mut readings);
+        scrubs(&broker, &mut readings);
+        log_dirs(&broker, &mut readings);
+        readings.0
+    }
+}
+
+fn traffic(broker: &Broker, readings: &mut Readings) {
+    let traffic = &broker.traffic;
+    for (api, count) in traffic.requests() {
+        readings.add("milena_requests_total", &[api], count as f64);
+    }
+    readings.add("milena_requests_refused_total", &[], traffic.refused() as f64);
+    readings.add("milena_received_bytes_total", &[], traffic.received_bytes() as f64);
+    readings.add("milena_sent_bytes_total", &[], traffic.sent_bytes() as f64);
+    readings.add("milena_connections", &[], broker.connection_limits().open_connections() as f64);
+    readings.add("milena_request_memory_bytes", &[], broker.request_memory().used_bytes() as f64);
+}
+
+fn scrubs(broker: &Broker, readings: &mut Readings) {
+    let progress = broker.scrubber.progress();
+    let end_s = progress.last_round_end_ms.unwrap_or(0) as f64 / 1000.0;
+    readings.add("milena_scrub_read_bytes_total", &[], progress.read_bytes as f64);
+    readings.add("milena_scrub_rounds_total", &[], progress.rounds as f64);
+    readings.add("milena_scrub_last_round_end_timestamp_seconds", &[], end_s);
+}
+
+fn log_dirs(broker: &Broker, readings: &mut Readings) {
+    let mut by_dir: BTreeMap<*const LogDir, OfDir> = BTreeMap::new();
+    for partition in broker.topics().table().partitions() {
+        let Some((segments, size_bytes)) = partition.extent() else { continue };
+        let (damaged_segments, places) = partition.damage();
+        let of_dir = by_dir.entry(Arc::as_ptr(&partition.log_dir())).or_default();
+        of_dir.partitions += 1;
+        of_dir.segments += segments;
+        of_dir.size_bytes += size_bytes;
+        of_dir.damaged_segments += damaged_segments;
+        of_dir.damaged_places += places.len();
+    }
+    for dir in broker.logs().partition_dirs() {
+        let path = dir.path().to_string_lossy();
+        let label = &[&*path];
+        let of_dir = by_dir.remove(&Arc::as_ptr(dir)).unwrap_or_default();
+        readings.add("milena_partitions", label, of_dir.partitions as f64);
+        readings.add("milena_log_segments", label, of_dir.segments as f64);
+        readings.add("milena_log_size_bytes", label, of_dir.size_bytes as f64);
+        readings.add("milena_scrub_damaged_segments", label, of_dir.damaged_segments as f64);
+        readings.add("milena_scrub_damaged_places", label, of_dir.damaged_places as f64);
+        readings.add("milena_log_dir_online", label, f64::from(u8::from(dir.is_online())));
+        if let Some(space) = dir.working().and_then(|directory| directory.space().ok()) {
+            readings.add("milena_log_dir_total_bytes", label, space.total_bytes as f64);
+            readings.add("milena_log_dir_usable_bytes", label, space.usable_bytes as f64);
+        }
+    }
+}
+
+/// The table as a page for people, in Markdown.
+pub fn document() -> String {
+    let mut page = String::from(
+        "# Metrics\n\nGenerated from the table in `crates/broker/src/metrics.rs`; do not edit.\n\n\
+         They are served by HTTP at `/metrics` on `console.listener`, which is not set by default, in the text \
+         format of OpenMetrics, which Prometheus reads. Counters begin at 0 with each start.\n\n\
+         | metric | kind | labels | what it says |\n|---|---|---|---|\n",
+    );
+    for metric in METRICS {
+        let kind = match metric.kind {
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+        };
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (name, labels, help) = (metric.full_name(), labels.join(", "), metric.help);
+        writeln!(page, "| `{name}` | {kind} | {labels} | {help} |").expect("a string takes all");
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order_and_follows_the_conventions() {
+        assert!(METRICS.windows(2).all(|pair| pair[0].name < pair[1].name));
+        for metric in METRICS {
+            let name = metric.full_name();
+            assert!(name.starts_with("milena_"), "{name}");
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+            assert_eq!(name.ends_with("_total"), metric.kind == MetricKind::Counter, "{name}");
+            assert!(metric.help.ends_with('.'), "{name}");
+            assert!(metric.unit.is_none_or(|unit| ["bytes", "seconds"].contains(&unit)), "{name}");
+        }
+    }
+}

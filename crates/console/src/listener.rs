@@ -1,0 +1,98 @@
+//! The listener of the console.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use broker::metrics::Metrics;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use runtime::net::{self, TcpListener, TcpStream};
+use runtime::{clock, task};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{debug, warn};
+
+use crate::exposition::{self, MEDIA_TYPE};
+
+/// Connections that are open at one time; more are closed at once.
+const CONNECTIONS_MAX: usize = 32;
+
+/// Bytes of a request's head that are taken in.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// How long a connection may take from its beginning to the end of the answer.
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How long to wait before the next accept where the system has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener that is bound and does not answer yet.
+#[derive(Debug)]
+pub struct Console {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Console {
+    /// Listens on `address`, `host:port`.
+    ///
+    /// # Errors
+    /// What the system says: the address is in use, is not one of this machine, is not permitted.
+    pub async fn bind(address: &str) -> io::Result<Console> {
+        let socket = net::bind(address).await?;
+        let address = socket.local_addr()?;
+        Ok(Console { socket, address })
+    }
+
+    /// The address that is listened on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until it is dropped: `GET /metrics` with the broker's metrics.
+    pub async fn serve(self, metrics: Metrics) {
+        let router = Router::new().route("/metrics", get(answer)).with_state(metrics);
+        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            match self.socket.accept().await {
+                Ok((stream, client)) => match Arc::clone(&room).try_acquire_owned() {
+                    Ok(permit) => drop(task::spawn(converse(stream, router.clone(), permit))),
+                    Err(_) => debug!(%client, "connection closed: {CONNECTIONS_MAX} are open"),
+                },
+                Err(problem) => {
+                    warn!("a connection to the console was not accepted: {problem}");
+                    clock::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Answers one request and closes the connection.
+async fn converse(stream: TcpStream, router: Router, _permit: OwnedSemaphorePermit) {
+    let mut http = http1::Builder::new();
+    // One deadline covers all of it.
+    http.keep_alive(false).header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX);
+    let served = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    match clock::timeout(CONNECTION_TIME_MAX, served).await {
+        Ok(Ok(())) => {}
+        Ok(Err(problem)) => debug!("a connection to the console ended: {problem}"),
+        Err(_elapsed) => debug!("a connection to the console was closed: its time was over"),
+    }
+}
+
+async fn answer(State(metrics): State<Metrics>) -> Response {
+    // A disk may take its time to say how full it is.
+    match task::spawn_blocking(move || exposition::encode(&metrics)).await {
+        Ok(text) => ([(CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
