@@ -226,8 +226,12 @@ impl IndexEntries {
     /// # Panics
     /// Where the kind is not that of an index.
     pub fn open(fs: &Fs, path: &Path, kind: FileKind, base_offset: i64) -> fs::Result<IndexEntries> {
+        IndexEntries::of(fs.open(path, Mode::Read)?, kind, base_offset)
+    }
+
+    /// The entries of an index that is open.
+    pub(crate) fn of(file: File, kind: FileKind, base_offset: i64) -> fs::Result<IndexEntries> {
         entry_bytes(kind);
-        let file = fs.open(path, Mode::Read)?;
         let end = file.len()?;
         Ok(IndexEntries { file, kind, base_offset, position: 0, end, page: Vec::new(), used: 0 })
     }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use record::BatchError;
 use rustix::io::Errno;
 
-use crate::fs::{self, Fs};
-use crate::inspect::{FileKind, IndexCheck};
+use crate::fs;
+use crate::inspect::{FileKind, IndexCheck, IndexEntries};
 use crate::names::SegmentFile;
 use crate::segment::Closed;
 
@@ -182,9 +182,8 @@ impl ClosedSegment {
         mut spend: impl FnMut(u64) -> Result<(), ScrubError>,
     ) -> Result<Scrubbed, ScrubError> {
         let mut scrubbed = Scrubbed::default();
-        let fs = &self.closed.segment.partition.directory.fs;
         let path = self.path(SegmentFile::Log);
-        let file = match fs.open_aside(&path) {
+        let file = match self.closed.segment.open_aside(SegmentFile::Log) {
             Ok(file) => file,
             Err(error) => {
                 scrubbed.faults.push(unreadable(&path, 0, self.base_offset(), error)?);
@@ -194,7 +193,7 @@ impl ClosedSegment {
         let mut indexes = Vec::new();
         let mut index_faults = Vec::new();
         for kind in [SegmentFile::OffsetIndex, SegmentFile::TimeIndex, SegmentFile::TxnIndex] {
-            match self.open_index(fs, kind) {
+            match self.open_index(kind) {
                 Ok(Some(index)) => {
                     spend(index.size_bytes())?;
                     scrubbed.bytes += index.size_bytes();
@@ -228,20 +227,22 @@ impl ClosedSegment {
         Ok(scrubbed)
     }
 
+    /// The path of a file, but for a suffix that it may have for a moment.
     fn path(&self, kind: SegmentFile) -> PathBuf {
-        self.closed.segment.path(kind)
+        self.closed.segment.path_with(kind, "")
     }
 
     /// An index; `None` where the segment needs none of that kind.
-    fn open_index(&self, fs: &Fs, kind: SegmentFile) -> fs::Result<Option<IndexCheck>> {
+    fn open_index(&self, kind: SegmentFile) -> fs::Result<Option<IndexCheck>> {
         let file_kind = match kind {
             SegmentFile::OffsetIndex => FileKind::OffsetIndex,
             SegmentFile::TimeIndex => FileKind::TimeIndex,
             SegmentFile::TxnIndex => FileKind::TxnIndex,
             SegmentFile::Log => unreachable!("a log is no index"),
         };
-        match IndexCheck::open(fs, &self.path(kind), file_kind, self.base_offset()) {
-            Ok(index) => Ok(Some(index)),
+        let file = self.closed.segment.open_aside(kind);
+        match file.and_then(|file| IndexEntries::of(file, file_kind, self.base_offset())) {
+            Ok(entries) => Ok(Some(IndexCheck::of(entries))),
             Err(error) if error.is_not_found() && kind == SegmentFile::TxnIndex => Ok(None),
             Err(error) => Err(error),
         }

@@ -143,13 +143,7 @@ impl Segment {
             if let Some(file) = &slot.file {
                 return Ok(file.clone());
             }
-            if self.replaced.load(Ordering::Acquire) {
-                return Err(fs::Error {
-                    operation: fs::Operation::Open,
-                    path: self.path(kind),
-                    source: std::io::ErrorKind::NotFound.into(),
-                });
-            }
+            self.check_not_replaced(kind)?;
             let file = self.partition.directory.fs.open(&self.path(kind), mode)?;
             slot.file = Some(file.clone());
             file
@@ -168,6 +162,22 @@ impl Segment {
             slot.file.replace(file.clone()).is_none()
         };
         if was_closed { self.partition.directory.open_files.opened(self, kind) } else { Ok(()) }
+    }
+
+    fn check_not_replaced(&self, kind: SegmentFile) -> fs::Result<()> {
+        if !self.replaced.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let source = std::io::ErrorKind::NotFound.into();
+        Err(fs::Error { operation: fs::Operation::Open, path: self.path(kind), source })
+    }
+
+    /// Opens the file of that kind once more, to be read beside everybody else.
+    pub(crate) fn open_aside(&self, kind: SegmentFile) -> fs::Result<File> {
+        // Its name does not change meanwhile.
+        let _slot = self.slots[kind as usize].lock();
+        self.check_not_replaced(kind)?;
+        self.partition.directory.fs.open_aside(&self.path(kind))
     }
 
     /// Makes the file of that kind durable where it was written since it last was.

@@ -36,10 +36,14 @@ impl IndexCheck {
     /// # Panics
     /// Where the kind is not that of an index.
     pub fn open(fs: &Fs, path: &Path, kind: FileKind, base_offset: i64) -> fs::Result<IndexCheck> {
-        let entries = IndexEntries::open(fs, path, kind, base_offset)?;
+        Ok(IndexCheck::of(IndexEntries::open(fs, path, kind, base_offset)?))
+    }
+
+    /// The check of an index that is open.
+    pub(crate) fn of(entries: IndexEntries) -> IndexCheck {
         let mut check = IndexCheck { entries, due: None, max_timestamp: -1, fault: None };
         check.advance();
-        Ok(check)
+        check
     }
 
     /// The length of its file in bytes.

@@ -263,6 +263,43 @@ fn a_segment_that_compaction_replaces_while_it_is_read_is_no_part_of_the_log() {
 }
 
 #[test]
+fn a_segment_that_compaction_has_put_in_place_and_not_yet_named_is_read() {
+    let home = Home::new();
+    let directory = home.open();
+    let config = LogConfig { segment_bytes: 1200, compact: true, delete: false, ..small() };
+    let (mut log, _) = open_log(&directory, config);
+    for n in 0..40 {
+        let mut builder = BatchBuilder::new(Compression::None);
+        // The last ones of the first segments stay.
+        builder.push(NOW_MS, Some(&[n % 30]), Some(&[n; 50]), &[]);
+        append_from(&mut log, &builder.build(), Origin::Replication).unwrap();
+        log.set_high_watermark(log.end_offset());
+    }
+    let mut map = OffsetMap::new(1 << 16, 0.9);
+    let plan = log.clean_plan(None, NOW_MS).unwrap();
+    let mut cleaning = plan.start(&mut map, &mut |_| Ok(())).unwrap();
+    let cleaned = cleaning.next_group(&mut |_| Ok(())).unwrap().unwrap();
+    assert_eq!(log.begin_swap(&cleaned).unwrap(), Swapped::Done);
+    assert_eq!(scrub(&log), []);
+    assert_eq!(log.replace_segments(&cleaned, NOW_MS).unwrap(), Swapped::Done);
+    assert!(home.file("00000000000000000000.log.swap").exists());
+    assert_eq!(scrub(&log), [], "under the name that it has for a moment");
+    let segment = log.closed_segment_from(0).unwrap();
+    let mut reads = 0;
+    let scrubbed = segment.scrub(|_| {
+        reads += 1;
+        if reads == 1 {
+            log.finish_swap(&cleaned).unwrap();
+        }
+        Ok(())
+    });
+    assert_eq!(scrubbed.unwrap().faults, []);
+    assert!(log.has_segment(&segment) && segment.size_bytes() > 0 && reads > 1);
+    let faults = with_changed(&log, &path(&home, 0, ".log"), |bytes| bytes[70] ^= 1);
+    assert_eq!((faults.len(), &faults[0].path), (1, &path(&home, 0, ".log")));
+}
+
+#[test]
 fn the_caller_ends_it() {
     let home = Home::new();
     let (_directory, log, second) = filled(&home);

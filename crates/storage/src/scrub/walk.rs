@@ -5,6 +5,7 @@ use record::{BATCH_OVERHEAD, Batch, BatchError, BatchHeader};
 
 use super::{ClosedSegment, FAULTS_MAX, Fault, FaultReason, ScrubError, unreadable};
 use crate::fs::{self, File};
+use crate::names::SegmentFile;
 
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -85,8 +86,8 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
                 Ok(next) => position = next,
                 Err(Interrupted::Scrub(error)) => return Err(error),
                 Err(Interrupted::Fs(error)) => {
-                    let (path, offset) = (self.file.path(), self.next_offset);
-                    self.faults.push(unreadable(path, u64::from(position), offset, error)?);
+                    let (path, offset) = (self.segment.path(SegmentFile::Log), self.next_offset);
+                    self.faults.push(unreadable(&path, u64::from(position), offset, error)?);
                     return Ok(());
                 }
             }
@@ -126,7 +127,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
     }
 
     fn fault(&mut self, position: u32, reason: FaultReason) {
-        let path = self.file.path().to_owned();
+        let path = self.segment.path(SegmentFile::Log);
         self.faults.push(Fault { path, position: u64::from(position), offset: self.next_offset, reason });
     }
 
