@@ -11,6 +11,7 @@ pub mod java;
 pub mod kafka;
 pub mod milena;
 pub mod process;
+pub mod soak;
 pub mod tidy;
 
 use std::path::{Path, PathBuf};

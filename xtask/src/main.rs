@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use xtask::broker::{BrokerOptions, Kind};
 use xtask::kafka::Kafka;
-use xtask::{Attempt, clients, tidy};
+use xtask::{Attempt, clients, soak, tidy};
 
 const HELP: &str = "\
 The workshop of Milena.
@@ -17,6 +17,8 @@ cargo xtask clients [--against kafka|milena] [--only SUITE]...
     UPDATE_ANSWERS=1 with `--against kafka --only compare` writes Kafka's answers down anew.
 cargo xtask kafka start [--port N] [--dir FOLDER]
     Starts Apache Kafka 4.3.1 on a loopback port and keeps it until its input ends.
+cargo xtask soak storage --seeds N [--from SEED]
+    Runs so many seeds of the storage engine's crash test, in release; prints the command that replays one that fails.
 cargo xtask tidy [--write]
     Checks the rules of the house; with --write, writes the generated documents first.
 ";
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["clients", options @ ..] => run_clients(options),
         ["kafka", "start", options @ ..] => start_kafka(options),
+        ["soak", "storage", options @ ..] => soak_storage(options),
         ["tidy"] => check_tidy(),
         ["tidy", "--write"] => tidy::apis::write().and_then(|()| check_tidy()),
         ["help" | "--help" | "-h"] => {
@@ -60,6 +63,19 @@ fn run_clients(options: &[&str]) -> Attempt<bool> {
         }
     }
     clients::run_suites(kind, &only)
+}
+
+fn soak_storage(options: &[&str]) -> Attempt<bool> {
+    let (mut seeds, mut from) = (None, 0);
+    for pair in options.chunks(2) {
+        let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
+        match pair {
+            ["--seeds", text] => seeds = Some(number(text)?),
+            ["--from", text] => from = number(text)?,
+            _ => return Err(format!("{} is not understood\n\n{HELP}", pair.join(" "))),
+        }
+    }
+    soak::storage(seeds.ok_or("how many --seeds?")?, from)
 }
 
 fn start_kafka(options: &[&str]) -> Attempt<bool> {

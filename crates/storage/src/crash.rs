@@ -25,10 +25,10 @@ use history::History;
 const CRASHES: u32 = 8;
 
 /// Seeds of an ordinary run.
-const SEEDS: u64 = 1000;
+const SEEDS: u64 = 2000;
 
 /// The points that an ordinary run passes at least.
-const POINTS_MIN: u64 = 8_000;
+const POINTS_MIN: u64 = 20_000;
 
 /// What was met: each is a loss of power, a death of the process or a failing file operation, with
 /// a recovery and a check after it.

@@ -3,6 +3,7 @@
 mod clean_shutdown;
 mod futures;
 mod meta_properties;
+mod offset_files;
 mod partition_metadata;
 mod stale;
 
@@ -311,7 +312,7 @@ impl LogDirectory {
         self.shared.fs.rename(&from, &to)?;
         self.shared.partitions.lock().remove(partition);
         self.shared.stale.lock().insert(partition.clone());
-        self.shared.fs.sync_dir(&self.shared.path)?;
+        self.shared.fs.sync_dir(&self.shared.path).map_err(|error| self.shared.health.meet(error))?;
         Ok(to)
     }
 
@@ -416,7 +417,10 @@ impl Shared {
             offsets.retain(|name, _| partitions.contains_key(name));
         }
         offsets.insert(partition.clone(), offset);
-        checkpoint::write_offsets(&self.fs, &self.path.join(CLEANER_OFFSETS_FILE), offsets.iter())
+        let written =
+            checkpoint::write_offsets(&self.fs, &self.path.join(CLEANER_OFFSETS_FILE), offsets.iter());
+        drop(cleaned_to);
+        written.map_err(|error| self.health.meet(error))
     }
 
     fn cleaner_offsets<'a>(
@@ -490,81 +494,6 @@ impl Shared {
         if is_open {
             self.closed(log, false);
         }
-    }
-
-    /// Makes sure that the checkpoint files have no recovery point above `offset` for a partition
-    /// whose log is about to be cut there, and no log start offset above the log's: after a crash
-    /// they would say that bytes are missing.
-    pub(crate) fn lower_recovery_point(&self, log: &FlushState, offset: i64) -> fs::Result<()> {
-        log.flushed_offset.fetch_min(offset, Ordering::AcqRel);
-        let log_start_offset = log.log_start_offset.load(Ordering::Acquire);
-        let written = self.partitions.lock().get(&log.partition.name).map(|known| known.written[1]);
-        if written.is_some_and(|(recovery, start)| recovery > offset || start > log_start_offset) {
-            self.checkpoint_log_offsets()?;
-        }
-        Ok(())
-    }
-
-    /// Whether the checkpoint files tell that the log of a partition reached `offset`.
-    pub(crate) fn tells_of(&self, partition: &TopicPartition, offset: i64) -> bool {
-        let partitions = self.partitions.lock();
-        partitions.get(partition).is_some_and(|known| known.written[0].0.max(known.written[0].1) >= offset)
-    }
-
-    /// Whether the checkpoint files have this log start offset of a partition.
-    pub(crate) fn has_checkpointed_start(&self, partition: &TopicPartition, offset: i64) -> bool {
-        let partitions = self.partitions.lock();
-        partitions.get(partition).is_some_and(|known| known.written.iter().all(|(_, start)| *start == offset))
-    }
-
-    pub(crate) fn checkpoint_log_offsets(&self) -> fs::Result<()> {
-        // Held throughout, so that an older state never overwrites a newer one.
-        let mut partitions = self.partitions.lock();
-        let mut recovery_points = BTreeMap::new();
-        let mut log_start_offsets = BTreeMap::new();
-        let known = partitions.iter().map(|(name, known)| (name.clone(), known.offsets()));
-        let arriving = self.arriving.lock().clone();
-        for (name, offsets) in known.chain(arriving) {
-            recovery_points.insert(name.clone(), offsets.recovery_point);
-            if offsets.log_start_offset > 0 {
-                log_start_offsets.insert(name, offsets.log_start_offset);
-            }
-        }
-        let new = |name: &TopicPartition| {
-            (recovery_points[name], log_start_offsets.get(name).copied().unwrap_or(0))
-        };
-        for (name, known) in partitions.iter_mut() {
-            let ((recovery, start), [low, high]) = (new(name), known.written);
-            known.written =
-                [(low.0.min(recovery), low.1.min(start)), (high.0.max(recovery), high.1.max(start))];
-        }
-        if partitions.iter().any(|(name, known)| new(name).1 < known.written[1].1) {
-            // A start that is lowered comes after its recovery point: what is between may be gone.
-            let mut lower = recovery_points.clone();
-            for (name, known) in partitions.iter() {
-                lower.insert(name.clone(), known.written[0].0);
-            }
-            checkpoint::write_offsets(&self.fs, &self.path.join(RECOVERY_POINTS_FILE), lower.iter())?;
-        }
-        // Starts before recovery points: a log that was emptied and moved on has a recovery point
-        // that only its new start explains.
-        checkpoint::write_offsets(
-            &self.fs,
-            &self.path.join(LOG_START_OFFSETS_FILE),
-            log_start_offsets.iter(),
-        )?;
-        checkpoint::write_offsets(&self.fs, &self.path.join(RECOVERY_POINTS_FILE), recovery_points.iter())?;
-        for (name, known) in partitions.iter_mut() {
-            known.written = [new(name); 2];
-        }
-        Ok(())
-    }
-
-    fn write(&self, file: &str, offset: impl Fn(Offsets) -> i64) -> fs::Result<()> {
-        let partitions = self.partitions.lock();
-        let offsets: BTreeMap<_, _> =
-            partitions.iter().map(|(name, known)| (name.clone(), offset(known.offsets()))).collect();
-        checkpoint::write_offsets(&self.fs, &self.path.join(file), offsets.iter())
     }
 }
 

@@ -70,6 +70,18 @@ impl Health {
         }
     }
 
+    /// Takes the directory offline where making its entries durable has failed: those of new partitions
+    /// are dropped along with that of the file that was being replaced, and the next sync of the
+    /// directory would say that all is well. Gives the error back.
+    pub(crate) fn meet(&self, error: fs::Error) -> fs::Error {
+        if error.operation != fs::Operation::SyncDir {
+            return error;
+        }
+        let offline = self.fail(error);
+        let fs::Error { operation, path, source } = offline.cause();
+        fs::Error { operation: *operation, path: path.clone(), source: source.kind().into() }
+    }
+
     /// Takes the directory offline for good. The first failure is the one that is remembered.
     pub(crate) fn fail(&self, cause: fs::Error) -> Offline {
         let mut first = false;

@@ -53,7 +53,7 @@ impl LogDirectory {
         let path = self.shared.path.join(future.partition.to_string());
         self.shared.begin_use()?;
         self.shared.fs.rename(&future.path, &path)?;
-        self.shared.fs.sync_dir(&self.shared.path)?;
+        self.shared.fs.sync_dir(&self.shared.path).map_err(|error| self.shared.health.meet(error))?;
         self.shared.partitions.lock().insert(future.partition.clone(), Known::default());
         Ok(())
     }
@@ -80,7 +80,7 @@ impl Shared {
             .expect("it is the name of a future log");
         let deleted = self.path.join(format!("{name}-delete"));
         self.fs.rename(path, &deleted)?;
-        self.fs.sync_dir(&self.path)?;
+        self.fs.sync_dir(&self.path).map_err(|error| self.health.meet(error))?;
         Ok(deleted)
     }
 

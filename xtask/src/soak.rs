@@ -1,0 +1,74 @@
+//! `cargo xtask soak`: more seeds of a simulation than the ordinary tests run.
+
+use crate::{Attempt, root};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// Seeds that one run of the test program takes: after each there is a line of progress.
+const SEEDS_AT_ONCE: u64 = 2000;
+
+/// Runs seeds of the storage engine's crash test, from one on; says whether none failed. The first
+/// that does ends it, and is told with the command that replays it.
+///
+/// # Errors
+/// Where the test program is not built or does not run.
+pub fn storage(seeds: u64, from: u64) -> Attempt<bool> {
+    let built = cargo(&["--no-run"]).status().map_err(|error| format!("cargo does not run: {error}"))?;
+    if !built.success() {
+        return Err("the crash test is not built".to_owned());
+    }
+    let began = Instant::now();
+    let mut at = from;
+    let end = from.checked_add(seeds).ok_or("so many seeds there are not")?;
+    while at < end {
+        let to = end.min(at + SEEDS_AT_ONCE);
+        let mut run = cargo(&["-q", "crash::seeds", "--", "--nocapture"]);
+        run.env("MILENA_CRASH_SEEDS", format!("{at}..{to}")).env("RUST_BACKTRACE", "0");
+        let output = run.stderr(Stdio::piped()).stdout(Stdio::piped()).output();
+        let output = output.map_err(|error| format!("cargo does not run: {error}"))?;
+        if !output.status.success() {
+            let told = [output.stdout, output.stderr].concat();
+            println!("{}", failure(&String::from_utf8_lossy(&told)));
+            return Ok(false);
+        }
+        println!("seeds {from} to {to}: nothing found, after {} s", began.elapsed().as_secs());
+        at = to;
+    }
+    Ok(true)
+}
+
+/// `cargo test` of the storage engine's own tests, in release.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root()).args(["test", "--release", "-p", "storage", "--lib"]).args(arguments);
+    command
+}
+
+/// What a run that failed says of the seed, and what to do with it.
+fn failure(told: &str) -> String {
+    let seed = told.lines().skip_while(|line| !line.starts_with("seed "));
+    let mut seed: Vec<&str> = seed.take_while(|line| !line.starts_with("note: ")).collect();
+    if seed.is_empty() {
+        seed = told.lines().collect();
+    }
+    format!(
+        "{}\nAdd the seed to crates/storage/tests/seeds.txt: every run begins with those.",
+        seed.join("\n")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failure;
+
+    #[test]
+    fn a_failure_is_the_seed_with_the_command_that_replays_it() {
+        let told = "running 1 test\n\nthread 'x' panicked at crates/storage/src/crash.rs:1:1:\nseed 7: gone\nreplay: MILENA_CRASH_SEEDS=7..8 cargo test\nnote: run with\n\ntest result: FAILED";
+        assert_eq!(
+            failure(told),
+            "seed 7: gone\nreplay: MILENA_CRASH_SEEDS=7..8 cargo test\n\
+             Add the seed to crates/storage/tests/seeds.txt: every run begins with those."
+        );
+        assert!(failure("error: no such test").starts_with("error: no such test"));
+    }
+}
