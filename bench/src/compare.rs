@@ -1,173 +1,152 @@
-//! The workloads, and the turns in which the brokers take them.
+//! The comparison: which brokers, in which turns, and where the results go.
+
+pub(crate) mod classic;
+mod connections;
+pub(crate) mod latency;
+mod scaling;
+pub(crate) mod start;
+pub(crate) mod throughput;
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::peer::{Kind, Peer, Peers, Setup};
-use crate::report::{Results, Unit};
-use crate::{Attempt, Options, load};
+use crate::machine::Machine;
+use crate::peer::{Binaries, Kind, Peer, Peers, Setup};
+use crate::results::Results;
+use crate::sink::topic_name;
+use crate::{Attempt, Places, load};
 
-/// Produce and then consume so many messages.
-struct Throughput {
-    name: &'static str,
-    count: usize,
-    size: usize,
-    acks: &'static str,
-    /// The acknowledgement waits for the disk: Kafka is told by `flush.messages=1`, which is Milena's default.
-    sync: bool,
-    /// Whether what was produced is then consumed.
-    consumed: bool,
+/// What is compared, how often and with how much.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// How many times each broker takes each workload; they take turns.
+    #[arg(long, default_value_t = 5)]
+    pairs: usize,
+    /// The brokers.
+    #[arg(long, value_delimiter = ',', default_value = "milena,kafka,sink,redis,rabbitmq,nats,activemq")]
+    peers: Vec<Kind>,
+    /// Only workloads whose name contains this: a part (start, throughput,
+    /// latency, connections, scaling, classic), or the name of one workload.
+    #[arg(long)]
+    only: Option<String>,
+    /// Scales the number of messages of every workload.
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// A look in less than ten minutes: two rounds of a tenth of the messages, and only the workloads with a goal.
+    #[arg(long)]
+    quick: bool,
+    /// Every combination of size, partitions, codec, acks and fsync, instead of each by itself.
+    #[arg(long)]
+    full_matrix: bool,
+    #[command(flatten)]
+    binaries: Binaries,
+    #[command(flatten)]
+    places: Places,
 }
 
-const THROUGHPUT: [Throughput; 4] = [
-    Throughput { name: "100 B, acks=1", count: 4_000_000, size: 100, acks: "1", sync: false, consumed: true },
-    Throughput { name: "1 KiB, acks=1", count: 700_000, size: 1024, acks: "1", sync: false, consumed: true },
-    Throughput {
-        name: "100 B, acks=all, fsync",
-        count: 4_000_000,
-        size: 100,
-        acks: "all",
-        sync: true,
-        consumed: false,
-    },
-    Throughput {
-        name: "1 KiB, acks=all, fsync",
-        count: 700_000,
-        size: 1024,
-        acks: "all",
-        sync: true,
-        consumed: false,
-    },
-];
+/// What every part of the comparison is given.
+struct Comparison {
+    peers: Peers,
+    kinds: Vec<Kind>,
+    pairs: usize,
+    scale: f64,
+    only: Option<String>,
+    quick: bool,
+    full_matrix: bool,
+    results: Results,
+    out: PathBuf,
+}
 
-/// Kafka, which calls fsync for one request after the other, does not keep up with this rate; it keeps its default here
-/// and acknowledges from the page cache.
-const PACED: &str = "1,000 single records/s, acks=all, fsync but for Kafka";
-const START: &str = "start to first acknowledged produce";
-const IDLE: &str = "resident memory after start";
-const LOADED: &str = "resident memory after the load";
+type Part = (&'static str, fn(&mut Comparison) -> Attempt<()>);
+
+const PARTS: [Part; 6] = [
+    ("start", start::measure),
+    ("throughput", throughput::measure),
+    ("latency", latency::measure),
+    ("connections", connections::measure),
+    ("scaling", scaling::measure),
+    ("classic", classic::measure),
+];
 
 pub(crate) fn run(options: &Options) -> Attempt<()> {
     let (dir, out) = options.places.make()?;
-    let peers = Peers::new(&options.peers, &options.binaries, &dir)?;
-    let mut results = Results::default();
-    let wanted = |name: &str| options.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
-    if wanted(START) {
-        starts(options, &peers, &mut results)?;
-    }
-    for sync in [false, true] {
-        let workloads: Vec<_> =
-            THROUGHPUT.iter().filter(|one| one.sync == sync && wanted(one.name)).collect();
-        let paced = sync && wanted(PACED);
-        if !workloads.is_empty() || paced {
-            rounds(options, &peers, &workloads, paced, &mut results)?;
+    let mut comparison = Comparison {
+        peers: Peers::new(&options.peers, &options.binaries, &dir)?,
+        kinds: options.peers.clone(),
+        pairs: if options.quick { options.pairs.min(2) } else { options.pairs.max(1) },
+        scale: options.scale * if options.quick { 0.1 } else { 1.0 },
+        only: options.only.clone(),
+        quick: options.quick,
+        full_matrix: options.full_matrix,
+        results: Results { machine: Machine::this(), ..Results::default() },
+        out: out.join("results.json"),
+    };
+    for (name, measure) in PARTS {
+        if let Err(error) = measure(&mut comparison) {
+            comparison.results.failed(name, &error);
         }
+        comparison.results.write(&comparison.out)?;
     }
-    let table = results.markdown(&options.peers);
-    println!("\n{table}");
-    fs::write(out.join("compare.md"), &table).map_err(|error| format!("cannot write the table: {error}"))?;
-    fs::write(out.join("compare.json"), results.json())
-        .map_err(|error| format!("cannot write the results: {error}"))
-}
-
-/// Each broker on an empty directory, from the command to the first acknowledgement.
-fn starts(options: &Options, peers: &Peers, results: &mut Results) -> Attempt<()> {
-    for _ in 0..options.pairs {
-        for kind in options.peers.iter().copied().filter(|kind| *kind != Kind::Sink) {
-            let peer = peers.start(kind, Setup { sync: true, ..Setup::default() })?;
-            load::first_message(&peer.bootstrap)?;
-            results.add(START, Unit::Ms, kind, peer.started.elapsed().as_secs_f64() * 1e3);
-            std::thread::sleep(Duration::from_secs(1));
-            results.add(IDLE, Unit::Mib, kind, peer.process.resident_mib());
-            peer.stop();
-        }
-    }
+    println!("written to {}; `bench report` makes a page of it", comparison.out.display());
     Ok(())
 }
 
-/// All brokers run all the time and take turns; the first round, in which a Java machine warms up, does not count.
-fn rounds(
-    options: &Options,
-    peers: &Peers,
-    workloads: &[&Throughput],
-    paced: bool,
-    results: &mut Results,
-) -> Attempt<()> {
-    let sync = paced || workloads.iter().any(|workload| workload.sync);
-    let mut running = Vec::new();
-    for kind in &options.peers {
-        running.push(peers.start(*kind, Setup { sync, ..Setup::default() })?);
+impl Comparison {
+    /// Whether this workload of a part is asked for.
+    fn wants(&self, part: &str, workload: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| part == only || workload.contains(only.as_str()))
     }
-    let mut unused = Results::default();
-    for round in 0..=options.pairs {
-        println!("round {round} of {}{}", options.pairs, if round == 0 { ", to warm up" } else { "" });
-        let results = if round == 0 { &mut unused } else { &mut *results };
-        for workload in workloads {
-            for peer in &mut running {
-                throughput(peer, workload, options.scale, results)?;
-            }
-        }
-        for peer in running.iter_mut().filter(|_| paced) {
-            single_records(peer, results)?;
-        }
+
+    fn scaled(&self, count: usize) -> usize {
+        ((count as f64 * self.scale) as usize).max(1)
     }
-    for peer in running {
-        if peer.kind != Kind::Sink && !sync {
-            results.add(LOADED, Unit::Mib, peer.kind, peer.process.resident_mib());
-        }
-        peer.stop();
+
+    /// The brokers that speak Kafka's protocol.
+    fn kafkas(&self) -> Vec<Kind> {
+        let speaks = |kind: &Kind| matches!(kind, Kind::Milena | Kind::Kafka | Kind::Sink);
+        self.kinds.iter().copied().filter(speaks).collect()
     }
-    Ok(())
+
+    /// Starts those that speak Kafka's protocol, all at once: they idle while another has its turn.
+    fn start_kafkas(&self) -> Attempt<Vec<Peer>> {
+        let kinds = self.kafkas().into_iter();
+        kinds.map(|kind| self.peers.start(kind, Setup::default())).collect()
+    }
 }
 
-fn throughput(peer: &mut Peer, workload: &Throughput, scale: f64, results: &mut Results) -> Attempt<()> {
-    let count = (workload.count as f64 * scale) as usize;
-    warm(peer.dir(), count * (workload.size + 20))?;
-    let topic = unique("bench");
-    let settings: &[(&str, &str)] = if workload.sync { &[("flush.messages", "1")] } else { &[] };
-    if peer.kind != Kind::Sink {
-        load::create_topic(&peer.bootstrap, &topic, settings)?;
-    }
-    let millions = count as f64 / 1e6;
-    let cpu = peer.process.cpu_seconds();
-    let seconds = load::produce(&peer.bootstrap, &topic, count, workload.size, workload.acks)?;
-    let name = format!("produce {}", workload.name);
-    results.add(&name, Unit::Rate, peer.kind, count as f64 / seconds);
-    results.add(&name, Unit::CpuPerMillion, peer.kind, (peer.process.cpu_seconds() - cpu) / millions);
-    if workload.consumed && peer.kind != Kind::Sink {
-        let cpu = peer.process.cpu_seconds();
-        let seconds = load::consume(&peer.bootstrap, &topic, count)?;
-        let name = format!("consume {}", workload.name.split(',').next().expect("a size"));
-        results.add(&name, Unit::Rate, peer.kind, count as f64 / seconds);
-        results.add(&name, Unit::CpuPerMillion, peer.kind, (peer.process.cpu_seconds() - cpu) / millions);
-    }
-    if peer.kind != Kind::Sink {
-        load::delete_topic(&peer.bootstrap, &topic)?;
-    }
-    peer.process.assert_running()?;
-    // What this run left to be written out is not the next one's to wait for.
-    rustix::fs::sync();
-    Ok(())
+/// A topic that exists while this does.
+struct Topic {
+    name: String,
+    bootstrap: String,
+    is_made: bool,
 }
 
-/// What a small message costs, and how long its sender waits.
-fn single_records(peer: &mut Peer, results: &mut Results) -> Attempt<()> {
-    const PER_SECOND: u32 = 1_000;
-    const SECONDS: u32 = 4;
-    let topic = unique("paced");
-    if peer.kind != Kind::Sink {
-        load::create_topic(&peer.bootstrap, &topic, &[])?;
+impl Topic {
+    /// `synced`: each acknowledgement waits for the disk. That is Milena's default; Kafka and Milena are told by
+    /// `flush.messages`, the sink by the name.
+    fn make(peer: &Peer, partitions: i32, synced: bool) -> Attempt<Topic> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("bench-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = topic_name(&name, partitions, synced);
+        let is_made = peer.kind != Kind::Sink;
+        if is_made {
+            let every = if synced { "1" } else { "9223372036854775807" };
+            load::create_topic(&peer.bootstrap, &name, partitions, &[("flush.messages", every)])?;
+        }
+        Ok(Topic { name, bootstrap: peer.bootstrap.clone(), is_made })
     }
-    let cpu = peer.process.cpu_seconds();
-    let latencies = load::paced(&peer.bootstrap, &topic, PER_SECOND, SECONDS)?;
-    let millions = f64::from(PER_SECOND * SECONDS) / 1e6;
-    results.add(PACED, Unit::CpuPerMillion, peer.kind, (peer.process.cpu_seconds() - cpu) / millions);
-    results.add(&format!("{PACED}: p50"), Unit::Ms, peer.kind, latencies[latencies.len() / 2]);
-    results.add(&format!("{PACED}: p99"), Unit::Ms, peer.kind, latencies[latencies.len() * 99 / 100]);
-    Ok(())
+
+    /// Deletes it; what it left to be written out is not the next one's to wait for.
+    fn delete(self) -> Attempt<()> {
+        if self.is_made {
+            load::delete_topic(&self.bootstrap, &self.name)?;
+        }
+        rustix::fs::sync();
+        Ok(())
+    }
 }
 
 /// Writes and deletes as much as the run will write: the first use of memory costs several times the second.
@@ -181,10 +160,4 @@ fn warm(dir: &Path, bytes: usize) -> Attempt<()> {
     written.and(removed).map_err(|error| format!("cannot warm the memory: {error}"))?;
     std::thread::sleep(Duration::from_millis(200));
     Ok(())
-}
-
-/// A topic's name that no earlier run against the same broker had.
-fn unique(what: &str) -> String {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    format!("{what}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }

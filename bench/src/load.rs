@@ -1,6 +1,9 @@
 //! The load: librdkafka, set as its own `rdkafka_performance` sets it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+mod end_to_end;
+mod marked;
+mod paced;
+
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -8,14 +11,18 @@ use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
+use rdkafka::message::{BorrowedMessage, DeliveryResult};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::Attempt;
+use crate::values::Values;
+pub(crate) use end_to_end::{at_once, end_to_end};
+pub(crate) use marked::{put, take};
+pub(crate) use paced::paced;
 
 /// Longer than any run may take.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(600);
 
 fn config(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
@@ -46,8 +53,13 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-pub(crate) fn create_topic(bootstrap: &str, name: &str, settings: &[(&str, &str)]) -> Attempt<()> {
-    let mut topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+pub(crate) fn create_topic(
+    bootstrap: &str,
+    name: &str,
+    partitions: i32,
+    settings: &[(&str, &str)],
+) -> Attempt<()> {
+    let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
     for (key, value) in settings {
         topic = topic.set(key, value);
     }
@@ -82,107 +94,112 @@ impl ProducerContext for Failures {
     }
 }
 
-/// Produces `count` messages of `size` bytes to partition 0; the seconds from the first send to the last
-/// acknowledgement.
-pub(crate) fn produce(bootstrap: &str, topic: &str, count: usize, size: usize, acks: &str) -> Attempt<f64> {
-    let mut config = config(bootstrap);
-    config.set("acks", acks).set("linger.ms", "5").set("delivery.report.only.error", "true");
-    config.set("queue.buffering.max.messages", "1000000").set("queue.buffering.max.kbytes", "1048576");
-    config.set("message.timeout.ms", "120000");
-    let producer: BaseProducer<Failures> =
-        config.create_with_context(Failures).map_err(|error| format!("no producer: {error}"))?;
-    // The connection and the topic's leader are not part of the rate.
-    producer.client().fetch_metadata(Some(topic), LIMIT).map_err(|error| format!("no metadata: {error}"))?;
-    let value = vec![b'x'; size];
-    let begun = Instant::now();
-    for _ in 0..count {
-        let mut record = BaseRecord::<(), [u8]>::to(topic).partition(0).payload(&value);
-        while let Err((error, back)) = producer.send(record) {
-            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-                return Err(format!("not queued: {error}"));
-            }
-            record = back;
-            producer.poll(Duration::from_millis(1));
-        }
-    }
-    producer.flush(LIMIT).map_err(|error| format!("not flushed: {error}"))?;
-    Ok(begun.elapsed().as_secs_f64())
+/// What is produced and consumed.
+#[derive(Clone, Copy)]
+pub(crate) struct Load<'a> {
+    pub(crate) bootstrap: &'a str,
+    pub(crate) topic: &'a str,
+    /// They get messages in turns.
+    pub(crate) partitions: i32,
+    pub(crate) count: usize,
+    /// Bytes of a message's value; there is no key.
+    pub(crate) size: usize,
+    pub(crate) acks: &'a str,
+    pub(crate) codec: &'a str,
 }
 
-/// Consumes `count` messages of partition 0 from its start; the seconds from the first message to the last.
-pub(crate) fn consume(bootstrap: &str, topic: &str, count: usize) -> Attempt<f64> {
-    let mut config = config(bootstrap);
-    config.set("group.id", "unused").set("enable.auto.commit", "false");
-    config.set("queued.min.messages", "1000000").set("check.crcs", "false");
-    let consumer: BaseConsumer = config.create().map_err(|error| format!("no consumer: {error}"))?;
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, 0, Offset::Beginning).map_err(|error| format!("{error}"))?;
-    consumer.assign(&list).map_err(|error| format!("not assigned: {error}"))?;
-    let mut first = None;
-    let mut seen = 0;
-    while seen < count {
-        match consumer.poll(LIMIT) {
-            Some(Ok(_)) => {
-                first.get_or_insert_with(Instant::now);
-                seen += 1;
-            }
-            Some(Err(error)) => return Err(format!("after {seen} messages: {error}")),
-            None => return Err(format!("no message after {seen} of {count}")),
+impl Load<'_> {
+    fn producer<C: ProducerContext>(
+        &self,
+        context: C,
+        settings: &[(&str, &str)],
+    ) -> Attempt<BaseProducer<C>> {
+        let mut config = config(self.bootstrap);
+        config.set("acks", self.acks).set("compression.codec", self.codec);
+        config.set("queue.buffering.max.messages", "1000000").set("queue.buffering.max.kbytes", "1048576");
+        config.set("message.timeout.ms", "120000");
+        for (name, value) in settings {
+            config.set(*name, *value);
         }
+        let producer = config.create_with_context(context);
+        let producer: BaseProducer<C> = producer.map_err(|error| format!("no producer: {error}"))?;
+        // The connection and the topic's leader are not part of what is measured.
+        let known = producer.client().fetch_metadata(Some(self.topic), LIMIT);
+        known.map_err(|error| format!("no metadata: {error}"))?;
+        Ok(producer)
     }
-    Ok(first.map_or(0.0, |first| first.elapsed().as_secs_f64()))
-}
 
-/// Round trips, in milliseconds.
-pub(crate) struct Latencies(std::sync::Mutex<Vec<f64>>);
-
-impl ClientContext for Latencies {}
-
-impl ProducerContext for Latencies {
-    type DeliveryOpaque = Box<Instant>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Instant>) {
-        if result.is_ok() {
-            self.0.lock().expect("not poisoned").push(sent.elapsed().as_secs_f64() * 1e3);
+    /// A consumer of all partitions from their first offset.
+    fn consumer(&self, settings: &[(&str, &str)]) -> Attempt<BaseConsumer> {
+        let mut config = config(self.bootstrap);
+        // It commits nothing, but librdkafka assigns no partitions without a group.
+        config.set("group.id", "unused").set("enable.auto.commit", "false").set("check.crcs", "false");
+        for (name, value) in settings {
+            config.set(*name, *value);
         }
+        let consumer: BaseConsumer = config.create().map_err(|error| format!("no consumer: {error}"))?;
+        let mut list = TopicPartitionList::new();
+        for partition in 0..self.partitions {
+            let added = list.add_partition_offset(self.topic, partition, Offset::Offset(0));
+            added.map_err(|error| format!("{error}"))?;
+        }
+        consumer.assign(&list).map_err(|error| format!("not assigned: {error}"))?;
+        Ok(consumer)
     }
-}
 
-/// One record a request, `per_second` of them for `seconds`, acks=all; how long each took, in milliseconds, sorted.
-pub(crate) fn paced(bootstrap: &str, topic: &str, per_second: u32, seconds: u32) -> Attempt<Vec<f64>> {
-    let mut config = config(bootstrap);
-    config.set("acks", "all").set("linger.ms", "0").set("batch.num.messages", "1");
-    let context = Latencies(std::sync::Mutex::default());
-    let producer: BaseProducer<Latencies> =
-        config.create_with_context(context).map_err(|error| format!("no producer: {error}"))?;
-    producer.client().fetch_metadata(Some(topic), LIMIT).map_err(|error| format!("no metadata: {error}"))?;
-    let (value, count) = (vec![b'x'; 100], per_second * seconds);
-    let sent_all = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        // Acknowledgements are taken when they come, not when the next message is due.
-        scope.spawn(|| {
-            while !sent_all.load(Ordering::Relaxed) {
-                producer.poll(Duration::from_millis(20));
-            }
-        });
+    fn partition_of(&self, nth: usize) -> i32 {
+        i32::try_from(nth % usize::try_from(self.partitions).expect("some")).expect("a partition")
+    }
+
+    /// Produces; the seconds from the first send to the last acknowledgement.
+    pub(crate) fn produce(&self) -> Attempt<f64> {
+        let producer =
+            self.producer(Failures, &[("linger.ms", "5"), ("delivery.report.only.error", "true")])?;
         let begun = Instant::now();
-        for nth in 0..count {
-            let due = begun + Duration::from_secs(1) * nth / per_second;
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            let record = BaseRecord::<(), [u8], _>::with_opaque_to(topic, Box::new(Instant::now()));
-            let sent = producer.send(record.partition(0).payload(&value));
-            sent.map_err(|(error, _)| format!("not queued: {error}"))?;
-        }
-        let flushed = producer.flush(LIMIT).map_err(|error| format!("not flushed: {error}"));
-        sent_all.store(true, Ordering::Relaxed);
-        flushed
-    })?;
-    let mut all = std::mem::take(&mut *producer.context().0.lock().expect("not poisoned"));
-    if all.len() != count as usize {
-        return Err(format!("{} of {count} were acknowledged", all.len()));
+        self.send_all(&producer)?;
+        Ok(begun.elapsed().as_secs_f64())
     }
-    all.sort_by(f64::total_cmp);
-    Ok(all)
+
+    fn send_all<C: ProducerContext<DeliveryOpaque = ()>>(&self, producer: &BaseProducer<C>) -> Attempt<()> {
+        let values = Values::new(self.size);
+        for nth in 0..self.count {
+            let record = BaseRecord::<(), [u8]>::to(self.topic).partition(self.partition_of(nth));
+            let mut record = record.payload(values.of(nth));
+            while let Err((error, back)) = producer.send(record) {
+                if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                    return Err(format!("not queued: {error}"));
+                }
+                record = back;
+                producer.poll(Duration::from_millis(1));
+            }
+        }
+        producer.flush(LIMIT).map_err(|error| format!("not flushed: {error}"))
+    }
+
+    /// Consumes as many messages from the start; the seconds from the first message to the last.
+    pub(crate) fn consume(&self) -> Attempt<f64> {
+        let consumer = self.consumer(&[("queued.min.messages", "1000000")])?;
+        let mut first = None;
+        self.take_all(&consumer, |_| {
+            first.get_or_insert_with(Instant::now);
+        })?;
+        Ok(first.map_or(0.0, |first| first.elapsed().as_secs_f64()))
+    }
+
+    fn take_all(&self, consumer: &BaseConsumer, mut each: impl FnMut(&BorrowedMessage<'_>)) -> Attempt<()> {
+        let mut seen = 0;
+        while seen < self.count {
+            match consumer.poll(LIMIT) {
+                Some(Ok(message)) => {
+                    each(&message);
+                    seen += 1;
+                }
+                Some(Err(error)) => return Err(format!("after {seen} messages: {error}")),
+                None => return Err(format!("no message after {seen} of {}", self.count)),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Produces one message to a topic that the broker creates for it; waits for the acknowledgement.

@@ -7,11 +7,17 @@
 mod compare;
 mod connection;
 mod load;
+mod machine;
 mod peer;
 mod process;
+mod queue;
+mod raw;
 mod report;
+mod results;
+mod schedule;
 mod sink;
 mod storage;
+mod values;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,10 +37,13 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Command {
     /// Runs the workloads against each broker in turns and prints the ratios.
-    Compare(Options),
+    Compare(compare::Options),
+    /// Makes a page and a table of what was measured.
+    Report(report::Options),
     /// Measures the storage engine against its goals: starting, recovering, memory, descriptors, compaction, deletion.
     Storage(storage::Options),
-    /// The ideal sink: answers a producer, checks each batch's CRC, appends it to a file, and does nothing else.
+    /// The ideal sink: checks each batch's CRC, appends it to a file, sends from there, and does nothing else. It calls
+    /// fdatasync for topics whose name ends with `.synced`; one named `x.p6` has six partitions.
     Sink {
         /// Where it listens.
         #[arg(long, default_value = "127.0.0.1:19092")]
@@ -42,31 +51,10 @@ enum Command {
         /// Where its files go.
         #[arg(long)]
         dir: PathBuf,
-        /// Calls fdatasync before each acknowledgement.
-        #[arg(long)]
-        sync: bool,
     },
-}
-
-/// What is compared, how often and with how much.
-#[derive(clap::Args)]
-pub(crate) struct Options {
-    /// How many times each broker takes each workload; they take turns.
-    #[arg(long, default_value_t = 5)]
-    pairs: usize,
-    /// The brokers: milena, kafka, sink. The first is compared with each of the others.
-    #[arg(long, value_delimiter = ',', default_value = "milena,kafka,sink")]
-    peers: Vec<peer::Kind>,
-    /// Only workloads whose name contains this.
-    #[arg(long)]
-    only: Option<String>,
-    /// Scales the number of messages of every workload.
-    #[arg(long, default_value_t = 1.0)]
-    scale: f64,
-    #[command(flatten)]
-    binaries: peer::Binaries,
-    #[command(flatten)]
-    places: Places,
+    /// Fetches the brokers that are compared and do not speak Kafka's protocol: packages of Debian, unpacked below
+    /// `target/`, and a Go module.
+    FetchPeers,
 }
 
 /// Where files go.
@@ -96,8 +84,10 @@ impl Places {
 fn main() -> ExitCode {
     let outcome = match CommandLine::parse().command {
         Command::Compare(options) => compare::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Storage(options) => storage::run(&options),
-        Command::Sink { listen, dir, sync } => sink::serve(&listen, &dir, sync),
+        Command::Sink { listen, dir } => sink::serve(&listen, &dir),
+        Command::FetchPeers => peer::Programs::new().fetch(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,8 @@
 //! The brokers that are compared, each started the way its makers start it.
 
+mod programs;
+mod queues;
+
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,6 +13,7 @@ use clap::ValueEnum;
 
 use crate::Attempt;
 use crate::process::Process;
+pub(crate) use programs::Programs;
 
 /// Which broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -18,8 +22,16 @@ pub(crate) enum Kind {
     Milena,
     /// Apache Kafka 4.3.1.
     Kafka,
-    /// The least that any broker must do; without a sync for acknowledgements that ask for none.
+    /// The least that any broker must do.
     Sink,
+    /// Streams of Redis.
+    Redis,
+    /// A quorum queue of RabbitMQ.
+    Rabbitmq,
+    /// A stream of NATS JetStream in files.
+    Nats,
+    /// A queue of ActiveMQ in KahaDB.
+    Activemq,
 }
 
 impl Kind {
@@ -28,6 +40,10 @@ impl Kind {
             Kind::Milena => "Milena",
             Kind::Kafka => "Kafka 4.3.1",
             Kind::Sink => "ideal sink",
+            Kind::Redis => "Redis Streams",
+            Kind::Rabbitmq => "RabbitMQ",
+            Kind::Nats => "NATS JetStream",
+            Kind::Activemq => "ActiveMQ",
         }
     }
 }
@@ -47,14 +63,16 @@ pub(crate) struct Binaries {
 pub(crate) struct Peers {
     milena: PathBuf,
     kafka_class_path: Option<String>,
+    programs: Programs,
     dir: PathBuf,
 }
 
 /// How a broker is started.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Setup<'a> {
-    /// Whether the ideal sink syncs before it acknowledges; the others are told by topic.
-    pub(crate) sync: bool,
+    /// Whether Redis and NATS sync before they acknowledge. Milena, Kafka and the sink are told by topic; RabbitMQ and
+    /// ActiveMQ always do.
+    pub(crate) durable: bool,
     /// Settings of Milena and of Kafka, by name.
     pub(crate) settings: &'a [(&'a str, &'a str)],
     /// Whether it opens what an earlier one of its kind has left, rather than an empty directory.
@@ -71,6 +89,8 @@ pub(crate) struct Peer {
     /// When its command was run.
     pub(crate) started: Instant,
     dir: PathBuf,
+    /// Another process without which it does not run.
+    companion: Option<Process>,
 }
 
 impl Peers {
@@ -89,7 +109,7 @@ impl Peers {
             (Some(given), true) => Some(given.clone()),
             (None, true) => Some(xtask::java::class_path()?),
         };
-        Ok(Peers { milena, kafka_class_path, dir: dir.to_owned() })
+        Ok(Peers { milena, kafka_class_path, programs: Programs::new(), dir: dir.to_owned() })
     }
 
     /// Where a broker of that kind has its files.
@@ -110,38 +130,28 @@ impl Peers {
         }
         fs::create_dir_all(&dir).map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
         let port = free_port()?;
+        let mut companion = None;
         let command = match kind {
             Kind::Milena => self.milena(&dir, port, setup.settings),
             Kind::Kafka => self.kafka(&dir, port, setup)?,
-            Kind::Sink => sink(&dir, port, setup.sync)?,
+            Kind::Sink => sink(&dir, port)?,
+            Kind::Redis => queues::redis(&self.programs, &dir, port, setup)?,
+            Kind::Nats => queues::nats(&self.programs, &dir, port, setup)?,
+            Kind::Activemq => queues::activemq(&self.programs, &dir, port)?,
+            Kind::Rabbitmq => {
+                let (mut mapper, command) = queues::rabbitmq(&self.programs, &dir, port)?;
+                let started = mapper.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+                let started = started.map_err(|error| format!("cannot start epmd: {error}"))?;
+                companion = Some(Process::new(started));
+                command
+            }
         };
         let command = match setup.descriptors_max {
             Some(max) => limited(&command, max),
             None => command,
         };
-        self.launch(kind, dir, port, command)
-    }
-
-    fn launch(&self, kind: Kind, dir: PathBuf, port: u16, mut command: Command) -> Attempt<Peer> {
-        let log = File::create(dir.join("output.log")).map_err(|error| format!("cannot log: {error}"))?;
-        let second = log.try_clone().map_err(|error| format!("cannot log: {error}"))?;
-        let started = Instant::now();
-        let child = command.stdin(Stdio::null()).stdout(log).stderr(second).spawn();
-        let child = child.map_err(|error| format!("cannot start {}: {error}", kind.name()))?;
-        let bootstrap = format!("127.0.0.1:{port}");
-        let mut peer = Peer { kind, process: Process::new(child), bootstrap, started, dir };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while TcpStream::connect(&peer.bootstrap).is_err() {
-            if let Err(error) = peer.process.assert_running() {
-                let output = fs::read_to_string(peer.dir.join("output.log")).unwrap_or_default();
-                return Err(format!("{}: {error}\n{output}", kind.name()));
-            }
-            if Instant::now() > deadline {
-                return Err(format!("{} does not listen after a minute", kind.name()));
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(peer)
+        let peer = launch(kind, dir, port, command)?;
+        Ok(Peer { companion, ..peer })
     }
 
     fn milena(&self, dir: &Path, port: u16, settings: &[(&str, &str)]) -> Command {
@@ -198,6 +208,29 @@ impl Peers {
     }
 }
 
+/// Runs the command and waits until it listens.
+fn launch(kind: Kind, dir: PathBuf, port: u16, mut command: Command) -> Attempt<Peer> {
+    let log = File::create(dir.join("output.log")).map_err(|error| format!("cannot log: {error}"))?;
+    let second = log.try_clone().map_err(|error| format!("cannot log: {error}"))?;
+    let started = Instant::now();
+    let child = command.stdin(Stdio::null()).stdout(log).stderr(second).spawn();
+    let child = child.map_err(|error| format!("cannot start {}: {error}", kind.name()))?;
+    let bootstrap = format!("127.0.0.1:{port}");
+    let mut peer = Peer { kind, process: Process::new(child), bootstrap, started, dir, companion: None };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while TcpStream::connect(&peer.bootstrap).is_err() {
+        if let Err(error) = peer.process.assert_running() {
+            let output = fs::read_to_string(peer.dir.join("output.log")).unwrap_or_default();
+            return Err(format!("{}: {error}\n{output}", kind.name()));
+        }
+        if Instant::now() > deadline {
+            return Err(format!("{} does not listen after a minute", kind.name()));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(peer)
+}
+
 /// The command in a shell that lowers the limit of descriptors first.
 fn limited(command: &Command, descriptors_max: u32) -> Command {
     let mut shell = Command::new("sh");
@@ -206,12 +239,9 @@ fn limited(command: &Command, descriptors_max: u32) -> Command {
     shell
 }
 
-fn sink(dir: &Path, port: u16, sync: bool) -> Attempt<Command> {
+fn sink(dir: &Path, port: u16) -> Attempt<Command> {
     let mut command = Command::new(std::env::current_exe().map_err(|error| format!("where am I: {error}"))?);
     command.args(["sink", "--listen", &format!("127.0.0.1:{port}"), "--dir"]).arg(dir);
-    if sync {
-        command.arg("--sync");
-    }
     Ok(command)
 }
 
@@ -223,6 +253,7 @@ impl Peer {
     /// Ends it and deletes its directory.
     pub(crate) fn stop(self) {
         self.process.stop();
+        drop(self.companion);
         let _ = fs::remove_dir_all(&self.dir);
     }
 

@@ -1,49 +1,55 @@
 //! The ideal sink: what any broker must at least do with a produced batch, and nothing else.
 //!
-//! It answers a producer (ApiVersions, Metadata, Produce), checks the CRC of each batch, appends the batch to a file,
-//! and with `sync` calls fdatasync before it acknowledges. It keeps no index, no state and no promise.
+//! It answers ApiVersions, FindCoordinator, Metadata, Produce and Fetch: checks the CRC of each batch, appends the batch to its
+//! partition's file, for a topic whose name says so calls fdatasync before it acknowledges, and sends from the page
+//! cache what is fetched. It keeps no state but where batches end, validates no record, promises nothing, and forgets
+//! a topic when it is asked for another one.
 
+mod topic;
 mod wire;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+pub(crate) use topic::name as topic_name;
+use topic::{Region, Topic};
 use wire::{Body, Request};
 
 use crate::Attempt;
 
 /// Room for several of a client's largest requests, so that all that has come is read at once.
 const BUFFER_BYTES: usize = 8 << 20;
-
-/// The file that takes everything.
-struct Log {
-    file: File,
-    end_offset: i64,
-}
+/// From here on the kernel sends from the file by itself.
+const SENDFILE_BYTES: usize = 64 << 10;
 
 struct Sink {
     host: String,
     port: i32,
-    log: Mutex<Log>,
-    sync: bool,
+    dir: PathBuf,
+    topic: Mutex<Option<(String, Arc<Topic>)>>,
+}
+
+/// What one connection has to answer and to make durable.
+#[derive(Default)]
+struct Outbox {
+    answers: Vec<u8>,
+    unsynced: Vec<(Arc<Topic>, i32)>,
 }
 
 /// Serves until the process is ended.
-pub(crate) fn serve(listen: &str, dir: &Path, sync: bool) -> Attempt<()> {
+pub(crate) fn serve(listen: &str, dir: &Path) -> Attempt<()> {
     let listener =
         TcpListener::bind(listen).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    let path = dir.join("sink.log");
-    let file = OpenOptions::new().create(true).append(true).open(&path);
-    let file = file.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     let address = listener.local_addr().map_err(|error| format!("no address: {error}"))?;
     let sink = Arc::new(Sink {
         host: address.ip().to_string(),
         port: i32::from(address.port()),
-        log: Mutex::new(Log { file, end_offset: 0 }),
-        sync,
+        dir: dir.to_owned(),
+        topic: Mutex::default(),
     });
     for stream in listener.incoming().map_while(Result::ok) {
         let sink = Arc::clone(&sink);
@@ -58,7 +64,7 @@ impl Sink {
         let _ = stream.set_nodelay(true);
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut filled = 0;
-        let mut answers = Vec::new();
+        let mut outbox = Outbox::default();
         loop {
             match stream.read(&mut buffer[filled..]) {
                 Ok(count) if count > 0 => filled += count,
@@ -67,54 +73,132 @@ impl Sink {
             let mut done = 0;
             while let Some(frame) = wire::first_frame(&buffer[done..filled]) {
                 done += 4 + frame.len();
-                match Request::parse(frame) {
-                    Some(request) => self.answer(&request, &mut answers),
-                    None => return,
+                let Some(request) = Request::parse(frame) else { return };
+                if self.answer(&request, &mut outbox, &mut stream).is_none() {
+                    return;
                 }
             }
             buffer.copy_within(done..filled, 0);
             filled -= done;
-            if answers.is_empty() {
-                continue;
-            }
-            if self.sync {
-                self.log.lock().expect("not poisoned").file.sync_data().expect("on the disk");
-            }
-            if stream.write_all(&answers).is_err() {
+            if outbox.send(&mut stream).is_none() {
                 return;
             }
-            answers.clear();
         }
     }
 
-    fn answer(&self, request: &Request<'_>, answers: &mut Vec<u8>) {
-        let start = answers.len();
-        answers.extend([0; 4]);
-        answers.extend(request.correlation_id.to_be_bytes());
+    /// The topic of this name; made, and the one before it forgotten, when it is new.
+    fn topic(&self, name: &[u8]) -> Option<Arc<Topic>> {
+        let mut current = self.topic.lock().expect("not poisoned");
+        if let Some((known, topic)) = current.as_ref()
+            && known.as_bytes() == name
+        {
+            return Some(Arc::clone(topic));
+        }
+        let name = str::from_utf8(name).ok().filter(|name| !name.contains('/'))?;
+        let topic = Arc::new(Topic::make(name, &self.dir).ok()?);
+        *current = Some((name.to_owned(), Arc::clone(&topic)));
+        Some(topic)
+    }
+
+    fn answer(&self, request: &Request<'_>, outbox: &mut Outbox, stream: &mut TcpStream) -> Option<()> {
+        let start = outbox.answers.len();
+        outbox.answers.extend([0; 4]);
+        outbox.answers.extend(request.correlation_id.to_be_bytes());
         match &request.body {
-            Body::ApiVersions { known } => wire::put_api_versions(answers, *known),
-            Body::Metadata { topics } => wire::put_metadata(answers, &self.host, self.port, topics),
-            Body::Produce { acks, topic, partition, batch } => {
-                let base_offset = self.append(batch);
-                if *acks == 0 {
-                    answers.truncate(start);
-                    return;
+            Body::ApiVersions { known } => wire::put_api_versions(&mut outbox.answers, *known),
+            Body::FindCoordinator => wire::put_coordinator(&mut outbox.answers, &self.host, self.port),
+            Body::Metadata { topics } => {
+                let partitions = |name| self.topic(name).map_or(0, |topic| topic.partitions());
+                let topics: Vec<_> = topics.iter().map(|name| (*name, partitions(name))).collect();
+                wire::put_metadata(&mut outbox.answers, &self.host, self.port, &topics);
+            }
+            Body::Produce { acks, topic, batches } => {
+                let kept = self.topic(topic)?;
+                let mut offsets = Vec::with_capacity(batches.len());
+                for (partition, batch) in batches {
+                    offsets.push((*partition, kept.append(*partition, batch)?));
+                    if kept.synced && *acks != 0 {
+                        outbox.unsynced.push((Arc::clone(&kept), *partition));
+                    }
                 }
-                wire::put_produced(answers, topic, *partition, base_offset);
+                if *acks == 0 {
+                    outbox.answers.truncate(start);
+                    return Some(());
+                }
+                wire::put_produced(&mut outbox.answers, topic, &offsets);
+            }
+            Body::Fetch { wait_ms, bytes_max, topic, partitions } => {
+                outbox.answers.truncate(start);
+                outbox.send(stream)?;
+                let deadline = Instant::now() + Duration::from_millis(*wait_ms);
+                let kept = self.topic(topic)?;
+                let regions = kept.fetch(partitions, *bytes_max, deadline);
+                return send_fetched(stream, request.correlation_id, topic, &kept, &regions);
             }
         }
-        let length = i32::try_from(answers.len() - start - 4).expect("a short answer");
-        answers[start..start + 4].copy_from_slice(&length.to_be_bytes());
+        set_length(&mut outbox.answers[start..], 0);
+        Some(())
     }
+}
 
-    fn append(&self, batch: &[u8]) -> i64 {
-        let said = u32::from_be_bytes(batch[17..21].try_into().expect("four bytes"));
-        let found = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &batch[21..]);
-        assert_eq!(u64::from(said), found, "the batch is as the client made it");
-        let count = i32::from_be_bytes(batch[57..61].try_into().expect("four bytes"));
-        let mut log = self.log.lock().expect("not poisoned");
-        log.file.write_all(batch).expect("appended");
-        log.end_offset += i64::from(count);
-        log.end_offset - i64::from(count)
+/// Writes the length of a frame before it; `more` bytes of it come from elsewhere.
+fn set_length(frame: &mut [u8], more: usize) {
+    let length = i32::try_from(frame.len() - 4 + more).expect("a short answer");
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+}
+
+impl Outbox {
+    /// Syncs what wants to be, then sends all answers.
+    fn send(&mut self, stream: &mut TcpStream) -> Option<()> {
+        self.unsynced.sort_by_key(|(_, partition)| *partition);
+        self.unsynced.dedup_by_key(|(_, partition)| *partition);
+        for (topic, partition) in self.unsynced.drain(..) {
+            topic.sync(partition);
+        }
+        if !self.answers.is_empty() {
+            stream.write_all(&self.answers).ok()?;
+            self.answers.clear();
+        }
+        Some(())
     }
+}
+
+fn send_fetched(
+    stream: &mut TcpStream,
+    correlation_id: i32,
+    topic: &[u8],
+    kept: &Topic,
+    regions: &[Region],
+) -> Option<()> {
+    // Four bytes for the length, which is known at the end of all heads.
+    let mut heads = vec![Vec::from([0; 4])];
+    heads[0].extend(correlation_id.to_be_bytes());
+    wire::put_fetched(&mut heads[0], topic, regions.len());
+    let mut files: Vec<(File, &Region)> = Vec::new();
+    for region in regions {
+        let head = heads.last_mut().expect("there is one");
+        wire::put_fetched_partition(head, region);
+        let file = kept.file(region.partition)?;
+        if region.length < SENDFILE_BYTES {
+            topic::read(&file, region, head);
+        } else {
+            files.push((file, region));
+            heads.push(Vec::new());
+        }
+    }
+    let later: usize = heads[1..].iter().map(Vec::len).sum();
+    let sent: usize = files.iter().map(|(_, region)| region.length).sum();
+    set_length(&mut heads[0], later + sent);
+    for (at, head) in heads.iter().enumerate() {
+        stream.write_all(head).ok()?;
+        if let Some((file, region)) = files.get(at) {
+            let mut position = region.position;
+            let end = position + region.length as u64;
+            while position < end {
+                let left = (end - position) as usize;
+                rustix::fs::sendfile(&*stream, file, Some(&mut position), left).ok()?;
+            }
+        }
+    }
+    Some(())
 }

@@ -1,32 +1,48 @@
-//! As much of the protocol as a producer needs: ApiVersions 0, Metadata 4, Produce 5-7.
+//! As much of the protocol as a producer and a consumer need: ApiVersions 0, FindCoordinator 0, Metadata 4, Produce 5-7,
+//! Fetch 10.
+
+use super::topic::{HEADER_BYTES, Region};
 
 const PRODUCE: i16 = 0;
+const FETCH: i16 = 1;
 const METADATA: i16 = 3;
+const FIND_COORDINATOR: i16 = 10;
 const API_VERSIONS: i16 = 18;
 
-/// (key, lowest version, highest version). A client takes a broker that lists no Fetch 4 for one from before magic 2.
-const APIS: [(i16, i16, i16); 4] = [(PRODUCE, 3, 7), (1, 4, 4), (METADATA, 4, 4), (API_VERSIONS, 0, 0)];
+/// (key, lowest version, highest version). librdkafka takes a broker that lists no Fetch 4 for one from before magic 2,
+/// and one without FindCoordinator for one from before LZ4.
+const APIS: [(i16, i16, i16); 5] =
+    [(PRODUCE, 3, 7), (FETCH, 4, 10), (METADATA, 4, 4), (FIND_COORDINATOR, 0, 0), (API_VERSIONS, 0, 0)];
 
 const UNSUPPORTED_VERSION: i16 = 35;
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 
 pub(crate) struct Request<'a> {
     pub(crate) correlation_id: i32,
     pub(crate) body: Body<'a>,
 }
 
+/// One topic in each of them, which is what the load has.
 pub(crate) enum Body<'a> {
     /// `known`: the client asked in the one version that is known here.
     ApiVersions {
         known: bool,
     },
+    FindCoordinator,
     Metadata {
         topics: Vec<&'a [u8]>,
     },
     Produce {
         acks: i16,
         topic: &'a [u8],
-        partition: i32,
-        batch: &'a [u8],
+        batches: Vec<(i32, &'a [u8])>,
+    },
+    /// `partitions`: which, from which offset, at most so many bytes.
+    Fetch {
+        wait_ms: u64,
+        bytes_max: usize,
+        topic: &'a [u8],
+        partitions: Vec<(i32, i64, usize)>,
     },
 }
 
@@ -54,6 +70,15 @@ impl<'a> Rest<'a> {
         self.bytes(4).map(|bytes| i32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
     }
 
+    fn i64(&mut self) -> Option<i64> {
+        self.bytes(8).map(|bytes| i64::from_be_bytes(bytes.try_into().expect("eight bytes")))
+    }
+
+    /// How many there are; null is none.
+    fn count(&mut self) -> Option<usize> {
+        self.i32().map(|count| usize::try_from(count).unwrap_or(0))
+    }
+
     /// A string; null is empty.
     fn string(&mut self) -> Option<&'a [u8]> {
         let length = self.i16()?;
@@ -62,15 +87,17 @@ impl<'a> Rest<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// None for anything but what a producer sends.
+    /// None for anything but what a producer or a consumer of one topic sends.
     pub(crate) fn parse(frame: &'a [u8]) -> Option<Request<'a>> {
         let mut rest = Rest(frame);
         let (key, version, correlation_id) = (rest.i16()?, rest.i16()?, rest.i32()?);
         rest.string()?;
         let body = match (key, version) {
             (API_VERSIONS, _) => Body::ApiVersions { known: version == 0 },
+            (FIND_COORDINATOR, 0) => Body::FindCoordinator,
             (METADATA, 4) => Body::Metadata { topics: topics(&mut rest)? },
             (PRODUCE, 5..=7) => produce(&mut rest)?,
+            (FETCH, 10) => fetch(&mut rest)?,
             _ => return None,
         };
         Some(Request { correlation_id, body })
@@ -78,22 +105,47 @@ impl<'a> Request<'a> {
 }
 
 fn topics<'a>(rest: &mut Rest<'a>) -> Option<Vec<&'a [u8]>> {
-    let count = rest.i32()?;
-    (0..count.max(0)).map(|_| rest.string()).collect()
+    let count = rest.count()?;
+    (0..count).map(|_| rest.string()).collect()
 }
 
-/// One topic and one partition, which is what the load has.
 fn produce<'a>(rest: &mut Rest<'a>) -> Option<Body<'a>> {
     rest.string()?;
     let acks = rest.i16()?;
     let _timeout_ms = rest.i32()?;
-    let _topics = rest.i32()?;
+    if rest.count()? != 1 {
+        return None;
+    }
     let topic = rest.string()?;
-    let _partitions = rest.i32()?;
-    let partition = rest.i32()?;
-    let length = usize::try_from(rest.i32()?).ok()?;
-    let batch = rest.bytes(length)?;
-    (batch.len() >= 61).then_some(Body::Produce { acks, topic, partition, batch })
+    let count = rest.count()?;
+    let batches = (0..count).map(|_| {
+        let partition = rest.i32()?;
+        let length = rest.count()?;
+        rest.bytes(length).filter(|batch| batch.len() >= HEADER_BYTES).map(|batch| (partition, batch))
+    });
+    Some(Body::Produce { acks, topic, batches: batches.collect::<Option<_>>()? })
+}
+
+fn fetch<'a>(rest: &mut Rest<'a>) -> Option<Body<'a>> {
+    let _replica = rest.i32()?;
+    let wait_ms = u64::try_from(rest.i32()?).ok()?;
+    let _bytes_min = rest.i32()?;
+    let bytes_max = rest.count()?;
+    // Isolation level, session and its epoch.
+    rest.bytes(1 + 4 + 4)?;
+    if rest.count()? != 1 {
+        return None;
+    }
+    let topic = rest.string()?;
+    let count = rest.count()?;
+    let partitions = (0..count).map(|_| {
+        let partition = rest.i32()?;
+        let _leader_epoch = rest.i32()?;
+        let offset = rest.i64()?;
+        let _log_start_offset = rest.i64()?;
+        Some((partition, offset, rest.count()?))
+    });
+    Some(Body::Fetch { wait_ms, bytes_max, topic, partitions: partitions.collect::<Option<_>>()? })
 }
 
 fn put_string(out: &mut Vec<u8>, text: &[u8]) {
@@ -103,7 +155,7 @@ fn put_string(out: &mut Vec<u8>, text: &[u8]) {
 
 /// Version 0, in which an unknown version is answered too.
 pub(crate) fn put_api_versions(out: &mut Vec<u8>, known: bool) {
-    let listed = if known { &APIS[..] } else { &APIS[3..] };
+    let listed = if known { &APIS[..] } else { &APIS[4..] };
     let error_code: i16 = if known { 0 } else { UNSUPPORTED_VERSION };
     out.extend(error_code.to_be_bytes());
     out.extend(i32::try_from(listed.len()).expect("few").to_be_bytes());
@@ -114,37 +166,76 @@ pub(crate) fn put_api_versions(out: &mut Vec<u8>, known: bool) {
     }
 }
 
-/// One broker, 1, that leads partition 0 of every topic.
-pub(crate) fn put_metadata(out: &mut Vec<u8>, host: &str, port: i32, topics: &[&[u8]]) {
-    let put_i32s = |out: &mut Vec<u8>, numbers: &[i32]| {
-        numbers.iter().for_each(|number| out.extend(number.to_be_bytes()));
-    };
+fn put_i32s(out: &mut Vec<u8>, numbers: &[i32]) {
+    numbers.iter().for_each(|number| out.extend(number.to_be_bytes()));
+}
+
+fn count_of(what: usize) -> i32 {
+    i32::try_from(what).expect("few")
+}
+
+/// Without an error, broker 1; a consumer that commits nothing only wants to know.
+pub(crate) fn put_coordinator(out: &mut Vec<u8>, host: &str, port: i32) {
+    out.extend([0; 2]);
+    put_i32s(out, &[1]);
+    put_string(out, host.as_bytes());
+    put_i32s(out, &[port]);
+}
+
+/// One broker, 1, that leads all partitions of every topic. One without partitions is unknown.
+pub(crate) fn put_metadata(out: &mut Vec<u8>, host: &str, port: i32, topics: &[(&[u8], i32)]) {
     put_i32s(out, &[0, 1, 1]);
     put_string(out, host.as_bytes());
     put_i32s(out, &[port]);
     // No rack; a cluster id; the controller.
     out.extend((-1_i16).to_be_bytes());
     put_string(out, b"sink");
-    put_i32s(out, &[1, i32::try_from(topics.len()).expect("few")]);
-    for topic in topics {
-        out.extend([0; 2]);
+    put_i32s(out, &[1, count_of(topics.len())]);
+    for (topic, partitions) in topics {
+        let error_code = if *partitions == 0 { UNKNOWN_TOPIC_OR_PARTITION } else { 0 };
+        out.extend(error_code.to_be_bytes());
         put_string(out, topic);
-        // Not internal; one partition without an error: 0, led by 1, kept by 1, in sync on 1.
+        // Not internal.
         out.push(0);
-        put_i32s(out, &[1]);
-        out.extend([0; 2]);
-        put_i32s(out, &[0, 1, 1, 1, 1, 1]);
+        put_i32s(out, &[*partitions]);
+        for partition in 0..*partitions {
+            // Without an error: led by 1, kept by 1, in sync on 1.
+            out.extend([0; 2]);
+            put_i32s(out, &[partition, 1, 1, 1, 1, 1]);
+        }
     }
 }
 
-pub(crate) fn put_produced(out: &mut Vec<u8>, topic: &[u8], partition: i32, base_offset: i64) {
-    out.extend(1_i32.to_be_bytes());
+pub(crate) fn put_produced(out: &mut Vec<u8>, topic: &[u8], offsets: &[(i32, i64)]) {
+    put_i32s(out, &[1]);
     put_string(out, topic);
-    out.extend(1_i32.to_be_bytes());
-    out.extend(partition.to_be_bytes());
+    put_i32s(out, &[count_of(offsets.len())]);
+    for (partition, base_offset) in offsets {
+        put_i32s(out, &[*partition]);
+        out.extend([0; 2]);
+        out.extend(base_offset.to_be_bytes());
+        // No append time; the log starts at 0.
+        out.extend((-1_i64).to_be_bytes());
+        out.extend([0; 8]);
+    }
+    put_i32s(out, &[0]);
+}
+
+/// What comes before the partitions of a fetch's answer: no throttling, no error, no session, one topic.
+pub(crate) fn put_fetched(out: &mut Vec<u8>, topic: &[u8], partitions: usize) {
+    put_i32s(out, &[0]);
     out.extend([0; 2]);
-    out.extend(base_offset.to_be_bytes());
-    // No append time; the log starts at 0 (from version 5 on); no throttling.
-    out.extend((-1_i64).to_be_bytes());
-    out.extend([0; 12]);
+    put_i32s(out, &[0, 1]);
+    put_string(out, topic);
+    put_i32s(out, &[count_of(partitions)]);
+}
+
+/// What comes before the bytes of one partition: all that is there is stable, the log starts at 0, nothing is aborted.
+pub(crate) fn put_fetched_partition(out: &mut Vec<u8>, region: &Region) {
+    put_i32s(out, &[region.partition]);
+    out.extend([0; 2]);
+    out.extend(region.end_offset.to_be_bytes());
+    out.extend(region.end_offset.to_be_bytes());
+    out.extend([0; 8]);
+    put_i32s(out, &[0, count_of(region.length)]);
 }

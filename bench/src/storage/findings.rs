@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::report::spread;
+use crate::results::spread;
 
 /// What a figure has to be.
 #[derive(Clone, Copy, Debug)]

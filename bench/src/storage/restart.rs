@@ -17,7 +17,7 @@ const PARTITION_BYTES: u64 = 20_000_000;
 const BATCH_RECORDS: usize = 16;
 
 pub(super) const KEEP: Setup<'static> =
-    Setup { sync: false, settings: &[], keep: true, descriptors_max: None };
+    Setup { durable: false, settings: &[], keep: true, descriptors_max: None };
 
 pub(super) fn measure(bench: &mut Bench) -> Attempt<()> {
     let partitions = i32::try_from(bench.scaled(PARTITIONS)).expect("few");

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use runtime::clock::Instant;
 
 use crate::failure::Failure;
-use crate::{check, consume, dump, group, log, logs, migrate, produce, start, topic};
+use crate::{bench, check, consume, dump, group, log, logs, migrate, produce, start, topic};
 
 /// A Kafka-compatible streaming log in one program.
 #[derive(Debug, Parser)]
@@ -36,6 +36,7 @@ Examples:
   milena consume orders --from-beginning
   milena group describe billing
   milena log status
+  milena bench produce --records 1000000
   milena dump milena-data/orders-0
   milena check milena-data
 
@@ -64,6 +65,9 @@ enum Command {
     /// Show how the logs are: sizes, offsets, the last scrub, damage
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Measure a cluster: produce, consume, end to end
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Come from Kafka, and go back
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
@@ -84,6 +88,7 @@ impl CommandLine {
             Command::Consume(args) => args.connect.json,
             Command::Group(command) => command.connect().json,
             Command::Log(command) => command.connect().json,
+            Command::Bench(command) => command.connect().json,
             Command::Check(args) => args.json,
             Command::Dump(args) => args.json,
         }
@@ -99,6 +104,7 @@ impl CommandLine {
             Command::Consume(args) => block_on(consume::run(&args)),
             Command::Group(command) => block_on(group::run(&command)),
             Command::Log(command) => block_on(log::run(&command)),
+            Command::Bench(command) => block_on(bench::run(&command)),
             Command::Migrate(migrate::MigrateCommand::Check(args)) => migrate::check(&args),
             Command::Check(args) => check::run(&args),
             Command::Dump(args) => dump::run(&args),

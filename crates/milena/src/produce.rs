@@ -101,7 +101,7 @@ enum Input {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum AcksArg {
+pub(crate) enum AcksArg {
     #[value(name = "0")]
     None,
     #[value(name = "1")]
@@ -111,12 +111,34 @@ enum AcksArg {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Codec {
+pub(crate) enum Codec {
     None,
     Gzip,
     Snappy,
     Lz4,
     Zstd,
+}
+
+impl From<AcksArg> for Acks {
+    fn from(acks: AcksArg) -> Acks {
+        match acks {
+            AcksArg::None => Acks::None,
+            AcksArg::Leader => Acks::Leader,
+            AcksArg::All => Acks::All,
+        }
+    }
+}
+
+impl From<Codec> for Compression {
+    fn from(codec: Codec) -> Compression {
+        match codec {
+            Codec::None => Compression::None,
+            Codec::Gzip => Compression::Gzip,
+            Codec::Snappy => Compression::Snappy,
+            Codec::Lz4 => Compression::Lz4,
+            Codec::Zstd => Compression::Zstd,
+        }
+    }
 }
 
 /// Bytes between a key and a value; at least one.
@@ -132,21 +154,10 @@ fn separator(text: &str) -> Result<Separator, String> {
 
 impl ProduceArgs {
     fn options(&self) -> ProducerOptions {
-        let acks = match self.acks {
-            AcksArg::None => Acks::None,
-            AcksArg::Leader => Acks::Leader,
-            AcksArg::All => Acks::All,
-        };
-        let compression = match self.compression {
-            Codec::None => Compression::None,
-            Codec::Gzip => Compression::Gzip,
-            Codec::Snappy => Compression::Snappy,
-            Codec::Lz4 => Compression::Lz4,
-            Codec::Zstd => Compression::Zstd,
-        };
+        let acks = Acks::from(self.acks);
         ProducerOptions {
             acks,
-            compression,
+            compression: self.compression.into(),
             idempotent: acks == Acks::All && !self.no_idempotence,
             // Whoever types line by line should not wait, and a file fills batches by itself.
             linger: Duration::from_millis(2),

@@ -1,0 +1,184 @@
+//! How long an acknowledgement takes, and how long a message takes from its producer to its consumer, at a rate that is
+//! given: each message is sent when it is due, and its time counts from then. Once through librdkafka, as users have it,
+//! and once by replaying prepared requests of one record, where a client has no part in it.
+
+use hdrhistogram::Histogram;
+
+use super::throughput::plain;
+use super::{Comparison, Topic};
+use crate::Attempt;
+use crate::load::{self, Load};
+use crate::peer::{Kind, Peer};
+use crate::raw::Replay;
+use crate::results::{Results, Unit, spread};
+use crate::schedule::percentile_ms;
+
+pub(super) const PART: &str = "latency";
+
+pub(crate) const PER_SECOND: [u64; 4] = [1_000, 10_000, 50_000, 100_000];
+/// How long each rate is held.
+const SECONDS: f64 = 5.0;
+const SIZE: usize = 100;
+/// Stands for half of the rate at which the slower of the brokers produces and consumes at once.
+pub(crate) const HALF: u64 = 0;
+
+/// What is measured at one rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Until the acknowledgement, one record a request.
+    Single,
+    /// Until the acknowledgement; what gathers while a request is under way goes in one.
+    Produce,
+    /// Until a consumer has it.
+    EndToEnd,
+    /// The same, one record a request.
+    Pair,
+    /// Prepared requests, until the acknowledgement.
+    RawProduce,
+    /// Prepared requests, until another connection has fetched them.
+    RawEndToEnd,
+}
+
+/// A rate, and whether acknowledgements wait for the disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) what: What,
+    pub(crate) per_second: u64,
+    pub(crate) synced: bool,
+}
+
+impl Pace {
+    pub(crate) fn name(&self) -> String {
+        let what = match self.what {
+            What::Single => "single-record produce",
+            What::Produce => "produce",
+            What::EndToEnd => "end to end",
+            What::Pair => "single-record produce and fetch",
+            What::RawProduce => "raw produce",
+            What::RawEndToEnd => "raw end to end",
+        };
+        let synced = if self.synced { ", fsync" } else { "" };
+        let rate = match self.per_second {
+            HALF => "half of what saturates".to_owned(),
+            per_second => format!("{} k/s", per_second / 1_000),
+        };
+        format!("{what} at {rate}, acks=all{synced}")
+    }
+
+    pub(crate) fn percentile(&self, which: &str) -> String {
+        format!("{}: {which}", self.name())
+    }
+}
+
+fn paces(quick: bool) -> Vec<Pace> {
+    let mut paces = Vec::new();
+    for synced in [false, true] {
+        for what in [What::Single, What::Pair] {
+            paces.push(Pace { what, per_second: 1_000, synced });
+        }
+        for what in [What::Produce, What::EndToEnd, What::RawProduce, What::RawEndToEnd] {
+            let raw = matches!(what, What::RawProduce | What::RawEndToEnd);
+            let most = if quick || raw { 10_000 } else { 100_000 };
+            let rates = PER_SECOND.into_iter().filter(|rate| *rate <= most && !(quick && raw));
+            paces.extend(rates.map(|per_second| Pace { what, per_second, synced }));
+        }
+    }
+    paces.push(Pace { what: What::EndToEnd, per_second: HALF, synced: false });
+    paces
+}
+
+pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
+    let mut paces = paces(comparison.quick);
+    paces.retain(|pace| comparison.wants(PART, &pace.name()));
+    if paces.is_empty() {
+        return Ok(());
+    }
+    if let Some(pace) = paces.iter().position(|pace| pace.per_second == HALF)
+        && half_of_saturation(comparison).is_none()
+    {
+        let why = "nothing was produced and consumed at once, so it is not known what saturates";
+        comparison.results.failed(&paces.remove(pace).name(), why);
+    }
+    let mut running = comparison.start_kafkas()?;
+    let half = half_of_saturation(comparison).unwrap_or(1);
+    let seconds = SECONDS * comparison.scale.clamp(0.2, 1.0);
+    for round in 0..=comparison.pairs {
+        println!("{PART}, round {round} of {}", comparison.pairs);
+        let mut unused = Results::default();
+        for pace in &paces {
+            for peer in &mut running {
+                // It syncs for one request after the other and does not keep up with these rates.
+                if pace.synced && peer.kind == Kind::Kafka {
+                    continue;
+                }
+                let results = if round == 0 { &mut unused } else { &mut comparison.results };
+                let per_second = if pace.per_second == HALF { half } else { pace.per_second };
+                if let Err(error) = turn(peer, *pace, per_second, seconds, results) {
+                    results.failed(&format!("{}, {}", peer.kind.name(), pace.name()), &error);
+                    peer.process.assert_running()?;
+                }
+            }
+        }
+        comparison.results.write(&comparison.out)?;
+    }
+    running.into_iter().for_each(Peer::stop);
+    Ok(())
+}
+
+/// From the results of this run's, or of an earlier run's, throughput.
+fn half_of_saturation(comparison: &Comparison) -> Option<u64> {
+    let earlier = Results::read(&comparison.out).ok()?;
+    let name = plain(SIZE).at_once();
+    let rate = |kind: &Kind| {
+        let of =
+            |results: &Results| results.of(&name, Unit::Rate, kind.name()).map(|values| spread(values).0);
+        of(&comparison.results).or_else(|| of(&earlier))
+    };
+    let slowest = comparison.kafkas().iter().filter_map(rate).reduce(f64::min)?;
+    Some((slowest / 2.0) as u64)
+}
+
+fn turn(peer: &Peer, pace: Pace, per_second: u64, seconds: f64, results: &mut Results) -> Attempt<()> {
+    let topic = Topic::make(peer, 1, pace.synced)?;
+    let load = Load {
+        bootstrap: &peer.bootstrap,
+        topic: &topic.name,
+        partitions: 1,
+        count: (per_second as f64 * seconds) as usize,
+        size: SIZE,
+        acks: "all",
+        codec: "none",
+    };
+    let replay = Replay {
+        bootstrap: &peer.bootstrap,
+        topic: &topic.name,
+        partitions: 1,
+        connections: 1,
+        per_second,
+        count: load.count as u64,
+        records: 1,
+        size: SIZE,
+        acks: -1,
+    };
+    let before = peer.process.cpu_seconds();
+    let latencies = match pace.what {
+        What::Single => load::paced(&load, per_second, true)?,
+        What::Produce => load::paced(&load, per_second, false)?,
+        What::EndToEnd => load::end_to_end(&load, per_second, false)?,
+        What::Pair => load::end_to_end(&load, per_second, true)?,
+        What::RawProduce => replay.produce()?,
+        What::RawEndToEnd => replay.end_to_end()?,
+    };
+    let cpu = peer.process.cpu_seconds() - before;
+    let millions = load.count as f64 / 1e6;
+    results.add(PART, &pace.name(), Unit::CpuPerMillion, peer.kind.name(), cpu / millions);
+    note(&pace, &latencies, peer.kind, results);
+    topic.delete()
+}
+
+fn note(pace: &Pace, latencies: &Histogram<u64>, kind: Kind, results: &mut Results) {
+    for (name, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)] {
+        let value = percentile_ms(latencies, percent);
+        results.add(PART, &pace.percentile(name), Unit::Ms, kind.name(), value);
+    }
+}

@@ -1,0 +1,159 @@
+//! What a broker costs as it holds more partitions, and as a topic's backlog grows.
+
+use std::time::Instant;
+
+use super::{Comparison, Topic, warm};
+use crate::Attempt;
+use crate::load::{self, Load};
+use crate::peer::{Kind, Peer, Setup};
+use crate::results::{Results, Series, Unit};
+use crate::schedule::percentile_ms;
+
+pub(super) const PART: &str = "scaling";
+
+const PARTITIONS: [i32; 5] = [1, 10, 100, 1_000, 10_000];
+/// MB of backlog, with messages of 1 KiB.
+const BACKLOG_MB: [usize; 4] = [10, 100, 1_000, 4_000];
+/// They take long, and the curves are what matters.
+const ROUNDS_MAX: usize = 3;
+
+/// What is measured at each number of partitions.
+const PARTITION_CURVES: [(&str, Unit); 4] = [
+    ("resident memory with so many idle partitions", Unit::Mib),
+    ("creating a topic of so many partitions", Unit::Seconds),
+    ("p99 of single records at 1 k/s beside so many idle partitions", Unit::Ms),
+    ("CPU of single records at 1 k/s beside so many idle partitions", Unit::CpuPerMillion),
+];
+/// And at each size of a backlog.
+const BACKLOG_CURVES: [(&str, Unit); 3] = [
+    ("consuming a backlog from its start", Unit::Rate),
+    ("producing to a partition with a backlog", Unit::Rate),
+    ("p99 of single records at 1 k/s to a partition with a backlog", Unit::Ms),
+];
+
+pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
+    let kinds: Vec<_> = comparison.kafkas().into_iter().filter(|kind| *kind != Kind::Sink).collect();
+    let rounds = if comparison.quick { 1 } else { comparison.pairs.min(ROUNDS_MAX) };
+    let wants = |curves: &[(&str, Unit)]| curves.iter().any(|(name, _)| comparison.wants(PART, name));
+    let (partitions, backlog) = (wants(&PARTITION_CURVES), wants(&BACKLOG_CURVES));
+    for round in (1..=rounds).take_while(|_| partitions || backlog) {
+        for kind in &kinds {
+            println!("{PART}, round {round} of {rounds}, {}", kind.name());
+            if partitions {
+                let outcome = with_partitions(comparison, *kind);
+                note(comparison, *kind, "partitions", &PARTITION_CURVES, outcome);
+            }
+            if backlog {
+                let outcome = with_backlog(comparison, *kind);
+                note(comparison, *kind, "MB of backlog", &BACKLOG_CURVES, outcome);
+            }
+        }
+        comparison.results.write(&comparison.out)?;
+    }
+    Ok(())
+}
+
+/// Each of the columns after the first becomes a curve along the first.
+fn note<const N: usize>(
+    comparison: &mut Comparison,
+    kind: Kind,
+    along: &str,
+    curves: &[(&str, Unit); N],
+    rows: Attempt<Vec<(f64, [f64; N])>>,
+) {
+    let results: &mut Results = &mut comparison.results;
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(error) => return results.failed(&format!("{}, {along}", kind.name()), &error),
+    };
+    for (at, (name, unit)) in curves.iter().enumerate() {
+        let points: Vec<_> = rows.iter().map(|(x, values)| (*x, values[at])).collect();
+        println!("  {:26} {name}, {}: {points:?}", kind.name(), unit.name());
+        results.draw(Series {
+            part: PART.to_owned(),
+            workload: (*name).to_owned(),
+            unit: *unit,
+            along: along.to_owned(),
+            peer: kind.name().to_owned(),
+            points,
+        });
+    }
+}
+
+fn with_partitions(comparison: &Comparison, kind: Kind) -> Attempt<Vec<(f64, [f64; 4])>> {
+    let peer = comparison.peers.start(kind, Setup::default())?;
+    load::first_message(&peer.bootstrap)?;
+    let mut rows = Vec::new();
+    for count in PARTITIONS {
+        let count =
+            if comparison.scale < 1.0 { count.min((10_000.0 * comparison.scale) as i32) } else { count };
+        if rows.last().is_some_and(|(before, _)| *before >= f64::from(count)) {
+            break;
+        }
+        let begun = Instant::now();
+        let mut connection = crate::connection::Connection::open(&peer.bootstrap)?;
+        connection.create_topic(&format!("idle-{count}"), count, &[])?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let (p99_ms, cpu) = single_records(comparison, &peer, None)?;
+        rows.push((f64::from(count), [peer.process.resident_mib(), seconds, p99_ms, cpu]));
+        connection.delete_topic(&format!("idle-{count}"))?;
+    }
+    peer.stop();
+    Ok(rows)
+}
+
+/// p99 in ms, and CPU seconds for a million, of a thousand single records a second.
+fn single_records(comparison: &Comparison, peer: &Peer, topic: Option<&Topic>) -> Attempt<(f64, f64)> {
+    let own = match topic {
+        Some(_) => None,
+        None => Some(Topic::make(peer, 1, false)?),
+    };
+    let seconds = 3.0 * comparison.scale.clamp(0.3, 1.0);
+    let load = Load {
+        bootstrap: &peer.bootstrap,
+        topic: &topic.or(own.as_ref()).expect("given or made").name,
+        partitions: 1,
+        count: (1_000.0 * seconds) as usize,
+        size: 100,
+        acks: "all",
+        codec: "none",
+    };
+    let before = peer.process.cpu_seconds();
+    let latencies = load::paced(&load, 1_000, true)?;
+    let cpu = (peer.process.cpu_seconds() - before) / (load.count as f64 / 1e6);
+    own.map_or(Ok(()), Topic::delete)?;
+    Ok((percentile_ms(&latencies, 99.0), cpu))
+}
+
+fn with_backlog(comparison: &Comparison, kind: Kind) -> Attempt<Vec<(f64, [f64; 3])>> {
+    let peer = comparison.peers.start(kind, Setup::default())?;
+    let topic = Topic::make(&peer, 1, false)?;
+    let load = Load {
+        bootstrap: &peer.bootstrap,
+        topic: &topic.name,
+        partitions: 1,
+        count: 0,
+        size: 1_024,
+        acks: "1",
+        codec: "none",
+    };
+    let mut rows = Vec::new();
+    let mut held = 0;
+    for megabytes in BACKLOG_MB {
+        let count = comparison.scaled(megabytes * 1_000_000 / load.size);
+        let missing = count.saturating_sub(held).max(1);
+        warm(peer.dir(), (missing * load.size).min(1 << 30))?;
+        let produced = Load { count: missing, ..load };
+        let rate = missing as f64 / produced.produce()?;
+        held += missing;
+        rustix::fs::sync();
+        // As much from each, so that only what lies behind it differs.
+        let consumed = Load { count: held.min(comparison.scaled(100_000_000 / load.size)), ..load };
+        let consume_rate = consumed.count as f64 / consumed.consume()?.max(1e-6);
+        let (p99_ms, _) = single_records(comparison, &peer, Some(&topic))?;
+        rows.push((held as f64 * load.size as f64 / 1e6, [consume_rate, rate, p99_ms]));
+    }
+    topic.delete()?;
+    peer.stop();
+    Ok(rows)
+}

@@ -1,0 +1,194 @@
+//! As fast as librdkafka produces, consumes, and does both at once.
+
+use super::{Comparison, Topic, warm};
+use crate::Attempt;
+use crate::load::{self, Load};
+use crate::peer::{Kind, Peer};
+use crate::results::{Results, Unit};
+
+pub(super) const PART: &str = "throughput";
+pub(crate) const LOADED: &str = "resident memory after the load";
+
+/// One line of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Workload {
+    pub(crate) size: usize,
+    pub(crate) partitions: i32,
+    pub(crate) codec: &'static str,
+    pub(crate) acks: &'static str,
+    /// The acknowledgement waits for the disk.
+    pub(crate) synced: bool,
+}
+
+/// Bytes that one run produces at most, uncompressed: less than the system lets be dirty before it makes writers wait.
+const RUN_BYTES: usize = 700 << 20;
+/// Messages that one run produces at most.
+const RUN_MESSAGES: usize = 4_000_000;
+
+const SIZES: [usize; 3] = [100, 1024, 10_240];
+const PARTITIONS: [i32; 3] = [1, 6, 100];
+const CODECS: [&str; 3] = ["none", "lz4", "zstd"];
+/// (acks, synced); acks=1 waits for no disk.
+const PROMISES: [(&str, bool); 3] = [("1", false), ("all", false), ("all", true)];
+
+/// The simplest: one partition, nothing compressed, acks=1.
+pub(crate) const fn plain(size: usize) -> Workload {
+    Workload { size, partitions: 1, codec: "none", acks: "1", synced: false }
+}
+
+impl Workload {
+    /// As the table names it, without what is as in the plain one.
+    pub(crate) fn name(&self) -> String {
+        let mut name =
+            if self.size < 1024 { format!("{} B", self.size) } else { format!("{} KiB", self.size >> 10) };
+        if self.partitions > 1 {
+            name += &format!(", {} partitions", self.partitions);
+        }
+        if self.codec != "none" {
+            name += &format!(", {}", self.codec);
+        }
+        name += &format!(", acks={}", self.acks);
+        if self.synced {
+            name += ", fsync";
+        }
+        name
+    }
+
+    pub(crate) fn produce(&self) -> String {
+        format!("produce {}", self.name())
+    }
+
+    /// What was acknowledged how makes no difference to who reads it.
+    pub(crate) fn consume(&self) -> String {
+        format!("consume {}", self.name().split(", acks").next().expect("a size"))
+    }
+
+    pub(crate) fn at_once(&self) -> String {
+        format!("produce and consume at once {}", self.name())
+    }
+
+    fn count(&self) -> usize {
+        RUN_MESSAGES.min(RUN_BYTES / self.size)
+    }
+
+    /// Consumed after it was produced: once for each size, number of partitions and codec.
+    fn is_consumed(&self) -> bool {
+        self.acks == "1"
+    }
+
+    fn is_at_once(&self) -> bool {
+        *self == plain(self.size)
+    }
+}
+
+/// Each factor by itself, from the plain workload on; or all with all.
+fn matrix(full: bool) -> Vec<Workload> {
+    let mut all = Vec::new();
+    for size in SIZES {
+        for partitions in PARTITIONS {
+            for codec in CODECS {
+                for (acks, synced) in PROMISES {
+                    let workload = Workload { size, partitions, codec, acks, synced };
+                    let special = usize::from(partitions != 1) + usize::from(codec != "none");
+                    let alone = special == 0 || special == 1 && size == 1024 && acks == "1";
+                    // What 100 partitions cost is a matter of small messages too, and of syncing them.
+                    let many =
+                        codec == "none" && partitions == 100 && size != 10_240 && (acks == "1" || synced);
+                    if full || alone || many {
+                        all.push(workload);
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Those that a goal speaks of.
+fn has_goal(workload: &Workload) -> bool {
+    workload.size <= 1024 && workload.codec == "none" && workload.acks != "all"
+        || workload.size <= 1024 && workload.partitions == 1 && workload.codec == "none" && workload.synced
+}
+
+pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
+    let mut workloads = matrix(comparison.full_matrix);
+    workloads.retain(|workload| {
+        let names = [workload.produce(), workload.consume(), workload.at_once()];
+        names.iter().any(|name| comparison.wants(PART, name)) && (!comparison.quick || has_goal(workload))
+    });
+    if workloads.is_empty() {
+        return Ok(());
+    }
+    let mut running = comparison.start_kafkas()?;
+    for round in 0..=comparison.pairs {
+        // In the first a Java machine warms up; it does not count.
+        println!("{PART}, round {round} of {}", comparison.pairs);
+        let mut unused = Results::default();
+        for workload in &workloads {
+            for peer in &mut running {
+                let count = comparison.scaled(workload.count());
+                let results = if round == 0 { &mut unused } else { &mut comparison.results };
+                if let Err(error) = turn(peer, workload, count, results) {
+                    results.failed(&format!("{}, {}", peer.kind.name(), workload.name()), &error);
+                    peer.process.assert_running()?;
+                }
+            }
+        }
+        comparison.results.write(&comparison.out)?;
+    }
+    for peer in running {
+        if peer.kind != Kind::Sink {
+            let resident_mib = peer.process.resident_mib();
+            comparison.results.add(PART, LOADED, Unit::Mib, peer.kind.name(), resident_mib);
+        }
+        peer.stop();
+    }
+    Ok(())
+}
+
+/// One broker takes one workload.
+fn turn(peer: &mut Peer, workload: &Workload, count: usize, results: &mut Results) -> Attempt<()> {
+    warm(peer.dir(), count * (workload.size + 20))?;
+    let topic = Topic::make(peer, workload.partitions, workload.synced)?;
+    let bootstrap = peer.bootstrap.clone();
+    let load = Load {
+        bootstrap: &bootstrap,
+        topic: &topic.name,
+        partitions: workload.partitions,
+        count,
+        size: workload.size,
+        acks: workload.acks,
+        codec: workload.codec,
+    };
+    metered(peer, &workload.produce(), &load, results, || load.produce())?;
+    if workload.is_consumed() {
+        metered(peer, &workload.consume(), &load, results, || load.consume())?;
+    }
+    if workload.is_at_once() {
+        let second = Topic::make(peer, workload.partitions, workload.synced)?;
+        let load = Load { topic: &second.name, ..load };
+        metered(peer, &workload.at_once(), &load, results, || load::at_once(&load))?;
+        second.delete()?;
+    }
+    topic.delete()?;
+    peer.process.assert_running()
+}
+
+/// Runs a load; notes its rate and what it cost the broker.
+fn metered(
+    peer: &Peer,
+    name: &str,
+    load: &Load<'_>,
+    results: &mut Results,
+    run: impl FnOnce() -> Attempt<f64>,
+) -> Attempt<()> {
+    let before = peer.process.cpu_seconds();
+    let seconds = run()?;
+    let cpu = peer.process.cpu_seconds() - before;
+    let count = load.count as f64;
+    let peer = peer.kind.name();
+    results.add(PART, name, Unit::Rate, peer, count / seconds);
+    results.add(PART, name, Unit::CpuPerMillion, peer, cpu / (count / 1e6));
+    results.add(PART, name, Unit::CpuPerGb, peer, cpu / (count * load.size as f64 / 1e9));
+    Ok(())
+}

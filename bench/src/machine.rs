@@ -1,0 +1,58 @@
+//! On what, and with what, the figures were measured.
+
+use std::fs;
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+/// The machine and the versions.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    pub(crate) processor: String,
+    pub(crate) cores: usize,
+    pub(crate) memory_gib: u64,
+    pub(crate) kernel: String,
+    pub(crate) java: String,
+    pub(crate) librdkafka: String,
+    /// The commit of Milena, where it is known.
+    pub(crate) milena: String,
+    /// Day of the run.
+    pub(crate) day: String,
+    /// How the command was called.
+    pub(crate) command: String,
+    /// Processes that wanted to run on average in the minute before: what else the machine did.
+    pub(crate) load_before: String,
+}
+
+impl Machine {
+    pub(crate) fn this() -> Machine {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let field = |text: &str, name: &str| {
+            let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+            line.split(':').nth(1).unwrap_or_default().trim().to_owned()
+        };
+        let memory_kib = field(&read("/proc/meminfo"), "MemTotal");
+        let memory_kib: u64 =
+            memory_kib.split_whitespace().next().and_then(|it| it.parse().ok()).unwrap_or(0);
+        let load = read("/proc/loadavg");
+        Machine {
+            processor: field(&read("/proc/cpuinfo"), "model name"),
+            cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+            memory_gib: memory_kib.div_ceil(1 << 20),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            java: first_line("java", &["-version"]),
+            librdkafka: rdkafka::util::get_rdkafka_version().1,
+            milena: first_line("git", &["rev-parse", "--short", "HEAD"]),
+            day: first_line("date", &["--utc", "+%Y-%m-%d"]),
+            command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+            load_before: load.split_whitespace().next().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// The first line that a command writes; nothing where it cannot be run.
+fn first_line(program: &str, arguments: &[&str]) -> String {
+    let Ok(output) = Command::new(program).args(arguments).output() else { return String::new() };
+    let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+    String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned()
+}

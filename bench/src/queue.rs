@@ -1,0 +1,194 @@
+//! Messages in and out of brokers that do not speak Kafka's protocol.
+//!
+//! Each is spoken to in its own protocol by as little client as it takes, so that the two cores are the broker's: one
+//! thread writes what the window allows, another reads what the broker says.
+
+pub(crate) mod amqp;
+pub(crate) mod nats;
+pub(crate) mod redis;
+pub(crate) mod stomp;
+
+use std::io::{BufReader, Write};
+use std::net::TcpStream;
+use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::Attempt;
+
+/// Messages that may be unacknowledged, as long as they are small.
+const WINDOW: u64 = 4_096;
+/// Bytes that may be unacknowledged.
+const WINDOW_BYTES: u64 = 16 << 20;
+/// Messages that go into one write.
+const TOGETHER: u64 = 256;
+/// How long a broker may be silent.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// When every so many messages were done.
+pub(crate) struct Marks {
+    begun: Instant,
+    every: u64,
+    seen: u64,
+    /// Messages so far, and seconds from the beginning.
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+impl Marks {
+    /// Begins now.
+    pub(crate) fn new(every: u64) -> Marks {
+        Marks { begun: Instant::now(), every: every.max(1), seen: 0, points: vec![(0.0, 0.0)] }
+    }
+
+    pub(crate) fn add(&mut self, count: u64) {
+        let before = self.seen / self.every;
+        self.seen += count;
+        if self.seen / self.every > before {
+            self.points.push((self.seen as f64, self.begun.elapsed().as_secs_f64()));
+        }
+    }
+
+    /// Messages so far.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// Messages a second over all.
+    pub(crate) fn rate(&self) -> f64 {
+        self.points.last().map_or(0.0, |(count, seconds)| count / seconds)
+    }
+}
+
+/// What goes in and out.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) address: &'a str,
+    pub(crate) count: u64,
+    pub(crate) size: usize,
+    /// Every so many messages the time is noted.
+    pub(crate) every: u64,
+}
+
+impl Job<'_> {
+    fn window(&self) -> u64 {
+        WINDOW.min(WINDOW_BYTES / self.size.max(1) as u64)
+    }
+
+    /// Messages that a consumer asks for, or leaves unacknowledged, at once.
+    fn batch(&self) -> u64 {
+        ((1 << 20) / self.size.max(1) as u64).clamp(100, 1_000)
+    }
+}
+
+/// The two ends of a connection.
+pub(crate) struct Wire {
+    pub(crate) reader: BufReader<TcpStream>,
+    pub(crate) writer: TcpStream,
+}
+
+impl Wire {
+    pub(crate) fn open(address: &str) -> Attempt<Wire> {
+        let open = || {
+            let writer = TcpStream::connect(address)?;
+            writer.set_nodelay(true)?;
+            writer.set_read_timeout(Some(SILENCE))?;
+            let reader = BufReader::with_capacity(256 << 10, writer.try_clone()?);
+            Ok(Wire { reader, writer })
+        };
+        open().map_err(|error: std::io::Error| format!("cannot connect to {address}: {error}"))
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Attempt<()> {
+        self.writer.write_all(bytes).map_err(|error| format!("not sent: {error}"))
+    }
+}
+
+/// Room for unacknowledged messages.
+struct Window {
+    free: Mutex<Option<u64>>,
+    freed: Condvar,
+}
+
+impl Window {
+    fn new(free: u64) -> Window {
+        Window { free: Mutex::new(Some(free)), freed: Condvar::new() }
+    }
+
+    /// Takes room for at most so many; None when the other end has given up.
+    fn take(&self, wanted: u64) -> Option<u64> {
+        let mut free = self.free.lock().expect("not poisoned");
+        loop {
+            match *free {
+                None => return None,
+                Some(0) => free = self.freed.wait(free).expect("not poisoned"),
+                Some(room) => {
+                    let taken = room.min(wanted);
+                    *free = Some(room - taken);
+                    return Some(taken);
+                }
+            }
+        }
+    }
+
+    fn give(&self, count: u64) {
+        if let Some(room) = self.free.lock().expect("not poisoned").as_mut() {
+            *room += count;
+        }
+        self.freed.notify_one();
+    }
+
+    fn close(&self) {
+        *self.free.lock().expect("not poisoned") = None;
+        self.freed.notify_one();
+    }
+}
+
+/// Sends the messages of a job over a connection, as many at once as the window allows, until all are acknowledged.
+/// `put` writes one message; `acknowledged` reads what the broker says next, and gives how many messages that confirms.
+fn pump(
+    wire: Wire,
+    job: &Job<'_>,
+    marks: &Mutex<Marks>,
+    mut put: impl FnMut(u64, &mut Vec<u8>) + Send,
+    mut acknowledged: impl FnMut(&mut BufReader<TcpStream>) -> Attempt<u64>,
+) -> Attempt<()> {
+    let Wire { mut reader, mut writer } = wire;
+    let window = Window::new(job.window());
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            let mut sent = 0;
+            let mut bytes = Vec::new();
+            while sent < job.count {
+                let Some(room) = window.take(TOGETHER.min(job.count - sent)) else { return Ok(()) };
+                bytes.clear();
+                (sent..sent + room).for_each(|nth| put(nth, &mut bytes));
+                writer.write_all(&bytes).map_err(|error| format!("not sent: {error}"))?;
+                sent += room;
+            }
+            Ok(())
+        });
+        let mut read = || {
+            let (mut done, mut unnoted) = (0, 0);
+            while done < job.count {
+                let count = acknowledged(&mut reader)?;
+                done += count;
+                unnoted += count;
+                if unnoted > 0 && (reader.buffer().is_empty() || unnoted >= TOGETHER || done >= job.count) {
+                    window.give(unnoted);
+                    marks.lock().expect("not poisoned").add(std::mem::take(&mut unnoted));
+                }
+            }
+            Ok(())
+        };
+        let outcome = read();
+        window.close();
+        outcome.and(writing.join().expect("a writer does not panic"))
+    })
+}
+
+fn unexpected(what: &[u8]) -> String {
+    format!("the broker said: {}", String::from_utf8_lossy(&what[..what.len().min(300)]).trim())
+}
+
+fn unread(error: &std::io::Error) -> String {
+    format!("nothing to read: {error}")
+}

@@ -1,0 +1,57 @@
+use std::collections::BTreeMap;
+
+use super::{KAFKA, MILENA, SINK, judge};
+use crate::compare::{classic, throughput};
+use crate::results::{Results, Unit};
+
+fn results(lines: &[(&str, Unit, &str, &[f64])]) -> Results {
+    let mut results = Results::default();
+    for (workload, unit, peer, values) in lines {
+        values.iter().for_each(|value| results.add("part", workload, *unit, peer, *value));
+    }
+    results
+}
+
+#[test]
+fn a_ratio_is_the_median_of_the_rounds() {
+    let name = throughput::plain(100).produce();
+    let measured = results(&[
+        (&name, Unit::Rate, MILENA, &[1.0, 9.0, 10.0]),
+        (&name, Unit::Rate, SINK, &[2.0, 10.0, 100.0]),
+    ]);
+    let judged = judge(&measured, &BTreeMap::new());
+    let goal = judged.iter().find(|it| it.name == name && it.against == SINK).expect("a goal");
+    let found = goal.found.as_ref().expect("measured");
+    assert_eq!(found.ratio, (0.5, 0.1, 0.9));
+    assert!(!found.is_reached);
+    assert_eq!(goal.verdict(), "not reached");
+}
+
+#[test]
+fn costs_are_to_be_low() {
+    let name = throughput::plain(1024).consume();
+    let measured =
+        results(&[(&name, Unit::CpuPerMillion, MILENA, &[0.2]), (&name, Unit::CpuPerMillion, KAFKA, &[0.5])]);
+    let reasons = BTreeMap::from([(format!("CPU of {name}"), "because".to_owned())]);
+    let judged = judge(&measured, &reasons);
+    let goal = judged.iter().find(|it| it.name == format!("CPU of {name}")).expect("a goal");
+    assert_eq!(goal.verdict(), "reached");
+    assert_eq!(goal.reason.as_deref(), Some("because"));
+}
+
+#[test]
+fn the_best_of_the_others_counts_and_only_the_durable_ones() {
+    let name = classic::name_in(128);
+    let measured = results(&[
+        (&name, Unit::Rate, "Milena, fsync", &[100.0]),
+        (&name, Unit::Rate, "RabbitMQ, quorum queue", &[40.0]),
+        (&name, Unit::Rate, "Redis, appendfsync always", &[80.0]),
+        (&name, Unit::Rate, "Redis, appendfsync everysec", &[400.0]),
+        (&name, Unit::Rate, "Kafka, fsync", &[300.0]),
+    ]);
+    let judged = judge(&measured, &BTreeMap::new());
+    let goal = judged.iter().find(|it| it.name == name).expect("a goal");
+    assert_eq!(goal.against, "Redis, appendfsync always");
+    assert_eq!(goal.ratio(), "1.25 (1.25–1.25)");
+    assert_eq!(goal.verdict(), "reached");
+}
