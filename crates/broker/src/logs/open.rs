@@ -139,6 +139,10 @@ fn check_metadata_log(opening: &[Opening], metadata: usize) -> Result<(), StartE
 /// Refuses a partition that is in two directories, whose offsets would be two different truths. One of another topic
 /// of the same name is set aside later.
 fn check_found_once(opening: &[Opening]) -> Result<(), StartError> {
+    if opening.iter().filter(|dir| dir.open.is_some()).count() < 2 {
+        // One directory has no name twice, and may have very many.
+        return Ok(());
+    }
     let mut found: BTreeMap<(TopicPartition, Option<[u8; 16]>), &Path> = BTreeMap::new();
     for dir in opening {
         let Some((directory, _)) = &dir.open else { continue };
