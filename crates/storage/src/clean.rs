@@ -28,6 +28,7 @@ use crate::names::{CLEANED_SUFFIX, SWAP_SUFFIX, SegmentFile};
 use crate::offline::Offline;
 use crate::scan::{Damage, ScanError, Verified};
 use crate::segment::{Closed, MaxTimestamp, PartitionDir, Segment};
+use crate::traps::{self, Trap};
 
 pub use offset_map::OffsetMap;
 use transactions::Transactions;
@@ -309,7 +310,8 @@ impl Cleaning<'_> {
                 self.stats.map_bytes += bytes;
                 throttle(bytes)?;
                 let void = transactions.pass(&batch);
-                if !void && !batch.header().attributes.is_control() && batch.header().next_offset() > start {
+                let has_keys = !batch.header().attributes.is_control() || traps::is_on(Trap::MarkerHasKey);
+                if !void && has_keys && batch.header().next_offset() > start {
                     for record in batch.records_decompressed(&mut self.scratch, DECOMPRESSED_BYTES_MAX)? {
                         let record = record?;
                         let Some(key) = record.key.filter(|_| record.offset >= start) else { continue };

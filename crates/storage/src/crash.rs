@@ -12,6 +12,7 @@ mod history;
 mod indexes;
 mod partition;
 mod scripted;
+mod traps;
 
 use std::ops::AddAssign;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -22,6 +22,7 @@ use crate::names::{DirKind, TopicPartition};
 use crate::offline::{FailureListener, Health, Offline};
 use crate::open_files::OpenFiles;
 use crate::room::Room;
+use crate::traps::{self, Trap};
 
 pub use futures::FutureDir;
 pub use meta_properties::MetaProperties;
@@ -134,7 +135,7 @@ pub(crate) struct Offsets {
 impl Known {
     fn offsets(&self) -> Offsets {
         self.log.as_ref().map_or(self.offsets, |log| Offsets {
-            recovery_point: log.flushed_offset.load(Ordering::Acquire),
+            recovery_point: log.recovery_point(),
             log_start_offset: log.log_start_offset.load(Ordering::Acquire),
             high_watermark: log.high_watermark.load(Ordering::Acquire),
         })
@@ -312,7 +313,8 @@ impl LogDirectory {
         self.shared.fs.rename(&from, &to)?;
         self.shared.partitions.lock().remove(partition);
         self.shared.stale.lock().insert(partition.clone());
-        self.shared.fs.sync_dir(&self.shared.path).map_err(|error| self.shared.health.meet(error))?;
+        let synced = traps::unless(Trap::DeletedTopicReturns, || self.shared.fs.sync_dir(&self.shared.path));
+        synced.map_err(|error| self.shared.health.meet(error))?;
         Ok(to)
     }
 
@@ -440,7 +442,7 @@ impl Shared {
     pub(crate) fn begin_use(&self) -> fs::Result<()> {
         let mut has_file = self.has_shutdown_file.lock();
         if *has_file {
-            clean_shutdown::remove(&self.fs, &self.path)?;
+            traps::unless(Trap::CleanStopBelieved, || clean_shutdown::remove(&self.fs, &self.path))?;
             *has_file = false;
         }
         Ok(())

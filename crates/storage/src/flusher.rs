@@ -22,6 +22,7 @@ use crate::log::ChangeError;
 use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::offline::Offline;
 use crate::segment::{PartitionDir, Segment};
+use crate::traps::{self, Trap};
 
 /// The name of the file of leader epochs in a partition's directory.
 pub(crate) const LEADER_EPOCHS_FILE: &str = "leader-epoch-checkpoint";
@@ -198,6 +199,12 @@ impl FlushState {
         assert!(self.listener.set(listener).is_ok(), "a log has one flush listener");
     }
 
+    /// What is below need not be looked at after a crash.
+    pub(crate) fn recovery_point(&self) -> i64 {
+        let ahead = traps::is_on(Trap::RecoveryPointAhead);
+        if ahead { &self.end_offset } else { &self.flushed_offset }.load(Ordering::Acquire)
+    }
+
     /// Puts the log in the flusher's queue where it is not there yet.
     pub(crate) fn enqueue(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::AcqRel) {
@@ -338,7 +345,11 @@ impl FlushState {
             (taken, generation)
         };
         let (deletions, rolls) = (work.deletions, work.rolls);
-        self.sync(&work).map_err(|error| health.fail(error))?;
+        let mut synced = self.sync(&work);
+        if synced.is_err() && traps::is_on(Trap::FailedSyncRetried) {
+            synced = self.sync(&work);
+        }
+        synced.map_err(|error| health.fail(error))?;
         let mut work = self.work.lock();
         work.deletions -= deletions;
         work.rolls -= rolls;
@@ -374,16 +385,17 @@ impl FlushState {
             let path = offset_path(&self.partition.path, *offset, SNAPSHOT_SUFFIX);
             gone_is_synced(fs.open(&path, fs::Mode::Write).and_then(|file| file.sync_data()))?;
         }
-        work.active.sync(SegmentFile::Log)?;
+        traps::unless(Trap::AcknowledgedUnsynced, || work.active.sync(SegmentFile::Log))?;
         work.active.sync(SegmentFile::TxnIndex)?;
         if work.created {
             directory::sync_topic_id(fs, &self.partition.path)?;
         }
         if work.directory {
-            fs.sync_dir(&self.partition.path)?;
+            traps::unless(Trap::SegmentEntryUnsynced, || fs.sync_dir(&self.partition.path))?;
         }
         if work.created {
-            fs.sync_dir(&self.partition.directory.path)?;
+            let parent = &self.partition.directory.path;
+            traps::unless(Trap::PartitionEntryUnsynced, || fs.sync_dir(parent))?;
         }
         Ok(())
     }

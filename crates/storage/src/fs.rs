@@ -25,6 +25,8 @@ use std::time::UNIX_EPOCH;
 use handle::Handle;
 use rustix::fs::FlockOperation;
 
+use crate::traps::{self, Trap};
+
 /// What was asked of the file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
@@ -258,15 +260,17 @@ impl Fs {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
         let temporary = PathBuf::from(temporary);
+        let temporary = if traps::is_on(Trap::CheckpointInPlace) { path.to_owned() } else { temporary };
         let file = self.open(&temporary, Mode::CreateEmpty)?;
         if let Err(error) = file.write_all_at(bytes, 0) {
             // On a full disk its part would take room for nothing.
             let _ = self.remove_file(&temporary);
             return Err(error);
         }
-        file.sync_data()?;
+        traps::unless(Trap::CheckpointUnsynced, || file.sync_data())?;
         self.rename(&temporary, path)?;
-        self.sync_dir(path.parent().expect("a file is in a directory"))
+        let parent = path.parent().expect("a file is in a directory");
+        traps::unless(Trap::RenameUnsynced, || self.sync_dir(parent))
     }
 
     /// Gives the file or directory `from` the name `to`, replacing a file of that name. Durable
@@ -474,6 +478,7 @@ impl File {
             let max = self.open.fs.transfer_max(bytes.len() - read);
             match self.open.handle.read_at(&mut bytes[read..read + max], position + read as u64) {
                 Ok(0) => break,
+                Ok(_) if traps::is_on(Trap::ShortRead) => return Ok(bytes.len()),
                 Ok(n) => read += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(self.error(Operation::Read, e)),
@@ -513,6 +518,7 @@ impl File {
             let max = self.open.fs.transfer_max(usize::MAX);
             match self.open.handle.write_at(slices, max, position) {
                 Ok(0) => return Err(self.error(Operation::Write, io::ErrorKind::WriteZero)),
+                Ok(_) if traps::is_on(Trap::ShortWrite) => return Ok(()),
                 Ok(n) => {
                     position += n as u64;
                     IoSlice::advance_slices(&mut slices, n);

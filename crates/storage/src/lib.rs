@@ -39,6 +39,7 @@ mod segment;
 #[cfg(test)]
 mod testing;
 mod time_index;
+mod traps;
 mod txn_index;
 mod uuid;
 

@@ -11,6 +11,7 @@ use crate::names::{CLEANED_SUFFIX, SegmentFile};
 use crate::room::Purpose;
 use crate::scan::Verified;
 use crate::segment::{Closed, Segment};
+use crate::traps::{self, Trap};
 
 /// Bytes that gather before they are written.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -142,6 +143,7 @@ impl Cleaning<'_> {
         let is_void = self.transactions.pass(batch);
         let horizon_ms = header.delete_horizon_ms();
         let horizon_passed = horizon_ms.is_some_and(|horizon_ms| horizon_ms <= self.plan.now_ms);
+        let horizon_passed = horizon_passed || traps::is_on(Trap::TombstoneGoes);
         let discard = is_void && (!is_control || horizon_passed);
         let mut builder: Option<BatchBuilder> = None;
         if !discard {
@@ -155,7 +157,8 @@ impl Cleaning<'_> {
                     header = header.upgraded(record.offset);
                 }
                 let invalid = &mut self.stats.invalid_records;
-                let stays = is_control || stays(self.map, &record, horizon_passed, invalid);
+                let has_no_key = is_control && !traps::is_on(Trap::MarkerHasKey);
+                let stays = has_no_key || stays(self.map, &record, horizon_passed, invalid);
                 all &= stays;
                 any |= stays;
                 tombstones |= stays && record.value.is_none();
@@ -190,6 +193,7 @@ impl Cleaning<'_> {
     /// Whether a replay of the log needs the batch to know its producer.
     fn is_last_of_producer(&self, header: &BatchHeader) -> bool {
         header.has_producer_id()
+            && !traps::is_on(Trap::LastBatchGoes)
             && self.plan.last_records.get(&header.producer_id).is_some_and(|last| match *last {
                 LastRecord::Data(offset) => header.last_offset() == offset,
                 LastRecord::Marker(epoch) => header.attributes.is_control() && header.producer_epoch == epoch,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use record::Batch;
 use record::control::EndTransactionMarker;
 
+use crate::traps::{self, Trap};
 use crate::txn_index::AbortedTxn;
 
 /// The state of transactions at one place of a pass over the whole cleanable part of a log. It is
@@ -57,6 +58,7 @@ impl Transactions {
             return true;
         };
         match record.ok().and_then(|record| EndTransactionMarker::read(&record).ok()) {
+            Some(_) if traps::is_on(Trap::MarkerGoesFirst) => true,
             Some(marker) if marker.committed => !self.ongoing_committed.remove(&producer_id),
             Some(_) => match self.ongoing_aborted.remove(&producer_id) {
                 Some((txn, true)) => {

@@ -13,6 +13,9 @@ use crate::log::note_epoch;
 use crate::producer_state::{Marker, ProducerState};
 use crate::{AbortedTxn, EpochEntry, Log};
 
+/// No test lasts as long, in ms: where tombstones are kept for this time none may go.
+const TOMBSTONES_STAY_MS: i64 = 3_600_000;
+
 /// Checks a log after a crash, of the process alone or of the machine; from here on the partition
 /// is what recovery made of it. Gives the batches in it.
 pub(super) fn recovered(partition: &mut Partition, is_killed: bool) -> Vec<Entry> {
@@ -178,7 +181,8 @@ fn the_last_of_each_key_is_there(partition: &Partition, found: &[Entry], start: 
         return;
     }
     let found: BTreeSet<_> = found.iter().flat_map(records).collect();
-    for (key, (offset, value)) in last.into_iter().filter(|(_, (_, value))| value.is_some()) {
+    let keeps_tombstones = partition.config.delete_retention_ms >= TOMBSTONES_STAY_MS;
+    for (key, (offset, value)) in last.into_iter().filter(|(_, (_, it))| it.is_some() || keeps_tombstones) {
         let is_there = found.contains(&(offset, key, value));
         assert!(is_there, "{}: the last record of a key, at {offset}, is gone", partition.name);
     }
@@ -235,6 +239,12 @@ fn leader_epochs_are_those_of_the_batches(partition: &Partition, found: &[Entry]
 fn transactions_are_told_apart(partition: &Partition, found: &[Entry]) {
     let log: &Log = partition.log.as_ref().expect("it is open");
     let known = log.aborted_transactions(log.log_start_offset(), i64::MAX).expect("the index is read");
+    for active in log.active_producers() {
+        let start = active.current_txn_start_offset;
+        let is_there = found.iter().any(|entry| entry.header.base_offset == start);
+        let is_open = !is_there || !partition.verdicts.contains_key(&start);
+        assert!(is_open, "{}: {active:?} has ended its transaction", partition.name);
+    }
     for Entry { header, .. } in found {
         let Some((_, aborted)) = partition.verdicts.get(&header.base_offset) else { continue };
         let covers = |txn: &AbortedTxn| {

@@ -23,6 +23,8 @@ pub(super) struct History {
     pub(super) points: Points,
     /// The process dies and the disk goes on.
     is_killed: bool,
+    /// Every log is compacted, and often.
+    compacts: bool,
     generation: u8,
 }
 
@@ -63,11 +65,24 @@ impl History {
             now_ms: NOW_MS,
             points: Points::default(),
             is_killed: false,
+            compacts: false,
             generation: 1,
         };
         history.open().expect("the log directory opens");
         for partition in &mut history.partitions {
             partition.remember(true);
+        }
+        history
+    }
+
+    /// One in which every log is compacted, and often.
+    pub(super) fn compacting(seed: u64) -> History {
+        let mut history = History::new(seed);
+        history.compacts = true;
+        for partition in &mut history.partitions {
+            (partition.config.compact, partition.config.delete) = (true, false);
+            let config = partition.config.clone();
+            partition.log().set_config(config);
         }
         history
     }
@@ -96,7 +111,8 @@ impl History {
     /// Works until the power goes or the process dies, which may be at any operation.
     pub(super) fn until_crash(&mut self) {
         self.is_killed = self.random.u8(..10) < 3;
-        let point = self.disk.points() + self.random.u64(1..60);
+        let points = if self.compacts { 300 } else { 60 };
+        let point = self.disk.points() + self.random.u64(1..points);
         self.disk.cut_power_at(point);
         self.disk.set_short_transfers(self.random.u8(..) < 40);
         if self.random.u8(..) < 25 {
@@ -210,6 +226,12 @@ impl History {
         self.disk.set_now_ms(now_ms);
         let n = random.usize(..partitions.len());
         let partition = &mut partitions[n];
+        if self.compacts && random.u8(..8) == 0 {
+            let end_offset = partition.log().end_offset();
+            partition.log().set_high_watermark(end_offset);
+            partition.clean(random, now_ms);
+            return true;
+        }
         match random.u8(..100) {
             0..22 => partition.append_plain(random, now_ms),
             22..40 => partition.append_of_producer(random, now_ms),
@@ -224,6 +246,8 @@ impl History {
                     random.i64(log.high_watermark().min(log.end_offset())..=log.end_offset());
                 log.set_high_watermark(high_watermark);
             }
+            // What is deleted by offset takes from a replay what compaction has relied on.
+            71..82 | 92 if self.compacts => {}
             71..75 => self.retain(n),
             75..79 => self.delete_records(n),
             79..82 => partition.truncate(random, now_ms),

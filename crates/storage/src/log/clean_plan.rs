@@ -7,6 +7,7 @@ use crate::clean::{CleanPlan, LastRecord};
 use crate::names::SegmentFile;
 use crate::scan::Headers;
 use crate::segment::Closed;
+use crate::traps::{self, Trap};
 
 impl Log {
     /// How far it is clean, as the last whole pass noted it in the log directory.
@@ -25,7 +26,9 @@ impl Log {
         let valid = |offset: &i64| (self.log_start_offset..=self.end_offset).contains(offset);
         let dirty_offset = cleaned_to.filter(valid).unwrap_or(self.log_start_offset);
         let dirty_from = self.floor_segment(dirty_offset);
-        let mut end = self.floor_segment(self.last_stable_offset());
+        let undecided = traps::is_on(Trap::UndecidedCleaned);
+        let stable = if undecided { self.end_offset } else { self.last_stable_offset() };
+        let mut end = self.floor_segment(stable);
         let lag_ms = self.config.min_compaction_lag_ms;
         if lag_ms > 0 {
             for (index, closed) in self.closed.iter().enumerate().take(end).skip(dirty_from) {

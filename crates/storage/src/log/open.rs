@@ -23,6 +23,7 @@ use crate::producer_state::ProducerState;
 use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::scan::{Damage, DamageReason, ScanError};
 use crate::segment::{Closed, PartitionDir, Segment};
+use crate::traps::{self, Trap};
 
 /// How a log is opened.
 #[derive(Clone, Debug)]
@@ -152,7 +153,7 @@ impl Log {
         let txns_from = if recovered.clean { i64::MAX } else { offsets.recovery_point };
         // What was deleted before the recovery point was checkpointed had become durable first.
         let durable = if recovered.clean { self.end_offset } else { offsets.recovery_point.max(first) };
-        self.remove_snapshots_above(durable)?;
+        traps::unless(Trap::SnapshotTrusted, || self.remove_snapshots_above(durable))?;
         self.load_producers(self.end_offset, txns_from, now_ms)?;
         self.rebuild_txn_indexes(without_indexes)?;
         let is_empty = self.end_offset == self.log_start_offset;
@@ -417,7 +418,7 @@ impl Opening<'_> {
         if durable_below > listed.base_offset {
             match active.rebuild(listed.size, durable_below, config) {
                 // Verifying cuts there, then.
-                Err(ScanError::Damaged(_)) if self.open.accept_damage => {}
+                Err(ScanError::Damaged(_)) if self.accepts_damage() => {}
                 walked => walked?,
             }
         }
@@ -425,8 +426,8 @@ impl Opening<'_> {
             self.without_indexes.push(listed.base_offset);
         }
         active.cut_txn_index(self.recovery_point)?;
+        let durable_below = if self.accepts_damage() { 0 } else { self.recovery_point };
         let epochs = &mut self.epochs;
-        let durable_below = if self.open.accept_damage { 0 } else { self.recovery_point };
         let note = |header: &_| note_epoch(epochs, header);
         let verified = active.verify(listed.size, durable_below, config, note);
         let Verification { scanned_bytes, cut } = verified?;
@@ -454,11 +455,15 @@ impl Opening<'_> {
         Ok(())
     }
 
+    fn accepts_damage(&self) -> bool {
+        self.open.accept_damage || traps::is_on(Trap::DurableDamageCut)
+    }
+
     /// Refuses a log that ends before the offset up to which it was durable, unless that was
     /// emptied to begin anew further on.
     fn check_durable(&self, active: &Active) -> Result<(), OpenError> {
         let was_emptied = self.recovery_point <= self.log_start_offset;
-        if active.end_offset >= self.recovery_point || was_emptied || self.open.accept_damage {
+        if active.end_offset >= self.recovery_point || was_emptied || self.accepts_damage() {
             return Ok(());
         }
         Err(OpenError::Damaged(Damage {
@@ -471,7 +476,8 @@ impl Opening<'_> {
     /// Whether the end of a segment is lost although the segment after it is there: a file may end
     /// between two batches, or not have been written at all.
     fn lacks_batches_before(&self, previous: &Active, next: &Listed) -> Result<bool, OpenError> {
-        if previous.end_offset == next.base_offset || next.base_offset <= self.recovery_point {
+        let is_ignored = traps::is_on(Trap::HoleBetweenSegments);
+        if previous.end_offset == next.base_offset || next.base_offset <= self.recovery_point || is_ignored {
             return Ok(false);
         }
         let path = names::offset_path(&self.partition.path, next.base_offset, names::SNAPSHOT_SUFFIX);

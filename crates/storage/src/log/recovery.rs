@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use record::{Batch, BatchHeader};
+use record::{Batch, BatchError, BatchHeader};
 
 use super::Log;
 use super::active::Active;
@@ -16,7 +16,11 @@ use crate::producer_state::{Marker, ProducerState};
 use crate::scan::{Damage, DamageReason, Headers, ScanError, Verified, read_batch};
 use crate::segment::{MaxTimestamp, Segment};
 use crate::time_index::{self, TimeEntry};
+use crate::traps::{self, Trap};
 use crate::txn_index;
+
+/// What is wrong with zeros.
+const ZEROS: DamageReason = DamageReason::Batch(BatchError::Length(0));
 
 /// What verifying the part of a log that may be torn came to.
 #[derive(Debug, Default)]
@@ -102,6 +106,7 @@ impl Active {
         let offset_file = segment.create(SegmentFile::OffsetIndex)?;
         let time_file = segment.create(SegmentFile::TimeIndex)?;
         let (offset_bytes, time_bytes) = (read_all(&offset_file)?, read_all(&time_file)?);
+        let below = if traps::is_on(Trap::IndexTrusted) { i64::MAX } else { below };
         let mut offset_entries = offset_index::valid_prefix(&offset_bytes, size);
         let below = u32::try_from(below.saturating_sub(segment.base_offset).max(0)).unwrap_or(u32::MAX);
         let relative = |entry: &_| OffsetEntry::from_bytes(*entry).relative_offset;
@@ -232,6 +237,11 @@ impl Active {
             let header = match batches.next() {
                 Ok(Some(batch)) => *batch.header(),
                 Ok(None) => break None,
+                Err(ScanError::Damaged(damage))
+                    if traps::is_on(Trap::ZerosAreTheEnd) && damage.reason == ZEROS =>
+                {
+                    break None;
+                }
                 Err(ScanError::Damaged(damage)) => break Some(damage),
                 Err(error) => return Err(error),
             };

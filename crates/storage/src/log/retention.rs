@@ -8,6 +8,7 @@ use super::{ChangeError, Log};
 use crate::fs::{self, Fs};
 use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::segment::{Segment, deleted_path, rename_deleted};
+use crate::traps::{self, Trap};
 
 /// What a round of retention has deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -169,7 +170,7 @@ impl Log {
         let directory = &self.partition.directory;
         let is_told = directory.tells_of(&self.partition.name, start_offset);
         let one_by_one = count == 1 && !self.flush.has_unsynced_deletions() && is_told;
-        if !one_by_one {
+        if !one_by_one && !traps::is_on(Trap::DeletionUntold) {
             // Of several names that change a loss of power may undo any: what is below the start in
             // the checkpoint is dropped then, so that no hole is left between segments. And a log
             // that begins above all that the checkpoints tell of has lost its beginning.

@@ -12,6 +12,7 @@ use crate::names::SegmentFile;
 use crate::producer_state::ProducerState;
 use crate::scan::{Headers, ScanError};
 use crate::segment::Segment;
+use crate::traps::{self, Trap};
 
 /// Why the records below an offset were not deleted.
 #[derive(Debug)]
@@ -160,7 +161,7 @@ impl Log {
         let file = last.file_to_write(SegmentFile::Log)?;
         file.truncate(u64::from(position))?;
         // Undone by a loss of power it would reach into the segments that follow.
-        file.sync_data()?;
+        traps::unless(Trap::TruncationUnsynced, || file.sync_data())?;
         let jitter_ms = self.jitter_ms(last.base_offset);
         self.active = Active::load(last, position, &self.config, jitter_ms, now_ms)?;
         self.active.sync_cut_indexes()?;
@@ -183,7 +184,7 @@ impl Log {
     /// Brings the producers back to what they were at the end of the log.
     fn reload_producers(&mut self, now_ms: i64) -> Result<(), ScanError> {
         let beyond: Vec<i64> = self.snapshots.range(self.end_offset + 1..).copied().collect();
-        for offset in beyond {
+        for offset in beyond.into_iter().filter(|_| !traps::is_on(Trap::SnapshotLeft)) {
             self.delete_snapshot(offset, now_ms)?;
         }
         // The index of aborted transactions was cut, and needs no entry again.

@@ -1,0 +1,96 @@
+//! Mistakes that other logs have made in public, put back by a test to show that the crash test
+//! finds each. In the product none is ever on, and the compiler leaves nothing of them.
+//!
+//! The letters and numbers are those of the project's list of correctness traps: S of its section
+//! on storage, L of its section on the cleaner, retention and deletion.
+
+/// A mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trap {
+    /// S1: the checksum of what may be torn is not looked at.
+    TornBatchServed,
+    /// S1: what is damaged is cut, durable or not.
+    DurableDamageCut,
+    /// S2: zeros are taken for the end of the log.
+    ZerosAreTheEnd,
+    /// S2: an end of a segment that is missing is not noticed where another segment follows.
+    HoleBetweenSegments,
+    /// S3: the directory is not synced after segments are made.
+    SegmentEntryUnsynced,
+    /// S3: the log directory is not synced after a partition's directory is made.
+    PartitionEntryUnsynced,
+    /// S3: the directory is not synced after a checkpoint is renamed.
+    RenameUnsynced,
+    /// S3: the directory is not synced before a cleaned segment takes the place of others.
+    SwapUnsynced,
+    /// S4: a checkpoint is renamed before its bytes are synced.
+    CheckpointUnsynced,
+    /// S4: a checkpoint is written in place.
+    CheckpointInPlace,
+    /// S4: the recovery point that is checkpointed is not durable yet.
+    RecoveryPointAhead,
+    /// S4: the mark of a clean stop outlives the start after it.
+    CleanStopBelieved,
+    /// S5: what waits is told before the sync is done.
+    AcknowledgedUnsynced,
+    /// S5: a sync that failed is tried again.
+    FailedSyncRetried,
+    /// S6: what a write left that met a full disk stays.
+    TornWriteStays,
+    /// S7: a write that took fewer bytes counts as done.
+    ShortWrite,
+    /// S7: a read that gave fewer bytes counts as done.
+    ShortRead,
+    /// S8: indexes are trusted after a crash.
+    IndexTrusted,
+    /// S8: producer snapshots newer than what is durable are trusted after a crash.
+    SnapshotTrusted,
+    /// S8: truncation leaves the snapshots above it.
+    SnapshotLeft,
+    /// S8: a truncation is not durable before others write behind it.
+    TruncationUnsynced,
+    /// L1: the marker of a transaction goes before its data.
+    MarkerGoesFirst,
+    /// L1: transactions that are not decided are cleaned.
+    UndecidedCleaned,
+    /// L2: markers are kept for their keys, as records are.
+    MarkerHasKey,
+    /// L3: the last batch of a producer goes.
+    LastBatchGoes,
+    /// L4: a tombstone goes as soon as it is cleaned.
+    TombstoneGoes,
+    /// L5: deleted segments may come back, some of them.
+    DeletionUntold,
+    /// L6: the directory of a deleted topic may come back under its name.
+    DeletedTopicReturns,
+}
+
+#[cfg(test)]
+thread_local! {
+    static ON: std::cell::Cell<Option<Trap>> = const { std::cell::Cell::new(None) };
+}
+
+/// Whether this thread makes that mistake.
+#[cfg(test)]
+pub(crate) fn is_on(trap: Trap) -> bool {
+    ON.get() == Some(trap)
+}
+
+/// Whether this thread makes that mistake.
+#[cfg(not(test))]
+#[inline(always)]
+pub(crate) const fn is_on(_: Trap) -> bool {
+    false
+}
+
+/// Does what that mistake leaves out.
+#[inline(always)]
+pub(crate) fn unless<E>(trap: Trap, act: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    if is_on(trap) { Ok(()) } else { act() }
+}
+
+/// Has this thread make one mistake, or none.
+#[cfg(test)]
+pub(crate) fn set(trap: Option<Trap>) {
+    ON.set(trap);
+}
