@@ -324,8 +324,7 @@ fn open_segments(
         if let Some(previous) = active.take() {
             opening.check_overlap(&previous, listed)?;
             if opening.lacks_batches_before(&previous, listed)? {
-                opening.check_durable(&previous)?;
-                opening.cut_after(&previous);
+                opening.cut_after(&previous)?;
                 opening.drop_segments(&segments[index..])?;
                 active = Some(previous);
                 break;
@@ -492,13 +491,16 @@ impl Opening<'_> {
         }
     }
 
-    fn cut_after(&mut self, previous: &Active) {
+    /// Gives up what follows a segment, unless that was durable.
+    fn cut_after(&mut self, previous: &Active) -> Result<(), OpenError> {
+        self.check_durable(previous)?;
         let path = previous.segment.path(SegmentFile::Log);
         let missing = BatchError::Truncated { have_bytes: 0, need_bytes: record::BATCH_OVERHEAD };
         let reason = DamageReason::Batch(missing);
         let damage = Damage { path, position: u64::from(previous.size), reason };
         tracing::warn!("log cut: {damage}");
         self.recovered.cut = Some(Cut { damage, bytes: 0, batches_followed: false });
+        Ok(())
     }
 
     /// Whether a segment was to be begun, which failed, and the one before it went on: a loss of
