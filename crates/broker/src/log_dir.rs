@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use protocol::Uuid;
-use runtime::task;
+use runtime::{clock, task};
 use storage::{LogDirectory, TopicPartition};
 use tracing::{error, warn};
 
@@ -37,8 +37,9 @@ impl LogDir {
         directory: LogDirectory,
     ) -> Result<Self, StartError> {
         let flusher = directory.flusher();
-        let flushing =
-            task::spawn_thread("milena-flush", move || flusher.run()).map_err(StartError::Thread)?;
+        let begun = clock::now();
+        let run = move || flusher.run_timed(|| begun.elapsed());
+        let flushing = task::spawn_thread("milena-flush", run).map_err(StartError::Thread)?;
         Ok(Self {
             path,
             id,

@@ -89,6 +89,11 @@ pub static METRICS: &[Metric] = &[
     gauge("milena_log_dir_usable", "What is free on the volume that holds the log directory.")
         .unit("bytes")
         .by(&["dir"]),
+    counter("milena_log_flush", "How long the logs in the log directory took to be made durable.")
+        .unit("seconds")
+        .by(&["dir"]),
+    counter("milena_log_flushes", "How often a log in the log directory was made durable, for all who waited.")
+        .by(&["dir"]),
     gauge("milena_log_segments", "Segments of all partitions in the log directory.").by(&["dir"]),
     gauge("milena_log_size", "Bytes of batches of all partitions in the log directory.")
         .unit("bytes")
@@ -205,6 +210,9 @@ fn log_dirs(broker: &Broker, readings: &mut Readings) {
         readings.add("milena_scrub_damaged_segments", label, of_dir.damaged_segments as f64);
         readings.add("milena_scrub_damaged_places", label, of_dir.damaged_places as f64);
         readings.add("milena_log_dir_online", label, f64::from(u8::from(dir.is_online())));
+        let flushed = dir.opened().map(|directory| directory.flusher().times()).unwrap_or_default();
+        readings.add("milena_log_flushes_total", label, flushed.flushes as f64);
+        readings.add("milena_log_flush_seconds_total", label, flushed.time.as_secs_f64());
         if let Some(space) = dir.working().and_then(|directory| directory.space().ok()) {
             readings.add("milena_log_dir_total_bytes", label, space.total_bytes as f64);
             readings.add("milena_log_dir_usable_bytes", label, space.usable_bytes as f64);

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -39,6 +39,17 @@ pub type FlushListener = Box<dyn Fn(Result<i64, &Offline>) + Send + Sync>;
 pub struct Flusher {
     queue: Mutex<Queue>,
     changed: Condvar,
+    flushes: AtomicU64,
+    flush_nanos: AtomicU64,
+}
+
+/// What a flusher has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlushTimes {
+    /// How many times a log was made durable.
+    pub flushes: u64,
+    /// How long that took in all.
+    pub time: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +82,11 @@ impl Flusher {
     /// Runs rounds until [`Flusher::stop`], blocking while nothing waits. What waits when it is
     /// stopped is still made durable.
     pub fn run(&self) {
+        self.run_timed(|| Duration::ZERO);
+    }
+
+    /// The same; `now` says how late it is, on a clock that begins anywhere.
+    pub fn run_timed(&self, now: impl Fn() -> Duration) {
         loop {
             {
                 let mut queue = self.queue.lock();
@@ -85,7 +101,19 @@ impl Flusher {
                     }
                 }
             }
-            self.run_round();
+            let begun = now();
+            let flushes = self.run_round();
+            let nanos = u64::try_from(now().saturating_sub(begun).as_nanos()).unwrap_or(u64::MAX);
+            self.flushes.fetch_add(flushes as u64, Ordering::Relaxed);
+            self.flush_nanos.fetch_add(nanos, Ordering::Relaxed);
+        }
+    }
+
+    /// What [`Flusher::run_timed`] has done so far.
+    pub fn times(&self) -> FlushTimes {
+        FlushTimes {
+            flushes: self.flushes.load(Ordering::Relaxed),
+            time: Duration::from_nanos(self.flush_nanos.load(Ordering::Relaxed)),
         }
     }
 

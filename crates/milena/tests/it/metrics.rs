@@ -72,6 +72,9 @@ fn what_the_table_has_is_served_and_counts() {
     assert!(grown("milena_received_bytes_total") >= 200_000.0);
     assert!(grown("milena_sent_bytes_total") >= 200_000.0);
     assert!(after["milena_connections"] >= 1.0);
+    let of_dir = format!("{{dir=\"{}\"}}", broker.data().display());
+    assert!(grown(&format!("milena_log_flushes_total{of_dir}")) >= 1.0);
+    assert!(grown(&format!("milena_log_flush_seconds_total{of_dir}")) > 0.0);
     let by_dir = |name: &str| after[&format!("{name}{{dir=\"{}\"}}", broker.data().display())];
     assert!(by_dir("milena_log_size_bytes") >= 200_000.0);
     assert!(by_dir("milena_partitions") >= 2.0);
