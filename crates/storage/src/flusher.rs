@@ -265,6 +265,17 @@ impl FlushState {
         work.directory = true;
     }
 
+    /// Notes producer snapshots that a process may have left that died before it synced them, and the
+    /// segments that it began.
+    pub(crate) fn found_unsynced(&self, snapshots: impl Iterator<Item = i64>) {
+        let mut work = self.work.lock();
+        for offset in snapshots {
+            work.files().snapshots.push(offset);
+        }
+        work.directory = true;
+        work.rolls += 1;
+    }
+
     pub(crate) fn epochs_changed(&self, epochs: &[EpochEntry]) {
         self.work.lock().epochs = Some(epochs.into());
     }

@@ -79,6 +79,21 @@ pub(super) fn drop_below(
     Ok(())
 }
 
+/// Removes the producer snapshots where no segment is left: they are of a log that was being emptied,
+/// or of which nothing was durable.
+pub(super) fn drop_snapshots_of_nothing(
+    partition: &PartitionDir,
+    listing: &mut Listing,
+) -> Result<(), OpenError> {
+    if listing.segments.is_empty() {
+        for offset in std::mem::take(&mut listing.snapshots) {
+            let path = names::offset_path(&partition.path, offset, names::SNAPSHOT_SUFFIX);
+            partition.directory.fs.remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes all segments where those that the log began with are lost: the first that is left begins
 /// above all that checkpoints tell of. Who deletes the segments before it, or begins the log there,
 /// makes sure that a checkpoint tells of it first, so nothing of the log was durable.

@@ -103,6 +103,7 @@ impl Log {
         let mut lost_start = None;
         if !clean {
             listing::drop_below(&partition, &mut listing, offsets.log_start_offset)?;
+            listing::drop_snapshots_of_nothing(&partition, &mut listing)?;
             if !open.accept_damage {
                 lost_start = listing::drop_without_start(&partition, &mut listing, offsets)?;
             }
@@ -153,7 +154,14 @@ impl Log {
         let txns_from = if recovered.clean { i64::MAX } else { offsets.recovery_point };
         // What was deleted before the recovery point was checkpointed had become durable first.
         let durable = if recovered.clean { self.end_offset } else { offsets.recovery_point.max(first) };
+        if !recovered.clean {
+            self.remove_snapshots_below(first)?;
+        }
         traps::unless(Trap::SnapshotTrusted, || self.remove_snapshots_above(durable))?;
+        if !recovered.clean {
+            let unsynced = self.snapshots.range(offsets.recovery_point..).copied();
+            self.flush.found_unsynced(unsynced);
+        }
         self.load_producers(self.end_offset, txns_from, now_ms)?;
         self.rebuild_txn_indexes(without_indexes)?;
         let is_empty = self.end_offset == self.log_start_offset;
@@ -187,6 +195,16 @@ impl Log {
             }
             made => made,
         }
+    }
+
+    /// Removes the producer snapshots below the first segment: they are of a log that was emptied.
+    fn remove_snapshots_below(&mut self, first: i64) -> fs::Result<()> {
+        let kept = self.snapshots.split_off(&first);
+        for stale in std::mem::replace(&mut self.snapshots, kept) {
+            let path = names::offset_path(&self.partition.path, stale, names::SNAPSHOT_SUFFIX);
+            self.partition.directory.fs.remove_file(&path)?;
+        }
+        Ok(())
     }
 
     /// Uses no producer snapshots above an offset: they may know of batches that are gone. The file
@@ -368,8 +386,12 @@ impl Opening<'_> {
             return Ok(());
         }
         self.lacks_indexes(listed);
-        let active = Active::load(segment, listed.size, &self.open.config, 0, self.open.now_ms)?;
-        self.close(active)
+        let (config, now_ms) = (&self.open.config, self.open.now_ms);
+        let max_timestamp = Active::make_indexes(segment.clone(), listed.size, config, now_ms)?;
+        // An index of aborted transactions may follow, which is to be synced.
+        self.unsynced.push(segment.clone());
+        self.closed.push(Arc::new(Closed::new(segment, listed.size, Some(max_timestamp))));
+        Ok(())
     }
 
     /// Notes that the indexes of a segment are made anew.
