@@ -16,8 +16,8 @@ pub(crate) struct Machine {
     pub(crate) librdkafka: String,
     /// The commit of Milena, where it is known.
     pub(crate) milena: String,
-    /// Day of the run.
-    pub(crate) day: String,
+    /// When the run began.
+    pub(crate) time: String,
     /// How the command was called.
     pub(crate) command: String,
     /// Processes that wanted to run on average in the minute before: what else the machine did.
@@ -25,6 +25,12 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
+    /// What tells this run from others.
+    pub(crate) fn run(&self) -> String {
+        let Machine { time, command, milena, load_before, .. } = self;
+        format!("{time}, Milena {milena}: `bench {command}`, load average before: {load_before}")
+    }
+
     pub(crate) fn this() -> Machine {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let field = |text: &str, name: &str| {
@@ -43,7 +49,7 @@ impl Machine {
             java: first_line("java", &["-version"]),
             librdkafka: rdkafka::util::get_rdkafka_version().1,
             milena: first_line("git", &["rev-parse", "--short", "HEAD"]),
-            day: first_line("date", &["--utc", "+%Y-%m-%d"]),
+            time: first_line("date", &["--utc", "+%Y-%m-%d %H:%M UTC"]),
             command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
             load_before: load.split_whitespace().next().unwrap_or_default().to_owned(),
         }

@@ -66,6 +66,8 @@ pub(crate) struct Figure {
     pub(crate) unit: Unit,
     pub(crate) peer: String,
     pub(crate) values: Vec<f64>,
+    /// The run that it is of: rounds of two runs are no pairs.
+    pub(crate) run: String,
 }
 
 /// One curve of one broker.
@@ -95,6 +97,7 @@ impl Results {
     /// Adds a round's value to a figure.
     pub(crate) fn add(&mut self, part: &str, workload: &str, unit: Unit, peer: &str, value: f64) {
         println!("  {peer:26} {workload}: {} {}", unit.text(value), unit.name());
+        let run = self.machine.run();
         let found = self.figures.iter_mut().find(|it| it.is(part, workload, unit, peer));
         match found {
             Some(figure) => figure.values.push(value),
@@ -104,6 +107,7 @@ impl Results {
                 unit,
                 peer: peer.to_owned(),
                 values: vec![value],
+                run,
             }),
         }
     }
@@ -119,12 +123,18 @@ impl Results {
         self.failures.push(format!("{what}: {error}"));
     }
 
-    /// The values of a figure.
-    pub(crate) fn of(&self, workload: &str, unit: Unit, peer: &str) -> Option<&[f64]> {
-        let found = self.figures.iter().find(|it| {
-            it.workload == workload && it.unit == unit && it.peer == peer && !it.values.is_empty()
-        });
-        found.map(|figure| figure.values.as_slice())
+    /// A figure that was measured.
+    pub(crate) fn of(&self, workload: &str, unit: Unit, peer: &str) -> Option<&Figure> {
+        let is_it = |it: &&Figure| it.workload == workload && it.unit == unit && it.peer == peer;
+        self.figures.iter().filter(is_it).find(|it| !it.values.is_empty())
+    }
+
+    /// The runs that the figures are of.
+    pub(crate) fn runs(&self) -> Vec<&str> {
+        let mut runs: Vec<_> = self.figures.iter().map(|figure| figure.run.as_str()).collect();
+        runs.sort_unstable();
+        runs.dedup();
+        runs
     }
 
     /// Reads what an earlier run left; nothing where there was none.
@@ -161,10 +171,12 @@ impl Figure {
     }
 }
 
-/// The ratios of two figures within each round, as a spread: what both brokers met there, they met together.
-pub(crate) fn ratios(one: &[f64], other: &[f64]) -> (f64, f64, f64) {
-    let ratios: Vec<f64> = one.iter().zip(other).map(|(one, other)| one / other).collect();
-    spread(&ratios)
+/// The ratios of two figures within each round, as a spread: what both brokers met there, they met together. None where
+/// they are of two runs.
+pub(crate) fn ratios(one: &Figure, other: &Figure) -> Option<(f64, f64, f64)> {
+    let pairs = one.values.iter().zip(&other.values);
+    let ratios: Vec<f64> = pairs.map(|(one, other)| one / other).collect();
+    (one.run == other.run && !ratios.is_empty()).then(|| spread(&ratios))
 }
 
 /// (median, least, greatest).

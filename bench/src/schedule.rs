@@ -58,3 +58,28 @@ pub(crate) fn record(histogram: &mut Histogram<u64>, due: Instant) {
 pub(crate) fn percentile_ms(histogram: &Histogram<u64>, percent: f64) -> f64 {
     histogram.value_at_percentile(percent) as f64 / 1e6
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Schedule, histogram, percentile_ms, record};
+
+    #[test]
+    fn messages_are_due_at_their_rate() {
+        let schedule = Schedule::new(3);
+        let since = |nth| schedule.due(nth) - schedule.due(0);
+        assert_eq!([since(3), since(30)], [Duration::from_secs(1), Duration::from_secs(10)]);
+        assert_eq!(since(1), Duration::from_nanos(333_333_333));
+    }
+
+    /// One stall makes all that were due meanwhile late, each by what was left of it.
+    #[test]
+    fn a_stall_is_charged_to_all_that_it_delays() {
+        let stalled = Instant::now() - Duration::from_millis(100);
+        let mut latencies = histogram();
+        (0..10).for_each(|nth| record(&mut latencies, stalled + Duration::from_millis(10 * nth)));
+        assert!(percentile_ms(&latencies, 100.0) >= 100.0);
+        assert!(percentile_ms(&latencies, 50.0) >= 50.0);
+    }
+}

@@ -131,7 +131,7 @@ fn half_of_saturation(comparison: &Comparison) -> Option<u64> {
     let name = plain(SIZE).at_once();
     let rate = |kind: &Kind| {
         let of =
-            |results: &Results| results.of(&name, Unit::Rate, kind.name()).map(|values| spread(values).0);
+            |results: &Results| results.of(&name, Unit::Rate, kind.name()).map(|it| spread(&it.values).0);
         of(&comparison.results).or_else(|| of(&earlier))
     };
     let slowest = comparison.kafkas().iter().filter_map(rate).reduce(f64::min)?;

@@ -12,6 +12,10 @@ use crate::Attempt;
 use crate::values::Values;
 
 const CONNECTIONS: u64 = 16;
+/// Messages that are acknowledged together: the broker reads a queue in pages of 200, and does not go on by itself.
+const BATCH: u64 = 100;
+/// What a consumer may have unacknowledged; the broker's own default for queues.
+const PREFETCH: u64 = 1_000;
 
 /// What a frame says: its command, and the value of one header.
 struct Frame {
@@ -86,18 +90,17 @@ pub(crate) fn put(job: &Job<'_>) -> Attempt<Marks> {
 
 pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
     let mut wire = connect(job.address)?;
-    let batch = job.batch();
     let mut marks = Marks::new(job.every);
     let subscribe = "SUBSCRIBE\nid:0\ndestination:/queue/bench\nack:client\n";
-    wire.send(format!("{subscribe}activemq.prefetchSize:{}\n\n\0", batch * 2).as_bytes())?;
+    wire.send(format!("{subscribe}activemq.prefetchSize:{PREFETCH}\n\n\0").as_bytes())?;
     for nth in 1..=job.count {
         let frame = frame(&mut wire.reader)?;
         if frame.command != "MESSAGE" || frame.body.len() != job.size {
             return Err(unexpected(&frame.body));
         }
-        if nth % batch == 0 || nth == job.count {
+        if nth % BATCH == 0 || nth == job.count {
             wire.send(format!("ACK\nid:{}\n\n\0", frame.acknowledge).as_bytes())?;
-            marks.add(if nth % batch == 0 { batch } else { nth % batch });
+            marks.add(if nth % BATCH == 0 { BATCH } else { nth % BATCH });
         }
     }
     Ok(marks)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::compare::{classic, latency, start, throughput};
-use crate::results::{Results, Unit, ratios, spread};
+use crate::results::{Figure, Results, Unit, ratios, spread};
 use latency::{HALF, Pace, What};
 use throughput::Workload;
 
@@ -159,18 +159,17 @@ pub(super) fn judge(results: &Results, reasons: &BTreeMap<String, String>) -> Ve
     let judge = |goal: Goal| {
         let ours = results.of(&goal.ours.workload, goal.unit, goal.ours.peer);
         let others = goal.others.iter();
-        let others = others
-            .filter_map(|of| results.of(&of.workload, goal.unit, of.peer).map(|values| (of.peer, values)));
-        let median = |values: &[f64]| spread(values).0;
-        let is_rate = goal.unit == Unit::Rate;
+        let others =
+            others.filter_map(|of| results.of(&of.workload, goal.unit, of.peer).map(|it| (of.peer, it)));
+        let median = |figure: &Figure| spread(&figure.values).0;
         let best = others.reduce(|one, other| {
             let more = median(other.1) > median(one.1);
-            if more == is_rate { other } else { one }
+            if more == (goal.unit == Unit::Rate) { other } else { one }
         });
-        let found = ours.zip(best).map(|(ours, (_, theirs))| {
-            let ratio = ratios(ours, theirs);
-            let (ours, theirs) = (median(ours), median(theirs));
-            Found { unit: goal.unit, ours, theirs, ratio, is_reached: goal.bound.holds(ratio.0) }
+        let found = ours.zip(best).and_then(|(ours, (_, theirs))| {
+            let ratio = ratios(ours, theirs)?;
+            let is_reached = goal.bound.holds(ratio.0);
+            Some(Found { unit: goal.unit, ours: median(ours), theirs: median(theirs), ratio, is_reached })
         });
         let against = match (best, goal.others.as_slice()) {
             (Some((peer, _)), _) => peer,

@@ -87,26 +87,26 @@ const HOW: &str = "<h2>How to repeat it</h2><p><code>cargo build --release -p mi
 
 fn machine(results: &Results) -> String {
     let it = &results.machine;
-    format!(
-        "<p class=\"none\">{}, {} cores, {} GiB, Linux {}. {}. librdkafka {}, Milena {}. Measured on {} by <code>bench \
-         {}</code>; the load average before it was {}.</p>",
+    let mut text = format!(
+        "<p class=\"none\">{}, {} cores, {} GiB, Linux {}. {}. librdkafka {}.</p><details><summary>The runs</summary><ul>",
         escaped(&it.processor),
         it.cores,
         it.memory_gib,
         escaped(&it.kernel),
         escaped(&it.java),
         escaped(&it.librdkafka),
-        escaped(&it.milena),
-        it.day,
-        escaped(&it.command),
-        it.load_before
-    )
+    );
+    for run in results.runs() {
+        let _ = write!(text, "<li>{}</li>", escaped(&run.replace('`', "")));
+    }
+    text + "</ul></details>"
 }
 
+/// What came of it stands beside what it is: the rest is for wider screens.
 fn goals(judged: &[Judged]) -> String {
     let mut text = String::from(
-        "<div class=\"wide\"><table><tr><th>What</th><th>against</th><th>goal</th><th>ratio (range)</th><th></th>\
-         <th>Milena</th><th>the other</th><th>why</th></tr>",
+        "<div class=\"wide\"><table><tr><th>What</th><th>ratio (range)</th><th>goal</th><th>against</th><th>Milena</th>\
+         <th>the other</th><th>why</th></tr>",
     );
     for goal in judged {
         let class = match goal.verdict() {
@@ -118,13 +118,13 @@ fn goals(judged: &[Judged]) -> String {
         let why = goal.reason.as_deref().filter(|_| class == "bad").unwrap_or_default();
         let _ = write!(
             text,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"{class}\">{}</td><td>{ours}</td>\
-             <td>{theirs}</td><td class=\"why\">{}</td></tr>",
+            "<tr><td>{}</td><td class=\"{class}\">{}<br>{}</td><td>{}</td><td>{}</td><td>{ours}</td><td>{theirs}</td>\
+             <td class=\"why\">{}</td></tr>",
             escaped(&goal.name),
-            escaped(&goal.against),
-            goal.bound.text(),
             goal.ratio(),
             goal.verdict(),
+            goal.bound.text(),
+            escaped(&goal.against),
             escaped(why)
         );
     }

@@ -71,7 +71,7 @@ pub(super) fn find<'a>(
 /// The first broker's ratio to another, over the rounds.
 pub(super) fn ratio(one: Option<&Figure>, other: Option<&Figure>) -> String {
     let Some((one, other)) = one.zip(other) else { return String::new() };
-    let (median, min, max) = ratios(&one.values, &other.values);
+    let Some((median, min, max)) = ratios(one, other) else { return String::new() };
     format!("{} ({}–{})", digits(median), digits(min), digits(max))
 }
 
@@ -83,19 +83,18 @@ pub(super) fn markdown(results: &Results, judged: &[Judged]) -> String {
     let machine = &results.machine;
     let _ = writeln!(
         text,
-        "{}, {} cores, {} GiB, Linux {}; {}; librdkafka {}; Milena {}; measured on {} with `{}`; \
-         load average before: {}. Medians (least–greatest) of the rounds.\n",
+        "{}, {} cores, {} GiB, Linux {}; {}; librdkafka {}. Medians (least–greatest) of the rounds. The runs:\n",
         machine.processor,
         machine.cores,
         machine.memory_gib,
         machine.kernel,
         machine.java,
         machine.librdkafka,
-        machine.milena,
-        machine.day,
-        machine.command,
-        machine.load_before,
     );
+    for run in results.runs() {
+        let _ = writeln!(text, "* {run}");
+    }
+    text.push('\n');
     text += "## Goals\n\n";
     text += &goals(judged);
     for (part, title) in PARTS {

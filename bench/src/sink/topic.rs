@@ -163,3 +163,6 @@ pub(super) fn read(file: &File, region: &Region, into: &mut Vec<u8>) {
     into.resize(start + region.length, 0);
     file.read_exact_at(&mut into[start..], region.position).expect("it was written");
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,7 +92,7 @@ pub(crate) struct BenchArgs {
     replication_factor: Option<i16>,
 
     /// A setting of the topic that is made; may be repeated
-    #[arg(long = "config", value_name = "NAME=VALUE", value_parser = pair::parse, conflicts_with = "topic")]
+    #[arg(long = "set", alias = "config", value_name = "NAME=VALUE", value_parser = pair::parse, conflicts_with = "topic")]
     configs: Vec<(String, String)>,
 
     #[command(flatten)]

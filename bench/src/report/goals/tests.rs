@@ -55,3 +55,13 @@ fn the_best_of_the_others_counts_and_only_the_durable_ones() {
     assert_eq!(goal.ratio(), "1.25 (1.25–1.25)");
     assert_eq!(goal.verdict(), "reached");
 }
+
+#[test]
+fn figures_of_two_runs_are_no_pair() {
+    let name = throughput::plain(100).produce();
+    let mut measured = results(&[(&name, Unit::Rate, MILENA, &[2.0]), (&name, Unit::Rate, SINK, &[1.0])]);
+    measured.figures[0].run = "another".to_owned();
+    let judged = judge(&measured, &BTreeMap::new());
+    let goal = judged.iter().find(|it| it.name == name && it.against == SINK).expect("a goal");
+    assert_eq!(goal.verdict(), "not measured");
+}

@@ -10,6 +10,7 @@ mod harness;
 
 mod admin;
 mod batches;
+mod bench;
 mod check;
 mod commands;
 mod compaction;
