@@ -3,7 +3,7 @@
 //! It answers ApiVersions, FindCoordinator, Metadata, Produce and Fetch: checks the CRC of each batch, appends the batch to its
 //! partition's file, for a topic whose name says so calls fdatasync before it acknowledges, and sends from the page
 //! cache what is fetched. It keeps no state but where batches end, validates no record, promises nothing, and forgets
-//! a topic when it is asked for another one.
+//! old topics when it is asked for new ones.
 
 mod topic;
 mod wire;
@@ -23,6 +23,8 @@ use crate::Attempt;
 
 /// Room for several of a client's largest requests, so that all that has come is read at once.
 const BUFFER_BYTES: usize = 8 << 20;
+/// Topics that are kept: a client that is done with one may still ask for it when the next is made.
+const TOPICS_MAX: usize = 2;
 /// From here on the kernel sends from the file by itself.
 const SENDFILE_BYTES: usize = 64 << 10;
 
@@ -30,7 +32,8 @@ struct Sink {
     host: String,
     port: i32,
     dir: PathBuf,
-    topic: Mutex<Option<(String, Arc<Topic>)>>,
+    /// The latest at the end.
+    topics: Mutex<Vec<(String, Arc<Topic>)>>,
 }
 
 /// What one connection has to answer and to make durable.
@@ -49,7 +52,7 @@ pub(crate) fn serve(listen: &str, dir: &Path) -> Attempt<()> {
         host: address.ip().to_string(),
         port: i32::from(address.port()),
         dir: dir.to_owned(),
-        topic: Mutex::default(),
+        topics: Mutex::default(),
     });
     for stream in listener.incoming().map_while(Result::ok) {
         let sink = Arc::clone(&sink);
@@ -86,17 +89,23 @@ impl Sink {
         }
     }
 
-    /// The topic of this name; made, and the one before it forgotten, when it is new.
-    fn topic(&self, name: &[u8]) -> Option<Arc<Topic>> {
-        let mut current = self.topic.lock().expect("not poisoned");
-        if let Some((known, topic)) = current.as_ref()
-            && known.as_bytes() == name
-        {
-            return Some(Arc::clone(topic));
+    fn known(&self, name: &[u8]) -> Option<Arc<Topic>> {
+        let topics = self.topics.lock().expect("not poisoned");
+        topics.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, topic)| Arc::clone(topic))
+    }
+
+    /// The topic of this name, made where it is new; an old one is forgotten then.
+    fn known_or_made(&self, name: &[u8]) -> Option<Arc<Topic>> {
+        if let Some(known) = self.known(name) {
+            return Some(known);
         }
         let name = str::from_utf8(name).ok().filter(|name| !name.contains('/'))?;
         let topic = Arc::new(Topic::make(name, &self.dir).ok()?);
-        *current = Some((name.to_owned(), Arc::clone(&topic)));
+        let mut topics = self.topics.lock().expect("not poisoned");
+        if topics.len() == TOPICS_MAX {
+            topics.remove(0);
+        }
+        topics.push((name.to_owned(), Arc::clone(&topic)));
         Some(topic)
     }
 
@@ -108,12 +117,12 @@ impl Sink {
             Body::ApiVersions { known } => wire::put_api_versions(&mut outbox.answers, *known),
             Body::FindCoordinator => wire::put_coordinator(&mut outbox.answers, &self.host, self.port),
             Body::Metadata { topics } => {
-                let partitions = |name| self.topic(name).map_or(0, |topic| topic.partitions());
+                let partitions = |name| self.known_or_made(name).map_or(0, |topic| topic.partitions());
                 let topics: Vec<_> = topics.iter().map(|name| (*name, partitions(name))).collect();
                 wire::put_metadata(&mut outbox.answers, &self.host, self.port, &topics);
             }
             Body::Produce { acks, topic, batches } => {
-                let kept = self.topic(topic)?;
+                let kept = self.known(topic)?;
                 let mut offsets = Vec::with_capacity(batches.len());
                 for (partition, batch) in batches {
                     offsets.push((*partition, kept.append(*partition, batch)?));
@@ -131,7 +140,7 @@ impl Sink {
                 outbox.answers.truncate(start);
                 outbox.send(stream)?;
                 let deadline = Instant::now() + Duration::from_millis(*wait_ms);
-                let kept = self.topic(topic)?;
+                let kept = self.known(topic)?;
                 let regions = kept.fetch(partitions, *bytes_max, deadline);
                 return send_fetched(stream, request.correlation_id, topic, &kept, &regions);
             }
