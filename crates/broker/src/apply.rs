@@ -1,5 +1,7 @@
 //! Following the metadata log: topics come, grow, change their settings and go.
 
+mod without_room;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

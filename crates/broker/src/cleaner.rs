@@ -194,8 +194,10 @@ impl Cleaner {
             Err(Failure::Clean(problem)) => {
                 // A deleted partition's files are gone, and a full disk passes.
                 let passes = partition.is_gone() || matches!(&problem, CleanError::Fs(e) if e.is_full());
-                error!(partition = partition.name(), "the log was not compacted: {problem}");
-                if !passes {
+                if passes {
+                    debug!(partition = partition.name(), "the log was not compacted: {problem}");
+                } else {
+                    error!(partition = partition.name(), "the log is not compacted any more: {problem}");
                     self.state.lock().uncleanable.insert(key(&partition));
                 }
             }

@@ -32,4 +32,4 @@ mod topics;
 mod traffic;
 
 pub use dispatch::{APIS, Api};
-pub use start::{Running, StartError, start};
+pub use start::{Running, StartError, start, start_on};

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use protocol::Uuid;
 use runtime::{clock, task};
 use storage::{LogDirectory, TopicPartition};
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::start::StartError;
 
@@ -23,6 +24,8 @@ pub(crate) struct LogDir {
     /// None where it could not be opened, and once it is closed.
     directory: Mutex<Option<Arc<LogDirectory>>>,
     flushing: Mutex<Option<JoinHandle<()>>>,
+    /// Whether its disk was full, but for the reserve, when it was last looked at.
+    was_full: AtomicBool,
 }
 
 impl LogDir {
@@ -46,6 +49,7 @@ impl LogDir {
             holds_partitions,
             directory: Mutex::new(Some(Arc::new(directory))),
             flushing: Mutex::new(Some(flushing)),
+            was_full: AtomicBool::new(false),
         })
     }
 
@@ -57,6 +61,7 @@ impl LogDir {
             holds_partitions: true,
             directory: Mutex::new(None),
             flushing: Mutex::new(None),
+            was_full: AtomicBool::new(false),
         }
     }
 
@@ -89,6 +94,20 @@ impl LogDir {
     /// Whether it works and has a directory for the partition.
     pub(crate) fn holds(&self, partition: &TopicPartition) -> bool {
         self.working().is_some_and(|directory| directory.holds(partition))
+    }
+
+    /// Looks at the room on its disk: whether that is full but for its reserve, and whether it was before.
+    pub(crate) fn look_at_room(&self) -> (bool, bool) {
+        let looked = self.working().map(|directory| directory.look_at_room());
+        let is_full = match looked {
+            Some(Ok(is_full)) => is_full,
+            Some(Err(problem)) => {
+                debug!("the room is not known: {problem}");
+                return (false, false);
+            }
+            None => false,
+        };
+        (is_full, self.was_full.swap(is_full, Ordering::Relaxed))
     }
 
     /// Writes recovery points and log start offsets, so that a restart after a crash scans less.

@@ -3,6 +3,7 @@
 
 mod open;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use metadata::image::directories::is_directory;
 use parking_lot::Mutex;
 use protocol::{Str, Uuid};
 use runtime::{clock, random, task};
-use storage::{Log, LogDirectory, OpenLog, TopicPartition};
+use storage::{Log, LogDirectory, OpenError, OpenLog, TopicPartition};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
@@ -30,6 +31,8 @@ pub(crate) struct Logs {
     cluster_id: String,
     /// Which directories have failed. None once it is followed.
     failures: Mutex<Option<mpsc::UnboundedReceiver<usize>>>,
+    /// Partitions that could not be opened because a disk was full: topic ids and numbers.
+    without_room: Mutex<BTreeSet<(Uuid, i32)>>,
 }
 
 /// What is known of a partition before its log is open.
@@ -137,9 +140,17 @@ impl Logs {
             }
             Err(problem) => {
                 error!(partition = %name, "the partition is offline: {problem}");
+                if matches!(&problem, OpenError::Fs(error) if error.is_full()) {
+                    self.without_room.lock().insert((Uuid(topic_id), index));
+                }
                 None
             }
         }
+    }
+
+    /// The partitions that could not be opened because a disk was full, to be tried again.
+    pub(crate) fn take_without_room(&self) -> BTreeSet<(Uuid, i32)> {
+        std::mem::take(&mut *self.without_room.lock())
     }
 
     /// Deletes the log of a partition. Its files are gone from its name at once and from the disk

@@ -1,4 +1,4 @@
-//! What a broker does from time to time: retention, removal of deleted files, checkpoints,
+//! What a broker does from time to time: looking at the room on its disks, retention, removal of deleted files, checkpoints,
 //! forgetting silent producers, flushes by age.
 
 use std::sync::Arc;
@@ -8,9 +8,16 @@ use runtime::clock::{self, Instant};
 use runtime::task;
 
 use crate::broker::Broker;
+use crate::partition::Partition;
 
 /// How often deleted files are looked for whose time has come.
 const DELETIONS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often the room on the disks is looked at.
+const ROOM_INTERVAL_MS: i64 = 1_000;
+
+/// How often partitions are tried again that could not be opened on a full disk.
+const WITHOUT_ROOM_INTERVAL_MS: i64 = 5_000;
 
 /// Something that is done again and again.
 struct Chore {
@@ -39,6 +46,8 @@ pub(crate) async fn run(broker: Arc<Broker>) {
         Chore::new(config.log_flush_offset_checkpoint_interval_ms, |broker, _| broker.logs.checkpoint()),
         Chore::new(i64::from(config.producer_id_expiration_check_interval_ms), forget_producers),
         Chore::new(config.log_flush_scheduler_interval_ms, flush_by_age),
+        Chore::new(ROOM_INTERVAL_MS, look_at_room),
+        Chore::new(WITHOUT_ROOM_INTERVAL_MS, |broker, _| broker.open_those_without_room()),
     ];
     loop {
         let next = chores.iter_mut().min_by_key(|chore| chore.due).expect("there are chores");
@@ -54,15 +63,33 @@ fn apply_retention(broker: &Broker, now_ms: i64) {
     broker.topics().table().partitions().for_each(|partition| partition.apply_retention(now_ms));
 }
 
-fn remove_deleted(broker: &Broker, now_ms: i64) {
-    for partition in broker.topics().table().partitions() {
-        for deleted in partition.take_due_deletions(now_ms) {
-            if let Err(problem) = deleted.remove() {
-                tracing::warn!(
-                    partition = partition.name(),
-                    "deleted files are still on the disk: {problem}"
-                );
+/// Looks at the room on the disks. Where one is full but for its reserve, what may go goes at once, so that clients are
+/// soon heard again: what retention finds, and files that would have stayed for `file.delete.delay.ms`, which are for
+/// readers that a broker may have and this one does not.
+fn look_at_room(broker: &Broker, now_ms: i64) {
+    for dir in broker.logs.dirs() {
+        let (is_full, was_full) = dir.look_at_room();
+        if !is_full {
+            continue;
+        }
+        let table = broker.topics().table();
+        for partition in table.partitions().filter(|partition| Arc::ptr_eq(&partition.log_dir(), dir)) {
+            if !was_full {
+                partition.apply_retention(now_ms);
             }
+            remove_deleted_of(partition, i64::MAX);
+        }
+    }
+}
+
+fn remove_deleted(broker: &Broker, now_ms: i64) {
+    broker.topics().table().partitions().for_each(|partition| remove_deleted_of(partition, now_ms));
+}
+
+fn remove_deleted_of(partition: &Partition, now_ms: i64) {
+    for deleted in partition.take_due_deletions(now_ms) {
+        if let Err(problem) = deleted.remove() {
+            tracing::warn!(partition = partition.name(), "deleted files are still on the disk: {problem}");
         }
     }
 }

@@ -267,7 +267,8 @@ impl Partition {
             }
             AppendError::Full(_) | AppendError::Offline(_) => ErrorCode::KAFKA_STORAGE_ERROR,
         };
-        if error_code == ErrorCode::KAFKA_STORAGE_ERROR {
+        // A full disk tells of itself once, and not with each request.
+        if matches!(error, AppendError::Offline(_)) {
             warn!(partition = self.name(), "an append was refused: {error}");
         }
         Refusal::new(error_code, error.to_string())

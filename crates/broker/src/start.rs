@@ -187,13 +187,21 @@ pub struct Running {
 ///
 /// # Errors
 /// [`StartError`], a sentence that says what to do.
-pub async fn start(mut given: Configs) -> Result<Running, StartError> {
+pub async fn start(given: Configs) -> Result<Running, StartError> {
+    start_on(given, Fs::real()).await
+}
+
+/// The same with the log directories' files in `fs`, of which a test may have some fail.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError> {
     adopt_node_id(&mut given);
     settings::check_broker(&given).map_err(StartError::Settings)?;
     let config = BrokerConfig::start(&given).map_err(|error| StartError::Settings(vec![error]))?;
     let given = Arc::new(given);
     survey(&config)?;
-    let logs = Logs::open(&config)?;
+    let logs = Logs::open(&config, &fs)?;
     let (sockets, addresses) = listen(&config.listeners).await?;
 
     let observed: Arc<OnceLock<Weak<Broker>>> = Arc::default();

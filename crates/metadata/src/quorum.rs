@@ -166,7 +166,9 @@ impl Quorum {
 
     fn check_space(&self) -> Result<(), SubmitError> {
         match self.fs.space(&self.dir) {
-            Ok(space) if space.usable_bytes < RESERVED_BYTES => Err(SubmitError::DiskFull),
+            Ok(space) if space.total_bytes > 0 && space.usable_bytes < RESERVED_BYTES => {
+                Err(SubmitError::DiskFull)
+            }
             // What cannot be asked will fail where it matters.
             _ => Ok(()),
         }
@@ -193,6 +195,7 @@ impl Quorum {
     /// Where the log cannot be closed; the next start is then one after a crash.
     pub async fn shutdown(&self) -> Result<(), storage::ChangeError> {
         self.stopped.store(true, Ordering::Release);
+        self.store.stop_waiting();
         if let Err(error) = self.raft.shutdown().await {
             tracing::error!(%error, "the metadata quorum did not stop in order");
         }

@@ -42,8 +42,8 @@ impl Logs {
     ///
     /// # Errors
     /// [`StartError`] with what to do about it.
-    pub(crate) fn open(config: &BrokerConfig) -> Result<Self, StartError> {
-        let mut opening = open_all(config)?;
+    pub(crate) fn open(config: &BrokerConfig, fs: &Fs) -> Result<Self, StartError> {
+        let mut opening = open_all(config, fs)?;
         let metadata_path = absolute(&config.metadata_log_dir);
         let metadata = opening.iter().position(|dir| dir.path == metadata_path);
         let metadata = metadata.expect("the directory of the metadata log is one of those opened");
@@ -63,12 +63,14 @@ impl Logs {
                         let _ = failed.send(index);
                     };
                     directory.set_failure_listener(Box::new(listener));
+                    directory.set_reserved_bytes(u64::try_from(config.log_dir_reserved_bytes).unwrap_or(0));
                     let id = properties.and_then(|properties| properties.directory_id);
                     LogDir::online(path, Uuid(id.unwrap_or_default()), holds_partitions, directory)?
                 }
             }));
         }
-        Ok(Self { dirs, metadata, cluster_id, failures: Mutex::new(Some(failures)) })
+        let failures = Mutex::new(Some(failures));
+        Ok(Self { dirs, metadata, cluster_id, failures, without_room: Mutex::default() })
     }
 }
 
@@ -78,7 +80,7 @@ fn absolute(path: &str) -> PathBuf {
     path.components().filter(|component| *component != Component::CurDir).collect()
 }
 
-fn open_all(config: &BrokerConfig) -> Result<Vec<Opening>, StartError> {
+fn open_all(config: &BrokerConfig, fs: &Fs) -> Result<Vec<Opening>, StartError> {
     let mut paths: Vec<(PathBuf, bool)> = config.log_dirs.iter().map(|dir| (absolute(dir), true)).collect();
     let metadata = absolute(&config.metadata_log_dir);
     if paths.iter().all(|(path, _)| *path != metadata) {
@@ -87,7 +89,7 @@ fn open_all(config: &BrokerConfig) -> Result<Vec<Opening>, StartError> {
     let open_files_max = open_files_max() / paths.len();
     let mut opening = Vec::new();
     for (path, holds_partitions) in paths {
-        let open = match open_one(&path, open_files_max) {
+        let open = match open_one(fs, &path, open_files_max) {
             Ok(open) => Some(open),
             // What another process has, or what is damaged, is for people to mend before anything starts.
             Err(StartError::Directory(OpenDirectoryError::Fs(cause)) | StartError::Fs(cause))
@@ -107,10 +109,11 @@ fn open_all(config: &BrokerConfig) -> Result<Vec<Opening>, StartError> {
 }
 
 fn open_one(
+    fs: &Fs,
     path: &Path,
     open_files_max: usize,
 ) -> Result<(LogDirectory, Option<MetaProperties>), StartError> {
-    let open = OpenDirectory { fs: Fs::real(), path: path.to_owned(), open_files_max };
+    let open = OpenDirectory { fs: fs.clone(), path: path.to_owned(), open_files_max };
     let directory = LogDirectory::open(open).map_err(StartError::Directory)?;
     let properties = directory.meta_properties().map_err(|problem| match problem {
         storage::CheckpointError::Fs(cause) => StartError::Fs(cause),

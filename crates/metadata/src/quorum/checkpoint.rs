@@ -136,7 +136,18 @@ fn name(last: &LogId) -> String {
 pub(super) fn write(fs: &Fs, dir: &Path, snapshot: &Snapshot) -> Result<Checkpoint, CheckpointError> {
     let path = dir.join(name(&snapshot.last_log_id));
     let partial = dir.join(format!("{}.part", name(&snapshot.last_log_id)));
-    let file = fs.open(&partial, fs::Mode::CreateEmpty)?;
+    let size_bytes = write_to(fs, &partial, snapshot).inspect_err(|_| {
+        // Half of it would take room that a full disk lacks.
+        let _ = fs.remove_file_if_exists(&partial);
+    })?;
+    fs.rename(&partial, &path)?;
+    fs.sync_dir(dir)?;
+    Ok(Checkpoint { path, last_log_id: snapshot.last_log_id, size_bytes })
+}
+
+/// Writes a snapshot to a file, durable but for its name; gives its size.
+fn write_to(fs: &Fs, path: &Path, snapshot: &Snapshot) -> Result<u64, CheckpointError> {
+    let file = fs.open(path, fs::Mode::CreateEmpty)?;
     let mut position = 0;
     let mut out = Out { epoch: epoch(snapshot.last_log_id.leader_id.term), next_offset: 0 };
     let mut put = |batch: Vec<u8>| -> Result<(), CheckpointError> {
@@ -157,9 +168,7 @@ pub(super) fn write(fs: &Fs, dir: &Path, snapshot: &Snapshot) -> Result<Checkpoi
     }
     put(out.foot(snapshot)?)?;
     file.sync_data()?;
-    fs.rename(&partial, &path)?;
-    fs.sync_dir(dir)?;
-    Ok(Checkpoint { path, last_log_id: snapshot.last_log_id, size_bytes: position })
+    Ok(position)
 }
 
 /// Writes a snapshot to `dir`, and removes those before it once it is durable.

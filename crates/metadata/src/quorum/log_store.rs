@@ -3,6 +3,8 @@
 //! Entries go to the metadata log at once and are synced by the log directory's group commit; what
 //! openraft waits for is told once the sync is done, in the order of appends. Entries that are not
 //! applied yet stay in memory as well, so that nobody reads back what was just written.
+//!
+//! On a full disk an append waits: a quorum whose log had failed would have to be started anew.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -10,12 +12,14 @@ use std::io;
 use std::ops::{Bound, RangeBounds, RangeInclusive};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use openraft::{OptionalSend, RaftLogReader};
 use parking_lot::Mutex;
 use storage::fs::Fs;
-use storage::{Log, Offline};
+use storage::{AppendError, ChangeError, Log, Offline};
 
 use super::batches::{self, BatchFault, Leadership};
 use super::raft::{Entry, LogId, Membership, Payload, StoredMembership, Types, Vote, log_id, offset};
@@ -23,6 +27,9 @@ use super::vote;
 
 /// Entries that memory is kept for while none waits to be applied.
 const TAIL_IDLE_ENTRIES: usize = 64;
+
+/// How long what found no room is left alone.
+pub(super) const FULL_PAUSE: Duration = Duration::from_millis(200);
 
 /// Bytes that are read from the log at once.
 const READ_BYTES: usize = 1 << 20;
@@ -35,6 +42,8 @@ pub(super) struct LogStore {
     dir: PathBuf,
     state: Arc<Mutex<State>>,
     waiting: Arc<Mutex<Waiting>>,
+    /// Whether nobody waits for room any more.
+    stopping: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -131,7 +140,8 @@ impl LogStore {
         }
         let unsnapshotted_bytes = log.size_bytes();
         let state = State { log: Some(log), vote, leadership, purged, last, tail, unsnapshotted_bytes };
-        let store = Self { fs, dir, state: Arc::new(Mutex::new(state)), waiting };
+        let (state, stopping) = (Arc::new(Mutex::new(state)), Arc::default());
+        let store = Self { fs, dir, state, waiting, stopping };
         Ok(Loaded { store, membership, kraft_version })
     }
 
@@ -162,35 +172,71 @@ impl LogStore {
         self.state.lock().unsnapshotted_bytes = 0;
     }
 
+    /// Has who waits for room give up.
+    pub(super) fn stop_waiting(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Waits a moment for room on the disk.
+    ///
+    /// # Errors
+    /// Where the quorum stops.
+    pub(super) async fn wait_for_room(&self) -> io::Result<()> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "the disk with the metadata log is full"));
+        }
+        runtime::clock::sleep(FULL_PAUSE).await;
+        Ok(())
+    }
+
     /// Closes the log cleanly. Nothing appends any more.
     pub(super) fn close(&self) -> Result<(), storage::ChangeError> {
         let log = self.state.lock().log.take();
         log.map_or(Ok(()), Log::close)
     }
 
-    fn append_now(&self, entries: impl Iterator<Item = Entry>, done: IOFlushed<Types>) -> io::Result<()> {
+    fn encode(&self, entries: impl Iterator<Item = Entry>) -> io::Result<Encoded> {
         let now_ms = runtime::clock::now_ms();
         let mut state = self.state.lock();
-        let mut bytes = Vec::new();
-        let mut appended = Vec::new();
+        let mut encoded = Encoded { entries: Vec::new(), positions: Vec::new(), bytes: Vec::new(), now_ms };
         for entry in entries {
             if let Payload::Membership(membership) = &entry.payload {
                 state.leadership.voters = membership.voter_ids().collect();
             }
-            batches::encode(&entry, &state.leadership, now_ms, &mut bytes).map_err(io::Error::other)?;
-            appended.push(entry);
+            encoded.positions.push(encoded.bytes.len());
+            batches::encode(&entry, &state.leadership, now_ms, &mut encoded.bytes)
+                .map_err(io::Error::other)?;
+            encoded.entries.push(entry);
         }
+        Ok(encoded)
+    }
+
+    /// Appends what the log does not have yet of the entries; says whether there was room.
+    fn append_rest(&self, encoded: &Encoded) -> io::Result<bool> {
+        let mut state = self.state.lock();
         let log = state.log.as_mut().ok_or_else(closed)?;
-        log.append_with_offsets(&bytes, now_ms).map_err(io::Error::other)?;
+        let appended = encoded.entries.partition_point(|entry| offset(entry.log_id.index) < log.end_offset());
+        let Some(position) = encoded.positions.get(appended) else { return Ok(true) };
+        match log.append_with_offsets(&encoded.bytes[*position..], encoded.now_ms) {
+            Ok(_) => Ok(true),
+            Err(AppendError::Full(_)) => Ok(false),
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+
+    /// Has the entries, which are in the log, made durable.
+    fn flush_appended(&self, encoded: Encoded, done: IOFlushed<Types>) -> io::Result<()> {
+        let mut state = self.state.lock();
+        let log = state.log.as_mut().ok_or_else(closed)?;
         let end_offset = log.end_offset();
         // First in the queue, then to be synced: the sync tells only who is in the queue.
         self.waiting.lock().0.push_back((end_offset, done));
         log.enqueue_flush();
-        if let Some(entry) = appended.last() {
+        if let Some(entry) = encoded.entries.last() {
             state.last = Some(entry.log_id);
         }
-        state.tail.extend(appended);
-        state.unsnapshotted_bytes += bytes.len() as u64;
+        state.tail.extend(encoded.entries);
+        state.unsnapshotted_bytes += encoded.bytes.len() as u64;
         Ok(())
     }
 
@@ -215,6 +261,15 @@ impl LogStore {
         }
         Ok(entries)
     }
+}
+
+/// Entries on their way to the log.
+struct Encoded {
+    entries: Vec<Entry>,
+    /// Where each begins in the bytes.
+    positions: Vec<usize>,
+    bytes: Vec<u8>,
+    now_ms: i64,
 }
 
 fn closed() -> io::Error {
@@ -344,7 +399,18 @@ impl RaftLogStorage<Types> for LogStore {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        self.append_now(entries.into_iter(), callback)
+        let encoded = self.encode(entries.into_iter())?;
+        if !self.append_rest(&encoded)? {
+            tracing::warn!(dir = %self.dir.display(), "the metadata log waits for room on its disk");
+            loop {
+                self.wait_for_room().await?;
+                if self.append_rest(&encoded)? {
+                    break;
+                }
+            }
+            tracing::info!(dir = %self.dir.display(), "the metadata log goes on");
+        }
+        self.flush_appended(encoded, callback)
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
@@ -364,7 +430,11 @@ impl RaftLogStorage<Types> for LogStore {
         let log = state.log.as_mut().ok_or_else(closed)?;
         let start = offset(upto.index) + 1;
         if start <= log.end_offset() {
-            log.advance_log_start(start, now_ms).map_err(io::Error::other)?;
+            match log.advance_log_start(start, now_ms) {
+                // What it could not delete goes along with the next.
+                Err(ChangeError::Full(_)) => {}
+                advanced => advanced.map_err(io::Error::other)?,
+            }
         } else {
             // A snapshot is ahead of the log, which a crash has cut.
             log.truncate_fully_and_start_at(start, now_ms).map_err(io::Error::other)?;

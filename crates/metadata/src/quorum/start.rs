@@ -25,7 +25,7 @@ use super::raft::{
 };
 use super::state_machine::{Founding, Published, StateMachine};
 use super::vote::{self, VoteError};
-use super::{METADATA_TOPIC, Quorum, SubmitError, Writer};
+use super::{METADATA_TOPIC, Quorum, RESERVED_BYTES, SubmitError, Writer};
 use crate::features::{METADATA_VERSION, METADATA_VERSION_LATEST};
 use crate::image::{Change, Image};
 
@@ -86,6 +86,13 @@ pub enum StartError {
     Foreign(String),
     /// The metadata was written by a newer version.
     MetadataVersion(i16),
+    /// The disk has no room for what a start writes: a vote, and who leads.
+    DiskFull {
+        /// The log directory.
+        dir: PathBuf,
+        /// What is free on its disk.
+        usable_bytes: u64,
+    },
     /// The quorum stopped while it started.
     Stopped(String),
 }
@@ -113,6 +120,12 @@ impl fmt::Display for StartError {
                 f,
                 "the metadata has version {level}, and {METADATA_VERSION_LATEST} is the latest that is known: \
                  start the version of Milena that wrote it."
+            ),
+            Self::DiskFull { dir, usable_bytes } => write!(
+                f,
+                "the disk of {}, which has the metadata log, is full: {usable_bytes} bytes are free, and a start \
+                 needs {RESERVED_BYTES}. Make room on it and start again; nothing was changed.",
+                dir.display()
             ),
             Self::Foreign(reason) => write!(f, "{reason}. Nothing was changed."),
             Self::Stopped(reason) => write!(f, "the metadata quorum stopped while it started: {reason}"),
@@ -186,6 +199,7 @@ impl Quorum {
         observer: impl FnMut(&Change) + Send + 'static,
     ) -> Result<Self, StartError> {
         let this = config.voter();
+        check_room(directory)?;
         let Opened { store, machine, published, dir } = open(&config, directory, observer)?;
         let raft = openraft::Raft::new(this, raft_config(), NoPeers, store.clone(), machine).await;
         let quorum = Self {
@@ -245,6 +259,18 @@ impl Quorum {
 impl From<SubmitError> for StartError {
     fn from(error: SubmitError) -> Self {
         Self::Stopped(error.to_string())
+    }
+}
+
+/// Refuses a start that would end half-way.
+fn check_room(directory: &LogDirectory) -> Result<(), StartError> {
+    match directory.space() {
+        Ok(space) if space.total_bytes > 0 && space.usable_bytes < RESERVED_BYTES => {
+            let dir = directory.path().to_owned();
+            Err(StartError::DiskFull { dir, usable_bytes: space.usable_bytes })
+        }
+        // What cannot be asked will fail where it matters.
+        _ => Ok(()),
     }
 }
 

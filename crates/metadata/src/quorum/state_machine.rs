@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use storage::fs::Fs;
 use tokio::sync::watch;
 
-use super::checkpoint::{self, Checkpoint, Snapshot};
+use super::checkpoint::{self, Checkpoint, CheckpointError, Snapshot};
 use super::log_store::LogStore;
 use super::raft::{
     CommittedLeaderId, LogId, Membership, Payload, StoredMembership, Types, VoterId, VoterNode, offset,
@@ -199,7 +199,12 @@ impl RaftStateMachine<Types> for StateMachine {
 
     async fn get_snapshot_builder(&mut self) -> Builder {
         self.log.snapshot_begins();
-        Builder { fs: self.fs.clone(), dir: self.dir.clone(), snapshot: self.snapshot() }
+        Builder {
+            fs: self.fs.clone(),
+            dir: self.dir.clone(),
+            snapshot: self.snapshot(),
+            log: self.log.clone(),
+        }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: Checkpoint) -> Result<(), io::Error> {
@@ -226,6 +231,7 @@ pub(super) struct Builder {
     fs: Fs,
     dir: PathBuf,
     snapshot: Option<Snapshot>,
+    log: LogStore,
 }
 
 impl RaftSnapshotBuilder<Types> for Builder {
@@ -238,9 +244,16 @@ impl RaftSnapshotBuilder<Types> for Builder {
             last_log_id: Some(snapshot.last_log_id),
             last_membership: snapshot.membership.clone(),
         };
-        let (fs, dir) = (self.fs.clone(), self.dir.clone());
-        let written = runtime::task::spawn_blocking(move || checkpoint::replace(&fs, &dir, &snapshot));
-        let checkpoint = written.await.map_err(io::Error::other)?.map_err(io::Error::other)?;
+        let snapshot = Arc::new(snapshot);
+        let checkpoint = loop {
+            let (fs, dir, snapshot) = (self.fs.clone(), self.dir.clone(), snapshot.clone());
+            let written = runtime::task::spawn_blocking(move || checkpoint::replace(&fs, &dir, &snapshot));
+            match written.await.map_err(io::Error::other)? {
+                // The log is kept as long as there is no snapshot, and nobody waits for one.
+                Err(CheckpointError::Fs(error)) if error.is_full() => self.log.wait_for_room().await?,
+                written => break written.map_err(io::Error::other)?,
+            }
+        };
         tracing::info!(path = %checkpoint.path.display(), bytes = checkpoint.size_bytes, "snapshot written");
         Ok(RaftSnapshot { meta, snapshot: checkpoint })
     }

@@ -3,6 +3,7 @@
 mod captured;
 mod crash;
 mod disk;
+mod full;
 mod submit;
 
 use std::path::{Path, PathBuf};

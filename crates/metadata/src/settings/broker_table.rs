@@ -109,6 +109,12 @@ min.compaction.lag.ms.",
         .dynamic()
         .doc("What becomes of old records in topics without a cleanup.policy of their own."),
     broker("log.dir", Type::List, "milena-data").doc("The directory of the logs where log.dirs is not set."),
+    broker("log.dir.reserved.bytes", Type::Long, "67108864").at_least(0).doc(
+        "How many bytes of the disk of each log directory records of clients leave free, a tenth of the disk \
+at most: below them produce requests are answered with KAFKA_STORAGE_ERROR until there is room again, \
+while committed offsets, metadata and checkpoints are still written. 0 fills the disk to its end. A setting \
+of Milena's own.",
+    ),
     without("log.dirs", Type::List)
         .doc("The directories of the logs, separated by commas. Each should be a disk of its own."),
     broker("log.flush.interval.messages", Type::Long, "1").at_least(1).dynamic().doc(

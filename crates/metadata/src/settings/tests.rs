@@ -34,6 +34,7 @@ const BEYOND: &[&str] = &[
     "console.listener",
     "follower.replication.throttled.rate",
     "leader.replication.throttled.rate",
+    "log.dir.reserved.bytes",
     "log.scrub.interval.ms",
     "log.scrub.io.max.bytes.per.second",
     "max.decompressed.message.bytes",

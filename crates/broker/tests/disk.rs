@@ -1,0 +1,210 @@
+//! Disks that fail below a broker, and disks that are full.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test speaks to the broker over sockets of its own, and looks at files"
+)]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use broker::Running;
+use metadata::settings::Configs;
+use protocol::messages::create_topics_request::CreatableTopic;
+use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use protocol::messages::{CreateTopicsRequest, FetchRequest, ProduceRequest};
+use protocol::{Bytes, ErrorCode, Records, Request, Str, Writer, frame};
+use record::{BatchBuilder, Compression};
+use storage::fs::faults::{Fault, Faults};
+use storage::fs::{Fs, Operation};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const TOPIC: &str = "disk";
+/// The first segment of each partition of the topic.
+const SEGMENTS: [&str; 2] = ["disk-0/00000000000000000000.log", "disk-1/00000000000000000000.log"];
+
+/// A broker with two log directories.
+struct Home {
+    root: PathBuf,
+    faults: Arc<Faults>,
+}
+
+impl Home {
+    fn new(name: &str) -> Home {
+        let root = std::env::temp_dir().join(format!("milena-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&root);
+        Home { root, faults: Arc::default() }
+    }
+
+    fn dir(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    async fn start(&self) -> Running {
+        let dirs = format!("{},{}", self.dir("first").display(), self.dir("second").display());
+        let given = [
+            ("listeners", "PLAINTEXT://127.0.0.1:0"),
+            ("log.dirs", dirs.as_str()),
+            ("node.id", "1"),
+            // Nothing is synced but what the test has synced.
+            ("log.flush.offset.checkpoint.interval.ms", "3600000"),
+        ];
+        let given: Configs = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        broker::start_on(given, Fs::faulty(self.faults.clone())).await.expect("it starts")
+    }
+
+    /// The partition that is in the second directory, which has no metadata log, and the other.
+    fn second_and_first(&self) -> (i32, i32) {
+        let has = |index: i32| self.dir("second").join(format!("{TOPIC}-{index}")).is_dir();
+        assert_ne!(has(0), has(1), "each directory has one");
+        if has(0) { (0, 1) } else { (1, 0) }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.root);
+    }
+}
+
+fn ask<R: Request>(address: SocketAddr, request: &R, version: i16) -> R::Response {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let sent =
+        frame::encode_request(7, Some(Str::from("disk-test")), request, version, Writer::new()).unwrap();
+    stream.write_all(&sent.into_bytes()).unwrap();
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    let mut response = vec![0; usize::try_from(i32::from_be_bytes(length)).unwrap()];
+    stream.read_exact(&mut response).unwrap();
+    frame::decode_response::<R::Response>(Bytes::from(response), version).unwrap().1
+}
+
+fn create_topic(address: SocketAddr) {
+    let name = Str::from_static(TOPIC);
+    let topic = CreatableTopic { name, num_partitions: 2, replication_factor: 1, ..Default::default() };
+    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 9_000, ..Default::default() };
+    let response = ask(address, &request, 7);
+    assert_eq!(response.topics[0].error_code, ErrorCode::NONE, "{:?}", response.topics[0]);
+}
+
+/// Produces one record with acks=all.
+fn produce(address: SocketAddr, index: i32) -> (ErrorCode, i64) {
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.push(1_700_000_000_000, None, Some(b"value"), &[]);
+    let data = PartitionProduceData { index, records: Records::Bytes(builder.build().into()) };
+    let topic =
+        TopicProduceData { name: Str::from_static(TOPIC), partition_data: vec![data], ..Default::default() };
+    let request =
+        ProduceRequest { acks: -1, timeout_ms: 9_000, topic_data: vec![topic], ..Default::default() };
+    let response = ask(address, &request, 9);
+    let partition = &response.responses[0].partition_responses[0];
+    (partition.error_code, partition.base_offset)
+}
+
+/// The error of a fetch, and the number of batches that it gives.
+fn fetch(address: SocketAddr, partition: i32) -> (ErrorCode, usize) {
+    let partition = FetchPartition { partition, partition_max_bytes: 1 << 20, ..Default::default() };
+    let topic =
+        FetchTopic { topic: Str::from_static(TOPIC), partitions: vec![partition], ..Default::default() };
+    let request = FetchRequest { max_wait_ms: 1, min_bytes: 1, topics: vec![topic], ..Default::default() };
+    let response = ask(address, &request, 11);
+    let partition = &response.responses[0].partitions[0];
+    let records = partition.records.as_bytes().map_or(&[][..], |bytes| &bytes[..]);
+    (partition.error_code, record::batches(records).count())
+}
+
+fn in_dir(done: &[(Operation, PathBuf)], operation: Operation, dir: &Path) -> usize {
+    done.iter().filter(|(done, path)| *done == operation && path.starts_with(dir)).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trap_s5_a_failed_sync_takes_its_directory_offline_and_is_never_retried() {
+    let home = Home::new("failed-sync");
+    let running = home.start().await;
+    let address = running.local_addresses()[0];
+    let home = tokio::task::spawn_blocking(move || {
+        create_topic(address);
+        let (failing, other) = home.second_and_first();
+        assert_eq!(produce(address, failing), (ErrorCode::NONE, 0));
+        assert_eq!(produce(address, other), (ErrorCode::NONE, 0));
+        home.faults.take_done();
+        home.faults.add(Fault {
+            operation: Operation::Sync,
+            path_end: SEGMENTS[usize::try_from(failing).unwrap()],
+            after: 0,
+            times: 1,
+            error: ErrorKind::Other,
+        });
+        assert_eq!(
+            produce(address, failing).0,
+            ErrorCode::KAFKA_STORAGE_ERROR,
+            "what is not durable is refused"
+        );
+        // The disk works again, but what it lost it will not say.
+        let deadline = Instant::now() + LIMIT;
+        while fetch(address, failing).0 != ErrorCode::KAFKA_STORAGE_ERROR {
+            assert!(Instant::now() < deadline, "the partition is still served");
+        }
+        for _ in 0..5 {
+            assert_eq!(produce(address, failing).0, ErrorCode::KAFKA_STORAGE_ERROR);
+        }
+        for offset in 1..5 {
+            assert_eq!(produce(address, other), (ErrorCode::NONE, offset), "the other directory serves");
+        }
+        assert_eq!(fetch(address, other).0, ErrorCode::NONE);
+        home
+    });
+    let home = home.await.unwrap();
+    running.shutdown().await;
+    let done = home.faults.take_done();
+    let second = home.dir("second");
+    assert_eq!(
+        in_dir(&done, Operation::Sync, &second),
+        1,
+        "nothing is synced there after the one that failed"
+    );
+    assert_eq!(in_dir(&done, Operation::SyncDir, &second), 0);
+    assert!(!second.join(".kafka_cleanshutdown").exists(), "the next start is one after a crash");
+
+    let running = home.start().await;
+    let address = running.local_addresses()[0];
+    let answers = tokio::task::spawn_blocking(move || {
+        let (failing, other) = home.second_and_first();
+        let answers = (fetch(address, failing), fetch(address, other), produce(address, failing).0);
+        (home, answers)
+    });
+    let (_home, (failed, other, produced)) = answers.await.unwrap();
+    assert_eq!((failed.0, other, produced), (ErrorCode::NONE, (ErrorCode::NONE, 5), ErrorCode::NONE));
+    assert!(failed.1 >= 1, "what was acknowledged is there after a restart");
+    running.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_finds_no_room_comes_when_there_is_some() {
+    let home = Home::new("no-room");
+    let running = home.start().await;
+    let address = running.local_addresses()[0];
+    let home = tokio::task::spawn_blocking(move || {
+        home.faults.add(Fault {
+            operation: Operation::Open,
+            path_end: SEGMENTS[1],
+            after: 0,
+            times: 1,
+            error: ErrorKind::StorageFull,
+        });
+        create_topic(address);
+        assert_eq!(produce(address, 0).0, ErrorCode::NONE);
+        assert_eq!(produce(address, 1).0, ErrorCode::KAFKA_STORAGE_ERROR);
+        let deadline = Instant::now() + LIMIT;
+        while produce(address, 1).0 != ErrorCode::NONE {
+            assert!(Instant::now() < deadline, "the partition does not come");
+        }
+        home
+    });
+    let _home = home.await.unwrap();
+    running.shutdown().await;
+}
