@@ -199,6 +199,8 @@ impl History {
         let directory = LogDirectory::open(open).map_err(|error| error.to_string())?;
         let opened = start::open(&config(), &directory, |_| {}).map_err(|error| error.to_string())?;
         let start::Opened { store, machine, published, dir } = opened;
+        // Here a full disk is the end: nobody makes room while an append waits for it.
+        store.stop_waiting();
         let waiting = VecDeque::new();
         Ok(Running { directory, store, machine, published, dir, waiting, snapshot: None, snapshotted: None })
     }
