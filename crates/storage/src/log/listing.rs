@@ -33,6 +33,12 @@ pub(super) fn list(partition: &PartitionDir) -> Result<Listing, OpenError> {
     let mut listing = Listing::default();
     let entries = fs.list(&partition.path)?;
     let has = |name: &str| entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).is_ok();
+    let deleted_log = format!("{}{}", SegmentFile::Log.suffix(), names::DELETED_SUFFIX);
+    if entries.iter().any(|entry| entry.name.ends_with(&deleted_log)) {
+        // A process that died was cutting the log, perhaps. Come back after a loss of power the segment
+        // would overlap what the one before it has got since.
+        fs.sync_dir(&partition.path)?;
+    }
     for DirEntry { name, is_dir, len } in &entries {
         let path = partition.path.join(name);
         let is_deleted =
