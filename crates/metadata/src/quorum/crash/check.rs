@@ -28,7 +28,7 @@ pub(super) fn recovered(history: &mut History) {
     let was = history.others.iter().chain([&history.log]).find(|log| {
         let covered = snapshot.as_ref().is_none_or(|last| {
             let at = len(Some(last));
-            at <= history.applied && log[at - 1].log_id == *last
+            at <= history.applied && log.get(at - 1).is_some_and(|entry| entry.log_id == *last)
         });
         let from = len(snapshot.as_ref());
         let same = found_len <= log.len() && are_same(&log[from.min(found_len)..found_len], &found);
@@ -37,8 +37,9 @@ pub(super) fn recovered(history: &mut History) {
     let Some(log) = was else {
         panic!("entries {} to {found_len} were never those of the log", len(snapshot.as_ref()));
     };
-    history.log = log[..found_len].to_vec();
-    history.others.clear();
+    let found = log[..found_len].to_vec();
+    // That the rest is gone need not be durable before anything is written after it.
+    history.others.push(std::mem::replace(&mut history.log, found));
     // Whoever goes on from here has no reason to write them again.
     history.acknowledged = found_len;
     let applied = now(history.node().machine.applied_state()).expect("it is in memory").0;

@@ -57,7 +57,8 @@ pub(super) struct History {
     pub(super) running: Option<Running>,
     /// Every entry from the first one on, also those that a snapshot stands for.
     pub(super) log: Vec<Entry>,
-    /// What the log may be instead: as it was before a truncation that is perhaps not durable.
+    /// What the log may be instead: as it was before a truncation that is perhaps not durable, or
+    /// with what a process could not append before it ended.
     pub(super) others: Vec<Vec<Entry>>,
     /// How many entries are durable.
     pub(super) acknowledged: usize,
@@ -66,6 +67,8 @@ pub(super) struct History {
     /// The vote that is durable, and one that perhaps is.
     pub(super) vote: Option<Vote>,
     pub(super) voting: Option<Vote>,
+    /// Whether somebody was elected since the start: no leader goes on in the term of before.
+    is_led: bool,
     /// The state with everything in the log.
     proposed: Replay,
     /// The state with as many entries as were applied.
@@ -101,6 +104,7 @@ impl History {
             applied: 0,
             vote: None,
             voting: None,
+            is_led: false,
             proposed: Replay::default(),
             replayed: Default::default(),
         };
@@ -190,6 +194,7 @@ impl History {
         self.disk.clear_faults();
         self.disk.set_capacity(ROOM_BYTES);
         check::recovered(self);
+        self.is_led = false;
         self.propose_anew();
     }
 
@@ -235,8 +240,7 @@ impl History {
 
     /// A leader decides something; what comes of it is appended at once or in two parts.
     fn propose(&mut self) -> io::Result<()> {
-        // Whoever proposes has been elected.
-        if self.term() == 0 {
+        if !self.is_led {
             return self.elect();
         }
         let records = if self.proposed.in_transaction() {
@@ -326,12 +330,14 @@ impl History {
     /// This node votes for itself, and wins or not.
     fn elect(&mut self) -> io::Result<()> {
         self.vote_for(1)?;
-        if self.random.u8(..) < 200 { self.append(vec![Payload::Blank]) } else { Ok(()) }
+        self.is_led = self.random.u8(..) < 200;
+        if self.is_led { self.append(vec![Payload::Blank]) } else { Ok(()) }
     }
 
     /// Another node is elected, and has some of the entries that are not applied yet cut.
     fn follow(&mut self) -> io::Result<()> {
         self.vote_for(2)?;
+        self.is_led = true;
         let len = self.random.usize(self.applied.max(FOUNDING)..=self.log.len());
         if len < self.log.len() {
             self.others.push(self.log.clone());
@@ -385,6 +391,7 @@ impl History {
         let running = self.open().map_err(io::Error::other)?;
         self.running = Some(running);
         check::recovered(self);
+        self.is_led = false;
         self.propose_anew();
         Ok(())
     }
