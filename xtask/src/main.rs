@@ -17,8 +17,8 @@ cargo xtask clients [--against kafka|milena] [--only SUITE]...
     UPDATE_ANSWERS=1 with `--against kafka --only compare` writes Kafka's answers down anew.
 cargo xtask kafka start [--port N] [--dir FOLDER]
     Starts Apache Kafka 4.3.1 on a loopback port and keeps it until its input ends.
-cargo xtask soak storage --seeds N [--from SEED]
-    Runs so many seeds of the storage engine's crash test, in release; prints the command that replays one that fails.
+cargo xtask soak storage|metadata --seeds N [--from SEED]
+    Runs so many seeds of the crash test of the storage engine or of the metadata log, in release; prints the command that replays one that fails.
 cargo xtask tidy [--write]
     Checks the rules of the house; with --write, writes the generated documents first.
 ";
@@ -29,7 +29,8 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["clients", options @ ..] => run_clients(options),
         ["kafka", "start", options @ ..] => start_kafka(options),
-        ["soak", "storage", options @ ..] => soak_storage(options),
+        ["soak", "storage", options @ ..] => run_soak(soak::STORAGE, options),
+        ["soak", "metadata", options @ ..] => run_soak(soak::METADATA, options),
         ["tidy"] => check_tidy(),
         ["tidy", "--write"] => tidy::apis::write().and_then(|()| check_tidy()),
         ["help" | "--help" | "-h"] => {
@@ -65,7 +66,7 @@ fn run_clients(options: &[&str]) -> Attempt<bool> {
     clients::run_suites(kind, &only)
 }
 
-fn soak_storage(options: &[&str]) -> Attempt<bool> {
+fn run_soak(crash: soak::Crash, options: &[&str]) -> Attempt<bool> {
     let (mut seeds, mut from) = (None, 0);
     for pair in options.chunks(2) {
         let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
@@ -75,7 +76,7 @@ fn soak_storage(options: &[&str]) -> Attempt<bool> {
             _ => return Err(format!("{} is not understood\n\n{HELP}", pair.join(" "))),
         }
     }
-    soak::storage(seeds.ok_or("how many --seeds?")?, from)
+    soak::run(crash, seeds.ok_or("how many --seeds?")?, from)
 }
 
 fn start_kafka(options: &[&str]) -> Attempt<bool> {

@@ -7,13 +7,28 @@ use std::time::Instant;
 /// Seeds that one run of the test program takes: after each there is a line of progress.
 const SEEDS_AT_ONCE: u64 = 2000;
 
-/// Runs seeds of the storage engine's crash test, from one on; says whether none failed. The first
+/// A crash test.
+#[derive(Clone, Copy, Debug)]
+pub struct Crash {
+    package: &'static str,
+    /// The tests that run the seeds.
+    tests: &'static str,
+}
+
+/// That of the storage engine.
+pub const STORAGE: Crash = Crash { package: "storage", tests: "crash::seeds" };
+
+/// That of the metadata log.
+pub const METADATA: Crash = Crash { package: "metadata", tests: "crash::nothing_acknowledged" };
+
+/// Runs seeds of a crash test, from one on; says whether none failed. The first
 /// that does ends it, and is told with the command that replays it.
 ///
 /// # Errors
 /// Where the test program is not built or does not run.
-pub fn storage(seeds: u64, from: u64) -> Attempt<bool> {
-    let built = cargo(&["--no-run"]).status().map_err(|error| format!("cargo does not run: {error}"))?;
+pub fn run(crash: Crash, seeds: u64, from: u64) -> Attempt<bool> {
+    let built =
+        cargo(crash, &["--no-run"]).status().map_err(|error| format!("cargo does not run: {error}"))?;
     if !built.success() {
         return Err("the crash test is not built".to_owned());
     }
@@ -22,13 +37,13 @@ pub fn storage(seeds: u64, from: u64) -> Attempt<bool> {
     let end = from.checked_add(seeds).ok_or("so many seeds there are not")?;
     while at < end {
         let to = end.min(at + SEEDS_AT_ONCE);
-        let mut run = cargo(&["-q", "crash::seeds", "--", "--nocapture"]);
+        let mut run = cargo(crash, &["-q", crash.tests, "--", "--nocapture"]);
         run.env("MILENA_CRASH_SEEDS", format!("{at}..{to}")).env("RUST_BACKTRACE", "0");
         let output = run.stderr(Stdio::piped()).stdout(Stdio::piped()).output();
         let output = output.map_err(|error| format!("cargo does not run: {error}"))?;
         if !output.status.success() {
             let told = [output.stdout, output.stderr].concat();
-            println!("{}", failure(&String::from_utf8_lossy(&told)));
+            println!("{}", failure(crash, &String::from_utf8_lossy(&told)));
             return Ok(false);
         }
         println!("seeds {from} to {to}: nothing found, after {} s", began.elapsed().as_secs());
@@ -37,38 +52,39 @@ pub fn storage(seeds: u64, from: u64) -> Attempt<bool> {
     Ok(true)
 }
 
-/// `cargo test` of the storage engine's own tests, in release.
-fn cargo(arguments: &[&str]) -> Command {
+/// `cargo test` of the tests beside the code, in release.
+fn cargo(crash: Crash, arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
-    command.current_dir(root()).args(["test", "--release", "-p", "storage", "--lib"]).args(arguments);
+    command.current_dir(root()).args(["test", "--release", "-p", crash.package, "--lib"]).args(arguments);
     command
 }
 
 /// What a run that failed says of the seed, and what to do with it.
-fn failure(told: &str) -> String {
+fn failure(crash: Crash, told: &str) -> String {
     let seed = told.lines().skip_while(|line| !line.starts_with("seed "));
     let mut seed: Vec<&str> = seed.take_while(|line| !line.starts_with("note: ")).collect();
     if seed.is_empty() {
         seed = told.lines().collect();
     }
     format!(
-        "{}\nAdd the seed to crates/storage/tests/seeds.txt: every run begins with those.",
-        seed.join("\n")
+        "{}\nAdd the seed to crates/{}/tests/seeds.txt: every run begins with those.",
+        seed.join("\n"),
+        crash.package
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::failure;
+    use super::{STORAGE, failure};
 
     #[test]
     fn a_failure_is_the_seed_with_the_command_that_replays_it() {
         let told = "running 1 test\n\nthread 'x' panicked at crates/storage/src/crash.rs:1:1:\nseed 7: gone\nreplay: MILENA_CRASH_SEEDS=7..8 cargo test\nnote: run with\n\ntest result: FAILED";
         assert_eq!(
-            failure(told),
+            failure(STORAGE, told),
             "seed 7: gone\nreplay: MILENA_CRASH_SEEDS=7..8 cargo test\n\
              Add the seed to crates/storage/tests/seeds.txt: every run begins with those."
         );
-        assert!(failure("error: no such test").starts_with("error: no such test"));
+        assert!(failure(STORAGE, "error: no such test").starts_with("error: no such test"));
     }
 }
