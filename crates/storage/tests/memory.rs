@@ -5,7 +5,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use record::{Batch, BatchBuilder, Compression, ValidBatch};
@@ -41,9 +41,9 @@ const MADE_BYTES_MAX: i64 = 1150;
 /// With one producer and its snapshot.
 const OPENED_BYTES_MAX: i64 = 1400;
 
-fn open(path: &PathBuf) -> LogDirectory {
+fn open(path: &Path) -> LogDirectory {
     // Few open files, so that they do not count.
-    let open = OpenDirectory { fs: Fs::real(), path: path.clone(), open_files_max: 16 };
+    let open = OpenDirectory { fs: Fs::real(), path: path.to_owned(), open_files_max: 16 };
     LogDirectory::open(open).expect("a directory")
 }
 

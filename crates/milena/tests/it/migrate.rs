@@ -149,11 +149,8 @@ fn clients_are_told_of_features_that_are_served() {
     let before: Value = serde_json::from_slice(&check(&dir, &["--json"]).stdout).unwrap();
     assert_eq!(before["features"]["transaction.version"], 2);
     let broker = Broker::on(&dir, &[]).unwrap();
-    let request = ApiVersionsRequest {
-        client_software_name: "test".into(),
-        client_software_version: "1".into(),
-        ..ApiVersionsRequest::default()
-    };
+    let request =
+        ApiVersionsRequest { client_software_name: "test".into(), client_software_version: "1".into() };
     let response = Raw::open(broker.bootstrap()).ask(&request, 4);
     let supported: Vec<_> = response.supported_features.iter().map(|feature| feature.name.clone()).collect();
     assert!(

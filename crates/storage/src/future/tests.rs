@@ -49,6 +49,7 @@ fn fill(log: &mut Log, rounds: i32) {
 }
 
 /// What a log says of itself.
+#[allow(clippy::type_complexity, reason = "it is compared as a whole")]
 fn said(log: &Log) -> (Vec<(i64, i64)>, Vec<EpochEntry>, Vec<crate::AbortedTxn>, Vec<(i64, i64)>, i64) {
     let mut producers: Vec<_> =
         log.active_producers().iter().map(|p| (p.producer_id, i64::from(p.last_sequence))).collect();

@@ -58,8 +58,8 @@ pub(crate) fn encode(state: &ProducerState) -> Vec<u8> {
 }
 
 fn encode_earlier_batches(state: &ProducerState, bytes: &mut Vec<u8>) {
-    let earlier = |producer: &Box<Producer>| producer.batches().len().saturating_sub(1);
-    let count: usize = state.producers().values().map(earlier).sum();
+    let earlier = |producer: &Producer| producer.batches().len().saturating_sub(1);
+    let count: usize = state.producers().values().map(|producer| earlier(producer)).sum();
     bytes.extend_from_slice(&(count as i32).to_be_bytes());
     for (producer_id, producer) in state.producers() {
         for batch in &producer.batches()[..earlier(producer)] {

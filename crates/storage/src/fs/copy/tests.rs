@@ -46,7 +46,7 @@ fn which_of_the_files_fails_is_known() {
         faults.add(Fault { operation, path_end, after: 0, times: 1, error: io::ErrorKind::Other });
         match copy.copy_from(&source, 0, 10) {
             Err(CopyRangeError::Read(error)) => {
-                assert_eq!((operation, error.operation), (Operation::Read, Operation::Read))
+                assert_eq!((operation, error.operation), (Operation::Read, Operation::Read));
             }
             Err(CopyRangeError::Write(error)) => {
                 assert_eq!((operation, error.operation), (Operation::Write, Operation::Write));
