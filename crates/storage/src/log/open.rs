@@ -387,7 +387,7 @@ impl Opening<'_> {
         }
         self.lacks_indexes(listed);
         let (config, now_ms) = (&self.open.config, self.open.now_ms);
-        let max_timestamp = Active::make_indexes(segment.clone(), listed.size, config, now_ms)?;
+        let max_timestamp = Active::make_indexes(&segment, listed.size, config, now_ms)?;
         // An index of aborted transactions may follow, which is to be synced.
         self.unsynced.push(segment.clone());
         self.closed.push(Arc::new(Closed::new(segment, listed.size, Some(max_timestamp))));

@@ -97,7 +97,7 @@ impl Active {
     /// Makes the offset and the time index of a closed segment anew, each in one step: a file that is
     /// there is whole. Gives the greatest timestamp.
     pub(super) fn make_indexes(
-        segment: Arc<Segment>,
+        segment: &Arc<Segment>,
         size: u32,
         config: &LogConfig,
         now_ms: i64,
