@@ -15,6 +15,7 @@ mod check;
 mod commands;
 mod compaction;
 mod crash;
+mod damage;
 mod disk;
 mod dump;
 mod fetch;
