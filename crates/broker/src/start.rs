@@ -49,6 +49,8 @@ pub enum StartError {
     Directory(OpenDirectoryError),
     /// The log directory's `meta.properties` cannot be read.
     MetaProperties(CheckpointError),
+    /// A log directory holds partitions and no `meta.properties` that names the cluster.
+    NoMetaProperties(PathBuf),
     /// The log directory cannot be written.
     Fs(storage::fs::Error),
     /// The log directory is another node's.
@@ -112,6 +114,12 @@ impl fmt::Display for StartError {
                 f.write_str(&sentences.join("\n"))
             }
             Self::NoLogDir => f.write_str("no directory of log.dirs works"),
+            Self::NoMetaProperties(dir) => write!(
+                f,
+                "the log directory {} holds partitions, and its meta.properties is missing or names no cluster: \
+                 restore that file, or set log.dirs to another directory",
+                dir.display()
+            ),
             Self::ClusterId { dir, found, cluster_id } => write!(
                 f,
                 "the log directory {} belongs to cluster {found}, and the others to {cluster_id}: take it out of log.dirs",

@@ -47,6 +47,7 @@ impl Logs {
         let metadata_path = absolute(&config.metadata_log_dir);
         let metadata = opening.iter().position(|dir| dir.path == metadata_path);
         let metadata = metadata.expect("the directory of the metadata log is one of those opened");
+        check_identified(&opening)?;
         check_metadata_log(&opening, metadata)?;
         check_found_once(&opening)?;
         let cluster_id = identify(&mut opening, metadata, config.node_id)?;
@@ -120,6 +121,18 @@ fn open_one(
         malformed => StartError::MetaProperties(malformed),
     })?;
     Ok((directory, properties))
+}
+
+/// Refuses a directory that was used and does not say by whom any more: a new name would make it another's.
+fn check_identified(opening: &[Opening]) -> Result<(), StartError> {
+    for dir in opening {
+        let Some((directory, properties)) = &dir.open else { continue };
+        let is_named = properties.as_ref().is_some_and(|properties| properties.cluster_id.is_some());
+        if !is_named && !directory.partitions().is_empty() {
+            return Err(StartError::NoMetaProperties(dir.path.clone()));
+        }
+    }
+    Ok(())
 }
 
 /// Checks that the metadata log is where it is looked for, and nowhere else: a new one would know no topic.

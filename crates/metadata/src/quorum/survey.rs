@@ -97,11 +97,12 @@ pub fn survey(log_dir: &Path) -> Result<Option<Survey>, SurveyError> {
     if !fs.exists(&dir)? {
         return Ok(None);
     }
-    vote::read(fs, &dir).map_err(SurveyError::Vote)?;
+    let vote = vote::read(fs, &dir).map_err(SurveyError::Vote)?;
     let mut reading = Reading::default();
     if let Some(newest) = checkpoint::list(fs, &dir)?.pop() {
         let snapshot = checkpoint::read(fs, &newest)?;
         reading.next = offset(newest.last_log_id.index) + 1;
+        reading.epoch = newest.last_log_id.leader_id.term;
         reading.kraft_version = snapshot.kraft_version;
         reading.voters = snapshot.membership.membership().voter_ids().map(|voter| voter.id).collect();
         reading.replay = Replay::from_image(snapshot.image);
@@ -116,6 +117,10 @@ pub fn survey(log_dir: &Path) -> Result<Option<Survey>, SurveyError> {
     for (number, name) in segments.iter().enumerate() {
         let is_last = number + 1 == segments.len();
         reading.segment(fs, &dir.join(name), is_last)?;
+    }
+    if reading.epoch > vote.map_or(0, |vote| vote.leader_id.term) {
+        let (path, log_epoch) = (dir.join(vote::FILE_NAME), reading.epoch);
+        return Err(SurveyError::Vote(VoteError::Behind { path, log_epoch }));
     }
     Ok(Some(Survey {
         image: reading.replay.image().clone(),
@@ -133,6 +138,8 @@ struct Reading {
     kraft_version: i16,
     voters: Vec<i32>,
     torn_bytes: u64,
+    /// The leader epoch of the last record.
+    epoch: u64,
 }
 
 impl Reading {
@@ -192,6 +199,7 @@ impl Reading {
                 Payload::Blank => {}
             }
             self.next = at + 1;
+            self.epoch = entry.log_id.leader_id.term;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use metadata::quorum;
 use storage::fs::Fs;
 use storage::inspect::{self, base_offset_of};
 use storage::{DirKind, TopicPartition};
@@ -22,6 +23,7 @@ pub(super) fn check(fs: &Fs, dir: &Path) -> Result<(Vec<Partition>, Vec<Finding>
     }
     let mut findings = Vec::new();
     meta_properties(fs, dir, &mut findings);
+    metadata(dir, &mut findings);
     let checkpoints = Checkpoints::read(fs, dir, &mut findings);
     let was_clean = entries.iter().any(|entry| entry.name == ".kafka_cleanshutdown");
     let mut partitions = Vec::new();
@@ -47,6 +49,15 @@ pub(super) fn check(fs: &Fs, dir: &Path) -> Result<(Vec<Partition>, Vec<Finding>
         findings.push(Finding::note(&path, what, mend));
     }
     Ok((partitions, findings))
+}
+
+/// Reads the metadata as a start does: the vote, the newest snapshot and the log behind it.
+fn metadata(dir: &Path, findings: &mut Vec<Finding>) {
+    if let Err(error) = quorum::survey(dir) {
+        let path = dir.join(format!("{}-0", quorum::METADATA_TOPIC));
+        let mend = "Start does not go on from here: restore the directory from a backup.";
+        findings.push(Finding::damage(&path, error.to_string().trim_end_matches('.'), mend));
+    }
 }
 
 fn meta_properties(fs: &Fs, dir: &Path, findings: &mut Vec<Finding>) {

@@ -74,8 +74,12 @@ impl IndexCheck {
                     return self.fault(at, what);
                 }
                 IndexEntry::Txn(txn) if txn.last_offset > header.last_offset() => return,
-                IndexEntry::Txn(txn) if txn.producer_id < 0 || txn.first_offset > txn.last_offset => {
-                    return self.fault(at, "the entry is no aborted transaction");
+                IndexEntry::Txn(txn)
+                    if txn.first_offset >= txn.last_offset
+                        || (header.base_offset, header.producer_id) != (txn.last_offset, txn.producer_id)
+                        || !header.attributes.is_control() =>
+                {
+                    return self.fault(at, "the entry is no transaction that is aborted here");
                 }
                 _ => {}
             }

@@ -18,6 +18,7 @@ pub(super) struct Listed {
     pub(super) base_offset: i64,
     pub(super) size: u32,
     pub(super) has_indexes: bool,
+    pub(super) has_txn_index: bool,
 }
 
 /// What a partition's directory holds.
@@ -52,6 +53,7 @@ pub(super) fn list(partition: &PartitionDir) -> Result<Listing, OpenError> {
         } else if let Some(base_offset) = offset_of(name, SegmentFile::Log.suffix()) {
             let sibling = |kind: SegmentFile| has(&format!("{base_offset:020}{}", kind.suffix()));
             let has_indexes = sibling(SegmentFile::OffsetIndex) && sibling(SegmentFile::TimeIndex);
+            let has_txn_index = sibling(SegmentFile::TxnIndex);
             let size = u32::try_from(*len).ok().filter(|size| *size <= i32::MAX as u32);
             let size = size.ok_or_else(|| {
                 OpenError::Damaged(Damage {
@@ -60,7 +62,7 @@ pub(super) fn list(partition: &PartitionDir) -> Result<Listing, OpenError> {
                     reason: DamageReason::TooLong,
                 })
             })?;
-            listing.segments.push(Listed { base_offset, size, has_indexes });
+            listing.segments.push(Listed { base_offset, size, has_indexes, has_txn_index });
         } else if is_orphan(name, has) {
             fs.remove_file(&path)?;
         }

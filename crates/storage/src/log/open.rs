@@ -66,6 +66,8 @@ struct Opened {
     unsynced: Vec<Arc<Segment>>,
     /// The base offsets of those that had no index files.
     without_indexes: Vec<i64>,
+    /// Segments whose index of aborted transactions holds something else.
+    damaged_txn_indexes: Vec<i64>,
     recovered: Recovered,
 }
 
@@ -112,6 +114,7 @@ impl Log {
         let mut opened = open_segments(&partition, &listing, offsets, clean, &open, epochs.clone())?;
         opened.recovered.cut = lost_start.or(opened.recovered.cut);
         let without_indexes = std::mem::take(&mut opened.without_indexes);
+        let damaged_txn_indexes = std::mem::take(&mut opened.damaged_txn_indexes);
         let (mut log, recovered) = assemble(partition, topic_id, opened, offsets, open);
         log.snapshots = listing.snapshots;
         // Without a recovery point it may never have been synced: it is where the first attempt to open it met a full
@@ -120,6 +123,7 @@ impl Log {
             log.flush.created();
         }
         log.complete(epochs.as_ref(), offsets, &recovered, &without_indexes, now_ms)?;
+        log.replace_txn_indexes(&damaged_txn_indexes)?;
         log.active.segment.close_synced();
         shared.opened(log.flush.clone());
         Ok((log, recovered))
@@ -306,6 +310,7 @@ fn open_segments(
         closed: Vec::new(),
         unsynced: Vec::new(),
         without_indexes: Vec::new(),
+        damaged_txn_indexes: Vec::new(),
         epochs: epochs.unwrap_or_default(),
         recovered: Recovered { clean: clean || listing.segments.is_empty(), ..Recovered::default() },
     };
@@ -369,6 +374,8 @@ struct Opening<'a> {
     closed: Vec<Arc<Closed>>,
     unsynced: Vec<Arc<Segment>>,
     without_indexes: Vec<i64>,
+    /// Segments whose index of aborted transactions holds something else.
+    damaged_txn_indexes: Vec<i64>,
     epochs: LeaderEpochs,
     recovered: Recovered,
 }
@@ -381,6 +388,7 @@ impl Opening<'_> {
     /// Takes a closed segment as it is, save that missing indexes are made.
     fn keep(&mut self, listed: &Listed) -> Result<(), OpenError> {
         let segment = self.segment(listed);
+        self.check_txn_index(listed, &segment)?;
         if listed.has_indexes {
             self.closed.push(Arc::new(Closed::new(segment, listed.size, None)));
             return Ok(());
@@ -391,6 +399,14 @@ impl Opening<'_> {
         // An index of aborted transactions may follow, which is to be synced.
         self.unsynced.push(segment.clone());
         self.closed.push(Arc::new(Closed::new(segment, listed.size, Some(max_timestamp))));
+        Ok(())
+    }
+
+    /// Notes where the index of aborted transactions holds something else. Each is small, and few segments have one.
+    fn check_txn_index(&mut self, listed: &Listed, segment: &Segment) -> Result<(), OpenError> {
+        if listed.has_txn_index && !segment.has_sound_txn_index()? {
+            self.damaged_txn_indexes.push(listed.base_offset);
+        }
         Ok(())
     }
 
@@ -413,6 +429,7 @@ impl Opening<'_> {
 
     /// Opens the last segment of a log that was closed cleanly.
     fn open_last(&mut self, listed: &Listed) -> Result<Active, OpenError> {
+        self.check_txn_index(listed, &self.segment(listed))?;
         let (config, now_ms) = (&self.open.config, self.open.now_ms);
         let opened = if listed.has_indexes {
             Active::open_closed(self.segment(listed), listed.size, config, 0, now_ms)?
@@ -446,7 +463,9 @@ impl Opening<'_> {
         if !listed.has_indexes {
             self.without_indexes.push(listed.base_offset);
         }
-        active.cut_txn_index(self.recovery_point)?;
+        if !active.cut_txn_index(self.recovery_point)? {
+            self.damaged_txn_indexes.push(listed.base_offset);
+        }
         let durable_below = if self.accepts_damage() { 0 } else { self.recovery_point };
         let epochs = &mut self.epochs;
         let note = |header: &_| note_epoch(epochs, header);
@@ -552,7 +571,7 @@ impl Opening<'_> {
     }
 
     fn done(self, active: Active) -> Opened {
-        let Opening { closed, unsynced, without_indexes, epochs, recovered, .. } = self;
-        Opened { closed, active, epochs, unsynced, without_indexes, recovered }
+        let Opening { closed, unsynced, without_indexes, damaged_txn_indexes, epochs, recovered, .. } = self;
+        Opened { closed, active, epochs, unsynced, without_indexes, damaged_txn_indexes, recovered }
     }
 }

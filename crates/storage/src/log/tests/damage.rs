@@ -46,3 +46,38 @@ fn a_damaged_index_costs_time_and_no_record() {
         }
     }
 }
+
+/// An entry that leads to a later batch would have a reader pass over what is before it.
+#[test]
+fn an_index_that_leads_too_far_is_not_believed() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    for n in 0..60 {
+        append(&mut log, &batch(1, NOW_MS + n, 100)).unwrap();
+    }
+    assert!(log.segments() > 1);
+    let whole = contents(&log);
+    log.close().unwrap();
+    assert!(directory.close(1).unwrap());
+    let path = home.file("00000000000000000000.index");
+    let sound = std::fs::read(&path).unwrap();
+    // Positions of the last batch, and of none.
+    let last = sound[sound.len() - 4..].to_vec();
+    for position in [last, vec![0, 0, 0, 9]] {
+        let mut entries = sound.clone();
+        entries.chunks_mut(8).for_each(|entry| entry[4..].copy_from_slice(&position));
+        std::fs::write(&path, entries).unwrap();
+        let directory = home.open();
+        let (log, _) = open_log(&directory, small());
+        assert_eq!(contents(&log), whole);
+        for offset in 0..60 {
+            let slice = log.read(offset, 1, true, i64::MAX).unwrap().unwrap();
+            assert_eq!(slice.base_offset, offset);
+            let found = log.offset_for_timestamp(NOW_MS + offset, &mut record::Scratch::new()).unwrap();
+            assert_eq!(found.unwrap().offset, offset);
+        }
+        log.close().unwrap();
+        assert!(directory.close(1).unwrap());
+    }
+}
