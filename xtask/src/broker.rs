@@ -36,6 +36,12 @@ impl BrokerOptions {
         self
     }
 
+    /// Has it keep its data in two directories, of which [`BrokerOptions::data_dir`] is the first.
+    pub(crate) fn two_dirs(self) -> BrokerOptions {
+        let dirs = format!("{},{}", self.data_dir().display(), self.dir.join("data-2").display());
+        self.set("log.dirs", &dirs)
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
@@ -44,10 +50,11 @@ impl BrokerOptions {
         self.dir.join("data")
     }
 
-    /// Writes the settings file, `first` before those that the caller asked for.
+    /// Writes the settings file, `first` before those that the caller asked for, save what both name.
     pub(crate) fn write_properties(&self, first: &[(&str, String)]) -> Attempt<PathBuf> {
         let mut text = String::new();
-        for (name, value) in first {
+        let is_given = |name: &str| self.settings.iter().any(|(given, _)| given == name);
+        for (name, value) in first.iter().filter(|(name, _)| !is_given(name)) {
             text.push_str(&format!("{name}={value}\n"));
         }
         for (name, value) in &self.settings {

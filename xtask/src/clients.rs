@@ -150,6 +150,8 @@ impl Stage {
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         // Groups form at once instead of three seconds later, as Kafka's own tests have it.
         let options = BrokerOptions::new(&folder)?.set("group.initial.rebalance.delay.ms", "0");
+        // Partitions are moved between them.
+        let options = if matches!(name, "java" | "console") { options.two_dirs() } else { options };
         let broker = Some(Broker::start(kind, options)?);
         Ok(Stage { kind, folder, broker, report: Report::default() })
     }

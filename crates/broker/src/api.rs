@@ -3,6 +3,7 @@
 //! A handler returns a [`crate::reply::Reply`], never a `Result`: in Kafka an error is data.
 #![allow(clippy::needless_pass_by_value, reason = "handlers have one form, by which the table calls them")]
 
+pub(crate) mod alter_replica_log_dirs;
 pub(crate) mod api_versions;
 pub(crate) mod create_partitions;
 pub(crate) mod create_topics;

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coordinator::DeletedTopic;
+use metadata::controller::Assignment;
 use metadata::{Change, Delta, Image, ResourceType};
 use protocol::Uuid;
 use runtime::task;
-use tracing::error;
+use tracing::{error, warn};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, DECISION_TIMEOUT};
 use crate::groups::OFFSETS_TOPIC;
 use crate::logs::PartitionToOpen;
 use crate::partition::{Leadership, Partition, PartitionRules};
@@ -40,7 +41,10 @@ impl Broker {
             if &**topic.name() == OFFSETS_TOPIC {
                 self.groups.resign_all();
             }
-            topic.partitions().for_each(|partition| self.logs.delete_partition(partition));
+            topic.partitions().for_each(|partition| {
+                self.moves.cancel(partition);
+                self.logs.delete_partition(partition);
+            });
         }
     }
 
@@ -66,8 +70,41 @@ impl Broker {
         let topics: Vec<Topic> = topics.collect();
         self.elect_groups(&topics);
         if !topics.is_empty() {
+            let elsewhere = self.elsewhere(image, &topics);
             self.topics.change(topics, &[]);
+            self.tell_where(elsewhere);
         }
+    }
+
+    /// The partitions that are in another directory than the controller knows: a client has chosen it.
+    fn elsewhere(&self, image: &Image, topics: &[Topic]) -> Vec<Assignment> {
+        let partitions = topics.iter().flat_map(|topic| {
+            let known = image.topic_by_id(topic.id());
+            topic.partitions().filter_map(move |partition| {
+                let known = known?.partition(partition.index())?.directory_of(self.config.node_id);
+                let directory = partition.log_dir().id();
+                let assignment = Assignment { topic_id: topic.id(), partition: partition.index(), directory };
+                (known != directory).then_some(assignment)
+            })
+        });
+        partitions.collect()
+    }
+
+    /// Has the controller know where partitions are, a little later: it is what called.
+    fn tell_where(self: &Arc<Self>, assignments: Vec<Assignment>) {
+        if assignments.is_empty() {
+            return;
+        }
+        let broker = Arc::clone(self);
+        task::spawn(async move {
+            let node_id = broker.config.node_id;
+            let decided = broker.decide(DECISION_TIMEOUT, |controller, image| {
+                ((), controller.assign_replicas_to_dirs(image, node_id, &assignments))
+            });
+            if let Err(problem) = decided.await {
+                warn!("the controller does not know where partitions are: {}", problem.message());
+            }
+        });
     }
 
     fn to_open(&self, topic: &metadata::Topic, index: usize, rules: &Arc<PartitionRules>) -> PartitionToOpen {
@@ -77,6 +114,7 @@ impl Broker {
             topic_id: topic.id.0,
             index: i32::try_from(index).expect("partitions are numbered by i32"),
             directory: partition.directory_of(self.config.node_id),
+            preferred: self.moves.take_preferred(&topic.name, i32::try_from(index).unwrap_or(-1)),
             leadership: Leadership { leader_epoch: partition.leader_epoch, isr_len: partition.isr.len() },
             rules: Arc::clone(rules),
         }

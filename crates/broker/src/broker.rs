@@ -19,6 +19,7 @@ use crate::fetch_session::FetchSessions;
 use crate::groups::{Groups, OFFSETS_TOPIC};
 use crate::limits::{ConnectionLimits, RequestMemory};
 use crate::logs::Logs;
+use crate::moves::Moves;
 use crate::producer_ids::ProducerIds;
 use crate::scrubber::Scrubber;
 use crate::topics::Topics;
@@ -42,6 +43,7 @@ pub(crate) struct Broker {
     /// Held while the table of topics follows the metadata or a failure.
     pub(crate) applying: Mutex<()>,
     pub(crate) logs: Logs,
+    pub(crate) moves: Moves,
     pub(crate) cleaner: Arc<Cleaner>,
     pub(crate) scrubber: Arc<Scrubber>,
     pub(crate) groups: Arc<Groups>,
@@ -85,6 +87,10 @@ impl Broker {
 
     pub(crate) fn logs(&self) -> &Logs {
         &self.logs
+    }
+
+    pub(crate) fn moves(&self) -> &Moves {
+        &self.moves
     }
 
     pub(crate) fn groups(&self) -> &Arc<Groups> {

@@ -170,6 +170,7 @@ impl Cleaner {
     /// Cleans one log, and reports it where that cannot be.
     fn clean(&self, work: Work, config: &BrokerConfig) {
         let (partition, begun) = (Arc::clone(&work.partition), clock::now());
+        let dir = partition.log_dir();
         match self.pass(work, config) {
             Ok(stats) => {
                 let CleanStats { map_bytes, read_bytes, written_bytes, invalid_records } = stats;
@@ -192,8 +193,11 @@ impl Cleaner {
                 self.state.lock().uncleanable.insert(key(&partition));
             }
             Err(Failure::Clean(problem)) => {
-                // A deleted partition's files are gone, and a full disk passes.
-                let passes = partition.is_gone() || matches!(&problem, CleanError::Fs(e) if e.is_full());
+                // The files of a partition that is deleted or moved are gone, and a full disk passes.
+                let is_elsewhere = !Arc::ptr_eq(&dir, &partition.log_dir());
+                let passes = partition.is_gone()
+                    || is_elsewhere
+                    || matches!(&problem, CleanError::Fs(e) if e.is_full());
                 if passes {
                     debug!(partition = partition.name(), "the log was not compacted: {problem}");
                 } else {

@@ -61,6 +61,7 @@ pub static APIS: &[Api] = &[
     api!(InitProducerId, 0..=5, api::init_producer_id::handle),
     api!(OffsetForLeaderEpoch, 2..=4, api::offset_for_leader_epoch::handle),
     api!(DescribeConfigs, 1..=4, api::describe_configs::handle),
+    api!(AlterReplicaLogDirs, 1..=2, api::alter_replica_log_dirs::handle),
     api!(DescribeLogDirs, 1..=5, api::describe_log_dirs::handle),
     api!(CreatePartitions, 0..=3, api::create_partitions::handle),
     api!(DeleteGroups, 0..=2, api::delete_groups::handle),

@@ -24,10 +24,15 @@ pub(crate) async fn follow(
             error!("{reason}");
             fatal.send_replace(Some(reason));
         }
-        let taking = Arc::clone(&broker);
+        let to_undo = broker.moves.cancel_at(&dir);
+        let (taking, id) = (Arc::clone(&broker), dir.id());
         // A panic is reported where it happens.
         let _ = task::spawn_blocking(move || taking.take_offline(&dir)).await;
         if fatal.borrow().is_none() {
+            // Their partitions are still in the directory that has failed, whatever the controller was told.
+            for it in to_undo {
+                it.assign(&broker, id).await;
+            }
             broker.tell_of_offline_directories().await;
         }
     }

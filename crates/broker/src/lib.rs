@@ -23,6 +23,7 @@ mod log_dir;
 mod logs;
 mod maintenance;
 pub mod metrics;
+mod moves;
 mod partition;
 mod producer_ids;
 mod reply;

@@ -1,13 +1,14 @@
 //! The log directories of this broker: opens the logs of partitions where they are, places new ones,
 //! deletes and closes them.
 
+mod duplicates;
 mod open;
+mod place;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use metadata::image::directories::is_directory;
 use parking_lot::Mutex;
 use protocol::{Str, Uuid};
 use runtime::{clock, random, task};
@@ -16,6 +17,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::log_dir::LogDir;
+use crate::logs::duplicates::Duplicate;
 use crate::partition::{Leadership, Partition, PartitionRules};
 use crate::topics::{PartitionSlot, TopicTable};
 
@@ -29,6 +31,8 @@ pub(crate) struct Logs {
     /// Which of them has the metadata log.
     metadata: usize,
     cluster_id: String,
+    /// Partitions that were found in more than one directory, until it is settled where they are.
+    duplicates: Mutex<Vec<Duplicate>>,
     /// Which directories have failed. None once it is followed.
     failures: Mutex<Option<mpsc::UnboundedReceiver<usize>>>,
     /// Partitions that could not be opened because a disk was full: topic ids and numbers.
@@ -42,6 +46,8 @@ pub(crate) struct PartitionToOpen {
     pub(crate) index: i32,
     /// The directory that the controller knows it in.
     pub(crate) directory: Uuid,
+    /// The directory in which a client wants it to be made, where it is not anywhere yet.
+    pub(crate) preferred: Option<Arc<LogDir>>,
     pub(crate) leadership: Leadership,
     /// The same for all partitions of a topic, and shared by them.
     pub(crate) rules: Arc<PartitionRules>,
@@ -83,35 +89,12 @@ impl Logs {
         self.partition_dirs().find(|dir| dir.holds(partition))
     }
 
-    /// The directory for the log of a partition: where it is, else where the controller wants it.
-    ///
-    /// # Errors
-    /// A sentence, where it may be in a directory that does not work.
-    fn place(&self, partition: &TopicPartition, wanted: Uuid) -> Result<&Arc<LogDir>, String> {
-        if let Some(found) = self.find(partition) {
-            return Ok(found);
-        }
-        if is_directory(wanted) {
-            let chosen = self.partition_dirs().find(|dir| dir.id() == wanted);
-            return chosen.filter(|dir| dir.is_online()).ok_or_else(|| {
-                format!("the log directory with id {wanted}, which holds it, is not among those that work")
-            });
-        }
-        if let Some(dir) = self.partition_dirs().find(|dir| !dir.is_online()) {
-            return Err(format!("it may be in {}, which does not work", dir.path().display()));
-        }
-        let held = |dir: &Arc<LogDir>| dir.working().map_or(usize::MAX, |dir| dir.partitions().len());
-        self.partition_dirs()
-            .min_by_key(|dir| held(dir))
-            .ok_or_else(|| "there is no log directory".to_owned())
-    }
-
     /// Opens the log of a partition, or says in the log why it cannot be: it is offline then, and
     /// the others serve.
     pub(crate) fn open_partition(&self, partition: PartitionToOpen) -> PartitionSlot {
-        let PartitionToOpen { topic, topic_id, index, directory, leadership, rules } = partition;
+        let PartitionToOpen { topic, topic_id, index, directory, preferred, leadership, rules } = partition;
         let name = TopicPartition { topic: topic.to_string(), partition: index };
-        let dir = match self.place(&name, directory) {
+        let dir = match self.place(&name, topic_id, directory, preferred.as_ref()) {
             Ok(dir) => dir,
             Err(reason) => {
                 error!(partition = %name, "the partition is offline: {reason}");
@@ -159,8 +142,7 @@ impl Logs {
         let Some(directory) = partition.log_dir().working() else { return };
         let name = TopicPartition { topic: partition.topic().to_string(), partition: partition.index() };
         drop(partition.take_log());
-        let unique_id = format!("{:016x}{:016x}", random::u64(), random::u64());
-        match directory.rename_deleted(&name, &unique_id) {
+        match directory.rename_deleted(&name, &unique_id()) {
             Ok(path) => remove_later(directory, path),
             Err(problem) => error!(partition = %name, "the partition's files are still there: {problem}"),
         }
@@ -172,8 +154,7 @@ impl Logs {
         for directory in self.dirs.iter().filter_map(|dir| dir.working()) {
             set_strays_aside(&directory, &is_known);
             for (kind, path) in directory.leftovers().unwrap_or_default() {
-                // What was being moved here is still whole where it came from.
-                if matches!(kind, storage::DirKind::Delete | storage::DirKind::Future) {
+                if kind == storage::DirKind::Delete {
                     remove_later(Arc::clone(&directory), path);
                 }
             }
@@ -223,8 +204,7 @@ fn set_strays_aside(directory: &LogDirectory, is_known: impl Fn(&TopicPartition,
         if is_known(&partition, topic_id) {
             continue;
         }
-        let unique_id = format!("{:016x}{:016x}", random::u64(), random::u64());
-        match directory.rename_stray(&partition, &unique_id) {
+        match directory.rename_stray(&partition, &unique_id()) {
             Ok(path) => warn!(
                 "{partition} is no partition of this cluster: its files were set aside in {}",
                 path.display()
@@ -234,8 +214,13 @@ fn set_strays_aside(directory: &LogDirectory, is_known: impl Fn(&TopicPartition,
     }
 }
 
+/// What tells a directory from others of the same partition.
+pub(crate) fn unique_id() -> String {
+    format!("{:016x}{:016x}", random::u64(), random::u64())
+}
+
 /// Removes a directory without making anybody wait for it.
-fn remove_later(directory: Arc<LogDirectory>, path: PathBuf) {
+pub(crate) fn remove_later(directory: Arc<LogDirectory>, path: PathBuf) {
     drop(task::spawn_blocking(move || {
         if let Err(problem) = directory.remove(&path) {
             warn!("deleted files are still on the disk: {problem}");

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 use coordinator::CoordinatorRecord;
@@ -19,6 +19,7 @@ mod durability;
 mod maintenance;
 mod offsets;
 mod read;
+mod relocate;
 mod rules;
 mod scrub;
 mod watch;
@@ -58,6 +59,10 @@ pub(crate) struct Partition {
     log: Mutex<Option<Log>>,
     /// The directory that the log is in.
     log_dir: ArcSwap<LogDir>,
+    /// Whether it is moved to another: compaction stays away.
+    moving: AtomicBool,
+    /// Held while compacted segments take the place of others.
+    swapping: Mutex<()>,
     /// The end of the log. With one replica all of it is below the high watermark: a consumer
     /// sees a record as soon as it is appended, as in Kafka.
     end_offset: AtomicI64,
@@ -95,6 +100,8 @@ impl Partition {
             end_offset: AtomicI64::new(log.end_offset()),
             log: Mutex::new(Some(log)),
             log_dir: ArcSwap::new(log_dir),
+            moving: AtomicBool::new(false),
+            swapping: Mutex::new(()),
             durability,
             unflushed_since_ms: AtomicI64::new(0),
             watchers: Watchers::default(),

@@ -30,6 +30,7 @@ use crate::listener;
 use crate::log_dir::LogDir;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
+use crate::moves::Moves;
 use crate::producer_ids::ProducerIds;
 use crate::scrubber::Scrubber;
 use crate::topics::Topics;
@@ -133,8 +134,8 @@ impl fmt::Display for StartError {
             ),
             Self::PartitionTwice { partition, dirs: [first, second] } => write!(
                 f,
-                "{partition} is in {} and in {}, as after a failure while it was moved: delete it in the directory \
-                 that has failed",
+                "{partition} is in {} and in {}, and the metadata says neither: delete it in the directory that has \
+                 failed, or was copied",
                 first.display(),
                 second.display()
             ),
@@ -214,6 +215,7 @@ pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError>
 
     let observed: Arc<OnceLock<Weak<Broker>>> = Arc::default();
     let quorum = start_quorum(&config, logs.metadata_dir(), Arc::clone(&observed)).await?;
+    logs.settle(&quorum.image(), config.node_id)?;
     clean_up(&logs, &quorum.image());
     let controller = Controller::new(config.node_id, Arc::clone(&given));
     let listeners = advertised(&config, &addresses);
@@ -239,12 +241,15 @@ pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError>
         topics: Topics::default(),
         applying: Mutex::default(),
         logs,
+        moves: Moves::new(),
         cleaner: Cleaner::new(),
         scrubber: Scrubber::new(),
         groups: Arc::new(groups),
         producer_ids: ProducerIds::default(),
     });
     follow_metadata(&broker, &observed);
+    task::block_in_place(|| broker.moves.resume(&broker));
+    broker.moves.start(&broker);
     broker.cleaner.start(&broker).map_err(StartError::Thread)?;
     broker.scrubber.start(&broker).map_err(StartError::Thread)?;
     Ok(serve(broker, sockets, addresses))
@@ -472,6 +477,7 @@ impl Running {
         if clock::timeout(DRAIN, stopping.closed()).await.is_err() {
             warn!("connections that did not end in time are cut");
         }
+        broker.moves.stop().await;
         if let Err(problem) = broker.quorum.shutdown().await {
             warn!("the metadata log is checked again at the next start: {problem}");
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use broker::{APIS, Running};
 use metadata::settings::Configs;
+use protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use protocol::messages::create_topics_request::CreatableTopic;
 use protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
@@ -304,6 +305,20 @@ fn cluster(address: SocketAddr, asked: &mut Vec<ApiKey>) {
         DescribeConfigsRequest { resources: vec![resource], include_synonyms: true, ..Default::default() }
     };
     every_version(address, asked, configs, |response, _| assert!(response.results[0].configs.len() > 20));
+    every_version(
+        address,
+        asked,
+        |_| {
+            let topic = AlterReplicaLogDirTopic { name: TOPIC.into(), partitions: vec![0, 0] };
+            let dir = AlterReplicaLogDir { path: "/nowhere".into(), topics: vec![topic] };
+            AlterReplicaLogDirsRequest { dirs: vec![dir] }
+        },
+        |response, version| {
+            let [topic] = &response.results[..] else { panic!("version {version}: {response:?}") };
+            let codes: Vec<_> = topic.partitions.iter().map(|partition| partition.error_code).collect();
+            assert_eq!(codes, [ErrorCode::LOG_DIR_NOT_FOUND], "version {version}");
+        },
+    );
     every_version(
         address,
         asked,

@@ -11,6 +11,7 @@ const GROUPS: &str = "org.apache.kafka.tools.GroupsCommand";
 const CONFIGS: &str = "kafka.admin.ConfigCommand";
 const GET_OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
+const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
 const API_VERSIONS: &str = "org.apache.kafka.tools.BrokerApiVersionsCommand";
 const CLUSTER: &str = "org.apache.kafka.tools.ClusterTool";
 const PRODUCER_PERFORMANCE: &str = "org.apache.kafka.tools.ProducerPerformance";
@@ -30,6 +31,7 @@ pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
     stage.test("kafka-configs of topics", topic_configs);
     stage.test("kafka-configs of brokers", broker_configs);
     stage.test("kafka-get-offsets and kafka-delete-records", offsets);
+    stage.test("kafka-log-dirs", log_dirs);
     stage.test("kafka-broker-api-versions and kafka-cluster", versions);
     stage.test("kafka-producer-perf-test and kafka-consumer-perf-test", performance);
     stage.test("kafka-verifiable-producer and -consumer", verifiable);
@@ -231,6 +233,18 @@ fn offsets(stage: &mut Stage) -> Attempt<()> {
     contains(&starts, &[&format!("offsets:{partition}:1")])?;
     let newest = tool(stage, GET_OFFSETS, "--topic offsets --time max-timestamp")?;
     contains(&newest, &[&format!("offsets:{partition}:")])
+}
+
+fn log_dirs(stage: &mut Stage) -> Attempt<()> {
+    tool(stage, TOPICS, "--create --topic in-dirs --partitions 2")?;
+    tool_with_input(stage, CONSOLE_PRODUCER, "--topic in-dirs", "1\n2\n3\n")?;
+    let described = tool(stage, LOG_DIRS, "--describe --topic-list in-dirs")?;
+    let json = described.lines().find(|line| line.starts_with('{')).unwrap_or_default();
+    let found = |text: &str| json.matches(text).count();
+    same("directories", "2", &found("\"logDir\"").to_string())?;
+    same("partitions", "2", &found("\"partition\":\"in-dirs-").to_string())?;
+    same("that are behind", "0", &(found("\"offsetLag\"") - found("\"offsetLag\":0")).to_string())?;
+    same("that are moved", "0", &found("\"isFuture\":true").to_string())
 }
 
 fn versions(stage: &mut Stage) -> Attempt<()> {

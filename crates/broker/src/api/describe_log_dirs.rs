@@ -3,6 +3,9 @@
 //! 2 is flexible; 3 an error for the whole response; 4 the size of the volume and what is free (KIP-827); 5 whether new
 //! partitions are kept away (KIP-1066), which they never are here. A tagged field of Milena's own asks for the status of each
 //! log, which another has.
+//!
+//! A partition that is moved is shown in the directory where it is and, as a future one, in that where it goes to, with
+//! what it has there and how many offsets that is behind.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -61,20 +64,36 @@ fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLo
         return DescribeLogDirsResult { error_code, log_dir, ..DescribeLogDirsResult::default() };
     };
     let mut topics: BTreeMap<Str, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
-    for partition in broker.topics().table().partitions() {
-        let is_asked = asked.partitions.as_ref().is_none_or(|asked| {
+    let is_asked = |partition: &Partition| {
+        asked.partitions.as_ref().is_none_or(|asked| {
             asked.get(partition.topic()).is_some_and(|indexes| indexes.contains(&partition.index()))
+        })
+    };
+    let mut show = |partition: &Partition, size: u64, offset_lag: i64, is_future_key: bool| {
+        topics.entry(partition.topic().clone()).or_default().push(DescribeLogDirsPartition {
+            partition_index: partition.index(),
+            partition_size: i64::try_from(size).unwrap_or(i64::MAX),
+            offset_lag,
+            is_future_key,
+            log_status: if asked.with_status && !is_future_key { status(partition) } else { None },
         });
-        let Some(size) = partition.size_bytes() else { continue };
-        if is_asked && Arc::ptr_eq(&partition.log_dir(), dir) {
-            topics.entry(partition.topic().clone()).or_default().push(DescribeLogDirsPartition {
-                partition_index: partition.index(),
-                partition_size: i64::try_from(size).unwrap_or(i64::MAX),
-                // Alone, it is never behind.
-                offset_lag: 0,
-                is_future_key: false,
-                log_status: if asked.with_status { status(partition) } else { None },
-            });
+    };
+    for partition in broker.topics().table().partitions() {
+        if is_asked(partition)
+            && Arc::ptr_eq(&partition.log_dir(), dir)
+            && let Some(size) = partition.size_bytes()
+        {
+            // Alone, it is never behind.
+            show(partition, size, 0, false);
+        }
+    }
+    for future in broker.moves().under_way() {
+        let partition = future.partition();
+        // It may have arrived already, and be shown.
+        let is_future = Arc::ptr_eq(future.target(), dir) && !Arc::ptr_eq(&partition.log_dir(), dir);
+        if is_future && is_asked(partition) {
+            let offset_lag = partition.end_offset().saturating_sub(future.end_offset()).max(0);
+            show(partition, future.size_bytes(), offset_lag, true);
         }
     }
     let topics = topics.into_iter().map(|(name, mut partitions)| {

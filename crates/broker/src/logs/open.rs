@@ -1,6 +1,6 @@
 //! Opening the log directories at a start, and checking that they belong together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tracing::error;
 
 use super::Logs;
+use super::duplicates::duplicates;
 use crate::log_dir::LogDir;
 use crate::start::StartError;
 
@@ -29,11 +30,11 @@ fn open_files_max() -> usize {
 }
 
 /// A directory on its way to being open.
-struct Opening {
+pub(super) struct Opening {
     path: PathBuf,
     holds_partitions: bool,
     /// With what its `meta.properties` say; none where it does not work.
-    open: Option<(LogDirectory, Option<MetaProperties>)>,
+    pub(super) open: Option<(LogDirectory, Option<MetaProperties>)>,
 }
 
 impl Logs {
@@ -49,7 +50,7 @@ impl Logs {
         let metadata = metadata.expect("the directory of the metadata log is one of those opened");
         check_identified(&opening)?;
         check_metadata_log(&opening, metadata)?;
-        check_found_once(&opening)?;
+        let duplicates = Mutex::new(duplicates(&opening));
         let cluster_id = identify(&mut opening, metadata, config.node_id)?;
         let (failed, failures) = mpsc::unbounded_channel();
         let mut dirs = Vec::new();
@@ -71,7 +72,7 @@ impl Logs {
             }));
         }
         let failures = Mutex::new(Some(failures));
-        Ok(Self { dirs, metadata, cluster_id, failures, without_room: Mutex::default() })
+        Ok(Self { dirs, metadata, cluster_id, duplicates, failures, without_room: Mutex::default() })
     }
 }
 
@@ -147,27 +148,6 @@ fn check_metadata_log(opening: &[Opening], metadata: usize) -> Result<(), StartE
         if elsewhere || found_new {
             let (found, expected) = (dir.path.clone(), opening[metadata].path.clone());
             return Err(StartError::MetadataLogElsewhere { found, expected, has_log: elsewhere });
-        }
-    }
-    Ok(())
-}
-
-/// Refuses a partition that is in two directories, whose offsets would be two different truths. One of another topic
-/// of the same name is set aside later.
-fn check_found_once(opening: &[Opening]) -> Result<(), StartError> {
-    if opening.iter().filter(|dir| dir.open.is_some()).count() < 2 {
-        // One directory has no name twice, and may have very many.
-        return Ok(());
-    }
-    let mut found: BTreeMap<(TopicPartition, Option<[u8; 16]>), &Path> = BTreeMap::new();
-    for dir in opening {
-        let Some((directory, _)) = &dir.open else { continue };
-        for partition in directory.partitions() {
-            let topic_id = directory.topic_id(&partition).ok().flatten();
-            if let Some(first) = found.insert((partition.clone(), topic_id), &dir.path) {
-                let dirs = [first.to_owned(), dir.path.clone()];
-                return Err(StartError::PartitionTwice { partition, dirs });
-            }
         }
     }
     Ok(())

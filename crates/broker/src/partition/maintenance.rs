@@ -49,12 +49,12 @@ impl Partition {
         }
     }
 
-    /// What compaction could do with the log; none where its topic is not compacted.
+    /// What compaction could do with the log; none where its topic is not compacted, and while it is moved.
     ///
     /// # Errors
     /// Why nobody can tell.
     pub(crate) fn clean_plan(&self, now_ms: i64) -> Result<Option<CleanPlan>, ChangeError> {
-        if !self.rules.load().topic.compact {
+        if !self.rules.load().topic.compact || self.is_moving() {
             return Ok(None);
         }
         let guard = self.lock();
@@ -67,10 +67,12 @@ impl Partition {
     }
 
     /// Puts a compacted segment in the place of those that it was made from; none where the log is
-    /// gone, or is not to be compacted any more. The log is locked for a few renames at a time, and
-    /// not while the disk is waited for.
+    /// gone, is moved, or is not to be compacted any more. The log is locked for a few renames at a
+    /// time, and not while the disk is waited for.
     pub(crate) fn swap(&self, cleaned: &Cleaned, now_ms: i64) -> Option<Result<Swapped, ChangeError>> {
-        if !self.rules.load().topic.compact {
+        // Half done, its files have names that a move would not find.
+        let _swapping = self.swapping.lock();
+        if !self.rules.load().topic.compact || self.is_moving() {
             return None;
         }
         self.swap_in_steps(cleaned, now_ms).transpose()

@@ -58,6 +58,14 @@ impl Partition {
     /// # Errors
     /// Kafka's error for the partition.
     pub(crate) fn read(&self, request: &ReadRequest) -> Result<ReadOutcome, ErrorCode> {
+        match self.read_once(request) {
+            // The log was moved to another directory in between, or retention was faster.
+            Err(ErrorCode::OFFSET_NOT_AVAILABLE) => self.read_once(request),
+            outcome => outcome,
+        }
+    }
+
+    fn read_once(&self, request: &ReadRequest) -> Result<ReadOutcome, ErrorCode> {
         self.check_leader_epoch(request.current_leader_epoch)?;
         let guard = self.lock();
         let log = guard.as_ref().ok_or_else(|| self.gone())?;

@@ -50,6 +50,8 @@ pub struct BrokerConfig {
     pub metadata_log_max_record_bytes_between_snapshots: i64,
     pub metadata_log_segment_bytes: i32,
     pub num_partitions: i32,
+    /// As many as there are log directories where it is not given.
+    pub num_replica_alter_log_dirs_threads: Option<i32>,
     pub offset_metadata_max_bytes: i32,
     pub offsets_retention_check_interval_ms: i64,
     pub offsets_retention_minutes: i32,
@@ -60,6 +62,7 @@ pub struct BrokerConfig {
     pub producer_id_expiration_ms: i32,
     /// -1: a quarter of the memory.
     pub queued_max_request_bytes: i64,
+    pub replica_alter_log_dirs_io_max_bytes_per_second: i64,
     pub socket_request_max_bytes: i32,
     /// What a topic without settings of its own gets.
     pub topic_defaults: TopicConfig,
@@ -127,6 +130,9 @@ impl BrokerConfig {
             ),
             metadata_log_segment_bytes: int("metadata.log.segment.bytes"),
             num_partitions: int("num.partitions"),
+            num_replica_alter_log_dirs_threads: layers
+                .optional(Scope::Broker, "num.replica.alter.log.dirs.threads")
+                .and_then(|value| i32::try_from(value.whole()).ok()),
             offset_metadata_max_bytes: int("offset.metadata.max.bytes"),
             offsets_retention_check_interval_ms: long("offsets.retention.check.interval.ms"),
             offsets_retention_minutes: int("offsets.retention.minutes"),
@@ -136,6 +142,9 @@ impl BrokerConfig {
             producer_id_expiration_check_interval_ms: int("producer.id.expiration.check.interval.ms"),
             producer_id_expiration_ms: int("producer.id.expiration.ms"),
             queued_max_request_bytes: long("queued.max.request.bytes"),
+            replica_alter_log_dirs_io_max_bytes_per_second: long(
+                "replica.alter.log.dirs.io.max.bytes.per.second",
+            ),
             socket_request_max_bytes: int("socket.request.max.bytes"),
             topic_defaults: TopicConfig::resolve(&Layers { topic: None, ..*layers }),
         })

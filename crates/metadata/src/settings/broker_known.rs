@@ -3,7 +3,7 @@
 use super::setting::{Scope, Setting, Type};
 
 const NO_CONSUMER_GROUPS: &str = "Milena does not serve the group protocol of KIP-848 yet";
-const NO_CORDON: &str = "Milena does not move replicas between log directories yet";
+const NO_CORDON: &str = "a cluster has one broker yet, and new partitions go where the fewest are";
 const NO_METRICS: &str = "Milena does not report metrics this way";
 const NO_POLICIES: &str = "Milena loads no Java classes; remove the policy, whose checks would not be made";
 const NO_PREALLOCATION: &str = "Milena lets segment files grow as they are written";
@@ -233,7 +233,6 @@ pub(super) static BROKER_KNOWN: &[Setting] = &[
     broker("num.io.threads", Type::Int, "8").at_least(1).dynamic().warned(OWN_THREADS),
     broker("num.network.threads", Type::Int, "3").at_least(1).dynamic().warned(OWN_THREADS),
     broker("num.recovery.threads.per.data.dir", Type::Int, "2").at_least(1).dynamic().warned(OWN_THREADS),
-    without("num.replica.alter.log.dirs.threads", Type::Int).warned(ONE_BROKER),
     broker("num.replica.fetchers", Type::Int, "1").at_least(1).dynamic().warned(ONE_BROKER),
     broker("offsets.commit.timeout.ms", Type::Int, "5000").at_least(1).warned(OWN_COORDINATOR),
     broker("offsets.topic.compression.codec", Type::Int, "0").warned(OWN_COORDINATOR),
@@ -308,10 +307,6 @@ pub(super) static BROKER_KNOWN: &[Setting] = &[
     without("remote.log.storage.manager.class.path", Type::String).warned(NO_TIERS),
     broker("remote.log.storage.manager.impl.prefix", Type::String, "rsm.config.").warned(NO_TIERS),
     broker("remote.log.storage.system.enable", Type::Boolean, "false").refused(NO_TIERS),
-    broker("replica.alter.log.dirs.io.max.bytes.per.second", Type::Long, "9223372036854775807")
-        .at_least(0)
-        .dynamic()
-        .warned(ONE_BROKER),
     broker("replica.fetch.backoff.ms", Type::Int, "1000").at_least(0).warned(ONE_BROKER),
     broker("replica.fetch.max.bytes", Type::Int, "1048576").at_least(0).warned(ONE_BROKER),
     broker("replica.fetch.min.bytes", Type::Int, "1").warned(ONE_BROKER),

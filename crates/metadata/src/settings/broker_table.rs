@@ -245,6 +245,10 @@ partitions each time.",
     broker("num.partitions", Type::Int, "1")
         .at_least(1)
         .doc("How many partitions a topic gets that is created without a number of its own."),
+    without("num.replica.alter.log.dirs.threads", Type::Int).doc(
+        "How many partitions are moved between log directories at once; where it is not set, as many as there are \
+log directories.",
+    ),
     broker("offset.metadata.max.bytes", Type::Int, "4096")
         .doc("How many bytes of text a client may store beside a committed offset."),
     broker("offsets.load.buffer.size", Type::Int, "5242880")
@@ -282,6 +286,10 @@ there are fewer.",
         "How many bytes of requests may be in work at once; reading waits when they are reached. -1 is a \
 quarter of the memory.",
     ),
+    broker("replica.alter.log.dirs.io.max.bytes.per.second", Type::Long, "9223372036854775807")
+        .at_least(0)
+        .dynamic()
+        .doc("How many bytes a second all moves of partitions between log directories may copy together."),
     broker("socket.request.max.bytes", Type::Int, "104857600")
         .at_least(1)
         .doc("The size in bytes that one request may have; a connection that announces more is closed."),

@@ -27,6 +27,7 @@ mod list_offsets;
 mod log_dirs;
 mod metrics;
 mod migrate;
+mod moves;
 mod offsets;
 mod produce;
 mod restart;

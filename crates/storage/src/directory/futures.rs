@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Known, LogDirectory, Offsets, Shared, read_topic_id};
 use crate::flusher::FlushState;
 use crate::fs;
-use crate::names::{FUTURE_DIR_SUFFIX, TopicPartition};
+use crate::names::{FUTURE_DIR_SUFFIX, SegmentFile, TopicPartition, offset_of};
 
 /// A directory `topic-partition.uniqueId-future`: a log that is being moved here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,22 @@ impl LogDirectory {
         self.shared.fs.sync_dir(&self.shared.path).map_err(|error| self.shared.health.meet(error))?;
         self.shared.partitions.lock().insert(future.partition.clone(), Known::default());
         Ok(())
+    }
+
+    /// Whether a partition's log here reaches as far as the one that `other` has of it, by the lengths of their files:
+    /// whether that is of no use any more once the partition was moved here.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn has_all_of(&self, partition: &TopicPartition, other: &LogDirectory) -> fs::Result<bool> {
+        let last = |directory: &LogDirectory| -> fs::Result<Option<(i64, u64)>> {
+            let entries = directory.fs().list(&directory.path().join(partition.to_string()))?;
+            let logs = entries
+                .iter()
+                .filter_map(|entry| Some((offset_of(&entry.name, SegmentFile::Log.suffix())?, entry.len)));
+            Ok(logs.max())
+        };
+        Ok(last(self)? >= last(other)?)
     }
 
     /// How far the log of a partition is clean, as compaction last noted it.

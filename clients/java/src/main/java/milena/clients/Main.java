@@ -34,6 +34,7 @@ public final class Main {
         new Offsets(cluster).addTo(checks);
         new Groups(cluster).addTo(checks);
         new GroupAdmin(cluster).addTo(checks);
+        new LogDirs(cluster).addTo(checks);
         checks.run(only);
     }
 }

@@ -1,0 +1,52 @@
+//! AlterReplicaLogDirs (34), versions 1-2: moves partitions to other log directories of this broker (KIP-113). 2 is
+//! flexible.
+//!
+//! The response says that a move has begun. DescribeLogDirs tells how far it is. For a partition that is not here the
+//! directory is remembered, and it is made there once it comes. A move to where the partition is ends one that runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::messages::alter_replica_log_dirs_request::AlterReplicaLogDirsRequest;
+use protocol::messages::alter_replica_log_dirs_response::{
+    AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult, AlterReplicaLogDirsResponse,
+};
+use protocol::{ErrorCode, Str};
+use runtime::task;
+
+use crate::broker::Broker;
+use crate::call::Call;
+use crate::reply::Reply;
+
+/// The directory for each partition by topic and number. Of one that is named twice the last counts, as in Kafka.
+type Wanted = BTreeMap<Str, BTreeMap<i32, Str>>;
+
+pub(crate) fn handle(call: Call<'_>, request: AlterReplicaLogDirsRequest) -> Reply {
+    let mut wanted = Wanted::new();
+    for dir in request.dirs {
+        for topic in dir.topics {
+            let partitions = wanted.entry(topic.name).or_default();
+            partitions.extend(topic.partitions.into_iter().map(|index| (index, dir.path.clone())));
+        }
+    }
+    let (broker, responder) = (Arc::clone(call.broker), call.responder);
+    Reply::later(async move {
+        // Directories are made, and the metadata may be changing meanwhile.
+        let altered = task::spawn_blocking(move || alter(&broker, wanted)).await;
+        let results = altered.unwrap_or_default();
+        responder.frame(&AlterReplicaLogDirsResponse { results, ..AlterReplicaLogDirsResponse::default() })
+    })
+}
+
+fn alter(broker: &Broker, wanted: Wanted) -> Vec<AlterReplicaLogDirTopicResult> {
+    let topics = wanted.into_iter().map(|(topic_name, partitions)| {
+        let partitions = partitions.into_iter().map(|(partition_index, path)| {
+            let altered = broker.moves().alter(broker, &topic_name, partition_index, &path);
+            let error_code = altered.err().unwrap_or(ErrorCode::NONE);
+            AlterReplicaLogDirPartitionResult { partition_index, error_code }
+        });
+        let partitions = partitions.collect();
+        AlterReplicaLogDirTopicResult { topic_name, partitions }
+    });
+    topics.collect()
+}
