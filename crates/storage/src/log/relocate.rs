@@ -75,8 +75,10 @@ impl Log {
         assert!(std::ptr::eq(paused.flush, &*self.flush), "the syncs of this log are paused");
         self.partition.directory.health.check()?;
         future.directory.health.check()?;
-        let is_ready =
-            future.is_copy_of(&self.copy_source()) && self.flushed_offset() <= future.durable_offset();
+        // What is being swapped has not got its names yet.
+        let is_ready = self.swapping.is_none()
+            && future.is_copy_of(&self.copy_source())
+            && self.flushed_offset() <= future.durable_offset();
         let Some(part) = future.part.as_mut().filter(|_| is_ready) else { return Ok(false) };
         if u64::from(self.active.size) - part.log_bytes() > REST_BYTES_MAX {
             return Ok(false);
