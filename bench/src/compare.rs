@@ -17,7 +17,7 @@ use crate::machine::Machine;
 use crate::peer::{Binaries, Kind, Peer, Peers, Setup};
 use crate::results::Results;
 use crate::sink::topic_name;
-use crate::{Attempt, Places, load};
+use crate::{Attempt, Places, load, raw};
 
 /// What is compared, how often and with how much.
 #[derive(clap::Args)]
@@ -135,6 +135,8 @@ impl Topic {
         if is_made {
             let every = if synced { "1" } else { "9223372036854775807" };
             load::create_topic(&peer.bootstrap, &name, partitions, &[("flush.messages", every)])?;
+        } else {
+            raw::ask_for(&peer.bootstrap, &name)?;
         }
         Ok(Topic { name, bootstrap: peer.bootstrap.clone(), is_made })
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use protocol::{Bytes, ErrorCode, Records, Str, Writer, frame};
 use record::{BatchBuilder, Compression};
@@ -22,6 +23,7 @@ use crate::values::Values;
 /// Versions that name topics, and that the sink serves too.
 const PRODUCE: i16 = 7;
 const FETCH: i16 = 10;
+const METADATA: i16 = 4;
 /// Where a request has its correlation id.
 const CORRELATION_ID_AT: usize = 8;
 /// Time for the consumer to ask for what there is not yet.
@@ -47,8 +49,7 @@ pub(crate) struct Replay<'a> {
 
 impl Replay<'_> {
     /// The request of one connection, as bytes.
-    fn frame(&self, connection: usize) -> Attempt<Vec<u8>> {
-        let values = Values::new(self.size);
+    fn frame(&self, values: &Values, connection: usize) -> Attempt<Vec<u8>> {
         let mut batch = BatchBuilder::new(Compression::None);
         (0..self.records).for_each(|nth| batch.push(0, None, Some(values.of(nth)), &[]));
         let partitions = usize::try_from(self.partitions).expect("some");
@@ -75,17 +76,22 @@ impl Replay<'_> {
     pub(crate) fn produce(&self) -> Attempt<Histogram<u64>> {
         let streams = (0..self.connections).map(|_| replies::connect(self.bootstrap));
         let streams = streams.collect::<Attempt<Vec<_>>>()?;
+        let frames = self.frames()?;
         let schedule = Schedule::new(self.per_second);
         std::thread::scope(|scope| {
             let receiving = scope.spawn(|| replies::receive(&streams, self, &schedule));
-            self.send(&streams, &schedule)?;
+            self.send(&streams, frames, &schedule)?;
             receiving.join().expect("a receiver does not panic")
         })
     }
 
-    fn send(&self, streams: &[TcpStream], schedule: &Schedule) -> Attempt<()> {
-        let frames = (0..streams.len()).map(|connection| self.frame(connection));
-        let mut frames = frames.collect::<Attempt<Vec<_>>>()?;
+    /// The requests of all connections. They are made before the first is due.
+    fn frames(&self) -> Attempt<Vec<Vec<u8>>> {
+        let values = Values::new(self.size);
+        (0..self.connections).map(|connection| self.frame(&values, connection)).collect()
+    }
+
+    fn send(&self, streams: &[TcpStream], mut frames: Vec<Vec<u8>>, schedule: &Schedule) -> Attempt<()> {
         for nth in 0..self.count {
             let connection = (nth % streams.len() as u64) as usize;
             let correlation_id = i32::try_from(nth / streams.len() as u64).expect("not that many");
@@ -103,6 +109,7 @@ impl Replay<'_> {
     pub(crate) fn end_to_end(&self) -> Attempt<Histogram<u64>> {
         assert_eq!((self.connections, self.partitions), (1, 1), "offsets tell when a record was due");
         let stream = replies::connect(self.bootstrap)?;
+        let frames = self.frames()?;
         std::thread::scope(|scope| {
             let (start, starts) = std::sync::mpsc::channel::<Schedule>();
             let fetching = scope.spawn(move || {
@@ -116,7 +123,7 @@ impl Replay<'_> {
             let streams = std::slice::from_ref(&stream);
             let of_replies = schedule.clone();
             let acknowledged = scope.spawn(move || replies::receive(streams, self, &of_replies));
-            self.send(streams, &schedule)?;
+            self.send(streams, frames, &schedule)?;
             acknowledged.join().expect("a receiver does not panic")?;
             fetching.join().expect("a consumer does not panic")
         })
@@ -164,13 +171,19 @@ impl Replay<'_> {
     }
 }
 
+/// Asks for the metadata of a topic, which is what makes the sink make it.
+pub(crate) fn ask_for(bootstrap: &str, topic: &str) -> Attempt<()> {
+    let topic = MetadataRequestTopic { name: Some(Str::from(topic)), ..MetadataRequestTopic::default() };
+    let request = MetadataRequest { topics: Some(vec![topic]), ..MetadataRequest::default() };
+    Connection::open(bootstrap)?.request(&request, METADATA).map(drop)
+}
+
 /// Connections that ask for nothing but to be there; they are closed when this is dropped.
 pub(crate) fn idle(bootstrap: &str, count: usize) -> Attempt<Vec<Connection>> {
-    use protocol::messages::metadata_request::MetadataRequest;
     let open = |_| {
         let mut connection = Connection::open(bootstrap)?;
         let request = MetadataRequest { topics: Some(Vec::new()), ..MetadataRequest::default() };
-        connection.request(&request, 4)?;
+        connection.request(&request, METADATA)?;
         Ok(connection)
     };
     (0..count).map(open).collect()
