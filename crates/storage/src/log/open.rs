@@ -321,11 +321,7 @@ fn open_segments(
     }
     let segments = &listing.segments;
     let Some(last) = segments.len().checked_sub(1) else {
-        let segment = Segment::new(partition.clone(), offsets.log_start_offset);
-        let active = Active::new(segment, 0, open.now_ms);
-        opening.check_durable(&active)?;
-        active.segment.create_files()?;
-        return Ok(opening.done(active));
+        return opening.begin(offsets.log_start_offset);
     };
     // The one before a segment that begins right at the recovery point may have been closed after
     // the last sync: its batches are durable, the ends of its indexes need not be.
@@ -381,6 +377,14 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
+    /// Makes the first segment of a log that has none.
+    fn begin(self, base_offset: i64) -> Result<Opened, OpenError> {
+        let active = Active::new(Segment::new(self.partition.clone(), base_offset), 0, self.open.now_ms);
+        self.check_durable(&active)?;
+        active.segment.create_files()?;
+        Ok(self.done(active))
+    }
+
     fn segment(&self, listed: &Listed) -> Arc<Segment> {
         Segment::new(self.partition.clone(), listed.base_offset)
     }
