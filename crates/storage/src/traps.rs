@@ -35,8 +35,6 @@ pub(crate) enum Trap {
     AcknowledgedUnsynced,
     /// S5: a sync that failed is tried again.
     FailedSyncRetried,
-    /// S6: what a write left that met a full disk stays.
-    TornWriteStays,
     /// S7: a write that took fewer bytes counts as done.
     ShortWrite,
     /// S7: a read that gave fewer bytes counts as done.

@@ -37,7 +37,6 @@ const TRAPS: &[(Trap, In)] = &[
     (Trap::CleanStopBelieved, In::All),
     (Trap::AcknowledgedUnsynced, In::All),
     (Trap::FailedSyncRetried, In::All),
-    (Trap::TornWriteStays, In::All),
     (Trap::ShortWrite, In::All),
     (Trap::ShortRead, In::All),
     (Trap::IndexTrusted, In::All),
