@@ -145,7 +145,8 @@ impl Room {
                 state.resume_bytes = None;
                 self.grant(&space, 0);
                 let usable_bytes = space.usable_bytes;
-                tracing::info!(
+                // As loud as its beginning.
+                tracing::warn!(
                     dir = %self.dir.display(), usable_bytes,
                     "the disk of the log directory has room again: records of clients are accepted"
                 );
