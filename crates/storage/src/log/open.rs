@@ -165,6 +165,8 @@ impl Log {
         if !recovered.clean {
             let unsynced = self.snapshots.range(offsets.recovery_point..).copied();
             self.flush.found_unsynced(unsynced);
+            // Its indexes were cut, too: entries that come back may fit other batches by then.
+            self.flush.unsynced(vec![self.active.segment.clone()]);
         }
         self.load_producers(self.end_offset, txns_from, now_ms)?;
         self.rebuild_txn_indexes(without_indexes)?;
