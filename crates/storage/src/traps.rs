@@ -21,8 +21,6 @@ pub(crate) enum Trap {
     PartitionEntryUnsynced,
     /// S3: the directory is not synced after a checkpoint is renamed.
     RenameUnsynced,
-    /// S3: the directory is not synced before a cleaned segment takes the place of others.
-    SwapUnsynced,
     /// S4: a checkpoint is renamed before its bytes are synced.
     CheckpointUnsynced,
     /// S4: a checkpoint is written in place.

@@ -30,7 +30,6 @@ const TRAPS: &[(Trap, In)] = &[
     (Trap::SegmentEntryUnsynced, In::All),
     (Trap::PartitionEntryUnsynced, In::All),
     (Trap::RenameUnsynced, In::All),
-    (Trap::SwapUnsynced, In::Compacting),
     (Trap::CheckpointUnsynced, In::All),
     (Trap::CheckpointInPlace, In::All),
     (Trap::RecoveryPointAhead, In::All),

@@ -13,7 +13,6 @@ use crate::fs;
 use crate::names::{SWAP_SUFFIX, SegmentFile};
 use crate::offline::Offline;
 use crate::segment::{Closed, Segment};
-use crate::traps::{self, Trap};
 
 /// What became of a cleaned segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,8 +172,7 @@ impl Cleaned {
     /// [`Offline`]: the log directory has failed.
     pub fn sync_names(&self) -> Result<(), Offline> {
         let partition = &self.segment.partition;
-        let fs = &partition.directory.fs;
-        let synced = traps::unless(Trap::SwapUnsynced, || fs.sync_dir(&partition.path));
+        let synced = partition.directory.fs.sync_dir(&partition.path);
         synced.map_err(|error| partition.directory.health.fail(error))
     }
 
