@@ -62,7 +62,8 @@ pub(super) struct Partition {
     pub(super) emptying: Option<i64>,
     /// It was being deleted.
     pub(super) deleting: bool,
-    /// The log knows of producers whose batches are lost along with all others.
+    /// The log knows of producers whose batches are lost along with all others, or of batches that
+    /// compaction removed for the sake of later ones, which then were cut.
     pub(super) producers_unknown: bool,
     epoch: i32,
     next_value: u64,
@@ -229,6 +230,7 @@ impl Partition {
         let offset = random.i64(start.max(lowest).min(end)..=end);
         let truncated = log.truncate_to(offset, now_ms).is_ok();
         let start = log.log_start_offset();
+        self.producers_unknown |= self.compacted_to > 0;
         self.checkpointed_start = self.checkpointed_start.min(start).min(offset);
         let removed = self.entries.iter().filter(|entry| entry.header.last_offset() >= offset);
         self.others.extend(removed.map(|entry| (entry.header.base_offset, entry.bytes.clone())));
