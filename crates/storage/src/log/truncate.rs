@@ -111,7 +111,12 @@ impl Log {
         lowered.map_err(|error| self.change_error(error))?;
         self.cut_at(offset, cut, now_ms).map_err(|error| self.half_done(error))?;
         if self.active.end_offset < self.log_start_offset {
-            return self.start_anew(self.log_start_offset, now_ms);
+            let emptied = self.start_anew(self.log_start_offset, now_ms);
+            // What is cut does not come back where the disk is full.
+            return emptied.map_err(|error| match error {
+                ChangeError::Full(error) => self.half_done(error.into()),
+                error => error,
+            });
         }
         self.end_offset = self.active.end_offset;
         if self.epochs.truncate_from_end(self.end_offset) {
