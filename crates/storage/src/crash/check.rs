@@ -101,7 +101,7 @@ pub(super) fn contents(partition: &Partition) -> Vec<Entry> {
     let mut offset = log.log_start_offset();
     let mut found: Vec<Entry> = Vec::new();
     let is_gap = |from: i64, to: i64| {
-        from == to || from < partition.compacted_to || partition.gaps.contains(&(from, to))
+        from == to || from < partition.compacted_to || leads_to(&partition.gaps, from, to)
     };
     while let Some(slice) = log.read(offset, usize::MAX, true, i64::MAX).expect("what is served is read") {
         for batch in record::batches(&slice.read().expect("what is served is read")) {
@@ -119,6 +119,18 @@ pub(super) fn contents(partition: &Partition) -> Vec<Entry> {
     let is_last = found.is_empty() || is_gap(offset, end);
     assert!(is_last, "{}: the log is served to {offset}, not its end at {end}", partition.name);
     found
+}
+
+/// Whether gaps lead from one offset to the other: one begins where another ends if the log was cut
+/// between them.
+fn leads_to(gaps: &BTreeSet<(i64, i64)>, from: i64, to: i64) -> bool {
+    let mut reached = BTreeSet::from([from]);
+    for (before, after) in gaps.range((from, from)..(to, to)) {
+        if reached.contains(before) {
+            reached.insert(*after);
+        }
+    }
+    reached.contains(&to)
 }
 
 fn was_appended(partition: &Partition, entry: &Entry) -> bool {
