@@ -126,14 +126,30 @@ impl<'a> Headers<'a> {
         Ok(Some((position, header)))
     }
 
-    /// The first batch that holds `offset` or a greater one.
+    /// The first batch that holds `offset` or a greater one. Where none holds it the one before is
+    /// verified: damaged, its header may say that it ends below.
     pub(crate) fn find(&mut self, offset: i64) -> Result<Option<(u32, BatchHeader)>, ScanError> {
-        while let Some((position, header)) = self.next()? {
-            if header.last_offset() >= offset {
-                return Ok(Some((position, header)));
+        let mut before = None;
+        let found = loop {
+            match self.next()? {
+                Some((position, header)) if header.last_offset() < offset => {
+                    before = Some((position, header))
+                }
+                found => break found,
             }
+        };
+        let is_held = found.is_some_and(|(_, header)| header.base_offset <= offset);
+        if let (false, Some((position, header))) = (is_held, before) {
+            let mut bytes = Vec::new();
+            let damage = |error| Damage {
+                path: self.file.path().to_owned(),
+                position: u64::from(position),
+                reason: DamageReason::Batch(error),
+            };
+            let batch = read_batch(self.file, position, &header, &mut bytes)?;
+            batch.verify_crc().map_err(|error| ScanError::Damaged(damage(error)))?;
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Damage where the next batch should begin.
