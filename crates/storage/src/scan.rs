@@ -133,7 +133,7 @@ impl<'a> Headers<'a> {
         let found = loop {
             match self.next()? {
                 Some((position, header)) if header.last_offset() < offset => {
-                    before = Some((position, header))
+                    before = Some((position, header));
                 }
                 found => break found,
             }

@@ -37,7 +37,9 @@ pub(super) fn recovered(partition: &mut Partition, is_killed: bool) -> Vec<Entry
     let first = first.min(start);
     let before = partition.entries.iter().filter(|entry| entry.header.next_offset() <= first);
     partition.entries = before.chain(&found).cloned().collect();
-    forget_lost_verdicts(partition, &found, first, end);
+    // A marker that was not durable may be gone, and what had been cut be back in its place.
+    let known_to = first.max(partition.compacted_to).min(end);
+    partition.verdicts.retain(|_, (marker, _)| *marker < known_to);
     partition.note_verdicts();
     partition.forget_what_an_empty_log_forgets();
     producers_are_those_of_a_replay(partition);
@@ -47,17 +49,6 @@ pub(super) fn recovered(partition: &mut Partition, is_killed: bool) -> Vec<Entry
         aborted_transactions_are_those_of_a_replay(partition);
     }
     found
-}
-
-/// A marker that was not durable may be gone, and what had been cut be back in its place.
-fn forget_lost_verdicts(partition: &mut Partition, found: &[Entry], first: i64, end: i64) {
-    let may_be_removed = first.max(partition.compacted_to);
-    let is_there = |offset: i64| {
-        let index = found.binary_search_by_key(&offset, |entry| entry.header.base_offset);
-        index.is_ok_and(|index| found[index].header.attributes.is_control())
-    };
-    let verdicts = &mut partition.verdicts;
-    verdicts.retain(|_, (marker, _)| *marker < end && (*marker < may_be_removed || is_there(*marker)));
 }
 
 /// Checks a log that was not opened again.
