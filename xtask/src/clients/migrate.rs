@@ -26,12 +26,19 @@ pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
         (kafkas, [Kind::Kafka, Kind::Milena, Kind::Kafka, Kind::Milena]),
         (ours, [Kind::Milena, Kind::Kafka, Kind::Milena, Kind::Kafka]),
     ] {
-        let outcome = turn_about(stage, &options, &turns);
+        let outcome = turn_about(stage, &options, &turns[..turns_each()]);
         stage
             .report
             .note(&format!("a directory that {} began goes from hand to hand", named(turns[0])), outcome);
     }
     stage.broker().start_again()
+}
+
+/// How often a directory is opened: twice, from one hand to the other, and with `MILENA_MIGRATE_TURNS=4` there and back
+/// again, which takes seven minutes.
+fn turns_each() -> usize {
+    let wanted = std::env::var("MILENA_MIGRATE_TURNS").ok().and_then(|turns| turns.parse().ok());
+    wanted.unwrap_or(2).clamp(2, 4)
 }
 
 /// Small segments of groups' offsets and a cleaner that hurries, so that they are compacted, too.
