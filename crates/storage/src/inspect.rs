@@ -203,6 +203,24 @@ pub enum IndexEntry {
     Txn(AbortedTxn),
 }
 
+impl IndexEntry {
+    /// Whether an index may have this entry right after `last`: entries rise.
+    pub fn follows(self, last: IndexEntry) -> bool {
+        match (last, self) {
+            (
+                IndexEntry::Offset { offset: last, position: from },
+                IndexEntry::Offset { offset: next, position: to },
+            ) => next > last && to > from,
+            (
+                IndexEntry::Time { timestamp: last, offset: from },
+                IndexEntry::Time { timestamp: next, offset: to },
+            ) => next > last && to >= from,
+            (IndexEntry::Txn(last), IndexEntry::Txn(next)) => next.last_offset > last.last_offset,
+            _ => false,
+        }
+    }
+}
+
 /// The entries of an index, in the order of the file.
 #[derive(Debug)]
 pub struct IndexEntries {

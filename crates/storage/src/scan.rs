@@ -141,13 +141,8 @@ impl<'a> Headers<'a> {
         let is_held = found.is_some_and(|(_, header)| header.base_offset <= offset);
         if let (false, Some((position, header))) = (is_held, before) {
             let mut bytes = Vec::new();
-            let damage = |error| Damage {
-                path: self.file.path().to_owned(),
-                position: u64::from(position),
-                reason: DamageReason::Batch(error),
-            };
             let batch = read_batch(self.file, position, &header, &mut bytes)?;
-            batch.verify_crc().map_err(|error| ScanError::Damaged(damage(error)))?;
+            batch.verify_crc().map_err(|error| damaged_batch(self.file, position, error))?;
         }
         Ok(found)
     }
@@ -184,12 +179,12 @@ pub(crate) fn read_batch<'a>(
 ) -> Result<Batch<'a>, ScanError> {
     bytes.resize(header.size_bytes(), 0);
     file.read_exact_at(bytes, u64::from(position))?;
-    let reason = |error| Damage {
-        path: file.path().to_owned(),
-        position: u64::from(position),
-        reason: DamageReason::Batch(error),
-    };
-    Batch::parse_stored(bytes).map_err(|error| ScanError::Damaged(reason(error)))
+    Batch::parse_stored(bytes).map_err(|error| damaged_batch(file, position, error))
+}
+
+fn damaged_batch(file: &File, position: u32, error: BatchError) -> ScanError {
+    let (path, reason) = (file.path().to_owned(), DamageReason::Batch(error));
+    ScanError::Damaged(Damage { path, position: u64::from(position), reason })
 }
 
 /// Bytes read at a time where every byte is looked at: they are in the processor's cache still when

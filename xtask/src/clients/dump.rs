@@ -106,21 +106,21 @@ fn records(stage: &mut Stage) -> Attempt<()> {
     }
     contains(&text, &["compresscodec: none", "compresscodec: gzip", "compresscodec: snappy"])?;
     contains(&text, &["compresscodec: lz4", "compresscodec: zstd", "partitionLeaderEpoch: 0"])?;
-    unblemished(&text)
+    consecutive(&text)
 }
 
 fn indexes(stage: &mut Stage, ending: &str) -> Attempt<()> {
     let partition = stage.broker().data_dir().join(format!("{TOPIC}-0"));
     let indexes = files(&partition, ending)?;
     let text = dump(&indexes, &[])?;
-    unblemished(&text)?;
+    consecutive(&text)?;
     let word = if ending == "index" { "position: " } else { "timestamp: " };
     let entries = text.lines().filter(|line| line.contains(word)).count();
     if entries < 2 * indexes.len() {
         return Err(format!("only {entries} entries in {} files", indexes.len()));
     }
     let text = dump(&indexes, &["--index-sanity-check"])?;
-    unblemished(&text)?;
+    consecutive(&text)?;
     if ending == "index" && text.matches("passed sanity check").count() != indexes.len() {
         return Err(format!("not every index passed: {text}"));
     }
@@ -147,7 +147,7 @@ fn offsets(stage: &mut Stage) -> Attempt<()> {
             }
         }
     }
-    unblemished(&text)?;
+    consecutive(&text)?;
     contains(&text, &[r#"{"type":"1","data":{"group":"dumper","topic":"dumped","partition":0}}"#])?;
     contains(&text, &[r#""offset":100,"#, r#"{"type":"2","data":{"group":"dumper"}}"#])?;
     contains(&text, &[r#""protocolType":"consumer","generation":1,"protocol":"range""#])
@@ -156,27 +156,28 @@ fn offsets(stage: &mut Stage) -> Attempt<()> {
 fn metadata(stage: &mut Stage) -> Attempt<()> {
     let logs = files(&stage.broker().data_dir().join("__cluster_metadata-0"), "log")?;
     let text = dump(&logs, &["--cluster-metadata-decoder"])?;
-    unblemished(&text)?;
+    consecutive(&text)?;
     contains(&text, &[r#""type":"TOPIC_RECORD""#, r#""name":"dumped""#, r#""type":"PARTITION_RECORD""#])?;
     contains(&text, &[r#""type":"CONFIG_RECORD""#, r#""name":"segment.bytes","value":"1048576""#])?;
     contains(&text, &[r#""type":"REGISTER_BROKER_RECORD""#])
 }
 
+/// Whether the tool found nothing wrong and no offset left out.
+fn consecutive(text: &str) -> Attempt<()> {
+    without(text, "Non-consecutive")?;
+    unblemished(text)
+}
+
 /// The tool says these words when a file is not as it should be, and still succeeds.
-fn unblemished(text: &str) -> Attempt<()> {
-    for word in [
-        "Mismatches",
-        "mismatch",
-        "Non-consecutive",
-        "Found timestamp",
-        "out of order",
-        "isvalid: false",
-        "Could not read",
-        "Error",
-    ] {
-        if let Some(line) = text.lines().find(|line| line.contains(word)) {
-            return Err(line[..line.len().min(300)].to_owned());
-        }
+pub(super) fn unblemished(text: &str) -> Attempt<()> {
+    ["Mismatches", "mismatch", "Found timestamp", "out of order", "isvalid: false", "Could not read", "Error"]
+        .iter()
+        .try_for_each(|word| without(text, word))
+}
+
+fn without(text: &str, word: &str) -> Attempt<()> {
+    match text.lines().find(|line| line.contains(word)) {
+        Some(line) => Err(line.chars().take(300).collect()),
+        None => Ok(()),
     }
-    Ok(())
 }

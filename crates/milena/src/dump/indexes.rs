@@ -33,7 +33,7 @@ pub(super) fn show(dump: &mut Dump<'_>, path: &Path, kind: FileKind) -> Result<(
             }),
         };
         dump.line(path, "entry", fields)?;
-        if last.is_some_and(|last| !rises(last, entry)) {
+        if last.is_some_and(|last| !entry.follows(last)) {
             dump.damage(path, at, "the entry is not above the one before it")?;
         }
         if let (IndexEntry::Offset { offset, position }, Some(segment)) = (entry, &segment) {
@@ -52,20 +52,5 @@ pub(super) fn show(dump: &mut Dump<'_>, path: &Path, kind: FileKind) -> Result<(
     match entries.trailing_bytes() {
         0 => Ok(()),
         bytes => dump.damage(path, end, format_args!("{bytes} bytes at the end are no entry")),
-    }
-}
-
-fn rises(last: IndexEntry, next: IndexEntry) -> bool {
-    match (last, next) {
-        (
-            IndexEntry::Offset { offset: last, position: from },
-            IndexEntry::Offset { offset: next, position: to },
-        ) => next > last && to > from,
-        (
-            IndexEntry::Time { timestamp: last, offset: from },
-            IndexEntry::Time { timestamp: next, offset: to },
-        ) => next > last && to >= from,
-        (IndexEntry::Txn(last), IndexEntry::Txn(next)) => next.last_offset > last.last_offset,
-        _ => false,
     }
 }

@@ -113,24 +113,9 @@ impl IndexCheck {
             Err(error) => return self.fault(0, error.to_string()),
         }
         if let (Some((_, last)), Some((at, next))) = (last, self.due)
-            && !rises(last, next)
+            && !next.follows(last)
         {
             self.fault(at, "the entry is not above the one before it");
         }
-    }
-}
-
-fn rises(last: IndexEntry, next: IndexEntry) -> bool {
-    match (last, next) {
-        (
-            IndexEntry::Offset { offset: last, position: from },
-            IndexEntry::Offset { offset: next, position: to },
-        ) => next > last && to > from,
-        (
-            IndexEntry::Time { timestamp: last, offset: from },
-            IndexEntry::Time { timestamp: next, offset: to },
-        ) => next > last && to >= from,
-        (IndexEntry::Txn(last), IndexEntry::Txn(next)) => next.last_offset > last.last_offset,
-        _ => false,
     }
 }
