@@ -7,6 +7,7 @@
 mod apply;
 mod delta;
 pub mod directories;
+mod few;
 mod kept;
 mod records;
 mod sorted_map;
@@ -20,6 +21,7 @@ use protocol::{Str, Uuid};
 
 pub use apply::ApplyError;
 pub use delta::{Change, Delta};
+pub use few::Few;
 pub use sorted_map::SortedMap;
 pub use topics::{Partition, Topic, Topics};
 

@@ -69,6 +69,16 @@ struct Writer {
     proposed: Image,
 }
 
+impl Writer {
+    /// Takes over the state as it was applied, where that has everything that was proposed. It is the same, but what
+    /// two states have come to on their own they do not share: each would take its own memory.
+    fn catch_up(&mut self, applied: &Image) {
+        if self.proposed.offset() == applied.offset() {
+            self.proposed = applied.clone();
+        }
+    }
+}
+
 /// Why a decision was not made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubmitError {
@@ -122,6 +132,7 @@ impl Quorum {
         decide: impl FnOnce(&Image) -> (R, Vec<MetadataRecord>),
     ) -> Result<R, SubmitError> {
         let mut writer = self.writer.lock().await;
+        writer.catch_up(&self.image());
         let (answer, records) = decide(&writer.proposed);
         if records.is_empty() {
             let seen = writer.proposed.offset();
@@ -143,6 +154,7 @@ impl Quorum {
             index = Some(written.log_id.index);
         }
         assert_eq!(index.map(offset), Some(last), "nobody else proposes to a quorum of one");
+        self.writer.lock().await.catch_up(&self.image());
         self.snapshot_when_due().await?;
         Ok(answer)
     }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use record::{DecompressError, RecordsError, Scratch};
 
+use crate::closed_list::ClosedList;
 use crate::config::LogConfig;
 use crate::flusher::FlushState;
 use crate::fs;
@@ -132,7 +133,7 @@ pub struct CleanPlan {
     pub(crate) partition: Arc<PartitionDir>,
     pub(crate) config: Arc<LogConfig>,
     pub(crate) flush: Arc<FlushState>,
-    pub(crate) closed: Arc<Vec<Arc<Closed>>>,
+    pub(crate) closed: ClosedList,
     pub(crate) active: Arc<Segment>,
     /// How many of the closed segments may be cleaned.
     pub(crate) end: usize,
@@ -243,7 +244,7 @@ impl CleanPlan {
     /// Removes what a pass left that was given up: recovery takes it to say that a swap had hardly
     /// begun. It is gone for good before the next swap begins.
     fn remove_leftovers(&self) -> fs::Result<()> {
-        let (fs, path) = (&self.partition.directory.fs, &self.partition.path);
+        let (fs, path) = (&self.partition.directory.fs, &self.partition.path());
         for entry in fs.list(path)?.iter().filter(|entry| entry.name.ends_with(CLEANED_SUFFIX)) {
             fs.remove_file(&path.join(&entry.name))?;
         }
@@ -264,7 +265,7 @@ impl CleanPlan {
             ReadError::Damaged(damage) => CleanError::Damaged(damage),
             ReadError::Gone | ReadError::OutOfRange { .. } => CleanError::Fs(fs::Error {
                 operation: fs::Operation::Open,
-                path: self.partition.path.clone(),
+                path: self.partition.path(),
                 source: std::io::ErrorKind::NotFound.into(),
             }),
         })

@@ -101,7 +101,7 @@ pub(crate) struct Shared {
     pub(crate) open_files: OpenFiles,
     pub(crate) flusher: Flusher,
     pub(crate) room: Room,
-    partitions: Mutex<BTreeMap<TopicPartition, Known>>,
+    partitions: Mutex<BTreeMap<Arc<TopicPartition>, Known>>,
     /// Logs that are about to be here. The checkpoints have them first. Lock order: inside `partitions`.
     arriving: Mutex<BTreeMap<TopicPartition, Offsets>>,
     /// Partitions that the checkpoint files tell of and that have no directory.
@@ -115,13 +115,20 @@ pub(crate) struct Shared {
 /// What is known of a partition of the directory, open or not.
 #[derive(Debug, Default)]
 struct Known {
+    /// None where all of it is zero, as it is of a partition that nothing was written to.
+    noted: Option<Box<Noted>>,
+    /// Whether its files are as closing it left them.
+    clean: bool,
+    log: Option<Arc<FlushState>>,
+}
+
+/// What is known of a partition from checkpoints, and from the log that was closed last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Noted {
     offsets: Offsets,
     /// The recovery point and the log start offset in the checkpoint files: the least that they may
     /// be, and the greatest. They differ once writing them has failed.
     written: [(i64, i64); 2],
-    /// Whether its files are as closing it left them.
-    clean: bool,
-    log: Option<Arc<FlushState>>,
 }
 
 /// The offsets of a partition that checkpoints hold.
@@ -133,12 +140,25 @@ pub(crate) struct Offsets {
 }
 
 impl Known {
+    fn noted(&self) -> Noted {
+        self.noted.as_deref().copied().unwrap_or_default()
+    }
+
+    fn note(&mut self, noted: Noted) {
+        if self.noted() != noted {
+            self.noted = (noted != Noted::default()).then(|| Box::new(noted));
+        }
+    }
+
     fn offsets(&self) -> Offsets {
-        self.log.as_ref().map_or(self.offsets, |log| Offsets {
-            recovery_point: log.recovery_point(),
-            log_start_offset: log.log_start_offset.load(Ordering::Acquire),
-            high_watermark: log.high_watermark.load(Ordering::Acquire),
-        })
+        self.log.as_ref().map_or_else(
+            || self.noted().offsets,
+            |log| Offsets {
+                recovery_point: log.recovery_point(),
+                log_start_offset: log.log_start_offset.load(Ordering::Acquire),
+                high_watermark: log.high_watermark.load(Ordering::Acquire),
+            },
+        )
     }
 }
 
@@ -257,12 +277,12 @@ impl LogDirectory {
 
     /// The partitions that have a directory here, in order.
     pub fn partitions(&self) -> Vec<TopicPartition> {
-        self.shared.partitions.lock().keys().cloned().collect()
+        self.shared.partitions.lock().keys().map(|name| (**name).clone()).collect()
     }
 
     /// The high watermark that was last checkpointed for a partition; zero where none was.
     pub fn checkpointed_high_watermark(&self, partition: &TopicPartition) -> i64 {
-        self.shared.partitions.lock().get(partition).map_or(0, |known| known.offsets.high_watermark)
+        self.shared.partitions.lock().get(partition).map_or(0, |known| known.noted().offsets.high_watermark)
     }
 
     /// The topic id in a partition's `partition.metadata`, as the 16 bytes of a UUID; `None` where
@@ -448,13 +468,17 @@ impl Shared {
         Ok(())
     }
 
-    /// What is known of a partition that is about to be opened, and whether its files are as
+    /// The name and what is known of a partition that is about to be opened, and whether its files are as
     /// closing it left them. They count as not being so from here on.
-    pub(crate) fn opening(&self, partition: &TopicPartition) -> (Offsets, bool) {
+    pub(crate) fn opening(&self, partition: &TopicPartition) -> (Arc<TopicPartition>, Offsets, bool) {
         let mut partitions = self.partitions.lock();
-        let known = partitions.entry(partition.clone()).or_default();
+        let name = match partitions.get_key_value(partition) {
+            Some((name, _)) => name.clone(),
+            None => Arc::new(partition.clone()),
+        };
+        let known = partitions.entry(name.clone()).or_default();
         assert!(known.log.is_none(), "the log of {partition} is open already");
-        (known.offsets, std::mem::take(&mut known.clean))
+        (name, known.noted().offsets, std::mem::take(&mut known.clean))
     }
 
     /// Fails where the directory itself is gone, as when its volume was taken away: made anew below the mount point it
@@ -480,7 +504,7 @@ impl Shared {
     /// Notes that a log is closed, cleanly or not.
     pub(crate) fn closed(&self, log: &FlushState, clean: bool) {
         if let Some(known) = self.partitions.lock().get_mut(&log.partition.name) {
-            known.offsets = known.offsets();
+            known.note(Noted { offsets: known.offsets(), ..known.noted() });
             known.clean = clean;
             known.log = None;
         }
@@ -505,11 +529,11 @@ fn known_partitions(
     fs: &Fs,
     path: &Path,
     clean: bool,
-) -> Result<(BTreeMap<TopicPartition, Known>, BTreeSet<TopicPartition>), OpenDirectoryError> {
+) -> Result<(BTreeMap<Arc<TopicPartition>, Known>, BTreeSet<TopicPartition>), OpenDirectoryError> {
     let recovery_points = checkpoint::read_offsets(fs, &path.join(RECOVERY_POINTS_FILE))?;
     let log_start_offsets = checkpoint::read_offsets(fs, &path.join(LOG_START_OFFSETS_FILE))?;
     let high_watermarks = checkpoint::read_offsets(fs, &path.join(HIGH_WATERMARKS_FILE))?;
-    let mut partitions = BTreeMap::new();
+    let mut partitions = Vec::new();
     for entry in fs.list(path)?.into_iter().filter(|entry| entry.is_dir) {
         let DirKind::Partition(name) = DirKind::of(&entry.name) else { continue };
         let offset = |offsets: &BTreeMap<_, _>| offsets.get(&name).copied().unwrap_or(0);
@@ -519,8 +543,12 @@ fn known_partitions(
             high_watermark: offset(&high_watermarks),
         };
         let written = [(offsets.recovery_point, offsets.log_start_offset); 2];
-        partitions.insert(name, Known { offsets, written, clean, log: None });
+        let mut known = Known { clean, ..Known::default() };
+        known.note(Noted { offsets, written });
+        partitions.push((Arc::new(name), known));
     }
+    // Made of all at once, the map has no room that is not used.
+    let partitions = partitions.into_iter().collect();
     let checkpointed = [&recovery_points, &log_start_offsets, &high_watermarks];
     let stale = stale::names(checkpointed, &partitions).collect();
     Ok((partitions, stale))

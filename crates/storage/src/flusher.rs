@@ -339,7 +339,7 @@ impl FlushState {
         let _syncing = self.syncing.lock();
         let directory = &self.partition.directory;
         let deletions = self.work.lock().deletions;
-        directory.fs.sync_dir(&self.partition.path).map_err(|error| directory.health.fail(error))?;
+        directory.fs.sync_dir(&self.partition.path()).map_err(|error| directory.health.fail(error))?;
         self.work.lock().deletions -= deletions;
         Ok(())
     }
@@ -402,7 +402,7 @@ impl FlushState {
     fn write_epochs(&self) -> Result<(), ChangeError> {
         let Some(epochs) = self.work.lock().epochs.take() else { return Ok(()) };
         let directory = &self.partition.directory;
-        let path = self.partition.path.join(LEADER_EPOCHS_FILE);
+        let path = self.partition.path().join(LEADER_EPOCHS_FILE);
         checkpoint::write_leader_epochs(&directory.fs, &path, &epochs).map_err(|error| {
             if !error.is_full() {
                 return ChangeError::Offline(directory.health.fail(error));
@@ -421,16 +421,16 @@ impl FlushState {
             }
         }
         for offset in work.files.iter().flat_map(|files| &files.snapshots) {
-            let path = offset_path(&self.partition.path, *offset, SNAPSHOT_SUFFIX);
+            let path = offset_path(&self.partition.path(), *offset, SNAPSHOT_SUFFIX);
             gone_is_synced(fs.open(&path, fs::Mode::Write).and_then(|file| file.sync_data()))?;
         }
         traps::unless(Trap::AcknowledgedUnsynced, || work.active.sync(SegmentFile::Log))?;
         work.active.sync(SegmentFile::TxnIndex)?;
         if work.created {
-            directory::sync_topic_id(fs, &self.partition.path)?;
+            directory::sync_topic_id(fs, &self.partition.path())?;
         }
         if work.directory {
-            traps::unless(Trap::SegmentEntryUnsynced, || fs.sync_dir(&self.partition.path))?;
+            traps::unless(Trap::SegmentEntryUnsynced, || fs.sync_dir(&self.partition.path()))?;
         }
         if work.created {
             let parent = &self.partition.directory.path;

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::checkpoint;
+use crate::closed_list::ClosedList;
 use crate::directory::{FutureDir, LogDirectory, Offsets, Shared, sync_topic_id, write_topic_id};
 use crate::flusher::{FlushState, LEADER_EPOCHS_FILE};
 use crate::fs::copy::CopyRangeError;
@@ -25,7 +26,7 @@ use crate::names::{FUTURE_DIR_SUFFIX, SNAPSHOT_SUFFIX, SegmentFile, TopicPartiti
 use crate::offline::Offline;
 use crate::room::Purpose;
 use crate::scan::{ScanError, Verified};
-use crate::segment::{Closed, Segment};
+use crate::segment::Segment;
 
 pub(crate) use part::Part;
 
@@ -84,7 +85,7 @@ pub struct Copied {
 pub struct CopySource {
     pub(crate) flush: Arc<FlushState>,
     pub(crate) generation: u64,
-    pub(crate) closed: Arc<Vec<Arc<Closed>>>,
+    pub(crate) closed: ClosedList,
     pub(crate) active: Arc<Segment>,
     pub(crate) active_size: u32,
     pub(crate) log_start_offset: i64,
@@ -400,7 +401,7 @@ impl FutureLog {
             self.snapshots.remove(&offset);
         }
         for offset in source.snapshots.difference(&self.snapshots).copied().collect::<Vec<_>>() {
-            let from = offset_path(&source.active.partition.path, offset, SNAPSHOT_SUFFIX);
+            let from = offset_path(&source.active.partition.path(), offset, SNAPSHOT_SUFFIX);
             let bytes = match source.active.partition.directory.fs.read(&from) {
                 Ok(bytes) => bytes,
                 // Retention was faster.

@@ -20,47 +20,51 @@ const PAGE_BYTES: usize = 1536;
 pub(crate) struct IndexTail<const N: usize> {
     /// Entries in the file.
     written: u32,
-    /// Entries after those.
-    unwritten: Vec<[u8; N]>,
+    /// Entries after those. None where there are none: most partitions are idle.
+    unwritten: Option<Box<Vec<[u8; N]>>>,
 }
 
 impl<const N: usize> IndexTail<N> {
     /// An index whose file holds `written` entries.
     pub(crate) fn new(written: u32) -> IndexTail<N> {
-        IndexTail { written, unwritten: Vec::new() }
+        IndexTail { written, unwritten: None }
     }
 
     /// All entries.
     pub(crate) fn len(&self) -> u32 {
-        self.written + self.unwritten.len() as u32
+        self.written + self.unwritten().len() as u32
     }
 
     /// Adds an entry, which the caller knows to be above the last.
     pub(crate) fn push(&mut self, entry: [u8; N]) {
-        self.unwritten.push(entry);
+        self.unwritten.get_or_insert_default().push(entry);
     }
 
     /// Whether the tail is long enough to be written.
     pub(crate) fn is_due(&self) -> bool {
-        self.unwritten.len() >= TAIL_ENTRIES_MAX
+        self.unwritten().len() >= TAIL_ENTRIES_MAX
     }
 
     /// Whether the file lacks entries.
     pub(crate) fn is_dirty(&self) -> bool {
-        !self.unwritten.is_empty()
+        !self.unwritten().is_empty()
     }
 
     /// The entries that no file has.
     pub(crate) fn unwritten_bytes(&self) -> &[u8] {
-        self.unwritten.as_flattened()
+        self.unwritten().as_flattened()
+    }
+
+    fn unwritten(&self) -> &[[u8; N]] {
+        self.unwritten.as_ref().map_or(&[], |unwritten| unwritten)
     }
 
     /// Writes the tail to the file.
     pub(crate) fn write(&mut self, file: &File) -> fs::Result<()> {
         let position = u64::from(self.written) * N as u64;
-        file.write_all_at(self.unwritten.as_flattened(), position)?;
-        self.written += self.unwritten.len() as u32;
-        self.unwritten.clear();
+        file.write_all_at(self.unwritten_bytes(), position)?;
+        self.written += self.unwritten().len() as u32;
+        self.unwritten = None;
         Ok(())
     }
 
@@ -71,9 +75,9 @@ impl<const N: usize> IndexTail<N> {
         file: impl FnOnce() -> fs::Result<File>,
         not_above: impl Fn(&[u8; N]) -> bool,
     ) -> fs::Result<Option<[u8; N]>> {
-        let in_tail = self.unwritten.partition_point(&not_above);
+        let in_tail = self.unwritten().partition_point(&not_above);
         if in_tail > 0 {
-            return Ok(Some(self.unwritten[in_tail - 1]));
+            return Ok(Some(self.unwritten()[in_tail - 1]));
         }
         if self.written == 0 {
             return Ok(None);

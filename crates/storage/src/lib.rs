@@ -16,6 +16,7 @@
 
 mod checkpoint;
 mod clean;
+mod closed_list;
 mod config;
 #[cfg(test)]
 mod crash;

@@ -23,6 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::closed_list::ClosedList;
 use crate::config::LogConfig;
 use crate::flusher::{FlushListener, FlushState};
 use crate::fs;
@@ -68,7 +69,7 @@ pub struct Log {
     /// The offset of the next batch.
     end_offset: i64,
     /// Segments before the active one, in order. Readers share the list as it was.
-    closed: Arc<Vec<Arc<Closed>>>,
+    closed: ClosedList,
     active: Active,
     epochs: LeaderEpochs,
     producers: ProducerState,
@@ -309,7 +310,7 @@ impl Log {
         if self.snapshots.contains(&offset) {
             return Ok(());
         }
-        let path = offset_path(&self.partition.path, offset, SNAPSHOT_SUFFIX);
+        let path = offset_path(&self.partition.path(), offset, SNAPSHOT_SUFFIX);
         snapshot::write(&self.partition.directory.fs, &path, state)?;
         self.snapshots.insert(offset);
         self.flush.snapshot_written(offset);
@@ -323,7 +324,7 @@ impl Log {
             return Ok(());
         }
         let (fs, bytes) = (&self.partition.directory.fs, snapshot::encode(state));
-        let path = offset_path(&self.partition.path, offset, SNAPSHOT_SUFFIX);
+        let path = offset_path(&self.partition.path(), offset, SNAPSHOT_SUFFIX);
         match fs.read(&path) {
             Ok(older) if older == bytes => {}
             Ok(_) => fs.replace(&path, &bytes)?,
@@ -354,7 +355,7 @@ impl Log {
         let last = std::mem::replace(&mut self.active, active);
         self.flush.rolled(last.segment.clone(), segment);
         let closed = Closed::new(last.segment, last.size, Some(last.max_timestamp));
-        Arc::make_mut(&mut self.closed).push(Arc::new(closed));
+        self.closed.to_mut().push(Arc::new(closed));
         self.end_offset = base_offset;
         self.flush.end_offset.store(base_offset, Ordering::Release);
         // In the background the closed segment becomes durable, and with it the recovery point.

@@ -17,9 +17,16 @@ use crate::time_index::TimeEntry;
 /// The directory of one partition.
 #[derive(Debug)]
 pub(crate) struct PartitionDir {
-    pub(crate) name: TopicPartition,
-    pub(crate) path: PathBuf,
+    /// Shared with what the log directory knows of the partition.
+    pub(crate) name: Arc<TopicPartition>,
     pub(crate) directory: Arc<Shared>,
+}
+
+impl PartitionDir {
+    /// Made from the names each time: there are many partitions, and few files are opened.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path.join(self.name.to_string())
+    }
 }
 
 /// A segment: its name, and its files as far as they are open.
@@ -30,12 +37,15 @@ pub(crate) struct PartitionDir {
 pub(crate) struct Segment {
     pub(crate) partition: Arc<PartitionDir>,
     pub(crate) base_offset: i64,
-    slots: [Mutex<Slot>; 4],
+    slots: Slots,
     /// Another segment has its name: compaction has replaced it.
     replaced: AtomicBool,
     /// Its files have the suffix `.swap` still: compaction has just put it in the place of others.
     named_swap: AtomicBool,
 }
+
+/// By the kind of file. None where no file is open: most segments are idle.
+type Slots = Mutex<Option<Box<[Slot; 4]>>>;
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -59,7 +69,7 @@ pub(crate) enum Eviction {
 
 impl Segment {
     pub(crate) fn new(partition: Arc<PartitionDir>, base_offset: i64) -> Arc<Segment> {
-        Segment::with_slots(partition, base_offset, Default::default())
+        Segment::with_slots(partition, base_offset, Slots::default())
     }
 
     /// A segment some of whose files are open and not synced.
@@ -68,11 +78,11 @@ impl Segment {
         base_offset: i64,
         files: [Option<File>; 4],
     ) -> Arc<Segment> {
-        let open = |file: Option<File>| Mutex::new(Slot { unsynced: file.is_some(), used: true, file });
-        Segment::with_slots(partition, base_offset, files.map(open))
+        let open = |file: Option<File>| Slot { unsynced: file.is_some(), used: true, file };
+        Segment::with_slots(partition, base_offset, Mutex::new(Some(Box::new(files.map(open)))))
     }
 
-    fn with_slots(partition: Arc<PartitionDir>, base_offset: i64, slots: [Mutex<Slot>; 4]) -> Arc<Segment> {
+    fn with_slots(partition: Arc<PartitionDir>, base_offset: i64, slots: Slots) -> Arc<Segment> {
         let (replaced, named_swap) = (false.into(), false.into());
         Arc::new(Segment { partition, base_offset, slots, replaced, named_swap })
     }
@@ -84,7 +94,7 @@ impl Segment {
 
     /// The path of the file of that kind while it has a suffix behind its name.
     pub(crate) fn path_with(&self, kind: SegmentFile, suffix: &str) -> PathBuf {
-        let mut path = offset_path(&self.partition.path, self.base_offset, kind.suffix()).into_os_string();
+        let mut path = offset_path(&self.partition.path(), self.base_offset, kind.suffix()).into_os_string();
         path.push(suffix);
         path.into()
     }
@@ -97,7 +107,7 @@ impl Segment {
     /// Gives files that have the suffix `.swap` their own names.
     pub(crate) fn take_names(&self) -> fs::Result<()> {
         // Nobody opens a file by a name that is about to change.
-        let _slots: Vec<_> = self.slots.iter().map(Mutex::lock).collect();
+        let _slots = self.slots.lock();
         let fs = &self.partition.directory.fs;
         for kind in SegmentFile::ALL {
             let (from, to) = (self.path_with(kind, SWAP_SUFFIX), self.path_with(kind, ""));
@@ -137,16 +147,18 @@ impl Segment {
 
     fn get(self: &Arc<Self>, kind: SegmentFile, mode: Mode, to_write: bool) -> fs::Result<File> {
         let file = {
-            let mut slot = self.slots[kind as usize].lock();
+            let mut slots = self.slots.lock();
+            let slot = &mut slots.get_or_insert_default()[kind as usize];
             slot.used = true;
             slot.unsynced |= to_write;
             if let Some(file) = &slot.file {
                 return Ok(file.clone());
             }
             self.check_not_replaced(kind)?;
-            let file = self.partition.directory.fs.open(&self.path(kind), mode)?;
-            slot.file = Some(file.clone());
-            file
+            let file = self.partition.directory.fs.open(&self.path(kind), mode);
+            slot.file = file.as_ref().ok().cloned();
+            forget_where_closed(&mut slots);
+            file?
         };
         self.partition.directory.open_files.opened(self, kind)?;
         Ok(file)
@@ -157,7 +169,8 @@ impl Segment {
     /// may have let it be closed.
     pub(crate) fn written(self: &Arc<Self>, kind: SegmentFile, file: &File) -> fs::Result<()> {
         let was_closed = {
-            let mut slot = self.slots[kind as usize].lock();
+            let mut slots = self.slots.lock();
+            let slot = &mut slots.get_or_insert_default()[kind as usize];
             slot.unsynced = true;
             slot.file.replace(file.clone()).is_none()
         };
@@ -175,7 +188,7 @@ impl Segment {
     /// Opens the file of that kind once more, to be read beside everybody else.
     pub(crate) fn open_aside(&self, kind: SegmentFile) -> fs::Result<File> {
         // Its name does not change meanwhile.
-        let _slot = self.slots[kind as usize].lock();
+        let _slots = self.slots.lock();
         self.check_not_replaced(kind)?;
         self.partition.directory.fs.open_aside(&self.path(kind))
     }
@@ -183,7 +196,8 @@ impl Segment {
     /// Makes the file of that kind durable where it was written since it last was.
     pub(crate) fn sync(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<()> {
         let file = {
-            let mut slot = self.slots[kind as usize].lock();
+            let mut slots = self.slots.lock();
+            let Some(slot) = slots.as_mut().map(|slots| &mut slots[kind as usize]) else { return Ok(()) };
             if !slot.unsynced {
                 return Ok(());
             }
@@ -197,7 +211,10 @@ impl Segment {
 
     /// Closes the file of that kind where nothing speaks against it.
     pub(crate) fn evict(&self, kind: SegmentFile) -> Eviction {
-        let mut slot = self.slots[kind as usize].lock();
+        let mut slots = self.slots.lock();
+        let Some(slot) = slots.as_mut().map(|slots| &mut slots[kind as usize]) else {
+            return Eviction::Closed;
+        };
         if slot.used {
             slot.used = false;
             return Eviction::Used;
@@ -206,24 +223,24 @@ impl Segment {
             return Eviction::Unsynced;
         }
         slot.file = None;
+        forget_where_closed(&mut slots);
         Eviction::Closed
     }
 
     /// Closes the files that need no sync: nobody may want them for long.
     pub(crate) fn close_synced(&self) {
-        for slot in &self.slots {
-            let mut slot = slot.lock();
+        let mut slots = self.slots.lock();
+        for slot in slots.iter_mut().flat_map(|slots| &mut **slots) {
             if !slot.unsynced {
                 slot.file = None;
             }
         }
+        forget_where_closed(&mut slots);
     }
 
     /// Forgets the open files: their names are about to change.
     pub(crate) fn close(&self) {
-        for slot in &self.slots {
-            *slot.lock() = Slot::default();
-        }
+        *self.slots.lock() = None;
     }
 
     /// Opens no file from here on: who still has this segment would get the one that takes its name.
@@ -250,6 +267,13 @@ impl Segment {
             rename_deleted(&self.partition, &self.path(kind))?;
         }
         Ok(())
+    }
+}
+
+/// Nothing is to be known of files of which none is open.
+fn forget_where_closed(slots: &mut Option<Box<[Slot; 4]>>) {
+    if slots.as_ref().is_some_and(|slots| slots.iter().all(|slot| slot.file.is_none())) {
+        *slots = None;
     }
 }
 

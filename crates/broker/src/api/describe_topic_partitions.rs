@@ -94,10 +94,10 @@ fn describe(
         partition_index: i32::try_from(index).expect("partitions are numbered by i32"),
         leader_id: partition.leader,
         leader_epoch: partition.leader_epoch,
-        replica_nodes: partition.replicas.clone(),
-        isr_nodes: partition.isr.clone(),
-        eligible_leader_replicas: Some(partition.eligible_leader_replicas.clone()),
-        last_known_elr: Some(partition.last_known_elr.clone()),
+        replica_nodes: partition.replicas.to_vec(),
+        isr_nodes: partition.isr.to_vec(),
+        eligible_leader_replicas: Some(partition.eligible_leader_replicas().to_vec()),
+        last_known_elr: Some(partition.last_known_elr().to_vec()),
         offline_replicas: offline_replicas(image, partition),
     });
     DescribeTopicPartitionsResponseTopic {

@@ -191,8 +191,8 @@ fn describe_partition(image: &Image, index: usize, partition: &Partition) -> Met
         partition_index: i32::try_from(index).expect("partitions are numbered by i32"),
         leader_id: partition.leader,
         leader_epoch: partition.leader_epoch,
-        replica_nodes: partition.replicas.clone(),
-        isr_nodes: partition.isr.clone(),
+        replica_nodes: partition.replicas.to_vec(),
+        isr_nodes: partition.isr.to_vec(),
         offline_replicas: partition.replicas.iter().copied().filter(|id| !serves(id)).collect(),
     }
 }

@@ -167,7 +167,7 @@ fn return_of(
 fn may_lead(partition: &Partition, broker: i32) -> bool {
     let holds = |replicas: &[i32]| replicas.contains(&broker);
     let is_left = holds(&partition.isr)
-        || holds(&partition.eligible_leader_replicas)
-        || partition.last_known_elr == [broker];
+        || holds(partition.eligible_leader_replicas())
+        || partition.last_known_elr() == [broker];
     partition.leader == broker || (!partition.has_leader() && is_left)
 }

@@ -83,7 +83,7 @@ impl Controller {
 /// The directories of a partition once `broker` keeps its replica in `directory`; `None` where nothing changes.
 pub(super) fn assigned(partition: &Partition, broker: i32, directory: Uuid) -> Option<Vec<Uuid>> {
     let at = partition.replicas.iter().position(|replica| *replica == broker)?;
-    let mut directories = partition.directories.clone();
+    let mut directories = partition.directories.to_vec();
     directories.resize(partition.replicas.len(), Uuid::ZERO);
     if directories[at] == directory && partition.directories.len() == directories.len() {
         return None;

@@ -202,13 +202,12 @@ impl Image {
             .flat_map(|topic| {
                 (0..).zip(&topic.partitions).map(|(number, partition)| (topic.id, number, partition))
             })
-            .filter(|(_, _, p)| !p.eligible_leader_replicas.is_empty() || !p.last_known_elr.is_empty())
+            .filter(|(_, _, p)| !p.eligible_leader_replicas().is_empty() || !p.last_known_elr().is_empty())
             .map(|(id, number, _)| (id, number))
             .collect();
         for (id, number) in cleared {
             let partition = self.topics.partition_mut(id, number).expect("it was listed just now");
-            partition.eligible_leader_replicas.clear();
-            partition.last_known_elr.clear();
+            partition.clear_elr();
         }
     }
 }

@@ -51,7 +51,7 @@ fn a_change_of_leader_raises_the_leader_epoch_and_others_do_not() {
     assert!(delta.topics.contains(&ID));
     let now = image.partition("t", 0).expect("it is there").clone();
     assert_eq!((&*now.isr, now.leader, now.leader_epoch, now.partition_epoch), (&[1][..], 1, 4, 10));
-    assert_eq!((now.replicas.len(), &*now.eligible_leader_replicas), (3, &[3][..]));
+    assert_eq!((now.replicas.len(), now.eligible_leader_replicas()), (3, &[3][..]));
 
     let lead = |leader| PartitionChangeRecord { topic_id: ID, partition_id: 0, leader, ..Default::default() };
     apply(&mut image, lead(1)).expect("the same leader again");
@@ -61,7 +61,7 @@ fn a_change_of_leader_raises_the_leader_epoch_and_others_do_not() {
     assert!(!now.has_leader());
 
     apply(&mut image, ClearElrRecord { topic_name: "t".into() }).expect("it is kept");
-    assert!(image.partition("t", 0).expect("it is there").eligible_leader_replicas.is_empty());
+    assert!(image.partition("t", 0).expect("it is there").eligible_leader_replicas().is_empty());
 }
 
 #[test]

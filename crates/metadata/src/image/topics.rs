@@ -5,68 +5,91 @@ use std::sync::Arc;
 use protocol::records::{PartitionChangeRecord, PartitionRecord};
 use protocol::{Str, Uuid};
 
-use super::{NO_LEADER, SortedMap};
+use super::{Few, NO_LEADER, SortedMap};
 
 /// `leader` of a change that leaves the leader alone.
 const NO_LEADER_CHANGE: i32 = -2;
 
-/// One partition, as the controller has decided it.
+/// One partition, as the controller has decided it. There are as many of these as partitions in the cluster, so it is
+/// small: what few have stands elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Partition {
     /// The brokers that hold it, the preferred leader first.
-    pub replicas: Vec<i32>,
+    pub replicas: Few<i32>,
     /// The replicas that are in sync.
-    pub isr: Vec<i32>,
-    /// Replicas that a reassignment takes away.
-    pub removing_replicas: Vec<i32>,
-    /// Replicas that a reassignment adds.
-    pub adding_replicas: Vec<i32>,
+    pub isr: Few<i32>,
+    /// For each replica the directory that holds it, in the order of `replicas`.
+    pub directories: Few<Uuid>,
+    /// None where all of it is empty.
+    rare: Option<Box<Rare>>,
     /// The leader; [`NO_LEADER`] where there is none.
     pub leader: i32,
-    /// 0 recovered; 1 where an unclean election's recovery is not finished.
-    pub leader_recovery_state: i8,
     /// Grows with each election.
     pub leader_epoch: i32,
     /// Grows with each change.
     pub partition_epoch: i32,
-    /// For each replica the directory that holds it, in the order of `replicas`.
-    pub directories: Vec<Uuid>,
-    /// Replicas that are not in sync and still have all committed records (KIP-966).
-    pub eligible_leader_replicas: Vec<i32>,
-    /// The last of the above, where there are none left.
-    pub last_known_elr: Vec<i32>,
+    /// 0 recovered; 1 where an unclean election's recovery is not finished.
+    pub leader_recovery_state: i8,
 }
+
+/// What few partitions have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rare {
+    removing_replicas: Vec<i32>,
+    adding_replicas: Vec<i32>,
+    eligible_leader_replicas: Vec<i32>,
+    last_known_elr: Vec<i32>,
+}
+
+impl Rare {
+    fn kept(self) -> Option<Box<Rare>> {
+        (self != Rare::default()).then(|| Box::new(self))
+    }
+}
+
+/// What partitions without any of it have.
+static NOTHING_RARE: Rare = Rare {
+    removing_replicas: Vec::new(),
+    adding_replicas: Vec::new(),
+    eligible_leader_replicas: Vec::new(),
+    last_known_elr: Vec::new(),
+};
 
 impl Partition {
     pub(super) fn new(record: PartitionRecord) -> Self {
-        Self {
-            replicas: record.replicas,
-            isr: record.isr,
+        let rare = Rare {
             removing_replicas: record.removing_replicas,
             adding_replicas: record.adding_replicas,
-            leader: record.leader,
-            leader_recovery_state: record.leader_recovery_state,
-            leader_epoch: record.leader_epoch,
-            partition_epoch: record.partition_epoch,
-            directories: record.directories,
             eligible_leader_replicas: record.eligible_leader_replicas.unwrap_or_default(),
             last_known_elr: record.last_known_elr.unwrap_or_default(),
+        };
+        Self {
+            replicas: record.replicas.into(),
+            isr: record.isr.into(),
+            directories: record.directories.into(),
+            rare: rare.kept(),
+            leader: record.leader,
+            leader_epoch: record.leader_epoch,
+            partition_epoch: record.partition_epoch,
+            leader_recovery_state: record.leader_recovery_state,
         }
     }
 
     pub(super) fn change(&mut self, record: PartitionChangeRecord) {
-        fn set<T>(field: &mut T, change: Option<T>) {
+        fn set<F: From<T>, T>(field: &mut F, change: Option<T>) {
             if let Some(change) = change {
-                *field = change;
+                *field = change.into();
             }
         }
         set(&mut self.isr, record.isr);
         set(&mut self.replicas, record.replicas);
-        set(&mut self.removing_replicas, record.removing_replicas);
-        set(&mut self.adding_replicas, record.adding_replicas);
         set(&mut self.directories, record.directories);
-        set(&mut self.eligible_leader_replicas, record.eligible_leader_replicas);
-        set(&mut self.last_known_elr, record.last_known_elr);
+        let mut rare = self.rare().clone();
+        set(&mut rare.removing_replicas, record.removing_replicas);
+        set(&mut rare.adding_replicas, record.adding_replicas);
+        set(&mut rare.eligible_leader_replicas, record.eligible_leader_replicas);
+        set(&mut rare.last_known_elr, record.last_known_elr);
+        self.rare = rare.kept();
         if record.leader != NO_LEADER_CHANGE {
             self.leader = record.leader;
             self.leader_epoch += 1;
@@ -79,21 +102,44 @@ impl Partition {
 
     pub(super) fn record(&self, topic_id: Uuid, partition_id: i32) -> PartitionRecord {
         let unless_empty = |replicas: &Vec<i32>| Some(replicas.clone()).filter(|list| !list.is_empty());
+        let rare = self.rare();
         PartitionRecord {
             partition_id,
             topic_id,
-            replicas: self.replicas.clone(),
-            isr: self.isr.clone(),
-            removing_replicas: self.removing_replicas.clone(),
-            adding_replicas: self.adding_replicas.clone(),
+            replicas: self.replicas.to_vec(),
+            isr: self.isr.to_vec(),
+            removing_replicas: rare.removing_replicas.clone(),
+            adding_replicas: rare.adding_replicas.clone(),
             leader: self.leader,
             leader_recovery_state: self.leader_recovery_state,
             leader_epoch: self.leader_epoch,
             partition_epoch: self.partition_epoch,
-            directories: self.directories.clone(),
-            eligible_leader_replicas: unless_empty(&self.eligible_leader_replicas),
-            last_known_elr: unless_empty(&self.last_known_elr),
+            directories: self.directories.to_vec(),
+            eligible_leader_replicas: unless_empty(&rare.eligible_leader_replicas),
+            last_known_elr: unless_empty(&rare.last_known_elr),
         }
+    }
+
+    fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING_RARE)
+    }
+
+    /// Replicas that are not in sync and still have all committed records (KIP-966).
+    pub fn eligible_leader_replicas(&self) -> &[i32] {
+        &self.rare().eligible_leader_replicas
+    }
+
+    /// The last of the above, where there are none left.
+    pub fn last_known_elr(&self) -> &[i32] {
+        &self.rare().last_known_elr
+    }
+
+    /// Forgets both.
+    pub(super) fn clear_elr(&mut self) {
+        let mut rare = self.rare().clone();
+        rare.eligible_leader_replicas.clear();
+        rare.last_known_elr.clear();
+        self.rare = rare.kept();
     }
 
     /// Whether it has a leader.

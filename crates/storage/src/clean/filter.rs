@@ -108,7 +108,7 @@ impl Cleaning<'_> {
         }
         // All names are there when the first changes: a file that recovery finds alone with the next
         // suffix is then of a swap that was nearly done, not of one that had hardly begun.
-        fs.sync_dir(&self.plan.partition.path)?;
+        fs.sync_dir(&self.plan.partition.path())?;
         let (size, max_timestamp) = (output.active.size, output.active.max_timestamp);
         Ok(Cleaned { inputs, segment, size, max_timestamp, has_txns: !aborted.is_empty() })
     }

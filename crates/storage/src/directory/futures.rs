@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Known, LogDirectory, Offsets, Shared, read_topic_id};
+use super::{Known, LogDirectory, Noted, Offsets, Shared, read_topic_id};
 use crate::flusher::FlushState;
 use crate::fs;
 use crate::names::{FUTURE_DIR_SUFFIX, SegmentFile, TopicPartition, offset_of};
@@ -54,7 +54,7 @@ impl LogDirectory {
         self.shared.begin_use()?;
         self.shared.fs.rename(&future.path, &path)?;
         self.shared.fs.sync_dir(&self.shared.path).map_err(|error| self.shared.health.meet(error))?;
-        self.shared.partitions.lock().insert(future.partition.clone(), Known::default());
+        self.shared.partitions.lock().insert(Arc::new(future.partition.clone()), Known::default());
         Ok(())
     }
 
@@ -116,10 +116,11 @@ impl Shared {
     pub(crate) fn arrived(&self, log: Arc<FlushState>) {
         let name = log.partition.name.clone();
         let mut partitions = self.partitions.lock();
-        let offsets = self.arriving.lock().remove(&name).expect("the checkpoints have it");
+        let offsets = self.arriving.lock().remove(&*name).expect("the checkpoints have it");
         let written = (offsets.recovery_point, offsets.log_start_offset);
-        let before =
-            partitions.insert(name, Known { offsets, written: [written; 2], clean: false, log: Some(log) });
+        let mut known = Known { log: Some(log), ..Known::default() };
+        known.note(Noted { offsets, written: [written; 2] });
+        let before = partitions.insert(name, known);
         assert!(before.is_none(), "a partition has one log in a directory");
     }
 

@@ -1,9 +1,10 @@
 //! Writing the checkpoint files of a log directory.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{LOG_START_OFFSETS_FILE, Offsets, RECOVERY_POINTS_FILE, Shared};
+use super::{LOG_START_OFFSETS_FILE, Noted, Offsets, RECOVERY_POINTS_FILE, Shared};
 use crate::checkpoint;
 use crate::flusher::FlushState;
 use crate::fs;
@@ -16,7 +17,7 @@ impl Shared {
     pub(crate) fn lower_recovery_point(&self, log: &FlushState, offset: i64) -> fs::Result<()> {
         log.flushed_offset.fetch_min(offset, Ordering::AcqRel);
         let log_start_offset = log.log_start_offset.load(Ordering::Acquire);
-        let written = self.partitions.lock().get(&log.partition.name).map(|known| known.written[1]);
+        let written = self.partitions.lock().get(&log.partition.name).map(|known| known.noted().written[1]);
         if written.is_some_and(|(recovery, start)| recovery > offset || start > log_start_offset) {
             self.checkpoint_log_offsets()?;
         }
@@ -26,13 +27,18 @@ impl Shared {
     /// Whether the checkpoint files tell that the log of a partition reached `offset`.
     pub(crate) fn tells_of(&self, partition: &TopicPartition, offset: i64) -> bool {
         let partitions = self.partitions.lock();
-        partitions.get(partition).is_some_and(|known| known.written[0].0.max(known.written[0].1) >= offset)
+        partitions.get(partition).is_some_and(|known| {
+            let [low, _] = known.noted().written;
+            low.0.max(low.1) >= offset
+        })
     }
 
     /// Whether the checkpoint files have this log start offset of a partition.
     pub(crate) fn has_checkpointed_start(&self, partition: &TopicPartition, offset: i64) -> bool {
         let partitions = self.partitions.lock();
-        partitions.get(partition).is_some_and(|known| known.written.iter().all(|(_, start)| *start == offset))
+        partitions
+            .get(partition)
+            .is_some_and(|known| known.noted().written.iter().all(|(_, start)| *start == offset))
     }
 
     pub(crate) fn checkpoint_log_offsets(&self) -> fs::Result<()> {
@@ -45,39 +51,50 @@ impl Shared {
         let mut recovery_points = BTreeMap::new();
         let mut log_start_offsets = BTreeMap::new();
         let known = partitions.iter().map(|(name, known)| (name.clone(), known.offsets()));
-        let arriving = self.arriving.lock().clone();
+        let arriving =
+            self.arriving.lock().clone().into_iter().map(|(name, offsets)| (Arc::new(name), offsets));
         for (name, offsets) in known.chain(arriving) {
             recovery_points.insert(name.clone(), offsets.recovery_point);
             if offsets.log_start_offset > 0 {
                 log_start_offsets.insert(name, offsets.log_start_offset);
             }
         }
-        let new = |name: &TopicPartition| {
+        let new = |name: &Arc<TopicPartition>| {
             (recovery_points[name], log_start_offsets.get(name).copied().unwrap_or(0))
         };
         for (name, known) in partitions.iter_mut() {
-            let ((recovery, start), [low, high]) = (new(name), known.written);
-            known.written =
+            let (noted, (recovery, start)) = (known.noted(), new(name));
+            let [low, high] = noted.written;
+            let written =
                 [(low.0.min(recovery), low.1.min(start)), (high.0.max(recovery), high.1.max(start))];
+            known.note(Noted { written, ..noted });
         }
-        if partitions.iter().any(|(name, known)| new(name).1 < known.written[1].1) {
+        if partitions.iter().any(|(name, known)| new(name).1 < known.noted().written[1].1) {
             // A start that is lowered comes after its recovery point: what is between may be gone.
             let mut lower = recovery_points.clone();
             for (name, known) in partitions.iter() {
-                lower.insert(name.clone(), known.written[0].0);
+                lower.insert(name.clone(), known.noted().written[0].0);
             }
-            checkpoint::write_offsets(&self.fs, &self.path.join(RECOVERY_POINTS_FILE), lower.iter())?;
+            checkpoint::write_offsets(
+                &self.fs,
+                &self.path.join(RECOVERY_POINTS_FILE),
+                lower.iter().map(plain),
+            )?;
         }
         // Starts before recovery points: a log that was emptied and moved on has a recovery point
         // that only its new start explains.
         checkpoint::write_offsets(
             &self.fs,
             &self.path.join(LOG_START_OFFSETS_FILE),
-            log_start_offsets.iter(),
+            log_start_offsets.iter().map(plain),
         )?;
-        checkpoint::write_offsets(&self.fs, &self.path.join(RECOVERY_POINTS_FILE), recovery_points.iter())?;
+        checkpoint::write_offsets(
+            &self.fs,
+            &self.path.join(RECOVERY_POINTS_FILE),
+            recovery_points.iter().map(plain),
+        )?;
         for (name, known) in partitions.iter_mut() {
-            known.written = [new(name); 2];
+            known.note(Noted { written: [new(name); 2], ..known.noted() });
         }
         Ok(())
     }
@@ -87,8 +104,12 @@ impl Shared {
             let partitions = self.partitions.lock();
             let offsets: BTreeMap<_, _> =
                 partitions.iter().map(|(name, known)| (name.clone(), offset(known.offsets()))).collect();
-            checkpoint::write_offsets(&self.fs, &self.path.join(file), offsets.iter())
+            checkpoint::write_offsets(&self.fs, &self.path.join(file), offsets.iter().map(plain))
         };
         written.map_err(|error| self.health.meet(error))
     }
+}
+
+fn plain<'a>((name, offset): (&'a Arc<TopicPartition>, &'a i64)) -> (&'a TopicPartition, &'a i64) {
+    (name, offset)
 }

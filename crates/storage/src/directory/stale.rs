@@ -4,6 +4,7 @@
 //! it are missing, or deleted, that never were.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{CLEANER_OFFSETS_FILE, HIGH_WATERMARKS_FILE, Known, Shared};
 use crate::checkpoint;
@@ -13,10 +14,10 @@ use crate::names::TopicPartition;
 /// The names in `checkpointed` that have no directory.
 pub(super) fn names<'a>(
     checkpointed: impl IntoIterator<Item = &'a BTreeMap<TopicPartition, i64>>,
-    partitions: &BTreeMap<TopicPartition, Known>,
+    partitions: &BTreeMap<Arc<TopicPartition>, Known>,
 ) -> impl Iterator<Item = TopicPartition> {
     let names = checkpointed.into_iter().flat_map(BTreeMap::keys);
-    names.filter(|name| !partitions.contains_key(name)).cloned()
+    names.filter(|name| !partitions.contains_key(*name)).cloned()
 }
 
 impl Shared {

@@ -142,11 +142,9 @@ fn the_thread_serves_appends_until_it_is_stopped() {
 fn a_sync_before_a_write_is_not_taken_for_one_after() {
     let home = Home::new();
     let directory = home.open();
-    let partition = Arc::new(PartitionDir {
-        name: name_of_log(),
-        path: home.dir.path().to_owned(),
-        directory: directory.shared().clone(),
-    });
+    let partition =
+        Arc::new(PartitionDir { name: Arc::new(name_of_log()), directory: directory.shared().clone() });
+    directory.fs().create_dir_all(&partition.path()).unwrap();
     let segment = Segment::new(partition, 0);
     let file = segment.create(SegmentFile::Log).unwrap();
     segment.sync(SegmentFile::Log).unwrap();

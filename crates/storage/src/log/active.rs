@@ -39,8 +39,21 @@ pub(crate) struct Active {
     /// Whether a failed write may have left bytes after the last batch.
     pub(crate) torn: bool,
     /// None until there is one: most partitions are idle.
-    recent: Option<Box<[(i64, u32); RECENT_MAX]>>,
-    recent_next: usize,
+    recent: Option<Box<Recent>>,
+}
+
+/// The first offsets and the positions of the last batches, in a ring.
+#[derive(Debug)]
+struct Recent {
+    batches: [(i64, u32); RECENT_MAX],
+    next: usize,
+}
+
+impl Recent {
+    fn push(&mut self, base_offset: i64, position: u32) {
+        self.batches[self.next] = (base_offset, position);
+        self.next = (self.next + 1) % RECENT_MAX;
+    }
 }
 
 impl Active {
@@ -61,7 +74,6 @@ impl Active {
             jitter_ms,
             torn: false,
             recent: None,
-            recent_next: 0,
         }
     }
 
@@ -108,9 +120,8 @@ impl Active {
         self.index(position, header, index_interval_bytes);
         self.size += header.size_bytes() as u32;
         self.end_offset = header.next_offset();
-        let recent = self.recent.get_or_insert_with(|| Box::new([(-1, 0); RECENT_MAX]));
-        recent[self.recent_next] = (header.base_offset, position);
-        self.recent_next = (self.recent_next + 1) % RECENT_MAX;
+        let recent = || Box::new(Recent { batches: [(-1, 0); RECENT_MAX], next: 0 });
+        self.recent.get_or_insert_with(recent).push(header.base_offset, position);
     }
 
     /// Adds the index entries for a batch where they are due. What is due depends on the log alone,
@@ -196,7 +207,8 @@ impl Active {
 
     /// Where the batch begins whose first offset is `offset`, where that is one of the last.
     pub(crate) fn recent_position(&self, offset: i64) -> Option<u32> {
-        self.recent.as_ref()?.iter().find(|(recent, _)| *recent == offset).map(|(_, position)| *position)
+        let batches = &self.recent.as_ref()?.batches;
+        batches.iter().find(|(recent, _)| *recent == offset).map(|(_, position)| *position)
     }
 
     /// Forgets the positions of the last batches.

@@ -244,7 +244,7 @@ impl Log {
         // An empty segment is rolled only where the offset is too far from its base: it would stay
         // without a batch for good.
         let Some(empty) = empty else { return Ok(()) };
-        std::sync::Arc::make_mut(&mut self.closed).pop();
+        self.closed.to_mut().pop();
         empty.rename_deleted().map_err(|error| self.append_error(error))
     }
 

@@ -32,16 +32,16 @@ pub(super) struct Listing {
 pub(super) fn list(partition: &PartitionDir) -> Result<Listing, OpenError> {
     let fs = &partition.directory.fs;
     let mut listing = Listing::default();
-    let entries = fs.list(&partition.path)?;
+    let entries = fs.list(&partition.path())?;
     let has = |name: &str| entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).is_ok();
     let deleted_log = format!("{}{}", SegmentFile::Log.suffix(), names::DELETED_SUFFIX);
     if entries.iter().any(|entry| entry.name.ends_with(&deleted_log)) {
         // A process that died was cutting the log, perhaps. Come back after a loss of power the segment
         // would overlap what the one before it has got since.
-        fs.sync_dir(&partition.path)?;
+        fs.sync_dir(&partition.path())?;
     }
     for DirEntry { name, is_dir, len } in &entries {
-        let path = partition.path.join(name);
+        let path = partition.path().join(name);
         let is_deleted =
             name.ends_with(names::DELETED_SUFFIX) && !name.ends_with(names::CHECKPOINT_DELETED_SUFFIX);
         if *is_dir {
@@ -80,7 +80,7 @@ pub(super) fn drop_below(
     let kept_from = listing.segments.partition_point(|listed| listed.base_offset <= log_start_offset);
     for listed in listing.segments.drain(..kept_from.saturating_sub(1)) {
         for kind in SegmentFile::ALL {
-            let path = names::offset_path(&partition.path, listed.base_offset, kind.suffix());
+            let path = names::offset_path(&partition.path(), listed.base_offset, kind.suffix());
             partition.directory.fs.remove_file_if_exists(&path)?;
         }
     }
@@ -95,7 +95,7 @@ pub(super) fn drop_snapshots_of_nothing(
 ) -> Result<(), OpenError> {
     if listing.segments.is_empty() {
         for offset in std::mem::take(&mut listing.snapshots) {
-            let path = names::offset_path(&partition.path, offset, names::SNAPSHOT_SUFFIX);
+            let path = names::offset_path(&partition.path(), offset, names::SNAPSHOT_SUFFIX);
             partition.directory.fs.remove_file(&path)?;
         }
     }
@@ -118,13 +118,13 @@ pub(super) fn drop_without_start(
     if first <= offsets.recovery_point.max(offsets.log_start_offset) {
         return Ok(None);
     }
-    let path = names::offset_path(&partition.path, first, names::SNAPSHOT_SUFFIX);
+    let path = names::offset_path(&partition.path(), first, names::SNAPSHOT_SUFFIX);
     match snapshot::read(fs, &path, first) {
         Ok(snapshot) if !snapshot.says_end => return Ok(None),
         Err(SnapshotError::Fs(error)) if !error.is_not_found() => return Err(error.into()),
         Ok(_) | Err(_) => {}
     }
-    let path = names::offset_path(&partition.path, offsets.log_start_offset, SegmentFile::Log.suffix());
+    let path = names::offset_path(&partition.path(), offsets.log_start_offset, SegmentFile::Log.suffix());
     if offsets.recovery_point > offsets.log_start_offset {
         let reason = DamageReason::Missing { durable_offset: offsets.recovery_point };
         return Err(OpenError::Damaged(Damage { path, position: 0, reason }));
@@ -136,12 +136,12 @@ pub(super) fn drop_without_start(
     // From the end, so that a crash in between leaves what this finds again.
     for listed in listing.segments.drain(..).rev() {
         for kind in SegmentFile::ALL {
-            let path = names::offset_path(&partition.path, listed.base_offset, kind.suffix());
+            let path = names::offset_path(&partition.path(), listed.base_offset, kind.suffix());
             fs.remove_file_if_exists(&path)?;
         }
     }
     // Come back after a loss of power they would overlap what follows.
-    fs.sync_dir(&partition.path)?;
+    fs.sync_dir(&partition.path())?;
     Ok(Some(Cut { damage, bytes, batches_followed: bytes > 0 }))
 }
 

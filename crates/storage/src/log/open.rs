@@ -89,15 +89,13 @@ impl Log {
         directory.check()?;
         let (shared, now_ms) = (directory.shared(), open.now_ms);
         shared.begin_use()?;
-        let (offsets, clean) = shared.opening(&open.partition);
-        let path = shared.path.join(open.partition.to_string());
-        let partition =
-            Arc::new(PartitionDir { name: open.partition.clone(), path, directory: shared.clone() });
-        let created = !shared.fs.exists(&partition.path)?;
+        let (name, offsets, clean) = shared.opening(&open.partition);
+        let partition = Arc::new(PartitionDir { name, directory: shared.clone() });
+        let created = !shared.fs.exists(&partition.path())?;
         if created {
             shared.check_exists()?;
             shared.forget_stale(&open.partition)?;
-            shared.fs.create_dir_all(&partition.path)?;
+            shared.fs.create_dir_all(&partition.path())?;
         }
         let topic_id = check_topic_id(&partition, open.topic_id)?;
         swap_recovery::complete_swaps(&partition)?;
@@ -207,7 +205,7 @@ impl Log {
     fn remove_snapshots_below(&mut self, first: i64) -> fs::Result<()> {
         let kept = self.snapshots.split_off(&first);
         for stale in std::mem::replace(&mut self.snapshots, kept) {
-            let path = names::offset_path(&self.partition.path, stale, names::SNAPSHOT_SUFFIX);
+            let path = names::offset_path(&self.partition.path(), stale, names::SNAPSHOT_SUFFIX);
             self.partition.directory.fs.remove_file(&path)?;
         }
         Ok(())
@@ -223,7 +221,7 @@ impl Log {
                 || self.closed.binary_search_by_key(&offset, |closed| closed.base_offset()).is_ok()
         };
         for stale in stale.into_iter().filter(|offset| !begins(*offset)) {
-            let path = names::offset_path(&self.partition.path, stale, names::SNAPSHOT_SUFFIX);
+            let path = names::offset_path(&self.partition.path(), stale, names::SNAPSHOT_SUFFIX);
             self.partition.directory.fs.remove_file(&path)?;
         }
         Ok(())
@@ -254,7 +252,7 @@ fn assemble(
         flush,
         log_start_offset,
         end_offset,
-        closed: Arc::new(closed),
+        closed: closed.into(),
         active,
         epochs,
         producers: ProducerState::new(end_offset),
@@ -271,11 +269,11 @@ fn check_topic_id(
     expected: Option<[u8; 16]>,
 ) -> Result<Option<[u8; 16]>, OpenError> {
     let fs = &partition.directory.fs;
-    match (directory::read_topic_id(fs, &partition.path)?, expected) {
+    match (directory::read_topic_id(fs, &partition.path())?, expected) {
         (Some(found), Some(expected)) if found != expected => Err(OpenError::TopicId { found, expected }),
         (Some(found), _) => Ok(Some(found)),
         (None, Some(expected)) => {
-            directory::write_topic_id(fs, &partition.path, expected)?;
+            directory::write_topic_id(fs, &partition.path(), expected)?;
             Ok(Some(expected))
         }
         (None, None) => Ok(None),
@@ -284,7 +282,7 @@ fn check_topic_id(
 
 /// The leader epochs in the checkpoint; `None` where that is damaged.
 fn read_epochs(partition: &PartitionDir) -> Result<Option<LeaderEpochs>, OpenError> {
-    let path = partition.path.join(LEADER_EPOCHS_FILE);
+    let path = partition.path().join(LEADER_EPOCHS_FILE);
     match checkpoint::read_leader_epochs(&partition.directory.fs, &path) {
         Ok(entries) => Ok(Some(LeaderEpochs::from_entries(&entries))),
         Err(CheckpointError::Fs(error)) => Err(error.into()),
@@ -526,7 +524,7 @@ impl Opening<'_> {
         if previous.end_offset == next.base_offset || next.base_offset <= self.recovery_point || is_ignored {
             return Ok(false);
         }
-        let path = names::offset_path(&self.partition.path, next.base_offset, names::SNAPSHOT_SUFFIX);
+        let path = names::offset_path(&self.partition.path(), next.base_offset, names::SNAPSHOT_SUFFIX);
         match snapshot::read(&self.partition.directory.fs, &path, next.base_offset) {
             // Kafka leaves a gap where compaction has emptied the end of a segment.
             Ok(snapshot) => {

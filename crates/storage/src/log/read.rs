@@ -6,6 +6,7 @@ use std::sync::Arc;
 use record::BatchHeader;
 
 use super::Log;
+use crate::closed_list::ClosedList;
 use crate::fs::{self, File};
 use crate::names::SegmentFile;
 use crate::scan::{Damage, Headers, ScanError};
@@ -99,7 +100,7 @@ impl From<ScanError> for ReadError {
 pub struct Located {
     offset: i64,
     limit_offset: i64,
-    closed: Arc<Vec<Arc<Closed>>>,
+    closed: ClosedList,
     /// Which segment to begin with; the active one comes after the closed ones.
     first: usize,
     active: ActivePart,

@@ -365,7 +365,7 @@ impl Log {
     fn newest_snapshot(&mut self, end_offset: i64) -> Result<(i64, ProducerState), ScanError> {
         let fs = &self.partition.directory.fs;
         while let Some(offset) = self.snapshots.range(..=end_offset).next_back().copied() {
-            let path = offset_path(&self.partition.path, offset, SNAPSHOT_SUFFIX);
+            let path = offset_path(&self.partition.path(), offset, SNAPSHOT_SUFFIX);
             match snapshot::read(fs, &path, offset) {
                 Ok(snapshot) => return Ok((offset, snapshot.state)),
                 Err(SnapshotError::Fs(error)) if !error.is_not_found() => return Err(error.into()),

@@ -91,7 +91,7 @@ impl Log {
         // Once the name may have changed there is no way back but through recovery.
         let renamed = directory.fs.rename(&future.path, &path);
         renamed.map_err(|error| CopyError::Offline(directory.health.fail(error)))?;
-        let partition = Arc::new(PartitionDir { name: self.partition.name.clone(), path, directory });
+        let partition = Arc::new(PartitionDir { name: self.partition.name.clone(), directory });
         let active = Segment::with_unsynced(partition.clone(), self.active.base_offset(), files);
         self.go_on_in(partition, active);
         Ok(true)
@@ -108,7 +108,7 @@ impl Log {
         self.partition.directory.departed(&self.partition.name);
         partition.directory.arrived(flush.clone());
         self.closed =
-            Arc::new(self.closed.iter().map(|closed| Arc::new(closed.moved_to(&partition))).collect());
+            self.closed.iter().map(|closed| Arc::new(closed.moved_to(&partition))).collect::<Vec<_>>().into();
         self.active.segment = active;
         // What a failed write left at the end was not copied.
         self.active.torn = false;

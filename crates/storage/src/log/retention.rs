@@ -1,7 +1,6 @@
 //! Deleting what is old, too much, or below the start of the log.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{ChangeError, Log};
@@ -177,7 +176,7 @@ impl Log {
             let written = directory.checkpoint_log_offsets();
             written.map_err(|error| self.change_error(error))?;
         }
-        let segments: Vec<_> = Arc::make_mut(&mut self.closed).drain(..count).collect();
+        let segments: Vec<_> = self.closed.to_mut().drain(..count).collect();
         self.flush.deleted_below(start_offset);
         for closed in &segments {
             tracing::info!(partition = %self.partition.name, base_offset = closed.base_offset(), "segment deleted");
@@ -216,7 +215,7 @@ impl Log {
         }
         segment.close();
         rename_deleted(&self.partition, &segment.path(SegmentFile::Log))?;
-        fs.sync_dir(&self.partition.path)
+        fs.sync_dir(&self.partition.path())
     }
 
     /// Gives a segment's files their `.deleted` names and remembers to have them removed.
@@ -229,7 +228,7 @@ impl Log {
 
     pub(super) fn delete_snapshot(&mut self, offset: i64, now_ms: i64) -> fs::Result<()> {
         self.snapshots.remove(&offset);
-        let path = offset_path(&self.partition.path, offset, SNAPSHOT_SUFFIX);
+        let path = offset_path(&self.partition.path(), offset, SNAPSHOT_SUFFIX);
         rename_deleted(&self.partition, &path)?;
         self.remember_deleted(vec![deleted_path(&path)], now_ms);
         Ok(())

@@ -90,7 +90,7 @@ impl Log {
         }
         cleaned.segment.set_named_swap();
         let closed = Closed::new(cleaned.segment.clone(), cleaned.size, Some(cleaned.max_timestamp));
-        Arc::make_mut(&mut self.closed).splice(at..at + cleaned.inputs.len(), [Arc::new(closed)]);
+        self.closed.to_mut().splice(at..at + cleaned.inputs.len(), [Arc::new(closed)]);
         self.swapping = Some(Box::new(Swap { segment: cleaned.segment.clone(), installed: true }));
         for input in &cleaned.inputs[1..] {
             if self.snapshots.contains(&input.base_offset()) {
@@ -124,7 +124,7 @@ impl Log {
     }
 
     fn settle(&self, swap: &Swap) -> fs::Result<()> {
-        let (fs, path) = (&self.partition.directory.fs, &self.partition.path);
+        let (fs, path) = (&self.partition.directory.fs, &self.partition.path());
         if swap.installed {
             fs.sync_dir(path)?;
             swap.segment.take_names()?;
@@ -172,7 +172,7 @@ impl Cleaned {
     /// [`Offline`]: the log directory has failed.
     pub fn sync_names(&self) -> Result<(), Offline> {
         let partition = &self.segment.partition;
-        let synced = partition.directory.fs.sync_dir(&partition.path);
+        let synced = partition.directory.fs.sync_dir(&partition.path());
         synced.map_err(|error| partition.directory.health.fail(error))
     }
 

@@ -14,13 +14,13 @@ use crate::segment::PartitionDir;
 /// are still called `.cleaned`; those were not complete.
 pub(super) fn complete_swaps(partition: &PartitionDir) -> Result<(), OpenError> {
     let fs = &partition.directory.fs;
-    let names: Vec<String> = fs.list(&partition.path)?.into_iter().map(|entry| entry.name).collect();
+    let names: Vec<String> = fs.list(&partition.path())?.into_iter().map(|entry| entry.name).collect();
     let temporary = |suffix: &str| -> Vec<(i64, SegmentFile, PathBuf)> {
         let of = |name: &String| {
             let stem = name.strip_suffix(suffix)?;
             let found = |kind: SegmentFile| offset_of(stem, kind.suffix()).map(|offset| (offset, kind));
             let (offset, kind) = SegmentFile::ALL.into_iter().find_map(found)?;
-            Some((offset, kind, partition.path.join(name)))
+            Some((offset, kind, partition.path().join(name)))
         };
         names.iter().filter_map(of).collect()
     };
@@ -40,16 +40,16 @@ pub(super) fn complete_swaps(partition: &PartitionDir) -> Result<(), OpenError> 
         for name in &names {
             let replaced = SegmentFile::ALL.iter().find_map(|kind| offset_of(name, kind.suffix()));
             if replaced.is_some_and(|offset| (*base_offset..end_offset).contains(&offset)) {
-                fs.remove_file(&partition.path.join(name))?;
+                fs.remove_file(&partition.path().join(name))?;
             }
         }
         tracing::info!(path = %path.display(), "an interrupted compaction is completed");
     }
-    fs.sync_dir(&partition.path)?;
+    fs.sync_dir(&partition.path())?;
     for (offset, kind, path) in &swaps {
-        fs.rename(path, &names::offset_path(&partition.path, *offset, kind.suffix()))?;
+        fs.rename(path, &names::offset_path(&partition.path(), *offset, kind.suffix()))?;
     }
-    fs.sync_dir(&partition.path)?;
+    fs.sync_dir(&partition.path())?;
     Ok(())
 }
 

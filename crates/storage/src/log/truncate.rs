@@ -157,11 +157,11 @@ impl Log {
         // From the end, so that a crash in between leaves no hole.
         while last.base_offset > offset {
             self.delete_files(&last, now_ms)?;
-            let closed = Arc::make_mut(&mut self.closed).pop().expect("the first segment is not above it");
+            let closed = self.closed.to_mut().pop().expect("the first segment is not above it");
             last = closed.segment.clone();
         }
         if last.base_offset < self.active.base_offset() {
-            self.partition.directory.fs.sync_dir(&self.partition.path)?;
+            self.partition.directory.fs.sync_dir(&self.partition.path())?;
         }
         let file = last.file_to_write(SegmentFile::Log)?;
         file.truncate(u64::from(position))?;
@@ -245,14 +245,14 @@ impl Log {
 
     fn remove_all(&mut self, offset: i64, now_ms: i64) -> fs::Result<()> {
         self.delete_files(&self.active.segment.clone(), now_ms)?;
-        while let Some(closed) = Arc::make_mut(&mut self.closed).pop() {
+        while let Some(closed) = self.closed.to_mut().pop() {
             self.delete_files(&closed.segment, now_ms)?;
         }
         while let Some(snapshot) = self.snapshots.last().copied() {
             self.delete_snapshot(snapshot, now_ms)?;
         }
         // Come back after a loss of power they would overlap what follows.
-        self.partition.directory.fs.sync_dir(&self.partition.path)?;
+        self.partition.directory.fs.sync_dir(&self.partition.path())?;
         let segment = Segment::new(self.partition.clone(), offset);
         segment.create_files()?;
         self.active = Active::new(segment, self.jitter_ms(offset), now_ms);

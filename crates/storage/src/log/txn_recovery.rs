@@ -132,7 +132,7 @@ impl Log {
     /// The producers at the newest snapshot at or below an offset, and its own offset.
     fn producers_at_or_before(&self, offset: i64, first: i64) -> Result<(i64, ProducerState), ScanError> {
         for at in self.snapshots.range(..=offset).rev() {
-            let path = offset_path(&self.partition.path, *at, SNAPSHOT_SUFFIX);
+            let path = offset_path(&self.partition.path(), *at, SNAPSHOT_SUFFIX);
             match snapshot::read(&self.partition.directory.fs, &path, *at) {
                 Ok(snapshot) => return Ok((*at, snapshot.state)),
                 Err(SnapshotError::Fs(error)) if !error.is_not_found() => return Err(error.into()),

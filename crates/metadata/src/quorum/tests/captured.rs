@@ -97,7 +97,7 @@ async fn what_kafka_wrote_is_led_again_and_kept() {
         for partition in 0..2 {
             let partition = image.partition("foo", partition).unwrap();
             assert_eq!((partition.leader, &*partition.isr), (1, &[1][..]), "{name}");
-            assert!(partition.leader_epoch > epoch && partition.eligible_leader_replicas.is_empty());
+            assert!(partition.leader_epoch > epoch && partition.eligible_leader_replicas().is_empty());
         }
         assert_eq!(node.create_topic("ours", 1).await, ErrorCode::NONE);
         node.quorum.snapshot().await.unwrap();
