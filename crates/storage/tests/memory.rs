@@ -37,9 +37,9 @@ static ALLOCATOR: Counting = Counting;
 
 const LOGS: i32 = 500;
 /// Half of what a whole partition may take, with what the broker and the metadata know of it.
-const MADE_BYTES_MAX: i64 = 1150;
+const MADE_BYTES_MAX: i64 = 800;
 /// With one producer and its snapshot.
-const OPENED_BYTES_MAX: i64 = 1400;
+const OPENED_BYTES_MAX: i64 = 1120;
 
 fn open(path: &Path) -> LogDirectory {
     // Few open files, so that they do not count.
