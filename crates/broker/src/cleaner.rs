@@ -82,7 +82,7 @@ impl Cleaner {
         for number in 0..count {
             let (cleaner, broker) = (Arc::clone(self), Arc::downgrade(broker));
             let run = move || cleaner.run(&broker);
-            self.threads.lock().push(task::spawn_thread(&format!("milena-clean-{number}"), run)?);
+            self.threads.lock().push(task::spawn_background_thread(&format!("milena-clean-{number}"), run)?);
         }
         Ok(())
     }

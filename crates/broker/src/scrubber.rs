@@ -115,7 +115,7 @@ impl Scrubber {
             // It ends when the broker stops.
             let _ = scrubber.run(&broker);
         };
-        *self.thread.lock() = Some(task::spawn_thread("milena-scrub", run)?);
+        *self.thread.lock() = Some(task::spawn_background_thread("milena-scrub", run)?);
         Ok(())
     }
 

@@ -6,6 +6,9 @@ use std::io;
 
 pub use tokio::task::JoinHandle;
 
+/// How much nicer than the rest of the process a thread is that works in the background.
+pub const BACKGROUND_NICE: i32 = 10;
+
 /// Runs `future` beside its caller.
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
@@ -33,6 +36,24 @@ where
     F: FnOnce() + Send + 'static,
 {
     std::thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+/// Starts a thread as [`spawn_thread`] does, for work that can wait while requests cannot: where the
+/// processors are busy it gets a tenth of what another thread gets, and one that wakes up for a request
+/// does not wait for it to use up its share.
+///
+/// # Errors
+/// Where the system has no thread to give.
+pub fn spawn_background_thread<F>(name: &str, work: F) -> io::Result<std::thread::JoinHandle<()>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    spawn_thread(name, move || {
+        // Of this thread alone, on Linux; to be nicer is always allowed. Not as nice as can be: what
+        // compacts has to get somewhere on a machine that is never idle, or the disk fills up.
+        let _ = rustix::process::nice(BACKGROUND_NICE);
+        work();
+    })
 }
 
 /// Runs `work`, which may block on a disk, right here; other tasks of this thread move elsewhere.

@@ -145,3 +145,18 @@ fn committed_offsets_are_compacted() {
     }
     broker.assert_healthy();
 }
+
+#[test]
+fn what_works_in_the_background_leaves_the_processors_to_requests() {
+    let Some(broker) = Broker::own(&[]) else { return };
+    let usual = broker.nice_of_threads("milena-flush");
+    if usual.is_empty() {
+        eprintln!("skipped: this system does not tell how nice a thread is");
+        return;
+    }
+    for name in ["milena-clean", "milena-scrub"] {
+        // The threads make themselves nice once they run.
+        let is_nice = || broker.nice_of_threads(name).first().is_some_and(|nice| *nice > usual[0]);
+        wait_until("a thread of the background is nicer than the rest", LIMIT, is_nice);
+    }
+}

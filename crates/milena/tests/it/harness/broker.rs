@@ -170,6 +170,23 @@ impl Broker {
         line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
     }
 
+    /// The nice values of the product's threads whose names begin so; none where it is not ours or the
+    /// system does not tell.
+    pub(crate) fn nice_of_threads(&self, name: &str) -> Vec<i32> {
+        let Some(child) = self.own.as_ref().and_then(|process| process.child.as_ref()) else {
+            return Vec::new();
+        };
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", child.id())) else { return Vec::new() };
+        let stats = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+        let nice = |stat: String| {
+            // pid (name) state ...; nice is field 19.
+            let (_, named) = stat.split_once('(')?;
+            let (thread, rest) = named.rsplit_once(") ")?;
+            thread.starts_with(name).then(|| rest.split(' ').nth(16)?.parse().ok())?
+        };
+        stats.filter_map(nice).collect()
+    }
+
     /// Fails the test if the broker has ended or has panicked anywhere.
     pub(crate) fn assert_healthy(&mut self) {
         let Some(process) = self.own.as_mut() else { return };
