@@ -12,6 +12,7 @@ mod recovery;
 mod relocate;
 mod retention;
 mod scrub;
+mod snapshot_completion;
 mod swap;
 mod swap_recovery;
 mod timestamps;

@@ -1,5 +1,7 @@
 //! The files of one segment.
 
+mod expiry;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -306,6 +308,8 @@ pub(crate) struct Closed {
     /// Bytes of batches.
     pub(crate) size: u32,
     max_timestamp: OnceLock<MaxTimestamp>,
+    /// What retention by time compares, once it is confirmed.
+    retention_timestamp: OnceLock<i64>,
 }
 
 impl Closed {
@@ -314,7 +318,7 @@ impl Closed {
         if let Some(max_timestamp) = max_timestamp {
             known.set(max_timestamp).expect("it is new");
         }
-        Closed { segment, size, max_timestamp: known }
+        Closed { segment, size, max_timestamp: known, retention_timestamp: OnceLock::new() }
     }
 
     pub(crate) fn base_offset(&self) -> i64 {
@@ -364,14 +368,5 @@ impl Closed {
             }
         };
         Ok(*self.max_timestamp.get_or_init(|| max))
-    }
-
-    /// What retention by time compares: the greatest timestamp, or where no batch has one the time
-    /// of the last write.
-    pub(crate) fn retention_timestamp(&self) -> fs::Result<i64> {
-        match self.max_timestamp()?.timestamp {
-            timestamp if timestamp >= 0 => Ok(timestamp),
-            _ => self.segment.file(SegmentFile::Log)?.modified_ms(),
-        }
     }
 }

@@ -160,7 +160,8 @@ impl Log {
         }
         let start_offset = self.end_of(count - 1);
         self.settle_swap(start_offset)?;
-        if start_offset > self.flushed_offset() || self.flush.has_unsynced_roll() {
+        let is_new = self.complete_snapshot(start_offset)?;
+        if is_new || start_offset > self.flushed_offset() || self.flush.has_unsynced_roll() {
             // What is left can be replayed only from the snapshot where it begins.
             self.flush.flush()?;
         }

@@ -2,6 +2,7 @@
 
 mod aborted;
 mod damage;
+mod expiry;
 mod faults;
 mod full;
 mod lookups;

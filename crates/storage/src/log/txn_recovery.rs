@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Log;
 use super::active::Active;
 use super::recovery::read_marker;
+use super::snapshot_completion::replay;
 use crate::fs::{self, Mode};
 use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::producer_state::ProducerState;
@@ -79,7 +80,7 @@ impl Log {
         Ok(())
     }
 
-    fn all_segments(&self) -> Vec<(Arc<Segment>, u32)> {
+    pub(super) fn all_segments(&self) -> Vec<(Arc<Segment>, u32)> {
         let closed = self.closed.iter().map(|closed| (closed.segment.clone(), closed.size));
         closed.chain([(self.active.segment.clone(), self.active.size)]).collect()
     }
@@ -110,27 +111,21 @@ impl Log {
     fn aborted_in(&self, segments: &[(Arc<Segment>, u32)]) -> Result<Vec<AbortedTxn>, ScanError> {
         let last = segments.last().expect("there is a segment").0.base_offset;
         let (from, mut state) = self.producers_at_or_before(last, segments[0].0.base_offset)?;
-        let (mut aborted, mut bytes) = (Vec::new(), Vec::new());
-        for (index, (segment, size)) in segments.iter().enumerate() {
-            if segments.get(index + 1).is_some_and(|(next, _)| next.base_offset <= from) {
-                continue;
+        let mut aborted = Vec::new();
+        replay(segments, from, &mut state, |txn| {
+            if txn.aborted && txn.last_offset >= last {
+                aborted.push(AbortedTxn::from(txn));
             }
-            let file = segment.file(SegmentFile::Log)?;
-            let mut headers = Headers::new(&file, 0, *size);
-            while let Some((position, header)) = headers.next()? {
-                if header.base_offset < from {
-                    continue;
-                }
-                let marker = read_marker(&file, position, &header, &mut bytes)?;
-                let ended = state.apply(&header, marker).filter(|txn| txn.aborted && txn.last_offset >= last);
-                aborted.extend(ended.map(AbortedTxn::from));
-            }
-        }
+        })?;
         Ok(aborted)
     }
 
     /// The producers at the newest snapshot at or below an offset, and its own offset.
-    fn producers_at_or_before(&self, offset: i64, first: i64) -> Result<(i64, ProducerState), ScanError> {
+    pub(super) fn producers_at_or_before(
+        &self,
+        offset: i64,
+        first: i64,
+    ) -> Result<(i64, ProducerState), ScanError> {
         for at in self.snapshots.range(..=offset).rev() {
             let path = offset_path(&self.partition.path(), *at, SNAPSHOT_SUFFIX);
             match snapshot::read(&self.partition.directory.fs, &path, *at) {

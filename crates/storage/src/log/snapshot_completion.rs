@@ -1,0 +1,69 @@
+//! The producer snapshot at the start of a log that is about to lose its first segments.
+
+use std::sync::Arc;
+
+use super::recovery::read_marker;
+use super::{ChangeError, Log};
+use crate::names::SegmentFile;
+use crate::producer_state::{CompletedTxn, ProducerState};
+use crate::scan::{Headers, ScanError};
+use crate::segment::Segment;
+
+impl Log {
+    /// Has a producer snapshot where a segment begins, made from the batches before it where a
+    /// recovery found no room to write one. Says whether there was none: it is not durable yet. Where
+    /// those batches are damaged there is none still, and they may go as if there were.
+    ///
+    /// # Errors
+    /// [`ChangeError`]: the batches before must stay, nothing else tells of their producers.
+    pub(super) fn complete_snapshot(&mut self, base_offset: i64) -> Result<bool, ChangeError> {
+        if self.snapshots.contains(&base_offset) {
+            return Ok(false);
+        }
+        let state = match self.producers_at(base_offset) {
+            Ok(state) => state,
+            Err(ScanError::Fs(error)) => return Err(self.change_error(error)),
+            Err(ScanError::Damaged(damage)) => {
+                tracing::warn!("producers are known from {base_offset} on only: {damage}");
+                return Ok(false);
+            }
+        };
+        self.replace_snapshot(&state, base_offset).map_err(|error| self.change_error(error))?;
+        Ok(true)
+    }
+
+    /// The producers as the batches below an offset leave them at which a segment begins.
+    fn producers_at(&self, offset: i64) -> Result<ProducerState, ScanError> {
+        let mut segments = self.all_segments();
+        segments.truncate(segments.partition_point(|(segment, _)| segment.base_offset < offset));
+        let first = segments.first().map_or(offset, |(segment, _)| segment.base_offset);
+        let (from, mut state) = self.producers_at_or_before(offset, first)?;
+        replay(&segments, from, &mut state, |_| {})?;
+        Ok(state)
+    }
+}
+
+/// Applies the batches of segments from an offset on; each transaction that they end is told.
+pub(super) fn replay(
+    segments: &[(Arc<Segment>, u32)],
+    from: i64,
+    state: &mut ProducerState,
+    mut ended: impl FnMut(CompletedTxn),
+) -> Result<(), ScanError> {
+    let mut bytes = Vec::new();
+    for (index, (segment, size)) in segments.iter().enumerate() {
+        if segments.get(index + 1).is_some_and(|(next, _)| next.base_offset <= from) {
+            continue;
+        }
+        let file = segment.file(SegmentFile::Log)?;
+        let mut headers = Headers::new(&file, 0, *size);
+        while let Some((position, header)) = headers.next()? {
+            if header.base_offset < from {
+                continue;
+            }
+            let marker = read_marker(&file, position, &header, &mut bytes)?;
+            state.apply(&header, marker).into_iter().for_each(&mut ended);
+        }
+    }
+    Ok(())
+}
