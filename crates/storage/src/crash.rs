@@ -28,6 +28,9 @@ const CRASHES: u32 = 8;
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 2000;
 
+/// Seeds of an ordinary run of histories in which every log is compacted.
+const COMPACTING_SEEDS: u64 = 500;
+
 /// The points that an ordinary run passes at least.
 const POINTS_MIN: u64 = 20_000;
 
@@ -50,6 +53,15 @@ impl AddAssign for Points {
     }
 }
 
+/// The histories of seeds.
+#[derive(Clone, Copy, Debug)]
+enum In {
+    /// Of all kinds.
+    All,
+    /// Those in which every log is compacted, and often.
+    Compacting,
+}
+
 /// Seeds that failed once.
 fn kept_seeds() -> Vec<u64> {
     let lines = include_str!("../tests/seeds.txt").lines();
@@ -57,34 +69,43 @@ fn kept_seeds() -> Vec<u64> {
     seeds.map(|line| line.trim().parse().expect("a line is a seed")).collect()
 }
 
+/// The history of a seed; the points that it passes.
+fn pass(histories: In, seed: u64) -> Points {
+    let mut history = match histories {
+        In::All => History::new(seed),
+        In::Compacting => History::compacting(seed),
+    };
+    for _ in 0..CRASHES {
+        history.until_crash();
+        history.recover();
+    }
+    history.points
+}
+
 /// Runs a seed; the points that it passed, or what it found wrong.
-fn run(seed: u64) -> Result<Points, String> {
-    let run = catch_unwind(AssertUnwindSafe(|| {
-        let mut history = History::new(seed);
-        for _ in 0..CRASHES {
-            history.until_crash();
-            history.recover();
-        }
-        history.points
-    }));
-    run.map_err(|panic| {
+fn run(histories: In, seed: u64) -> Result<Points, String> {
+    catch_unwind(AssertUnwindSafe(|| pass(histories, seed))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+        let tests = match histories {
+            In::All => "crash::seeds_lose",
+            In::Compacting => "crash::seeds_of_compaction",
+        };
         format!(
-            "seed {seed}: {text}\nreplay: MILENA_CRASH_SEEDS={seed}..{} cargo test -p storage --lib crash::seeds",
+            "seed {seed}: {text}\nreplay: MILENA_CRASH_SEEDS={seed}..{} cargo test -p storage --lib {tests}",
             seed + 1
         )
     })
 }
 
 /// Runs seeds by so many threads; the points that they passed, or what the first that failed found.
-fn run_all(seeds: &[u64], threads: usize) -> Result<Points, String> {
+fn run_all(histories: In, seeds: &[u64], threads: usize) -> Result<Points, String> {
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Ok(Points::default()));
     std::thread::scope(|scope| {
         let work = || {
             while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let outcome = run(*seed);
+                let outcome = run(histories, *seed);
                 match (&mut *found.lock(), outcome) {
                     (Ok(points), Ok(more)) => *points += more,
                     (Err(_), _) => return,
@@ -99,19 +120,30 @@ fn run_all(seeds: &[u64], threads: usize) -> Result<Points, String> {
     found.into_inner()
 }
 
+/// The seeds of `MILENA_CRASH_SEEDS`.
+fn chosen_seeds() -> Option<Vec<u64>> {
+    let range = std::env::var("MILENA_CRASH_SEEDS").ok()?;
+    let (from, to) = range.split_once("..").expect("a range of seeds, as 0..100");
+    let (from, to): (u64, u64) = (from.parse().expect("a number"), to.parse().expect("a number"));
+    Some((from..to).collect())
+}
+
 /// The kept seeds and many more, or those of `MILENA_CRASH_SEEDS`.
 #[test]
 fn seeds_lose_nothing_that_was_durable() {
-    let range = std::env::var("MILENA_CRASH_SEEDS").ok().map(|range| {
-        let (from, to) = range.split_once("..").expect("a range of seeds, as 0..100");
-        from.parse().expect("a number")..to.parse().expect("a number")
-    });
-    let seeds: Vec<u64> = match range.clone() {
-        Some(range) => range.collect(),
-        None => kept_seeds().into_iter().chain(0..SEEDS).collect(),
-    };
-    let points = run_all(&seeds, 2).unwrap_or_else(|failure| panic!("{failure}"));
+    let chosen = chosen_seeds();
+    let is_ordinary = chosen.is_none();
+    let seeds = chosen.unwrap_or_else(|| kept_seeds().into_iter().chain(0..SEEDS).collect());
+    let points = run_all(In::All, &seeds, 2).unwrap_or_else(|failure| panic!("{failure}"));
     let all = points.crashes + points.in_recovery + points.damages;
     tracing::info!(all, ?points, "crash points");
-    assert!(range.is_some() || all >= POINTS_MIN, "{points:?}");
+    assert!(!is_ordinary || all >= POINTS_MIN, "{points:?}");
+}
+
+/// Histories in which every log is compacted, and often: of as many seeds, or of those of `MILENA_CRASH_SEEDS`.
+#[test]
+fn seeds_of_compaction_lose_nothing_that_was_durable() {
+    let seeds = chosen_seeds().unwrap_or_else(|| (0..COMPACTING_SEEDS).collect());
+    let points = run_all(In::Compacting, &seeds, 2).unwrap_or_else(|failure| panic!("{failure}"));
+    tracing::info!(?points, "crash points of compaction");
 }

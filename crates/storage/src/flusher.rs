@@ -149,7 +149,8 @@ pub(crate) struct FlushState {
     syncing: Mutex<()>,
     work: Mutex<Work>,
     listener: OnceLock<FlushListener>,
-    /// Whether another directory has the log now: nothing is synced here any more. Changes while `syncing` is held.
+    /// Whether another directory has the log now, or none: nothing is synced here any more. Changes while `syncing` is
+    /// held.
     retired: AtomicBool,
 }
 
@@ -296,7 +297,7 @@ impl FlushState {
         self.syncing.lock()
     }
 
-    /// Ends all syncs: another directory has the log. Syncs must be paused.
+    /// Ends all syncs: another directory has the log, or it is open no more. Syncs must be paused.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
     }
@@ -359,12 +360,12 @@ impl FlushState {
     /// synced, and what has to be still has.
     pub(crate) fn flush(&self) -> Result<i64, ChangeError> {
         let _syncing = self.syncing.lock();
-        if self.retired.load(Ordering::Acquire) {
-            // What is durable from here on is for the new place to say.
-            return Ok(self.flushed_offset.load(Ordering::Acquire));
-        }
         let health = &self.partition.directory.health;
         health.check()?;
+        if self.retired.load(Ordering::Acquire) {
+            // What is durable from here on is for the new place to say, if there is one.
+            return Ok(self.flushed_offset.load(Ordering::Acquire));
+        }
         // First the offset, then what holds the bytes below it: a roll in between adds to these.
         let end_offset = self.end_offset.load(Ordering::Acquire);
         self.write_epochs()?;

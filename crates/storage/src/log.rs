@@ -398,6 +398,9 @@ impl Drop for Log {
     fn drop(&mut self) {
         // After a clean close this changes nothing.
         self.partition.directory.closed_if_open(&self.flush);
+        // Its directory may be about to lose its name: a sync that then missed it would be a failed one.
+        let _paused = self.flush.pause();
+        self.flush.retire();
     }
 }
 

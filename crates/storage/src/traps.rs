@@ -33,6 +33,8 @@ pub(crate) enum Trap {
     AcknowledgedUnsynced,
     /// S5: a sync that failed is tried again.
     FailedSyncRetried,
+    /// S6: what a full disk took of a batch stays behind the last whole one.
+    HalfBatchStays,
     /// S7: a write that took fewer bytes counts as done.
     ShortWrite,
     /// S7: a read that gave fewer bytes counts as done.
@@ -55,6 +57,10 @@ pub(crate) enum Trap {
     LastBatchGoes,
     /// L4: a tombstone goes as soon as it is cleaned.
     TombstoneGoes,
+    /// The names that a swap of compaction changes in one step are not durable before the next.
+    SwapUnsynced,
+    /// A swap of which only some files have been given their names is taken to be complete.
+    HalfSwapCompleted,
     /// L5: deleted segments may come back, some of them.
     DeletionUntold,
     /// L6: the directory of a deleted topic may come back under its name.

@@ -242,6 +242,8 @@ impl Partition {
         }
         self.entries.retain(|entry| entry.header.last_offset() < offset);
         let end = self.log().end_offset();
+        // Compaction may go on after it, and the process die.
+        self.written = Some(end);
         self.verdicts.retain(|_, (marker, _)| *marker < end);
         self.forget_what_an_empty_log_forgets();
         self.resume_producers();
@@ -264,6 +266,7 @@ impl Partition {
             self.written = None;
             return;
         }
+        self.written = Some(offset);
         self.entries.clear();
         self.verdicts.clear();
         (self.cleaned_to, self.compacted_to) = (0, 0);

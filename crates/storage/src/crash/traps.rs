@@ -5,21 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-use super::CRASHES;
-use super::history::History;
+use super::In;
 use crate::traps::{self, Trap};
 
 /// Seeds that are tried with a trap put back, at most.
 const SEEDS: u64 = 1500;
-
-/// The histories that meet a trap.
-#[derive(Clone, Copy, Debug)]
-enum In {
-    /// Those of all seeds.
-    All,
-    /// Those in which logs are compacted.
-    Compacting,
-}
 
 /// Each trap, and where it is looked for.
 const TRAPS: &[(Trap, In)] = &[
@@ -36,6 +26,7 @@ const TRAPS: &[(Trap, In)] = &[
     (Trap::CleanStopBelieved, In::All),
     (Trap::AcknowledgedUnsynced, In::All),
     (Trap::FailedSyncRetried, In::All),
+    (Trap::HalfBatchStays, In::All),
     (Trap::ShortWrite, In::All),
     (Trap::ShortRead, In::All),
     (Trap::IndexTrusted, In::All),
@@ -47,6 +38,8 @@ const TRAPS: &[(Trap, In)] = &[
     (Trap::MarkerHasKey, In::Compacting),
     (Trap::LastBatchGoes, In::Compacting),
     (Trap::TombstoneGoes, In::Compacting),
+    (Trap::SwapUnsynced, In::Compacting),
+    (Trap::HalfSwapCompleted, In::Compacting),
     (Trap::DeletionUntold, In::All),
     (Trap::DeletedTopicReturns, In::All),
 ];
@@ -54,14 +47,7 @@ const TRAPS: &[(Trap, In)] = &[
 /// Runs a seed with a trap put back; whether something was found wrong.
 fn fails(trap: Option<Trap>, histories: In, seed: u64) -> bool {
     let run = || {
-        let mut history = match histories {
-            In::All => History::new(seed),
-            In::Compacting => History::compacting(seed),
-        };
-        for _ in 0..CRASHES {
-            history.until_crash();
-            history.recover();
-        }
+        super::pass(histories, seed);
     };
     traps::set(trap);
     let run = catch_unwind(AssertUnwindSafe(run));

@@ -1,5 +1,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at the files behind the seam")]
 
+mod compaction;
 mod crash;
 
 use std::collections::BTreeMap;
@@ -71,8 +72,9 @@ fn assert_same_files(one: &Path, other: &Path) {
 fn segment_files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
     let names = files.map(|entry| (entry.file_name().into_string().unwrap(), entry.path()));
-    let of_segments =
-        names.filter(|(name, _)| name.as_bytes()[0].is_ascii_digit() && !name.ends_with(".deleted"));
+    // Those that compaction has not put in place do not count.
+    let is_none = |name: &str| name.ends_with(".deleted") || name.ends_with(".cleaned");
+    let of_segments = names.filter(|(name, _)| name.as_bytes()[0].is_ascii_digit() && !is_none(name));
     let with_bytes = of_segments.map(|(name, path)| (name, std::fs::read(path).unwrap()));
     // Truncation leaves an index of no transaction.
     with_bytes.filter(|(name, bytes)| !(name.ends_with(".txnindex") && bytes.is_empty())).collect()

@@ -12,6 +12,7 @@ use crate::offset_index::{self, OffsetEntry};
 use crate::scan::checked_floor;
 use crate::segment::{MaxTimestamp, Segment};
 use crate::time_index::{self, TimeEntry};
+use crate::traps::{self, Trap};
 
 /// Batches whose positions are remembered, so that who reads at the end needs no search.
 const RECENT_MAX: usize = 16;
@@ -196,7 +197,7 @@ impl Active {
 
     /// Cuts what a failed write left.
     pub(crate) fn cut_torn(&mut self) -> fs::Result<()> {
-        if self.torn {
+        if self.torn && !traps::is_on(Trap::HalfBatchStays) {
             let file = self.segment.file_to_write(SegmentFile::Log)?;
             file.truncate(u64::from(self.size))?;
             self.segment.written(SegmentFile::Log, &file)?;

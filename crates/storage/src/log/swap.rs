@@ -13,6 +13,7 @@ use crate::fs;
 use crate::names::{SWAP_SUFFIX, SegmentFile};
 use crate::offline::Offline;
 use crate::segment::{Closed, Segment};
+use crate::traps::{self, Trap};
 
 /// What became of a cleaned segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,8 +173,12 @@ impl Cleaned {
     /// [`Offline`]: the log directory has failed.
     pub fn sync_names(&self) -> Result<(), Offline> {
         let partition = &self.segment.partition;
-        let synced = partition.directory.fs.sync_dir(&partition.path());
-        synced.map_err(|error| partition.directory.health.fail(error))
+        let synced = traps::unless(Trap::SwapUnsynced, || partition.directory.fs.sync_dir(&partition.path()));
+        match synced {
+            // The partition was deleted, or goes on elsewhere.
+            Err(error) if error.is_not_found() => Ok(()),
+            synced => synced.map_err(|error| partition.directory.health.fail(error)),
+        }
     }
 
     fn kinds(&self) -> impl Iterator<Item = SegmentFile> + use<> {

@@ -8,6 +8,7 @@ use super::open::OpenError;
 use crate::names::{self, CLEANED_SUFFIX, SWAP_SUFFIX, SegmentFile, offset_of};
 use crate::scan::{Damage, DamageReason, Headers};
 use crate::segment::PartitionDir;
+use crate::traps::{self, Trap};
 
 /// Brings the files of a partition in order where compaction was interrupted: what has the suffix
 /// `.swap` is complete and takes the place of the segments with its offsets, unless files beside it
@@ -25,6 +26,7 @@ pub(super) fn complete_swaps(partition: &PartitionDir) -> Result<(), OpenError> 
         names.iter().filter_map(of).collect()
     };
     let cleaned_from = temporary(CLEANED_SUFFIX).iter().map(|(offset, ..)| *offset).min();
+    let cleaned_from = cleaned_from.filter(|_| !traps::is_on(Trap::HalfSwapCompleted));
     let mut swaps = temporary(SWAP_SUFFIX);
     if swaps.is_empty() {
         return Ok(());

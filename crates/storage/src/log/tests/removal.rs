@@ -194,3 +194,20 @@ fn a_cut_log_is_not_taken_for_one_that_lost_bytes() {
     let (log, recovered) = open_log(&crash.open(), LogConfig::default());
     assert_eq!((log.end_offset(), recovered.cut), (17, None));
 }
+
+/// The thread that flushes may have a log at hand that is deleted.
+#[test]
+fn a_log_that_is_deleted_is_synced_no_more() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    append(&mut log, &batch(1, NOW_MS, 100)).unwrap();
+    let syncs = log.syncs();
+    drop(log);
+    let path = directory.rename_deleted(&name_of_log(), "1").unwrap();
+    home.faults.take_done();
+    assert_eq!(syncs.flush().unwrap(), 0);
+    assert_eq!(home.faults.take_done(), []);
+    directory.check().unwrap();
+    directory.remove(&path).unwrap();
+}
