@@ -3,8 +3,8 @@
 //! left.
 //!
 //! A seed is one disk and one history of several crashes. `MILENA_CRASH_SEEDS=A..B` chooses the
-//! seeds; those in `tests/seeds.txt` failed once and come first each time. `cargo xtask soak
-//! storage` runs more.
+//! seeds; those in `tests/seeds.txt`, and in `tests/compaction_seeds.txt` for histories in which every
+//! log is compacted, failed once and come first each time. `cargo xtask soak storage` runs more.
 
 mod check;
 mod damage;
@@ -29,7 +29,7 @@ const CRASHES: u32 = 8;
 const SEEDS: u64 = 2000;
 
 /// Seeds of an ordinary run of histories in which every log is compacted.
-const COMPACTING_SEEDS: u64 = 500;
+const COMPACTING_SEEDS: u64 = 300;
 
 /// The points that an ordinary run passes at least.
 const POINTS_MIN: u64 = 20_000;
@@ -63,8 +63,11 @@ enum In {
 }
 
 /// Seeds that failed once.
-fn kept_seeds() -> Vec<u64> {
-    let lines = include_str!("../tests/seeds.txt").lines();
+fn kept_seeds(histories: In) -> Vec<u64> {
+    let lines = match histories {
+        In::All => include_str!("../tests/seeds.txt").lines(),
+        In::Compacting => include_str!("../tests/compaction_seeds.txt").lines(),
+    };
     let seeds = lines.filter(|line| !line.starts_with('#') && !line.trim().is_empty());
     seeds.map(|line| line.trim().parse().expect("a line is a seed")).collect()
 }
@@ -133,17 +136,19 @@ fn chosen_seeds() -> Option<Vec<u64>> {
 fn seeds_lose_nothing_that_was_durable() {
     let chosen = chosen_seeds();
     let is_ordinary = chosen.is_none();
-    let seeds = chosen.unwrap_or_else(|| kept_seeds().into_iter().chain(0..SEEDS).collect());
+    let seeds = chosen.unwrap_or_else(|| kept_seeds(In::All).into_iter().chain(0..SEEDS).collect());
     let points = run_all(In::All, &seeds, 2).unwrap_or_else(|failure| panic!("{failure}"));
     let all = points.crashes + points.in_recovery + points.damages;
     tracing::info!(all, ?points, "crash points");
     assert!(!is_ordinary || all >= POINTS_MIN, "{points:?}");
 }
 
-/// Histories in which every log is compacted, and often: of as many seeds, or of those of `MILENA_CRASH_SEEDS`.
+/// The same of histories in which every log is compacted, and often.
 #[test]
 fn seeds_of_compaction_lose_nothing_that_was_durable() {
-    let seeds = chosen_seeds().unwrap_or_else(|| (0..COMPACTING_SEEDS).collect());
+    let seeds = chosen_seeds();
+    let seeds =
+        seeds.unwrap_or_else(|| kept_seeds(In::Compacting).into_iter().chain(0..COMPACTING_SEEDS).collect());
     let points = run_all(In::Compacting, &seeds, 2).unwrap_or_else(|failure| panic!("{failure}"));
     tracing::info!(?points, "crash points of compaction");
 }

@@ -35,6 +35,7 @@ pub(super) fn recovered(partition: &mut Partition, is_killed: bool) -> Vec<Entry
     assert!(start <= start_max, "{}: it begins at {start}, not {start_max}", partition.name);
     let first = found.first().map_or(end, |entry| entry.header.base_offset);
     let first = first.min(start);
+    partition.note_gone_markers(&found, first);
     let before = partition.entries.iter().filter(|entry| entry.header.next_offset() <= first);
     partition.entries = before.chain(&found).cloned().collect();
     // A marker that was not durable may be gone, and what had been cut be back in its place.
@@ -205,7 +206,7 @@ fn the_last_of_each_key_is_there(partition: &Partition, found: &[Entry], start: 
 fn producers_are_those_of_a_replay(partition: &mut Partition) {
     let log = partition.log.as_ref().expect("it is open");
     let mut state = ProducerState::new(0);
-    for entry in &partition.entries {
+    for entry in partition.appended().into_values() {
         state.apply(&entry.header, Marker::of(&entry.header, &entry.bytes));
     }
     let replayed = state.producers().iter().map(|(producer_id, producer)| {

@@ -47,6 +47,8 @@ pub(super) struct Partition {
     pub(super) gaps: BTreeSet<(i64, i64)>,
     /// How the transaction of a data batch ended: at which offset, and whether it was aborted.
     pub(super) verdicts: BTreeMap<i64, (i64, bool)>,
+    /// Markers that compaction has removed or emptied: the data that they ended may be below the start of the log.
+    pub(super) gone_markers: BTreeMap<i64, Entry>,
     /// Below this compaction may have written batches anew since they were last looked at.
     pub(super) cleaned_to: i64,
     /// Below this it may have left gaps.
@@ -92,6 +94,7 @@ impl Partition {
             others: BTreeSet::new(),
             gaps: BTreeSet::new(),
             verdicts: BTreeMap::new(),
+            gone_markers: BTreeMap::new(),
             cleaned_to: 0,
             compacted_to: 0,
             checkpointed_start: 0,
@@ -245,6 +248,7 @@ impl Partition {
         // Compaction may go on after it, and the process die.
         self.written = Some(end);
         self.verdicts.retain(|_, (marker, _)| *marker < end);
+        self.gone_markers.retain(|offset, _| *offset < end);
         self.forget_what_an_empty_log_forgets();
         self.resume_producers();
     }
@@ -262,6 +266,8 @@ impl Partition {
         self.others.extend(self.entries.iter().map(|entry| (entry.header.base_offset, entry.bytes.clone())));
         if !emptied {
             self.emptying = Some(offset);
+            // Of what compaction has relied on a part may be gone.
+            self.producers_unknown |= self.compacted_to > 0;
             self.checkpointed_start = self.checkpointed_start.min(offset);
             self.written = None;
             return;
@@ -269,6 +275,7 @@ impl Partition {
         self.written = Some(offset);
         self.entries.clear();
         self.verdicts.clear();
+        self.gone_markers.clear();
         (self.cleaned_to, self.compacted_to) = (0, 0);
         self.checkpointed_start = offset;
         self.producers_unknown = false;
@@ -359,6 +366,25 @@ impl Partition {
                 }
             }
         }
+    }
+
+    /// Notes the markers from `first` on that compaction has taken from what is `found` now.
+    pub(super) fn note_gone_markers(&mut self, found: &[Entry], first: i64) {
+        let range = first..self.compacted_to;
+        for entry in self.entries.iter().filter(|entry| entry.header.attributes.is_control()) {
+            let base_offset = entry.header.base_offset;
+            let at = found.binary_search_by_key(&base_offset, |entry| entry.header.base_offset);
+            let is_there = at.is_ok_and(|at| found[at].header.records_count > 0);
+            if range.contains(&base_offset) && entry.header.records_count > 0 && !is_there {
+                self.gone_markers.insert(base_offset, entry.clone());
+            }
+        }
+    }
+
+    /// The batches that were appended and not cut, as far as a replay needs them.
+    pub(super) fn appended(&self) -> BTreeMap<i64, &Entry> {
+        let entries = self.entries.iter().map(|entry| (entry.header.base_offset, entry));
+        entries.chain(self.gone_markers.iter().map(|(offset, entry)| (*offset, entry))).collect()
     }
 
     /// A log that started anew knows nothing of producers before its start.

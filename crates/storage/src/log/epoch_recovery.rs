@@ -29,10 +29,9 @@ impl Log {
 
     /// Whether leader epochs are to be expected: logs of old have none.
     fn first_batch_has_epoch(&self) -> Result<bool, ScanError> {
-        let (segment, size) = match self.closed.first() {
-            Some(closed) => (&closed.segment, closed.size),
-            None => (&self.active.segment, self.active.size),
-        };
+        // Compaction leaves segments without a batch.
+        let with_batches = self.all_segments().into_iter().find(|(_, size)| *size > 0);
+        let Some((segment, size)) = with_batches else { return Ok(false) };
         let first = Headers::new(&segment.file(SegmentFile::Log)?, 0, size).next()?;
         Ok(first.is_some_and(|(_, header)| header.partition_leader_epoch >= 0))
     }
@@ -40,8 +39,7 @@ impl Log {
     /// The leader epochs of the batches that begin below an offset.
     fn epochs_below(&self, offset: i64) -> Result<LeaderEpochs, ScanError> {
         let mut epochs = LeaderEpochs::default();
-        let closed = self.closed.iter().map(|closed| (closed.segment.clone(), closed.size));
-        for (segment, size) in closed.chain([(self.active.segment.clone(), self.active.size)]) {
+        for (segment, size) in self.all_segments() {
             let file = segment.file(SegmentFile::Log)?;
             let mut headers = Headers::new(&file, 0, size);
             while let Some((_, header)) = headers.next()? {

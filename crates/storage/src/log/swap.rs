@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::{ChangeError, Log};
 use crate::clean::Cleaned;
 use crate::fs;
-use crate::names::{SWAP_SUFFIX, SegmentFile};
+use crate::names::{CLEANED_SUFFIX, SWAP_SUFFIX, SegmentFile};
 use crate::offline::Offline;
 use crate::segment::{Closed, Segment};
 use crate::traps::{self, Trap};
@@ -130,11 +130,23 @@ impl Log {
             fs.sync_dir(path)?;
             swap.segment.take_names()?;
         } else {
-            for kind in SegmentFile::ALL {
-                fs.remove_file_if_exists(&swap.segment.path_with(kind, SWAP_SUFFIX))?;
-            }
+            self.withdraw(&swap.segment)?;
         }
         fs.sync_dir(path)
+    }
+
+    /// Removes the files of a swap that is given up. Some of them left alone would be taken for those of one that is
+    /// nearly done: until all are gone for good one with the earlier suffix says that it had hardly begun.
+    fn withdraw(&self, segment: &Segment) -> fs::Result<()> {
+        let (fs, path) = (&self.partition.directory.fs, &self.partition.path());
+        let sign = segment.path_with(SegmentFile::Log, CLEANED_SUFFIX);
+        fs.rename(&segment.path_with(SegmentFile::Log, SWAP_SUFFIX), &sign)?;
+        fs.sync_dir(path)?;
+        for kind in SegmentFile::ALL {
+            fs.remove_file_if_exists(&segment.path_with(kind, SWAP_SUFFIX))?;
+        }
+        fs.sync_dir(path)?;
+        fs.remove_file(&sign)
     }
 
     fn is_swapping(&self, cleaned: &Cleaned) -> bool {
