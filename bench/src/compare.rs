@@ -1,6 +1,7 @@
 //! The comparison: which brokers, in which turns, and where the results go.
 
 pub(crate) mod classic;
+mod clock;
 mod connections;
 pub(crate) mod latency;
 mod scaling;
@@ -13,91 +14,204 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use clock::Clock;
+
 use crate::machine::Machine;
 use crate::peer::{Binaries, Kind, Peer, Peers, Setup};
-use crate::results::Results;
+use crate::results::{Results, Unit};
 use crate::sink::topic_name;
 use crate::{Attempt, Places, load, raw};
+
+/// Room that the largest workload takes: ten GB in a broker that rewrites them meanwhile.
+const DISK_GB: f64 = 25.0;
 
 /// What is compared, how often and with how much.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// How many times each broker takes each workload; they take turns.
+    /// How many times each broker takes each workload that a goal speaks of; they take turns.
     #[arg(long, default_value_t = 5)]
     pairs: usize,
+    /// How many times each takes the other workloads.
+    #[arg(long, default_value_t = 3)]
+    other_pairs: usize,
     /// The brokers.
     #[arg(long, value_delimiter = ',', default_value = "milena,kafka,sink,redis,rabbitmq,nats,activemq")]
     peers: Vec<Kind>,
-    /// Only workloads whose name contains this: a part (start, throughput,
-    /// latency, connections, scaling, classic), or the name of one workload.
+    /// Only this part (start, throughput, latency, connections, scaling, classic), or the workloads whose name contains
+    /// this; may be given several times.
     #[arg(long)]
-    only: Option<String>,
-    /// Scales the number of messages of every workload.
+    only: Vec<String>,
+    /// Only the workloads that a goal speaks of.
+    #[arg(long)]
+    goals: bool,
+    /// Only the workloads of which the results lack rounds.
+    #[arg(long)]
+    missing: bool,
+    /// Scales the number of messages of every workload, and how long rates are held. Results of another scale than 1 go
+    /// to a file of their own.
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
-    /// A look in less than ten minutes: two rounds of a tenth of the messages, and only the workloads with a goal.
+    /// A look: two rounds of a tenth of the messages, and only the workloads with a goal.
     #[arg(long)]
     quick: bool,
     /// Every combination of size, partitions, codec, acks and fsync, instead of each by itself.
     #[arg(long)]
     full_matrix: bool,
+    /// How long a broker may take to get a million messages in the first time, and out, in seconds; what it has done
+    /// then is extrapolated.
+    #[arg(long, default_value_t = 30.0)]
+    limit: f64,
+    /// Says how long it would take, and measures nothing.
+    #[arg(long)]
+    estimate: bool,
     #[command(flatten)]
     binaries: Binaries,
     #[command(flatten)]
     places: Places,
 }
 
+/// Which workloads have their turn: those that a goal speaks of come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    Goals,
+    Others,
+}
+
 /// What every part of the comparison is given.
 struct Comparison {
     peers: Peers,
     kinds: Vec<Kind>,
-    pairs: usize,
+    /// Rounds of workloads with a goal, and of others.
+    pairs: [usize; 2],
+    scope: Scope,
     scale: f64,
-    only: Option<String>,
-    quick: bool,
-    full_matrix: bool,
+    limit: Duration,
+    only: Vec<String>,
+    is_missing_only: bool,
+    is_full_matrix: bool,
     results: Results,
+    /// What earlier runs have measured.
+    earlier: Results,
     out: PathBuf,
+    clock: Clock,
 }
 
-type Part = (&'static str, fn(&mut Comparison) -> Attempt<()>);
+/// A part: how many seconds it is estimated to take, and what measures it.
+struct Part {
+    name: &'static str,
+    estimate_s: fn(&Comparison) -> f64,
+    measure: fn(&mut Comparison) -> Attempt<()>,
+}
 
 const PARTS: [Part; 6] = [
-    ("start", start::measure),
-    ("throughput", throughput::measure),
-    ("latency", latency::measure),
-    ("connections", connections::measure),
-    ("scaling", scaling::measure),
-    ("classic", classic::measure),
+    Part { name: start::PART, estimate_s: start::estimate_s, measure: start::measure },
+    Part { name: throughput::PART, estimate_s: throughput::estimate_s, measure: throughput::measure },
+    Part { name: latency::PART, estimate_s: latency::estimate_s, measure: latency::measure },
+    Part { name: connections::PART, estimate_s: connections::estimate_s, measure: connections::measure },
+    Part { name: scaling::PART, estimate_s: scaling::estimate_s, measure: scaling::measure },
+    Part { name: classic::PART, estimate_s: classic::estimate_s, measure: classic::measure },
 ];
 
 pub(crate) fn run(options: &Options) -> Attempt<()> {
     let (dir, out) = options.places.make()?;
+    let scale = options.scale * if options.quick { 0.1 } else { 1.0 };
+    // What is smaller does not take the place of what counts.
+    let out = out.join(if scale < 1.0 { "results-scaled.json" } else { "results.json" });
+    let pairs = [options.pairs, options.other_pairs];
     let mut comparison = Comparison {
         peers: Peers::new(&options.peers, &options.binaries, &dir)?,
         kinds: options.peers.clone(),
-        pairs: if options.quick { options.pairs.min(2) } else { options.pairs.max(1) },
-        scale: options.scale * if options.quick { 0.1 } else { 1.0 },
+        pairs: pairs.map(|pairs| if options.quick { pairs.min(2) } else { pairs.max(1) }),
+        scope: Scope::Goals,
+        scale,
+        limit: Duration::from_secs_f64(options.limit.max(1.0)),
         only: options.only.clone(),
-        quick: options.quick,
-        full_matrix: options.full_matrix,
+        is_missing_only: options.missing,
+        is_full_matrix: options.full_matrix,
         results: Results { machine: Machine::this(), ..Results::default() },
-        out: out.join("results.json"),
+        earlier: Results::read(&out)?,
+        out,
+        clock: Clock::new(0.0),
     };
-    for (name, measure) in PARTS {
-        if let Err(error) = measure(&mut comparison) {
-            comparison.results.failed(name, &error);
+    let is_goals_only = options.goals || options.quick;
+    let scopes = if is_goals_only { vec![Scope::Goals] } else { vec![Scope::Goals, Scope::Others] };
+    let turns: Vec<_> = scopes.iter().flat_map(|scope| PARTS.iter().map(|part| (*scope, part))).collect();
+    comparison.clock = Clock::new(comparison.estimate_s(&turns));
+    if options.estimate {
+        return Ok(());
+    }
+    comparison.check_room(&dir);
+    for (scope, part) in turns {
+        comparison.scope = scope;
+        let outcome = (part.measure)(&mut comparison);
+        if let Err(error) = &outcome {
+            comparison.results.failed(part.name, "", "", error);
         }
-        comparison.results.write(&comparison.out)?;
+        comparison.keep(outcome.is_ok())?;
     }
     println!("written to {}; `bench report` makes a page of it", comparison.out.display());
     Ok(())
 }
 
 impl Comparison {
+    /// Prints what each part is estimated to take; gives the sum.
+    fn estimate_s(&mut self, turns: &[(Scope, &Part)]) -> f64 {
+        let mut sum_s = 0.0;
+        for (scope, part) in turns {
+            self.scope = *scope;
+            let seconds = (part.estimate_s)(self);
+            if seconds > 0.0 {
+                let what = if *scope == Scope::Goals { "what has a goal" } else { "the rest" };
+                println!("{:12} {what:16} about {}", part.name, clock::minutes(seconds));
+            }
+            sum_s += seconds;
+        }
+        println!("{:29} about {} on two cores with nothing else to do", "all of it", clock::minutes(sum_s));
+        sum_s
+    }
+
+    /// Says so where the disk is short: it is better to know before an hour has gone.
+    fn check_room(&self, dir: &Path) {
+        let Ok(disk) = rustix::fs::statvfs(dir) else { return };
+        let free_gb = (disk.f_bavail * disk.f_frsize) as f64 / 1e9;
+        if free_gb < DISK_GB * self.scale {
+            eprintln!("{free_gb:.0} GB of disk are free, and {DISK_GB} GB may be needed");
+        }
+    }
+
+    /// Writes what was measured so far.
+    fn keep(&self, is_part_done: bool) -> Attempt<()> {
+        self.results.write(&self.out, is_part_done)
+    }
+
+    /// A workload that was estimated at so many seconds is done.
+    fn done(&mut self, estimated_s: f64) {
+        self.clock.done(estimated_s);
+    }
+
+    /// Prints where it is.
+    fn announce(&self, part: &str, round: usize, what: &str) {
+        let (clock, rounds) = (self.clock.text(), self.rounds());
+        println!("{clock} {part}, round {round} of {rounds}: {what}");
+    }
+
+    fn rounds(&self) -> usize {
+        self.pairs[usize::from(self.scope == Scope::Others)]
+    }
+
     /// Whether this workload of a part is asked for.
     fn wants(&self, part: &str, workload: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| part == only || workload.contains(only.as_str()))
+        let is_it = |only: &String| {
+            let names_a_part = PARTS.iter().any(|it| it.name == only);
+            if names_a_part { part == only } else { workload.contains(only.as_str()) }
+        };
+        self.only.is_empty() || self.only.iter().any(is_it)
+    }
+
+    /// Whether a workload is left to do: all of them are, or those of which one of these has too few rounds.
+    fn is_due(&self, workload: &str, unit: Unit, peers: &[&str]) -> bool {
+        let has = |peer: &str| self.earlier.of(workload, unit, peer).map_or(0, |it| it.values.len());
+        !self.is_missing_only || peers.iter().any(|peer| has(peer) < self.rounds())
     }
 
     fn scaled(&self, count: usize) -> usize {

@@ -4,6 +4,7 @@ mod end_to_end;
 mod marked;
 mod paced;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -21,8 +22,11 @@ pub(crate) use end_to_end::{at_once, end_to_end};
 pub(crate) use marked::{put, take};
 pub(crate) use paced::paced;
 
-/// Longer than any run may take.
-const LIMIT: Duration = Duration::from_secs(600);
+/// Longer than anything that is waited for may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// After so many messages it is asked whether they are enough.
+const LOOK_EVERY: usize = 256;
 
 fn config(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
@@ -77,8 +81,20 @@ pub(crate) fn delete_topic(bootstrap: &str, name: &str) -> Attempt<()> {
     answer.map(drop).map_err(|error| format!("not deleted: {error}"))
 }
 
-/// Only failures are reported on: a report for each message would cost the client more than the message.
-struct Failures;
+/// Only failures are reported on: a report for each message would cost the client more than the message. It counts the
+/// messages that were lost.
+#[derive(Default)]
+struct Failures(AtomicU64);
+
+impl Failures {
+    /// A rate with losses in it is no rate.
+    fn check(&self) -> Attempt<()> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            lost => Err(format!("{lost} messages were lost")),
+        }
+    }
+}
 
 impl ClientContext for Failures {}
 
@@ -86,10 +102,8 @@ impl ProducerContext for Failures {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            // A rate with losses in it is no rate.
-            eprintln!("a message was lost: {error}");
-            std::process::exit(1);
+        if result.is_err() {
+            self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -153,16 +167,31 @@ impl Load<'_> {
 
     /// Produces; the seconds from the first send to the last acknowledgement.
     pub(crate) fn produce(&self) -> Attempt<f64> {
-        let producer =
-            self.producer(Failures, &[("linger.ms", "5"), ("delivery.report.only.error", "true")])?;
+        let producer = self
+            .producer(Failures::default(), &[("linger.ms", "5"), ("delivery.report.only.error", "true")])?;
         let begun = Instant::now();
         self.send_all(&producer)?;
         Ok(begun.elapsed().as_secs_f64())
     }
 
-    fn send_all<C: ProducerContext<DeliveryOpaque = ()>>(&self, producer: &BaseProducer<C>) -> Attempt<()> {
+    /// Sends all, and waits until they are acknowledged.
+    fn send_all(&self, producer: &BaseProducer<Failures>) -> Attempt<()> {
+        self.queue_all(producer, || false)?;
+        producer.flush(LIMIT).map_err(|error| format!("not flushed: {error}"))?;
+        producer.context().check()
+    }
+
+    /// Hands all messages to the producer, until it is enough.
+    fn queue_all<C: ProducerContext<DeliveryOpaque = ()>>(
+        &self,
+        producer: &BaseProducer<C>,
+        is_enough: impl Fn() -> bool,
+    ) -> Attempt<()> {
         let values = Values::new(self.size);
         for nth in 0..self.count {
+            if nth % LOOK_EVERY == 0 && is_enough() {
+                break;
+            }
             let record = BaseRecord::<(), [u8]>::to(self.topic).partition(self.partition_of(nth));
             let mut record = record.payload(values.of(nth));
             while let Err((error, back)) = producer.send(record) {
@@ -171,9 +200,12 @@ impl Load<'_> {
                 }
                 record = back;
                 producer.poll(Duration::from_millis(1));
+                if is_enough() {
+                    break;
+                }
             }
         }
-        producer.flush(LIMIT).map_err(|error| format!("not flushed: {error}"))
+        Ok(())
     }
 
     /// Consumes as many messages from the start; the seconds from the first message to the last.
@@ -187,12 +219,26 @@ impl Load<'_> {
     }
 
     fn take_all(&self, consumer: &BaseConsumer, mut each: impl FnMut(&BorrowedMessage<'_>)) -> Attempt<()> {
+        self.take_while(consumer, |message| {
+            each(message);
+            true
+        })
+    }
+
+    /// Takes all, or until it is enough.
+    fn take_while(
+        &self,
+        consumer: &BaseConsumer,
+        mut each: impl FnMut(&BorrowedMessage<'_>) -> bool,
+    ) -> Attempt<()> {
         let mut seen = 0;
         while seen < self.count {
             match consumer.poll(LIMIT) {
                 Some(Ok(message)) => {
-                    each(&message);
                     seen += 1;
+                    if !each(&message) {
+                        break;
+                    }
                 }
                 Some(Err(error)) => return Err(format!("after {seen} messages: {error}")),
                 None => return Err(format!("no message after {seen} of {}", self.count)),
@@ -208,7 +254,7 @@ pub(crate) fn first_message(bootstrap: &str) -> Attempt<()> {
     config.set("linger.ms", "0").set("acks", "all").set("topic.metadata.refresh.fast.interval.ms", "1");
     config.set("retry.backoff.ms", "1");
     let producer: BaseProducer<Failures> =
-        config.create_with_context(Failures).map_err(|error| format!("no producer: {error}"))?;
+        config.create_with_context(Failures::default()).map_err(|error| format!("no producer: {error}"))?;
     let record = BaseRecord::<(), [u8]>::to("first").payload(b"x".as_slice());
     producer.send(record).map_err(|(error, _): (KafkaError, _)| format!("not queued: {error}"))?;
     // A flush looks every 100 ms, which is longer than what is measured here.
@@ -219,5 +265,5 @@ pub(crate) fn first_message(bootstrap: &str) -> Attempt<()> {
             return Err("not acknowledged".to_owned());
         }
     }
-    Ok(())
+    producer.context().check()
 }

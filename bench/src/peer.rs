@@ -125,6 +125,7 @@ impl Peers {
     /// Starts a broker.
     pub(crate) fn start(&self, kind: Kind, setup: Setup<'_>) -> Attempt<Peer> {
         let dir = self.dir_of(kind);
+        end_orphan(&dir);
         if !setup.keep {
             let _ = fs::remove_dir_all(&dir);
         }
@@ -151,7 +152,13 @@ impl Peers {
             None => command,
         };
         let peer = launch(kind, dir, port, command)?;
-        Ok(Peer { companion, ..peer })
+        let peer = Peer { companion, ..peer };
+        let processes = [Some(&peer.process), peer.companion.as_ref()];
+        let ids: Vec<_> = processes.into_iter().flatten().flat_map(Process::family).collect();
+        let ids: Vec<_> = ids.iter().map(u32::to_string).collect();
+        // Should this run be cut, the next one ends them.
+        let _ = fs::write(peer.dir.with_extension("pid"), ids.join("\n"));
+        Ok(peer)
     }
 
     fn milena(&self, dir: &Path, port: u16, settings: &[(&str, &str)]) -> Command {
@@ -208,6 +215,24 @@ impl Peers {
     }
 }
 
+/// Ends the broker that a run that was cut has left with this directory.
+fn end_orphan(dir: &Path) {
+    let Ok(text) = fs::read_to_string(dir.with_extension("pid")) else { return };
+    let ids = text.lines().filter_map(|line| line.parse().ok()).filter_map(rustix::process::Pid::from_raw);
+    for id in ids {
+        let is_there = |file: &str| {
+            let said = fs::read(format!("/proc/{}/{file}", id.as_raw_nonzero())).unwrap_or_default();
+            String::from_utf8_lossy(&said).contains(&*dir.to_string_lossy())
+        };
+        let is_in =
+            fs::read_link(format!("/proc/{}/cwd", id.as_raw_nonzero())).is_ok_and(|at| at.ends_with(dir));
+        // The id may be another's by now.
+        if is_in || is_there("cmdline") || is_there("environ") {
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
+        }
+    }
+}
+
 /// Runs the command and waits until it listens.
 fn launch(kind: Kind, dir: PathBuf, port: u16, mut command: Command) -> Attempt<Peer> {
     let log = File::create(dir.join("output.log")).map_err(|error| format!("cannot log: {error}"))?;
@@ -255,6 +280,7 @@ impl Peer {
         self.process.stop();
         drop(self.companion);
         let _ = fs::remove_dir_all(&self.dir);
+        let _ = fs::remove_file(self.dir.with_extension("pid"));
     }
 
     /// Ends it; its directory stays.

@@ -16,18 +16,28 @@ impl Process {
         Process(child)
     }
 
-    /// User and system time that it has used so far, in seconds; the system counts in steps of 10 ms.
+    /// User and system time that it and its children have used so far, in seconds; the system counts in steps of 10 ms.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
-        // The name, in parentheses, may hold anything; the numbers come after it. Fields 14 and 15 of proc(5).
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
-        (ticks(11) + ticks(12)) / rustix::param::clock_ticks_per_second() as f64
+        let ticks: f64 = self.family().iter().map(|process| ticks(*process)).sum();
+        ticks / rustix::param::clock_ticks_per_second() as f64
     }
 
-    /// Resident memory in MiB.
+    /// Resident memory of it and its children in MiB.
     pub(crate) fn resident_mib(&self) -> f64 {
-        resident_kib(self.0.id()) / 1024.0
+        self.family().iter().map(|process| resident_kib(*process)).sum::<f64>() / 1024.0
+    }
+
+    /// It, and those that it has started: some brokers' command is a shell that waits for the broker.
+    pub(crate) fn family(&self) -> Vec<u32> {
+        let mut family = vec![self.0.id()];
+        let mut at = 0;
+        while let Some(process) = family.get(at) {
+            let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+            let children = children.unwrap_or_default();
+            family.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
+            at += 1;
+        }
+        family
     }
 
     /// Descriptors that are open.
@@ -60,6 +70,15 @@ impl Process {
     }
 }
 
+/// User and system time of a process, in ticks of the system's clock.
+fn ticks(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name, in parentheses, may hold anything; the numbers come after it. Fields 14 and 15 of proc(5).
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
+    ticks(11) + ticks(12)
+}
+
 /// Resident memory of a process in KiB.
 pub(crate) fn resident_kib(process: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
@@ -70,6 +89,11 @@ pub(crate) fn resident_kib(process: u32) -> f64 {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Without their parent the others would stay.
+        for process in self.family().into_iter().skip(1) {
+            let id = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
+            let _ = id.map(|id| rustix::process::kill_process(id, rustix::process::Signal::KILL));
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -24,32 +24,52 @@ const TOGETHER: u64 = 256;
 /// How long a broker may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// However few messages are done, their time is noted this often.
+const MARK: Duration = Duration::from_secs(5);
+
 /// When every so many messages were done.
 pub(crate) struct Marks {
     begun: Instant,
     every: u64,
+    limit: Duration,
     seen: u64,
+    is_cut: bool,
     /// Messages so far, and seconds from the beginning.
     pub(crate) points: Vec<(f64, f64)>,
 }
 
 impl Marks {
-    /// Begins now.
-    pub(crate) fn new(every: u64) -> Marks {
-        Marks { begun: Instant::now(), every: every.max(1), seen: 0, points: vec![(0.0, 0.0)] }
+    /// Begins now; it may last as long as `limit`.
+    pub(crate) fn new(every: u64, limit: Duration) -> Marks {
+        let (begun, points) = (Instant::now(), vec![(0.0, 0.0)]);
+        Marks { begun, every: every.max(1), limit, seen: 0, is_cut: false, points }
     }
 
-    pub(crate) fn add(&mut self, count: u64) {
+    /// Notes that so many were done; false where it has lasted too long, and ends here.
+    pub(crate) fn add(&mut self, count: u64) -> bool {
+        if self.is_cut {
+            return false;
+        }
         let before = self.seen / self.every;
         self.seen += count;
-        if self.seen / self.every > before {
-            self.points.push((self.seen as f64, self.begun.elapsed().as_secs_f64()));
+        let elapsed = self.begun.elapsed();
+        let noted = self.points.last().map_or(0.0, |(_, seconds)| *seconds);
+        self.is_cut = elapsed > self.limit;
+        let is_late = elapsed.as_secs_f64() - noted > MARK.as_secs_f64();
+        if self.seen / self.every > before || is_late || self.is_cut {
+            self.points.push((self.seen as f64, elapsed.as_secs_f64()));
         }
+        !self.is_cut
     }
 
     /// Messages so far.
     pub(crate) fn seen(&self) -> u64 {
         self.seen
+    }
+
+    /// Whether it has lasted too long.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Messages a second over all.
@@ -66,9 +86,15 @@ pub(crate) struct Job<'a> {
     pub(crate) size: usize,
     /// Every so many messages the time is noted.
     pub(crate) every: u64,
+    /// How long it may last.
+    pub(crate) limit: Duration,
 }
 
 impl Job<'_> {
+    fn marks(&self) -> Marks {
+        Marks::new(self.every, self.limit)
+    }
+
     fn window(&self) -> u64 {
         WINDOW.min(WINDOW_BYTES / self.size.max(1) as u64)
     }
@@ -136,14 +162,19 @@ impl Window {
         self.freed.notify_one();
     }
 
+    fn is_closed(&self) -> bool {
+        self.free.lock().expect("not poisoned").is_none()
+    }
+
     fn close(&self) {
         *self.free.lock().expect("not poisoned") = None;
         self.freed.notify_one();
     }
 }
 
-/// Sends the messages of a job over a connection, as many at once as the window allows, until all are acknowledged.
-/// `put` writes one message; `acknowledged` reads what the broker says next, and gives how many messages that confirms.
+/// Sends the messages of a job over a connection, as many at once as the window allows, until all are acknowledged or the
+/// job has lasted too long. `put` writes one message; `acknowledged` reads what the broker says next, and gives how many
+/// messages that confirms.
 fn pump(
     wire: Wire,
     job: &Job<'_>,
@@ -161,7 +192,10 @@ fn pump(
                 let Some(room) = window.take(TOGETHER.min(job.count - sent)) else { return Ok(()) };
                 bytes.clear();
                 (sent..sent + room).for_each(|nth| put(nth, &mut bytes));
-                writer.write_all(&bytes).map_err(|error| format!("not sent: {error}"))?;
+                match writer.write_all(&bytes) {
+                    Err(_) if window.is_closed() => return Ok(()),
+                    written => written.map_err(|error| format!("not sent: {error}"))?,
+                }
                 sent += room;
             }
             Ok(())
@@ -174,13 +208,17 @@ fn pump(
                 unnoted += count;
                 if unnoted > 0 && (reader.buffer().is_empty() || unnoted >= TOGETHER || done >= job.count) {
                     window.give(unnoted);
-                    marks.lock().expect("not poisoned").add(std::mem::take(&mut unnoted));
+                    if !marks.lock().expect("not poisoned").add(std::mem::take(&mut unnoted)) {
+                        break;
+                    }
                 }
             }
             Ok(())
         };
         let outcome = read();
         window.close();
+        // A writer whose messages nobody takes any more waits no longer.
+        let _ = reader.get_ref().shutdown(std::net::Shutdown::Both);
         outcome.and(writing.join().expect("a writer does not panic"))
     })
 }

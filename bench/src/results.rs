@@ -66,8 +66,13 @@ pub(crate) struct Figure {
     pub(crate) unit: Unit,
     pub(crate) peer: String,
     pub(crate) values: Vec<f64>,
+    /// The round of each value.
+    pub(crate) rounds: Vec<usize>,
     /// The run that it is of: rounds of two runs are no pairs.
     pub(crate) run: String,
+    /// What is to be known of it: that it was ended before it was done.
+    #[serde(default)]
+    pub(crate) note: Option<String>,
 }
 
 /// One curve of one broker.
@@ -81,6 +86,18 @@ pub(crate) struct Series {
     pub(crate) along: String,
     pub(crate) peer: String,
     pub(crate) points: Vec<(f64, f64)>,
+    /// The run that it is of.
+    pub(crate) run: String,
+}
+
+/// What could not be measured, and why.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) part: String,
+    /// What is in the names of its figures, or of its curves.
+    pub(crate) workload: String,
+    pub(crate) peer: String,
+    pub(crate) error: String,
 }
 
 /// All that was measured, in the order in which it was.
@@ -89,27 +106,42 @@ pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) figures: Vec<Figure>,
     pub(crate) series: Vec<Series>,
-    /// What could not be measured, and why.
-    pub(crate) failures: Vec<String>,
+    pub(crate) failures: Vec<Failure>,
+    /// The round that is under way.
+    #[serde(skip)]
+    pub(crate) round: usize,
 }
 
 impl Results {
     /// Adds a round's value to a figure.
     pub(crate) fn add(&mut self, part: &str, workload: &str, unit: Unit, peer: &str, value: f64) {
-        println!("  {peer:26} {workload}: {} {}", unit.text(value), unit.name());
-        let run = self.machine.run();
-        let found = self.figures.iter_mut().find(|it| it.is(part, workload, unit, peer));
-        match found {
-            Some(figure) => figure.values.push(value),
-            None => self.figures.push(Figure {
+        // It follows from the CPU of a million.
+        if unit != Unit::CpuPerGb {
+            println!("  {peer:26} {workload}: {} {}", unit.text(value), unit.name());
+        }
+        let place = self.figures.iter().position(|it| it.is(part, workload, unit, peer));
+        let place = place.unwrap_or_else(|| {
+            self.figures.push(Figure {
                 part: part.to_owned(),
                 workload: workload.to_owned(),
                 unit,
                 peer: peer.to_owned(),
-                values: vec![value],
-                run,
-            }),
-        }
+                values: Vec::new(),
+                rounds: Vec::new(),
+                run: self.machine.run(),
+                note: None,
+            });
+            self.figures.len() - 1
+        });
+        self.figures[place].values.push(value);
+        self.figures[place].rounds.push(self.round);
+    }
+
+    /// Says something of a figure that has a value; what is said first stays.
+    pub(crate) fn note(&mut self, part: &str, workload: &str, unit: Unit, peer: &str, note: &str) {
+        println!("  {peer:26} {workload}: {note}");
+        let figure = self.figures.iter_mut().find(|it| it.is(part, workload, unit, peer));
+        figure.expect("it was added").note.get_or_insert(note.to_owned());
     }
 
     /// Adds a curve; of several rounds the report draws the median at each point.
@@ -118,9 +150,10 @@ impl Results {
     }
 
     /// Notes what could not be measured.
-    pub(crate) fn failed(&mut self, what: &str, error: &str) {
-        eprintln!("{what} failed: {error}");
-        self.failures.push(format!("{what}: {error}"));
+    pub(crate) fn failed(&mut self, part: &str, workload: &str, peer: &str, error: &str) {
+        eprintln!("{part}, {workload}, {peer} failed: {error}");
+        let [part, workload, peer, error] = [part, workload, peer, error].map(str::to_owned);
+        self.failures.push(Failure { part, workload, peer, error });
     }
 
     /// A figure that was measured.
@@ -129,9 +162,17 @@ impl Results {
         self.figures.iter().filter(is_it).find(|it| !it.values.is_empty())
     }
 
-    /// The runs that the figures are of.
-    pub(crate) fn runs(&self) -> Vec<&str> {
-        let mut runs: Vec<_> = self.figures.iter().map(|figure| figure.run.as_str()).collect();
+    /// How many rounds of a curve there are.
+    pub(crate) fn curves(&self, part: &str, workload: &str, peer: &str) -> usize {
+        let is_it = |it: &&Series| it.part == part && it.workload == workload && it.peer == peer;
+        self.series.iter().filter(is_it).count()
+    }
+
+    /// The runs that the figures and curves of a part are of, the earliest first.
+    pub(crate) fn runs(&self, part: &str) -> Vec<&str> {
+        let figures = self.figures.iter().filter(|it| it.part == part).map(|it| it.run.as_str());
+        let series = self.series.iter().filter(|it| it.part == part).map(|it| it.run.as_str());
+        let mut runs: Vec<_> = figures.chain(series).collect();
         runs.sort_unstable();
         runs.dedup();
         runs
@@ -143,25 +184,47 @@ impl Results {
         serde_json::from_str(&text).map_err(|error| format!("cannot read {}: {error}", path.display()))
     }
 
-    /// Writes this over an earlier run's results: a figure that was measured again is replaced, the others stay.
-    pub(crate) fn write(&self, path: &Path) -> Attempt<()> {
+    /// Writes this over earlier runs' results: what was measured again is replaced, the rest stays. Before a part is at
+    /// its end, what has more rounds stays too, so that a run that is cut takes nothing away.
+    pub(crate) fn write(&self, path: &Path, is_part_done: bool) -> Attempt<()> {
         let mut all = Results::read(path)?;
-        all.machine = self.machine.clone();
-        all.failures.clone_from(&self.failures);
-        all.figures.retain(|old| {
-            !self.figures.iter().any(|new| new.is(&old.part, &old.workload, old.unit, &old.peer))
-        });
-        all.figures.extend(self.figures.iter().cloned());
-        let same = |old: &Series, new: &Series| {
-            old.part == new.part
-                && old.workload == new.workload
-                && old.unit == new.unit
-                && old.peer == new.peer
-        };
-        all.series.retain(|old| !self.series.iter().any(|new| same(old, new)));
-        all.series.extend(self.series.iter().cloned());
+        all.merge(self, is_part_done);
         let text = serde_json::to_string_pretty(&all).expect("numbers and names");
-        fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+        // A run may end while it writes.
+        let unfinished = path.with_extension("unfinished");
+        fs::write(&unfinished, text)
+            .and_then(|()| fs::rename(&unfinished, path))
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))
+    }
+
+    fn merge(&mut self, new: &Results, is_part_done: bool) {
+        self.machine = new.machine.clone();
+        for figure in &new.figures {
+            let is_it = |old: &Figure| old.is(&figure.part, &figure.workload, figure.unit, &figure.peer);
+            let old = self.figures.iter_mut().find(|old| is_it(old));
+            match old {
+                Some(old) if is_part_done || figure.values.len() >= old.values.len() => *old = figure.clone(),
+                Some(_) => {}
+                None => self.figures.push(figure.clone()),
+            }
+        }
+        let rounds = |all: &Results, it: &Series| all.curves(&it.part, &it.workload, &it.peer);
+        let is_replaced = |it: &Series| is_part_done || rounds(new, it) >= rounds(self, it);
+        let same = |one: &Series, other: &Series| {
+            (&one.part, &one.workload, &one.peer) == (&other.part, &other.workload, &other.peer)
+        };
+        let replaced: Vec<Series> = new.series.iter().filter(|it| is_replaced(it)).cloned().collect();
+        self.series.retain(|old| !replaced.iter().any(|it| same(old, it)));
+        self.series.extend(replaced);
+        self.failures.retain(|old| {
+            let is_of = |part: &str, workload: &str, peer: &str| {
+                part == old.part && peer == old.peer && workload.contains(&old.workload)
+            };
+            let is_measured = new.figures.iter().any(|it| is_of(&it.part, &it.workload, &it.peer))
+                || new.series.iter().any(|it| is_of(&it.part, &it.workload, &it.peer));
+            !is_measured && !new.failures.iter().any(|it| is_of(&it.part, &it.workload, &it.peer))
+        });
+        self.failures.extend(new.failures.iter().cloned());
     }
 }
 
@@ -171,12 +234,32 @@ impl Figure {
     }
 }
 
-/// The ratios of two figures within each round, as a spread: what both brokers met there, they met together. None where
-/// they are of two runs.
-pub(crate) fn ratios(one: &Figure, other: &Figure) -> Option<(f64, f64, f64)> {
-    let pairs = one.values.iter().zip(&other.values);
-    let ratios: Vec<f64> = pairs.map(|(one, other)| one / other).collect();
-    (one.run == other.run && !ratios.is_empty()).then(|| spread(&ratios))
+/// What one figure is of another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ratio {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) greatest: f64,
+    /// Whether both were measured in the same rounds.
+    pub(crate) is_paired: bool,
+}
+
+/// The ratios of two figures within each round, as a spread: what both brokers met there, they met together. Where they
+/// are of two runs, the ratio of their medians, between the least and the greatest that their ranges allow.
+pub(crate) fn ratio(one: &Figure, other: &Figure) -> Option<Ratio> {
+    let in_round = |round: &usize| other.rounds.iter().position(|it| it == round).map(|at| other.values[at]);
+    let pairs = one.values.iter().zip(&one.rounds);
+    let ratios: Vec<f64> = pairs.filter_map(|(value, round)| in_round(round).map(|it| value / it)).collect();
+    if one.run == other.run && !ratios.is_empty() {
+        let (median, least, greatest) = spread(&ratios);
+        return Some(Ratio { median, least, greatest, is_paired: true });
+    }
+    if one.values.is_empty() || other.values.is_empty() {
+        return None;
+    }
+    let (ours, theirs) = (spread(&one.values), spread(&other.values));
+    let (least, greatest) = (ours.1 / theirs.2, ours.2 / theirs.1);
+    Some(Ratio { median: ours.0 / theirs.0, least, greatest, is_paired: false })
 }
 
 /// (median, least, greatest).
@@ -190,4 +273,61 @@ pub(crate) fn spread(values: &[f64]) -> (f64, f64, f64) {
         f64::midpoint(sorted[middle - 1], sorted[middle])
     };
     (median, sorted[0], sorted[sorted.len() - 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Results, Unit, ratio};
+
+    fn results(rounds: &[(usize, f64)], run: &str) -> Results {
+        let mut results = Results::default();
+        results.machine.time = run.to_owned();
+        for (round, value) in rounds {
+            results.round = *round;
+            results.add("part", "workload", Unit::Ms, "peer", *value);
+        }
+        results
+    }
+
+    #[test]
+    fn a_cut_run_takes_no_rounds_away() {
+        let mut all = results(&[(1, 1.0), (2, 1.0)], "old");
+        all.merge(&results(&[(1, 7.0)], "new"), false);
+        assert_eq!(all.figures[0].values, [1.0, 1.0]);
+        all.merge(&results(&[(1, 7.0), (2, 8.0)], "new"), false);
+        assert_eq!(all.figures[0].values, [7.0, 8.0]);
+        all.merge(&results(&[(1, 9.0)], "newer"), true);
+        assert_eq!(all.figures[0].values, [9.0]);
+        assert_eq!(all.figures.len(), 1);
+    }
+
+    #[test]
+    fn a_failure_stays_until_it_is_measured() {
+        let mut all = Results::default();
+        all.failed("part", "work", "peer", "it was late");
+        let mut other = Results::default();
+        other.failed("part", "else", "peer", "it was late");
+        all.merge(&other, true);
+        assert_eq!(all.failures.len(), 2);
+        all.merge(&results(&[(1, 1.0)], "new"), false);
+        assert_eq!(all.failures.len(), 1);
+        assert_eq!(all.failures[0].workload, "else");
+    }
+
+    /// A broker that missed a round has fewer values, and not other pairs.
+    #[test]
+    fn pairs_are_of_one_round() {
+        let one = results(&[(1, 1.0), (2, 20.0), (3, 3.0)], "run");
+        let other = results(&[(1, 1.0), (3, 1.0)], "run");
+        let found = ratio(&one.figures[0], &other.figures[0]).expect("two pairs");
+        assert_eq!((found.median, found.least, found.greatest, found.is_paired), (2.0, 1.0, 3.0, true));
+    }
+
+    #[test]
+    fn figures_of_two_runs_are_no_pairs() {
+        let one = results(&[(1, 2.0), (2, 4.0), (3, 6.0)], "a day");
+        let other = results(&[(1, 1.0), (2, 2.0), (3, 4.0)], "another");
+        let found = ratio(&one.figures[0], &other.figures[0]).expect("medians");
+        assert_eq!((found.median, found.least, found.greatest, found.is_paired), (2.0, 0.5, 6.0, false));
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Comparison, Topic, warm};
+use super::{Comparison, Scope, Topic, warm};
 use crate::Attempt;
 use crate::load::{self, Load};
 use crate::peer::{Kind, Peer, Setup};
@@ -18,7 +18,7 @@ const COUNT: usize = 1_000_000;
 /// The time is noted this often.
 const MARKS: u64 = 10;
 /// Most of the memory that is warmed for a run; of a run with more than that the disk is measured.
-const WARM_BYTES: usize = 2 << 30;
+const WARM_BYTES: usize = 1 << 30;
 
 /// A broker, and whether what it acknowledges is on the disk.
 #[derive(Clone, Copy, Debug)]
@@ -56,39 +56,131 @@ pub(crate) fn name_out(size: usize) -> String {
     format!("one million out, {size} B")
 }
 
+/// In rounds after the first, a broker that did not get there has less time: enough for its rate.
+const AGAIN: Duration = Duration::from_secs(8);
+/// Seconds that a broker takes to start and to end, and what it may leave to be synced.
+const START_S: f64 = 5.0;
+
+impl Contestant {
+    fn scope(&self) -> Scope {
+        let has_goal = self.durable && self.kind != Kind::Kafka;
+        if has_goal { Scope::Goals } else { Scope::Others }
+    }
+
+    /// Seconds that it is thought to take for a million of a size, in and out.
+    fn guess_s(&self, size: usize) -> [f64; 2] {
+        let kib = size as f64 / 1024.0;
+        match (self.kind, self.durable) {
+            (Kind::Rabbitmq, _) => [30.0 + 10.0 * kib, 10.0 + 4.0 * kib],
+            (Kind::Nats, true) => [500.0, 0.5],
+            (Kind::Activemq, _) => [200.0, 60.0],
+            (Kind::Redis, true) => [12.0 + 5.0 * kib, 3.0 + 3.0 * kib],
+            _ => [1.5 + 3.0 * kib, 1.0 + 1.5 * kib],
+        }
+    }
+}
+
+/// What is left to do: a size, and who takes it.
+type Due = (usize, Vec<Contestant>);
+
+fn due(comparison: &Comparison) -> Vec<Due> {
+    let is_in = |it: &Contestant| comparison.kinds.contains(&it.kind) && it.scope() == comparison.scope;
+    let contestants: Vec<_> = CONTESTANTS.into_iter().filter(is_in).collect();
+    let peers: Vec<_> = contestants.iter().map(|it| it.name).collect();
+    let is_due = |size: &usize| {
+        let names = [name_in(*size), name_out(*size)];
+        !contestants.is_empty()
+            && names.iter().any(|name| comparison.wants(PART, name))
+            && names.iter().any(|name| comparison.is_due(name, Unit::Rate, &peers))
+    };
+    SIZES.into_iter().filter(is_due).map(|size| (size, contestants.clone())).collect()
+}
+
+/// How long a contestant may take in each direction.
+fn limit(comparison: &Comparison, contestant: &Contestant, size: usize, round: usize) -> Duration {
+    let was_cut = [name_in(size), name_out(size)].iter().any(|name| {
+        let figure = comparison.results.of(name, Unit::Rate, contestant.name);
+        figure.is_some_and(|figure| figure.note.is_some())
+    });
+    let limit = if round > 1 && was_cut { AGAIN.min(comparison.limit) } else { comparison.limit };
+    limit.mul_f64(comparison.scale.clamp(0.05, 1.0))
+}
+
+fn turn_s(comparison: &Comparison, contestant: &Contestant, size: usize, round: usize) -> f64 {
+    let most = comparison.limit.as_secs_f64();
+    let guess = contestant.guess_s(size).map(|seconds| seconds * comparison.scale);
+    let is_slow = guess.iter().any(|seconds| *seconds > most);
+    let most = if round > 1 && is_slow { AGAIN.as_secs_f64().min(most) } else { most };
+    START_S + guess.iter().map(|seconds| seconds.min(most)).sum::<f64>()
+}
+
+pub(super) fn estimate_s(comparison: &Comparison) -> f64 {
+    let turns = due(comparison);
+    let turn = |round| {
+        let turns = turns.iter().flat_map(|(size, who)| who.iter().map(move |it| (size, it)));
+        turns.map(|(size, it)| turn_s(comparison, it, *size, round)).sum::<f64>()
+    };
+    turn(1) + turn(2) * (comparison.rounds() - 1) as f64
+}
+
 pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
-    let sizes = SIZES.into_iter();
-    let sizes: Vec<_> = sizes
-        .filter(|size| [name_in(*size), name_out(*size)].iter().any(|name| comparison.wants(PART, name)))
-        .collect();
-    let contestants = CONTESTANTS.into_iter().filter(|it| comparison.kinds.contains(&it.kind));
-    // A look leaves out those that promise less.
-    let contestants: Vec<_> = contestants.filter(|it| it.durable || !comparison.quick).collect();
-    let count = comparison.scaled(COUNT) / if comparison.quick { 5 } else { 1 };
-    let rounds = if comparison.quick { 1 } else { comparison.pairs };
-    for round in 1..=rounds {
-        for size in &sizes {
-            println!("{PART}, round {round} of {rounds}, {size} B");
-            for contestant in &contestants {
-                if let Err(error) = turn(comparison, contestant, count as u64, *size) {
-                    comparison.results.failed(&format!("{}, {size} B", contestant.name), &error);
+    let count = comparison.scaled(COUNT) as u64;
+    let due = due(comparison);
+    for round in 1..=comparison.rounds() {
+        comparison.results.round = round;
+        for (size, contestants) in &due {
+            for contestant in contestants {
+                comparison.announce(PART, round, &format!("{}, {size} B", contestant.name));
+                let limit = limit(comparison, contestant, *size, round);
+                if let Err(error) = turn(comparison, contestant, count, *size, limit) {
+                    comparison.results.failed(PART, &format!(" {size} B"), contestant.name, &error);
                 }
-                comparison.results.write(&comparison.out)?;
+                comparison.done(turn_s(comparison, contestant, *size, round));
             }
+            comparison.keep(false)?;
         }
     }
     Ok(())
 }
 
-fn turn(comparison: &mut Comparison, contestant: &Contestant, count: u64, size: usize) -> Attempt<()> {
+fn turn(
+    comparison: &mut Comparison,
+    contestant: &Contestant,
+    count: u64,
+    size: usize,
+    limit: Duration,
+) -> Attempt<()> {
     let setup = Setup { durable: contestant.durable, ..Setup::default() };
     let peer = comparison.peers.start(contestant.kind, setup)?;
     warm(peer.dir(), (count as usize * (size + 60)).min(WARM_BYTES))?;
-    let outcome = in_and_out(&peer, contestant, count, size, &mut comparison.results);
+    let outcome = in_and_out(&peer, contestant, count, size, limit, &mut comparison.results);
     peer.stop();
     rustix::fs::sync();
     std::thread::sleep(Duration::from_millis(200));
     outcome
+}
+
+/// Notes what one direction came to.
+fn note(
+    results: &mut Results,
+    contestant: &Contestant,
+    workload: String,
+    (count, cpu): (u64, f64),
+    marks: Marks,
+) {
+    let peer = contestant.name.to_owned();
+    let done = marks.seen();
+    results.add(PART, &workload, Unit::Rate, &peer, marks.rate());
+    results.add(PART, &workload, Unit::CpuPerMillion, &peer, cpu / (done.max(1) as f64 / 1e6));
+    let seconds = marks.points.last().map_or(0.0, |(_, seconds)| *seconds);
+    if done < count {
+        let (whole_s, done) = (count as f64 / marks.rate(), Unit::Rate.text(done as f64));
+        let note = format!("ended after {seconds:.0} s with {done}; all would take {whole_s:.0} s");
+        results.note(PART, &workload, Unit::Rate, &peer, &note);
+    }
+    let (part, points) = (PART.to_owned(), marks.points);
+    let (along, run) = ("messages".to_owned(), results.machine.run());
+    results.draw(Series { part, workload, unit: Unit::Seconds, along, peer, points, run });
 }
 
 fn in_and_out(
@@ -96,22 +188,15 @@ fn in_and_out(
     contestant: &Contestant,
     count: u64,
     size: usize,
+    limit: Duration,
     results: &mut Results,
 ) -> Attempt<()> {
-    let job = Job { address: &peer.bootstrap, count, size, every: count.div_ceil(MARKS) };
-    let mut note = |workload: String, cpu: f64, marks: Marks| {
-        let peer = contestant.name.to_owned();
-        results.add(PART, &workload, Unit::Rate, &peer, marks.rate());
-        results.add(PART, &workload, Unit::CpuPerMillion, &peer, cpu / (count as f64 / 1e6));
-        let along = "messages".to_owned();
-        let (part, points) = (PART.to_owned(), marks.points);
-        results.draw(Series { part, workload, unit: Unit::Seconds, along, peer, points });
-    };
+    let job = Job { address: &peer.bootstrap, count, size, every: count.div_ceil(MARKS), limit };
     let topic = match contestant.kind {
         Kind::Milena | Kind::Kafka | Kind::Sink => Some(Topic::make(peer, 1, contestant.durable)?),
         _ => None,
     };
-    let load = |topic| Load {
+    let load = |topic, count: u64| Load {
         bootstrap: &peer.bootstrap,
         topic,
         partitions: 1,
@@ -120,26 +205,32 @@ fn in_and_out(
         acks: "all",
         codec: "none",
     };
-    let load = topic.as_ref().map(|topic| load(topic.name.as_str()));
+    let load = |count| topic.as_ref().map(|topic| load(topic.name.as_str(), count));
     let before = peer.process.cpu_seconds();
-    let marks = match (contestant.kind, &load) {
+    let marks = match (contestant.kind, load(count)) {
         (Kind::Redis, _) => redis::put(&job)?,
         (Kind::Rabbitmq, _) => amqp::put(&job)?,
         (Kind::Nats, _) => nats::put(&job)?,
         (Kind::Activemq, _) => stomp::put(&job)?,
-        (_, Some(load)) => load::put(load, job.every)?,
+        (_, Some(load)) => load::put(&load, job.every, limit)?,
         (_, None) => unreachable!("it has a topic"),
     };
     let between = peer.process.cpu_seconds();
-    note(name_in(size), between - before, marks);
-    let marks = match (contestant.kind, &load) {
+    let kept = marks.seen();
+    note(results, contestant, name_in(size), (count, between - before), marks);
+    if kept == 0 {
+        return Err(format!("nothing was acknowledged in {limit:?}"));
+    }
+    // What is in comes out.
+    let job = Job { count: kept, every: kept.div_ceil(MARKS).min(job.every), ..job };
+    let marks = match (contestant.kind, load(kept)) {
         (Kind::Redis, _) => redis::take(&job)?,
         (Kind::Rabbitmq, _) => amqp::take(&job)?,
         (Kind::Nats, _) => nats::take(&job)?,
         (Kind::Activemq, _) => stomp::take(&job)?,
-        (_, Some(load)) => load::take(load, job.every)?,
+        (_, Some(load)) => load::take(&load, job.every, limit)?,
         (_, None) => unreachable!("it has a topic"),
     };
-    note(name_out(size), peer.process.cpu_seconds() - between, marks);
+    note(results, contestant, name_out(size), (count, peer.process.cpu_seconds() - between), marks);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Many connections: a thousand that do nothing, and two hundred that produce one record a request.
 
-use super::{Comparison, Topic};
+use super::{Comparison, Scope, Topic};
 use crate::Attempt;
 use crate::peer::{Kind, Peer};
 use crate::raw::{self, Replay};
@@ -12,25 +12,53 @@ pub(super) const PART: &str = "connections";
 const IDLE: usize = 1_000;
 const BUSY: usize = 200;
 const PER_SECOND: u64 = 5_000;
-const SECONDS: f64 = 5.0;
+const SECONDS: f64 = 10.0;
 const NAME: &str = "1,000 idle and 200 busy connections, 5 k/s single records, acks=all";
 
+/// Seconds of a round with both brokers, without the load itself, and of their start and end.
+const ROUND_S: f64 = 4.0;
+const START_S: f64 = 8.0;
+
+fn is_due(comparison: &Comparison) -> bool {
+    let peers: Vec<_> = comparison.kafkas().iter().map(|kind| kind.name()).collect();
+    let peers: Vec<_> = peers.into_iter().filter(|name| *name != Kind::Sink.name()).collect();
+    comparison.scope == Scope::Others
+        && comparison.wants(PART, NAME)
+        && comparison.is_due(NAME, Unit::CpuPerMillion, &peers)
+}
+
+fn round_s(comparison: &Comparison) -> f64 {
+    ROUND_S + 2.0 * seconds(comparison)
+}
+
+fn seconds(comparison: &Comparison) -> f64 {
+    SECONDS * comparison.scale.clamp(0.2, 1.0)
+}
+
+pub(super) fn estimate_s(comparison: &Comparison) -> f64 {
+    let rounds = comparison.rounds() as f64 + 1.0;
+    if is_due(comparison) { START_S + rounds * round_s(comparison) } else { 0.0 }
+}
+
 pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
-    if !comparison.wants(PART, NAME) {
+    if !is_due(comparison) {
         return Ok(());
     }
     let running = comparison.start_kafkas()?;
-    let seconds = SECONDS * comparison.scale.clamp(0.2, 1.0);
-    for round in 0..=comparison.pairs {
-        println!("{PART}, round {round} of {}", comparison.pairs);
+    comparison.done(START_S);
+    let seconds = seconds(comparison);
+    for round in 0..=comparison.rounds() {
+        comparison.announce(PART, round, NAME);
+        comparison.results.round = round;
         let mut unused = Results::default();
         for peer in running.iter().filter(|peer| peer.kind != Kind::Sink) {
             let results = if round == 0 { &mut unused } else { &mut comparison.results };
             if let Err(error) = turn(peer, seconds, results) {
-                results.failed(&format!("{}, {NAME}", peer.kind.name()), &error);
+                results.failed(PART, NAME, peer.kind.name(), &error);
             }
         }
-        comparison.results.write(&comparison.out)?;
+        comparison.done(round_s(comparison));
+        comparison.keep(false)?;
     }
     running.into_iter().for_each(Peer::stop);
     Ok(())

@@ -5,7 +5,7 @@
 use hdrhistogram::Histogram;
 
 use super::throughput::plain;
-use super::{Comparison, Topic};
+use super::{Comparison, Scope, Topic};
 use crate::Attempt;
 use crate::load::{self, Load};
 use crate::peer::{Kind, Peer};
@@ -17,7 +17,7 @@ pub(super) const PART: &str = "latency";
 
 pub(crate) const PER_SECOND: [u64; 4] = [1_000, 10_000, 50_000, 100_000];
 /// How long each rate is held.
-const SECONDS: f64 = 5.0;
+const SECONDS: f64 = 10.0;
 const SIZE: usize = 100;
 /// Stands for half of the rate at which the slower of the brokers produces and consumes at once.
 pub(crate) const HALF: u64 = 0;
@@ -65,21 +65,45 @@ impl Pace {
         format!("{what} at {rate}, acks=all{synced}")
     }
 
+    /// Whether a goal speaks of it.
+    fn has_goal(&self) -> bool {
+        match self.what {
+            What::Single | What::Pair => !self.synced,
+            What::Produce => self.per_second <= 10_000,
+            What::EndToEnd => self.per_second == HALF,
+            What::RawProduce | What::RawEndToEnd => false,
+        }
+    }
+
+    /// Which of the brokers take it.
+    fn is_for(&self, kind: Kind) -> bool {
+        match kind {
+            // It syncs for one request after the other and does not keep up with these rates.
+            Kind::Kafka => !self.synced,
+            // It says what client and kernel need at least, of the latencies that goals speak of.
+            Kind::Sink => {
+                matches!(self.what, What::Produce | What::RawProduce)
+                    || self.what == What::EndToEnd && !self.synced
+            }
+            _ => true,
+        }
+    }
+
     pub(crate) fn percentile(&self, which: &str) -> String {
         format!("{}: {which}", self.name())
     }
 }
 
-fn paces(quick: bool) -> Vec<Pace> {
+/// Each of them by itself.
+fn paces() -> Vec<Pace> {
     let mut paces = Vec::new();
     for synced in [false, true] {
         for what in [What::Single, What::Pair] {
             paces.push(Pace { what, per_second: 1_000, synced });
         }
         for what in [What::Produce, What::EndToEnd, What::RawProduce, What::RawEndToEnd] {
-            let raw = matches!(what, What::RawProduce | What::RawEndToEnd);
-            let most = if quick || raw { 10_000 } else { 100_000 };
-            let rates = PER_SECOND.into_iter().filter(|rate| *rate <= most && !(quick && raw));
+            let is_raw = matches!(what, What::RawProduce | What::RawEndToEnd);
+            let rates = PER_SECOND.into_iter().filter(|rate| !is_raw || *rate <= 10_000);
             paces.extend(rates.map(|per_second| Pace { what, per_second, synced }));
         }
     }
@@ -87,39 +111,70 @@ fn paces(quick: bool) -> Vec<Pace> {
     paces
 }
 
+/// Those that are asked for and left to do, and who takes them.
+fn due(comparison: &Comparison) -> Vec<(Pace, Vec<Kind>)> {
+    let with_kinds = |pace: Pace| {
+        let kinds = comparison.kafkas().into_iter().filter(|kind| pace.is_for(*kind));
+        (pace, kinds.collect::<Vec<_>>())
+    };
+    let mut paces: Vec<_> = paces().into_iter().map(with_kinds).collect();
+    paces.retain(|(pace, kinds)| {
+        let peers: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+        pace.has_goal() == (comparison.scope == Scope::Goals)
+            && comparison.wants(PART, &pace.name())
+            && comparison.is_due(&pace.percentile("p99"), Unit::Ms, &peers)
+    });
+    paces
+}
+
+/// How long a rate is held: in the round that warms up not as long.
+fn seconds(comparison: &Comparison, round: usize) -> f64 {
+    let share = if round == 0 { 0.3 } else { 1.0 };
+    SECONDS * (comparison.scale * share).clamp(0.1, 1.0)
+}
+
+/// Around each measurement a topic is made and deleted, and all is synced.
+const TURN_S: f64 = 1.0;
+const START_S: f64 = 8.0;
+
+pub(super) fn estimate_s(comparison: &Comparison) -> f64 {
+    let turns: usize = due(comparison).iter().map(|(_, kinds)| kinds.len()).sum();
+    if turns == 0 {
+        return 0.0;
+    }
+    let round = |round| turns as f64 * (TURN_S + seconds(comparison, round));
+    START_S + round(0) + round(1) * comparison.rounds() as f64
+}
+
 pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
-    let mut paces = paces(comparison.quick);
-    paces.retain(|pace| comparison.wants(PART, &pace.name()));
+    let mut paces = due(comparison);
+    let half = half_of_saturation(comparison);
+    if let Some(at) = paces.iter().position(|(pace, _)| pace.per_second == HALF && half.is_none()) {
+        let why = "nothing was produced and consumed at once, so it is not known what saturates";
+        comparison.results.failed(PART, &paces.remove(at).0.name(), "", why);
+    }
     if paces.is_empty() {
         return Ok(());
     }
-    if let Some(pace) = paces.iter().position(|pace| pace.per_second == HALF)
-        && half_of_saturation(comparison).is_none()
-    {
-        let why = "nothing was produced and consumed at once, so it is not known what saturates";
-        comparison.results.failed(&paces.remove(pace).name(), why);
-    }
     let mut running = comparison.start_kafkas()?;
-    let half = half_of_saturation(comparison).unwrap_or(1);
-    let seconds = SECONDS * comparison.scale.clamp(0.2, 1.0);
-    for round in 0..=comparison.pairs {
-        println!("{PART}, round {round} of {}", comparison.pairs);
+    comparison.done(START_S);
+    for round in 0..=comparison.rounds() {
+        let seconds = seconds(comparison, round);
         let mut unused = Results::default();
-        for pace in &paces {
-            for peer in &mut running {
-                // It syncs for one request after the other and does not keep up with these rates.
-                if pace.synced && peer.kind == Kind::Kafka {
-                    continue;
-                }
+        comparison.results.round = round;
+        for (pace, kinds) in &paces {
+            comparison.announce(PART, round, &pace.name());
+            for peer in running.iter_mut().filter(|peer| kinds.contains(&peer.kind)) {
                 let results = if round == 0 { &mut unused } else { &mut comparison.results };
-                let per_second = if pace.per_second == HALF { half } else { pace.per_second };
+                let per_second = if pace.per_second == HALF { half.unwrap_or(1) } else { pace.per_second };
                 if let Err(error) = turn(peer, *pace, per_second, seconds, results) {
-                    results.failed(&format!("{}, {}", peer.kind.name(), pace.name()), &error);
+                    results.failed(PART, &pace.name(), peer.kind.name(), &error);
                     peer.process.assert_running()?;
                 }
+                comparison.done(TURN_S + seconds);
             }
         }
-        comparison.results.write(&comparison.out)?;
+        comparison.keep(false)?;
     }
     running.into_iter().for_each(Peer::stop);
     Ok(())
@@ -127,15 +182,14 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
 
 /// From the results of this run's, or of an earlier run's, throughput.
 fn half_of_saturation(comparison: &Comparison) -> Option<u64> {
-    let earlier = Results::read(&comparison.out).ok()?;
     let name = plain(SIZE).at_once();
     let rate = |kind: &Kind| {
         let of =
             |results: &Results| results.of(&name, Unit::Rate, kind.name()).map(|it| spread(&it.values).0);
-        of(&comparison.results).or_else(|| of(&earlier))
+        of(&comparison.results).or_else(|| of(&comparison.earlier))
     };
     let slowest = comparison.kafkas().iter().filter_map(rate).reduce(f64::min)?;
-    Some((slowest / 2.0) as u64)
+    Some(((slowest / 2.0) as u64).max(1))
 }
 
 fn turn(peer: &Peer, pace: Pace, per_second: u64, seconds: f64, results: &mut Results) -> Attempt<()> {
@@ -170,6 +224,9 @@ fn turn(peer: &Peer, pace: Pace, per_second: u64, seconds: f64, results: &mut Re
         What::RawEndToEnd => replay.end_to_end()?,
     };
     let cpu = peer.process.cpu_seconds() - before;
+    if pace.per_second == HALF {
+        results.add(PART, &pace.name(), Unit::Rate, peer.kind.name(), per_second as f64);
+    }
     let millions = load.count as f64 / 1e6;
     results.add(PART, &pace.name(), Unit::CpuPerMillion, peer.kind.name(), cpu / millions);
     note(&pace, &latencies, peer.kind, results);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Comparison, Topic, warm};
+use super::{Comparison, Scope, Topic, warm};
 use crate::Attempt;
 use crate::load::{self, Load};
 use crate::peer::{Kind, Peer, Setup};
@@ -31,24 +31,59 @@ const BACKLOG_CURVES: [(&str, Unit); 3] = [
     ("p99 of single records at 1 k/s to a partition with a backlog", Unit::Ms),
 ];
 
+/// Seconds of one round with both brokers.
+const PARTITIONS_S: f64 = 120.0;
+const BACKLOG_S: f64 = 110.0;
+
+/// Whether the curves along the partitions, and those along the backlog, are asked for and left to do.
+fn due(comparison: &Comparison) -> [bool; 2] {
+    let has = |name: &str| {
+        let rounds = |kind: &Kind| comparison.earlier.curves(PART, name, kind.name());
+        kinds(comparison).iter().map(rounds).min().unwrap_or(0)
+    };
+    let is_due = |curves: &[(&str, Unit)]| {
+        comparison.scope == Scope::Others
+            && curves.iter().any(|(name, _)| comparison.wants(PART, name))
+            && (!comparison.is_missing_only || curves.iter().any(|(name, _)| has(name) < rounds(comparison)))
+    };
+    [is_due(&PARTITION_CURVES), is_due(&BACKLOG_CURVES)]
+}
+
+fn kinds(comparison: &Comparison) -> Vec<Kind> {
+    comparison.kafkas().into_iter().filter(|kind| *kind != Kind::Sink).collect()
+}
+
+fn rounds(comparison: &Comparison) -> usize {
+    comparison.rounds().min(ROUNDS_MAX)
+}
+
+pub(super) fn estimate_s(comparison: &Comparison) -> f64 {
+    let [partitions, backlog] = due(comparison);
+    let [partitions, backlog] = [partitions, backlog].map(|it| f64::from(u8::from(it)));
+    let scale = comparison.scale.clamp(0.15, 1.0);
+    (partitions * PARTITIONS_S + backlog * BACKLOG_S) * scale * rounds(comparison) as f64
+}
+
 pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
-    let kinds: Vec<_> = comparison.kafkas().into_iter().filter(|kind| *kind != Kind::Sink).collect();
-    let rounds = if comparison.quick { 1 } else { comparison.pairs.min(ROUNDS_MAX) };
-    let wants = |curves: &[(&str, Unit)]| curves.iter().any(|(name, _)| comparison.wants(PART, name));
-    let (partitions, backlog) = (wants(&PARTITION_CURVES), wants(&BACKLOG_CURVES));
-    for round in (1..=rounds).take_while(|_| partitions || backlog) {
-        for kind in &kinds {
-            println!("{PART}, round {round} of {rounds}, {}", kind.name());
+    let [partitions, backlog] = due(comparison);
+    let scale = comparison.scale.clamp(0.15, 1.0);
+    for round in (1..=rounds(comparison)).take_while(|_| partitions || backlog) {
+        comparison.results.round = round;
+        for kind in kinds(comparison) {
             if partitions {
-                let outcome = with_partitions(comparison, *kind);
-                note(comparison, *kind, "partitions", &PARTITION_CURVES, outcome);
+                comparison.announce(PART, round, &format!("{}, idle partitions", kind.name()));
+                let outcome = with_partitions(comparison, kind);
+                note(comparison, kind, "partitions", &PARTITION_CURVES, outcome);
+                comparison.done(PARTITIONS_S * scale / 2.0);
             }
             if backlog {
-                let outcome = with_backlog(comparison, *kind);
-                note(comparison, *kind, "MB of backlog", &BACKLOG_CURVES, outcome);
+                comparison.announce(PART, round, &format!("{}, a backlog", kind.name()));
+                let outcome = with_backlog(comparison, kind);
+                note(comparison, kind, "MB of backlog", &BACKLOG_CURVES, outcome);
+                comparison.done(BACKLOG_S * scale / 2.0);
             }
         }
-        comparison.results.write(&comparison.out)?;
+        comparison.keep(false)?;
     }
     Ok(())
 }
@@ -64,7 +99,11 @@ fn note<const N: usize>(
     let results: &mut Results = &mut comparison.results;
     let rows = match rows {
         Ok(rows) => rows,
-        Err(error) => return results.failed(&format!("{}, {along}", kind.name()), &error),
+        Err(error) => {
+            let what = if along == "partitions" { along } else { "backlog" };
+            results.failed(PART, what, kind.name(), &error);
+            return;
+        }
     };
     for (at, (name, unit)) in curves.iter().enumerate() {
         let points: Vec<_> = rows.iter().map(|(x, values)| (*x, values[at])).collect();
@@ -76,6 +115,7 @@ fn note<const N: usize>(
             along: along.to_owned(),
             peer: kind.name().to_owned(),
             points,
+            run: results.machine.run(),
         });
     }
 }

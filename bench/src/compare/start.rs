@@ -3,14 +3,14 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::{Comparison, Topic, warm};
+use super::{Comparison, Scope, Topic, warm};
 use crate::Attempt;
 use crate::connection::Connection;
 use crate::load::{self, Load};
 use crate::peer::{Kind, Setup};
 use crate::results::Unit;
 
-pub(super) const PART: &str = "start";
+pub(crate) const PART: &str = "start";
 pub(crate) const EMPTY: &str = "start to first acknowledged produce, empty directory";
 pub(crate) const MANY: &str = "start to first acknowledged produce, 1,000 partitions";
 pub(crate) const KILLED: &str = "start to first acknowledged produce, after kill -9 with 1 GB dirty";
@@ -19,24 +19,52 @@ pub(crate) const IDLE: &str = "resident memory, idle";
 /// What an earlier one left is opened.
 const KEEP: Setup<'static> = Setup { durable: false, settings: &[], keep: true, descriptors_max: None };
 
-/// A measurement by its name.
-type Measurement = (&'static str, fn(&mut Comparison, Kind) -> Attempt<()>);
+/// What is measured, whether a goal speaks of it, and how many seconds a round with both brokers takes.
+struct Measurement {
+    name: &'static str,
+    scope: Scope,
+    estimate_s: f64,
+    measure: fn(&mut Comparison, Kind) -> Attempt<()>,
+}
+
+const MEASUREMENTS: [Measurement; 3] = [
+    Measurement { name: EMPTY, scope: Scope::Goals, estimate_s: 11.0, measure: empty },
+    Measurement { name: MANY, scope: Scope::Others, estimate_s: 28.0, measure: many },
+    Measurement { name: KILLED, scope: Scope::Others, estimate_s: 32.0, measure: killed },
+];
+
+fn kinds(comparison: &Comparison) -> Vec<Kind> {
+    comparison.kafkas().into_iter().filter(|kind| *kind != Kind::Sink).collect()
+}
+
+fn due(comparison: &Comparison) -> Vec<&'static Measurement> {
+    let peers: Vec<_> = kinds(comparison).iter().map(|kind| kind.name()).collect();
+    let is_due = |it: &&Measurement| {
+        it.scope == comparison.scope
+            && (comparison.wants(PART, it.name) || it.name == EMPTY && comparison.wants(PART, IDLE))
+            && comparison.is_due(it.name, Unit::Ms, &peers)
+    };
+    MEASUREMENTS.iter().filter(is_due).collect()
+}
+
+pub(super) fn estimate_s(comparison: &Comparison) -> f64 {
+    due(comparison).iter().map(|it| it.estimate_s).sum::<f64>() * comparison.rounds() as f64
+}
 
 pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
-    let measurements: [Measurement; 3] = [(EMPTY, empty), (MANY, many), (KILLED, killed)];
-    for round in 1..=comparison.pairs {
-        for (name, measure) in measurements {
-            let wanted = comparison.wants(PART, name) || name == EMPTY && comparison.wants(PART, IDLE);
-            if !wanted {
-                continue;
-            }
-            println!("{PART}, round {round} of {}", comparison.pairs);
-            for kind in comparison.kafkas().into_iter().filter(|kind| *kind != Kind::Sink) {
-                if let Err(error) = measure(comparison, kind) {
-                    comparison.results.failed(&format!("{}, {name}", kind.name()), &error);
+    let due = due(comparison);
+    for round in 1..=comparison.rounds() {
+        comparison.results.round = round;
+        for it in &due {
+            comparison.announce(PART, round, it.name);
+            for kind in kinds(comparison) {
+                if let Err(error) = (it.measure)(comparison, kind) {
+                    comparison.results.failed(PART, it.name, kind.name(), &error);
                 }
             }
+            comparison.done(it.estimate_s);
         }
+        comparison.keep(false)?;
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! As fast as librdkafka produces, consumes, and does both at once.
 
-use super::{Comparison, Topic, warm};
+use super::{Comparison, Scope, Topic, warm};
 use crate::Attempt;
 use crate::load::{self, Load};
 use crate::peer::{Kind, Peer};
 use crate::results::{Results, Unit};
 
-pub(super) const PART: &str = "throughput";
+pub(crate) const PART: &str = "throughput";
 pub(crate) const LOADED: &str = "resident memory after the load";
 
 /// One line of the matrix.
@@ -23,7 +23,14 @@ pub(crate) struct Workload {
 /// Bytes that one run produces at most, uncompressed: less than the system lets be dirty before it makes writers wait.
 const RUN_BYTES: usize = 700 << 20;
 /// Messages that one run produces at most.
-const RUN_MESSAGES: usize = 4_000_000;
+const RUN_MESSAGES: usize = 3_000_000;
+/// What a round that only warms up produces of that.
+const WARM_UP: f64 = 0.25;
+/// With fewer workloads a round that warms up is a whole one.
+const WARM_UP_WORKLOADS: usize = 4;
+
+/// Seconds that the start and the end of the brokers take.
+const START_S: f64 = 8.0;
 
 const SIZES: [usize; 3] = [100, 1024, 10_240];
 const PARTITIONS: [i32; 3] = [1, 6, 100];
@@ -106,43 +113,83 @@ fn matrix(full: bool) -> Vec<Workload> {
 
 /// Those that a goal speaks of.
 fn has_goal(workload: &Workload) -> bool {
-    workload.size <= 1024 && workload.codec == "none" && workload.acks != "all"
-        || workload.size <= 1024 && workload.partitions == 1 && workload.codec == "none" && workload.synced
+    let Workload { size, partitions, codec, acks, synced } = *workload;
+    let is_many = partitions == 100 && acks == "1";
+    size <= 1024 && codec == "none" && (partitions == 1 || is_many && !synced)
+}
+
+/// Of both kinds of workload those that are asked for and left to do.
+fn due(comparison: &Comparison) -> Vec<Workload> {
+    let mut workloads = matrix(comparison.is_full_matrix);
+    let peers: Vec<_> = comparison.kafkas().iter().map(|kind| kind.name()).collect();
+    workloads.retain(|workload| {
+        let names = [workload.produce(), workload.consume(), workload.at_once(), LOADED.to_owned()];
+        has_goal(workload) == (comparison.scope == Scope::Goals)
+            && names.iter().any(|name| comparison.wants(PART, name))
+            && comparison.is_due(&workload.produce(), Unit::Rate, &peers)
+    });
+    workloads
+}
+
+/// A round with so many brokers: what is prepared and synced, and the bytes and messages themselves.
+fn round_s(workload: &Workload, scale: f64, brokers: usize) -> f64 {
+    let share = workload.count() as f64 / RUN_MESSAGES as f64;
+    let of_messages = 1.5 + 3.0 * share;
+    let passes = 1.0
+        + 0.6 * f64::from(u8::from(workload.is_consumed()))
+        + 1.2 * f64::from(u8::from(workload.is_at_once()));
+    (1.0 + of_messages * passes * scale) * brokers as f64
+}
+
+fn warm_up(workloads: &[Workload]) -> f64 {
+    if workloads.len() < WARM_UP_WORKLOADS { 1.0 } else { WARM_UP }
+}
+
+pub(super) fn estimate_s(comparison: &Comparison) -> f64 {
+    let workloads = due(comparison);
+    if workloads.is_empty() {
+        return 0.0;
+    }
+    let round = |scale: f64| {
+        let brokers = comparison.kafkas().len();
+        workloads.iter().map(|it| round_s(it, scale * comparison.scale, brokers)).sum::<f64>()
+    };
+    START_S + round(warm_up(&workloads)) + round(1.0) * comparison.rounds() as f64
 }
 
 pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
-    let mut workloads = matrix(comparison.full_matrix);
-    workloads.retain(|workload| {
-        let names = [workload.produce(), workload.consume(), workload.at_once()];
-        names.iter().any(|name| comparison.wants(PART, name)) && (!comparison.quick || has_goal(workload))
-    });
+    let workloads = due(comparison);
     if workloads.is_empty() {
         return Ok(());
     }
     let mut running = comparison.start_kafkas()?;
-    for round in 0..=comparison.pairs {
+    comparison.done(START_S);
+    for round in 0..=comparison.rounds() {
         // In the first a Java machine warms up; it does not count.
-        println!("{PART}, round {round} of {}", comparison.pairs);
+        let scale = comparison.scale * if round == 0 { warm_up(&workloads) } else { 1.0 };
         let mut unused = Results::default();
+        comparison.results.round = round;
         for workload in &workloads {
+            comparison.announce(PART, round, &workload.name());
             for peer in &mut running {
-                let count = comparison.scaled(workload.count());
+                let count = ((workload.count() as f64 * scale) as usize).max(1);
                 let results = if round == 0 { &mut unused } else { &mut comparison.results };
                 if let Err(error) = turn(peer, workload, count, results) {
-                    results.failed(&format!("{}, {}", peer.kind.name(), workload.name()), &error);
+                    results.failed(PART, &workload.name(), peer.kind.name(), &error);
                     peer.process.assert_running()?;
                 }
             }
+            comparison.done(round_s(workload, scale, running.len()));
         }
-        comparison.results.write(&comparison.out)?;
-    }
-    for peer in running {
-        if peer.kind != Kind::Sink {
+        // After some of the load it would say less.
+        let is_loaded = comparison.scope == Scope::Goals && comparison.wants(PART, LOADED) && round > 0;
+        for peer in running.iter().filter(|peer| is_loaded && peer.kind != Kind::Sink) {
             let resident_mib = peer.process.resident_mib();
             comparison.results.add(PART, LOADED, Unit::Mib, peer.kind.name(), resident_mib);
         }
-        peer.stop();
+        comparison.keep(false)?;
     }
+    running.into_iter().for_each(Peer::stop);
     Ok(())
 }
 

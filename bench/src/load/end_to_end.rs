@@ -17,7 +17,8 @@ const SETTLE: Duration = Duration::from_millis(300);
 /// Produces as fast as it goes while another client consumes the same; the seconds from the first send to the last
 /// message.
 pub(crate) fn at_once(load: &Load<'_>) -> Attempt<f64> {
-    let producer = load.producer(Failures, &[("linger.ms", "5"), ("delivery.report.only.error", "true")])?;
+    let producer =
+        load.producer(Failures::default(), &[("linger.ms", "5"), ("delivery.report.only.error", "true")])?;
     let consumer = load.consumer(&[("queued.min.messages", "1000000")])?;
     std::thread::scope(|scope| {
         let consuming = scope.spawn(|| load.take_all(&consumer, |_| ()).map(|()| Instant::now()));
@@ -34,7 +35,7 @@ pub(crate) fn at_once(load: &Load<'_>) -> Attempt<f64> {
 pub(crate) fn end_to_end(load: &Load<'_>, per_second: u64, single: bool) -> Attempt<Histogram<u64>> {
     let mut settings = paced::settings(single).to_vec();
     settings.push(("delivery.report.only.error", "true"));
-    let producer = load.producer(Failures, &settings)?;
+    let producer = load.producer(Failures::default(), &settings)?;
     let consumer = load.consumer(&[("fetch.wait.max.ms", "500"), ("fetch.min.bytes", "1")])?;
     let epoch = Instant::now();
     std::thread::scope(|scope| {
@@ -59,6 +60,7 @@ pub(crate) fn end_to_end(load: &Load<'_>, per_second: u64, single: bool) -> Atte
             sent.map_err(|(error, _)| format!("not queued: {error}"))?;
         }
         producer.flush(LIMIT).map_err(|error| format!("not flushed: {error}"))?;
+        producer.context().check()?;
         consuming.join().expect("a consumer does not panic")
     })
 }

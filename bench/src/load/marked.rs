@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
+use rdkafka::producer::{Producer, ProducerContext, PurgeConfig};
 
 use super::Load;
 use crate::Attempt;
@@ -27,39 +27,43 @@ impl ProducerContext for Marked {
     }
 }
 
-/// Produces; a mark counts what was acknowledged.
-pub(crate) fn put(load: &Load<'_>, every: u64) -> Attempt<Marks> {
-    let producer = load.producer(Marked(Mutex::new(Marks::new(every))), &[("linger.ms", "5")])?;
+/// Produces, at most as long as `limit`; a mark counts what was acknowledged.
+pub(crate) fn put(load: &Load<'_>, every: u64, limit: Duration) -> Attempt<Marks> {
+    let marks = || Marks::new(every, limit);
+    let producer = load.producer(Marked(Mutex::new(marks())), &[("linger.ms", "5")])?;
     // It began when the producer was made; what counts begins now.
-    *producer.context().0.lock().expect("not poisoned") = Marks::new(every);
+    *producer.context().0.lock().expect("not poisoned") = marks();
+    let is_cut = || producer.context().0.lock().expect("not poisoned").is_cut();
     let sent_all = AtomicBool::new(false);
     std::thread::scope(|scope| {
         // Acknowledgements are noted when they come.
-        scope.spawn(|| poll_until(&producer, &sent_all));
-        let sent = load.send_all(&producer);
+        scope.spawn(|| {
+            while !sent_all.load(Ordering::Relaxed) {
+                producer.poll(Duration::from_millis(20));
+            }
+        });
+        let sent = load.queue_all(&producer, is_cut);
+        while sent.is_ok() && producer.in_flight_count() > 0 && !is_cut() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         sent_all.store(true, Ordering::Relaxed);
         sent
     })?;
-    let marks =
-        std::mem::replace(&mut *producer.context().0.lock().expect("not poisoned"), Marks::new(every));
-    if marks.seen() != load.count as u64 {
+    // What is left when it has lasted too long is nobody's.
+    producer.purge(PurgeConfig::default().queue().inflight());
+    let marks = std::mem::replace(&mut *producer.context().0.lock().expect("not poisoned"), marks());
+    if marks.seen() != load.count as u64 && !marks.is_cut() {
         return Err(format!("{} of {} were acknowledged", marks.seen(), load.count));
     }
     Ok(marks)
 }
 
-fn poll_until(producer: &BaseProducer<Marked>, sent_all: &AtomicBool) {
-    while !sent_all.load(Ordering::Relaxed) {
-        producer.poll(Duration::from_millis(20));
-    }
-}
-
-/// Consumes and commits, as a consumer of a group does, every five seconds.
-pub(crate) fn take(load: &Load<'_>, every: u64) -> Attempt<Marks> {
+/// Consumes and commits, as a consumer of a group does, every five seconds; at most as long as `limit`.
+pub(crate) fn take(load: &Load<'_>, every: u64, limit: Duration) -> Attempt<Marks> {
     let settings =
         [("group.id", "classic"), ("enable.auto.commit", "true"), ("queued.min.messages", "1000000")];
     let consumer = load.consumer(&settings)?;
-    let mut marks = Marks::new(every);
-    load.take_all(&consumer, |_| marks.add(1))?;
+    let mut marks = Marks::new(every, limit);
+    load.take_while(&consumer, |_| marks.add(1))?;
     Ok(marks)
 }

@@ -173,7 +173,7 @@ pub(crate) fn put(job: &Job<'_>) -> Attempt<Marks> {
     properties.push(PERSISTENT);
     put_frame(&mut publish, HEADER, CHANNEL, &properties);
     let values = Values::new(job.size);
-    let marks = Mutex::new(Marks::new(job.every));
+    let marks = Mutex::new(job.marks());
     let send = |nth: u64, out: &mut Vec<u8>| {
         out.extend_from_slice(&publish);
         put_frame(out, BODY, CHANNEL, values.of(nth as usize));
@@ -200,7 +200,7 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
     limit.push(0);
     ask(&mut wire, QOS, &limit, QOS_OK)?;
     ask(&mut wire, CONSUME, b"\0\0\x05bench\0\0\0\0\0\0", CONSUME_OK)?;
-    let mut marks = Marks::new(job.every);
+    let mut marks = job.marks();
     let (mut seen, mut bytes_left, mut tag) = (0, 0, [0; 8]);
     while seen < job.count {
         let (kind, payload) = frame(&mut wire.reader)?;
@@ -227,7 +227,9 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
             // All up to this one.
             put_method(&mut bytes, CHANNEL, ACK, &[tag.as_slice(), &[1]].concat());
             wire.send(&bytes)?;
-            marks.add(if seen % batch == 0 { batch } else { seen % batch });
+            if !marks.add(if seen % batch == 0 { batch } else { seen % batch }) {
+                break;
+            }
         }
     }
     Ok(marks)

@@ -60,7 +60,7 @@ pub(crate) fn put(job: &Job<'_>) -> Attempt<Marks> {
         format!(r#"{{"name":"bench","subjects":["{SUBJECT}"],"storage":"file","retention":"limits"}}"#);
     ask(&mut wire, "$JS.API.STREAM.CREATE.bench", &stream)?;
     let values = Values::new(job.size);
-    let marks = Mutex::new(Marks::new(job.every));
+    let marks = Mutex::new(job.marks());
     let publish = |nth: u64, out: &mut Vec<u8>| {
         let _ = write!(out, "PUB {SUBJECT} {INBOX} {}\r\n", job.size);
         out.extend_from_slice(values.of(nth as usize));
@@ -80,7 +80,7 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
     let batch = job.batch();
     let pull = format!(r#"{{"batch":{batch}}}"#);
     let pull = format!("PUB $JS.API.CONSUMER.MSG.NEXT.bench.one {INBOX} {}\r\n{pull}\r\n", pull.len());
-    let mut marks = Marks::new(job.every);
+    let mut marks = job.marks();
     // One batch is under way while the next is asked for.
     wire.send(pull.repeat(2).as_bytes())?;
     for nth in 1..=job.count {
@@ -91,7 +91,9 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
         if nth % batch == 0 || nth == job.count {
             let more = if nth + batch < job.count { pull.as_str() } else { "" };
             wire.send(format!("PUB {answer_to} 0\r\n\r\n{more}").as_bytes())?;
-            marks.add(if nth % batch == 0 { batch } else { nth % batch });
+            if !marks.add(if nth % batch == 0 { batch } else { nth % batch }) {
+                break;
+            }
         }
     }
     Ok(marks)

@@ -56,7 +56,7 @@ pub(crate) fn put(job: &Job<'_>) -> Attempt<Marks> {
     let mut wire = Wire::open(job.address)?;
     ask(&mut wire, &[b"XGROUP", b"CREATE", b"bench", b"readers", b"0", b"MKSTREAM"])?;
     let values = Values::new(job.size);
-    let marks = Mutex::new(Marks::new(job.every));
+    let marks = Mutex::new(job.marks());
     let add = |nth: u64, out: &mut Vec<u8>| {
         command(out, &[b"XADD", b"bench", b"*", b"v", values.of(nth as usize)]);
     };
@@ -69,7 +69,7 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
     let batch = job.batch().to_string();
     let read: [&[u8]; 9] =
         [b"XREADGROUP", b"GROUP", b"readers", b"one", b"COUNT", batch.as_bytes(), b"STREAMS", b"bench", b">"];
-    let mut marks = Marks::new(job.every);
+    let mut marks = job.marks();
     let mut bytes = Vec::new();
     command(&mut bytes, &read);
     wire.send(&bytes)?;
@@ -87,7 +87,9 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
         }
         wire.send(&bytes)?;
         reply(&mut wire.reader)?;
-        marks.add(ids.len() as u64);
+        if !marks.add(ids.len() as u64) {
+            break;
+        }
     }
     Ok(marks)
 }

@@ -65,7 +65,7 @@ fn frame(reader: &mut BufReader<TcpStream>) -> Attempt<Frame> {
 
 pub(crate) fn put(job: &Job<'_>) -> Attempt<Marks> {
     let values = Values::new(job.size);
-    let marks = Mutex::new(Marks::new(job.every));
+    let marks = Mutex::new(job.marks());
     let share = |nth: u64| job.count / CONNECTIONS + u64::from(nth < job.count % CONNECTIONS);
     let one = |nth: u64| {
         let job = Job { count: share(nth), ..*job };
@@ -90,7 +90,7 @@ pub(crate) fn put(job: &Job<'_>) -> Attempt<Marks> {
 
 pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
     let mut wire = connect(job.address)?;
-    let mut marks = Marks::new(job.every);
+    let mut marks = job.marks();
     let subscribe = "SUBSCRIBE\nid:0\ndestination:/queue/bench\nack:client\n";
     wire.send(format!("{subscribe}activemq.prefetchSize:{PREFETCH}\n\n\0").as_bytes())?;
     for nth in 1..=job.count {
@@ -100,7 +100,9 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
         }
         if nth % BATCH == 0 || nth == job.count {
             wire.send(format!("ACK\nid:{}\n\n\0", frame.acknowledge).as_bytes())?;
-            marks.add(if nth % BATCH == 0 { BATCH } else { nth % BATCH });
+            if !marks.add(if nth % BATCH == 0 { BATCH } else { nth % BATCH }) {
+                break;
+            }
         }
     }
     Ok(marks)

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::compare::{classic, latency, start, throughput};
-use crate::results::{Figure, Results, Unit, ratios, spread};
+use crate::results::{Figure, Ratio, Results, Unit, ratio, spread};
 use latency::{HALF, Pace, What};
 use throughput::Workload;
 
 const MILENA: &str = "Milena";
 const KAFKA: &str = "Kafka 4.3.1";
 const SINK: &str = "ideal sink";
+
+/// Fewer rounds than this are said to be few.
+const ROUNDS: usize = 5;
 
 /// What a ratio has to be.
 #[derive(Clone, Copy, Debug)]
@@ -65,8 +68,12 @@ pub(super) struct Found {
     pub(super) unit: Unit,
     pub(super) ours: f64,
     pub(super) theirs: f64,
-    /// (median, least, greatest) over the rounds.
-    pub(super) ratio: (f64, f64, f64),
+    /// Over the rounds.
+    pub(super) ratio: Ratio,
+    /// How many rounds both have.
+    pub(super) rounds: usize,
+    /// What is to be known of the other figure.
+    pub(super) note: Option<String>,
     pub(super) is_reached: bool,
 }
 
@@ -167,9 +174,16 @@ pub(super) fn judge(results: &Results, reasons: &BTreeMap<String, String>) -> Ve
             if more == (goal.unit == Unit::Rate) { other } else { one }
         });
         let found = ours.zip(best).and_then(|(ours, (_, theirs))| {
-            let ratio = ratios(ours, theirs)?;
-            let is_reached = goal.bound.holds(ratio.0);
-            Some(Found { unit: goal.unit, ours: median(ours), theirs: median(theirs), ratio, is_reached })
+            let ratio = ratio(ours, theirs)?;
+            Some(Found {
+                unit: goal.unit,
+                ours: median(ours),
+                theirs: median(theirs),
+                ratio,
+                rounds: ours.values.len().min(theirs.values.len()),
+                note: theirs.note.clone(),
+                is_reached: goal.bound.holds(ratio.median),
+            })
         });
         let against = match (best, goal.others.as_slice()) {
             (Some((peer, _)), _) => peer,
@@ -195,9 +209,32 @@ impl Judged {
     /// The ratio and its range.
     pub(super) fn ratio(&self) -> String {
         self.found.as_ref().map_or(String::new(), |found| {
-            let (median, min, max) = found.ratio;
-            format!("{} ({}–{})", digits(median), digits(min), digits(max))
+            let Ratio { median, least, greatest, .. } = found.ratio;
+            format!("{} ({}–{})", digits(median), digits(least), digits(greatest))
         })
+    }
+
+    /// How well it is measured, and, where it is not reached, why.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let Some(found) = &self.found else { return Vec::new() };
+        let mut remarks = Vec::new();
+        if !found.is_reached {
+            let reason = self.reason.clone();
+            remarks.push(reason.unwrap_or_else(|| "The reason is not known yet.".to_owned()));
+        }
+        let (least, greatest) = (self.bound.holds(found.ratio.least), self.bound.holds(found.ratio.greatest));
+        if least != greatest {
+            remarks.push("The range has the goal in it.".to_owned());
+        }
+        if found.rounds < ROUNDS {
+            let plural = if found.rounds == 1 { "" } else { "s" };
+            remarks.push(format!("{} round{plural} only.", found.rounds));
+        }
+        if !found.ratio.is_paired {
+            remarks.push("Of two runs.".to_owned());
+        }
+        remarks.extend(found.note.as_ref().map(|note| format!("{}: {note}.", self.against)));
+        remarks
     }
 
     /// Our figure and the other one.

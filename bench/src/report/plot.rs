@@ -169,6 +169,29 @@ pub(super) fn bars(groups: &[Bars<'_>]) -> String {
     svg + "</svg>"
 }
 
+const STRIP_WIDTH: f64 = 150.0;
+const STRIP_HEIGHT: f64 = 20.0;
+/// Doublings on either side of a goal; what is further away stands at the end.
+const DOUBLINGS: f64 = 5.0;
+
+/// How far a goal is reached: a dot with its range on a scale of doublings, and the goal, which is 1, in its middle.
+pub(super) fn strip(median: f64, range: [f64; 2], is_reached: bool) -> String {
+    let place = |value: f64| {
+        let doublings = value.max(f64::MIN_POSITIVE).log2().clamp(-DOUBLINGS, DOUBLINGS);
+        STRIP_WIDTH / 2.0 + doublings / DOUBLINGS * (STRIP_WIDTH / 2.0 - 5.0)
+    };
+    let (middle, low) = (STRIP_WIDTH / 2.0, STRIP_HEIGHT / 2.0);
+    let class = if is_reached { "sgood" } else { "sbad" };
+    let [from, to] = range.map(place);
+    format!(
+        "<svg viewBox=\"0 0 {STRIP_WIDTH} {STRIP_HEIGHT}\" role=\"img\" aria-label=\"{median:.2} times the goal\">\
+         <line class=\"goal\" x1=\"{middle}\" x2=\"{middle}\" y1=\"1\" y2=\"{STRIP_HEIGHT}\"/>\
+         <line class=\"{class}\" x1=\"{from:.1}\" x2=\"{to:.1}\" y1=\"{low}\" y2=\"{low}\"/>\
+         <circle class=\"{class}\" cx=\"{:.1}\" cy=\"{low}\" r=\"3.4\"/></svg>",
+        place(median)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Axis, tick};

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::plot::{Bars, Curve, bars, curves};
 use super::tables::find;
 use crate::compare::latency::{self, Pace, What};
-use crate::compare::{classic, throughput};
+use crate::compare::{classic, start, throughput};
 use crate::results::{Results, Series, Unit, spread};
 use throughput::Workload;
 
@@ -30,6 +30,7 @@ fn figure(title: &str, plot: &str, peers: &[&str]) -> String {
 pub(super) fn of(results: &Results, part: &str) -> String {
     match part {
         "throughput" => throughput_bars(results),
+        "start" => start_bars(results),
         "latency" => latency_curves(results),
         "classic" => classic_curves(results),
         "scaling" => scaling_curves(results),
@@ -46,7 +47,8 @@ fn throughput_bars(results: &Results) -> String {
     let mut text = String::new();
     for (title, names) in [("Produce, messages a second", produce), ("Consume, and both at once", others)] {
         for (unit, what) in [(Unit::Rate, title), (Unit::CpuPerGb, "the broker's CPU seconds for a GB")] {
-            let groups = names.iter().map(|name| Bars { name, bars: peer_bars(results, name, unit) });
+            let bars_of = |name| peer_bars(results, "throughput", name, unit);
+            let groups = names.iter().map(|name| Bars { name, bars: bars_of(name) });
             let groups: Vec<_> = groups.filter(|group| !group.bars.is_empty()).collect();
             if !groups.is_empty() {
                 let title = if unit == Unit::Rate { what.to_owned() } else { format!("{title}: {what}") };
@@ -57,9 +59,36 @@ fn throughput_bars(results: &Results) -> String {
     text
 }
 
-fn peer_bars<'a>(results: &'a Results, name: &str, unit: Unit) -> Vec<(usize, &'a str, f64, String)> {
-    let of_it =
-        results.figures.iter().filter(|it| it.part == "throughput" && it.unit == unit && it.workload == name);
+fn start_bars(results: &Results) -> String {
+    let mut text = String::new();
+    for (title, unit, names) in [
+        (
+            "From the command to the first acknowledgement",
+            Unit::Ms,
+            vec![start::EMPTY, start::MANY, start::KILLED],
+        ),
+        ("Resident memory", Unit::Mib, vec![start::IDLE, throughput::LOADED]),
+    ] {
+        let bars_of = |name: &str, part| peer_bars(results, part, name, unit);
+        let groups = names.iter().map(|name| {
+            let part = if *name == throughput::LOADED { throughput::PART } else { start::PART };
+            Bars { name, bars: bars_of(name, part) }
+        });
+        let groups: Vec<_> = groups.filter(|group| !group.bars.is_empty()).collect();
+        if !groups.is_empty() {
+            text += &figure(&format!("{title}, {}", unit.name()), &bars(&groups), &[]);
+        }
+    }
+    text
+}
+
+fn peer_bars<'a>(
+    results: &'a Results,
+    part: &str,
+    name: &str,
+    unit: Unit,
+) -> Vec<(usize, &'a str, f64, String)> {
+    let of_it = results.figures.iter().filter(|it| it.part == part && it.unit == unit && it.workload == name);
     let bar = |it: &'a crate::results::Figure| {
         let median = spread(&it.values).0;
         (color(&it.peer), it.peer.as_str(), median, unit.text(median))
@@ -101,7 +130,8 @@ fn latency_curves(results: &Results) -> String {
     text
 }
 
-/// The curves of one measurement, each the median of its rounds at each point.
+/// The curves of one measurement, each the median of its rounds at each point. Where the rounds have different points,
+/// since some were ended early, the one that came furthest.
 fn medians<'a>(results: &'a Results, part: &str, workload: &str) -> Vec<Curve<'a>> {
     let of_it = results.series.iter().filter(|it| it.part == part && it.workload == workload);
     let mut by_peer: Vec<(&str, Vec<&Series>)> = Vec::new();
@@ -112,12 +142,17 @@ fn medians<'a>(results: &'a Results, part: &str, workload: &str) -> Vec<Curve<'a
         }
     }
     let curve = |(name, all): (&'a str, Vec<&Series>)| {
-        let count = all.iter().map(|series| series.points.len()).min().unwrap_or(0);
+        let at = |series: &Series| -> Vec<f64> { series.points.iter().map(|point| point.0).collect() };
+        let is_same = all.iter().all(|series| at(series) == at(all[0]));
+        let end = |series: &&&Series| series.points.last().map_or(0, |point| point.0 as u64);
+        let furthest = all.iter().max_by_key(end).expect("at least one");
         let point = |at: usize| {
             let values: Vec<_> = all.iter().map(|series| series.points[at].1).collect();
             (all[0].points[at].0, spread(&values).0)
         };
-        Curve { color: color(name), name, points: (0..count).map(point).collect() }
+        let points =
+            if is_same { (0..all[0].points.len()).map(point).collect() } else { furthest.points.clone() };
+        Curve { color: color(name), name, points }
     };
     by_peer.into_iter().map(curve).collect()
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::goals::{Judged, digits};
-use crate::results::{Figure, Results, Unit, ratios, spread};
+use crate::results::{Figure, Ratio, Results, Unit, spread};
 
 /// Parts in the order of the report, and what they are called.
 pub(super) const PARTS: [(&str, &str); 6] = [
@@ -18,28 +18,40 @@ pub(super) const PARTS: [(&str, &str); 6] = [
 /// The goals as a table.
 pub(super) fn goals(judged: &[Judged]) -> String {
     let mut text = String::from(
-        "| what | against | goal | Milena | the other | ratio (range) | |\n|---|---|---|---|---|---|---|\n",
+        "| what | against | goal | ratio (range) | | Milena | the other | remarks |\n|---|---|---|---|---|---|---|---|\n",
     );
     for goal in judged {
         let [ours, theirs] = goal.figures();
-        let mut verdict = goal.verdict().to_owned();
-        if let (Some(reason), "not reached") = (&goal.reason, goal.verdict()) {
-            let _ = write!(verdict, ": {reason}");
-        }
         let (name, against, bound, ratio) = (&goal.name, &goal.against, goal.bound.text(), goal.ratio());
-        let _ = writeln!(text, "| {name} | {against} | {bound} | {ours} | {theirs} | {ratio} | {verdict} |");
+        let (verdict, remarks) = (goal.verdict(), goal.remarks().join(" "));
+        let _ = writeln!(
+            text,
+            "| {name} | {against} | {bound} | {ratio} | {verdict} | {ours} | {theirs} | {remarks} |"
+        );
     }
     text
+}
+
+/// How many goals there are of each kind, as a sentence.
+pub(super) fn summary(judged: &[Judged]) -> String {
+    let count = |verdict: &str| judged.iter().filter(|it| it.verdict() == verdict).count();
+    let [reached, missed, unknown] = ["reached", "not reached", "not measured"].map(count);
+    format!(
+        "Of {} goals {reached} are reached, {missed} are not reached, {unknown} are not measured.",
+        judged.len()
+    )
 }
 
 /// A figure's median and range.
 pub(super) fn cell(figure: &Figure) -> String {
     let (median, min, max) = spread(&figure.values);
     let text = |value| figure.unit.text(value);
-    if figure.values.len() == 1 {
-        return text(median);
+    // What was not brought to its end is extrapolated.
+    let cut = if figure.note.is_some() { "≈ " } else { "" };
+    match figure.values.len() {
+        1 => format!("{cut}{}", text(median)),
+        _ => format!("{cut}{} ({}–{})", text(median), text(min), text(max)),
     }
-    format!("{} ({}–{})", text(median), text(min), text(max))
 }
 
 /// The workloads and units of a part, in the order in which they were measured, and the brokers in theirs.
@@ -70,9 +82,64 @@ pub(super) fn find<'a>(
 
 /// The first broker's ratio to another, over the rounds.
 pub(super) fn ratio(one: Option<&Figure>, other: Option<&Figure>) -> String {
-    let Some((one, other)) = one.zip(other) else { return String::new() };
-    let Some((median, min, max)) = ratios(one, other) else { return String::new() };
-    format!("{} ({}–{})", digits(median), digits(min), digits(max))
+    let found = one.zip(other).and_then(|(one, other)| crate::results::ratio(one, other));
+    let Some(Ratio { median, least, greatest, .. }) = found else { return String::new() };
+    format!("{} ({}–{})", digits(median), digits(least), digits(greatest))
+}
+
+/// A workload in which Milena is behind another broker, whatever the goal.
+pub(super) struct Loss {
+    pub(super) workload: String,
+    pub(super) unit: Unit,
+    pub(super) ours: String,
+    pub(super) peer: String,
+    pub(super) theirs: String,
+    pub(super) ratio: String,
+}
+
+/// All of them. The ideal sink is no broker, and what promises less is compared with what promises as much.
+pub(super) fn losses(results: &Results) -> Vec<Loss> {
+    let is_weaker =
+        |peer: &str| ["page cache", "everysec", "every 2 min"].iter().any(|it| peer.ends_with(it));
+    let mut losses = Vec::new();
+    for ours in results.figures.iter().filter(|it| it.peer.starts_with("Milena")) {
+        let is_other = |it: &&Figure| {
+            it.part == ours.part
+                && (&it.workload, it.unit) == (&ours.workload, ours.unit)
+                && !it.peer.starts_with("Milena")
+                && it.peer != "ideal sink"
+                && is_weaker(&it.peer) == is_weaker(&ours.peer)
+                // The rate at which a latency was measured is no achievement.
+                && !(it.part == "latency" && it.unit == Unit::Rate)
+        };
+        for theirs in results.figures.iter().filter(is_other) {
+            let Some(found) = crate::results::ratio(ours, theirs) else { continue };
+            let is_behind = if ours.unit == Unit::Rate { found.median < 1.0 } else { found.median > 1.0 };
+            if is_behind {
+                losses.push(Loss {
+                    workload: ours.workload.clone(),
+                    unit: ours.unit,
+                    ours: cell(ours),
+                    peer: theirs.peer.clone(),
+                    theirs: cell(theirs),
+                    ratio: ratio(Some(ours), Some(theirs)),
+                });
+            }
+        }
+    }
+    losses
+}
+
+/// When each part was measured: its title and its runs.
+pub(super) fn dates(results: &Results) -> Vec<(&'static str, Vec<&str>)> {
+    let runs = PARTS.iter().map(|(part, title)| (*title, results.runs(part)));
+    runs.filter(|(_, runs)| !runs.is_empty()).collect()
+}
+
+/// What is extrapolated: which broker's which workload, and what is to be known of it.
+pub(super) fn notes(results: &Results) -> Vec<String> {
+    let noted = results.figures.iter().filter_map(|it| it.note.as_ref().map(|note| (it, note)));
+    noted.map(|(it, note)| format!("{}, {}: {note}", it.peer, it.workload)).collect()
 }
 
 /// Machine, goals and every figure.
@@ -83,7 +150,7 @@ pub(super) fn markdown(results: &Results, judged: &[Judged]) -> String {
     let machine = &results.machine;
     let _ = writeln!(
         text,
-        "{}, {} cores, {} GiB, Linux {}; {}; librdkafka {}. Medians (least–greatest) of the rounds. The runs:\n",
+        "{}, {} cores, {} GiB, Linux {}; {}; librdkafka {}. Medians (least–greatest) of the rounds; ≈ is extrapolated.\n",
         machine.processor,
         machine.cores,
         machine.memory_gib,
@@ -91,12 +158,48 @@ pub(super) fn markdown(results: &Results, judged: &[Judged]) -> String {
         machine.java,
         machine.librdkafka,
     );
-    for run in results.runs() {
-        let _ = writeln!(text, "* {run}");
+    for (title, runs) in dates(results) {
+        let _ = writeln!(text, "* {title}: {}", runs.join("; "));
     }
-    text.push('\n');
-    text += "## Goals\n\n";
-    text += &goals(judged);
+    let _ = write!(text, "\n## Goals\n\n{}\n\n{}", summary(judged), goals(judged));
+    text += "\n## Where Milena is behind\n\n";
+    let losses = losses(results);
+    if losses.is_empty() {
+        text += "Nowhere in what was measured.\n";
+    } else {
+        text += "| workload | unit | Milena | | the other | ratio (range) |\n|---|---|---|---|---|---|\n";
+    }
+    for Loss { workload, unit, ours, peer, theirs, ratio } in losses {
+        let unit = unit.name();
+        let _ = writeln!(text, "| {workload} | {unit} | {ours} | {peer} | {theirs} | {ratio} |");
+    }
+    figures(results, &mut text);
+    let notes = notes(results);
+    if !notes.is_empty() {
+        text += "\n## Extrapolated\n\n";
+        notes.iter().for_each(|note| drop(writeln!(text, "* {note}")));
+    }
+    if !results.failures.is_empty() {
+        text += "\n## Not measured\n\n";
+        failures(results).iter().for_each(|failure| drop(writeln!(text, "* {failure}")));
+    }
+    text
+}
+
+/// What could not be measured, each with the first line of why.
+pub(super) fn failures(results: &Results) -> Vec<String> {
+    let texts = results.failures.iter().map(|it| {
+        let what = [it.part.as_str(), it.workload.trim(), it.peer.as_str()];
+        let what: Vec<_> = what.into_iter().filter(|text| !text.is_empty()).collect();
+        format!("{}: {}", what.join(", "), it.error.lines().next().unwrap_or_default())
+    });
+    let mut texts: Vec<_> = texts.collect();
+    texts.dedup();
+    texts
+}
+
+/// Every figure, part by part.
+fn figures(results: &Results, text: &mut String) {
     for (part, title) in PARTS {
         let (rows, peers) = layout(results, part);
         if rows.is_empty() {
@@ -110,11 +213,4 @@ pub(super) fn markdown(results: &Results, judged: &[Judged]) -> String {
             let _ = writeln!(text, "| {} | {} | {} |", row.0, row.1.name(), cells.join(" | "));
         }
     }
-    if !results.failures.is_empty() {
-        text += "\n## Not measured\n\n";
-        for failure in &results.failures {
-            let _ = writeln!(text, "* {}", failure.lines().next().unwrap_or_default());
-        }
-    }
-    text
 }

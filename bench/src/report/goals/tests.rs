@@ -7,7 +7,10 @@ use crate::results::{Results, Unit};
 fn results(lines: &[(&str, Unit, &str, &[f64])]) -> Results {
     let mut results = Results::default();
     for (workload, unit, peer, values) in lines {
-        values.iter().for_each(|value| results.add("part", workload, *unit, peer, *value));
+        for (round, value) in values.iter().enumerate() {
+            results.round = round;
+            results.add("part", workload, *unit, peer, *value);
+        }
     }
     results
 }
@@ -22,7 +25,7 @@ fn a_ratio_is_the_median_of_the_rounds() {
     let judged = judge(&measured, &BTreeMap::new());
     let goal = judged.iter().find(|it| it.name == name && it.against == SINK).expect("a goal");
     let found = goal.found.as_ref().expect("measured");
-    assert_eq!(found.ratio, (0.5, 0.1, 0.9));
+    assert_eq!((found.ratio.median, found.ratio.least, found.ratio.greatest), (0.5, 0.1, 0.9));
     assert!(!found.is_reached);
     assert_eq!(goal.verdict(), "not reached");
 }
@@ -56,12 +59,33 @@ fn the_best_of_the_others_counts_and_only_the_durable_ones() {
     assert_eq!(goal.verdict(), "reached");
 }
 
+/// It is said where a figure is worth less than another.
 #[test]
-fn figures_of_two_runs_are_no_pair() {
+fn what_is_measured_badly_is_said() {
     let name = throughput::plain(100).produce();
-    let mut measured = results(&[(&name, Unit::Rate, MILENA, &[2.0]), (&name, Unit::Rate, SINK, &[1.0])]);
+    let mut measured = results(&[(&name, Unit::Rate, MILENA, &[2.0]), (&name, Unit::Rate, SINK, &[4.0])]);
+    let remarks = |measured: &Results, reasons: &BTreeMap<String, String>| {
+        let judged = judge(measured, reasons);
+        judged.iter().find(|it| it.name == name && it.against == SINK).expect("a goal").remarks()
+    };
+    assert_eq!(remarks(&measured, &BTreeMap::new()), ["The reason is not known yet.", "1 round only."]);
     measured.figures[0].run = "another".to_owned();
-    let judged = judge(&measured, &BTreeMap::new());
-    let goal = judged.iter().find(|it| it.name == name && it.against == SINK).expect("a goal");
-    assert_eq!(goal.verdict(), "not measured");
+    let reasons = BTreeMap::from([(name.clone(), "Because.".to_owned())]);
+    assert_eq!(remarks(&measured, &reasons), ["Because.", "1 round only.", "Of two runs."]);
+}
+
+/// A goal that nobody measured has its row too.
+#[test]
+fn each_goal_has_a_row() {
+    let judged = judge(&Results::default(), &BTreeMap::new());
+    assert!(judged.iter().all(|it| it.verdict() == "not measured"));
+    let of = |text: &str| judged.iter().filter(|it| it.name.contains(text)).count();
+    // In and out at four sizes; memory idle and loaded; the start; two rates with and without fsync; two costs of
+    // single records; end to end.
+    assert_eq!(of("one million"), 8);
+    assert_eq!(of("resident memory"), 2);
+    assert_eq!(of("start to first"), 1);
+    assert_eq!(of("p99"), 5);
+    assert_eq!(of("CPU of single-record"), 2);
+    assert_eq!(judged.len(), 8 + 2 + 1 + 5 + 2 + 16);
 }
