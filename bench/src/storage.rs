@@ -13,7 +13,7 @@ mod restart;
 mod retention;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use findings::Findings;
 
@@ -23,9 +23,10 @@ use crate::{Attempt, Places};
 /// What is measured, how often and with how much.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// How many times each measurement is taken, where one run does not give many.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
+    /// How many times each measurement is taken [default: 9 of retention and compaction, whose p99 needs the requests of
+    /// many, and 3 of the others].
+    #[arg(long)]
+    rounds: Option<usize>,
     /// Only measurements whose name contains this: restart, recovery, memory, descriptors, compaction, backlog,
     /// retention.
     #[arg(long)]
@@ -46,6 +47,7 @@ pub(crate) struct Options {
 struct Bench {
     peers: Peers,
     kinds: Vec<Kind>,
+    /// Of what is measured now.
     rounds: usize,
     scale: f64,
     findings: Findings,
@@ -64,16 +66,22 @@ impl Bench {
 }
 
 /// A measurement by its name.
-type Measurement = (&'static str, fn(&mut Bench) -> Attempt<()>);
+struct Measurement {
+    name: &'static str,
+    rounds: usize,
+    /// Minutes of a quiet machine with two cores.
+    minutes: f64,
+    measure: fn(&mut Bench) -> Attempt<()>,
+}
 
 const MEASUREMENTS: [Measurement; 7] = [
-    ("restart", restart::measure),
-    ("recovery", recovery::measure),
-    ("memory", memory::measure),
-    ("descriptors", descriptors::measure),
-    ("compaction", compaction::measure),
-    ("backlog", backlog::measure),
-    ("retention", retention::measure),
+    Measurement { name: "restart", rounds: 5, minutes: 1.5, measure: restart::measure },
+    Measurement { name: "recovery", rounds: 3, minutes: 1.5, measure: recovery::measure },
+    Measurement { name: "memory", rounds: 3, minutes: 2.0, measure: memory::measure },
+    Measurement { name: "descriptors", rounds: 1, minutes: 3.0, measure: descriptors::measure },
+    Measurement { name: "compaction", rounds: 9, minutes: 5.5, measure: compaction::measure },
+    Measurement { name: "backlog", rounds: 5, minutes: 1.0, measure: backlog::measure },
+    Measurement { name: "retention", rounds: 9, minutes: 3.0, measure: retention::measure },
 ];
 
 pub(crate) fn run(options: &Options) -> Attempt<()> {
@@ -86,12 +94,15 @@ pub(crate) fn run(options: &Options) -> Attempt<()> {
     let mut bench = Bench {
         peers: Peers::new(&kinds, &options.binaries, &dir)?,
         kinds,
-        rounds: options.rounds.max(1),
+        rounds: 1,
         scale: options.scale,
         findings: Findings::default(),
     };
-    for (name, measure) in MEASUREMENTS.iter().filter(|(name, _)| wanted(name)) {
-        println!("{name} ...");
+    let wanted: Vec<_> = MEASUREMENTS.iter().filter(|it| wanted(it.name)).collect();
+    for (at, Measurement { name, rounds, measure, .. }) in wanted.iter().enumerate() {
+        let left: f64 = wanted[at..].iter().map(|it| it.minutes).sum();
+        println!("{name} ... (all that is left: about {left:.0} minutes at full size on a quiet machine)");
+        bench.rounds = options.rounds.unwrap_or(*rounds).max(1);
         let outcome = measure(&mut bench);
         // It may take more room than the next one finds.
         for kind in &bench.kinds {
@@ -100,10 +111,15 @@ pub(crate) fn run(options: &Options) -> Attempt<()> {
         if let Err(error) = outcome {
             bench.findings.failed(name, &error);
         }
+        // A run may be cut.
+        write(&bench.findings, &out)?;
     }
-    let table = bench.findings.markdown();
-    println!("\n{table}");
-    fs::write(out.join("storage.md"), &table).map_err(|error| format!("cannot write the table: {error}"))?;
-    fs::write(out.join("storage.json"), bench.findings.json())
+    println!("\n{}", bench.findings.markdown());
+    Ok(())
+}
+
+fn write(findings: &Findings, out: &Path) -> Attempt<()> {
+    fs::write(out.join("storage.md"), findings.markdown())
+        .and_then(|()| fs::write(out.join("storage.json"), findings.json()))
         .map_err(|error| format!("cannot write the results: {error}"))
 }

@@ -177,11 +177,11 @@ pub(super) fn markdown(results: &Results, judged: &[Judged]) -> String {
     let notes = notes(results);
     if !notes.is_empty() {
         text += "\n## Extrapolated\n\n";
-        notes.iter().for_each(|note| drop(writeln!(text, "* {note}")));
+        notes.iter().for_each(|note| text += &format!("* {note}\n"));
     }
     if !results.failures.is_empty() {
         text += "\n## Not measured\n\n";
-        failures(results).iter().for_each(|failure| drop(writeln!(text, "* {failure}")));
+        failures(results).iter().for_each(|failure| text += &format!("* {failure}\n"));
     }
     text
 }

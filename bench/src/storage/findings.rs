@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::latency::percentile;
 use crate::results::spread;
 
 /// What a figure has to be.
@@ -51,6 +52,26 @@ impl Findings {
         self.findings.push(Finding { what, unit, goal, median, min, max, reached, values });
     }
 
+    /// Notes what a percentile of many requests came to at idle and meanwhile, in each round and of all rounds' requests
+    /// together: the rounds say how it moves, and the whole decides, since one round has few requests beyond its p99.
+    pub(crate) fn add_p99(&mut self, what: &str, goal: Goal, idle: &[Vec<f64>], busy: &[Vec<f64>]) {
+        let each = |rounds: &[Vec<f64>]| -> Vec<f64> {
+            rounds.iter().map(|latencies| percentile(latencies, 99.0)).collect()
+        };
+        let ratios: Vec<f64> = each(busy).iter().zip(each(idle)).map(|(busy, idle)| busy / idle).collect();
+        self.add(&format!("{what}, idle"), "ms", Goal::None, &each(idle));
+        self.add(&format!("{what}, meanwhile"), "ms", Goal::None, &each(busy));
+        self.add(&format!("{what}, ratio of each round"), "", Goal::None, &ratios);
+        let (idle, busy) = (idle.concat(), busy.concat());
+        let [of_idle, of_busy] = [&idle, &busy].map(|latencies| percentile(latencies, 99.0));
+        let pooled = format!(
+            "{what}, ratio of all {} requests meanwhile ({of_busy:.2} ms) to all {} at idle ({of_idle:.2} ms)",
+            busy.len(),
+            idle.len()
+        );
+        self.add(&pooled, "", goal, &[of_busy / of_idle]);
+    }
+
     /// Notes a measurement that could not be taken.
     pub(crate) fn failed(&mut self, name: &str, error: &str) {
         eprintln!("{name} failed: {error}");
@@ -88,5 +109,24 @@ fn number(value: f64) -> String {
         large if large >= 100.0 => format!("{value:.0}"),
         medium if medium >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Findings, Goal};
+
+    /// One round's p99 is its slowest request; that of all of them is not.
+    #[test]
+    fn all_requests_together_decide() {
+        let mut findings = Findings::default();
+        let quick = vec![1.0; 60];
+        let mut slow = quick.clone();
+        slow[0] = 100.0;
+        let (idle, busy) = (vec![quick.clone(); 3], vec![slow, quick.clone(), quick]);
+        findings.add_p99("p99", Goal::AtMost(1.5), &idle, &busy);
+        let last = findings.findings.last().expect("the ratio of all");
+        assert_eq!((last.median, last.reached), (1.0, Some(true)));
+        assert!((findings.findings[2].max - 100.0).abs() < 1e-9);
     }
 }
