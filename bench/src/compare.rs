@@ -190,9 +190,8 @@ impl Comparison {
     }
 
     /// Prints where it is.
-    fn announce(&self, part: &str, round: usize, what: &str) {
-        let (clock, rounds) = (self.clock.text(), self.rounds());
-        println!("{clock} {part}, round {round} of {rounds}: {what}");
+    fn announce(&self, part: &str, round: usize, rounds: usize, what: &str) {
+        println!("{} {part}, round {round} of {rounds}: {what}", self.clock.text());
     }
 
     fn rounds(&self) -> usize {
@@ -210,8 +209,13 @@ impl Comparison {
 
     /// Whether a workload is left to do: all of them are, or those of which one of these has too few rounds.
     fn is_due(&self, workload: &str, unit: Unit, peers: &[&str]) -> bool {
+        self.is_due_of(self.rounds(), workload, unit, peers)
+    }
+
+    /// The same where so many rounds are enough.
+    fn is_due_of(&self, rounds: usize, workload: &str, unit: Unit, peers: &[&str]) -> bool {
         let has = |peer: &str| self.earlier.of(workload, unit, peer).map_or(0, |it| it.values.len());
-        !self.is_missing_only || peers.iter().any(|peer| has(peer) < self.rounds())
+        !self.is_missing_only || peers.iter().any(|peer| has(peer) < rounds)
     }
 
     fn scaled(&self, count: usize) -> usize {

@@ -48,7 +48,7 @@ impl Machine {
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             java: first_line("java", &["-version"]),
             librdkafka: rdkafka::util::get_rdkafka_version().1,
-            milena: first_line("git", &["rev-parse", "--short", "HEAD"]),
+            milena: first_line("git", &["describe", "--always", "--dirty=+changes"]),
             time: first_line("date", &["--utc", "+%Y-%m-%d %H:%M UTC"]),
             command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
             load_before: load.split_whitespace().next().unwrap_or_default().to_owned(),

@@ -57,7 +57,9 @@ pub(crate) fn name_out(size: usize) -> String {
 }
 
 /// In rounds after the first, a broker that did not get there has less time: enough for its rate.
-const AGAIN: Duration = Duration::from_secs(8);
+const AGAIN: Duration = Duration::from_secs(6);
+/// Those that promise less are there to be seen beside the others.
+const OTHER_ROUNDS_MAX: usize = 2;
 /// Seconds that a broker takes to start and to end, and what it may leave to be synced.
 const START_S: f64 = 5.0;
 
@@ -80,6 +82,11 @@ impl Contestant {
     }
 }
 
+fn rounds(comparison: &Comparison) -> usize {
+    let most = if comparison.scope == Scope::Goals { usize::MAX } else { OTHER_ROUNDS_MAX };
+    comparison.rounds().min(most)
+}
+
 /// What is left to do: a size, and who takes it.
 type Due = (usize, Vec<Contestant>);
 
@@ -91,7 +98,7 @@ fn due(comparison: &Comparison) -> Vec<Due> {
         let names = [name_in(*size), name_out(*size)];
         !contestants.is_empty()
             && names.iter().any(|name| comparison.wants(PART, name))
-            && names.iter().any(|name| comparison.is_due(name, Unit::Rate, &peers))
+            && names.iter().any(|name| comparison.is_due_of(rounds(comparison), name, Unit::Rate, &peers))
     };
     SIZES.into_iter().filter(is_due).map(|size| (size, contestants.clone())).collect()
 }
@@ -120,17 +127,22 @@ pub(super) fn estimate_s(comparison: &Comparison) -> f64 {
         let turns = turns.iter().flat_map(|(size, who)| who.iter().map(move |it| (size, it)));
         turns.map(|(size, it)| turn_s(comparison, it, *size, round)).sum::<f64>()
     };
-    turn(1) + turn(2) * (comparison.rounds() - 1) as f64
+    turn(1) + turn(2) * (rounds(comparison) - 1) as f64
 }
 
 pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
     let count = comparison.scaled(COUNT) as u64;
     let due = due(comparison);
-    for round in 1..=comparison.rounds() {
+    for round in 1..=rounds(comparison) {
         comparison.results.round = round;
         for (size, contestants) in &due {
             for contestant in contestants {
-                comparison.announce(PART, round, &format!("{}, {size} B", contestant.name));
+                comparison.announce(
+                    PART,
+                    round,
+                    rounds(comparison),
+                    &format!("{}, {size} B", contestant.name),
+                );
                 let limit = limit(comparison, contestant, *size, round);
                 if let Err(error) = turn(comparison, contestant, count, *size, limit) {
                     comparison.results.failed(PART, &format!(" {size} B"), contestant.name, &error);

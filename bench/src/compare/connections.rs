@@ -48,7 +48,7 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
     comparison.done(START_S);
     let seconds = seconds(comparison);
     for round in 0..=comparison.rounds() {
-        comparison.announce(PART, round, NAME);
+        comparison.announce(PART, round, comparison.rounds(), NAME);
         comparison.results.round = round;
         let mut unused = Results::default();
         for peer in running.iter().filter(|peer| peer.kind != Kind::Sink) {

@@ -18,6 +18,8 @@ pub(super) const PART: &str = "latency";
 pub(crate) const PER_SECOND: [u64; 4] = [1_000, 10_000, 50_000, 100_000];
 /// How long each rate is held.
 const SECONDS: f64 = 10.0;
+/// The same where no goal speaks of it.
+const OTHER_SECONDS: f64 = 6.0;
 const SIZE: usize = 100;
 /// Stands for half of the rate at which the slower of the brokers produces and consumes at once.
 pub(crate) const HALF: u64 = 0;
@@ -80,10 +82,11 @@ impl Pace {
         match kind {
             // It syncs for one request after the other and does not keep up with these rates.
             Kind::Kafka => !self.synced,
-            // It says what client and kernel need at least, of the latencies that goals speak of.
+            // It says what client and kernel need at least.
             Kind::Sink => {
-                matches!(self.what, What::Produce | What::RawProduce)
-                    || self.what == What::EndToEnd && !self.synced
+                self.what == What::Produce
+                    || self.per_second == HALF
+                    || self.what == What::RawProduce && !self.synced
             }
             _ => true,
         }
@@ -103,7 +106,9 @@ fn paces() -> Vec<Pace> {
         }
         for what in [What::Produce, What::EndToEnd, What::RawProduce, What::RawEndToEnd] {
             let is_raw = matches!(what, What::RawProduce | What::RawEndToEnd);
-            let rates = PER_SECOND.into_iter().filter(|rate| !is_raw || *rate <= 10_000);
+            // What a disk adds at high rates shows until the acknowledgement already.
+            let is_slow_only = is_raw || synced && what == What::EndToEnd;
+            let rates = PER_SECOND.into_iter().filter(|rate| !is_slow_only || *rate <= 10_000);
             paces.extend(rates.map(|per_second| Pace { what, per_second, synced }));
         }
     }
@@ -130,7 +135,8 @@ fn due(comparison: &Comparison) -> Vec<(Pace, Vec<Kind>)> {
 /// How long a rate is held: in the round that warms up not as long.
 fn seconds(comparison: &Comparison, round: usize) -> f64 {
     let share = if round == 0 { 0.3 } else { 1.0 };
-    SECONDS * (comparison.scale * share).clamp(0.1, 1.0)
+    let seconds = if comparison.scope == Scope::Goals { SECONDS } else { OTHER_SECONDS };
+    seconds * (comparison.scale * share).clamp(0.1, 1.0)
 }
 
 /// Around each measurement a topic is made and deleted, and all is synced.
@@ -163,7 +169,7 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
         let mut unused = Results::default();
         comparison.results.round = round;
         for (pace, kinds) in &paces {
-            comparison.announce(PART, round, &pace.name());
+            comparison.announce(PART, round, comparison.rounds(), &pace.name());
             for peer in running.iter_mut().filter(|peer| kinds.contains(&peer.kind)) {
                 let results = if round == 0 { &mut unused } else { &mut comparison.results };
                 let per_second = if pace.per_second == HALF { half.unwrap_or(1) } else { pace.per_second };

@@ -15,7 +15,7 @@ const PARTITIONS: [i32; 5] = [1, 10, 100, 1_000, 10_000];
 /// MB of backlog, with messages of 1 KiB.
 const BACKLOG_MB: [usize; 4] = [10, 100, 1_000, 4_000];
 /// They take long, and the curves are what matters.
-const ROUNDS_MAX: usize = 3;
+const ROUNDS_MAX: usize = 2;
 
 /// What is measured at each number of partitions.
 const PARTITION_CURVES: [(&str, Unit); 4] = [
@@ -71,13 +71,18 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
         comparison.results.round = round;
         for kind in kinds(comparison) {
             if partitions {
-                comparison.announce(PART, round, &format!("{}, idle partitions", kind.name()));
+                comparison.announce(
+                    PART,
+                    round,
+                    rounds(comparison),
+                    &format!("{}, idle partitions", kind.name()),
+                );
                 let outcome = with_partitions(comparison, kind);
                 note(comparison, kind, "partitions", &PARTITION_CURVES, outcome);
                 comparison.done(PARTITIONS_S * scale / 2.0);
             }
             if backlog {
-                comparison.announce(PART, round, &format!("{}, a backlog", kind.name()));
+                comparison.announce(PART, round, rounds(comparison), &format!("{}, a backlog", kind.name()));
                 let outcome = with_backlog(comparison, kind);
                 note(comparison, kind, "MB of backlog", &BACKLOG_CURVES, outcome);
                 comparison.done(BACKLOG_S * scale / 2.0);

@@ -56,7 +56,7 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
     for round in 1..=comparison.rounds() {
         comparison.results.round = round;
         for it in &due {
-            comparison.announce(PART, round, it.name);
+            comparison.announce(PART, round, comparison.rounds(), it.name);
             for kind in kinds(comparison) {
                 if let Err(error) = (it.measure)(comparison, kind) {
                     comparison.results.failed(PART, it.name, kind.name(), &error);

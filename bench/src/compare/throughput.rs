@@ -134,7 +134,7 @@ fn due(comparison: &Comparison) -> Vec<Workload> {
 /// A round with so many brokers: what is prepared and synced, and the bytes and messages themselves.
 fn round_s(workload: &Workload, scale: f64, brokers: usize) -> f64 {
     let share = workload.count() as f64 / RUN_MESSAGES as f64;
-    let of_messages = 1.5 + 3.0 * share;
+    let of_messages = 1.4 + 2.0 * share;
     let passes = 1.0
         + 0.6 * f64::from(u8::from(workload.is_consumed()))
         + 1.2 * f64::from(u8::from(workload.is_at_once()));
@@ -170,7 +170,7 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
         let mut unused = Results::default();
         comparison.results.round = round;
         for workload in &workloads {
-            comparison.announce(PART, round, &workload.name());
+            comparison.announce(PART, round, comparison.rounds(), &workload.name());
             for peer in &mut running {
                 let count = ((workload.count() as f64 * scale) as usize).max(1);
                 let results = if round == 0 { &mut unused } else { &mut comparison.results };
