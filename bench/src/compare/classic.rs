@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Comparison, Scope, Topic, warm};
+use super::{Comparison, Scope, Topic, clock, warm};
 use crate::Attempt;
 use crate::load::{self, Load};
 use crate::peer::{Kind, Peer, Setup};
@@ -61,7 +61,7 @@ const AGAIN: Duration = Duration::from_secs(6);
 /// Those that promise less are there to be seen beside the others.
 const OTHER_ROUNDS_MAX: usize = 2;
 /// Seconds that a broker takes to start and to end, and what it may leave to be synced.
-const START_S: f64 = 5.0;
+const START_S: f64 = 4.0;
 
 impl Contestant {
     fn scope(&self) -> Scope {
@@ -184,10 +184,15 @@ fn note(
     let done = marks.seen();
     results.add(PART, &workload, Unit::Rate, &peer, marks.rate());
     results.add(PART, &workload, Unit::CpuPerMillion, &peer, cpu / (done.max(1) as f64 / 1e6));
-    let seconds = marks.points.last().map_or(0.0, |(_, seconds)| *seconds);
     if done < count {
         let (whole_s, done) = (count as f64 / marks.rate(), Unit::Rate.text(done as f64));
-        let note = format!("ended after {seconds:.0} s with {done}; all would take {whole_s:.0} s");
+        let what = if marks.is_cut() {
+            let seconds = marks.points.last().map_or(0.0, |(_, seconds)| *seconds);
+            format!("ended after {seconds:.1} s with {done}")
+        } else {
+            format!("of the {done} that it had taken")
+        };
+        let note = format!("{what}; all would take {}", clock::minutes(whole_s));
         results.note(PART, &workload, Unit::Rate, &peer, &note);
     }
     let (part, points) = (PART.to_owned(), marks.points);
