@@ -48,12 +48,20 @@ impl Machine {
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             java: first_line("java", &["-version"]),
             librdkafka: rdkafka::util::get_rdkafka_version().1,
-            milena: first_line("git", &["describe", "--always", "--dirty=+changes"]),
+            milena: commit(),
             time: first_line("date", &["--utc", "+%Y-%m-%d %H:%M UTC"]),
             command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
             load_before: load.split_whitespace().next().unwrap_or_default().to_owned(),
         }
     }
+}
+
+/// The commit of the sources beside this program; nothing where they are not under version control.
+fn commit() -> String {
+    let mut git = Command::new("git");
+    git.args(["describe", "--always", "--dirty=+changes"]).current_dir(xtask::root());
+    let said = git.output().ok().filter(|output| output.status.success());
+    said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
 
 /// The first line that a command writes; nothing where it cannot be run.

@@ -244,6 +244,29 @@ pub(crate) struct Ratio {
     pub(crate) is_paired: bool,
 }
 
+impl Ratio {
+    /// The median and the range, with as many digits as they deserve.
+    pub(crate) fn text(&self) -> String {
+        let [median, least, greatest] = [self.median, self.least, self.greatest].map(digits);
+        if self.least < self.greatest { format!("{median} ({least}–{greatest})") } else { median }
+    }
+
+    /// Whether each round says the same of which is the greater.
+    pub(crate) fn is_decided(&self) -> bool {
+        (self.least > 1.0) == (self.greatest > 1.0)
+    }
+}
+
+fn digits(ratio: f64) -> String {
+    if ratio >= 10.0 {
+        format!("{ratio:.0}")
+    } else if ratio >= 0.1 {
+        format!("{ratio:.2}")
+    } else {
+        format!("{ratio:.3}")
+    }
+}
+
 /// The ratios of two figures within each round, as a spread: what both brokers met there, they met together. Where they
 /// are of two runs, the ratio of their medians, between the least and the greatest that their ranges allow.
 pub(crate) fn ratio(one: &Figure, other: &Figure) -> Option<Ratio> {

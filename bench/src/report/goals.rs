@@ -208,10 +208,7 @@ impl Judged {
 
     /// The ratio and its range.
     pub(super) fn ratio(&self) -> String {
-        self.found.as_ref().map_or(String::new(), |found| {
-            let Ratio { median, least, greatest, .. } = found.ratio;
-            format!("{} ({}–{})", digits(median), digits(least), digits(greatest))
-        })
+        self.found.as_ref().map_or(String::new(), |found| found.ratio.text())
     }
 
     /// How well it is measured, and, where it is not reached, why.
@@ -244,17 +241,6 @@ impl Judged {
             self.found.as_ref().map_or(String::new(), text)
         };
         [text(|found| found.ours), text(|found| found.theirs)]
-    }
-}
-
-/// A ratio with as many digits as it deserves.
-pub(super) fn digits(ratio: f64) -> String {
-    if ratio >= 10.0 {
-        format!("{ratio:.0}")
-    } else if ratio >= 0.1 {
-        format!("{ratio:.2}")
-    } else {
-        format!("{ratio:.3}")
     }
 }
 

@@ -17,14 +17,14 @@ const STYLE: &str = "\
 font:16px/1.5 system-ui,sans-serif}h1{font-size:1.6rem;line-height:1.2}h2{font-size:1.2rem;margin-top:2.5rem}
 p,li{max-width:44rem}.wide{overflow-x:auto;margin:0 -1rem;padding:0 1rem}table{border-collapse:collapse;font-size:.82rem;
 font-variant-numeric:tabular-nums}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-td{white-space:nowrap}td:first-child,td.why{white-space:normal;min-width:11rem;max-width:20rem}tbody tr:hover{background:var(--card)}
+td{white-space:nowrap}td:first-child,td.why{white-space:normal;min-width:11rem;max-width:20rem}td.why{color:var(--faint)}tbody tr:hover{background:var(--card)}
 th{position:sticky;top:0;background:var(--paper)}td.strip{padding:.15rem .6rem}.strip svg{width:9rem}.strip line{stroke:var(--c);stroke-width:1.6}.strip .goal{stroke:var(--faint);stroke-width:1;stroke-dasharray:2 2}
 .tally{display:flex;flex-wrap:wrap;gap:.5rem 2rem;padding:0;margin:1rem 0;list-style:none}.tally b{font-size:1.6rem;display:block;line-height:1.1;font-variant-numeric:tabular-nums}th{color:var(--faint);font-weight:600}
 .good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}.none{color:var(--faint)}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(20rem,100%),1fr));gap:1rem;margin:1rem 0}
 figure{margin:0;padding:.7rem;background:var(--card);border-radius:.5rem}figcaption{font-size:.85rem;font-weight:600;margin-bottom:.4rem}
 svg{width:100%;height:auto;display:block}svg text{font-size:10px;fill:var(--faint);font-family:inherit}svg text.head{fill:var(--ink);font-size:10.5px}
-.end{text-anchor:end}.mid{text-anchor:middle}.grid{stroke:var(--line);stroke-width:.7}polyline{fill:none;stroke:var(--c);stroke-width:1.7}
+.end{text-anchor:end}.mid{text-anchor:middle}.grid{stroke:var(--line);stroke-width:.7}.range{stroke:var(--ink);stroke-width:1.2;opacity:.65}polyline{fill:none;stroke:var(--c);stroke-width:1.7}
 circle,rect{fill:var(--c)}.small{font-size:.82rem}.good svg,.sgood{--c:var(--good)}.sbad{--c:var(--bad)}.legend{display:flex;flex-wrap:wrap;gap:.1rem .8rem;margin:.4rem 0 0;font-size:.75rem;color:var(--faint)}
 .legend i{display:inline-block;width:.8em;height:.8em;border-radius:2px;background:var(--c);margin-right:.35em}
 code{background:var(--card);padding:.1em .3em;border-radius:.2em;font-size:.9em;overflow-wrap:anywhere}details{margin:.5rem 0}summary{cursor:pointer;color:var(--faint)}";
@@ -49,6 +49,9 @@ pub(super) fn page(results: &Results, judged: &[Judged]) -> String {
              least and the greatest beside it; a ratio is the median of the rounds’ ratios, since what two brokers meet \
              in one round they meet together. The <em>ideal sink</em> checks CRCs and appends to a file and does nothing \
              else: it is the limit that client and kernel set, not a broker.</p>";
+    if tables::has_small_runs(results) {
+        text += "<p class=\"bad\">Of runs that are too small to count: made to see that it works.</p>";
+    }
     text += &machine(results);
     text += "<h2>Goals</h2>";
     text += &goals(judged);
@@ -131,8 +134,8 @@ fn goals(judged: &[Judged]) -> String {
     }
     text += "</ul><p class=\"small\">The dot is the median and the line the range, on a scale where the dashes are the goal \
              and each step to the right is twice as good.</p>\
-             <div class=\"wide\"><table><thead><tr><th>what</th><th>ratio (range)</th><th></th><th>goal</th><th>against</th>\
-             <th>Milena</th><th>the other</th><th>remarks</th></tr></thead><tbody>";
+             <div class=\"wide\"><table><thead><tr><th>what</th><th>ratio (range)</th><th></th><th>goal</th>\
+             <th>Milena</th><th>against</th><th>remarks</th></tr></thead><tbody>";
     for goal in judged {
         let class = match goal.verdict() {
             "reached" => "good",
@@ -143,7 +146,7 @@ fn goals(judged: &[Judged]) -> String {
         let _ = write!(
             text,
             "<tr><td>{}</td><td>{}<br><span class=\"{class}\">{}</span></td><td class=\"strip\">{}</td><td>{}</td>\
-             <td>{}</td><td>{ours}</td><td>{theirs}</td><td class=\"why\">{}</td></tr>",
+             <td>{ours}</td><td>{theirs}<br><span class=\"none\">{}</span></td><td class=\"why\">{}</td></tr>",
             escaped(&goal.name),
             goal.ratio(),
             goal.verdict(),
@@ -164,13 +167,15 @@ fn losses(results: &Results) -> String {
     }
     let mut text = String::from(
         "<p>Every figure in which another broker that promises as much does better.</p><div class=\"wide\"><table><thead>\
-         <tr><th>workload</th><th></th><th>Milena</th><th></th><th>the other</th><th>ratio (range)</th></tr></thead><tbody>",
+         <tr><th>workload</th><th></th><th>Milena</th><th></th><th>the other</th><th>ratio (range)</th><th></th></tr></thead><tbody>",
     );
-    for Loss { workload, unit, ours, peer, theirs, ratio } in losses {
+    for Loss { workload, unit, ours, peer, theirs, ratio, is_decided } in losses {
         let (workload, unit) = (escaped(&workload), unit.name());
+        let decided = if is_decided { "in each round" } else { "not in each round" };
         let _ = write!(
             text,
-            "<tr><td>{workload}</td><td>{unit}</td><td>{ours}</td><td>{peer}</td><td>{theirs}</td><td>{ratio}</td></tr>"
+            "<tr><td>{workload}</td><td>{unit}</td><td>{ours}</td><td>{peer}</td><td>{theirs}</td><td>{ratio}</td>\
+             <td class=\"none\">{decided}</td></tr>"
         );
     }
     text + "</tbody></table></div>"

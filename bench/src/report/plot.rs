@@ -134,32 +134,44 @@ pub(super) fn curves(curves: &[Curve<'_>], along: &str, unit: &str, log: (bool, 
     svg + "</svg>"
 }
 
-/// A group of bars: what they measure, and for each its colour, its name, its length and its text.
-pub(super) struct Bars<'a> {
+/// A bar: its length with the range of what it is the median of, and what stands beside it.
+pub(super) struct Bar<'a> {
+    pub(super) color: usize,
     pub(super) name: &'a str,
-    pub(super) bars: Vec<(usize, &'a str, f64, String)>,
+    pub(super) value: f64,
+    pub(super) range: [f64; 2],
+    pub(super) text: String,
 }
 
-/// Horizontal bars, each group with its own heading and all with one scale.
+/// A group of bars and what they measure.
+pub(super) struct Bars<'a> {
+    pub(super) name: &'a str,
+    pub(super) bars: Vec<Bar<'a>>,
+}
+
+/// Horizontal bars with their ranges, each group with its own heading and all with one scale.
 pub(super) fn bars(groups: &[Bars<'_>]) -> String {
-    let longest = groups.iter().flat_map(|group| group.bars.iter().map(|bar| bar.2)).fold(0.0, f64::max);
+    let all = groups.iter().flat_map(|group| &group.bars);
+    let longest = all.map(|bar| bar.range[1]).fold(f64::MIN_POSITIVE, f64::max);
     let lines = groups.iter().map(|group| group.bars.len() as f64 + 1.6).sum::<f64>();
-    let room = WIDTH - 150.0;
+    let place = |value: f64| (value / longest * (WIDTH - 150.0)).max(1.0);
     let mut svg =
         format!("<svg viewBox=\"0 0 {WIDTH} {:.0}\" role=\"img\" aria-label=\"bars\">", lines * BAR);
     let mut top = 0.0;
     for group in groups {
         let _ = write!(svg, "<text x=\"0\" y=\"{:.1}\" class=\"head\">{}</text>", top + BAR, group.name);
         top += BAR * 1.3;
-        for (color, name, value, text) in &group.bars {
-            let width = (value / longest.max(f64::MIN_POSITIVE) * room).max(1.0);
+        for Bar { color, name, value, range, text } in &group.bars {
+            let (width, [least, greatest]) = (place(*value), range.map(place));
+            let middle = top + BAR / 2.0 - 0.5;
             let _ = write!(
                 svg,
                 "<rect class=\"s{color}\" x=\"0\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{:.1}\" rx=\"2\"/>\
+                 <path class=\"range\" d=\"M{least:.1} {middle:.1}H{greatest:.1}\"/>\
                  <text x=\"{:.1}\" y=\"{:.1}\">{name} {text}</text>",
                 top + 1.0,
                 BAR - 3.0,
-                width + 5.0,
+                width.max(greatest) + 5.0,
                 top + BAR - 4.5
             );
             top += BAR;

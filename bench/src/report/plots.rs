@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::plot::{Bars, Curve, bars, curves};
+use super::plot::{Bar, Bars, Curve, bars, curves};
 use super::tables::find;
 use crate::compare::latency::{self, Pace, What};
 use crate::compare::{classic, start, throughput};
@@ -45,14 +45,15 @@ fn throughput_bars(results: &Results) -> String {
     let others: Vec<_> =
         plain.iter().map(Workload::consume).chain(plain.iter().map(Workload::at_once)).collect();
     let mut text = String::new();
-    for (title, names) in [("Produce, messages a second", produce), ("Consume, and both at once", others)] {
-        for (unit, what) in [(Unit::Rate, title), (Unit::CpuPerGb, "the broker's CPU seconds for a GB")] {
+    for (title, names) in [("Produce", produce), ("Consume, and both at once", others)] {
+        for (unit, what) in
+            [(Unit::Rate, "messages a second"), (Unit::CpuPerGb, "the broker's CPU seconds for a GB")]
+        {
             let bars_of = |name| peer_bars(results, "throughput", name, unit);
             let groups = names.iter().map(|name| Bars { name, bars: bars_of(name) });
             let groups: Vec<_> = groups.filter(|group| !group.bars.is_empty()).collect();
             if !groups.is_empty() {
-                let title = if unit == Unit::Rate { what.to_owned() } else { format!("{title}: {what}") };
-                text += &figure(&title, &bars(&groups), &[]);
+                text += &figure(&format!("{title}: {what}"), &bars(&groups), &[]);
             }
         }
     }
@@ -82,16 +83,12 @@ fn start_bars(results: &Results) -> String {
     text
 }
 
-fn peer_bars<'a>(
-    results: &'a Results,
-    part: &str,
-    name: &str,
-    unit: Unit,
-) -> Vec<(usize, &'a str, f64, String)> {
+fn peer_bars<'a>(results: &'a Results, part: &str, name: &str, unit: Unit) -> Vec<Bar<'a>> {
     let of_it = results.figures.iter().filter(|it| it.part == part && it.unit == unit && it.workload == name);
     let bar = |it: &'a crate::results::Figure| {
-        let median = spread(&it.values).0;
-        (color(&it.peer), it.peer.as_str(), median, unit.text(median))
+        let (value, least, greatest) = spread(&it.values);
+        let (name, text) = (it.peer.as_str(), unit.text(value));
+        Bar { color: color(&it.peer), name, value, range: [least, greatest], text }
     };
     of_it.map(bar).collect()
 }

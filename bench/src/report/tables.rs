@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::goals::{Judged, digits};
-use crate::results::{Figure, Ratio, Results, Unit, spread};
+use super::goals::Judged;
+use crate::results::{Figure, Results, Unit, spread};
 
 /// Parts in the order of the report, and what they are called.
 pub(super) const PARTS: [(&str, &str); 6] = [
@@ -83,8 +83,7 @@ pub(super) fn find<'a>(
 /// The first broker's ratio to another, over the rounds.
 pub(super) fn ratio(one: Option<&Figure>, other: Option<&Figure>) -> String {
     let found = one.zip(other).and_then(|(one, other)| crate::results::ratio(one, other));
-    let Some(Ratio { median, least, greatest, .. }) = found else { return String::new() };
-    format!("{} ({}–{})", digits(median), digits(least), digits(greatest))
+    found.map_or(String::new(), |found| found.text())
 }
 
 /// A workload in which Milena is behind another broker, whatever the goal.
@@ -95,6 +94,8 @@ pub(super) struct Loss {
     pub(super) peer: String,
     pub(super) theirs: String,
     pub(super) ratio: String,
+    /// Whether it is behind in each round.
+    pub(super) is_decided: bool,
 }
 
 /// All of them. The ideal sink is no broker, and what promises less is compared with what promises as much.
@@ -122,12 +123,21 @@ pub(super) fn losses(results: &Results) -> Vec<Loss> {
                     ours: cell(ours),
                     peer: theirs.peer.clone(),
                     theirs: cell(theirs),
-                    ratio: ratio(Some(ours), Some(theirs)),
+                    ratio: found.text(),
+                    is_decided: found.is_decided(),
                 });
             }
         }
     }
+    // What is certain comes first.
+    losses.sort_by_key(|loss| !loss.is_decided);
     losses
+}
+
+/// Whether a part of the results comes of a run that is too small to count.
+pub(super) fn has_small_runs(results: &Results) -> bool {
+    let is_small = |run: &&str| run.contains("--scale") || run.contains("--quick");
+    PARTS.iter().any(|(part, _)| results.runs(part).iter().any(|run| is_small(run)))
 }
 
 /// When each part was measured: its title and its runs.
@@ -158,6 +168,9 @@ pub(super) fn markdown(results: &Results, judged: &[Judged]) -> String {
         machine.java,
         machine.librdkafka,
     );
+    if has_small_runs(results) {
+        text += "**Of runs that are too small to count: made to see that it works.**\n\n";
+    }
     for (title, runs) in dates(results) {
         let _ = writeln!(text, "* {title}: {}", runs.join("; "));
     }
@@ -167,11 +180,11 @@ pub(super) fn markdown(results: &Results, judged: &[Judged]) -> String {
     if losses.is_empty() {
         text += "Nowhere in what was measured.\n";
     } else {
-        text += "| workload | unit | Milena | | the other | ratio (range) |\n|---|---|---|---|---|---|\n";
+        text += "| workload | unit | Milena | | the other | ratio (range) | in each round |\n|---|---|---|---|---|---|---|\n";
     }
-    for Loss { workload, unit, ours, peer, theirs, ratio } in losses {
-        let unit = unit.name();
-        let _ = writeln!(text, "| {workload} | {unit} | {ours} | {peer} | {theirs} | {ratio} |");
+    for Loss { workload, unit, ours, peer, theirs, ratio, is_decided } in losses {
+        let (unit, decided) = (unit.name(), if is_decided { "yes" } else { "no" });
+        let _ = writeln!(text, "| {workload} | {unit} | {ours} | {peer} | {theirs} | {ratio} | {decided} |");
     }
     figures(results, &mut text);
     let notes = notes(results);
