@@ -31,6 +31,9 @@ pub(super) fn complete_swaps(partition: &PartitionDir) -> Result<(), OpenError> 
     if swaps.is_empty() {
         return Ok(());
     }
+    // A process may have died that gave these names and never synced them. Lost along with the power after files are
+    // removed here they would leave neither those nor what is to take their place.
+    fs.sync_dir(&partition.path())?;
     for (offset, _, path) in &swaps {
         if cleaned_from.is_some_and(|from| *offset >= from) {
             fs.remove_file(path)?;
