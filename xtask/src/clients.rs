@@ -1,7 +1,8 @@
 //! The suites of other languages' clients, run against Kafka or against ours.
 //!
 //! A suite gets a fresh broker. It is made of tests, each of which prints one line. Programs in other
-//! languages take part by printing `ok NAME`, `FAIL NAME: reason` and a last line `done`.
+//! languages take part by printing `ok NAME`, `FAIL NAME: reason` and a last line `done`. Several suites run at a time,
+//! since most of them wait more than they work.
 
 mod compare;
 mod console;
@@ -17,13 +18,17 @@ mod restart;
 
 use crate::broker::{Broker, BrokerOptions, Kind};
 use crate::process::{run, tail};
-use crate::{Attempt, java, workshop};
+use crate::{Attempt, java, milena, workshop};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long one program of a suite may run.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(420);
+/// How many suites run at a time, unless told otherwise.
+pub const LANES: usize = 3;
 
 struct Suite {
     name: &'static str,
@@ -53,9 +58,14 @@ const SUITES: &[Suite] = &[
     },
     Suite { name: "dump", shows: "Kafka's DumpLogSegments on the data directory", run: dump::suite },
     Suite {
-        name: "migrate",
-        shows: "a data directory goes from Kafka to ours and back",
-        run: migrate::suite,
+        name: "migrate-from-kafka",
+        shows: "a data directory goes from Kafka to ours",
+        run: migrate::from_kafka,
+    },
+    Suite {
+        name: "migrate-from-milena",
+        shows: "a data directory goes from ours to Kafka",
+        run: migrate::from_milena,
     },
     Suite { name: "legacy", shows: "message sets of magic 0 and 1 in a data directory", run: legacy::suite },
     Suite { name: "compare", shows: "the same raw requests, the same answers", run: compare::suite },
@@ -66,66 +76,109 @@ pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
     SUITES.iter().map(|suite| (suite.name, suite.shows))
 }
 
-/// Runs the suites whose names are in `only`, or all when it is empty; true when every test passed.
-pub fn run_suites(kind: Kind, only: &[String]) -> Attempt<bool> {
+/// Those that take longest begin first, so that none of them is left alone at the end.
+const FIRST: [&str; 5] = ["migrate-from-milena", "migrate-from-kafka", "crossing", "console", "java"];
+
+/// Runs the suites whose names are in `only`, or all when it is empty, `lanes` at a time; true when every test passed.
+pub fn run_suites(kind: Kind, only: &[String], lanes: usize) -> Attempt<bool> {
     if let Some(unknown) = only.iter().find(|name| !SUITES.iter().any(|suite| suite.name == **name)) {
         return Err(format!("there is no suite {unknown}"));
     }
-    let mut passed = 0;
-    let mut failed = Vec::new();
-    for suite in SUITES.iter().filter(|suite| only.is_empty() || only.iter().any(|name| name == suite.name)) {
-        let started = Instant::now();
-        println!("\n{}: {}", suite.name, suite.shows);
-        let stage = perform(suite, kind);
-        println!("{}: {} in {:.1} s", suite.name, stage.summary(), started.elapsed().as_secs_f64());
-        passed += stage.passed;
-        failed.extend(stage.failed.into_iter().map(|test| format!("{}: {test}", suite.name)));
+    let mut suites: Vec<&Suite> =
+        SUITES.iter().filter(|suite| only.is_empty() || only.iter().any(|name| name == suite.name)).collect();
+    suites.sort_by_key(|suite| FIRST.iter().position(|name| *name == suite.name).unwrap_or(FIRST.len()));
+    if only.is_empty() {
+        prepare(kind);
     }
-    println!();
-    for test in &failed {
-        println!("failed: {test}");
+    let next = AtomicUsize::new(0);
+    let reports = Mutex::new(Vec::new());
+    let lane = || {
+        while let Some(suite) = suites.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let report = perform(suite, kind);
+            reports.lock().expect("no suite panics").push(report);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..lanes.max(1) {
+            scope.spawn(lane);
+        }
+    });
+    Ok(print_table(reports.into_inner().expect("no suite panics")))
+}
+
+/// Fetches and builds, all at a time, what the suites would else do when they come to it; what fails, fails there again.
+fn prepare(kind: Kind) {
+    std::thread::scope(|scope| {
+        if kind == Kind::Milena {
+            scope.spawn(|| drop(milena::program()));
+        }
+        scope.spawn(|| drop(java::class_path()));
+        scope.spawn(|| drop(python::install()));
+        scope.spawn(|| drop(go::build()));
+    });
+}
+
+/// Tells what came out of the suites, the one that took longest first; true when every test passed.
+fn print_table(mut reports: Vec<Report>) -> bool {
+    reports.sort_by_key(|report| std::cmp::Reverse(report.took));
+    println!("\n{:20} {:>8} {:>8} {:>8}", "suite", "passed", "failed", "seconds");
+    for report in &reports {
+        let seconds = report.took.as_secs_f64();
+        println!("{:20} {:>8} {:>8} {seconds:>8.1}", report.suite, report.passed, report.failed.len());
     }
-    println!("{passed} passed, {} failed", failed.len());
-    Ok(failed.is_empty())
+    for report in &reports {
+        for test in &report.failed {
+            println!("failed: {}: {test}", report.suite);
+        }
+    }
+    let passed: usize = reports.iter().map(|report| report.passed).sum();
+    let failed: usize = reports.iter().map(|report| report.failed.len()).sum();
+    println!("{passed} passed, {failed} failed");
+    failed == 0
 }
 
 fn perform(suite: &Suite, kind: Kind) -> Report {
-    let mut report = Report::default();
+    let started = Instant::now();
+    println!("{}: {}", suite.name, suite.shows);
+    let mut report = Report::of(suite.name);
     let outcome = Stage::open(suite.name, kind).and_then(|mut stage| {
         let outcome = (suite.run)(&mut stage);
-        report = std::mem::take(&mut stage.report);
+        std::mem::swap(&mut report, &mut stage.report);
         let ended = stage.broker.as_mut().map_or(Ok(()), Broker::stop);
         outcome.and(ended)
     });
     if let Err(error) = outcome {
         report.note("the suite runs", Err(error));
     }
+    report.took = started.elapsed();
     report
 }
 
-/// What came out of the tests so far.
-#[derive(Default)]
+/// What came out of a suite's tests so far.
+#[derive(Debug)]
 struct Report {
+    suite: &'static str,
     passed: usize,
     failed: Vec<String>,
+    took: Duration,
 }
 
 impl Report {
+    fn of(suite: &'static str) -> Report {
+        Report { suite, passed: 0, failed: Vec::new(), took: Duration::ZERO }
+    }
+
     fn note(&mut self, name: &str, outcome: Attempt<()>) {
         match outcome {
             Ok(()) => {
                 self.passed += 1;
-                println!("  ok {name}");
+                println!("  {}: ok {name}", self.suite);
             }
             Err(error) => {
-                println!("  FAIL {name}: {}", error.replace('\n', "\n       "));
+                println!("  {}: FAIL {name}: {}", self.suite, error.replace('\n', "\n       "));
                 self.failed.push(name.to_owned());
             }
         }
-    }
-
-    fn summary(&self) -> String {
-        format!("{} passed, {} failed", self.passed, self.failed.len())
     }
 }
 
@@ -138,7 +191,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn open(name: &str, kind: Kind) -> Attempt<Stage> {
+    fn open(name: &'static str, kind: Kind) -> Attempt<Stage> {
         let side = match kind {
             Kind::Kafka => "kafka",
             Kind::Milena => "milena",
@@ -153,7 +206,7 @@ impl Stage {
         // Partitions are moved between them.
         let options = if matches!(name, "java" | "console") { options.two_dirs() } else { options };
         let broker = Some(Broker::start(kind, options)?);
-        Ok(Stage { kind, folder, broker, report: Report::default() })
+        Ok(Stage { kind, folder, broker, report: Report::of(name) })
     }
 
     fn broker(&mut self) -> &mut Broker {
@@ -166,8 +219,9 @@ impl Stage {
 
     /// Performs one test.
     fn test(&mut self, name: &str, body: impl FnOnce(&mut Stage) -> Attempt<()>) {
+        let started = Instant::now();
         let outcome = body(self);
-        self.report.note(name, outcome);
+        self.report.note(&format!("{name} ({} ms)", started.elapsed().as_millis()), outcome);
     }
 
     /// Runs a program that performs tests and prints their outcomes.

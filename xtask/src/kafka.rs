@@ -23,7 +23,7 @@ impl Kafka {
         let class_path = java::class_path()?;
         let properties = write_properties(&options)?;
         if !options.data_dir().join("meta.properties").exists() {
-            format_storage(&class_path, &properties)?;
+            format_storage(&class_path, &properties, &[])?;
         }
         let process = spawn(&class_path, &options)?;
         Ok(Kafka { options, class_path, process })
@@ -71,9 +71,14 @@ fn write_properties(options: &BrokerOptions) -> Attempt<std::path::PathBuf> {
     ])
 }
 
-fn format_storage(class_path: &str, properties: &Path) -> Attempt<()> {
+/// Formats the data directory in another way than [`Kafka::start`] does.
+pub(crate) fn format(options: &BrokerOptions, more: &[&str]) -> Attempt<()> {
+    format_storage(&java::class_path()?, &write_properties(options)?, more)
+}
+
+fn format_storage(class_path: &str, properties: &Path, more: &[&str]) -> Attempt<()> {
     let file = properties.display().to_string();
-    let arguments = ["format", "--cluster-id", CLUSTER_ID, "--config", &file];
+    let arguments = [&["format", "--cluster-id", CLUSTER_ID, "--config", &file], more].concat();
     java::tool(class_path, "kafka.tools.StorageTool", &arguments, "")?.success()?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod broker;
+pub mod capture;
 pub mod clients;
 pub mod java;
 pub mod kafka;

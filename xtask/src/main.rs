@@ -6,17 +6,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 use xtask::broker::{BrokerOptions, Kind};
 use xtask::kafka::Kafka;
-use xtask::{Attempt, clients, soak, tidy};
+use xtask::{Attempt, capture, clients, soak, tidy};
 
 const HELP: &str = "\
 The workshop of Milena.
 
-cargo xtask clients [--against kafka|milena] [--only SUITE]...
-    Runs the suites of other clients against a fresh broker each; ours unless told otherwise.
+cargo xtask clients [--against kafka|milena] [--only SUITE]... [--lanes N]
+    Runs the suites of other clients against a fresh broker each; ours unless told otherwise; three at a time.
     MILENA_BINARY names a program to test instead of the release build.
     UPDATE_ANSWERS=1 with `--against kafka --only compare` writes Kafka's answers down anew.
 cargo xtask kafka start [--port N] [--dir FOLDER]
     Starts Apache Kafka 4.3.1 on a loopback port and keeps it until its input ends.
+cargo xtask capture metadata
+    Writes anew the metadata logs of Kafka 4.3.1 that tests read.
 cargo xtask soak storage|metadata --seeds N [--from SEED]
     Runs so many seeds of the crash test of the storage engine or of the metadata log, in release; prints the command that replays one that fails.
 cargo xtask tidy [--write]
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["clients", options @ ..] => run_clients(options),
         ["kafka", "start", options @ ..] => start_kafka(options),
+        ["capture", "metadata"] => capture::metadata(&capture::metadata_logs()).map(|()| true),
         ["soak", "storage", options @ ..] => run_soak(soak::STORAGE, options),
         ["soak", "metadata", options @ ..] => run_soak(soak::METADATA, options),
         ["tidy"] => check_tidy(),
@@ -55,15 +58,17 @@ fn main() -> ExitCode {
 fn run_clients(options: &[&str]) -> Attempt<bool> {
     let mut kind = Kind::Milena;
     let mut only = Vec::new();
+    let mut lanes = clients::LANES;
     for pair in options.chunks(2) {
         match pair {
             ["--against", "kafka"] => kind = Kind::Kafka,
             ["--against", "milena"] => kind = Kind::Milena,
             ["--only", suite] => only.push((*suite).to_owned()),
+            ["--lanes", count] => lanes = count.parse().map_err(|error| format!("{count}: {error}"))?,
             _ => return Err(format!("{} is not understood\n\n{HELP}", pair.join(" "))),
         }
     }
-    clients::run_suites(kind, &only)
+    clients::run_suites(kind, &only, lanes)
 }
 
 fn run_soak(crash: soak::Crash, options: &[&str]) -> Attempt<bool> {

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -139,10 +140,21 @@ pub fn signal(id: u32, name: &str) -> Attempt<()> {
     if status.success() { Ok(()) } else { Err(format!("cannot signal process {id}")) }
 }
 
-/// A port of the loopback address that nobody listened on a moment ago.
+/// A port of the loopback address that nobody listened on a moment ago. It is none that the system gives to those who
+/// connect, so that it is still free when a broker that was stopped begins again.
 pub fn free_port() -> Attempt<u16> {
-    let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    port.map(|address| address.port()).map_err(|error| format!("no free port: {error}"))
+    const RANGE: std::ops::Range<u32> = 16_384..32_768;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in RANGE {
+        // Several programs at a time begin far from each other.
+        let step = std::process::id().wrapping_mul(61).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = RANGE.start + step % (RANGE.end - RANGE.start);
+        let port = u16::try_from(port).expect("the range is one of ports");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err("no free port".to_owned())
 }
 
 /// Waits until the broker at `address` tells of at least one broker, itself, in its metadata.

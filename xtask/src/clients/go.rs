@@ -5,6 +5,7 @@ use crate::process::run;
 use crate::{Attempt, root, workshop};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 const BUILD_LIMIT: Duration = Duration::from_secs(600);
@@ -31,24 +32,38 @@ pub(super) const SARAMA_2_1: Client =
 impl Client {
     /// A command that runs the program, which is built first.
     pub(super) fn command(&self) -> Attempt<Command> {
-        let mut command = Command::new(self.build()?);
+        build()?;
+        let mut command = Command::new(self.program());
         if let Some(version) = self.version {
             command.args(["-version", version]);
         }
         Ok(command)
     }
 
-    fn build(&self) -> Attempt<PathBuf> {
-        let name = self.module.map_or(self.folder, |module| module.trim_end_matches(".mod"));
-        let program = workshop().join("go").join(name);
+    fn name(&self) -> &'static str {
+        self.module.map_or(self.folder, |module| module.trim_end_matches(".mod"))
+    }
+
+    fn program(&self) -> PathBuf {
+        workshop().join("go").join(self.name())
+    }
+
+    fn build(&self) -> Attempt<()> {
         let mut build = Command::new("go");
-        build.args(["build", "-o"]).arg(&program).current_dir(root().join("clients/go").join(self.folder));
+        build.args(["build", "-o"]).arg(self.program());
+        build.current_dir(root().join("clients/go").join(self.folder));
         if let Some(module) = self.module {
             build.args(["-modfile", module]);
         }
         run(build.arg("."), "", BUILD_LIMIT)?.success()?;
-        Ok(program)
+        Ok(())
     }
+}
+
+/// Builds the programs, once.
+pub(super) fn build() -> Attempt<()> {
+    static BUILT: OnceLock<Attempt<()>> = OnceLock::new();
+    BUILT.get_or_init(|| [FRANZ, SARAMA_NEWEST, SARAMA_2_1].iter().try_for_each(Client::build)).clone()
 }
 
 pub(super) fn franz(stage: &mut Stage) -> Attempt<()> {

@@ -4,6 +4,7 @@ use super::{Stage, contains, same};
 use crate::Attempt;
 use crate::process::{Running, run};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -25,6 +26,11 @@ pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
 
 /// Installs kcat when it is missing.
 pub(super) fn install() -> Attempt<()> {
+    static INSTALLED: OnceLock<Attempt<()>> = OnceLock::new();
+    INSTALLED.get_or_init(install_package).clone()
+}
+
+fn install_package() -> Attempt<()> {
     if Command::new("kcat").arg("-V").output().is_ok() {
         return Ok(());
     }

@@ -15,27 +15,28 @@ use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
+pub(super) fn from_kafka(stage: &mut Stage) -> Attempt<()> {
+    suite(stage, [Kind::Kafka, Kind::Milena, Kind::Kafka, Kind::Milena])
+}
+
+pub(super) fn from_milena(stage: &mut Stage) -> Attempt<()> {
+    suite(stage, [Kind::Milena, Kind::Kafka, Kind::Milena, Kind::Kafka])
+}
+
+fn suite(stage: &mut Stage, turns: [Kind; 4]) -> Attempt<()> {
     if stage.kind == Kind::Kafka {
         return Ok(());
     }
     stage.broker().stop()?;
-    let kafkas = options(&stage.folder.join("from-kafka"))?;
-    let ours = options(&stage.folder.join("from-milena"))?;
-    for (options, turns) in [
-        (kafkas, [Kind::Kafka, Kind::Milena, Kind::Kafka, Kind::Milena]),
-        (ours, [Kind::Milena, Kind::Kafka, Kind::Milena, Kind::Kafka]),
-    ] {
-        let outcome = turn_about(stage, &options, &turns[..turns_each()]);
-        stage
-            .report
-            .note(&format!("a directory that {} began goes from hand to hand", named(turns[0])), outcome);
-    }
+    let options = options(&stage.folder.join("directory"))?;
+    let outcome = turn_about(stage, &options, &turns[..turns_each()]);
+    let name = format!("a directory that {} began goes from hand to hand", named(turns[0]));
+    stage.report.note(&name, outcome);
     stage.broker().start_again()
 }
 
 /// How often a directory is opened: twice, from one hand to the other, and with `MILENA_MIGRATE_TURNS=4` there and back
-/// again, which takes seven minutes.
+/// again.
 fn turns_each() -> usize {
     let wanted = std::env::var("MILENA_MIGRATE_TURNS").ok().and_then(|turns| turns.parse().ok());
     wanted.unwrap_or(2).clamp(2, 4)

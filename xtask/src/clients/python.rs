@@ -5,6 +5,7 @@ use crate::process::run;
 use crate::{Attempt, root, workshop};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(300);
@@ -25,7 +26,8 @@ pub(super) const CONFLUENT: Client = Client { program: "confluent.py", requireme
 impl Client {
     /// A command that runs the client's program, installing what it needs the first time.
     pub(super) fn command(&self) -> Attempt<Command> {
-        let mut command = Command::new(environment(self.requirements)?.join("bin/python3"));
+        install()?;
+        let mut command = Command::new(environment(self.requirements).join("bin/python3"));
         command.arg(root().join("clients/python").join(self.program));
         Ok(command)
     }
@@ -48,15 +50,27 @@ fn perform(stage: &mut Stage, client: Client) -> Attempt<()> {
     stage.program("", client.command()?.args([&address, "suite"]))
 }
 
-/// The folder of a virtual environment in which exactly the pinned packages are installed.
-fn environment(requirements: &str) -> Attempt<PathBuf> {
+/// Makes the virtual environments, once.
+pub(super) fn install() -> Attempt<()> {
+    static INSTALLED: OnceLock<Attempt<()>> = OnceLock::new();
+    let clients = [KAFKA_PYTHON_OLD, KAFKA_PYTHON, CONFLUENT];
+    INSTALLED.get_or_init(|| clients.iter().try_for_each(|client| fill(client.requirements))).clone()
+}
+
+/// The folder of a virtual environment.
+fn environment(requirements: &str) -> PathBuf {
+    workshop().join("python").join(requirements.trim_end_matches(".txt"))
+}
+
+/// Makes a virtual environment in which exactly the pinned packages are installed, when it is not there.
+fn fill(requirements: &str) -> Attempt<()> {
     let file = root().join("clients/python").join(requirements);
     let wanted =
         std::fs::read_to_string(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let folder = workshop().join("python").join(requirements.trim_end_matches(".txt"));
+    let folder = environment(requirements);
     let stamp = folder.join("installed.txt");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(folder);
+        return Ok(());
     }
     println!("installing {requirements}");
     let mut create = Command::new("python3");
@@ -64,5 +78,5 @@ fn environment(requirements: &str) -> Attempt<PathBuf> {
     let mut install = Command::new(folder.join("bin/pip"));
     run(install.args(["install", "--quiet", "--requirement"]).arg(&file), "", INSTALL_LIMIT)?.success()?;
     std::fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
-    Ok(folder)
+    Ok(())
 }

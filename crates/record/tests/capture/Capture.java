@@ -121,8 +121,11 @@ public class Capture {
             new SimpleRecord(NOW, "a".getBytes()), new SimpleRecord(NOW, "b".getBytes())));
         emit(out, "transactional", MemoryRecords.withTransactionalRecords(9L, none, 77L, (short) 3, 4, 5,
             new SimpleRecord(NOW, "a".getBytes())));
-        emit(out, "append-time", MemoryRecords.withRecords((byte) 2, 100L, none, TimestampType.LOG_APPEND_TIME,
-            recordsOf("nulls").toArray(new SimpleRecord[0])));
+        // Without a time of its own the builder would take that of the clock.
+        MemoryRecordsBuilder appended = MemoryRecords.builder(ByteBuffer.allocate(1000), (byte) 2, none,
+            TimestampType.LOG_APPEND_TIME, 100L, NOW + 77);
+        recordsOf("nulls").forEach(appended::append);
+        emit(out, "append-time", appended.build());
         ByteBuffer gaps = ByteBuffer.allocate(1000);
         MemoryRecordsBuilder builder = MemoryRecords.builder(gaps, none, TimestampType.CREATE_TIME, 1000L);
         for (long offset : new long[] {1003, 1004, 1099, 9000})

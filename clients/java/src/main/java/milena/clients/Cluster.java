@@ -25,6 +25,9 @@ final class Cluster implements AutoCloseable {
     private static final AtomicInteger NAMES = new AtomicInteger();
     private static final String RUN = Long.toString(System.currentTimeMillis(), 36);
 
+    /** A consumer that closes waits for the fetch on its way, which at the end of a log is answered this late. */
+    static final String FETCH_WAIT_MS = "50";
+
     final String address;
     final Admin admin;
 
@@ -68,7 +71,8 @@ final class Cluster implements AutoCloseable {
         Map<String, Object> settings = settings(Map.of(
                 "group.protocol", "classic",
                 "enable.auto.commit", "false",
-                "auto.offset.reset", "earliest"));
+                "auto.offset.reset", "earliest",
+                "fetch.max.wait.ms", FETCH_WAIT_MS));
         settings.putAll(more);
         return new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer());
     }

@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -20,6 +21,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.IsolationLevel;
+import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -62,9 +64,11 @@ final class Contents {
     }
 
     private void print(TopicPartition partition) throws Exception {
-        long start = offset(partition, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED).offset();
-        long end = offset(partition, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED).offset();
-        long stable = offset(partition, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED).offset();
+        var asked = offset(partition, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED);
+        var askedStable = offset(partition, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED);
+        long start = offset(partition, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED).get().offset();
+        long end = asked.get().offset();
+        long stable = askedStable.get().offset();
         System.out.println("partition " + partition + " " + start + " " + stable + " " + end);
         if (start == end) {
             return;
@@ -80,7 +84,7 @@ final class Contents {
         // Where records were deleted, Kafka may name one of them.
         if (start == 0) {
             System.out.println("greatest " + partition + " "
-                    + text(offset(partition, OffsetSpec.maxTimestamp(), IsolationLevel.READ_UNCOMMITTED)));
+                    + text(offset(partition, OffsetSpec.maxTimestamp(), IsolationLevel.READ_UNCOMMITTED).get()));
         }
     }
 
@@ -89,6 +93,7 @@ final class Contents {
         settings.put("bootstrap.servers", cluster.address);
         settings.put("isolation.level", isolation);
         settings.put("enable.auto.commit", "false");
+        settings.put("fetch.max.wait.ms", Cluster.FETCH_WAIT_MS);
         List<ConsumerRecord<byte[], byte[]>> records = new ArrayList<>();
         try (Consumer<byte[], byte[]> consumer =
                 new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
@@ -129,11 +134,15 @@ final class Contents {
             times.add(Math.max(0, records.get(i).timestamp()));
             times.add(Math.max(0, records.get(i).timestamp() + 1));
         }
+        // All of them are asked before the first is awaited.
+        var asked = new LinkedHashMap<String, KafkaFuture<ListOffsetsResultInfo>>();
         for (long time : times) {
             for (IsolationLevel isolation : IsolationLevel.values()) {
-                System.out.println("time " + partition + " " + isolation + " " + time + ": "
-                        + text(offset(partition, OffsetSpec.forTimestamp(time), isolation)));
+                asked.put(isolation + " " + time, offset(partition, OffsetSpec.forTimestamp(time), isolation));
             }
+        }
+        for (var question : asked.entrySet()) {
+            System.out.println("time " + partition + " " + question.getKey() + ": " + text(question.getValue().get()));
         }
     }
 
@@ -141,10 +150,9 @@ final class Contents {
         return found.offset() + " " + found.timestamp() + " " + found.leaderEpoch().orElse(-1);
     }
 
-    private ListOffsetsResultInfo offset(TopicPartition partition, OffsetSpec spec, IsolationLevel isolation)
-            throws Exception {
+    private KafkaFuture<ListOffsetsResultInfo> offset(TopicPartition partition, OffsetSpec spec, IsolationLevel isolation) {
         var options = new ListOffsetsOptions(isolation);
-        return cluster.admin.listOffsets(Map.of(partition, spec), options).partitionResult(partition).get();
+        return cluster.admin.listOffsets(Map.of(partition, spec), options).partitionResult(partition);
     }
 
     private void groups() throws Exception {

@@ -1,5 +1,7 @@
 package milena.clients;
 
+import java.util.Map;
+
 /** {@code Main ADDRESS suite [PART OF A TEST'S NAME] | before | after | load TOPIC COUNT | member GROUP TOPIC | write TOPIC CODEC | read TOPIC COUNT}. */
 public final class Main {
     private Main() {}
@@ -15,6 +17,7 @@ public final class Main {
                 case "settle" -> Migration.settle(cluster);
                 case "more" -> Migration.more(cluster, Integer.parseInt(arguments[2]));
                 case "bridge" -> Migration.bridge(cluster);
+                case "classes" -> classes(cluster);
                 case "show" -> new Contents(cluster).print();
                 case "load" -> Restart.load(cluster, arguments[2], Integer.parseInt(arguments[3]));
                 case "member" -> Groups.member(cluster, arguments[2], arguments[3]);
@@ -23,6 +26,12 @@ public final class Main {
                 default -> throw new IllegalArgumentException(arguments[1]);
             }
         }
+    }
+
+    /** Loads what every program of Kafka's loads, so that it can be kept in a form that is loaded quickly; asks no broker. */
+    private static void classes(Cluster cluster) {
+        cluster.producer(Map.of()).close();
+        cluster.consumer(Map.of("group.id", "none")).close();
     }
 
     private static void suite(Cluster cluster, String only) {

@@ -1,0 +1,101 @@
+//! Writes anew what tests keep of a real Kafka's directories.
+
+use crate::broker::{Broker, BrokerOptions, Kind};
+use crate::{Attempt, java, kafka, root, workshop};
+use std::path::{Path, PathBuf};
+
+/// The ports are in the records, so they are the same each time.
+const PORT: u16 = 21_020;
+const CONTROLLER: &str = "127.0.0.1:21021";
+/// What a start would write anew is not kept.
+const KEPT: [&str; 5] =
+    [".log", ".checkpoint", "leader-epoch-checkpoint", "partition.metadata", "quorum-state"];
+
+/// Where the tests of `metadata` and of `milena` look for the logs.
+pub fn metadata_logs() -> PathBuf {
+    root().join("crates/metadata/src/quorum/tests/captured")
+}
+
+/// Writes two metadata logs of Kafka, broker and controller in one, into `to`: `static` by
+/// `controller.quorum.voters`, stopped; `dynamic` formatted with `--standalone`, killed.
+pub fn metadata(to: &Path) -> Attempt<()> {
+    for is_dynamic in [false, true] {
+        let name = if is_dynamic { "dynamic" } else { "static" };
+        let folder = workshop().join("capture").join(name);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        }
+        let mut options = BrokerOptions::new(&folder)?
+            .set("listeners", &format!("PLAINTEXT://127.0.0.1:{PORT},CONTROLLER://{CONTROLLER}"))
+            .set(
+                "controller.quorum.voters",
+                &if is_dynamic { String::new() } else { format!("1@{CONTROLLER}") },
+            )
+            .set("offsets.topic.num.partitions", "3")
+            .set("group.initial.rebalance.delay.ms", "0");
+        options.port = PORT;
+        if is_dynamic {
+            options = options.set("controller.quorum.bootstrap.servers", CONTROLLER);
+            kafka::format(&options, &["--standalone"])?;
+        }
+        let mut kafka = Broker::start(Kind::Kafka, options)?;
+        fill(&kafka.address())?;
+        if is_dynamic {
+            kafka.kill()?;
+        } else {
+            kafka.stop()?;
+        }
+        keep(&kafka.data_dir(), &to.join(name))?;
+        println!("{name} is in {}", to.join(name).display());
+    }
+    Ok(())
+}
+
+/// A topic of two partitions with settings, a deleted topic, a SCRAM credential, a quota, a producer's id and a group.
+fn fill(address: &str) -> Attempt<()> {
+    const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
+    const CONFIGS: &str = "kafka.admin.ConfigCommand";
+    let settings = "--config segment.bytes=1048576 --config max.message.bytes=900000";
+    let tools = [
+        (TOPICS, format!("--create --topic foo --partitions 2 {settings}"), ""),
+        (TOPICS, "--create --topic gone".to_owned(), ""),
+        (TOPICS, "--delete --topic gone".to_owned(), ""),
+        (
+            CONFIGS,
+            format!("{ALTER} users --entity-name alice --add-config SCRAM-SHA-256=[password=secret]"),
+            "",
+        ),
+        (CONFIGS, format!("{ALTER} clients --entity-name greedy --add-config producer_byte_rate=1024"), ""),
+        ("org.apache.kafka.tools.ConsoleProducer", "--topic foo".to_owned(), "one\n"),
+        ("org.apache.kafka.tools.consumer.ConsoleConsumer", READ.to_owned(), ""),
+    ];
+    for (class, arguments, input) in tools {
+        let mut all = vec!["--bootstrap-server", address];
+        all.extend(arguments.split(' '));
+        java::tool(&java::class_path()?, class, &all, input)?.success()?;
+    }
+    Ok(())
+}
+
+const ALTER: &str = "--alter --entity-type";
+const READ: &str = "--topic foo --group readers --from-beginning --max-messages 1 --timeout-ms 30000";
+
+/// Copies what is kept of a data directory.
+fn keep(data: &Path, to: &Path) -> Attempt<()> {
+    let log = Path::new("__cluster_metadata-0");
+    let failed = |error: std::io::Error| format!("{} is not copied: {error}", data.display());
+    if to.exists() {
+        std::fs::remove_dir_all(to).map_err(failed)?;
+    }
+    std::fs::create_dir_all(to.join(log)).map_err(failed)?;
+    // Kafka's snapshots may not be written to; ours in the work tree may.
+    let copy = |name: &Path| std::fs::write(to.join(name), std::fs::read(data.join(name))?);
+    copy(Path::new("meta.properties")).map_err(failed)?;
+    for entry in data.join(log).read_dir().map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if KEPT.iter().any(|kept| name.to_string_lossy().ends_with(kept)) {
+            copy(&log.join(&name)).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
