@@ -4,6 +4,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -25,13 +26,28 @@ fn number(variable: &str, default: u64) -> u64 {
     }
 }
 
+/// Has several brokers go through rounds at a time where there are many, for they wait more than they work.
+pub(crate) fn shared_out(seeds: Range<u64>, go_through: impl Fn(Range<u64>) + Sync) {
+    const AT_A_TIME: u64 = 13;
+    let go_through = &go_through;
+    std::thread::scope(|scope| {
+        for first in seeds.clone().step_by(AT_A_TIME as usize) {
+            scope.spawn(move || go_through(first..seeds.end.min(first + AT_A_TIME)));
+        }
+    });
+}
+
 #[test]
 fn nothing_acknowledged_is_lost() {
     let rounds = number("MILENA_CRASH_ROUNDS", 5);
     let first = number("MILENA_CRASH_SEED", 1);
+    shared_out(first..first + rounds, rounds_of_one_broker);
+}
+
+fn rounds_of_one_broker(seeds: Range<u64>) {
     let Some(mut broker) = Broker::own(&[]) else { return };
     let mut ends = Vec::new();
-    for seed in first..first + rounds {
+    for seed in seeds {
         let topic = round(&mut broker, seed);
         let marks: Vec<_> = (0..PARTITIONS).map(|p| watermarks(broker.bootstrap(), &topic, p)).collect();
         ends.push((topic, marks));

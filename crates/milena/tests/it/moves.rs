@@ -1,5 +1,6 @@
 //! Partitions that are moved between log directories, while they are written and read.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use protocol::messages::incremental_alter_configs_request::{
 };
 use protocol::{ErrorCode, Str};
 
+use crate::crash::shared_out;
 use crate::harness::broker::Broker;
 use crate::harness::clients::{Producer, Report, create_topic, ids, read_all, watermarks};
 use crate::harness::directory::Directory;
@@ -311,9 +313,13 @@ fn what_cannot_be_moved_is_refused_as_kafka_does() {
 #[test]
 fn nothing_acknowledged_is_lost_when_a_move_is_killed() {
     let rounds = std::env::var("MILENA_CRASH_ROUNDS").map_or(4, |text| text.parse().expect("a number"));
+    shared_out(0..rounds, killed_moves_of_one_broker);
+}
+
+fn killed_moves_of_one_broker(seeds: Range<u64>) {
     let Some(mut two) = Two::start(&[]) else { return };
     let bootstrap = two.broker.bootstrap().to_owned();
-    for seed in 0..rounds {
+    for seed in seeds {
         let mut choice = fastrand::Rng::with_seed(seed);
         let topic = create_topic(&bootstrap, "killed", 1, &[("segment.bytes", "1048576")]);
         let enough = AtomicBool::new(false);
