@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 use storage::fs::{self, Fs};
 use storage::inspect::{self, FileKind};
 
+use self::kind::Kind;
 use crate::failure::Failure;
 use crate::output::Output;
 
 mod batches;
 mod indexes;
+mod kind;
 mod records;
 
 const EXAMPLES: &str = "\
@@ -20,8 +22,10 @@ Examples:
   milena dump milena-data/orders-0/00000000000000000000.log --records
   milena dump milena-data/__consumer_offsets-12 --json
   milena dump milena-data/__cluster_metadata-0
+  milena dump --kind metadata /backup/a-copy-of-the-log
 
-What a file is, is told by its name. Records of the internal topics and of the metadata log are decoded.
+What a file is, is told by its name, or else by --kind. Records of the internal topics and of the metadata log
+are decoded. An index is compared with the segment that is beside it.
 Nothing is changed, so it may be used beside a running broker. What is damaged is told with its
 position, the rest is shown, and the exit status is 1.";
 
@@ -32,6 +36,10 @@ pub(crate) struct DumpArgs {
     /// Files, or directories of a partition, all of whose files are shown
     #[arg(value_name = "FILE|DIR", required = true)]
     paths: Vec<PathBuf>,
+
+    /// What the files are, where their names do not tell; of a directory, what its records are
+    #[arg(short, long, value_name = "KIND")]
+    kind: Option<Kind>,
 
     /// Show the records of each batch, and not only its header
     #[arg(short, long)]
@@ -85,8 +93,10 @@ impl Dump<'_> {
             Ok(entries) => entries,
             Err(error) if error.source.kind() == std::io::ErrorKind::NotADirectory => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
-                let kind = FileKind::of(&name).ok_or_else(|| {
+                let kind = self.args.kind.map(Kind::of_file).or_else(|| FileKind::of(&name));
+                let kind = kind.ok_or_else(|| {
                     Failure::usage(format!("{} has no name of a file of a log directory", path.display()))
+                        .mend("Say what it is: --kind.")
                 })?;
                 return self.file(path, kind);
             }

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 const DECOMPRESSED_BYTES_MAX: usize = 256 << 20;
 
 pub(super) fn show(dump: &mut Dump<'_>, path: &Path) -> Result<(), Failure> {
-    let decoder = Decoder::of(path, dump.args.bytes);
+    let decoder = Decoder::of(path, dump.args);
     let with_records = dump.args.records || decoder.is_internal();
     let mut batches = Batches::open(&dump.fs, path).map_err(|error| failed(&error))?;
     let mut scratch = Scratch::new();

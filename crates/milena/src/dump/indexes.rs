@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use storage::inspect::{Batches, FileKind, IndexEntries, IndexEntry};
+use storage::inspect::{Batches, FileKind, Found, IndexCheck, IndexEntries, IndexEntry, IndexFault};
 
 use super::{Dump, failed};
 use crate::failure::Failure;
@@ -13,44 +13,87 @@ pub(super) fn show(dump: &mut Dump<'_>, path: &Path, kind: FileKind) -> Result<(
     let base_offset = name.split('.').next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
     let mut entries =
         IndexEntries::open(&dump.fs, path, kind, base_offset).map_err(|error| failed(&error))?;
-    let segment = match Batches::open(&dump.fs, &path.with_extension("log")) {
-        Ok(segment) => Some(segment),
-        Err(error) if error.is_not_found() => None,
-        Err(error) => return Err(failed(&error)),
-    };
+    let check = IndexCheck::open(&dump.fs, path, kind, base_offset).map_err(|error| failed(&error))?;
+    // What a file of another name belongs to is not known.
+    let segment = if FileKind::of(&name) == Some(kind) { segment_of(dump, path)? } else { None };
     let mut last = None;
     let mut end = 0;
     while let Some((at, entry)) = entries.next_entry().map_err(|error| failed(&error))? {
         end = at;
-        let fields = match entry {
-            IndexEntry::Offset { offset, position } => json!({ "offset": offset, "position": position }),
-            IndexEntry::Time { timestamp, offset } => json!({ "timestamp": timestamp, "offset": offset }),
-            IndexEntry::Txn(txn) => json!({
-                "producerId": txn.producer_id,
-                "firstOffset": txn.first_offset,
-                "lastOffset": txn.last_offset,
-                "lastStableOffset": txn.last_stable_offset,
-            }),
-        };
-        dump.line(path, "entry", fields)?;
-        if last.is_some_and(|last| !entry.follows(last)) {
+        dump.line(path, "entry", fields(entry))?;
+        let is_above = last.is_none_or(|last| entry.follows(last));
+        if !is_above && (segment.is_none() || kind == FileKind::OffsetIndex) {
             dump.damage(path, at, "the entry is not above the one before it")?;
         }
         if let (IndexEntry::Offset { offset, position }, Some(segment)) = (entry, &segment) {
-            let found = segment.last_offset_at(position).map_err(|error| failed(&error))?;
-            match found {
-                Some(found) if found == offset => {}
-                Some(found) => {
-                    let what = format!("the batch at {position} ends at offset {found}, not {offset}");
-                    dump.damage(path, at, what)?;
-                }
-                None => dump.damage(path, at, format_args!("no batch begins at {position}"))?,
-            }
+            offset_entry(dump, path, at, (offset, position), segment)?;
         }
         last = Some(entry);
     }
-    match entries.trailing_bytes() {
-        0 => Ok(()),
-        bytes => dump.damage(path, end, format_args!("{bytes} bytes at the end are no entry")),
+    match (segment, kind) {
+        // An entry of these tells of all that is before it, so the segment is read along with them.
+        (Some(segment), FileKind::TimeIndex | FileKind::TxnIndex) => {
+            let fault = compared(check, segment, base_offset).map_err(|error| failed(&error))?;
+            fault.map_or(Ok(()), |fault| dump.damage(path, fault.position, fault.what))
+        }
+        _ => match entries.trailing_bytes() {
+            0 => Ok(()),
+            bytes => dump.damage(path, end, format_args!("{bytes} bytes at the end are no entry")),
+        },
     }
+}
+
+fn segment_of(dump: &Dump<'_>, path: &Path) -> Result<Option<Batches>, Failure> {
+    match Batches::open(&dump.fs, &path.with_extension("log")) {
+        Ok(segment) => Ok(Some(segment)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+fn fields(entry: IndexEntry) -> serde_json::Value {
+    match entry {
+        IndexEntry::Offset { offset, position } => json!({ "offset": offset, "position": position }),
+        IndexEntry::Time { timestamp, offset } => json!({ "timestamp": timestamp, "offset": offset }),
+        IndexEntry::Txn(txn) => json!({
+            "producerId": txn.producer_id,
+            "firstOffset": txn.first_offset,
+            "lastOffset": txn.last_offset,
+            "lastStableOffset": txn.last_stable_offset,
+        }),
+    }
+}
+
+fn offset_entry(
+    dump: &mut Dump<'_>,
+    path: &Path,
+    at: u64,
+    (offset, position): (i64, u64),
+    segment: &Batches,
+) -> Result<(), Failure> {
+    match segment.last_offset_at(position).map_err(|error| failed(&error))? {
+        Some(found) if found == offset => Ok(()),
+        Some(found) => dump.damage(
+            path,
+            at,
+            format_args!("the batch at {position} ends at offset {found}, not {offset}"),
+        ),
+        None => dump.damage(path, at, format_args!("no batch begins at {position}")),
+    }
+}
+
+/// The first entry that does not tell what the whole batches of its segment do.
+fn compared(
+    mut check: IndexCheck,
+    mut segment: Batches,
+    base_offset: i64,
+) -> storage::fs::Result<Option<IndexFault>> {
+    let mut next_offset = base_offset;
+    while let Some((position, found)) = segment.next_found()? {
+        if let Found::Batch(batch, Ok(())) = found {
+            check.batch(position, batch.header());
+            next_offset = next_offset.max(batch.header().next_offset());
+        }
+    }
+    Ok(check.end(next_offset))
 }

@@ -13,42 +13,51 @@ use record::control::ControlType;
 use serde_json::{Map, Value, json};
 use storage::TopicPartition;
 
-use super::BytesFormat;
+use super::kind::Kind;
+use super::{BytesFormat, DumpArgs};
 
 /// What the records of a file are.
 pub(super) struct Decoder {
-    kind: Kind,
+    contents: Contents,
     format: BytesFormat,
 }
 
-enum Kind {
+/// What the records of a file mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contents {
     Coordinator(Coordinator),
     Metadata,
     RemoteLog,
     Plain,
 }
 
-impl Decoder {
-    /// By the names of the file and of its directory, which is that of a partition.
-    pub(super) fn of(path: &Path, format: BytesFormat) -> Decoder {
+impl Contents {
+    fn of(path: &Path) -> Contents {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let directory = full.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         let topic = TopicPartition::from_dir_name(&directory).map(|partition| partition.topic);
         let topic = topic.unwrap_or_default();
-        let kind = if name.contains(".checkpoint") || topic == metadata::quorum::METADATA_TOPIC {
-            Kind::Metadata
+        if name.contains(".checkpoint") || topic == metadata::quorum::METADATA_TOPIC {
+            Contents::Metadata
         } else if topic == "__remote_log_metadata" {
-            Kind::RemoteLog
+            Contents::RemoteLog
         } else {
-            Coordinator::of_topic(&topic).map_or(Kind::Plain, Kind::Coordinator)
-        };
-        Decoder { kind, format }
+            Coordinator::of_topic(&topic).map_or(Contents::Plain, Contents::Coordinator)
+        }
+    }
+}
+
+impl Decoder {
+    /// By what the user says, or else by the names of the file and of its directory, which is that of a partition.
+    pub(super) fn of(path: &Path, args: &DumpArgs) -> Decoder {
+        let contents = args.kind.and_then(Kind::contents).unwrap_or_else(|| Contents::of(path));
+        Decoder { contents, format: args.bytes }
     }
 
     /// Whether the records mean something to a broker.
     pub(super) fn is_internal(&self) -> bool {
-        !matches!(self.kind, Kind::Plain)
+        self.contents != Contents::Plain
     }
 
     /// Adds what a record holds to `fields`; after an error its bytes.
@@ -88,11 +97,11 @@ impl Decoder {
             let value = shown::control(control_type.id(), bytes(record.value))?;
             return Ok((Some(json!(format!("{control_type:?}"))), named(&value)));
         }
-        match self.kind {
-            Kind::Plain => Err(None),
-            Kind::Metadata => Ok((None, named(&shown::metadata(bytes(record.value))?))),
-            Kind::RemoteLog => Ok((None, named(&shown::remote_log(bytes(record.value))?))),
-            Kind::Coordinator(coordinator) => {
+        match self.contents {
+            Contents::Plain => Err(None),
+            Contents::Metadata => Ok((None, named(&shown::metadata(bytes(record.value))?))),
+            Contents::RemoteLog => Ok((None, named(&shown::remote_log(bytes(record.value))?))),
+            Contents::Coordinator(coordinator) => {
                 let (number, key) = coordinator.key(bytes(record.key))?;
                 let value = match record.value {
                     None => Value::Null,

@@ -102,6 +102,32 @@ fn damage_of_an_index_and_of_a_snapshot_is_told() {
     assert!(damage.iter().any(|what| what.contains("no batch begins at 5")), "{damage:?}");
     assert!(damage.iter().any(|what| what.contains("2 bytes at the end")), "{damage:?}");
 
+    // The time of the last record at the offset of the first, and a time that no record has.
+    let segment = partition.join("00000000000000000000.log");
+    let (records, _) = dump(&segment, &["--records"]);
+    let times: Vec<_> = of_kind(&records, "record")
+        .iter()
+        .map(|record| record["timestamp"].as_i64().expect("a time"))
+        .collect();
+    let index = partition.join("00000000000000000000.timeindex");
+    let entry = |timestamp: i64, offset: u8| [&timestamp.to_be_bytes()[..], &[0, 0, 0, offset]].concat();
+    let told = |bytes: &[u8]| {
+        std::fs::write(&index, bytes).expect("the index");
+        let (lines, whole) = dump(&index, &[]);
+        assert_eq!(whole, of_kind(&lines, "damage").is_empty());
+        of_kind(&lines, "damage")
+            .iter()
+            .map(|line| line["position"].as_u64().expect("where"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(&entry(times[1], 1)), [0; 0]);
+    assert_eq!(told(&[entry(times[0], 0), entry(times[1], 1)].concat()), [0; 0]);
+    assert_eq!(told(&[entry(times[0], 0), entry(times[1] + 1, 1)].concat()), [12]);
+    assert_eq!(told(&entry(times[0] - 1, 1)), [0]);
+    assert_eq!(told(&[entry(times[0], 0), entry(times[0], 1)].concat()), [12]);
+    assert_eq!(told(&entry(times[1], 2)), [0]);
+    assert_eq!(told(&[entry(times[0], 0), vec![0]].concat()), [0]);
+
     let snapshot = partition.join("00000000000000000009.snapshot");
     std::fs::write(&snapshot, [0; 20]).expect("a snapshot");
     let (lines, whole) = dump(&snapshot, &[]);
@@ -109,4 +135,40 @@ fn damage_of_an_index_and_of_a_snapshot_is_told() {
 
     let unknown = milena(&["dump", &directory.path().join(".lock").display().to_string()]);
     assert_eq!(unknown.status.code(), Some(2));
+}
+
+/// Files that were copied under other names say nothing of themselves.
+#[test]
+fn a_kind_is_taken_for_what_a_name_does_not_tell() {
+    let topic = unique("dumped");
+    let directory = left_behind(&topic);
+    let copies = Directory::new();
+    let copy = |from: &str| {
+        let to = copies.path().join("copy");
+        std::fs::copy(directory.path().join(from), &to).expect("copied");
+        to
+    };
+    let shown = |from: &str, kind: &str, what: &str| {
+        let (lines, whole) = dump(&copy(from), &["--kind", kind]);
+        assert!(whole, "{from}: {lines:?}");
+        let found = of_kind(&lines, what).into_iter().cloned().collect::<Vec<_>>();
+        assert!(!found.is_empty(), "{from} as {kind}: {lines:?}");
+        found
+    };
+    let metadata = "__cluster_metadata-0/00000000000000000000.log";
+    let unnamed = milena(&["dump", &copy(metadata).display().to_string()]);
+    let said = String::from_utf8_lossy(&unnamed.stderr).into_owned();
+    assert!(unnamed.status.code() == Some(2) && said.contains("--kind"), "{said}");
+    let records = shown(metadata, "metadata", "record");
+    assert!(records.iter().any(|record| record["value"]["type"] == "TopicRecord"), "{records:?}");
+    assert!(dump(&copy(metadata), &["--kind", "segment"]).0.iter().all(|line| line["kind"] == "batch"));
+    let (wrong, whole) = dump(&copy(metadata), &["--kind", "offsets"]);
+    assert!(!whole && !of_kind(&wrong, "damage").is_empty(), "{wrong:?}");
+    let batches = shown(&format!("{topic}-0/00000000000000000000.log"), "segment", "batch");
+    assert_eq!(batches.len(), 2);
+    shown(&format!("{topic}-0/00000000000000000000.timeindex"), "timeindex", "entry");
+    shown("meta.properties", "text", "line");
+    // Of a directory the names still tell what its files are.
+    let (lines, _) = dump(&directory.path().join("__cluster_metadata-0"), &["--kind", "segment"]);
+    assert!(of_kind(&lines, "record").is_empty() && !of_kind(&lines, "line").is_empty(), "{lines:?}");
 }
