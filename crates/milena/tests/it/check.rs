@@ -29,7 +29,7 @@ fn files(dir: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
 }
 
 /// What a check tells, and its exit status. It must have changed nothing.
-fn check(dir: &Path) -> (Vec<Value>, i32) {
+pub(crate) fn check(dir: &Path) -> (Vec<Value>, i32) {
     let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
     files(dir, &mut before);
     let output = milena(&["check", &dir.display().to_string(), "--json", "--jobs", "2"]);

@@ -12,6 +12,7 @@ mod admin;
 mod batches;
 mod bench;
 mod check;
+mod check_crashed;
 mod commands;
 mod compaction;
 mod crash;
