@@ -6,7 +6,10 @@ use protocol::messages::{
     AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
 };
-use protocol::messages::{alter_configs_response, incremental_alter_configs_response};
+use protocol::messages::{
+    alter_configs_request, alter_configs_response, incremental_alter_configs_request,
+    incremental_alter_configs_response,
+};
 use protocol::records::ConfigRecord;
 use protocol::{ErrorCode, Str};
 
@@ -22,7 +25,15 @@ const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
 /// One change of one setting: its name, what to do, and with which value.
-type Operation<'a> = (&'a Str, i8, Option<&'a Str>);
+type Operation = (Str, i8, Option<Str>);
+
+/// What became of one resource of a request.
+struct Altered {
+    error_code: ErrorCode,
+    error_message: Option<Str>,
+    resource_type: i8,
+    resource_name: Str,
+}
 
 impl Controller {
     /// Changes single settings of topics and brokers.
@@ -31,32 +42,28 @@ impl Controller {
         image: &Image,
         request: &IncrementalAlterConfigsRequest,
     ) -> Decision<IncrementalAlterConfigsResponse> {
-        let key = |resource_type: i8, name: &Str| (resource_type, name.clone());
-        let repeated = repeated(request.resources.iter().map(|r| key(r.resource_type, &r.resource_name)));
-        let mut records = Vec::new();
-        let mut responses = Vec::new();
-        for resource in &request.resources {
-            let (resource_type, resource_name) = (resource.resource_type, resource.resource_name.clone());
-            let operations: Vec<Operation<'_>> = resource
-                .configs
-                .iter()
-                .map(|config| (&config.name, config.config_operation, config.value.as_ref()))
-                .collect();
-            let is_repeated = repeated.contains(&key(resource_type, &resource_name));
-            let result = self
-                .alter_resource(image, resource_type, &resource_name, &operations, is_repeated)
-                .and_then(|changes| take(&mut records, changes));
-            let (error_code, error_message) = outcome(result);
-            responses.push(incremental_alter_configs_response::AlterConfigsResourceResponse {
+        let named = |r: &incremental_alter_configs_request::AlterConfigsResource| {
+            (r.resource_type, r.resource_name.clone())
+        };
+        let operations = |r: &incremental_alter_configs_request::AlterConfigsResource| {
+            let configs = r.configs.iter();
+            configs
+                .map(|config| (config.name.clone(), config.config_operation, config.value.clone()))
+                .collect()
+        };
+        let (altered, mut records) = self.alter(image, &request.resources, named, operations);
+        if request.validate_only {
+            records.clear();
+        }
+        let response = |Altered { error_code, error_message, resource_type, resource_name }| {
+            incremental_alter_configs_response::AlterConfigsResourceResponse {
                 error_code,
                 error_message,
                 resource_type,
                 resource_name,
-            });
-        }
-        if request.validate_only {
-            records.clear();
-        }
+            }
+        };
+        let responses = altered.into_iter().map(response).collect();
         (IncrementalAlterConfigsResponse { responses, ..IncrementalAlterConfigsResponse::default() }, records)
     }
 
@@ -66,33 +73,51 @@ impl Controller {
         image: &Image,
         request: &AlterConfigsRequest,
     ) -> Decision<AlterConfigsResponse> {
-        let key = |resource_type: i8, name: &Str| (resource_type, name.clone());
-        let repeated = repeated(request.resources.iter().map(|r| key(r.resource_type, &r.resource_name)));
-        let mut records = Vec::new();
-        let mut responses = Vec::new();
-        for resource in &request.resources {
-            let (resource_type, resource_name) = (resource.resource_type, resource.resource_name.clone());
-            let mut operations: Vec<Operation<'_>> =
-                resource.configs.iter().map(|config| (&config.name, SET, config.value.as_ref())).collect();
-            let present = present_names(image, resource_type, &resource_name);
-            let kept = |name: &Str| resource.configs.iter().any(|config| config.name == *name);
-            operations.extend(present.iter().filter(|name| !kept(name)).map(|name| (name, DELETE, None)));
-            let is_repeated = repeated.contains(&key(resource_type, &resource_name));
-            let result = self
-                .alter_resource(image, resource_type, &resource_name, &operations, is_repeated)
-                .and_then(|changes| take(&mut records, changes));
-            let (error_code, error_message) = outcome(result);
-            responses.push(alter_configs_response::AlterConfigsResourceResponse {
+        let named =
+            |r: &alter_configs_request::AlterConfigsResource| (r.resource_type, r.resource_name.clone());
+        let operations = |r: &alter_configs_request::AlterConfigsResource| {
+            let present = present_names(image, r.resource_type, &r.resource_name);
+            let goes =
+                present.into_iter().filter(|name| !r.configs.iter().any(|config| config.name == *name));
+            let stays = r.configs.iter().map(|config| (config.name.clone(), SET, config.value.clone()));
+            stays.chain(goes.map(|name| (name, DELETE, None))).collect()
+        };
+        let (altered, mut records) = self.alter(image, &request.resources, named, operations);
+        if request.validate_only {
+            records.clear();
+        }
+        let response = |Altered { error_code, error_message, resource_type, resource_name }| {
+            alter_configs_response::AlterConfigsResourceResponse {
                 error_code,
                 error_message,
                 resource_type,
                 resource_name,
-            });
-        }
-        if request.validate_only {
-            records.clear();
-        }
+            }
+        };
+        let responses = altered.into_iter().map(response).collect();
         (AlterConfigsResponse { responses, ..AlterConfigsResponse::default() }, records)
+    }
+
+    /// Alters one resource after the other; gives what becomes of each, and the records of those that may be altered.
+    fn alter<R>(
+        &self,
+        image: &Image,
+        resources: &[R],
+        named: impl Fn(&R) -> (i8, Str),
+        operations: impl Fn(&R) -> Vec<Operation>,
+    ) -> (Vec<Altered>, Vec<MetadataRecord>) {
+        let repeated = repeated(resources.iter().map(&named));
+        let mut records = Vec::new();
+        let altered = resources.iter().map(|resource| {
+            let (resource_type, resource_name) = named(resource);
+            let is_repeated = repeated.contains(&named(resource));
+            let result = self
+                .alter_resource(image, resource_type, &resource_name, &operations(resource), is_repeated)
+                .and_then(|changes| take(&mut records, changes));
+            let (error_code, error_message) = outcome(result);
+            Altered { error_code, error_message, resource_type, resource_name }
+        });
+        (altered.collect(), records)
     }
 
     fn alter_resource(
@@ -100,20 +125,20 @@ impl Controller {
         image: &Image,
         resource_type: i8,
         name: &Str,
-        operations: &[Operation<'_>],
+        operations: &[Operation],
         is_repeated: bool,
     ) -> Result<Vec<MetadataRecord>, Refusal> {
         let refuse = |message: String| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
         if is_repeated {
             return refuse("Each resource must appear at most once.".to_owned());
         }
-        if !repeated(operations.iter().map(|(name, ..)| *name)).is_empty() {
+        if !repeated(operations.iter().map(|(name, ..)| name)).is_empty() {
             return refuse("Error due to duplicate config keys".to_owned());
         }
         let nulls: Vec<&str> = operations
             .iter()
             .filter(|(_, operation, value)| *operation != DELETE && value.is_none())
-            .map(|(name, ..)| &***name)
+            .map(|(name, ..)| &**name)
             .collect();
         if !nulls.is_empty() {
             return refuse(format!("Null value not supported for : {}", nulls.join(", ")));
@@ -199,13 +224,13 @@ fn present_names(image: &Image, resource_type: i8, name: &Str) -> Vec<Str> {
 fn changes(
     image: &Image,
     resource: &ConfigResource,
-    operations: &[Operation<'_>],
+    operations: &[Operation],
 ) -> Result<BTreeMap<Str, Option<String>>, Refusal> {
     let present = image.configs(resource);
     let mut changes = BTreeMap::new();
     for (name, operation, value) in operations {
-        let current = present.get(&***name).map(String::as_str);
-        let value = value.map(|value| &**value).unwrap_or_default();
+        let current = present.get(&**name).map(String::as_str);
+        let value = value.as_deref().unwrap_or_default();
         let new = match *operation {
             SET => Some(value.to_owned()),
             DELETE => None,
