@@ -110,6 +110,11 @@ impl LogDir {
         (is_full, self.was_full.swap(is_full, Ordering::Relaxed))
     }
 
+    /// Whether its disk was full but for the reserve when it was last looked at, so that records of clients are refused.
+    pub(crate) fn is_full(&self) -> bool {
+        self.was_full.load(Ordering::Relaxed)
+    }
+
     /// Writes recovery points and log start offsets, so that a restart after a crash scans less.
     pub(crate) fn checkpoint(&self) {
         let Some(directory) = self.working() else { return };

@@ -82,6 +82,12 @@ impl Metric {
 pub static METRICS: &[Metric] = &[
     gauge("milena_build_info", "Always 1; the label says which version runs.").by(&["version"]),
     gauge("milena_connections", "Connections of clients that are open."),
+    gauge(
+        "milena_log_dir_full",
+        "1 where the log directory's disk was full but for the reserve when last looked at, and records of clients \
+         are refused.",
+    )
+    .by(&["dir"]),
     gauge("milena_log_dir_online", "1 where the log directory works, 0 where it has failed.").by(&["dir"]),
     gauge("milena_log_dir_total", "The size of the volume that holds the log directory.")
         .unit("bytes")
@@ -106,6 +112,10 @@ pub static METRICS: &[Metric] = &[
     counter(
         "milena_requests_refused",
         "Requests that ended their connection: unknown, of a version that is not served, or malformed.",
+    ),
+    gauge(
+        "milena_scrub_damaged_metadata_places",
+        "Damaged places of the metadata log and its snapshots when they were last read.",
     ),
     gauge("milena_scrub_damaged_places", "Damaged places that scrubs have found and that are still there.")
         .by(&["dir"]),
@@ -186,6 +196,7 @@ fn scrubs(broker: &Broker, readings: &mut Readings) {
     readings.add("milena_scrub_read_bytes_total", &[], progress.read_bytes as f64);
     readings.add("milena_scrub_rounds_total", &[], progress.rounds as f64);
     readings.add("milena_scrub_last_round_end_timestamp_seconds", &[], end_s);
+    readings.add("milena_scrub_damaged_metadata_places", &[], broker.scrubber.metadata_places() as f64);
 }
 
 fn log_dirs(broker: &Broker, readings: &mut Readings) {
@@ -209,6 +220,7 @@ fn log_dirs(broker: &Broker, readings: &mut Readings) {
         readings.add("milena_log_size_bytes", label, of_dir.size_bytes as f64);
         readings.add("milena_scrub_damaged_segments", label, of_dir.damaged_segments as f64);
         readings.add("milena_scrub_damaged_places", label, of_dir.damaged_places as f64);
+        readings.add("milena_log_dir_full", label, f64::from(u8::from(dir.is_full())));
         readings.add("milena_log_dir_online", label, f64::from(u8::from(dir.is_online())));
         let flushed = dir.opened().map(|directory| directory.flusher().times()).unwrap_or_default();
         readings.add("milena_log_flushes_total", label, flushed.flushes as f64);

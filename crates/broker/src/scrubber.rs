@@ -1,13 +1,16 @@
-//! The scrubber: one thread that slowly reads all closed segments again and again, and reports what
-//! the disks have damaged since they were written.
+//! The scrubber: one thread that slowly reads all closed segments and the metadata again and again, and
+//! reports what the disks have damaged since they were written.
 //!
 //! What it has found is kept in memory, with the partitions: a start begins anew.
+
+mod metadata_log;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use metadata::quorum::METADATA_TOPIC;
 use metadata::settings::BrokerConfig;
 use parking_lot::{Condvar, Mutex};
 use runtime::clock::{self, Instant};
@@ -17,6 +20,8 @@ use tracing::{debug, error, info};
 
 use crate::broker::Broker;
 use crate::partition::{LastScrub, Partition, ScrubNews};
+
+use metadata_log::MetadataDamage;
 
 /// How long it takes at most that a changed setting is noticed.
 const TICK: Duration = Duration::from_secs(5);
@@ -33,6 +38,7 @@ pub(crate) struct Scrubber {
     rounds: AtomicU64,
     /// In ms since the epoch; 0 before the first.
     last_round_end_ms: AtomicI64,
+    metadata: MetadataDamage,
 }
 
 /// What the scrubber has done since the start.
@@ -102,6 +108,7 @@ impl Scrubber {
             read_bytes: AtomicU64::new(0),
             rounds: AtomicU64::new(0),
             last_round_end_ms: AtomicI64::new(0),
+            metadata: MetadataDamage::default(),
         })
     }
 
@@ -140,6 +147,11 @@ impl Scrubber {
         }
     }
 
+    /// Damaged places of the metadata log and its snapshots.
+    pub(crate) fn metadata_places(&self) -> usize {
+        self.metadata.places()
+    }
+
     fn run(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
         let (started, mut last_end) = (clock::now(), None);
         loop {
@@ -154,7 +166,7 @@ impl Scrubber {
         }
     }
 
-    /// Reads the closed segments of all partitions.
+    /// Reads the closed segments of all partitions, and the metadata.
     fn round(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
         let partitions = {
             let broker = broker.upgrade().ok_or(ScrubError::Stopped)?;
@@ -166,6 +178,14 @@ impl Scrubber {
         let mut pace = Pace { paid_at: clock::now() };
         for partition in partitions.iter().filter_map(Weak::upgrade) {
             self.scrub(&partition, |bytes| self.before_read(broker, &mut pace, bytes))?;
+        }
+        let metadata = broker.upgrade().ok_or(ScrubError::Stopped)?.logs().metadata_dir().clone();
+        if let Some(directory) = metadata.working() {
+            let fs = directory.fs().clone();
+            drop(directory);
+            let spend = |bytes| self.before_read(broker, &mut pace, bytes);
+            let news = self.metadata.scrub(&fs, metadata.path(), spend)?;
+            report(&format!("{METADATA_TOPIC}-0"), &news);
         }
         self.rounds.fetch_add(1, Ordering::Relaxed);
         self.last_round_end_ms.store(clock::now_ms(), Ordering::Relaxed);
@@ -200,7 +220,7 @@ impl Scrubber {
             match segment.scrub(&mut before_read) {
                 Ok(scrubbed) => {
                     bytes += scrubbed.bytes;
-                    report(partition, &partition.note_scrubbed(&segment, scrubbed.faults));
+                    report(&partition.name(), &partition.note_scrubbed(&segment, scrubbed.faults));
                 }
                 Err(ScrubError::Stopped) => return Err(ScrubError::Stopped),
                 Err(lack @ ScrubError::Lack(_)) => {
@@ -236,11 +256,11 @@ fn settings(broker: &Weak<Broker>) -> Result<Settings, ScrubError> {
 }
 
 /// One line for each place, once.
-fn report(partition: &Partition, news: &ScrubNews) {
+fn report(partition: &str, news: &ScrubNews) {
     for fault in &news.damaged {
         let (path, position) = (fault.path.display(), fault.position);
         error!(
-            partition = partition.name(),
+            partition,
             offset = fault.offset,
             "{path} is damaged at byte {position}: {}. {}",
             fault.reason,
@@ -249,7 +269,7 @@ fn report(partition: &Partition, news: &ScrubNews) {
     }
     for fault in &news.whole {
         let (path, position) = (fault.path.display(), fault.position);
-        info!(partition = partition.name(), "{path} is whole again at byte {position}");
+        info!(partition, "{path} is whole again at byte {position}");
     }
 }
 

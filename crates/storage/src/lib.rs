@@ -60,5 +60,5 @@ pub use names::{DirKind, TopicPartition};
 pub use offline::{FailureListener, Offline};
 pub use producer_state::{Origin, ProducerError};
 pub use scan::{Damage, DamageReason};
-pub use scrub::{ClosedSegment, Fault, FaultReason, ScrubError, Scrubbed};
+pub use scrub::{ClosedSegment, Fault, FaultReason, ScrubError, Scrubbed, scrub_file};
 pub use txn_index::AbortedTxn;

@@ -5,6 +5,7 @@
 //! segment, compaction may replace it, and the whole log may go: what is found counts only where
 //! [`crate::Log::has_segment`] says so afterwards.
 
+mod file;
 mod walk;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::inspect::{FileKind, IndexCheck, IndexEntries};
 use crate::names::SegmentFile;
 use crate::segment::Closed;
 
+pub use file::scrub_file;
 use walk::Walk;
 
 /// Damaged places of one segment after which no more are looked for.

@@ -37,6 +37,18 @@ pub(crate) struct ScrubNews {
     pub(crate) whole: Vec<Fault>,
 }
 
+impl ScrubNews {
+    /// What is news to one who knows of some faults.
+    pub(crate) fn between(known: &[Fault], faults: &[Fault]) -> ScrubNews {
+        let is_among = |fault: &&Fault, faults: &[Fault]| {
+            faults.iter().any(|other| other.path == fault.path && other.position == fault.position)
+        };
+        let damaged = faults.iter().filter(|fault| !is_among(fault, known)).cloned().collect();
+        let whole = known.iter().filter(|fault| !is_among(fault, faults)).cloned().collect();
+        ScrubNews { damaged, whole }
+    }
+}
+
 /// A partition's log as `milena log status` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogStatus {
@@ -65,15 +77,11 @@ impl Partition {
         }
         let known = found.damaged.iter().position(|(damaged, _)| damaged.is_same(segment));
         let known = known.map(|index| found.damaged.swap_remove(index).1).unwrap_or_default();
-        let is_among = |fault: &&Fault, faults: &[Fault]| {
-            faults.iter().any(|other| other.path == fault.path && other.position == fault.position)
-        };
-        let damaged = faults.iter().filter(|fault| !is_among(fault, &known)).cloned().collect();
-        let whole = known.iter().filter(|fault| !is_among(fault, &faults)).cloned().collect();
+        let news = ScrubNews::between(&known, &faults);
         if !faults.is_empty() {
             found.damaged.push((segment.clone(), faults));
         }
-        ScrubNews { damaged, whole }
+        news
     }
 
     /// Takes note that all closed segments have been read.

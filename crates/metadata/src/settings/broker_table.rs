@@ -194,7 +194,7 @@ what the disks have damaged. The first time is after so long too, but five minut
 setting of Milena's own.",
     ),
     broker("log.scrub.io.max.bytes.per.second", Type::Long, "10485760").at_least(0).dynamic().doc(
-        "How many bytes a second are read of closed segments to find damage; 0 reads nothing. What is found is logged, \
+        "How many bytes a second are read of closed segments and the metadata to find damage; 0 reads nothing. What is found is logged, \
 counted in the metrics, and shown by milena log status. A setting of Milena's own.",
     ),
     broker("log.segment.bytes", Type::Int, "1073741824")

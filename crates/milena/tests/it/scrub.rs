@@ -168,3 +168,23 @@ fn turned_off_nothing_is_read_until_it_is_turned_on() {
     assert!(!changed.responses[0].error_code.is_error(), "{changed:?}");
     wait_until("the first scrub", LIMIT, || status(&broker, &topic).0["scrubTimestamp"] != Value::Null);
 }
+
+#[test]
+fn damage_of_the_metadata_log_is_found_and_what_is_mended_forgotten() {
+    let Some((broker, address)) = eager() else { return };
+    for name in ["a", "b", "c"] {
+        create_topic(broker.bootstrap(), name, 1, &[]);
+    }
+    await_rounds(&address, 2);
+    let places = || scrape(&address)["milena_scrub_damaged_metadata_places"];
+    assert_eq!(places(), 0.0);
+    let log = broker.data().join("__cluster_metadata-0/00000000000000000000.log");
+    // In a record of the first batch, which nobody reads again while the broker runs.
+    flip(&log, 70);
+    wait_until("the damage is found", LIMIT, || places() >= 1.0);
+    await_rounds(&address, 2);
+    assert_eq!(broker.log().matches(" is damaged at byte ").count(), 1, "{}", broker.log());
+    assert!(broker.log().contains(&format!("{} is damaged at byte ", log.display())), "{}", broker.log());
+    flip(&log, 70);
+    wait_until("the mending is found", LIMIT, || places() == 0.0);
+}
