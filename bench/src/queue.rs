@@ -10,6 +10,7 @@ pub(crate) mod stomp;
 
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ const WINDOW: u64 = 4_096;
 const WINDOW_BYTES: u64 = 16 << 20;
 /// Messages that go into one write.
 const TOGETHER: u64 = 256;
+/// How long a broker that is ended early has for what it has been sent already.
+const GRACE: Duration = Duration::from_secs(5);
 /// How long a broker may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -62,6 +65,15 @@ impl Marks {
         !self.is_cut
     }
 
+    /// Notes where it ended.
+    pub(crate) fn finish(mut self) -> Marks {
+        let seen = self.seen as f64;
+        if self.points.last().is_some_and(|(count, _)| *count < seen) {
+            self.points.push((seen, self.begun.elapsed().as_secs_f64()));
+        }
+        self
+    }
+
     /// Messages so far.
     pub(crate) fn seen(&self) -> u64 {
         self.seen
@@ -91,8 +103,14 @@ pub(crate) struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// Of messages on their way out.
     fn marks(&self) -> Marks {
         Marks::new(self.every, self.limit)
+    }
+
+    /// Of messages on their way in: those that are sent when it ends are waited for.
+    fn marks_in(&self) -> Mutex<Marks> {
+        Mutex::new(Marks::new(self.every, self.limit + GRACE))
     }
 
     fn window(&self) -> u64 {
@@ -172,41 +190,49 @@ impl Window {
     }
 }
 
-/// Sends the messages of a job over a connection, as many at once as the window allows, until all are acknowledged or the
-/// job has lasted too long. `put` writes one message; `acknowledged` reads what the broker says next, and gives how many
-/// messages that confirms.
+/// Sends the messages of a job over one of so many connections, as many at once as its share of the window allows, until
+/// all are acknowledged; no more once the job has lasted too long. `put` writes one message; `acknowledged` reads what the
+/// broker says next, and gives how many messages that confirms.
 fn pump(
     wire: Wire,
-    job: &Job<'_>,
+    (job, connections): (&Job<'_>, u64),
     marks: &Mutex<Marks>,
     mut put: impl FnMut(u64, &mut Vec<u8>) + Send,
     mut acknowledged: impl FnMut(&mut BufReader<TcpStream>) -> Attempt<u64>,
 ) -> Attempt<()> {
     let Wire { mut reader, mut writer } = wire;
-    let window = Window::new(job.window());
+    let window = Window::new((job.window() / connections).max(1));
+    let begun = Instant::now();
+    // What is sent in the end.
+    let wanted = AtomicU64::new(job.count);
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| {
             let mut sent = 0;
             let mut bytes = Vec::new();
-            while sent < job.count {
+            while sent < wanted.load(Ordering::SeqCst) {
                 let Some(room) = window.take(TOGETHER.min(job.count - sent)) else { return Ok(()) };
                 bytes.clear();
                 (sent..sent + room).for_each(|nth| put(nth, &mut bytes));
+                sent += room;
+                if begun.elapsed() > job.limit {
+                    // Said before it is sent, so that its acknowledgements are known to be the last.
+                    wanted.store(sent, Ordering::SeqCst);
+                }
                 match writer.write_all(&bytes) {
                     Err(_) if window.is_closed() => return Ok(()),
                     written => written.map_err(|error| format!("not sent: {error}"))?,
                 }
-                sent += room;
             }
             Ok(())
         });
         let mut read = || {
             let (mut done, mut unnoted) = (0, 0);
-            while done < job.count {
+            while done < wanted.load(Ordering::SeqCst) {
                 let count = acknowledged(&mut reader)?;
                 done += count;
                 unnoted += count;
-                if unnoted > 0 && (reader.buffer().is_empty() || unnoted >= TOGETHER || done >= job.count) {
+                let is_last = done >= wanted.load(Ordering::SeqCst);
+                if unnoted > 0 && (reader.buffer().is_empty() || unnoted >= TOGETHER || is_last) {
                     window.give(unnoted);
                     if !marks.lock().expect("not poisoned").add(std::mem::take(&mut unnoted)) {
                         break;

@@ -172,12 +172,13 @@ fn turn(
     outcome
 }
 
-/// Notes what one direction came to.
+/// Notes what one direction came to, of a million or of as many as there were.
 fn note(
     results: &mut Results,
     contestant: &Contestant,
     workload: String,
-    (count, cpu): (u64, f64),
+    (count, kept): (u64, u64),
+    cpu: f64,
     marks: Marks,
 ) {
     let peer = contestant.name.to_owned();
@@ -185,12 +186,12 @@ fn note(
     results.add(PART, &workload, Unit::Rate, &peer, marks.rate());
     results.add(PART, &workload, Unit::CpuPerMillion, &peer, cpu / (done.max(1) as f64 / 1e6));
     if done < count {
-        let (whole_s, done) = (count as f64 / marks.rate(), Unit::Rate.text(done as f64));
-        let what = if marks.is_cut() {
+        let (whole_s, how_many) = (count as f64 / marks.rate(), Unit::Rate.text(done as f64));
+        let what = if done < kept {
             let seconds = marks.points.last().map_or(0.0, |(_, seconds)| *seconds);
-            format!("ended after {seconds:.1} s with {done}")
+            format!("ended after {seconds:.1} s with {how_many}")
         } else {
-            format!("of the {done} that it had taken")
+            format!("of the {how_many} that it had taken")
         };
         let note = format!("{what}; all would take {}", clock::minutes(whole_s));
         results.note(PART, &workload, Unit::Rate, &peer, &note);
@@ -234,7 +235,7 @@ fn in_and_out(
     };
     let between = peer.process.cpu_seconds();
     let kept = marks.seen();
-    note(results, contestant, name_in(size), (count, between - before), marks);
+    note(results, contestant, name_in(size), (count, count), between - before, marks);
     if kept == 0 {
         return Err(format!("nothing was acknowledged in {limit:?}"));
     }
@@ -248,6 +249,7 @@ fn in_and_out(
         (_, Some(load)) => load::take(&load, job.every, limit)?,
         (_, None) => unreachable!("it has a topic"),
     };
-    note(results, contestant, name_out(size), (count, peer.process.cpu_seconds() - between), marks);
+    let cpu = peer.process.cpu_seconds() - between;
+    note(results, contestant, name_out(size), (count, kept), cpu, marks);
     Ok(())
 }

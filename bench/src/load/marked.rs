@@ -55,7 +55,7 @@ pub(crate) fn put(load: &Load<'_>, every: u64, limit: Duration) -> Attempt<Marks
     if marks.seen() != load.count as u64 && !marks.is_cut() {
         return Err(format!("{} of {} were acknowledged", marks.seen(), load.count));
     }
-    Ok(marks)
+    Ok(marks.finish())
 }
 
 /// Consumes and commits, as a consumer of a group does, every five seconds; at most as long as `limit`.
@@ -65,5 +65,5 @@ pub(crate) fn take(load: &Load<'_>, every: u64, limit: Duration) -> Attempt<Mark
     let consumer = load.consumer(&settings)?;
     let mut marks = Marks::new(every, limit);
     load.take_while(&consumer, |_| marks.add(1))?;
-    Ok(marks)
+    Ok(marks.finish())
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::io::{BufReader, Read};
 use std::net::TcpStream;
-use std::sync::Mutex;
 
 use super::{Job, Marks, Wire, pump, unexpected, unread};
 use crate::Attempt;
@@ -173,13 +172,13 @@ pub(crate) fn put(job: &Job<'_>) -> Attempt<Marks> {
     properties.push(PERSISTENT);
     put_frame(&mut publish, HEADER, CHANNEL, &properties);
     let values = Values::new(job.size);
-    let marks = Mutex::new(job.marks());
+    let marks = job.marks_in();
     let send = |nth: u64, out: &mut Vec<u8>| {
         out.extend_from_slice(&publish);
         put_frame(out, BODY, CHANNEL, values.of(nth as usize));
     };
     let mut confirms = Confirms::default();
-    pump(wire, job, &marks, send, |reader| {
+    pump(wire, (job, 1), &marks, send, |reader| {
         let (_, payload) = frame(reader)?;
         match method(&payload)? {
             (ACK, [tag @ .., multiple]) if tag.len() == 8 => {
@@ -189,7 +188,7 @@ pub(crate) fn put(job: &Job<'_>) -> Attempt<Marks> {
             _ => Err(unexpected(&payload)),
         }
     })?;
-    Ok(marks.into_inner().expect("not poisoned"))
+    Ok(marks.into_inner().expect("not poisoned").finish())
 }
 
 pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
@@ -232,7 +231,7 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
             }
         }
     }
-    Ok(marks)
+    Ok(marks.finish())
 }
 
 #[cfg(test)]

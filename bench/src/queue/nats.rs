@@ -2,23 +2,24 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::sync::Mutex;
 
 use super::{Job, Marks, Wire, pump, unexpected, unread};
 use crate::Attempt;
 use crate::values::Values;
 
 const SUBJECT: &str = "bench";
-const INBOX: &str = "inbox";
+/// Where acknowledgements go, and where messages do: one who takes hears nothing of what was put before.
+const PUT: &str = "put";
+const TAKE: &str = "take";
 
-/// Connects; what is said to `INBOX` comes here.
-fn connect(address: &str) -> Attempt<Wire> {
+/// Connects; what is said to `inbox` comes here.
+fn connect(address: &str, inbox: &str) -> Attempt<Wire> {
     let mut wire = Wire::open(address)?;
     let mut hello = Vec::new();
     wire.reader.read_until(b'\n', &mut hello).map_err(|error| unread(&error))?;
     let options =
         r#"{"verbose":false,"pedantic":false,"lang":"rust","version":"1","protocol":1,"headers":true}"#;
-    wire.send(format!("CONNECT {options}\r\nSUB {INBOX} 1\r\n").as_bytes())?;
+    wire.send(format!("CONNECT {options}\r\nSUB {inbox} 1\r\n").as_bytes())?;
     Ok(wire)
 }
 
@@ -44,8 +45,8 @@ fn message(reader: &mut BufReader<TcpStream>) -> Attempt<(String, Vec<u8>)> {
 }
 
 /// Asks JetStream for something.
-fn ask(wire: &mut Wire, subject: &str, request: &str) -> Attempt<()> {
-    wire.send(format!("PUB {subject} {INBOX} {}\r\n{request}\r\n", request.len()).as_bytes())?;
+fn ask(wire: &mut Wire, inbox: &str, subject: &str, request: &str) -> Attempt<()> {
+    wire.send(format!("PUB {subject} {inbox} {}\r\n{request}\r\n", request.len()).as_bytes())?;
     accepted(&message(&mut wire.reader)?.1)
 }
 
@@ -55,31 +56,31 @@ fn accepted(answer: &[u8]) -> Attempt<()> {
 }
 
 pub(crate) fn put(job: &Job<'_>) -> Attempt<Marks> {
-    let mut wire = connect(job.address)?;
+    let mut wire = connect(job.address, PUT)?;
     let stream =
         format!(r#"{{"name":"bench","subjects":["{SUBJECT}"],"storage":"file","retention":"limits"}}"#);
-    ask(&mut wire, "$JS.API.STREAM.CREATE.bench", &stream)?;
+    ask(&mut wire, PUT, "$JS.API.STREAM.CREATE.bench", &stream)?;
     let values = Values::new(job.size);
-    let marks = Mutex::new(job.marks());
+    let marks = job.marks_in();
     let publish = |nth: u64, out: &mut Vec<u8>| {
-        let _ = write!(out, "PUB {SUBJECT} {INBOX} {}\r\n", job.size);
+        let _ = write!(out, "PUB {SUBJECT} {PUT} {}\r\n", job.size);
         out.extend_from_slice(values.of(nth as usize));
         out.extend_from_slice(b"\r\n");
     };
-    pump(wire, job, &marks, publish, |reader| {
+    pump(wire, (job, 1), &marks, publish, |reader| {
         accepted(&message(reader)?.1)?;
         Ok(1)
     })?;
-    Ok(marks.into_inner().expect("not poisoned"))
+    Ok(marks.into_inner().expect("not poisoned").finish())
 }
 
 pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
-    let mut wire = connect(job.address)?;
+    let mut wire = connect(job.address, TAKE)?;
     let consumer = r#"{"stream_name":"bench","config":{"durable_name":"one","ack_policy":"all","deliver_policy":"all","max_ack_pending":100000}}"#;
-    ask(&mut wire, "$JS.API.CONSUMER.DURABLE.CREATE.bench.one", consumer)?;
+    ask(&mut wire, TAKE, "$JS.API.CONSUMER.DURABLE.CREATE.bench.one", consumer)?;
     let batch = job.batch();
     let pull = format!(r#"{{"batch":{batch}}}"#);
-    let pull = format!("PUB $JS.API.CONSUMER.MSG.NEXT.bench.one {INBOX} {}\r\n{pull}\r\n", pull.len());
+    let pull = format!("PUB $JS.API.CONSUMER.MSG.NEXT.bench.one {TAKE} {}\r\n{pull}\r\n", pull.len());
     let mut marks = job.marks();
     // One batch is under way while the next is asked for.
     wire.send(pull.repeat(2).as_bytes())?;
@@ -96,5 +97,5 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
             }
         }
     }
-    Ok(marks)
+    Ok(marks.finish())
 }

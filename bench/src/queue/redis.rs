@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::sync::Mutex;
 
 use super::{Job, Marks, Wire, pump, unexpected, unread};
 use crate::Attempt;
@@ -56,12 +55,12 @@ pub(crate) fn put(job: &Job<'_>) -> Attempt<Marks> {
     let mut wire = Wire::open(job.address)?;
     ask(&mut wire, &[b"XGROUP", b"CREATE", b"bench", b"readers", b"0", b"MKSTREAM"])?;
     let values = Values::new(job.size);
-    let marks = Mutex::new(job.marks());
+    let marks = job.marks_in();
     let add = |nth: u64, out: &mut Vec<u8>| {
         command(out, &[b"XADD", b"bench", b"*", b"v", values.of(nth as usize)]);
     };
-    pump(wire, job, &marks, add, |reader| reply(reader).map(|_| 1))?;
-    Ok(marks.into_inner().expect("not poisoned"))
+    pump(wire, (job, 1), &marks, add, |reader| reply(reader).map(|_| 1))?;
+    Ok(marks.into_inner().expect("not poisoned").finish())
 }
 
 pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
@@ -91,7 +90,7 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
             break;
         }
     }
-    Ok(marks)
+    Ok(marks.finish())
 }
 
 /// The ids of the entries that a read of one stream gave.

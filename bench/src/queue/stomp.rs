@@ -5,7 +5,6 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::sync::Mutex;
 
 use super::{Job, Marks, Wire, pump, unexpected, unread};
 use crate::Attempt;
@@ -65,7 +64,7 @@ fn frame(reader: &mut BufReader<TcpStream>) -> Attempt<Frame> {
 
 pub(crate) fn put(job: &Job<'_>) -> Attempt<Marks> {
     let values = Values::new(job.size);
-    let marks = Mutex::new(job.marks());
+    let marks = job.marks_in();
     let share = |nth: u64| job.count / CONNECTIONS + u64::from(nth < job.count % CONNECTIONS);
     let one = |nth: u64| {
         let job = Job { count: share(nth), ..*job };
@@ -75,7 +74,7 @@ pub(crate) fn put(job: &Job<'_>) -> Attempt<Marks> {
             out.extend_from_slice(values.of(nth as usize));
             out.push(0);
         };
-        pump(connect(job.address)?, &job, &marks, send, |reader| match frame(reader)? {
+        pump(connect(job.address)?, (&job, CONNECTIONS), &marks, send, |reader| match frame(reader)? {
             frame if frame.command == "RECEIPT" => Ok(1),
             frame => Err(unexpected(&frame.body)),
         })
@@ -85,7 +84,7 @@ pub(crate) fn put(job: &Job<'_>) -> Attempt<Marks> {
         let all: Vec<_> = (0..CONNECTIONS).map(|nth| scope.spawn(move || one(nth))).collect();
         all.into_iter().try_for_each(|it| it.join().expect("a producer does not panic"))
     })?;
-    Ok(marks.into_inner().expect("not poisoned"))
+    Ok(marks.into_inner().expect("not poisoned").finish())
 }
 
 pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
@@ -105,5 +104,5 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
             }
         }
     }
-    Ok(marks)
+    Ok(marks.finish())
 }

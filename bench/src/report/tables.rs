@@ -137,7 +137,7 @@ pub(super) fn losses(results: &Results) -> Vec<Loss> {
 /// Whether a part of the results comes of a run that is too small to count.
 pub(super) fn has_small_runs(results: &Results) -> bool {
     let is_small = |run: &&str| run.contains("--scale") || run.contains("--quick");
-    PARTS.iter().any(|(part, _)| results.runs(part).iter().any(|run| is_small(run)))
+    PARTS.iter().any(|(part, _)| results.runs(part).iter().any(is_small))
 }
 
 /// When each part was measured: its title and its runs.

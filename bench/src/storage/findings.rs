@@ -64,12 +64,10 @@ impl Findings {
         self.add(&format!("{what}, ratio of each round"), "", Goal::None, &ratios);
         let (idle, busy) = (idle.concat(), busy.concat());
         let [of_idle, of_busy] = [&idle, &busy].map(|latencies| percentile(latencies, 99.0));
-        let pooled = format!(
-            "{what}, ratio of all {} requests meanwhile ({of_busy:.2} ms) to all {} at idle ({of_idle:.2} ms)",
-            busy.len(),
-            idle.len()
-        );
-        self.add(&pooled, "", goal, &[of_busy / of_idle]);
+        let counts = format!("{} meanwhile, {} at idle", busy.len(), idle.len());
+        self.add(&format!("{what}, idle, all requests together"), "ms", Goal::None, &[of_idle]);
+        self.add(&format!("{what}, meanwhile, all requests together"), "ms", Goal::None, &[of_busy]);
+        self.add(&format!("{what}, ratio of these ({counts})"), "", goal, &[of_busy / of_idle]);
     }
 
     /// Notes a measurement that could not be taken.
