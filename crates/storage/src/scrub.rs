@@ -5,6 +5,7 @@
 //! segment, compaction may replace it, and the whole log may go: what is found counts only where
 //! [`crate::Log::has_segment`] says so afterwards.
 
+mod aborts;
 mod file;
 mod walk;
 
@@ -20,6 +21,7 @@ use crate::inspect::{FileKind, IndexCheck, IndexEntries};
 use crate::names::SegmentFile;
 use crate::segment::Closed;
 
+use aborts::Aborts;
 pub use file::scrub_file;
 use walk::Walk;
 
@@ -121,8 +123,8 @@ impl Fault {
         if is(SegmentFile::OffsetIndex) || is(SegmentFile::TimeIndex) {
             "Stop the broker, remove the file and start again: it is made anew from the segment."
         } else if is(SegmentFile::TxnIndex) {
-            "Stop the broker and put a copy of the file back: without it, records of aborted transactions \
-             would be read as committed."
+            "Stop the broker, remove the file and the .index of that offset and start again: they are made anew \
+             from the segment. Until then records of aborted transactions may be read as committed."
         } else {
             "Stop the broker, put a copy of the partition's directory back and start again; milena dump \
              --records shows what can still be read."
@@ -171,8 +173,9 @@ impl ClosedSegment {
         Arc::ptr_eq(&self.closed, &other.closed)
     }
 
-    /// Reads the segment and its indexes: every checksum, the order of the offsets, and whether the
-    /// entries of the indexes agree with the batches. What was not in the page cache is not there
+    /// Reads the segment and its indexes: every checksum, the order of the offsets, whether the entries of
+    /// the indexes agree with the batches, and whether the index of aborted transactions has those that the
+    /// segment shows. What was not in the page cache is not there
     /// afterwards.
     ///
     /// `spend` is told how many bytes are about to be read, and may wait.
@@ -207,8 +210,10 @@ impl ClosedSegment {
                 }
             }
         }
+        let mut aborts = Aborts::new(self);
         let mut walk = Walk::new(&file, self, &mut spend);
         walk.run(|position, header| {
+            aborts.batch(&file, position, header);
             for (_, index) in &mut indexes {
                 index.batch(u64::from(position), header);
             }
@@ -225,6 +230,9 @@ impl ClosedSegment {
                 index_faults.push(Fault { path, position: fault.position, offset, reason });
             }
         }
+        // What cannot be read, or holds something else, is told of already.
+        let is_told = index_faults.iter().any(|fault| fault.path == self.path(SegmentFile::TxnIndex));
+        index_faults.extend(aborts.end(self).filter(|_| is_whole && !is_told));
         scrubbed.faults.append(&mut index_faults);
         Ok(scrubbed)
     }

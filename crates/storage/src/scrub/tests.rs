@@ -7,7 +7,7 @@ use record::{BatchBuilder, Compression};
 use super::*;
 use crate::fs::Operation;
 use crate::fs::faults::Fault as Failing;
-use crate::testing::{Home, NOW_MS, append, append_from, batch, open_log, scrub, small};
+use crate::testing::{Home, NOW_MS, append, append_from, batch, end_txn, open_log, scrub, small, txn_batch};
 use crate::{Log, LogConfig, OffsetMap, Origin, Swapped};
 
 /// A log of several closed segments, of which the second has its files at this offset.
@@ -310,4 +310,48 @@ fn the_caller_ends_it() {
         *operation == Operation::Read && path.extension().is_some_and(|extension| extension == "log")
     });
     assert_eq!(reads.count(), 0);
+}
+
+/// Nobody else would notice: most segments have no such index.
+#[test]
+fn a_lost_index_of_aborted_transactions_is_found_and_made_anew() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    for n in 0..60 {
+        append(&mut log, &txn_batch(n, 0, 0, 2)).unwrap();
+        append_from(&mut log, &end_txn(n, 0, n % 3 != 0), Origin::Marker { transaction_version: 0 }).unwrap();
+    }
+    let aborted = log.aborted_transactions(0, i64::MAX).unwrap();
+    assert!(log.segments() > 2 && aborted.len() == 20);
+    log.close().unwrap();
+    assert!(directory.close(1).unwrap());
+    let path = path(&home, 0, ".txnindex");
+    let entries = std::fs::read(&path).unwrap();
+    for (lost, reason) in [
+        (true, FaultReason::Missing),
+        (false, FaultReason::Index("the transaction is missing that ends at offset 2".into())),
+    ] {
+        if lost {
+            std::fs::remove_file(&path).unwrap();
+        } else {
+            std::fs::write(&path, &entries[34..]).unwrap();
+        }
+        let directory = home.open();
+        let (log, _) = open_log(&directory, small());
+        let expected = Fault { path: path.clone(), position: 0, offset: 0, reason };
+        assert_eq!(scrub(&log), std::slice::from_ref(&expected));
+        assert!(expected.mend().contains("remove the file and the .index"));
+        log.close().unwrap();
+        assert!(directory.close(1).unwrap());
+        // As it says.
+        let _ = std::fs::remove_file(&path);
+        std::fs::remove_file(path.with_extension("index")).unwrap();
+        let directory = home.open();
+        let (log, _) = open_log(&directory, small());
+        assert_eq!(log.aborted_transactions(0, i64::MAX).unwrap(), aborted);
+        assert_eq!(scrub(&log), []);
+        log.close().unwrap();
+        assert!(directory.close(1).unwrap());
+    }
 }

@@ -1,0 +1,67 @@
+//! Whether the index of aborted transactions has those that a segment shows.
+
+use std::collections::BTreeSet;
+
+use record::BatchHeader;
+
+use super::{ClosedSegment, Fault, FaultReason};
+use crate::fs::File;
+use crate::names::SegmentFile;
+use crate::producer_state::Marker;
+use crate::scan::read_batch;
+use crate::txn_index;
+
+/// The transactions of which a segment has data and the marker that aborts it. That is no proof of
+/// those that began in another segment: their data may be gone by compaction, and their entry with
+/// it.
+pub(super) struct Aborts {
+    /// Whether there is an index, and the offsets of the markers in it.
+    entries: Option<BTreeSet<i64>>,
+    /// Producers with data of a transaction that has not ended.
+    open: BTreeSet<i64>,
+    /// The first marker that has no entry.
+    lost: Option<i64>,
+    bytes: Vec<u8>,
+}
+
+impl Aborts {
+    pub(super) fn new(segment: &ClosedSegment) -> Aborts {
+        let file = segment.closed.segment.open_aside(SegmentFile::TxnIndex);
+        let entries = file.and_then(|file| txn_index::read(&file)).ok();
+        let entries = entries.map(|entries| entries.iter().map(|txn| txn.last_offset).collect());
+        Aborts { entries, open: BTreeSet::new(), lost: None, bytes: Vec::new() }
+    }
+
+    /// Takes a batch that is whole into account. Batches come in their order.
+    pub(super) fn batch(&mut self, file: &File, position: u32, header: &BatchHeader) {
+        if !header.has_producer_id() {
+            return;
+        }
+        if !header.attributes.is_control() {
+            if header.attributes.is_transactional() && header.records_count > 0 {
+                self.open.insert(header.producer_id);
+            }
+            return;
+        }
+        let was_open = self.open.remove(&header.producer_id);
+        let is_known = self.entries.as_ref().is_some_and(|known| known.contains(&header.base_offset));
+        if !was_open || is_known || self.lost.is_some() {
+            return;
+        }
+        let Ok(batch) = read_batch(file, position, header, &mut self.bytes) else { return };
+        if Marker::of(header, batch.bytes()).is_some_and(|marker| !marker.commit) {
+            self.lost = Some(header.base_offset);
+        }
+    }
+
+    /// What is wrong with the index.
+    pub(super) fn end(self, segment: &ClosedSegment) -> Option<Fault> {
+        let marker = self.lost?;
+        let reason = match self.entries {
+            None => FaultReason::Missing,
+            Some(_) => FaultReason::Index(format!("the transaction is missing that ends at offset {marker}")),
+        };
+        let (path, offset) = (segment.path(SegmentFile::TxnIndex), segment.base_offset());
+        Some(Fault { path, position: 0, offset, reason })
+    }
+}
