@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 
 use crate::Attempt;
-use crate::process::Process;
+use crate::process::{self, Process};
 pub(crate) use programs::Programs;
 
 /// Which broker.
@@ -153,11 +153,7 @@ impl Peers {
         };
         let peer = launch(kind, dir, port, command)?;
         let peer = Peer { companion, ..peer };
-        let processes = [Some(&peer.process), peer.companion.as_ref()];
-        let ids: Vec<_> = processes.into_iter().flatten().flat_map(Process::family).collect();
-        let ids: Vec<_> = ids.iter().map(u32::to_string).collect();
-        // Should this run be cut, the next one ends them.
-        let _ = fs::write(peer.dir.with_extension("pid"), ids.join("\n"));
+        peer.note_processes();
         Ok(peer)
     }
 
@@ -218,8 +214,10 @@ impl Peers {
 /// Ends the broker that a run that was cut has left with this directory.
 fn end_orphan(dir: &Path) {
     let Ok(text) = fs::read_to_string(dir.with_extension("pid")) else { return };
-    let ids = text.lines().filter_map(|line| line.parse().ok()).filter_map(rustix::process::Pid::from_raw);
-    for id in ids {
+    let ids = text.lines().filter_map(|line| line.parse().ok()).flat_map(process::family);
+    let ids = ids.filter_map(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+    // All of them are known before the first of them ends.
+    for id in ids.collect::<Vec<_>>() {
         let is_there = |file: &str| {
             let said = fs::read(format!("/proc/{}/{file}", id.as_raw_nonzero())).unwrap_or_default();
             String::from_utf8_lossy(&said).contains(&*dir.to_string_lossy())
@@ -242,6 +240,7 @@ fn launch(kind: Kind, dir: PathBuf, port: u16, mut command: Command) -> Attempt<
     let child = child.map_err(|error| format!("cannot start {}: {error}", kind.name()))?;
     let bootstrap = format!("127.0.0.1:{port}");
     let mut peer = Peer { kind, process: Process::new(child), bootstrap, started, dir, companion: None };
+    peer.note_processes();
     let deadline = Instant::now() + Duration::from_secs(60);
     while TcpStream::connect(&peer.bootstrap).is_err() {
         if let Err(error) = peer.process.assert_running() {
@@ -271,6 +270,14 @@ fn sink(dir: &Path, port: u16) -> Attempt<Command> {
 }
 
 impl Peer {
+    /// Should this run be cut, the next one ends them.
+    fn note_processes(&self) {
+        let processes = [Some(&self.process), self.companion.as_ref()];
+        let ids: Vec<_> = processes.into_iter().flatten().flat_map(Process::family).collect();
+        let ids: Vec<_> = ids.iter().map(u32::to_string).collect();
+        let _ = fs::write(self.dir.with_extension("pid"), ids.join("\n"));
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }

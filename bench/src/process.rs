@@ -29,15 +29,7 @@ impl Process {
 
     /// It, and those that it has started: some brokers' command is a shell that waits for the broker.
     pub(crate) fn family(&self) -> Vec<u32> {
-        let mut family = vec![self.0.id()];
-        let mut at = 0;
-        while let Some(process) = family.get(at) {
-            let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
-            let children = children.unwrap_or_default();
-            family.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
-            at += 1;
-        }
-        family
+        family(self.0.id())
     }
 
     /// Descriptors that are open.
@@ -68,6 +60,19 @@ impl Process {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// A process and all that it and those have started.
+pub(crate) fn family(process: u32) -> Vec<u32> {
+    let mut family = vec![process];
+    let mut at = 0;
+    while let Some(process) = family.get(at) {
+        let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+        let children = children.unwrap_or_default();
+        family.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
+        at += 1;
+    }
+    family
 }
 
 /// User and system time of a process, in ticks of the system's clock.
