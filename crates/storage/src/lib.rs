@@ -53,8 +53,8 @@ pub use future::{Copied, CopyError, CopySource, FutureLog};
 pub use leader_epochs::{EpochEndOffset, EpochEntry};
 pub use log::{
     ActiveProducer, AppendError, Appended, ChangeError, Cut, DeleteRecordsError, DeletedSegment, Located,
-    Log, LookupError, OpenError, OpenLog, PausedSyncs, ReadError, Recovered, Retained, Slice, Swapped, Syncs,
-    TimestampOffset,
+    LocatedTime, Log, LookupError, OpenError, OpenLog, PausedSyncs, ReadError, Recovered, Retained, Slice,
+    Swapped, Syncs, TimestampOffset,
 };
 pub use names::{DirKind, TopicPartition};
 pub use offline::{FailureListener, Offline};

@@ -45,7 +45,7 @@ pub use recovery::Cut;
 pub use relocate::{PausedSyncs, Syncs};
 pub use retention::{DeletedSegment, Retained};
 pub use swap::Swapped;
-pub use timestamps::{LookupError, TimestampOffset};
+pub use timestamps::{LocatedTime, LookupError, TimestampOffset};
 pub use truncate::DeleteRecordsError;
 
 /// The log of one partition: segments in a directory, and what is known of the batches in them.

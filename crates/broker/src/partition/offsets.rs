@@ -1,7 +1,7 @@
 //! Offsets by what a client means: the first, the last, that of a time, that of an epoch.
 
 use protocol::ErrorCode;
-use storage::{LookupError, TimestampOffset};
+use storage::{LocatedTime, LookupError};
 use tracing::error;
 
 use super::{Isolation, Partition, SCRATCH};
@@ -63,6 +63,25 @@ impl Partition {
         spec: OffsetSpec,
         isolation: Isolation,
     ) -> Result<Option<FoundOffset>, ErrorCode> {
+        match self.find_offset_once(spec, isolation) {
+            // The log was moved to another directory in between, or retention was faster.
+            Err(ErrorCode::OFFSET_NOT_AVAILABLE) => {
+                let again = self.find_offset_once(spec, isolation);
+                // Twice in a row the file is simply not there, and old clients do not know the other error.
+                again.map_err(|error| match error {
+                    ErrorCode::OFFSET_NOT_AVAILABLE => ErrorCode::KAFKA_STORAGE_ERROR,
+                    error => error,
+                })
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn find_offset_once(
+        &self,
+        spec: OffsetSpec,
+        isolation: Isolation,
+    ) -> Result<Option<FoundOffset>, ErrorCode> {
         let guard = self.lock();
         let log = guard.as_ref().ok_or_else(|| self.gone())?;
         let limit = match isolation {
@@ -72,28 +91,25 @@ impl Partition {
         let place = |offset, leader_epoch: Option<i32>| {
             Some(FoundOffset { timestamp_ms: -1, offset, leader_epoch: leader_epoch.unwrap_or(-1) })
         };
-        let by_time = |found: Result<Option<TimestampOffset>, LookupError>| {
-            let found = found.map_err(|error| self.lookup_error(&error))?;
-            Ok(found.filter(|found| found.offset < limit).map(|found| FoundOffset {
-                timestamp_ms: found.timestamp,
-                offset: found.offset,
-                leader_epoch: found.leader_epoch,
-            }))
-        };
-        match spec {
-            OffsetSpec::Latest => Ok(place(limit, log.latest_epoch())),
+        let located = match spec {
+            OffsetSpec::Latest => return Ok(place(limit, log.latest_epoch())),
             OffsetSpec::Earliest => {
                 let start = log.log_start_offset();
-                Ok(place(start, log.epoch_for_offset(start)))
+                return Ok(place(start, log.epoch_for_offset(start)));
             }
-            OffsetSpec::Tiered => Ok(None),
-            OffsetSpec::MaxTimestamp => {
-                SCRATCH.with_borrow_mut(|scratch| by_time(log.max_timestamp(scratch)))
-            }
-            OffsetSpec::Time(time) => {
-                SCRATCH.with_borrow_mut(|scratch| by_time(log.offset_for_timestamp(time, scratch)))
-            }
-        }
+            OffsetSpec::Tiered => return Ok(None),
+            OffsetSpec::MaxTimestamp => log.locate_max_timestamp(),
+            OffsetSpec::Time(time) => log.locate_timestamp(time),
+        };
+        // What is left reads files, and appends need not wait for that.
+        drop(guard);
+        let find = |located: LocatedTime| SCRATCH.with_borrow_mut(|scratch| located.find(scratch));
+        let found = located.and_then(find).map_err(|error| self.lookup_error(&error))?;
+        Ok(found.filter(|found| found.offset < limit).map(|found| FoundOffset {
+            timestamp_ms: found.timestamp,
+            offset: found.offset,
+            leader_epoch: found.leader_epoch,
+        }))
     }
 
     /// The largest epoch that is not above `epoch`, and the offset after its last record (KIP-279).
@@ -105,6 +121,9 @@ impl Partition {
     }
 
     fn lookup_error(&self, error: &LookupError) -> ErrorCode {
+        if matches!(error, LookupError::Fs(error) if error.is_not_found()) {
+            return ErrorCode::OFFSET_NOT_AVAILABLE;
+        }
         error!(partition = self.name(), "a time could not be looked up: {error}");
         match error {
             LookupError::Records(_) | LookupError::Decompress(_) => ErrorCode::CORRUPT_MESSAGE,

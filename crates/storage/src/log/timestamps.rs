@@ -6,10 +6,12 @@ use std::sync::Arc;
 use record::{Batch, DecompressError, NO_TIMESTAMP, RecordsError, Scratch, TimestampType};
 
 use super::Log;
+use crate::closed_list::ClosedList;
 use crate::fs::{self, File};
 use crate::names::SegmentFile;
 use crate::scan::{Damage, Headers, ScanError, read_batch};
-use crate::segment::Segment;
+use crate::segment::{Closed, MaxTimestamp, Segment};
+use crate::time_index::TimeEntry;
 
 /// What the records of one batch may come to once they are decompressed. They were validated when
 /// they were appended, so that this is a limit for damage only.
@@ -79,7 +81,27 @@ impl From<DecompressError> for LookupError {
     }
 }
 
+/// A look-up by time as the log was when it began. What is left to do reads files and needs no lock.
+#[derive(Debug)]
+pub struct LocatedTime {
+    wanted: Wanted,
+    log_start_offset: i64,
+    closed: ClosedList,
+    active_max: MaxTimestamp,
+    /// None where the active segment has nothing that is wanted.
+    active: Option<Candidate>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    /// The first record at or above that timestamp.
+    AtOrAbove(i64),
+    /// The first record with the greatest timestamp.
+    Greatest,
+}
+
 /// A segment as looking up by time sees it.
+#[derive(Debug)]
 struct Candidate {
     segment: Arc<Segment>,
     size: u32,
@@ -98,16 +120,7 @@ impl Log {
         timestamp: i64,
         scratch: &mut Scratch,
     ) -> Result<Option<TimestampOffset>, LookupError> {
-        for index in 0..=self.closed.len() {
-            if self.max_timestamp_of(index)?.0 < timestamp {
-                continue;
-            }
-            let candidate = self.candidate(index, timestamp)?;
-            if let Some(found) = self.search(&candidate, timestamp, scratch)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
+        self.locate_timestamp(timestamp)?.find(scratch)
     }
 
     /// The record with the greatest timestamp, the first of them where several have it (KIP-734);
@@ -116,52 +129,109 @@ impl Log {
     /// # Errors
     /// [`LookupError`].
     pub fn max_timestamp(&self, scratch: &mut Scratch) -> Result<Option<TimestampOffset>, LookupError> {
-        let mut greatest = (NO_TIMESTAMP, 0, 0);
-        for index in 0..=self.closed.len() {
-            let (timestamp, offset) = self.max_timestamp_of(index)?;
-            if timestamp > greatest.0 {
-                greatest = (timestamp, offset, index);
-            }
-        }
-        let (timestamp, offset, index) = greatest;
-        if timestamp == NO_TIMESTAMP {
-            return Ok(None);
-        }
-        let candidate = self.candidate_from(index, offset)?;
-        self.search(&candidate, timestamp, scratch)
+        self.locate_max_timestamp()?.find(scratch)
     }
 
-    /// The greatest timestamp of a segment and the last offset of the batch that has it.
-    fn max_timestamp_of(&self, index: usize) -> fs::Result<(i64, i64)> {
-        let max = match self.closed.get(index) {
-            Some(closed) => closed.max_timestamp()?,
-            None => self.active.max_timestamp,
-        };
-        Ok((max.timestamp, max.offset))
+    /// The first half of [`Log::offset_for_timestamp`], which needs the lock; [`LocatedTime::find`] is the other.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub fn locate_timestamp(&self, timestamp: i64) -> Result<LocatedTime, LookupError> {
+        let active = (self.active.max_timestamp.timestamp >= timestamp).then(|| {
+            let entry = self.active.time_floor(timestamp.saturating_sub(1))?;
+            self.active_from(after_entry(entry, self.active.base_offset(), self.log_start_offset))
+        });
+        self.located_time(Wanted::AtOrAbove(timestamp), active)
     }
 
-    /// Where to look in a segment for a timestamp: everything before is older.
-    fn candidate(&self, index: usize, timestamp: i64) -> fs::Result<Candidate> {
-        // Entries below the timestamp, not at it: the batch of an entry has its timestamp already.
-        let (entry, base_offset) = match self.closed.get(index) {
-            Some(closed) => (closed.time_floor(timestamp.saturating_sub(1))?, closed.base_offset()),
-            None => (self.active.time_floor(timestamp.saturating_sub(1))?, self.active.base_offset()),
-        };
-        let offset = entry.map_or(base_offset, |entry| base_offset + i64::from(entry.relative_offset));
-        self.candidate_from(index, offset.max(self.log_start_offset))
+    /// The first half of [`Log::max_timestamp`], likewise.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub fn locate_max_timestamp(&self) -> Result<LocatedTime, LookupError> {
+        let max = self.active.max_timestamp;
+        let active = (max.timestamp != NO_TIMESTAMP).then(|| self.active_from(max.offset));
+        self.located_time(Wanted::Greatest, active)
     }
 
-    fn candidate_from(&self, index: usize, offset: i64) -> fs::Result<Candidate> {
-        match self.closed.get(index) {
-            Some(closed) => {
-                let position = closed.floor_position(offset)?;
-                Ok(Candidate { segment: closed.segment.clone(), size: closed.size, position })
+    fn located_time(
+        &self,
+        wanted: Wanted,
+        active: Option<fs::Result<Candidate>>,
+    ) -> Result<LocatedTime, LookupError> {
+        Ok(LocatedTime {
+            wanted,
+            log_start_offset: self.log_start_offset,
+            closed: self.closed.clone(),
+            active_max: self.active.max_timestamp,
+            active: active.transpose()?,
+        })
+    }
+
+    fn active_from(&self, offset: i64) -> fs::Result<Candidate> {
+        let position = self.active.floor_position(offset)?;
+        Ok(Candidate { segment: self.active.segment.clone(), size: self.active.size, position })
+    }
+}
+
+/// Where to look in a segment for a timestamp: everything before is older.
+fn after_entry(entry: Option<TimeEntry>, base_offset: i64, log_start_offset: i64) -> i64 {
+    let offset = entry.map_or(base_offset, |entry| base_offset + i64::from(entry.relative_offset));
+    offset.max(log_start_offset)
+}
+
+fn closed_from(closed: &Closed, offset: i64) -> fs::Result<Candidate> {
+    let position = closed.floor_position(offset)?;
+    Ok(Candidate { segment: closed.segment.clone(), size: closed.size, position })
+}
+
+impl LocatedTime {
+    /// The second half of [`Log::offset_for_timestamp`] and of [`Log::max_timestamp`].
+    ///
+    /// # Errors
+    /// [`LookupError`]; a file that is not found was deleted meanwhile: ask again.
+    pub fn find(&self, scratch: &mut Scratch) -> Result<Option<TimestampOffset>, LookupError> {
+        match self.wanted {
+            Wanted::AtOrAbove(timestamp) => self.find_at_or_above(timestamp, scratch),
+            Wanted::Greatest => self.find_greatest(scratch),
+        }
+    }
+
+    fn find_at_or_above(
+        &self,
+        timestamp: i64,
+        scratch: &mut Scratch,
+    ) -> Result<Option<TimestampOffset>, LookupError> {
+        for closed in self.closed.iter() {
+            if closed.max_timestamp()?.timestamp < timestamp {
+                continue;
             }
-            None => {
-                let position = self.active.floor_position(offset)?;
-                Ok(Candidate { segment: self.active.segment.clone(), size: self.active.size, position })
+            // Entries below the timestamp, not at it: the batch of an entry has its timestamp already.
+            let entry = closed.time_floor(timestamp.saturating_sub(1))?;
+            let offset = after_entry(entry, closed.base_offset(), self.log_start_offset);
+            if let Some(found) = self.search(&closed_from(closed, offset)?, timestamp, scratch)? {
+                return Ok(Some(found));
             }
         }
+        let active = self.active.as_ref();
+        active.map_or(Ok(None), |active| self.search(active, timestamp, scratch))
+    }
+
+    fn find_greatest(&self, scratch: &mut Scratch) -> Result<Option<TimestampOffset>, LookupError> {
+        let mut greatest = MaxTimestamp { timestamp: NO_TIMESTAMP, offset: 0 };
+        let mut segment = None;
+        for closed in self.closed.iter() {
+            let max = closed.max_timestamp()?;
+            if max.timestamp > greatest.timestamp {
+                (greatest, segment) = (max, Some(closed));
+            }
+        }
+        if self.active_max.timestamp > greatest.timestamp {
+            let active = self.active.as_ref().expect("it has a timestamp");
+            return self.search(active, self.active_max.timestamp, scratch);
+        }
+        let Some(closed) = segment else { return Ok(None) };
+        self.search(&closed_from(closed, greatest.offset)?, greatest.timestamp, scratch)
     }
 
     /// The first record of a segment, from a place on, at or above a timestamp.

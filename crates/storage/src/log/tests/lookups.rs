@@ -132,3 +132,26 @@ fn index_entries_say_what_kafkas_say() {
     let time = |time, relative_offset| TimeEntry { timestamp: NOW_MS + time, relative_offset };
     assert_eq!(times, [time(4, 5), time(5, 9), time(9, 11)]);
 }
+
+#[test]
+fn a_lookup_goes_on_beside_appends_and_deletions() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    let append_at = |log: &mut Log, n| append(log, &batch_at(&[NOW_MS + n], Compression::None)).unwrap();
+    for n in 0..200 {
+        append_at(&mut log, n);
+    }
+    assert!(log.segments() > 3);
+    let located: Vec<_> = [3, 199, 200].map(|n| log.locate_timestamp(NOW_MS + n).unwrap()).into();
+    let located_max = log.locate_max_timestamp().unwrap();
+    append_at(&mut log, 200);
+    log.set_high_watermark(log.end_offset());
+    let mut scratch = Scratch::new();
+    let mut find =
+        |located: &LocatedTime| located.find(&mut scratch).map(|found| found.map(|found| found.offset));
+    let found: Vec<_> = located.iter().map(|located| find(located).unwrap()).collect();
+    assert_eq!(found, [Some(3), Some(199), None], "as it was when they began");
+    assert_eq!(find(&located_max).unwrap(), Some(199));
+    assert_eq!(find(&log.locate_max_timestamp().unwrap()).unwrap(), Some(200));
+}
