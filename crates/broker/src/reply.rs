@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
+use runtime::task;
 use storage::fs::File;
 
 /// A region of a segment file.
@@ -16,6 +17,30 @@ pub(crate) struct FileRegion {
     pub(crate) position: u64,
     /// Its length in bytes.
     pub(crate) len: usize,
+    /// Up to where it is known to have been in the page cache: sending so far does not wait for the disk.
+    cached_to: u64,
+}
+
+impl FileRegion {
+    /// `len` bytes of `file` from `position` on.
+    pub(crate) fn new(file: File, position: u64, len: usize) -> Self {
+        Self { file, position, len, cached_to: position }
+    }
+
+    /// Has the next `len` bytes in the page cache. Where they are not, the disk is waited for here rather than in
+    /// `sendfile`: there the other connections of this thread would wait as well.
+    pub(crate) fn bring_into_cache(&mut self, len: usize) {
+        let end = self.position + len as u64;
+        if self.cached_to >= end {
+            return;
+        }
+        let from = self.cached_to.max(self.position);
+        let missing = usize::try_from(end - from).expect("no more than was asked for");
+        if !self.file.is_cached(from, missing) {
+            task::block_in_place(|| self.file.bring_into_cache(from, missing));
+        }
+        self.cached_to = end;
+    }
 }
 
 /// A part of a response.
@@ -84,3 +109,6 @@ impl Frame {
         out.extend(self.pieces);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ pub mod faults;
 pub mod simulated;
 
 mod aside;
+mod cached;
 pub(crate) mod copy;
 mod handle;
 

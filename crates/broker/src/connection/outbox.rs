@@ -117,6 +117,7 @@ impl Outbox {
                 Piece::Bytes(_) => self.send_bytes(stream),
                 Piece::File(region) => {
                     let len = region.len.min(FILE_BYTES_MAX);
+                    region.bring_into_cache(len);
                     let sent = net::try_send_file(stream, region.file.as_fd(), &mut region.position, len);
                     sent.and_then(|sent| self.file_sent(sent))
                 }
