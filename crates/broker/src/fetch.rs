@@ -41,6 +41,15 @@ pub(crate) struct Fetch {
 /// others have theirs in the next one, as where a response is full.
 const REGIONS_MAX: usize = 256;
 
+/// Bytes from which on a response is full, however much more its request allows: the partitions that follow have their
+/// turn in the next one, for which clients and sessions change the order. A client uses nothing of a response before it
+/// has all of it, and memory of tens of MiB is new to it each time: a hundred partitions at 50 MiB a response are read at
+/// half the rate of one.
+const ENOUGH_BYTES: usize = 8 << 20;
+/// A full response still takes what partitions have whose reader keeps up with them, below this length: readers that lag
+/// behind elsewhere are not to delay them.
+const RECENT_BYTES_MAX: usize = SEND_FILE_BYTES_MIN;
+
 /// What one look at all partitions found.
 #[derive(Default)]
 struct Found {
@@ -95,18 +104,8 @@ impl Fetch {
     /// Finds what each partition has, within the limits of the request.
     fn look(&self, table: &TopicTable) -> Found {
         let mut found = Found { answers: Vec::with_capacity(self.targets.len()), ..Found::default() };
-        let mut left = self.max_bytes;
         for target in &self.targets {
-            let partition_max = usize::try_from(target.partition_max_bytes).unwrap_or(0);
-            let request = ReadRequest {
-                offset: target.fetch_offset,
-                max_bytes: partition_max.min(left),
-                // The first batch of a response is whole, however large: a consumer must get on.
-                min_one_batch: found.bytes == 0,
-                isolation: self.isolation,
-                current_leader_epoch: target.current_leader_epoch,
-                last_fetched_epoch: target.last_fetched_epoch,
-            };
+            let request = self.read_request(target, &found);
             let outcome = find(table, target).and_then(|partition| {
                 if self.replica_id >= 0 {
                     // Only brokers of the cluster replicate, and this one has no followers.
@@ -114,10 +113,27 @@ impl Fetch {
                 }
                 partition.read(&request)
             });
-            let bytes = found.take(target.partition, outcome);
-            left = if found.regions.len() < REGIONS_MAX { left.saturating_sub(bytes) } else { 0 };
+            found.take(target.partition, outcome);
         }
         found
+    }
+
+    /// What may be read of a partition once `found` is there.
+    fn read_request(&self, target: &FetchTarget, found: &Found) -> ReadRequest {
+        let left = self.max_bytes.saturating_sub(found.bytes);
+        let left = if found.regions.len() < REGIONS_MAX { left } else { 0 };
+        let max_bytes = usize::try_from(target.partition_max_bytes).unwrap_or(0).min(left);
+        let is_full = left == 0 || found.bytes >= ENOUGH_BYTES.max(self.min_bytes);
+        ReadRequest {
+            offset: target.fetch_offset,
+            max_bytes: if is_full { max_bytes.min(RECENT_BYTES_MAX) } else { max_bytes },
+            // The first batch of a response is whole, however large: a consumer must get on.
+            min_one_batch: found.bytes == 0,
+            recent_only: is_full && found.bytes > 0,
+            isolation: self.isolation,
+            current_leader_epoch: target.current_leader_epoch,
+            last_fetched_epoch: target.last_fetched_epoch,
+        }
     }
 
     /// Settles the session and encodes the response.
@@ -140,14 +156,14 @@ impl Fetch {
 }
 
 impl Found {
-    /// Takes one partition's outcome in; returns the bytes of its records.
-    fn take(&mut self, partition_index: i32, outcome: Result<ReadOutcome, ErrorCode>) -> usize {
+    /// Takes one partition's outcome in.
+    fn take(&mut self, partition_index: i32, outcome: Result<ReadOutcome, ErrorCode>) {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
                 self.urgent = true;
                 self.answers.push(failed(partition_index, error));
-                return 0;
+                return;
             }
         };
         let aborted = |(producer_id, first_offset)| AbortedTransaction { producer_id, first_offset };
@@ -164,14 +180,12 @@ impl Found {
             data.diverging_epoch = EpochEndOffset { epoch, end_offset };
             self.urgent = true;
         }
-        let bytes = outcome.region.as_ref().map_or(0, |region| region.len);
         if let Some(region) = outcome.region {
             data.records = Records::External { len: region.len };
+            self.bytes += region.len;
             self.regions.push(region);
-            self.bytes += bytes;
         }
         self.answers.push(data);
-        bytes
     }
 }
 
@@ -196,8 +210,10 @@ fn load(answers: &mut [PartitionData], regions: Vec<FileRegion>) -> Vec<Piece> {
             continue;
         }
         let mut bytes = BytesMut::zeroed(region.len);
-        match region.file.read_exact_at(&mut bytes, region.position) {
-            Ok(()) => pieces.push(Piece::Bytes(bytes.freeze())),
+        match region.file.read_cached(&mut bytes, region.position) {
+            Ok(true) => pieces.push(Piece::Bytes(bytes.freeze())),
+            // Who sends it waits for the disk, and others need not wait with it.
+            Ok(false) => pieces.push(Piece::File(region)),
             Err(problem) => {
                 error!("a fetch cannot be answered: {problem}");
                 *answer = failed(answer.partition_index, ErrorCode::KAFKA_STORAGE_ERROR);

@@ -64,6 +64,7 @@ pub(super) fn load(log: &Partition, settings: Settings) -> Result<Loading, LoadE
             offset,
             max_bytes: READ_BYTES,
             min_one_batch: true,
+            recent_only: false,
             isolation: Isolation::ReadUncommitted,
             current_leader_epoch: -1,
             last_fetched_epoch: -1,

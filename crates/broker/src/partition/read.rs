@@ -29,6 +29,8 @@ pub(crate) struct ReadRequest {
     pub(crate) offset: i64,
     pub(crate) max_bytes: usize,
     pub(crate) min_one_batch: bool,
+    /// Only what is among the last batches of the log, and only where `max_bytes` hold all that follows.
+    pub(crate) recent_only: bool,
     pub(crate) isolation: Isolation,
     /// Negative where the client does not say.
     pub(crate) current_leader_epoch: i32,
@@ -86,19 +88,27 @@ impl Partition {
             Isolation::ReadCommitted => outcome.last_stable_offset,
         };
         outcome.aborted = (request.isolation == Isolation::ReadCommitted).then(Vec::new);
-        let located = log.locate(request.offset, limit_offset).map_err(|error| self.read_error(&error))?;
+        let located = if request.recent_only {
+            log.locate_recent(request.offset, limit_offset)
+        } else {
+            log.locate(request.offset, limit_offset).map(Some)
+        };
+        let Some(located) = located.map_err(|error| self.read_error(&error))? else { return Ok(outcome) };
         // What is left may wait for the disk, and appends need not wait with it.
         drop(guard);
         let slice = located.slice(request.max_bytes, request.min_one_batch);
         let slice = slice.map_err(|error| self.read_error(&error))?;
         // A first batch of which only a part fits is of no use to anybody.
         let Some(slice) = slice.filter(|slice| !slice.first_batch_incomplete) else { return Ok(outcome) };
+        if request.recent_only && slice.len >= request.max_bytes {
+            return Ok(outcome);
+        }
         if request.isolation == Isolation::ReadCommitted {
             let aborted = located.aborted_transactions().map_err(|error| self.read_error(&error))?;
             let aborted = aborted.into_iter().map(|txn| (txn.producer_id, txn.first_offset));
             outcome.aborted = Some(aborted.collect());
         }
-        outcome.region = Some(FileRegion { file: slice.file, position: slice.position, len: slice.len });
+        outcome.region = Some(FileRegion::new(slice.file, slice.position, slice.len));
         Ok(outcome)
     }
 

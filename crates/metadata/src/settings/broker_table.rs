@@ -48,7 +48,8 @@ it may name this node only.",
     broker("delete.topic.enable", Type::Boolean, "true").doc("Whether topics may be deleted."),
     broker("fetch.max.bytes", Type::Int, "57671680").at_least(1024).doc(
         "The bytes that the answer to one fetch request has at most, whatever the client asks for. The \
-first batch is sent even where it is larger.",
+first batch is sent even where it is larger. An answer of 8 MiB takes no further partitions but those whose \
+reader keeps up, unless `fetch.min.bytes` wants more.",
     ),
     broker("group.initial.rebalance.delay.ms", Type::Int, "3000").doc(
         "How many milliseconds the coordinator waits for more members before the first rebalance of a new \

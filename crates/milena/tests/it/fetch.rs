@@ -71,6 +71,41 @@ fn a_request_gives_no_more_than_its_limit() {
     assert!((20_000..=25_000).contains(&sum), "{sizes:?}");
 }
 
+/// A response that is large enough leaves partitions to the next one, but for what a reader that keeps up waits for,
+/// and for errors. Who asks for more bytes than that gets them.
+#[test]
+fn a_large_response_leaves_partitions_to_the_next() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let mut topics: Vec<_> = (0..12).map(|_| filled(&mut raw, broker.bootstrap(), 1, 1_000_000)).collect();
+    topics.push(filled(&mut raw, broker.bootstrap(), 3, 100));
+    topics.push(topics[12].clone());
+    let mut request = fetch_nothing();
+    for topic in &topics {
+        let topic = Str::from(topic.as_str());
+        let partitions = vec![fetch_partition(0, 0)];
+        request.topics.push(FetchTopic { topic, partitions, ..Default::default() });
+    }
+    request.topics[12].partitions[0].fetch_offset = 1;
+    request.topics[13].partitions[0].fetch_offset = 4;
+    let answers = |raw: &mut Raw, request: &FetchRequest| {
+        let response = raw.ask(request, 12);
+        response.responses.into_iter().flat_map(|topic| topic.partitions).collect::<Vec<_>>()
+    };
+    let found = answers(&mut raw, &request);
+    let sizes: Vec<_> = found.iter().map(|partition| partition.records.len()).collect();
+    assert!(sizes[..9].iter().all(|size| *size > 1_000_000), "{sizes:?}");
+    assert_eq!(sizes[9..12], [0; 3], "{sizes:?}");
+    assert!((200..1_000).contains(&sizes[12]), "{sizes:?}");
+    let told: Vec<_> = found[9..].iter().map(|found| (found.error_code, found.high_watermark)).collect();
+    let [one, three] = [1, 3].map(|high_watermark| (ErrorCode::NONE, high_watermark));
+    assert_eq!(told, [one, one, one, three, (ErrorCode::OFFSET_OUT_OF_RANGE, -1)]);
+
+    request.min_bytes = 11_500_000;
+    let sizes: Vec<_> = answers(&mut raw, &request).iter().map(|found| found.records.len()).collect();
+    assert!(sizes[..12].iter().all(|size| *size > 1_000_000), "{sizes:?}");
+}
+
 #[test]
 fn a_fetch_waits_for_min_bytes_and_no_longer_than_max_wait() {
     let broker = Broker::start();

@@ -176,6 +176,21 @@ impl Log {
         })
     }
 
+    /// As [`Log::locate`] where memory alone tells the place: that of one of the last batches. `None` for any other, and
+    /// where there is nothing yet.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn locate_recent(&self, offset: i64, limit_offset: i64) -> Result<Option<Located>, ReadError> {
+        let limit_offset = limit_offset.min(self.end_offset);
+        let is_known = |offset| offset == self.end_offset || self.active.recent_position(offset).is_some();
+        let in_log = (self.log_start_offset..=self.end_offset).contains(&offset);
+        if in_log && (offset >= limit_offset || !is_known(offset) || !is_known(limit_offset)) {
+            return Ok(None);
+        }
+        self.locate(offset, limit_offset).map(Some)
+    }
+
     /// Where `offset` is in the active segment, as far as memory tells. A place that is known
     /// exactly is the end, or that of a batch that begins with the offset.
     fn place_in_active(&self, offset: i64) -> fs::Result<Place> {

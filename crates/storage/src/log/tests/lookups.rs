@@ -134,6 +134,32 @@ fn index_entries_say_what_kafkas_say() {
 }
 
 #[test]
+fn the_last_batches_are_located_without_the_files() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, LogConfig::default());
+    for _ in 0..20 {
+        append(&mut log, &batch_at(&[NOW_MS, NOW_MS], Compression::None)).unwrap();
+    }
+    let recent = |offset, limit| {
+        log.locate_recent(offset, limit).unwrap().map(|located| located.slice(1 << 20, false))
+    };
+    let base_and_len = |slice: Option<Slice>| slice.map(|slice| (slice.base_offset, slice.len));
+    for (offset, limit) in [(38, i64::MAX), (20, 40), (20, 30)] {
+        let found = recent(offset, limit).expect("among the last").unwrap();
+        assert!(found.is_some());
+        let all = log.read(offset, 1 << 20, false, limit).unwrap();
+        assert_eq!(base_and_len(found), base_and_len(all), "{offset} {limit}");
+    }
+    for (offset, limit) in [(0, 40), (21, 40), (20, 31), (40, 40), (30, 30), (30, 20)] {
+        assert!(recent(offset, limit).is_none(), "{offset} {limit}");
+    }
+    for offset in [-1, 41] {
+        assert!(matches!(log.locate_recent(offset, 40), Err(ReadError::OutOfRange { .. })));
+    }
+}
+
+#[test]
 fn a_lookup_goes_on_beside_appends_and_deletions() {
     let home = Home::new();
     let directory = home.open();
