@@ -523,13 +523,15 @@ impl Shared {
     }
 }
 
+type KnownPartitions = BTreeMap<Arc<TopicPartition>, Known>;
+
 /// The partitions that have a directory, with what the checkpoints say of them, and those that
 /// only the checkpoints know.
 fn known_partitions(
     fs: &Fs,
     path: &Path,
     clean: bool,
-) -> Result<(BTreeMap<Arc<TopicPartition>, Known>, BTreeSet<TopicPartition>), OpenDirectoryError> {
+) -> Result<(KnownPartitions, BTreeSet<TopicPartition>), OpenDirectoryError> {
     let recovery_points = checkpoint::read_offsets(fs, &path.join(RECOVERY_POINTS_FILE))?;
     let log_start_offsets = checkpoint::read_offsets(fs, &path.join(LOG_START_OFFSETS_FILE))?;
     let high_watermarks = checkpoint::read_offsets(fs, &path.join(HIGH_WATERMARKS_FILE))?;

@@ -173,7 +173,9 @@ impl Log {
         Ok(())
     }
 
-    /// A truncation that failed once it had begun: what is in memory is not what is on disk.
+    /// A truncation that failed once it had begun: what is in memory is not what is on disk. Where the disk is full that
+    /// can be where the segment or the checkpoint of an emptied log is made, or its files get other names. To go on there
+    /// would take a log without a segment; the reserve keeps room for both, and the next start takes what it finds.
     fn half_done(&self, error: ScanError) -> ChangeError {
         let error = match error {
             ScanError::Fs(error) => error,
