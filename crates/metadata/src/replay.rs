@@ -12,8 +12,8 @@ use crate::record::MetadataRecord;
 #[derive(Clone, Debug, Default)]
 pub struct Replay {
     image: Image,
-    /// The records of the open transaction.
-    open: Option<Vec<MetadataRecord>>,
+    /// The state with the records of the open transaction, which may be many, and what they touched.
+    open: Option<Box<(Image, Delta)>>,
     delta: Delta,
 }
 
@@ -70,20 +70,21 @@ impl Replay {
     /// [`ReplayError`] where the record cannot follow those before it.
     pub fn record(&mut self, offset: i64, record: MetadataRecord) -> Result<(), ReplayError> {
         match (record, &mut self.open) {
-            (MetadataRecord::BeginTransaction(_), open @ None) => *open = Some(Vec::new()),
+            (MetadataRecord::BeginTransaction(_), open @ None) => {
+                *open = Some(Box::new((self.image.clone(), Delta::default())));
+            }
             (MetadataRecord::BeginTransaction(_), Some(_)) => {
                 return Err(ReplayError::Transaction("BeginTransactionRecord"));
             }
             (MetadataRecord::EndTransaction(_), open) => {
-                let records = open.take().ok_or(ReplayError::Transaction("EndTransactionRecord"))?;
-                for record in records {
-                    self.image.apply(record, &mut self.delta)?;
-                }
+                let (image, delta) = *open.take().ok_or(ReplayError::Transaction("EndTransactionRecord"))?;
+                self.image = image;
+                self.delta.add(delta);
             }
             (MetadataRecord::AbortTransaction(_), open) => {
                 open.take().ok_or(ReplayError::Transaction("AbortTransactionRecord"))?;
             }
-            (record, Some(records)) => records.push(record),
+            (record, Some(open)) => open.0.apply(record, &mut open.1)?,
             (record, None) => self.image.apply(record, &mut self.delta)?,
         }
         self.skip(offset);

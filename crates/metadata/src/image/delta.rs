@@ -27,6 +27,16 @@ impl Delta {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Adds what others touched.
+    pub(crate) fn add(&mut self, other: Delta) {
+        let Delta { topics, configs, brokers, features, producer_ids } = other;
+        self.topics.extend(topics);
+        self.configs.extend(configs);
+        self.brokers.extend(brokers);
+        self.features |= features;
+        self.producer_ids |= producer_ids;
+    }
 }
 
 /// The state before and after a change.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::{Stream, TryStreamExt, stream};
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use openraft::{OptionalSend, RaftLogReader};
 use parking_lot::Mutex;
@@ -31,8 +32,14 @@ const TAIL_IDLE_ENTRIES: usize = 64;
 /// How long what found no room is left alone.
 pub(super) const FULL_PAUSE: Duration = Duration::from_millis(200);
 
-/// Bytes that are read from the log at once.
-const READ_BYTES: usize = 1 << 20;
+/// Bytes that are read from the log at once, so few that what a start needs of memory is soon used again.
+const READ_BYTES: usize = 64 << 10;
+
+/// Entries that are handed on at once to be applied.
+const ENTRIES_PER_READ_MAX: u64 = 128;
+
+/// Bytes that an entry has on disk, about: that of a partition, which are the most.
+const ENTRY_BYTES: usize = 256;
 
 /// The log, shared by what appends, what reads and what is told of syncs.
 #[derive(Clone, Debug)]
@@ -119,7 +126,7 @@ impl LogStore {
         let mut next = from;
         let mut kraft_version = None;
         while next < log.end_offset() {
-            for entry in read_entries(&log, next, &mut kraft_version)? {
+            for entry in read_entries(&log, next, READ_BYTES, &mut kraft_version)? {
                 check_follows(last.as_ref(), &entry)?;
                 last = Some(entry.log_id);
                 next = offset(entry.log_id.index) + 1;
@@ -252,7 +259,9 @@ impl LogStore {
         let mut entries = Vec::new();
         let mut next = offset(from);
         while next < offset(to).min(log.end_offset()) {
-            for entry in read_entries(log, next, &mut None)? {
+            let wanted = usize::try_from(offset(to) - next).expect("it is below");
+            let bytes_max = READ_BYTES.min(wanted.saturating_mul(ENTRY_BYTES));
+            for entry in read_entries(log, next, bytes_max, &mut None)? {
                 next = offset(entry.log_id.index) + 1;
                 if entry.log_id.index < to {
                     entries.push(entry);
@@ -292,9 +301,15 @@ fn tell(waiting: &Mutex<Waiting>, flushed: Result<i64, &Offline>) {
     }
 }
 
-/// The entries of the next batches at `from`; at least one. Notes what they say of the protocol.
-fn read_entries(log: &Log, from: i64, kraft_version: &mut Option<i16>) -> Result<Vec<Entry>, Unreadable> {
-    let slice = log.read(from, READ_BYTES, true, i64::MAX).map_err(|error| Unreadable::new(from, &error))?;
+/// The entries of the next batches at `from`, in about so many bytes; at least one. Notes what they say of the
+/// protocol.
+fn read_entries(
+    log: &Log,
+    from: i64,
+    bytes_max: usize,
+    kraft_version: &mut Option<i16>,
+) -> Result<Vec<Entry>, Unreadable> {
+    let slice = log.read(from, bytes_max, true, i64::MAX).map_err(|error| Unreadable::new(from, &error))?;
     let slice = slice.ok_or_else(|| Unreadable::new(from, &"there is nothing"))?;
     let bytes = slice.read().map_err(|error| Unreadable::new(from, &error))?;
     let mut entries = Vec::new();
@@ -330,22 +345,47 @@ fn check_follows(last: Option<&LogId>, entry: &Entry) -> Result<(), Unreadable> 
     Ok(())
 }
 
+/// The first index of a range, and that after its last.
+fn ends(range: &impl RangeBounds<u64>) -> (u64, u64) {
+    let from = match range.start_bound() {
+        Bound::Included(from) => *from,
+        Bound::Excluded(before) => before + 1,
+        Bound::Unbounded => 0,
+    };
+    let to = match range.end_bound() {
+        Bound::Included(last) => last + 1,
+        Bound::Excluded(to) => *to,
+        Bound::Unbounded => u64::MAX,
+    };
+    (from, to.min(i64::MAX as u64))
+}
+
 impl RaftLogReader<Types> for LogStore {
     async fn try_get_log_entries<R: RangeBounds<u64> + Clone + Debug + OptionalSend>(
         &mut self,
         range: R,
     ) -> Result<Vec<Entry>, io::Error> {
-        let from = match range.start_bound() {
-            Bound::Included(from) => *from,
-            Bound::Excluded(before) => before + 1,
-            Bound::Unbounded => 0,
-        };
-        let to = match range.end_bound() {
-            Bound::Included(last) => last + 1,
-            Bound::Excluded(to) => *to,
-            Bound::Unbounded => u64::MAX,
-        };
-        self.read(from, to.min(i64::MAX as u64)).map_err(Unreadable::into_io)
+        let (from, to) = ends(&range);
+        self.read(from, to).map_err(Unreadable::into_io)
+    }
+
+    /// A few entries at a time: a start reads the whole log, and a topic may have many partitions.
+    async fn entries_stream<R>(
+        &mut self,
+        range: R,
+    ) -> impl Stream<Item = Result<Entry, io::Error>> + OptionalSend
+    where
+        R: RangeBounds<u64> + Clone + Debug + OptionalSend,
+    {
+        let (from, to) = ends(&range);
+        let parts = stream::try_unfold((self.clone(), from), move |(store, from)| async move {
+            let part = store.read(from, to.min(from.saturating_add(ENTRIES_PER_READ_MAX)));
+            let part = part.map_err(Unreadable::into_io)?;
+            let Some(last) = part.last() else { return Ok::<_, io::Error>(None) };
+            let next = last.log_id.index + 1;
+            Ok(Some((stream::iter(part.into_iter().map(Ok)), (store, next))))
+        });
+        Box::pin(parts.try_flatten())
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
