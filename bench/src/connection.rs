@@ -31,7 +31,7 @@ const TOPIC_RESOURCE: i8 = 2;
 const SET: i8 = 0;
 
 /// Partitions that are made at once: one operation of the metadata has at most 10,000 records.
-const MADE_TOGETHER: i32 = 5_000;
+const MADE_TOGETHER: i32 = 2_000;
 
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(120);
