@@ -272,7 +272,9 @@ fn digits(ratio: f64) -> String {
 pub(crate) fn ratio(one: &Figure, other: &Figure) -> Option<Ratio> {
     let in_round = |round: &usize| other.rounds.iter().position(|it| it == round).map(|at| other.values[at]);
     let pairs = one.values.iter().zip(&one.rounds);
-    let ratios: Vec<f64> = pairs.filter_map(|(value, round)| in_round(round).map(|it| value / it)).collect();
+    let ratios = pairs.filter_map(|(value, round)| in_round(round).map(|it| value / it));
+    // What took less CPU time than the system counts is no measure.
+    let ratios: Vec<f64> = ratios.filter(|ratio| ratio.is_finite()).collect();
     if one.run == other.run && !ratios.is_empty() {
         let (median, least, greatest) = spread(&ratios);
         return Some(Ratio { median, least, greatest, is_paired: true });
@@ -281,6 +283,9 @@ pub(crate) fn ratio(one: &Figure, other: &Figure) -> Option<Ratio> {
         return None;
     }
     let (ours, theirs) = (spread(&one.values), spread(&other.values));
+    if theirs.1 <= 0.0 {
+        return None;
+    }
     let (least, greatest) = (ours.1 / theirs.2, ours.2 / theirs.1);
     Some(Ratio { median: ours.0 / theirs.0, least, greatest, is_paired: false })
 }

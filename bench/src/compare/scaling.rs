@@ -77,14 +77,16 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
                     rounds(comparison),
                     &format!("{}, idle partitions", kind.name()),
                 );
-                let outcome = with_partitions(comparison, kind);
-                note(comparison, kind, "partitions", &PARTITION_CURVES, outcome);
+                let mut rows = Vec::new();
+                let outcome = with_partitions(comparison, kind, &mut rows);
+                note(comparison, kind, "partitions", &PARTITION_CURVES, (rows, outcome));
                 comparison.done(PARTITIONS_S * scale / 2.0);
             }
             if backlog {
                 comparison.announce(PART, round, rounds(comparison), &format!("{}, a backlog", kind.name()));
-                let outcome = with_backlog(comparison, kind);
-                note(comparison, kind, "MB of backlog", &BACKLOG_CURVES, outcome);
+                let mut rows = Vec::new();
+                let outcome = with_backlog(comparison, kind, &mut rows);
+                note(comparison, kind, "MB of backlog", &BACKLOG_CURVES, (rows, outcome));
                 comparison.done(BACKLOG_S * scale / 2.0);
             }
         }
@@ -93,23 +95,25 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
     Ok(())
 }
 
-/// Each of the columns after the first becomes a curve along the first.
+/// What was measured at one number of partitions, or at one size of a backlog.
+type Row<const N: usize> = (f64, [f64; N]);
+
+/// How far it came. Each of the columns after the first becomes a curve along the first.
 fn note<const N: usize>(
     comparison: &mut Comparison,
     kind: Kind,
     along: &str,
     curves: &[(&str, Unit); N],
-    rows: Attempt<Vec<(f64, [f64; N])>>,
+    (rows, outcome): (Vec<Row<N>>, Attempt<()>),
 ) {
     let results: &mut Results = &mut comparison.results;
-    let rows = match rows {
-        Ok(rows) => rows,
-        Err(error) => {
-            let what = if along == "partitions" { along } else { "backlog" };
-            results.failed(PART, what, kind.name(), &error);
-            return;
-        }
-    };
+    if let Err(error) = outcome {
+        let what = if along == "partitions" { along } else { "backlog" };
+        results.failed(PART, what, kind.name(), &error);
+    }
+    if rows.is_empty() {
+        return;
+    }
     for (at, (name, unit)) in curves.iter().enumerate() {
         let points: Vec<_> = rows.iter().map(|(x, values)| (*x, values[at])).collect();
         println!("  {:26} {name}, {}: {points:?}", kind.name(), unit.name());
@@ -125,10 +129,9 @@ fn note<const N: usize>(
     }
 }
 
-fn with_partitions(comparison: &Comparison, kind: Kind) -> Attempt<Vec<(f64, [f64; 4])>> {
+fn with_partitions(comparison: &Comparison, kind: Kind, rows: &mut Vec<Row<4>>) -> Attempt<()> {
     let peer = comparison.peers.start(kind, Setup::default())?;
     load::first_message(&peer.bootstrap)?;
-    let mut rows = Vec::new();
     for count in PARTITIONS {
         let count =
             if comparison.scale < 1.0 { count.min((10_000.0 * comparison.scale) as i32) } else { count };
@@ -144,7 +147,7 @@ fn with_partitions(comparison: &Comparison, kind: Kind) -> Attempt<Vec<(f64, [f6
         connection.delete_topic(&format!("idle-{count}"))?;
     }
     peer.stop();
-    Ok(rows)
+    Ok(())
 }
 
 /// p99 in ms, and CPU seconds for a million, of a thousand single records a second.
@@ -170,7 +173,7 @@ fn single_records(comparison: &Comparison, peer: &Peer, topic: Option<&Topic>) -
     Ok((percentile_ms(&latencies, 99.0), cpu))
 }
 
-fn with_backlog(comparison: &Comparison, kind: Kind) -> Attempt<Vec<(f64, [f64; 3])>> {
+fn with_backlog(comparison: &Comparison, kind: Kind, rows: &mut Vec<Row<3>>) -> Attempt<()> {
     let peer = comparison.peers.start(kind, Setup::default())?;
     let topic = Topic::make(&peer, 1, false)?;
     let load = Load {
@@ -182,7 +185,6 @@ fn with_backlog(comparison: &Comparison, kind: Kind) -> Attempt<Vec<(f64, [f64; 
         acks: "1",
         codec: "none",
     };
-    let mut rows = Vec::new();
     let mut held = 0;
     for megabytes in BACKLOG_MB {
         let count = comparison.scaled(megabytes * 1_000_000 / load.size);
@@ -200,5 +202,5 @@ fn with_backlog(comparison: &Comparison, kind: Kind) -> Attempt<Vec<(f64, [f64; 
     }
     topic.delete()?;
     peer.stop();
-    Ok(rows)
+    Ok(())
 }

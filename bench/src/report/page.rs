@@ -65,9 +65,11 @@ pub(super) fn page(results: &Results, judged: &[Judged]) -> String {
         }
         let _ = write!(text, "<h2>{title}</h2>{}<div class=\"plots\">{plots}</div>", dates(results, part));
         if !table.is_empty() {
+            // Without a plot the figures are all that there is to see.
+            let open = if plots.is_empty() { " open" } else { "" };
             let _ = write!(
                 text,
-                "<details><summary>Every figure</summary><div class=\"wide\">{table}</div></details>"
+                "<details{open}><summary>Every figure</summary><div class=\"wide\">{table}</div></details>"
             );
         }
     }
