@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::BufMut;
 use runtime::clock::{self, Instant};
 use runtime::net::TcpStream;
 use tokio::io::AsyncReadExt;
@@ -238,9 +239,9 @@ impl Connection {
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let buffer = self.inbox.room();
-        let room = buffer.capacity() - buffer.len();
-        let read = pin!(self.stream.read_buf(buffer)).poll(context);
+        let mut buffer = self.inbox.room();
+        let room = buffer.remaining_mut();
+        let read = pin!(self.stream.read_buf(&mut buffer)).poll(context);
         if let Poll::Ready(Ok(read)) = read {
             self.inbox.note_read(read, room);
         }

@@ -1,11 +1,18 @@
 //! What a client has sent and nobody has handled yet: bytes in, whole frames out.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::buf::Limit;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// A first read takes this much; enough for a burst of small requests.
 const READ_BYTES_MIN: usize = 16 * 1024;
 /// Reads grow up to this where a client sends more than fits at once.
 const READ_BYTES_MAX: usize = 256 * 1024;
+/// A frame from here on is long: it is worth a read of its own.
+const LONG_BYTES: usize = 64 * 1024;
+/// What is read behind a long frame, to learn of the next.
+const NEXT_BYTES: usize = 8 * 1024;
+/// A frame up to this long is given all its room at once by a client that has sent as much before.
+const KNOWN_BYTES_MAX: usize = 4 << 20;
 /// The length that stands before every frame.
 const LENGTH_BYTES: usize = 4;
 
@@ -38,11 +45,13 @@ pub(crate) struct Inbox {
     buffer: BytesMut,
     frame_bytes_max: usize,
     read_bytes: usize,
+    /// The length of the last whole frame: clients send batches of one size for as long as they are busy.
+    known_bytes: usize,
 }
 
 impl Inbox {
     pub(crate) fn new(frame_bytes_max: usize) -> Self {
-        Self { buffer: BytesMut::new(), frame_bytes_max, read_bytes: READ_BYTES_MIN }
+        Self { buffer: BytesMut::new(), frame_bytes_max, read_bytes: READ_BYTES_MIN, known_bytes: 0 }
     }
 
     /// The next whole frame, without its length.
@@ -51,6 +60,7 @@ impl Inbox {
         if self.buffer.len() < LENGTH_BYTES + length {
             return Ok(None);
         }
+        self.known_bytes = length.min(KNOWN_BYTES_MAX);
         self.buffer.advance(LENGTH_BYTES);
         Ok(Some(self.buffer.split_to(length).freeze()))
     }
@@ -68,17 +78,27 @@ impl Inbox {
     /// The buffer with room for the next read.
     ///
     /// The room grows with what has come, never with what a length merely claims: a client that
-    /// announces 100 MiB and sends ten bytes costs ten bytes' worth.
-    pub(crate) fn room(&mut self) -> &mut BytesMut {
-        let wanted = match self.frame_bytes() {
-            Ok(Some(length)) => {
-                let missing = (LENGTH_BYTES + length).saturating_sub(self.buffer.len());
-                missing.clamp(1, self.read_bytes.max(self.buffer.len()))
+    /// announces 100 MiB and sends ten bytes costs ten bytes' worth. One that has sent a frame of that
+    /// length is believed, so that its bytes are not copied from buffer to buffer as more of them come.
+    ///
+    /// What follows a long frame is left in the socket, but for a little that tells how long the next
+    /// one is: the rest would have to be moved to where there is room for all of that.
+    pub(crate) fn room(&mut self) -> Limit<&mut BytesMut> {
+        let announced = self.frame_bytes().ok().flatten();
+        let expected = LENGTH_BYTES + announced.unwrap_or(self.known_bytes);
+        let missing = expected.saturating_sub(self.buffer.len());
+        let is_long = expected > LONG_BYTES;
+        let wanted = match announced {
+            _ if is_long => {
+                let justified = self.read_bytes.max(self.buffer.len()).max(self.known_bytes);
+                missing.saturating_add(NEXT_BYTES).min(justified + NEXT_BYTES)
             }
-            _ => self.read_bytes,
+            Some(_) => missing.max(1),
+            None => self.read_bytes,
         };
         self.buffer.reserve(wanted);
-        &mut self.buffer
+        let room = self.buffer.capacity() - self.buffer.len();
+        (&mut self.buffer).limit(if is_long { wanted } else { room })
     }
 
     /// Learns from a read that brought `read` bytes into room for `room`: a client that fills
@@ -94,6 +114,7 @@ impl Inbox {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();
             self.read_bytes = READ_BYTES_MIN;
+            self.known_bytes = 0;
         }
     }
 
