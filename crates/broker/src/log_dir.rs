@@ -11,9 +11,14 @@ use runtime::{clock, task};
 use storage::{LogDirectory, TopicPartition};
 use tracing::{debug, error, warn};
 
+use crate::partition::FlushNews;
 use crate::start::StartError;
 
-/// A log directory with the thread that flushes it.
+/// Threads that help to flush where several partitions wait at once: syncs that run beside each other share
+/// one commit of the file system's journal.
+const FLUSH_AIDS: usize = 3;
+
+/// A log directory with the threads that flush it.
 pub(crate) struct LogDir {
     /// Absolute, as clients are told it.
     path: PathBuf,
@@ -23,13 +28,15 @@ pub(crate) struct LogDir {
     holds_partitions: bool,
     /// None where it could not be opened, and once it is closed.
     directory: Mutex<Option<Arc<LogDirectory>>>,
-    flushing: Mutex<Option<JoinHandle<()>>>,
+    /// The threads that flush it.
+    flushing: Mutex<Vec<JoinHandle<()>>>,
+    news: Arc<FlushNews>,
     /// Whether its disk was full, but for the reserve, when it was last looked at.
     was_full: AtomicBool,
 }
 
 impl LogDir {
-    /// A directory that is open. Starts the thread that flushes it.
+    /// A directory that is open. Starts the threads that flush it.
     ///
     /// # Errors
     /// [`StartError::Thread`].
@@ -39,16 +46,23 @@ impl LogDir {
         holds_partitions: bool,
         directory: LogDirectory,
     ) -> Result<Self, StartError> {
-        let flusher = directory.flusher();
         let begun = clock::now();
-        let run = move || flusher.run_timed(|| begun.elapsed());
-        let flushing = task::spawn_thread("milena-flush", run).map_err(StartError::Thread)?;
+        let mut flushing = Vec::new();
+        for number in 0..=FLUSH_AIDS {
+            let flusher = directory.flusher();
+            let run = move || match number {
+                0 => flusher.run_timed(|| begun.elapsed()),
+                _ => flusher.aid_timed(|| begun.elapsed()),
+            };
+            flushing.push(task::spawn_thread("milena-flush", run).map_err(StartError::Thread)?);
+        }
         Ok(Self {
             path,
             id,
             holds_partitions,
             directory: Mutex::new(Some(Arc::new(directory))),
-            flushing: Mutex::new(Some(flushing)),
+            flushing: Mutex::new(flushing),
+            news: Arc::default(),
             was_full: AtomicBool::new(false),
         })
     }
@@ -60,7 +74,8 @@ impl LogDir {
             id: Uuid::ZERO,
             holds_partitions: true,
             directory: Mutex::new(None),
-            flushing: Mutex::new(None),
+            flushing: Mutex::default(),
+            news: Arc::default(),
             was_full: AtomicBool::new(false),
         }
     }
@@ -75,6 +90,11 @@ impl LogDir {
 
     pub(crate) fn holds_partitions(&self) -> bool {
         self.holds_partitions
+    }
+
+    /// What its flusher has come to.
+    pub(crate) fn news(&self) -> &Arc<FlushNews> {
+        &self.news
     }
 
     /// The directory where it is open, also once it has failed.
@@ -131,10 +151,10 @@ impl LogDir {
     pub(crate) fn close(&self, broker_epoch: i64) {
         let Some(directory) = self.directory.lock().take() else { return };
         directory.flusher().stop();
-        if let Some(flushing) = self.flushing.lock().take()
-            && flushing.join().is_err()
-        {
-            error!("the thread that flushes ended by a panic");
+        for flushing in std::mem::take(&mut *self.flushing.lock()) {
+            if flushing.join().is_err() {
+                error!("a thread that flushes ended by a panic");
+            }
         }
         let path = self.path.display();
         if directory.check().is_err() {

@@ -25,6 +25,7 @@ mod scrub;
 mod watch;
 
 use durability::Durability;
+pub(crate) use durability::FlushNews;
 pub(crate) use offsets::OffsetSpec;
 pub(crate) use read::{Isolation, ReadOutcome, ReadRequest};
 pub(crate) use rules::PartitionRules;
@@ -86,8 +87,8 @@ impl Partition {
         log.assign_epoch(leadership.leader_epoch);
         log.set_high_watermark(log.end_offset());
         let durability = Arc::new(Durability::new(log.flushed_offset()));
-        let told = Arc::clone(&durability);
-        log.set_flush_listener(Box::new(move |flushed| told.flushed(flushed)));
+        let (told, news) = (Arc::clone(&durability), Arc::clone(log_dir.news()));
+        log.set_flush_listener(Box::new(move |flushed| news.tell(&told, flushed)));
         if log.flushed_offset() < log.end_offset() {
             // A crash left it: it is served at once, and acknowledged as durable once it is.
             log.enqueue_flush();

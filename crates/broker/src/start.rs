@@ -324,6 +324,10 @@ fn serve(broker: Arc<Broker>, sockets: Vec<TcpListener>, addresses: Vec<SocketAd
     for (listener, socket) in sockets.into_iter().enumerate() {
         tasks.push(task::spawn(listener::accept(Arc::clone(&broker), listener, socket, stop.clone())));
     }
+    for dir in broker.logs.partition_dirs() {
+        // To the end of the process: the last acknowledgements are sent while all this stops.
+        task::spawn(Arc::clone(dir.news()).pass_on());
+    }
     let groups = Arc::clone(broker.groups());
     tasks.push(task::spawn(async move { groups.run_timers().await }));
     tasks.push(task::spawn(crate::maintenance::run(Arc::clone(&broker))));

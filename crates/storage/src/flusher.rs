@@ -1,7 +1,8 @@
 //! Group commit: one fsync of a log covers all batches that wait for it.
 //!
 //! Each log directory has one [`Flusher`]. A log that wants its batches durable is put in its
-//! queue; a round takes the logs that wait, makes them durable and publishes how far each is.
+//! queue; a round takes the logs that wait, makes them durable and publishes how far each is. Where
+//! several wait, threads that have nothing else to do take a part of them.
 //! Batches appended meanwhile wait for the next round. A failed sync takes the directory offline
 //! and tells every log that waits; nothing retries it. A log whose checkpoint of leader epochs finds
 //! the disk full waits for the next round but one: nothing was lost, and nobody is told anything yet.
@@ -39,6 +40,8 @@ pub type FlushListener = Box<dyn Fn(Result<i64, &Offline>) + Send + Sync>;
 pub struct Flusher {
     queue: Mutex<Queue>,
     changed: Condvar,
+    /// For those who aid.
+    many: Condvar,
     flushes: AtomicU64,
     flush_nanos: AtomicU64,
 }
@@ -58,6 +61,8 @@ struct Queue {
     waiting: VecDeque<Weak<FlushState>>,
     /// Those that have met a full disk.
     full: Vec<Weak<FlushState>>,
+    /// How many wait for a round in which they can aid.
+    aids: usize,
     stopped: bool,
 }
 
@@ -65,13 +70,16 @@ impl Flusher {
     /// Makes the logs durable that wait when it is called; gives their number. Several threads may
     /// run rounds at once: a log is synced by one of them at a time.
     pub fn run_round(&self) -> usize {
-        let waiting = {
-            let Queue { waiting, full, .. } = &mut *self.queue.lock();
+        let (waiting, aids) = {
+            let Queue { waiting, full, aids, .. } = &mut *self.queue.lock();
             waiting.extend(full.drain(..));
-            waiting.len()
+            (waiting.len(), (*aids).min(waiting.len().saturating_sub(1)))
         };
+        for _ in 0..aids {
+            self.many.notify_one();
+        }
         for done in 0..waiting {
-            let Some(log) = self.queue.lock().waiting.pop_front() else { return done };
+            let Some(log) = self.pop() else { return done };
             if let Some(log) = log.upgrade() {
                 log.flush_and_tell();
             }
@@ -103,13 +111,48 @@ impl Flusher {
             }
             let begun = now();
             let flushes = self.run_round();
-            let nanos = u64::try_from(now().saturating_sub(begun).as_nanos()).unwrap_or(u64::MAX);
-            self.flushes.fetch_add(flushes as u64, Ordering::Relaxed);
-            self.flush_nanos.fetch_add(nanos, Ordering::Relaxed);
+            self.count(flushes, now().saturating_sub(begun));
         }
     }
 
-    /// What [`Flusher::run_timed`] has done so far.
+    /// Aids those who run rounds in which more than one log waits, until [`Flusher::stop`]: syncs that run
+    /// beside each other share what a file system does for all files at once. `now` as for them.
+    pub fn aid_timed(&self, now: impl Fn() -> Duration) {
+        loop {
+            {
+                let mut queue = self.queue.lock();
+                while queue.waiting.is_empty() {
+                    if queue.stopped {
+                        return;
+                    }
+                    queue.aids += 1;
+                    self.many.wait(&mut queue);
+                    queue.aids -= 1;
+                }
+            }
+            let begun = now();
+            let mut flushes = 0;
+            while let Some(log) = self.pop() {
+                flushes += 1;
+                if let Some(log) = log.upgrade() {
+                    log.flush_and_tell();
+                }
+            }
+            self.count(flushes, now().saturating_sub(begun));
+        }
+    }
+
+    fn pop(&self) -> Option<Weak<FlushState>> {
+        self.queue.lock().waiting.pop_front()
+    }
+
+    fn count(&self, flushes: usize, time: Duration) {
+        self.flushes.fetch_add(flushes as u64, Ordering::Relaxed);
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.flush_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// What [`Flusher::run_timed`] and [`Flusher::aid_timed`] have done so far.
     pub fn times(&self) -> FlushTimes {
         FlushTimes {
             flushes: self.flushes.load(Ordering::Relaxed),
@@ -117,10 +160,11 @@ impl Flusher {
         }
     }
 
-    /// Makes [`Flusher::run`] return once nothing waits.
+    /// Makes [`Flusher::run`] and those who aid it return once nothing waits.
     pub fn stop(&self) {
         self.queue.lock().stopped = true;
         self.changed.notify_all();
+        self.many.notify_all();
     }
 
     fn met_full(&self, log: Weak<FlushState>) {

@@ -1,26 +1,35 @@
 //! How far a log is on disk, and who waits for it.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
+use runtime::bell::{Bell, bell};
 use storage::Offline;
 use tokio::sync::Notify;
 
 /// What the thread that flushes tells the requests that wait for it.
 #[derive(Debug)]
-pub(super) struct Durability {
+pub(crate) struct Durability {
     flushed_offset: AtomicI64,
     offline: OnceLock<Offline>,
     news: Notify,
+    /// Those who wait, so that nobody is woken for none.
+    waiting: AtomicUsize,
 }
 
 impl Durability {
     pub(super) fn new(flushed_offset: i64) -> Self {
-        Self { flushed_offset: AtomicI64::new(flushed_offset), offline: OnceLock::new(), news: Notify::new() }
+        Self {
+            flushed_offset: AtomicI64::new(flushed_offset),
+            offline: OnceLock::new(),
+            news: Notify::new(),
+            waiting: AtomicUsize::new(0),
+        }
     }
 
-    /// What the flusher has come to.
-    pub(super) fn flushed(&self, result: Result<i64, &Offline>) {
+    /// What the flusher has come to. True where somebody waits to be told.
+    fn note(&self, result: Result<i64, &Offline>) -> bool {
         match result {
             Ok(offset) => {
                 self.flushed_offset.fetch_max(offset, Ordering::AcqRel);
@@ -30,7 +39,9 @@ impl Durability {
                 let _ = self.offline.set(offline.clone());
             }
         }
-        self.news.notify_waiters();
+        // Who waits counts itself before it looks: one of the two sees the other.
+        fence(Ordering::SeqCst);
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Whether the disk has failed.
@@ -44,6 +55,7 @@ impl Durability {
 
     /// Waits until everything before `end_offset` is on disk.
     pub(super) async fn wait(&self, end_offset: i64) -> Result<(), Offline> {
+        let _waiting = Waiting::new(&self.waiting);
         loop {
             let news = self.news.notified();
             let mut news = std::pin::pin!(news);
@@ -59,3 +71,86 @@ impl Durability {
         }
     }
 }
+
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the flusher of one log directory has come to and nobody was told of yet.
+///
+/// The thread that flushes wakes one task by a [`Bell`], and that wakes those who wait: it is on
+/// the worker that then runs them.
+#[derive(Debug, Default)]
+pub(crate) struct FlushNews {
+    untold: Mutex<Untold>,
+}
+
+#[derive(Debug, Default)]
+struct Untold {
+    logs: Vec<Arc<Durability>>,
+    /// None while nobody listens: those who wait are woken directly then.
+    bell: Option<Bell>,
+}
+
+impl FlushNews {
+    /// Tells what the flusher has come to. Called by the thread that flushes.
+    pub(super) fn tell(&self, log: &Arc<Durability>, result: Result<i64, &Offline>) {
+        if !log.note(result) {
+            return;
+        }
+        let mut untold = self.untold.lock();
+        let Untold { logs, bell: Some(bell) } = &mut *untold else {
+            drop(untold);
+            return log.news.notify_waiters();
+        };
+        logs.push(Arc::clone(log));
+        // With more than one it has rung, and is not answered yet.
+        if logs.len() == 1 {
+            bell.ring();
+        }
+    }
+
+    /// Wakes those who wait as the news come, until this is dropped.
+    pub(crate) async fn pass_on(self: Arc<Self>) {
+        let (bell, mut rings) = match bell() {
+            Ok(both) => both,
+            Err(error) => {
+                tracing::debug!("acknowledgements are waited for without a bell: {error}");
+                return;
+            }
+        };
+        self.untold.lock().bell = Some(bell);
+        let listening = Listening(&self);
+        let mut told = Vec::new();
+        loop {
+            rings.next().await;
+            std::mem::swap(&mut told, &mut listening.0.untold.lock().logs);
+            told.drain(..).for_each(|log| log.news.notify_waiters());
+        }
+    }
+}
+
+/// Ends with who listens.
+struct Listening<'a>(&'a FlushNews);
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        let untold = std::mem::take(&mut *self.0.untold.lock());
+        untold.logs.iter().for_each(|log| log.news.notify_waiters());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -125,7 +125,7 @@ impl Partition {
 
     /// Gives up the log, whose directory has failed. Whoever waits is told.
     pub(crate) fn fail(&self, offline: &Offline) {
-        self.durability.flushed(Err(offline));
+        self.log_dir.load().news().tell(&self.durability, Err(offline));
         drop(self.take_log());
     }
 

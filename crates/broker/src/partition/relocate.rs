@@ -69,8 +69,8 @@ impl Partition {
         if !log.relocate(future, &paused)? {
             return Ok(None);
         }
-        let told = Arc::clone(&self.durability);
-        log.set_flush_listener(Box::new(move |flushed| told.flushed(flushed)));
+        let (told, news) = (Arc::clone(&self.durability), Arc::clone(target.news()));
+        log.set_flush_listener(Box::new(move |flushed| news.tell(&told, flushed)));
         // Who waits for a sync of the old place waits for this one.
         log.enqueue_flush();
         self.log_dir.store(Arc::clone(target));

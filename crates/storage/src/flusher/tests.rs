@@ -136,6 +136,48 @@ fn the_thread_serves_appends_until_it_is_stopped() {
     assert!(logs.iter().all(|log| log.flushed_offset() == 200));
 }
 
+/// Two threads that are in it at once: true for both, or false for one that was alone for long.
+#[derive(Default)]
+struct Meeting(Mutex<usize>, Condvar);
+
+impl Meeting {
+    fn meet(&self) -> bool {
+        let mut here = self.0.lock();
+        *here += 1;
+        self.1.notify_all();
+        !self.1.wait_while_for(&mut here, |here| *here < 2, Duration::from_secs(30)).timed_out()
+    }
+}
+
+#[test]
+fn a_round_of_several_logs_is_aided() {
+    let home = Home::new();
+    let directory = home.open();
+    let mut logs = open_many(&directory, 3);
+    let (begun, aided) = (Arc::new(Meeting::default()), Arc::new(Meeting::default()));
+    for (meeting, log) in [&begun, &aided, &aided].into_iter().zip(&mut logs) {
+        let meeting = Arc::clone(meeting);
+        log.set_flush_listener(Box::new(move |_| assert!(meeting.meet(), "nobody else flushes")));
+        append(log, &batch(1, NOW_MS, 10)).unwrap();
+    }
+    let flusher = directory.flusher();
+    thread::scope(|scope| {
+        scope.spawn(|| flusher.run());
+        scope.spawn(|| flusher.aid_timed(|| Duration::ZERO));
+        while flusher.queue.lock().aids == 0 {
+            thread::yield_now();
+        }
+        // While the first is told the others gather for the next round, which both take part in.
+        logs[0].enqueue_flush();
+        logs[1].enqueue_flush();
+        logs[2].enqueue_flush();
+        assert!(begun.meet());
+        flusher.stop();
+    });
+    assert!(logs.iter().all(|log| log.flushed_offset() == 1));
+    assert_eq!(flusher.times().flushes, 3);
+}
+
 /// Between the opening of a file and the write to it the flusher may sync it: it did not count as
 /// written from then on, and what was acknowledged was never synced.
 #[test]

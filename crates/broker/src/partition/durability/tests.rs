@@ -1,0 +1,66 @@
+use runtime::task;
+
+use super::*;
+
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_many_flushes_is_told_whoever_listens() {
+    let news = Arc::new(FlushNews::default());
+    let log = Arc::new(Durability::new(0));
+    let other = Arc::new(Durability::new(0));
+    for round in 0..3 {
+        // Without a listener, with one, and after its end.
+        let listener = (round == 1).then(|| task::spawn(Arc::clone(&news).pass_on()));
+        for flushed in round * 1_000 + 1..=(round + 1) * 1_000 {
+            let waits = [&log, &other].map(|log| {
+                let log = Arc::clone(log);
+                task::spawn(async move { log.wait(flushed).await })
+            });
+            let (telling, told) = (Arc::clone(&news), [Arc::clone(&log), Arc::clone(&other)]);
+            let flusher = task::spawn_blocking(move || {
+                told.iter().for_each(|log| telling.tell(log, Ok(flushed)));
+            });
+            for wait in waits {
+                wait.await.unwrap().unwrap();
+            }
+            flusher.await.unwrap();
+        }
+        listener.inspect(|listener| listener.abort());
+    }
+}
+
+#[tokio::test]
+async fn who_waits_when_the_listener_ends_is_told() {
+    let news = Arc::new(FlushNews::default());
+    let log = Arc::new(Durability::new(0));
+    let listener = task::spawn(Arc::clone(&news).pass_on());
+    let waiting = task::spawn({
+        let log = Arc::clone(&log);
+        async move { log.wait(1).await }
+    });
+    settle().await;
+    assert!(news.untold.lock().bell.is_some());
+    news.tell(&log, Ok(1));
+    // It is told of nothing any more.
+    listener.abort();
+    waiting.await.unwrap().unwrap();
+    assert!(news.untold.lock().bell.is_none());
+}
+
+#[tokio::test]
+async fn nobody_is_woken_for_a_flush_that_nobody_waits_for() {
+    let news = Arc::new(FlushNews::default());
+    let log = Arc::new(Durability::new(0));
+    let listener = task::spawn(Arc::clone(&news).pass_on());
+    settle().await;
+    news.tell(&log, Ok(1));
+    assert!(news.untold.lock().logs.is_empty());
+    log.wait(1).await.unwrap();
+    assert_eq!(log.waiting.load(Ordering::SeqCst), 0);
+    listener.abort();
+}

@@ -1,0 +1,83 @@
+//! How a thread beside the runtime wakes a task.
+#![allow(clippy::disallowed_methods, reason = "this module is the seam")]
+
+use std::io::{self, PipeWriter, Write};
+use std::os::fd::OwnedFd;
+
+use rustix::fs::OFlags;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
+
+/// What any thread rings, for one task that listens.
+///
+/// A task that is woken directly by a thread that is not the runtime's costs two wake-ups: of the
+/// worker that runs it, and of another that the first has look for more. The bell comes to the
+/// runtime as sockets do, with the worker that waits for those, and what its listener then wakes
+/// runs on that worker next.
+#[derive(Debug)]
+pub struct Bell(PipeWriter);
+
+/// The rings of a [`Bell`], for the task that listens.
+#[derive(Debug)]
+pub struct Rings(Receiver);
+
+/// A bell, and what hears it.
+///
+/// # Errors
+/// Where the system has no descriptors to give.
+///
+/// # Panics
+/// Outside the runtime.
+pub fn bell() -> io::Result<(Bell, Rings)> {
+    let (heard, rung) = io::pipe()?;
+    rustix::fs::fcntl_setfl(&rung, OFlags::NONBLOCK)?;
+    Ok((Bell(rung), Rings(Receiver::from_owned_fd(OwnedFd::from(heard))?)))
+}
+
+impl Bell {
+    /// Has [`Rings::next`] return, now or when it is next waited for.
+    pub fn ring(&self) {
+        // A full pipe has rung already, and one that nobody reads need not.
+        let _ = (&self.0).write(&[1]);
+    }
+}
+
+impl Rings {
+    /// Waits until the bell has rung since this last returned; several rings may be one.
+    pub async fn next(&mut self) {
+        let mut rings = [0; 64];
+        if !matches!(self.0.read(&mut rings).await, Ok(1..)) {
+            // There is no bell any more.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn no_ring_is_missed() {
+        let (bell, mut heard) = bell().unwrap();
+        let rings = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&rings);
+        let (next, wait) = std::sync::mpsc::channel();
+        let ringer = crate::task::spawn_thread("ringer", move || {
+            while wait.recv().is_ok() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                bell.ring();
+            }
+        });
+        for count in 1..=1_000 {
+            next.send(()).unwrap();
+            while rings.load(Ordering::SeqCst) < count {
+                heard.next().await;
+            }
+        }
+        drop(next);
+        ringer.unwrap().join().unwrap();
+    }
+}
