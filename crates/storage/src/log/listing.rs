@@ -7,7 +7,7 @@ use record::{BATCH_OVERHEAD, BatchError};
 use super::Cut;
 use super::open::OpenError;
 use crate::directory::Offsets;
-use crate::fs::DirEntry;
+use crate::fs::{DirEntry, Mode};
 use crate::names::{self, SegmentFile, offset_of};
 use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::scan::{Damage, DamageReason};
@@ -78,11 +78,27 @@ pub(super) fn drop_below(
     log_start_offset: i64,
 ) -> Result<(), OpenError> {
     let kept_from = listing.segments.partition_point(|listed| listed.base_offset <= log_start_offset);
-    for listed in listing.segments.drain(..kept_from.saturating_sub(1)) {
+    let dropped = kept_from.saturating_sub(1);
+    if dropped > 0 {
+        sync_snapshot(partition, listing.segments[dropped].base_offset)?;
+    }
+    for listed in listing.segments.drain(..dropped) {
         for kind in SegmentFile::ALL {
             let path = names::offset_path(&partition.path(), listed.base_offset, kind.suffix());
             partition.directory.fs.remove_file_if_exists(&path)?;
         }
+    }
+    Ok(())
+}
+
+/// Makes the producer snapshot durable where a log begins from here on: a process may have died that never synced it,
+/// and once what is before is gone nothing else tells of the producers.
+fn sync_snapshot(partition: &PartitionDir, base_offset: i64) -> Result<(), OpenError> {
+    let fs = &partition.directory.fs;
+    let path = names::offset_path(&partition.path(), base_offset, names::SNAPSHOT_SUFFIX);
+    if fs.exists(&path)? {
+        fs.open(&path, Mode::Write)?.sync_data()?;
+        fs.sync_dir(&partition.path())?;
     }
     Ok(())
 }
