@@ -31,7 +31,8 @@ pub(super) fn check(fs: &Fs, dir: &Path) -> Result<(Vec<Partition>, Vec<Finding>
         let path = dir.join(&entry.name);
         if !entry.is_dir {
             if entry.name.ends_with(".tmp") {
-                findings.push(Finding::note(&path, "a file that was never put in its place", LEFT_BEHIND));
+                let mend = "The next one that is written replaces it.";
+                findings.push(Finding::note(&path, "a file that was never put in its place", mend));
             }
             continue;
         }

@@ -130,7 +130,9 @@ fn what_a_crash_leaves_and_a_start_mends_is_no_damage() {
         let mut broker = Broker::on(&copy.dir, &[]).unwrap_or_else(|refusal| panic!("{what}: {refusal:?}"));
         assert!(watermarks(broker.bootstrap(), &copy.topic, 0).1 > 0, "{what}");
         broker.stop();
-        let (lines, status) = check(&copy.dir);
+        let (mut lines, status) = check(&copy.dir);
+        // A checkpoint that was being written is replaced by the next, which a stop may leave to the next start.
+        lines.retain(|line| !line["file"].as_str().is_some_and(|file| file.ends_with(".tmp")));
         assert_eq!((lines.len(), status), (0, 0), "{what}, mended: {lines:?}");
     }
 }
