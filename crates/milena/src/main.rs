@@ -1,5 +1,6 @@
 //! `milena`: the broker, and the commands to work with it or with any Kafka-compatible cluster.
 
+mod allocator;
 mod bench;
 mod check;
 mod command;
