@@ -216,7 +216,7 @@ impl Cleaner {
         let map = OffsetMap::new(map_bytes, config.log_cleaner_io_buffer_load_factor);
         let mut map = map.seeded([random::u64(), random::u64()]);
         let rate = config.log_cleaner_io_max_bytes_per_second / threads as f64;
-        let mut budget = Budget { rate, since: clock::now(), bytes: 0 };
+        let mut budget = Budget::new(rate, clock::now());
         let mut throttle = |bytes| match self.pause_for(&mut budget, bytes) {
             true => Err(CleanError::Stopped),
             false => Ok(()),
@@ -243,7 +243,13 @@ impl Cleaner {
     fn pause_for(&self, budget: &mut Budget, bytes: u64) -> bool {
         match budget.wait(bytes, clock::now()) {
             Some(time) => self.pause(time),
-            None => self.state.lock().stopping,
+            None => {
+                if budget.turn_is_over(clock::now()) {
+                    // To be nice is not enough: who has a processor keeps it until the next tick.
+                    task::yield_thread();
+                }
+                self.state.lock().stopping
+            }
         }
     }
 }
@@ -258,9 +264,26 @@ struct Budget {
     rate: f64,
     since: Instant,
     bytes: u64,
+    turn_began: Instant,
 }
 
+/// How long a pass works before it lets others go first: short beside what a request takes.
+const TURN: Duration = Duration::from_micros(500);
+
 impl Budget {
+    fn new(rate: f64, now: Instant) -> Self {
+        Self { rate, since: now, bytes: 0, turn_began: now }
+    }
+
+    /// Whether it is time to let others go first; the next turn begins then.
+    fn turn_is_over(&mut self, now: Instant) -> bool {
+        let is_over = now.saturating_duration_since(self.turn_began) >= TURN;
+        if is_over {
+            self.turn_began = now;
+        }
+        is_over
+    }
+
     /// How long to wait after that many bytes more; none where it is not worth a sleep.
     fn wait(&mut self, bytes: u64, now: Instant) -> Option<Duration> {
         self.bytes += bytes;

@@ -10,6 +10,9 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 ///
 /// Few arenas, so that what one thread has freed serves another; what is free goes back to the system within
 /// half a second, by a thread that sleeps otherwise.
-#[allow(unsafe_code, reason = "jemalloc knows it by this name and as a pointer to text that ends with a zero")]
+#[allow(
+    unsafe_code,
+    reason = "jemalloc knows it by this name and as a pointer to text that ends with a zero"
+)]
 #[unsafe(export_name = "_rjem_malloc_conf")]
 static OPTIONS: &[u8; 69] = b"narenas:4,background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0\0";

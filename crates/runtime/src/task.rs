@@ -56,6 +56,11 @@ where
     })
 }
 
+/// Lets others that want this thread's processor have it first.
+pub fn yield_thread() {
+    std::thread::yield_now();
+}
+
 /// Runs `work`, which may block on a disk, right here; other tasks of this thread move elsewhere.
 ///
 /// # Panics

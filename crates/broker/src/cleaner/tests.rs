@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use runtime::clock;
 
-use super::Budget;
+use super::{Budget, TURN};
 
 #[test]
 fn a_pass_waits_for_as_long_as_its_bytes_may_take() {
     let since = clock::now();
-    let mut budget = Budget { rate: 1000.0, since, bytes: 0 };
+    let mut budget = Budget::new(1000.0, since);
     assert_eq!(budget.wait(5, since), None, "a wait of 5 ms is not worth a sleep");
     assert_eq!(budget.wait(495, since), Some(Duration::from_millis(500)));
     assert_eq!(budget.wait(500, since + Duration::from_millis(400)), Some(Duration::from_millis(600)));
@@ -19,6 +19,17 @@ fn a_pass_waits_for_as_long_as_its_bytes_may_take() {
 #[test]
 fn without_a_limit_nothing_waits() {
     let since = clock::now();
-    let mut budget = Budget { rate: f64::MAX, since, bytes: 0 };
+    let mut budget = Budget::new(f64::MAX, since);
     assert_eq!(budget.wait(u64::MAX, since), None);
+}
+
+#[test]
+fn a_pass_lets_others_go_first_again_and_again() {
+    let since = clock::now();
+    let mut budget = Budget::new(f64::MAX, since);
+    assert!(!budget.turn_is_over(since));
+    assert!(!budget.turn_is_over(since + TURN / 2));
+    assert!(budget.turn_is_over(since + TURN));
+    assert!(!budget.turn_is_over(since + TURN + TURN / 2), "the next turn began with the last one's end");
+    assert!(budget.turn_is_over(since + TURN * 2));
 }

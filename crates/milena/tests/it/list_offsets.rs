@@ -135,7 +135,9 @@ fn retention_by_time_and_by_size() {
     }
     let limit = Duration::from_secs(20);
     // The first may go while the last are still written.
-    wait_until("the oldest segments go by size", limit, || watermarks(broker.bootstrap(), &by_size, 0).0 >= 4);
+    wait_until("the oldest segments go by size", limit, || {
+        watermarks(broker.bootstrap(), &by_size, 0).0 >= 4
+    });
     let (low, high) = watermarks(broker.bootstrap(), &by_size, 0);
     assert!(high == 12 && (4..=9).contains(&low), "{low} to {high}: 2 MiB and what makes segments whole");
     wait_until("all goes by time", limit, || watermarks(broker.bootstrap(), &by_time, 0) == (12, 12));
