@@ -43,7 +43,8 @@ fn turns_each() -> usize {
 }
 
 /// Small segments of groups' offsets and a cleaner that hurries, so that they are compacted, too. Where a log begins,
-/// Kafka writes down once a minute by default: a kill would have it begin at its first segment again.
+/// Kafka writes down once a minute by default, first after half a minute: a kill before that has it begin at its first
+/// segment again.
 fn options(folder: &Path) -> Attempt<BrokerOptions> {
     Ok(BrokerOptions::new(folder)?
         .set("group.initial.rebalance.delay.ms", "0")
@@ -53,6 +54,7 @@ fn options(folder: &Path) -> Attempt<BrokerOptions> {
         .set("log.cleaner.backoff.ms", "200")
         .set("log.cleaner.min.cleanable.ratio", "0.01")
         .set("log.flush.start.offset.checkpoint.interval.ms", "500")
+        .set("log.initial.task.delay.ms", "500")
         .set("log.retention.check.interval.ms", "500"))
 }
 
