@@ -226,10 +226,10 @@ impl Partition {
 
     /// What a consumer may have read stays where records are compacted: compaction relies on it.
     pub(super) fn truncate(&mut self, random: &mut Rng, now_ms: i64) {
-        let compact = self.config.compact;
+        let (compact, relied_on) = (self.config.compact, self.relied_on());
         let log = self.log();
         let (start, end) = (log.log_start_offset(), log.end_offset());
-        let lowest = if compact { log.high_watermark() } else { end - 30 };
+        let lowest = if compact { log.high_watermark().max(relied_on) } else { end - 30 };
         let offset = random.i64(start.max(lowest).min(end)..=end);
         let truncated = log.truncate_to(offset, now_ms).is_ok();
         let start = log.log_start_offset();
@@ -251,6 +251,13 @@ impl Partition {
         self.gone_markers.retain(|offset, _| *offset < end);
         self.forget_what_an_empty_log_forgets();
         self.resume_producers();
+    }
+
+    /// The end of the last marker that compaction has gone by. A log that was opened at an older high watermark
+    /// does not know that the marker is above it; were it cut, its coordinator would write it again.
+    fn relied_on(&self) -> i64 {
+        let markers = self.verdicts.range(..self.compacted_to).map(|(_, (marker, _))| marker + 1);
+        markers.max().unwrap_or(0)
     }
 
     /// Removes everything, to begin elsewhere.
