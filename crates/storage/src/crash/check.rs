@@ -33,6 +33,8 @@ pub(super) fn recovered(partition: &mut Partition, is_killed: bool) -> Vec<Entry
     assert!(start >= partition.checkpointed_start, "{}: {start} was deleted for good", partition.name);
     let start_max = partition.start.max(partition.emptying.unwrap_or(0));
     assert!(start <= start_max, "{}: it begins at {start}, not {start_max}", partition.name);
+    // Of those that a log is to forget with all it has, some may be known until the next start.
+    partition.producers_unknown |= partition.emptying.is_some() && start == end;
     let first = found.first().map_or(end, |entry| entry.header.base_offset);
     let first = first.min(start);
     partition.note_gone_markers(&found, first);
