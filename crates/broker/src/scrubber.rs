@@ -274,4 +274,4 @@ fn report(partition: &str, news: &ScrubNews) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,10 +1,13 @@
 //! What a pass may read and write in a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use metadata::settings::{BrokerConfig, Configs};
 use runtime::clock;
 
-use super::{Budget, TURN};
+use super::{Budget, Cleaner, TURN, Work};
+use crate::scrubber::tests::Home;
 
 #[test]
 fn a_pass_waits_for_as_long_as_its_bytes_may_take() {
@@ -32,4 +35,17 @@ fn a_pass_lets_others_go_first_again_and_again() {
     assert!(budget.turn_is_over(since + TURN));
     assert!(!budget.turn_is_over(since + TURN + TURN / 2), "the next turn began with the last one's end");
     assert!(budget.turn_is_over(since + TURN * 2));
+}
+
+#[test]
+fn segments_that_go_while_a_log_is_compacted_are_no_reason_to_give_it_up() {
+    let config = BrokerConfig::start(&Configs::new()).unwrap();
+    let home = Home::with("cleaned-and-deleted", true, true);
+    let cleaner = Cleaner::new();
+    let partition = Arc::clone(&home.partition);
+    let plan = partition.clean_plan(2_000).unwrap().expect("it is dirty");
+    let work = Work { log_start_offset: partition.log_start_offset(), partition, plan };
+    assert_eq!(home.partition.delete_records(home.second() + 1, 2_000), Ok(home.second() + 1));
+    cleaner.clean(work, &config);
+    assert!(cleaner.state.lock().uncleanable.is_empty());
 }

@@ -15,14 +15,19 @@ use crate::partition::{Leadership, PartitionRules};
 const NOW_MS: i64 = 1_000;
 
 /// A partition with several closed segments in a directory that goes away with it.
-struct Home {
+pub(crate) struct Home {
     path: PathBuf,
     _directory: LogDirectory,
-    partition: Partition,
+    pub(crate) partition: Arc<Partition>,
 }
 
 impl Home {
     fn new(name: &str, compact: bool) -> Self {
+        Self::with(name, compact, !compact)
+    }
+
+    /// One whose records are compacted, deleted, or both.
+    pub(crate) fn with(name: &str, compact: bool, delete: bool) -> Self {
         let path = std::env::temp_dir().join(format!("milena-scrub-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         let open = OpenDirectory { fs: Fs::real(), path: path.clone(), open_files_max: 16 };
@@ -31,7 +36,7 @@ impl Home {
         let mut topic = broker.topic_defaults.clone();
         topic.segment_bytes = 4096;
         topic.index_interval_bytes = 256;
-        (topic.compact, topic.delete) = (compact, !compact);
+        (topic.compact, topic.delete) = (compact, delete);
         topic.message_timestamp_before_max_ms = i64::MAX;
         let rules = PartitionRules::new(topic, &broker);
         let open = OpenLog {
@@ -46,6 +51,7 @@ impl Home {
         let leadership = Leadership { leader_epoch: 0, isr_len: 1 };
         let log_dir = Arc::new(LogDir::offline(path.clone()));
         let partition = Partition::lead(Str::from(name), 0, leadership, rules.into(), log, log_dir);
+        let partition = Arc::new(partition);
         for n in 0..60_u8 {
             let mut builder = BatchBuilder::new(Compression::None);
             builder.push(NOW_MS, Some(&[n % 4]), Some(&[n; 200]), &[]);
@@ -65,7 +71,7 @@ impl Home {
         places(&self.partition)
     }
 
-    fn second(&self) -> i64 {
+    pub(crate) fn second(&self) -> i64 {
         self.partition.closed_segment_from(1).unwrap().base_offset()
     }
 }
