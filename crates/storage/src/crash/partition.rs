@@ -303,8 +303,11 @@ impl Partition {
         if !self.config.compact {
             return;
         }
+        let epoch = self.epoch;
         match self.try_clean(random, now_ms) {
             Ok(()) | Err(CleanError::Fs(_) | CleanError::Offline(_)) => {}
+            // Of what it was to read a part was cut meanwhile.
+            Err(CleanError::Damaged(_)) if self.epoch != epoch => {}
             Err(error) => panic!("{}: {error}", self.name),
         }
     }
