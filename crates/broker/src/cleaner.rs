@@ -247,10 +247,11 @@ impl Cleaner {
 
     /// Takes the time that `bytes` may take at the least; says whether the broker stops.
     fn pause_for(&self, budget: &mut Budget, bytes: u64) -> bool {
-        match budget.wait(bytes, clock::now()) {
+        let now = clock::now();
+        match budget.wait(bytes, now) {
             Some(time) => self.pause(time),
             None => {
-                if budget.turn_is_over(clock::now()) {
+                if budget.turn_is_over(now) {
                     // To be nice is not enough: who has a processor keeps it until the next tick.
                     task::yield_thread();
                 }
