@@ -6,6 +6,7 @@ mod connections;
 pub(crate) mod latency;
 mod scaling;
 pub(crate) mod start;
+mod steal;
 pub(crate) mod throughput;
 
 use std::fs;
@@ -20,7 +21,7 @@ use crate::machine::Machine;
 use crate::peer::{Binaries, Kind, Peer, Peers, Setup};
 use crate::results::{Results, Unit};
 use crate::sink::topic_name;
-use crate::{Attempt, Places, load, raw};
+use crate::{Attempt, Places, load, network, raw};
 
 /// Room that the largest workload takes: ten GB in a broker that rewrites them meanwhile.
 const DISK_GB: f64 = 25.0;
@@ -114,12 +115,17 @@ const PARTS: [Part; 6] = [
 
 pub(crate) fn run(options: &Options) -> Attempt<()> {
     let (dir, out) = options.places.make()?;
+    // What must be fetched is fetched before.
+    let peers = Peers::new(&options.peers, &options.binaries, &dir)?;
+    if !options.estimate {
+        network::enter();
+    }
     let scale = options.scale * if options.quick { 0.1 } else { 1.0 };
     // What is smaller does not take the place of what counts.
     let out = out.join(if scale < 1.0 { "results-scaled.json" } else { "results.json" });
     let pairs = [options.pairs, options.other_pairs];
     let mut comparison = Comparison {
-        peers: Peers::new(&options.peers, &options.binaries, &dir)?,
+        peers,
         kinds: options.peers.clone(),
         pairs: pairs.map(|pairs| if options.quick { pairs.min(2) } else { pairs.max(1) }),
         scope: Scope::Goals,

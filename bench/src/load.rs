@@ -2,6 +2,7 @@
 
 mod end_to_end;
 mod marked;
+mod native;
 mod paced;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, DeliveryResult};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -20,6 +21,7 @@ use crate::Attempt;
 use crate::values::Values;
 pub(crate) use end_to_end::{at_once, end_to_end};
 pub(crate) use marked::{put, take};
+use native::{Batches, ProducerTopic};
 pub(crate) use paced::paced;
 
 /// Longer than anything that is waited for may take.
@@ -187,21 +189,16 @@ impl Load<'_> {
         producer: &BaseProducer<C>,
         is_enough: impl Fn() -> bool,
     ) -> Attempt<()> {
+        let topic = ProducerTopic::new(producer, self.topic)?;
         let values = Values::new(self.size);
         for nth in 0..self.count {
             if nth % LOOK_EVERY == 0 && is_enough() {
                 break;
             }
-            let record = BaseRecord::<(), [u8]>::to(self.topic).partition(self.partition_of(nth));
-            let mut record = record.payload(values.of(nth));
-            while let Err((error, back)) = producer.send(record) {
-                if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-                    return Err(format!("not queued: {error}"));
-                }
-                record = back;
-                producer.poll(Duration::from_millis(1));
+            while !topic.send(self.partition_of(nth), values.of(nth))? {
+                topic.wait();
                 if is_enough() {
-                    break;
+                    return Ok(());
                 }
             }
         }
@@ -214,32 +211,37 @@ impl Load<'_> {
         let mut first = None;
         self.take_all(&consumer, |_| {
             first.get_or_insert_with(Instant::now);
+            true
         })?;
         Ok(first.map_or(0.0, |first| first.elapsed().as_secs_f64()))
     }
 
-    fn take_all(&self, consumer: &BaseConsumer, mut each: impl FnMut(&BorrowedMessage<'_>)) -> Attempt<()> {
-        self.take_while(consumer, |message| {
-            each(message);
-            true
-        })
-    }
-
-    /// Takes all, or until it is enough.
-    fn take_while(
-        &self,
-        consumer: &BaseConsumer,
-        mut each: impl FnMut(&BorrowedMessage<'_>) -> bool,
-    ) -> Attempt<()> {
+    /// Takes all, or until it is enough; `each` is told how many there were at once.
+    fn take_all(&self, consumer: &BaseConsumer, mut each: impl FnMut(u64) -> bool) -> Attempt<()> {
+        let mut batches = Batches::new(consumer)?;
         let mut seen = 0;
         while seen < self.count {
+            match batches
+                .take(self.count - seen)
+                .map_err(|error| format!("after {seen} messages: {error}"))?
+            {
+                0 => return Err(format!("no message after {seen} of {}", self.count)),
+                taken if each(taken as u64) => seen += taken,
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes all, one after another, and looks at each.
+    fn look_at_all(
+        &self,
+        consumer: &BaseConsumer,
+        mut each: impl FnMut(&BorrowedMessage<'_>),
+    ) -> Attempt<()> {
+        for seen in 0..self.count {
             match consumer.poll(LIMIT) {
-                Some(Ok(message)) => {
-                    seen += 1;
-                    if !each(&message) {
-                        break;
-                    }
-                }
+                Some(Ok(message)) => each(&message),
                 Some(Err(error)) => return Err(format!("after {seen} messages: {error}")),
                 None => return Err(format!("no message after {seen} of {}", self.count)),
             }

@@ -5,6 +5,8 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
+use crate::network;
+
 /// The machine and the versions.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Machine {
@@ -12,6 +14,9 @@ pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) memory_gib: u64,
     pub(crate) kernel: String,
+    /// What decides on the loopback when a connection sends.
+    #[serde(default)]
+    pub(crate) congestion_control: String,
     pub(crate) java: String,
     pub(crate) librdkafka: String,
     /// The commit of Milena, where it is known.
@@ -46,6 +51,7 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
             memory_gib: memory_kib.div_ceil(1 << 20),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            congestion_control: network::congestion_control(),
             java: first_line("java", &["-version"]),
             librdkafka: rdkafka::util::get_rdkafka_version().1,
             milena: commit(),

@@ -8,6 +8,7 @@ mod compare;
 mod connection;
 mod load;
 mod machine;
+mod network;
 mod peer;
 mod process;
 mod queue;

@@ -101,7 +101,7 @@ pub(crate) struct Failure {
 }
 
 /// All that was measured, in the order in which it was.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) figures: Vec<Figure>,

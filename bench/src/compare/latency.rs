@@ -4,6 +4,7 @@
 
 use hdrhistogram::Histogram;
 
+use super::steal::undisturbed;
 use super::throughput::plain;
 use super::{Comparison, Scope, Topic};
 use crate::Attempt;
@@ -170,15 +171,17 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
         comparison.results.round = round;
         for (pace, kinds) in &paces {
             comparison.announce(PART, round, comparison.rounds(), &pace.name());
-            for peer in running.iter_mut().filter(|peer| kinds.contains(&peer.kind)) {
-                let results = if round == 0 { &mut unused } else { &mut comparison.results };
-                let per_second = if pace.per_second == HALF { half.unwrap_or(1) } else { pace.per_second };
-                if let Err(error) = turn(peer, *pace, per_second, seconds, results) {
-                    results.failed(PART, &pace.name(), peer.kind.name(), &error);
-                    peer.process.assert_running()?;
+            let per_second = if pace.per_second == HALF { half.unwrap_or(1) } else { pace.per_second };
+            undisturbed(comparison, |comparison| {
+                for peer in running.iter_mut().filter(|peer| kinds.contains(&peer.kind)) {
+                    let results = if round == 0 { &mut unused } else { &mut comparison.results };
+                    if let Err(error) = turn(peer, *pace, per_second, seconds, results) {
+                        results.failed(PART, &pace.name(), peer.kind.name(), &error);
+                    }
+                    comparison.done(TURN_S + seconds);
                 }
-                comparison.done(TURN_S + seconds);
-            }
+            });
+            running.iter_mut().try_for_each(|peer| peer.process.assert_running())?;
         }
         comparison.keep(false)?;
     }

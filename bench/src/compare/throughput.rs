@@ -1,9 +1,13 @@
 //! As fast as librdkafka produces, consumes, and does both at once.
 
+use std::time::Instant;
+
+use super::steal::undisturbed;
 use super::{Comparison, Scope, Topic, warm};
 use crate::Attempt;
 use crate::load::{self, Load};
 use crate::peer::{Kind, Peer};
+use crate::raw::Replay;
 use crate::results::{Results, Unit};
 
 pub(crate) const PART: &str = "throughput";
@@ -24,6 +28,8 @@ pub(crate) struct Workload {
 const RUN_BYTES: usize = 700 << 20;
 /// Messages that one run produces at most.
 const RUN_MESSAGES: usize = 3_000_000;
+/// Bytes of a replayed request's batch, as a busy client fills it.
+const REPLAYED_BYTES: usize = 64 << 10;
 /// What a round that only warms up produces of that.
 const WARM_UP: f64 = 0.25;
 /// With fewer workloads a round that warms up is a whole one.
@@ -70,6 +76,11 @@ impl Workload {
         format!("consume {}", self.name().split(", acks").next().expect("a size"))
     }
 
+    /// The same by prepared requests, where the client would be the limit.
+    pub(crate) fn replayed(&self) -> String {
+        format!("replayed {}", self.produce())
+    }
+
     pub(crate) fn at_once(&self) -> String {
         format!("produce and consume at once {}", self.name())
     }
@@ -81,6 +92,12 @@ impl Workload {
     /// Consumed after it was produced: once for each size, number of partitions and codec.
     fn is_consumed(&self) -> bool {
         self.acks == "1"
+    }
+
+    /// Small messages of one partition, whose batches cost a client more than they cost a broker.
+    fn is_replayed(&self) -> bool {
+        let Workload { size, partitions, codec, acks, .. } = *self;
+        acks == "all" && partitions == 1 && codec == "none" && size <= 1024
     }
 
     fn is_at_once(&self) -> bool {
@@ -123,7 +140,13 @@ fn due(comparison: &Comparison) -> Vec<Workload> {
     let mut workloads = matrix(comparison.is_full_matrix);
     let peers: Vec<_> = comparison.kafkas().iter().map(|kind| kind.name()).collect();
     workloads.retain(|workload| {
-        let names = [workload.produce(), workload.consume(), workload.at_once(), LOADED.to_owned()];
+        let names = [
+            workload.produce(),
+            workload.replayed(),
+            workload.consume(),
+            workload.at_once(),
+            LOADED.to_owned(),
+        ];
         has_goal(workload) == (comparison.scope == Scope::Goals)
             && names.iter().any(|name| comparison.wants(PART, name))
             && comparison.is_due(&workload.produce(), Unit::Rate, &peers)
@@ -136,7 +159,7 @@ fn round_s(workload: &Workload, scale: f64, brokers: usize) -> f64 {
     let share = workload.count() as f64 / RUN_MESSAGES as f64;
     let of_messages = 1.4 + 2.0 * share;
     let passes = 1.0
-        + 0.6 * f64::from(u8::from(workload.is_consumed()))
+        + 0.6 * f64::from(u8::from(workload.is_consumed() || workload.is_replayed()))
         + 1.2 * f64::from(u8::from(workload.is_at_once()));
     (1.0 + of_messages * passes * scale) * brokers as f64
 }
@@ -171,14 +194,16 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
         comparison.results.round = round;
         for workload in &workloads {
             comparison.announce(PART, round, comparison.rounds(), &workload.name());
-            for peer in &mut running {
-                let count = ((workload.count() as f64 * scale) as usize).max(1);
-                let results = if round == 0 { &mut unused } else { &mut comparison.results };
-                if let Err(error) = turn(peer, workload, count, results) {
-                    results.failed(PART, &workload.name(), peer.kind.name(), &error);
-                    peer.process.assert_running()?;
+            let count = ((workload.count() as f64 * scale) as usize).max(1);
+            undisturbed(comparison, |comparison| {
+                for peer in &mut running {
+                    let results = if round == 0 { &mut unused } else { &mut comparison.results };
+                    if let Err(error) = turn(peer, workload, count, results) {
+                        results.failed(PART, &workload.name(), peer.kind.name(), &error);
+                    }
                 }
-            }
+            });
+            running.iter_mut().try_for_each(|peer| peer.process.assert_running())?;
             comparison.done(round_s(workload, scale, running.len()));
         }
         // After some of the load it would say less.
@@ -207,35 +232,65 @@ fn turn(peer: &mut Peer, workload: &Workload, count: usize, results: &mut Result
         acks: workload.acks,
         codec: workload.codec,
     };
-    metered(peer, &workload.produce(), &load, results, || load.produce())?;
+    let size = workload.size;
+    metered(peer, &workload.produce(), count, size, results, || load.produce())?;
     if workload.is_consumed() {
-        metered(peer, &workload.consume(), &load, results, || load.consume())?;
+        metered(peer, &workload.consume(), count, size, results, || load.consume())?;
+    }
+    if workload.is_replayed() {
+        replay(peer, workload, count, results)?;
     }
     if workload.is_at_once() {
         let second = Topic::make(peer, workload.partitions, workload.synced)?;
         let load = Load { topic: &second.name, ..load };
-        metered(peer, &workload.at_once(), &load, results, || load::at_once(&load))?;
+        metered(peer, &workload.at_once(), count, size, results, || load::at_once(&load))?;
         second.delete()?;
     }
     topic.delete()?;
     peer.process.assert_running()
 }
 
+/// One broker takes prepared requests as fast as it takes them from one connection.
+fn replay(peer: &Peer, workload: &Workload, count: usize, results: &mut Results) -> Attempt<()> {
+    let topic = Topic::make(peer, workload.partitions, workload.synced)?;
+    let records = REPLAYED_BYTES / workload.size;
+    let requests = count.div_ceil(records);
+    let replay = Replay {
+        bootstrap: &peer.bootstrap,
+        topic: &topic.name,
+        partitions: workload.partitions,
+        connections: 1,
+        // All are due at once.
+        per_second: u64::MAX,
+        count: requests as u64,
+        records,
+        size: workload.size,
+        acks: -1,
+    };
+    metered(peer, &workload.replayed(), requests * records, workload.size, results, || {
+        let begun = Instant::now();
+        replay.produce()?;
+        Ok(begun.elapsed().as_secs_f64())
+    })?;
+    topic.delete()
+}
+
 /// Runs a load; notes its rate and what it cost the broker.
 fn metered(
     peer: &Peer,
     name: &str,
-    load: &Load<'_>,
+    count: usize,
+    size: usize,
     results: &mut Results,
     run: impl FnOnce() -> Attempt<f64>,
 ) -> Attempt<()> {
     let before = peer.process.cpu_seconds();
     let seconds = run()?;
     let cpu = peer.process.cpu_seconds() - before;
-    let count = load.count as f64;
+    let count = count as f64;
     let peer = peer.kind.name();
     results.add(PART, name, Unit::Rate, peer, count / seconds);
     results.add(PART, name, Unit::CpuPerMillion, peer, cpu / (count / 1e6));
-    results.add(PART, name, Unit::CpuPerGb, peer, cpu / (count * load.size as f64 / 1e9));
+    results.add(PART, name, Unit::CpuPerGb, peer, cpu / (count * size as f64 / 1e9));
     Ok(())
 }

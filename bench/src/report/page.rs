@@ -92,7 +92,8 @@ const HOW: &str = "<h2>How to repeat it</h2><p><code>cargo build --release -p mi
     <code>target/release/bench fetch-peers</code>, <code>target/release/bench compare</code>, \
     <code>target/release/bench report</code>. <code>compare --estimate</code> says how long it takes; it needs Rust, Java 17, Maven, Go and Debian's package lists. What each workload is stands in <code>bench/README.md</code>.</p>\
     <h2>What to keep in mind</h2><ul><li>Client and broker share the machine's cores: a broker that needs less leaves more \
-    to the client.</li><li>All run on loopback, as one node, with one disk.</li><li>Milena and Kafka are loaded by \
+    to the client.</li><li>All run on loopback, as one node, with one disk.</li><li>A round of throughput or latency in which the \
+    machine's host took more than a tenth of its processors was made once more, for all brokers.</li><li>Milena and Kafka are loaded by \
     librdkafka; the other brokers by the smallest client that speaks their protocol, which costs less than theirs \
     would.</li><li>With fsync an acknowledgement says that the message is on the disk; in the page cache it survives the \
     process and not the power.</li></ul>";
@@ -100,11 +101,12 @@ const HOW: &str = "<h2>How to repeat it</h2><p><code>cargo build --release -p mi
 fn machine(results: &Results) -> String {
     let it = &results.machine;
     format!(
-        "<p class=\"none\">{}, {} cores, {} GiB, Linux {}. {}. librdkafka {}.</p>",
+        "<p class=\"none\">{}, {} cores, {} GiB, Linux {}, loopback with {}. {}. librdkafka {}.</p>",
         escaped(&it.processor),
         it.cores,
         it.memory_gib,
         escaped(&it.kernel),
+        escaped(&it.congestion_control),
         escaped(&it.java),
         escaped(&it.librdkafka),
     )

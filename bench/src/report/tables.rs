@@ -160,11 +160,12 @@ pub(super) fn markdown(results: &Results, judged: &[Judged]) -> String {
     let machine = &results.machine;
     let _ = writeln!(
         text,
-        "{}, {} cores, {} GiB, Linux {}; {}; librdkafka {}. Medians (least–greatest) of the rounds; ≈ is extrapolated.\n",
+        "{}, {} cores, {} GiB, Linux {}, loopback with {}; {}; librdkafka {}. Medians (least–greatest) of the rounds; ≈ is extrapolated.\n",
         machine.processor,
         machine.cores,
         machine.memory_gib,
         machine.kernel,
+        machine.congestion_control,
         machine.java,
         machine.librdkafka,
     );

@@ -54,7 +54,7 @@ fn admit(
             return;
         }
     };
-    if let Err(problem) = prepare(&stream) {
+    if let Err(problem) = prepare(&stream, address) {
         debug!(client = %address, "connection closed: {problem}");
         return;
     }
@@ -64,6 +64,9 @@ fn admit(
 }
 
 /// Small replies go out at once: they answer somebody who waits.
-fn prepare(stream: &TcpStream) -> io::Result<()> {
+fn prepare(stream: &TcpStream, address: SocketAddr) -> io::Result<()> {
+    if stream.local_addr()?.ip() == address.ip() {
+        runtime::net::do_not_pace(stream);
+    }
     stream.set_nodelay(true)
 }

@@ -4,7 +4,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 
-use rustix::net::{SendAncillaryBuffer, SendFlags};
+use rustix::net::{SendAncillaryBuffer, SendFlags, sockopt};
 use tokio::io::Interest;
 
 pub use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +25,17 @@ pub async fn connect(address: &str) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// Takes a connection within one machine off BBR, with which many systems pace every connection: there is no network to
+/// be kind to, and a timer and a wake-up of the reader for every 64 KiB halve the rate and double its cost. Where it
+/// cannot be done, the connection stays as it is.
+pub fn do_not_pace(stream: &TcpStream) {
+    if sockopt::tcp_congestion(stream).is_ok_and(|name| name.starts_with("bbr")) {
+        // Root may have any, others what the system permits; Reno is always among it.
+        let _ = sockopt::set_tcp_congestion(stream, "cubic")
+            .or_else(|_| sockopt::set_tcp_congestion(stream, "reno"));
+    }
 }
 
 /// Writes what the socket takes of `parts` now, in one system call.
@@ -58,4 +69,27 @@ pub fn try_send_file(
 /// The name that this machine has for itself.
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::sockopt;
+
+    use super::{bind, connect, do_not_pace};
+
+    #[tokio::test]
+    async fn a_connection_within_the_machine_is_not_paced() {
+        let listener = bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let stream = connect(&address).await.expect("it listens");
+        let name = || sockopt::tcp_congestion(&stream).expect("Linux tells");
+        if sockopt::set_tcp_congestion(&stream, "bbr").is_ok() {
+            do_not_pace(&stream);
+            assert!(["cubic", "reno"].contains(&name().trim_end_matches('\0')), "{}", name());
+        }
+        // What does not pace is left alone.
+        sockopt::set_tcp_congestion(&stream, "reno").expect("on every kernel");
+        do_not_pace(&stream);
+        assert_eq!(name().trim_end_matches('\0'), "reno");
+    }
 }

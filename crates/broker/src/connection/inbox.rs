@@ -7,8 +7,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 const READ_BYTES_MIN: usize = 16 * 1024;
 /// Reads grow up to this where a client sends more than fits at once.
 const READ_BYTES_MAX: usize = 256 * 1024;
-/// A frame from here on is long: it is worth a read of its own.
-const LONG_BYTES: usize = 64 * 1024;
+/// A frame from here on is long, and worth a read of its own: of shorter ones several come at once.
+const LONG_BYTES: usize = READ_BYTES_MAX / 2;
 /// What is read behind a long frame, to learn of the next.
 const NEXT_BYTES: usize = 8 * 1024;
 /// A frame up to this long is given all its room at once by a client that has sent as much before.
