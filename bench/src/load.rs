@@ -211,13 +211,13 @@ impl Load<'_> {
         let mut first = None;
         self.take_all(&consumer, |_| {
             first.get_or_insert_with(Instant::now);
-            true
         })?;
         Ok(first.map_or(0.0, |first| first.elapsed().as_secs_f64()))
     }
 
-    /// Takes all, or until it is enough; `each` is told how many there were at once.
-    fn take_all(&self, consumer: &BaseConsumer, mut each: impl FnMut(u64) -> bool) -> Attempt<()> {
+    /// Takes all, many at a time; `each` is told how many. The consumer must not commit: among messages taken so, the
+    /// answer to a commit ends librdkafka.
+    fn take_all(&self, consumer: &BaseConsumer, mut each: impl FnMut(usize)) -> Attempt<()> {
         let mut batches = Batches::new(consumer)?;
         let mut seen = 0;
         while seen < self.count {
@@ -226,22 +226,25 @@ impl Load<'_> {
                 .map_err(|error| format!("after {seen} messages: {error}"))?
             {
                 0 => return Err(format!("no message after {seen} of {}", self.count)),
-                taken if each(taken as u64) => seen += taken,
-                _ => break,
+                taken => {
+                    each(taken);
+                    seen += taken;
+                }
             }
         }
         Ok(())
     }
 
-    /// Takes all, one after another, and looks at each.
+    /// Takes all, one after another, and looks at each; or until it is enough.
     fn look_at_all(
         &self,
         consumer: &BaseConsumer,
-        mut each: impl FnMut(&BorrowedMessage<'_>),
+        mut each: impl FnMut(&BorrowedMessage<'_>) -> bool,
     ) -> Attempt<()> {
         for seen in 0..self.count {
             match consumer.poll(LIMIT) {
-                Some(Ok(message)) => each(&message),
+                Some(Ok(message)) if each(&message) => {}
+                Some(Ok(_)) => break,
                 Some(Err(error)) => return Err(format!("after {seen} messages: {error}")),
                 None => return Err(format!("no message after {seen} of {}", self.count)),
             }

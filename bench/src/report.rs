@@ -25,7 +25,7 @@ pub(crate) struct Options {
     /// Where the table goes [default: bench/RESULTS.md].
     #[arg(long)]
     table: Option<PathBuf>,
-    /// Why goals are not reached: lines of a goal's name, a colon and the reason [default: bench/reasons.txt].
+    /// Why goals are not reached: lines of `goal | reason` [default: bench/reasons.txt].
     #[arg(long)]
     reasons: Option<PathBuf>,
     #[command(flatten)]
@@ -60,6 +60,6 @@ fn write(path: &Path, text: &str) -> Attempt<()> {
 /// Goal and reason, from a file that need not be there.
 fn reasons(path: &Path) -> BTreeMap<String, String> {
     let text = fs::read_to_string(path).unwrap_or_default();
-    let pairs = text.lines().filter_map(|line| line.split_once(": "));
+    let pairs = text.lines().filter_map(|line| line.split_once(" | "));
     pairs.map(|(goal, reason)| (goal.trim().to_owned(), reason.trim().to_owned())).collect()
 }

@@ -21,7 +21,7 @@ pub(crate) fn at_once(load: &Load<'_>) -> Attempt<f64> {
         load.producer(Failures::default(), &[("linger.ms", "5"), ("delivery.report.only.error", "true")])?;
     let consumer = load.consumer(&[("queued.min.messages", "1000000")])?;
     std::thread::scope(|scope| {
-        let consuming = scope.spawn(|| load.take_all(&consumer, |_| true).map(|()| Instant::now()));
+        let consuming = scope.spawn(|| load.take_all(&consumer, |_| ()).map(|()| Instant::now()));
         std::thread::sleep(SETTLE);
         let begun = Instant::now();
         load.send_all(&producer)?;
@@ -46,6 +46,7 @@ pub(crate) fn end_to_end(load: &Load<'_>, per_second: u64, single: bool) -> Atte
                 let due = u64::from_be_bytes(*due.expect("each message begins with when it was due"));
                 let now = u64::try_from(epoch.elapsed().as_nanos()).expect("not for centuries");
                 latencies.saturating_record(now.saturating_sub(due));
+                true
             });
             taken.map(|()| latencies)
         });
