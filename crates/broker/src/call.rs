@@ -9,6 +9,9 @@ use crate::broker::Broker;
 use crate::connection::Peer;
 use crate::reply::{Frame, Piece, Reply};
 
+/// Room for most responses: a buffer that begins empty is moved five times before it holds one.
+const SMALL_BYTES: usize = 256;
+
 /// A request that is being handled: where it came from and how it is answered.
 pub(crate) struct Call<'a> {
     pub(crate) broker: &'a Arc<Broker>,
@@ -45,7 +48,12 @@ impl Responder {
 
     /// A response whose external records are `pieces`, in the order of the fields.
     pub(crate) fn frame_with(self, response: &impl Response, pieces: Vec<Piece>) -> Frame {
-        let encoded = frame::encode_response(self.correlation_id, response, self.version, Writer::new());
+        let encoded = frame::encode_response(
+            self.correlation_id,
+            response,
+            self.version,
+            Writer::with_capacity(SMALL_BYTES),
+        );
         // A handler that builds what its version cannot say has a bug that the client cannot mend.
         let encoded = encoded.unwrap_or_else(|error| panic!("a response must fit its version: {error}"));
         let mut pieces = pieces.into_iter();
