@@ -54,6 +54,9 @@ struct Slot {
     file: Option<File>,
     /// Used since the last look at it: it stays open a while longer.
     used: bool,
+    /// There is no such file: it was looked for, and none was made since. Every fetch of a `read_committed` consumer asks
+    /// for the index of aborted transactions, which most segments do not have.
+    absent: bool,
     /// Written since it was last synced: it is synced before it is closed, because the error of a
     /// write-back that nobody has open is lost.
     unsynced: bool,
@@ -80,7 +83,7 @@ impl Segment {
         base_offset: i64,
         files: [Option<File>; 4],
     ) -> Arc<Segment> {
-        let open = |file: Option<File>| Slot { unsynced: file.is_some(), used: true, file };
+        let open = |file: Option<File>| Slot { unsynced: file.is_some(), used: true, absent: false, file };
         Segment::with_slots(partition, base_offset, Mutex::new(Some(Box::new(files.map(open)))))
     }
 
@@ -130,6 +133,10 @@ impl Segment {
 
     /// The same; `None` where there is no such file.
     pub(crate) fn file_if_exists(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<Option<File>> {
+        let is_absent = |slots: &Box<[Slot; 4]>| slots[kind as usize].absent;
+        if self.slots.lock().as_ref().is_some_and(is_absent) {
+            return Ok(None);
+        }
         match self.file(kind) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -159,6 +166,7 @@ impl Segment {
             self.check_not_replaced(kind)?;
             let file = self.partition.directory.fs.open(&self.path(kind), mode);
             slot.file = file.as_ref().ok().cloned();
+            slot.absent = file.as_ref().is_err_and(fs::Error::is_not_found);
             forget_where_closed(&mut slots);
             file?
         };
@@ -174,6 +182,7 @@ impl Segment {
             let mut slots = self.slots.lock();
             let slot = &mut slots.get_or_insert_default()[kind as usize];
             slot.unsynced = true;
+            slot.absent = false;
             slot.file.replace(file.clone()).is_none()
         };
         if was_closed { self.partition.directory.open_files.opened(self, kind) } else { Ok(()) }

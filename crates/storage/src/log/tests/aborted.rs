@@ -63,3 +63,24 @@ fn it_is_made_anew_where_all_indexes_are_missing() {
         assert_eq!(log.aborted_transactions(0, i64::MAX).unwrap(), aborted, "clean: {clean}");
     }
 }
+
+/// Every fetch of a `read_committed` consumer asks for it, and most segments have none.
+#[test]
+fn an_index_that_is_not_there_is_looked_for_once() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, LogConfig::default());
+    append(&mut log, &txn_batch(1, 0, 0, 4)).unwrap();
+    let opened = || {
+        let done = home.faults.take_done();
+        let names = done.iter().filter(|(operation, _)| *operation == Operation::Open);
+        names.filter(|(_, path)| path.extension().is_some_and(|kind| kind == "txnindex")).count()
+    };
+    for _ in 0..3 {
+        assert_eq!(log.aborted_transactions(0, i64::MAX).unwrap(), []);
+    }
+    assert_eq!(opened(), 1);
+    // The first that is aborted makes it.
+    append_from(&mut log, &end_txn(1, 0, false), Origin::Marker { transaction_version: 0 }).unwrap();
+    assert_eq!(log.aborted_transactions(0, i64::MAX).unwrap().len(), 1);
+}
