@@ -133,8 +133,7 @@ impl Segment {
 
     /// The same; `None` where there is no such file.
     pub(crate) fn file_if_exists(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<Option<File>> {
-        let is_absent = |slots: &Box<[Slot; 4]>| slots[kind as usize].absent;
-        if self.slots.lock().as_ref().is_some_and(is_absent) {
+        if self.slots.lock().as_ref().is_some_and(|slots| slots[kind as usize].absent) {
             return Ok(None);
         }
         match self.file(kind) {
