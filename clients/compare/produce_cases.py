@@ -1,10 +1,11 @@
 """Produce: batches of every wrong kind."""
 
 import gzip
+import struct
 import time
 import zlib
 
-from apis import INIT_PRODUCER_ID_1, PRODUCE_3, PRODUCE_7, PRODUCE_9, PRODUCE_13
+from apis import FETCH_4, INIT_PRODUCER_ID_1, PRODUCE_3, PRODUCE_7, PRODUCE_9, PRODUCE_13
 from batch import NOW, batch, old_message, record, sized, varint
 from cluster import ZERO, case
 
@@ -171,6 +172,45 @@ def produce_topic_rules(cluster):
         yield f"bounded timestamps, {name}", cluster.produce(bounded, data)
     appended = cluster.topic(message_timestamp_type="LogAppendTime")
     yield "append time", cluster.produce(appended, batch(base_timestamp=5, max_timestamp=5))
+
+
+def stored(cluster, topic):
+    """The codec, the records and the max timestamp, counted from now, of each batch that a topic has."""
+    part = {"index": 0, "offset": 0, "max_bytes": 1 << 20}
+    values = {"replica": -1, "max_wait_ms": 0, "min_bytes": 0, "max_bytes": 1 << 20, "isolation": 0}
+    answer = cluster.call(FETCH_4, topics=[{"name": topic, "partitions": [part]}], **values)
+    data = answer["topics"][0]["partitions"][0]["records"]
+    batches = []
+    while data:
+        length, = struct.unpack_from(">i", data, 8)
+        attributes, = struct.unpack_from(">h", data, 21)
+        stamp, = struct.unpack_from(">q", data, 35)
+        count, = struct.unpack_from(">i", data, 57)
+        batches.append([attributes & 7, count, stamp - NOW])
+        data = data[12 + length:]
+    return batches
+
+
+@case
+def produce_recompressed(cluster):
+    two = [record(0, timestamp=3), record(1, timestamp=5)]
+    packed = batch(payload=gzip.compress(b"".join(two)), attributes=1, count=2, last_delta=1, max_timestamp=NOW + 5)
+    plain = batch(two, max_timestamp=NOW + 5)
+    for kind in ("producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"):
+        topic = cluster.topic(compression_type=kind)
+        for name, data in {"plain": plain, "gzip": packed, "from a producer": batch(producer=77, epoch=0, sequence=0)}.items():
+            yield f"{name} for {kind}", cluster.produce(topic, data)
+        yield f"what came once more for {kind}", cluster.produce(topic, batch(producer=77, epoch=0, sequence=0))
+        yield f"stored for {kind}", stored(cluster, topic)
+    value = b"x" * 1000
+    small = batch(payload=gzip.compress(record(0, value=value)), attributes=1)
+    unpacked = len(batch([record(0, value=value)]))
+    for name, limit in {"as large as allowed": unpacked, "a byte too large": unpacked - 1}.items():
+        topic = cluster.topic(compression_type="uncompressed", max_message_bytes=str(limit))
+        yield f"unpacked it is {name}", cluster.produce(topic, small)
+    for name, level in {"gzip": "9", "zstd": "-7", "lz4": "17"}.items():
+        topic = cluster.topic(compression_type=name, **{f"compression_{name}_level": level})
+        yield f"a level of {name}", [cluster.produce(topic, batch()), stored(cluster, topic)]
 
 
 @case

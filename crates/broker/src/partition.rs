@@ -8,7 +8,9 @@ use arc_swap::ArcSwap;
 use coordinator::CoordinatorRecord;
 use parking_lot::{Mutex, MutexGuard};
 use protocol::{ErrorCode, Str};
-use record::{Batch, BatchBuilder, Compression, Scratch, ValidBatch, validate};
+use record::{
+    Batch, BatchBuilder, Compression, Compressor, InvalidBatch, ProduceRules, Scratch, ValidBatch, validate,
+};
 use storage::{AppendError, Log, Offline, Origin, ProducerError};
 use tracing::warn;
 
@@ -190,8 +192,8 @@ impl Partition {
         if acks_all && self.leadership.isr_len < in_sync_min {
             return Err(Refusal::from(ErrorCode::NOT_ENOUGH_REPLICAS));
         }
-        let rules = rules.produce(request_version, now_ms);
-        let valid = SCRATCH.with_borrow_mut(|scratch| validate::produce(records, &rules, scratch));
+        let checks = rules.produce(request_version, now_ms);
+        let valid = SCRATCH.with_borrow_mut(|scratch| validate::produce(records, &checks, scratch));
         let batch = valid.map_err(|invalid| {
             let log_start_offset =
                 if invalid.record_errors().is_empty() { -1 } else { self.log_start_offset() };
@@ -201,7 +203,13 @@ impl Partition {
             // No transaction is open for any producer: the coordinator that opens them is not here.
             return Err(Refusal::from(ErrorCode::INVALID_TXN_STATE));
         }
-        self.append(records, &batch, Origin::Client, acks_all, now_ms)
+        match rules.recompress(batch.header.attributes.compression().ok()) {
+            None => self.append(records, &batch, Origin::Client, acks_all, now_ms),
+            Some(compressor) => {
+                let (records, batch) = recompress(records, &batch, compressor, &checks)?;
+                self.append(&records, &batch, Origin::Client, acks_all, now_ms)
+            }
+        }
     }
 
     /// Appends what the coordinator of the groups in this partition has decided, as one batch.
@@ -302,6 +310,24 @@ impl Partition {
         }
         self.durability.wait(end_offset).await
     }
+}
+
+/// The batch as its topic wants it compressed, which may be larger than what came.
+fn recompress(
+    records: &[u8],
+    batch: &ValidBatch,
+    compressor: Compressor,
+    checks: &ProduceRules,
+) -> Result<(Vec<u8>, ValidBatch), Refusal> {
+    let recompressed = SCRATCH.with_borrow_mut(|scratch| {
+        batch.recompress(records, compressor, scratch, checks.max_decompressed_bytes)
+    });
+    let (records, batch) = recompressed.map_err(InvalidBatch::Decompress)?;
+    if records.len() > checks.max_message_bytes {
+        let (size_bytes, max_bytes) = (records.len(), checks.max_message_bytes);
+        return Err(InvalidBatch::TooLarge { size_bytes, max_bytes }.into());
+    }
+    Ok((records, batch))
 }
 
 #[cfg(test)]

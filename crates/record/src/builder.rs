@@ -1,6 +1,6 @@
 //! Writing batches.
 
-use crate::compression::{Compression, compress};
+use crate::compression::{Compression, Compressor};
 use crate::crc::crc32c;
 use crate::header::{
     Attributes, BATCH_OVERHEAD, BatchHeader, CRC_COVERS_FROM, LOG_OVERHEAD, NO_PARTITION_LEADER_EPOCH,
@@ -208,7 +208,7 @@ impl BatchBuilder {
         }
         match self.header.attributes.compression().expect("the builder sets the codec") {
             Compression::None => seal(self.header, self.bytes),
-            codec => compress_and_seal(self.header, codec, &self.bytes[BATCH_OVERHEAD..]),
+            codec => compress_and_seal(self.header, codec.into(), &self.bytes[BATCH_OVERHEAD..]),
         }
     }
 }
@@ -221,12 +221,12 @@ pub fn emptied(original: &BatchHeader) -> Vec<u8> {
     seal(header, vec![0; BATCH_OVERHEAD])
 }
 
-/// The batch with that header and those records, compressed by `codec`.
-pub(crate) fn compress_and_seal(mut header: BatchHeader, codec: Compression, records: &[u8]) -> Vec<u8> {
-    header.attributes = header.attributes.with_compression(codec);
+/// The batch with that header and those records, compressed.
+pub(crate) fn compress_and_seal(mut header: BatchHeader, compressor: Compressor, records: &[u8]) -> Vec<u8> {
+    header.attributes = header.attributes.with_compression(compressor.codec);
     let mut bytes = Vec::with_capacity(BATCH_OVERHEAD + records.len() / 2);
     bytes.resize(BATCH_OVERHEAD, 0);
-    compress(codec, records, &mut bytes);
+    compressor.compress(records, &mut bytes);
     seal(header, bytes)
 }
 

@@ -234,14 +234,32 @@ impl Stream<'_> {
     }
 }
 
-/// Appends `input` compressed to `out`. The levels are those that Kafka's clients take by default.
-pub(crate) fn compress(codec: Compression, input: &[u8], out: &mut Vec<u8>) {
-    match codec {
-        Compression::None => out.extend_from_slice(input),
-        Compression::Gzip => gzip::compress(input, out),
-        Compression::Snappy => snappy::compress(input, out),
-        Compression::Lz4 => lz4::compress(input, out),
-        Compression::Zstd => zstd::compress(input, out),
+/// A codec, and how hard it tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compressor {
+    /// What the batch says that it is compressed with.
+    pub codec: Compression,
+    /// In the codec's own numbers; none is what Kafka's clients take by default. gzip has 1 to 9 and zstd up to 22, with
+    /// ever faster ones below 0; the others have no levels.
+    pub level: Option<i32>,
+}
+
+impl From<Compression> for Compressor {
+    fn from(codec: Compression) -> Compressor {
+        Compressor { codec, level: None }
+    }
+}
+
+impl Compressor {
+    /// Appends `input` compressed to `out`.
+    pub(crate) fn compress(self, input: &[u8], out: &mut Vec<u8>) {
+        match self.codec {
+            Compression::None => out.extend_from_slice(input),
+            Compression::Gzip => gzip::compress(self.level, input, out),
+            Compression::Snappy => snappy::compress(input, out),
+            Compression::Lz4 => lz4::compress(input, out),
+            Compression::Zstd => zstd::compress(self.level, input, out),
+        }
     }
 }
 

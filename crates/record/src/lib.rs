@@ -20,7 +20,7 @@ mod varint;
 
 pub use batch::{Batch, BatchError, Batches, batches, stored_batches};
 pub use builder::{BatchBuilder, emptied};
-pub use compression::{Compression, DecompressError, Scratch, UnknownCodec};
+pub use compression::{Compression, Compressor, DecompressError, Scratch, UnknownCodec};
 pub use header::{
     Attributes, BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH,
     NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, TimestampType,

@@ -22,7 +22,7 @@ use std::fmt;
 
 use crate::batch::{Batch, BatchError};
 use crate::builder::compress_and_seal;
-use crate::compression::{Compression, DecompressError, Scratch, UnknownCodec};
+use crate::compression::{Compression, Compressor, DecompressError, Scratch, UnknownCodec};
 use crate::crc;
 use crate::header::{
     BATCH_OVERHEAD, BatchHeader, LENGTH_MIN_LEGACY, LOG_OVERHEAD, MAGIC_END, NO_PRODUCER_ID, TimestampType,
@@ -81,8 +81,7 @@ impl ValidBatch {
         BatchHeader { base_offset, partition_leader_epoch, ..self.header }.to_bytes()
     }
 
-    /// The batch with its records compressed by `codec`, for a topic whose `compression.type` is not that of the
-    /// producer. `bytes` are those that were validated. The result may be larger than what came, and Kafka compares it
+    /// The batch with its records compressed anew, for a topic whose `compression.type` is not that of the producer. `bytes` are those that were validated. The result may be larger than what came, and Kafka compares it
     /// with `max.message.bytes` once more.
     ///
     /// # Errors
@@ -90,7 +89,7 @@ impl ValidBatch {
     pub fn recompress(
         &self,
         bytes: &[u8],
-        codec: Compression,
+        compressor: Compressor,
         scratch: &mut Scratch,
         max_decompressed_bytes: usize,
     ) -> Result<(Vec<u8>, ValidBatch), DecompressError> {
@@ -99,7 +98,7 @@ impl ValidBatch {
             Compression::None => body,
             came_as => scratch.decompress(came_as, body, max_decompressed_bytes)?,
         };
-        let bytes = compress_and_seal(self.header, codec, records);
+        let bytes = compress_and_seal(self.header, compressor, records);
         let header = *Batch::parse(&bytes).expect("what was sealed parses").header();
         Ok((bytes, ValidBatch { header, ..*self }))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use metadata::settings::{BrokerConfig, TimestampType, TopicConfig};
-use record::ProduceRules;
+use record::{Compression, Compressor, ProduceRules};
 use storage::LogConfig;
 
 /// A topic's settings as one of its partitions needs them.
@@ -27,6 +27,11 @@ impl PartitionRules {
     /// `flush.messages` asks for Kafka's acknowledgement from the page cache.
     pub(crate) fn durable_acks(&self) -> bool {
         self.topic.flush_messages == 1
+    }
+
+    /// With what a batch is compressed anew that came with `codec`; none where it is stored as it came.
+    pub(crate) fn recompress(&self, codec: Option<Compression>) -> Option<Compressor> {
+        self.topic.compression.filter(|compressor| Some(compressor.codec) != codec)
     }
 
     /// What a produced batch must comply with.

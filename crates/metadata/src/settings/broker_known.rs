@@ -4,6 +4,7 @@ use super::setting::{Scope, Setting, Type};
 
 const NO_CONSUMER_GROUPS: &str = "Milena does not serve the group protocol of KIP-848 yet";
 const NO_CORDON: &str = "a cluster has one broker yet, and new partitions go where the fewest are";
+const NO_LZ4_LEVELS: &str = "Milena compresses with lz4 at one level, its fastest";
 const NO_METRICS: &str = "Milena does not report metrics this way";
 const NO_POLICIES: &str = "Milena loads no Java classes; remove the policy, whose checks would not be made";
 const NO_PREALLOCATION: &str = "Milena lets segment files grow as they are written";
@@ -11,8 +12,6 @@ const NO_PROVIDERS: &str =
     "Milena loads no Java classes; write the value itself, or give it in the environment";
 const NO_PURGATORY: &str = "Milena keeps no purgatory: a request that waits is woken by what it waits for";
 const NO_QUOTAS: &str = "Milena has no quotas yet";
-const NO_RECOMPRESSION: &str = "Milena stores batches as their producers compressed them; leave compression.type at 'producer' and set it \
-     in the producers";
 const NO_SHARE_GROUPS: &str = "Milena does not serve share groups yet";
 const NO_STREAMS_GROUPS: &str = "Milena does not serve streams groups yet";
 const NO_TIERS: &str =
@@ -47,13 +46,7 @@ pub(super) static BROKER_KNOWN: &[Setting] = &[
     broker("broker.heartbeat.interval.ms", Type::Int, "2000").warned(ONE_NODE),
     broker("broker.session.timeout.ms", Type::Int, "9000").warned(ONE_NODE),
     without("client.quota.callback.class", Type::Class).refused(NO_QUOTAS),
-    broker("compression.gzip.level", Type::Int, "-1").between_or(1, 9, -1).dynamic().warned(NO_RECOMPRESSION),
-    broker("compression.lz4.level", Type::Int, "9").between(1, 17).dynamic().warned(NO_RECOMPRESSION),
-    broker("compression.type", Type::String, "producer")
-        .words(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"])
-        .dynamic()
-        .refused(NO_RECOMPRESSION),
-    broker("compression.zstd.level", Type::Int, "3").between(-131_072, 22).dynamic().warned(NO_RECOMPRESSION),
+    broker("compression.lz4.level", Type::Int, "9").between(1, 17).dynamic().warned(NO_LZ4_LEVELS),
     broker("config.providers", Type::List, "").dynamic().refused(NO_PROVIDERS),
     broker("controlled.shutdown.enable", Type::Boolean, "true").warned(ONE_BROKER),
     broker("controller.performance.always.log.threshold.ms", Type::Long, "2000")

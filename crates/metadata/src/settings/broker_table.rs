@@ -28,6 +28,18 @@ to it.",
     broker("broker.id", Type::Int, "-1").doc("The older name of node.id."),
     without("broker.rack", Type::String)
         .doc("The rack or zone of this broker, which consumers can use to fetch from a replica nearby."),
+    broker("compression.gzip.level", Type::Int, "-1")
+        .between_or(1, 9, -1)
+        .dynamic()
+        .doc("The effort of gzip, in topics without compression.gzip.level."),
+    broker("compression.type", Type::String, "producer")
+        .words(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"])
+        .dynamic()
+        .doc("The codec that batches are stored with, in topics without compression.type."),
+    broker("compression.zstd.level", Type::Int, "3")
+        .between(-131_072, 22)
+        .dynamic()
+        .doc("The effort of zstd, in topics without compression.zstd.level."),
     broker("connections.max.idle.ms", Type::Long, "600000")
         .doc("After how many milliseconds without a request a connection is closed; -1 never closes one."),
     without("console.listener", Type::String).doc(

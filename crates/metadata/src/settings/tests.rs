@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use record::{Compression, Compressor};
+
 use super::*;
 
 const KAFKA: &str = include_str!("tests/kafka_4_3_1.tsv");
@@ -238,9 +240,8 @@ fn topics_get_what_milena_does_not_honour_refused_or_warned_of_by_name() {
     assert!(preallocate[0].to_string().starts_with("preallocate is kept but has no effect: "));
     assert_eq!(check_topic(&configs(&[("cleanup.policy", "compact")])), Ok(Vec::new()));
 
-    let refused = check_topic(&configs(&[("compression.type", "gzip")])).expect_err("it is refused");
-    assert!(refused.message.starts_with("compression.type cannot be set to this value: "), "{refused}");
-    assert!(check_topic(&configs(&[("remote.storage.enable", "true")])).is_err());
+    let refused = check_topic(&configs(&[("remote.storage.enable", "true")])).expect_err("it is refused");
+    assert!(refused.message.starts_with("remote.storage.enable cannot be set to this value: "), "{refused}");
 
     // What says the default says nothing.
     let same =
@@ -353,6 +354,27 @@ fn a_start_without_settings_listens_here_only() {
         unknown,
         ["num.partition is no setting of Kafka or Milena and has no effect. Did you mean num.partitions?"]
     );
+}
+
+#[test]
+fn a_topic_has_one_codec_with_the_level_of_that() {
+    let none = Configs::new();
+    let compression = |pairs: &[(&str, &str)]| {
+        let topic = configs(pairs);
+        TopicConfig::resolve(&Layers { topic: Some(&topic), broker: &none, brokers: &none, given: &none })
+            .compression
+    };
+    let with = |codec, level| Some(Compressor { codec, level });
+    assert_eq!(compression(&[]), None);
+    assert_eq!(compression(&[("compression.type", "producer"), ("compression.zstd.level", "5")]), None);
+    assert_eq!(compression(&[("compression.type", "uncompressed")]), with(Compression::None, None));
+    assert_eq!(compression(&[("compression.type", "gzip")]), with(Compression::Gzip, None));
+    let gzip =
+        [("compression.type", "gzip"), ("compression.gzip.level", "9"), ("compression.zstd.level", "5")];
+    assert_eq!(compression(&gzip), with(Compression::Gzip, Some(9)));
+    assert_eq!(compression(&[("compression.type", "snappy")]), with(Compression::Snappy, None));
+    assert_eq!(compression(&[("compression.type", "lz4")]), with(Compression::Lz4, None));
+    assert_eq!(compression(&[("compression.type", "zstd")]), with(Compression::Zstd, Some(3)));
 }
 
 #[test]

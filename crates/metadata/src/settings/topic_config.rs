@@ -1,5 +1,7 @@
 //! A topic's settings with every layer resolved.
 
+use record::{Compression, Compressor};
+
 use super::{Layers, Scope};
 
 /// Whose time a record carries.
@@ -19,6 +21,8 @@ pub enum TimestampType {
 pub struct TopicConfig {
     /// `cleanup.policy` has `compact`.
     pub compact: bool,
+    /// `compression.type` with the level of that codec; none is `producer`.
+    pub compression: Option<Compressor>,
     /// `cleanup.policy` has `delete`.
     pub delete: bool,
     pub delete_retention_ms: i64,
@@ -56,6 +60,7 @@ impl TopicConfig {
         let has_policy = |policies: &str| policy.list().iter().any(|policy| policy == policies);
         Self {
             compact: has_policy("compact"),
+            compression: compression(value("compression.type").text(), int),
             delete: has_policy("delete"),
             delete_retention_ms: long("delete.retention.ms"),
             file_delete_delay_ms: long("file.delete.delay.ms"),
@@ -85,6 +90,20 @@ impl TopicConfig {
             unclean_leader_election_enable: value("unclean.leader.election.enable").boolean(),
         }
     }
+}
+
+/// What batches are stored with; none where they stay as their producers compressed them.
+fn compression(name: &str, level: impl Fn(&'static str) -> i32) -> Option<Compressor> {
+    let (codec, level) = match name {
+        "uncompressed" => (Compression::None, None),
+        // -1 is gzip's own choice.
+        "gzip" => (Compression::Gzip, Some(level("compression.gzip.level")).filter(|level| *level > 0)),
+        "snappy" => (Compression::Snappy, None),
+        "lz4" => (Compression::Lz4, None),
+        "zstd" => (Compression::Zstd, Some(level("compression.zstd.level"))),
+        _ => return None,
+    };
+    Some(Compressor { codec, level })
 }
 
 impl Default for TopicConfig {

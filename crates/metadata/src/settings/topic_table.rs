@@ -2,9 +2,7 @@
 
 use super::setting::{Scope, Setting, Type};
 
-const NO_RECOMPRESSION: &str = "Milena stores batches as their producers compressed them; leave it at 'producer' and set compression.type \
-     in the producers";
-const NO_LEVELS: &str = "Milena does not compress batches anew, so that a level has nothing to apply to";
+const NO_LZ4_LEVELS: &str = "Milena compresses with lz4 at one level, its fastest";
 const NO_TIERS: &str =
     "Milena has no remote storage yet, so that records are only kept in the log directories";
 const NO_THROTTLE: &str = "Milena does not throttle replication yet";
@@ -28,18 +26,17 @@ pub(super) static TOPIC: &[Setting] = &[
     ),
     topic("compression.gzip.level", Type::Int, "-1")
         .between_or(1, 9, -1)
-        .warned(NO_LEVELS)
         .doc("The effort of gzip where the broker compresses: 1 is fastest, 9 smallest, -1 gzip's own choice."),
     topic("compression.lz4.level", Type::Int, "9")
         .between(1, 17)
-        .warned(NO_LEVELS)
+        .warned(NO_LZ4_LEVELS)
         .doc("The effort of lz4 where the broker compresses."),
-    topic("compression.type", Type::String, "producer").words(CODECS).refused(NO_RECOMPRESSION).doc(
-        "The codec that batches are stored with. 'producer' keeps each batch as its producer compressed it.",
+    topic("compression.type", Type::String, "producer").words(CODECS).doc(
+        "The codec that batches are stored with. 'producer' keeps each batch as its producer compressed it; \
+         with another the broker compresses anew what came otherwise.",
     ),
     topic("compression.zstd.level", Type::Int, "3")
         .between(-131_072, 22)
-        .warned(NO_LEVELS)
         .doc("The effort of zstd where the broker compresses."),
     topic("delete.retention.ms", Type::Long, "86400000").at_least(0).doc(
         "How long, in milliseconds, the marker of a deleted key stays in a compacted topic, so that readers \

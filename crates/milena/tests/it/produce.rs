@@ -54,6 +54,43 @@ fn snappy() {
     round_trip(&[("acks", "all"), ("compression.codec", "snappy")], 2_000, 300);
 }
 
+/// The numbers of the codecs of the batches in a partition's first segment.
+fn stored_codecs(broker: &Broker, topic: &str) -> Vec<u8> {
+    let segment = broker.data().join(format!("{topic}-0/00000000000000000000.log"));
+    let bytes = std::fs::read(segment).expect("the first segment");
+    let mut rest = &bytes[..];
+    let mut codecs = Vec::new();
+    while let Some(length) = rest.get(8..12) {
+        codecs.push(rest[22] & 7);
+        rest = &rest[12 + u32::from_be_bytes(length.try_into().expect("four bytes")) as usize..];
+    }
+    codecs
+}
+
+#[test]
+fn a_topic_with_a_codec_of_its_own_is_stored_with_it() {
+    let Some(broker) = Broker::own(&[]) else { return };
+    for (kind, codec) in [("uncompressed", 0), ("gzip", 1), ("snappy", 2), ("lz4", 3), ("zstd", 4)] {
+        let level = ("compression.zstd.level", "9");
+        let topic = create_topic(broker.bootstrap(), kind, 1, &[("compression.type", kind), level]);
+        for (nth, came_as) in ["none", "lz4", "zstd"].into_iter().enumerate() {
+            let settings = [("compression.codec", came_as), ("enable.idempotence", "true")];
+            let producer = Producer::new(broker.bootstrap(), &settings);
+            for id in nth * 100..(nth + 1) * 100 {
+                producer.send(&topic, 0, id, 300);
+            }
+            assert_eq!(producer.acknowledged().len(), 100);
+        }
+        let messages = read_all(broker.bootstrap(), &topic, 0);
+        assert_eq!(ids(&messages), (0..300).collect::<Vec<_>>());
+        assert!(
+            messages.iter().enumerate().all(|(id, it)| it.payload() == Some(payload(id, 300).as_slice()))
+        );
+        let codecs = stored_codecs(&broker, &topic);
+        assert!(codecs.len() >= 3 && codecs.iter().all(|stored| *stored == codec), "{kind}: {codecs:?}");
+    }
+}
+
 #[test]
 fn lz4() {
     round_trip(&[("acks", "all"), ("compression.codec", "lz4")], 2_000, 300);

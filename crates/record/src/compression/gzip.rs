@@ -94,8 +94,9 @@ fn after_header(input: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) {
-    let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::default());
+pub(super) fn compress(level: Option<i32>, input: &[u8], out: &mut Vec<u8>) {
+    let level = level.and_then(|level| u32::try_from(level).ok()).map(flate2::Compression::new);
+    let mut encoder = flate2::write::GzEncoder::new(out, level.unwrap_or_default());
     let written = encoder.write_all(input).and_then(|()| encoder.finish());
     written.expect("writing to memory does not fail");
 }

@@ -26,7 +26,7 @@ fn text(random: &mut fastrand::Rng, bytes: usize) -> Vec<u8> {
 
 fn compressed(codec: Compression, input: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    compress(codec, input, &mut out);
+    Compressor::from(codec).compress(input, &mut out);
     out
 }
 

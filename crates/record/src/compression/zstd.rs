@@ -51,9 +51,9 @@ impl<'s> Decoder<'s> {
     }
 }
 
-pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) {
+pub(super) fn compress(level: Option<i32>, input: &[u8], out: &mut Vec<u8>) {
     let at = out.len();
     out.resize(at + compress_bound(input.len()), 0);
-    let length = zstd::bulk::compress_to_buffer(input, &mut out[at..], LEVEL);
+    let length = zstd::bulk::compress_to_buffer(input, &mut out[at..], level.unwrap_or(LEVEL));
     out.truncate(at + length.expect("there is room for the worst case"));
 }

@@ -5,9 +5,9 @@ mod records;
 mod topic;
 
 use super::*;
+use crate::Compressor;
 use crate::batch::batches;
 use crate::builder::BatchBuilder;
-use crate::compression::compress;
 use crate::crc::crc32c;
 use crate::header::{Attributes, CRC_COVERS_FROM, NO_TIMESTAMP};
 use crate::records::{Header, RecordFault};
@@ -79,7 +79,8 @@ impl Spoilt {
     /// The batch with a right length and a right checksum.
     fn seal(&self) -> Vec<u8> {
         let mut body = Vec::new();
-        compress(self.header.attributes.compression().unwrap_or_default(), &self.records, &mut body);
+        let codec = self.header.attributes.compression().unwrap_or_default();
+        Compressor::from(codec).compress(&self.records, &mut body);
         self.seal_body(&body)
     }
 

@@ -213,7 +213,7 @@ fn settings_are_checked_before_a_topic_is_made() {
     for (setting, message) in [
         (config("retention.ms", Some("x")), "Invalid value x for configuration retention.ms"),
         (config("nonsense", Some("1")), "Unknown topic config name: nonsense."),
-        (config("compression.type", Some("lz4")), "compression.type cannot be set to this value"),
+        (config("remote.storage.enable", Some("true")), "remote.storage.enable cannot be set to this value"),
         (config("retention.ms", None), "Null value not supported for topic configs: retention.ms"),
     ] {
         let (code, text) = refused(&cluster(), CreatableTopic { configs: vec![setting], ..topic("t") });

@@ -14,7 +14,7 @@ fn bodies_that_are_not_what_the_codec_writes() {
         }
         // And bytes behind the end of the stream.
         let mut body = Vec::new();
-        compress(codec, &spoilt.records, &mut body);
+        Compressor::from(codec).compress(&spoilt.records, &mut body);
         body.push(0);
         let error = InvalidBatch::Decompress(DecompressError::Malformed(codec));
         check(&spoilt.seal_body(&body), &rules(), INVALID_RECORD, &error);
@@ -27,7 +27,7 @@ fn every_cut_of_a_compressed_body_is_refused() {
         let spoilt =
             Spoilt::new().with(|header| header.attributes = header.attributes.with_compression(codec));
         let mut body = Vec::new();
-        compress(codec, &spoilt.records, &mut body);
+        Compressor::from(codec).compress(&spoilt.records, &mut body);
         let mut scratch = Scratch::new();
         for cut in 0..body.len() {
             let error = produce(&spoilt.seal_body(&body[..cut]), &rules(), &mut scratch).unwrap_err();

@@ -126,6 +126,26 @@ fn the_list_of_records_at_fault_is_limited_and_the_error_is_not_changed_by_that(
 }
 
 #[test]
+fn a_level_is_how_hard_a_codec_tries() {
+    let mut builder = BatchBuilder::new(Compression::None);
+    for n in 0..2_000_u64 {
+        let key = (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 50).to_string();
+        builder.push(NOW_MS, Some(key.as_bytes()), Some(b"a value of some length"), &[]);
+    }
+    let came = builder.build();
+    let mut scratch = Scratch::new();
+    let valid =
+        produce(&came, &ProduceRules { max_message_bytes: 1 << 20, ..rules() }, &mut scratch).unwrap();
+    for (codec, fast, small) in [(Compression::Gzip, 1, 9), (Compression::Zstd, -50, 19)] {
+        let mut size = |level| {
+            let compressor = Compressor { codec, level: Some(level) };
+            valid.recompress(&came, compressor, &mut scratch, 1 << 20).unwrap().0.len()
+        };
+        assert!(size(small) < size(fast), "{codec:?}");
+    }
+}
+
+#[test]
 fn a_batch_is_recompressed_for_a_topic_with_a_codec_of_its_own() {
     let append_time = ProduceRules { timestamp_type: TimestampType::LogAppendTime, ..rules() };
     let mut scratch = Scratch::new();
@@ -135,7 +155,7 @@ fn a_batch_is_recompressed_for_a_topic_with_a_codec_of_its_own() {
         let valid = produce(&came, &append_time, &mut scratch).unwrap();
         let followed = [&came[..], b"more"].concat();
         for to in CODECS {
-            let (bytes, stored) = valid.recompress(&followed, to, &mut scratch, 1 << 20).unwrap();
+            let (bytes, stored) = valid.recompress(&followed, to.into(), &mut scratch, 1 << 20).unwrap();
             assert_eq!(stored.size_bytes(), bytes.len());
             assert_eq!(stored.header.to_bytes(), bytes[..BATCH_OVERHEAD]);
             let batch = Batch::parse(&bytes).unwrap();
