@@ -225,7 +225,12 @@ impl Log {
             let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
             // Not above the start: all may be gone.
             self.flush.flushed_offset.fetch_min(offset.min(first), Ordering::AcqRel);
-            directory.checkpoint_log_offsets().map_err(|error| self.change_error(error))
+            directory.checkpoint_log_offsets().map_err(|error| {
+                // A full disk leaves the log as it is, and the next checkpoint is to say so: what was deleted below its
+                // start would be back otherwise.
+                self.flush.log_start_offset.store(self.log_start_offset, Ordering::Release);
+                self.change_error(error)
+            })
         };
         noted?;
         self.remove_all(offset, now_ms).map_err(|error| self.half_done(error.into()))?;
