@@ -298,12 +298,12 @@ impl Log {
         let path = self.active.segment.path(SegmentFile::TxnIndex);
         let existed = self.partition.directory.fs.exists(&path)?;
         let file = self.active.segment.create(SegmentFile::TxnIndex)?;
-        txn_index::append(&file, AbortedTxn::from(txn))?;
-        self.active.segment.written(SegmentFile::TxnIndex, &file)?;
         if !existed {
+            // Also where the entry then finds no room: for the next one the file exists.
             self.flush.directory_changed();
         }
-        Ok(())
+        txn_index::append(&file, AbortedTxn::from(txn))?;
+        self.active.segment.written(SegmentFile::TxnIndex, &file)
     }
 
     fn append_error(&self, error: fs::Error) -> AppendError {
