@@ -81,8 +81,9 @@ impl ValidBatch {
         BatchHeader { base_offset, partition_leader_epoch, ..self.header }.to_bytes()
     }
 
-    /// The batch with its records compressed anew, for a topic whose `compression.type` is not that of the producer. `bytes` are those that were validated. The result may be larger than what came, and Kafka compares it
-    /// with `max.message.bytes` once more.
+    /// The batch with its records compressed anew, for a topic whose `compression.type` is not that of the producer.
+    /// `bytes` are those that were validated. The result may be larger than what came, and Kafka compares it with
+    /// `max.message.bytes` once more.
     ///
     /// # Errors
     /// [`DecompressError`], which after a validation under the same limit cannot be.

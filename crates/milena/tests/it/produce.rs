@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
+use record::{Batch, Compression};
 
 use crate::harness::broker::{Broker, free_port};
 use crate::harness::clients::{
@@ -54,23 +55,24 @@ fn snappy() {
     round_trip(&[("acks", "all"), ("compression.codec", "snappy")], 2_000, 300);
 }
 
-/// The numbers of the codecs of the batches in a partition's first segment.
-fn stored_codecs(broker: &Broker, topic: &str) -> Vec<u8> {
+/// The codecs of the batches in a partition's first segment.
+fn stored_codecs(broker: &Broker, topic: &str) -> Vec<Compression> {
     let segment = broker.data().join(format!("{topic}-0/00000000000000000000.log"));
     let bytes = std::fs::read(segment).expect("the first segment");
-    let mut rest = &bytes[..];
-    let mut codecs = Vec::new();
-    while let Some(length) = rest.get(8..12) {
-        codecs.push(rest[22] & 7);
-        rest = &rest[12 + u32::from_be_bytes(length.try_into().expect("four bytes")) as usize..];
-    }
-    codecs
+    let codec = |batch: Result<Batch<'_>, _>| batch.expect("whole").header().attributes.compression();
+    record::batches(&bytes).map(|batch| codec(batch).expect("a codec")).collect()
 }
 
 #[test]
 fn a_topic_with_a_codec_of_its_own_is_stored_with_it() {
     let Some(broker) = Broker::own(&[]) else { return };
-    for (kind, codec) in [("uncompressed", 0), ("gzip", 1), ("snappy", 2), ("lz4", 3), ("zstd", 4)] {
+    for (kind, codec) in [
+        ("uncompressed", Compression::None),
+        ("gzip", Compression::Gzip),
+        ("snappy", Compression::Snappy),
+        ("lz4", Compression::Lz4),
+        ("zstd", Compression::Zstd),
+    ] {
         let level = ("compression.zstd.level", "9");
         let topic = create_topic(broker.bootstrap(), kind, 1, &[("compression.type", kind), level]);
         for (nth, came_as) in ["none", "lz4", "zstd"].into_iter().enumerate() {
