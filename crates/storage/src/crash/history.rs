@@ -88,7 +88,7 @@ impl History {
     }
 
     /// Opens the directory and all logs.
-    fn open(&mut self) -> Result<Vec<Recovered>, Failure> {
+    pub(super) fn open(&mut self) -> Result<Vec<Recovered>, Failure> {
         let directory = self.directory.insert(open_directory(&self.disk)?);
         for (_, path) in directory.leftovers().unwrap_or_default() {
             let _ = directory.remove(&path);
@@ -201,7 +201,7 @@ impl History {
         self.disk.fail(operation, self.random.u32(..after), ErrorKind::Other);
     }
 
-    fn drop_all(&mut self) {
+    pub(super) fn drop_all(&mut self) {
         for partition in &mut self.partitions {
             partition.log = None;
         }

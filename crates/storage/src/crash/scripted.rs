@@ -1,6 +1,11 @@
 //! Crashes of which each was met once by chance.
 
+use std::path::Path;
+
 use super::history::History;
+use crate::fs::simulated::CAPACITY_BYTES;
+use crate::fs::{Fs, Mode};
+use crate::names::{SegmentFile, offset_path};
 use crate::testing::{NOW_MS, batch};
 use crate::{Log, Origin};
 
@@ -67,5 +72,39 @@ fn segments_that_were_deleted_leave_no_hole_when_they_come_back() {
         log(history).set_high_watermark(end_offset);
         log(history).delete_records(end_offset - 1, NOW_MS).expect("the power is there");
         assert_eq!(log(history).segments(), 1);
+    });
+}
+
+/// Recovery gave up a segment and found no room to write down what it had found. The segment came back at the next loss
+/// of power, behind batches that were appended since.
+#[test]
+fn a_segment_that_is_given_up_on_a_full_disk_does_not_come_back() {
+    with_many_seeds(|history| {
+        append(history, 1, 900);
+        append(history, 1, 800);
+        append(history, 1, 1900);
+        assert_eq!(log(history).segments(), 2);
+        let (fs, path) = (Fs::simulated(history.disk.clone()), Path::new("/data/topic-0"));
+        for base_offset in [0, 2] {
+            let path = offset_path(path, base_offset, SegmentFile::Log.suffix());
+            fs.open(&path, Mode::Write).and_then(|file| file.sync_data()).expect("the power is there");
+        }
+        for path in [path, Path::new("/data"), Path::new("/")] {
+            fs.sync_dir(path).expect("the power is there");
+        }
+        // The second batch is torn, all that is written is durable, and nobody knows.
+        let torn = offset_path(path, 0, SegmentFile::Log.suffix());
+        history.disk.flip(&torn, 1200, 0);
+        history.drop_all();
+        history.disk.restart();
+        history.disk.set_capacity(0);
+        let recovered = history.open().expect("a full disk is no reason");
+        assert!(recovered[0].cut.is_some() && log(history).end_offset() == 1);
+        assert_eq!(log(history).flushed_offset(), 0, "nothing is known to be durable");
+        history.disk.set_capacity(CAPACITY_BYTES);
+        history.partitions[0].entries.truncate(1);
+        append(history, 1, 700);
+        append(history, 1, 1800);
+        assert_eq!(log(history).segments(), 2);
     });
 }

@@ -175,10 +175,8 @@ impl Log {
             self.unless_full(written)?;
         }
         if recovered.cut.is_some() {
-            // Segments that were given up do not come back at the next loss of power, when the log
-            // has other batches at their offsets. Without them what was found may wait: the
-            // recovery point stays where it is until it is synced.
-            self.active.sync_cut_indexes()?;
+            self.sync_cut()?;
+            // What was found may wait: the recovery point stays where it is until it is synced.
             let flushed = self.flush.flush().map(drop);
             self.unless_full(flushed)?;
         } else if !without_indexes.is_empty() {

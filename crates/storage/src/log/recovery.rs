@@ -308,6 +308,15 @@ impl Active {
 }
 
 impl Log {
+    /// Makes it durable that the log was cut. Segments that were given up do not come back at the next loss of power,
+    /// when the log has other batches at their offsets. It needs no room on the disk.
+    pub(super) fn sync_cut(&self) -> fs::Result<()> {
+        self.active.sync_cut_indexes()?;
+        self.active.segment.sync(SegmentFile::Log)?;
+        self.active.segment.sync(SegmentFile::TxnIndex)?;
+        self.partition.directory.fs.sync_dir(&self.partition.path())
+    }
+
     /// Brings the producers to what they are at `end_offset`, from the newest snapshot at or below
     /// it and the batches since. Transactions aborted at `txns_from` or above are entered in the
     /// index of their segment.
