@@ -248,6 +248,17 @@ impl Segment {
         forget_where_closed(&mut slots);
     }
 
+    /// Replaces the file of that kind in one step, durably.
+    pub(crate) fn replace(&self, kind: SegmentFile, bytes: &[u8]) -> fs::Result<()> {
+        let mut slots = self.slots.lock();
+        self.partition.directory.fs.replace(&self.path(kind), bytes)?;
+        if let Some(slots) = &mut *slots {
+            slots[kind as usize] = Slot::default();
+        }
+        forget_where_closed(&mut slots);
+        Ok(())
+    }
+
     /// Forgets the open files: their names are about to change.
     pub(crate) fn close(&self) {
         *self.slots.lock() = None;

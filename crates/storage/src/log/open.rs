@@ -11,6 +11,7 @@ use super::epoch_recovery::note_epoch;
 use super::listing::{self, Listed, Listing};
 pub use super::open_error::OpenError;
 use super::recovery::{Cut, Verification};
+use super::txn_recovery::make_txn_index;
 use super::{ChangeError, Log, swap_recovery};
 use crate::checkpoint::{self, CheckpointError};
 use crate::config::LogConfig;
@@ -64,10 +65,8 @@ struct Opened {
     epochs: LeaderEpochs,
     /// Segments whose files were written and are not durable yet.
     unsynced: Vec<Arc<Segment>>,
-    /// The base offsets of those that had no index files.
-    without_indexes: Vec<i64>,
-    /// Segments whose index of aborted transactions holds something else.
-    damaged_txn_indexes: Vec<i64>,
+    /// Whether a segment had no index files.
+    lacked_indexes: bool,
     recovered: Recovered,
 }
 
@@ -111,8 +110,7 @@ impl Log {
         let epochs = read_epochs(&partition)?;
         let mut opened = open_segments(&partition, &listing, offsets, clean, &open, epochs.clone())?;
         opened.recovered.cut = lost_start.or(opened.recovered.cut);
-        let without_indexes = std::mem::take(&mut opened.without_indexes);
-        let damaged_txn_indexes = std::mem::take(&mut opened.damaged_txn_indexes);
+        let lacked_indexes = opened.lacked_indexes;
         let (mut log, recovered) = assemble(partition, topic_id, opened, offsets, open);
         log.snapshots = listing.snapshots;
         // Without a recovery point it may never have been synced: it is where the first attempt to open it met a full
@@ -120,8 +118,7 @@ impl Log {
         if created || (!clean && offsets.recovery_point == 0) {
             log.flush.created();
         }
-        log.complete(epochs.as_ref(), offsets, &recovered, &without_indexes, now_ms)?;
-        log.replace_txn_indexes(&damaged_txn_indexes)?;
+        log.complete(epochs.as_ref(), offsets, &recovered, lacked_indexes, now_ms)?;
         log.active.segment.close_synced();
         shared.opened(log.flush.clone());
         Ok((log, recovered))
@@ -133,7 +130,7 @@ impl Log {
         epochs: Option<&LeaderEpochs>,
         offsets: Offsets,
         recovered: &Recovered,
-        without_indexes: &[i64],
+        lacked_indexes: bool,
         now_ms: i64,
     ) -> Result<(), OpenError> {
         if offsets.log_start_offset > self.end_offset {
@@ -167,7 +164,6 @@ impl Log {
             self.flush.unsynced(vec![self.active.segment.clone()]);
         }
         self.load_producers(self.end_offset, txns_from, now_ms)?;
-        self.rebuild_txn_indexes(without_indexes)?;
         let is_empty = self.end_offset == self.log_start_offset;
         if !recovered.clean && (!is_empty || recovered.cut.is_some()) {
             self.flush.directory_changed();
@@ -179,7 +175,7 @@ impl Log {
             // What was found may wait: the recovery point stays where it is until it is synced.
             let flushed = self.flush.flush().map(drop);
             self.unless_full(flushed)?;
-        } else if !without_indexes.is_empty() {
+        } else if lacked_indexes {
             // What is there at the next start is taken to be whole.
             let flushed = self.flush.flush().map(drop);
             self.unless_full(flushed)?;
@@ -307,8 +303,8 @@ fn open_segments(
         log_start_offset: offsets.log_start_offset,
         closed: Vec::new(),
         unsynced: Vec::new(),
-        without_indexes: Vec::new(),
-        damaged_txn_indexes: Vec::new(),
+        snapshots: &listing.snapshots,
+        lacked_indexes: false,
         epochs: epochs.unwrap_or_default(),
         recovered: Recovered { clean: clean || listing.segments.is_empty(), ..Recovered::default() },
     };
@@ -367,9 +363,10 @@ struct Opening<'a> {
     log_start_offset: i64,
     closed: Vec<Arc<Closed>>,
     unsynced: Vec<Arc<Segment>>,
-    without_indexes: Vec<i64>,
-    /// Segments whose index of aborted transactions holds something else.
-    damaged_txn_indexes: Vec<i64>,
+    /// The producer snapshots in the directory.
+    snapshots: &'a BTreeSet<i64>,
+    /// Whether a segment had no index files.
+    lacked_indexes: bool,
     epochs: LeaderEpochs,
     recovered: Recovered,
 }
@@ -398,26 +395,30 @@ impl Opening<'_> {
         self.lacks_indexes(listed);
         let (config, now_ms) = (&self.open.config, self.open.now_ms);
         let max_timestamp = Active::make_indexes(&segment, listed.size, config, now_ms)?;
-        // An index of aborted transactions may follow, which is to be synced.
-        self.unsynced.push(segment.clone());
         self.closed.push(Arc::new(Closed::new(segment, listed.size, Some(max_timestamp))));
         Ok(())
     }
 
-    /// Notes where the index of aborted transactions holds something else. Each is small, and few segments have one.
-    fn check_txn_index(&mut self, listed: &Listed, segment: &Segment) -> Result<(), OpenError> {
-        if listed.has_txn_index && !segment.has_sound_txn_index()? {
-            self.damaged_txn_indexes.push(listed.base_offset);
-        }
-        Ok(())
+    /// Has the index of aborted transactions made anew where it holds something else: each is small, and few segments
+    /// have one. Or where there is none although there are any: only where the other indexes are missing, too, is that
+    /// a loss. They are made after it, so that what is there tells that it is whole.
+    fn check_txn_index(&self, listed: &Listed, segment: &Arc<Segment>) -> Result<(), OpenError> {
+        let is_right = if listed.has_txn_index { segment.has_sound_txn_index()? } else { listed.has_indexes };
+        if is_right { Ok(()) } else { self.make_txn_index(segment, listed.size, i64::MAX) }
+    }
+
+    fn make_txn_index(&self, segment: &Arc<Segment>, size: u32, below: i64) -> Result<(), OpenError> {
+        let path = segment.path(SegmentFile::TxnIndex);
+        tracing::info!(path = %path.display(), "the index of aborted transactions is made anew from the log");
+        let closed = self.closed.iter().map(|closed| (closed.segment.clone(), closed.size));
+        let segments: Vec<_> = closed.chain([(segment.clone(), size)]).collect();
+        Ok(make_txn_index(&segments, self.snapshots, below, self.accepts_damage())?)
     }
 
     /// Notes that the indexes of a segment are made anew.
     fn lacks_indexes(&mut self, listed: &Listed) {
         self.recovered.rebuilt_indexes += 1;
-        if !listed.has_indexes {
-            self.without_indexes.push(listed.base_offset);
-        }
+        self.lacked_indexes |= !listed.has_indexes;
     }
 
     /// Closes a segment that another follows.
@@ -454,7 +455,11 @@ impl Opening<'_> {
     fn verify(&mut self, listed: &Listed, has_durable: bool) -> Result<Active, OpenError> {
         let (config, now_ms) = (&self.open.config, self.open.now_ms);
         let durable_below = if has_durable { self.recovery_point } else { 0 };
-        let mut active = Active::from_indexes(self.segment(listed), listed.size, durable_below, 0, now_ms)?;
+        let segment = self.segment(listed);
+        if durable_below > listed.base_offset && !listed.has_indexes && !listed.has_txn_index {
+            self.make_txn_index(&segment, listed.size, durable_below)?;
+        }
+        let mut active = Active::from_indexes(segment, listed.size, durable_below, 0, now_ms)?;
         if durable_below > listed.base_offset {
             match active.rebuild(listed.size, durable_below, config) {
                 // Verifying cuts there, then.
@@ -462,11 +467,9 @@ impl Opening<'_> {
                 walked => walked?,
             }
         }
-        if !listed.has_indexes {
-            self.without_indexes.push(listed.base_offset);
-        }
+        self.lacked_indexes |= !listed.has_indexes;
         if !active.cut_txn_index(self.recovery_point)? {
-            self.damaged_txn_indexes.push(listed.base_offset);
+            self.make_txn_index(&active.segment, listed.size, self.recovery_point)?;
         }
         let durable_below = if self.accepts_damage() { 0 } else { self.recovery_point };
         let epochs = &mut self.epochs;
@@ -573,7 +576,7 @@ impl Opening<'_> {
     }
 
     fn done(self, active: Active) -> Opened {
-        let Opening { closed, unsynced, without_indexes, damaged_txn_indexes, epochs, recovered, .. } = self;
-        Opened { closed, active, epochs, unsynced, without_indexes, damaged_txn_indexes, recovered }
+        let Opening { closed, unsynced, lacked_indexes, epochs, recovered, .. } = self;
+        Opened { closed, active, epochs, unsynced, lacked_indexes, recovered }
     }
 }

@@ -317,6 +317,11 @@ impl Log {
         self.partition.directory.fs.sync_dir(&self.partition.path())
     }
 
+    pub(super) fn all_segments(&self) -> Vec<(Arc<Segment>, u32)> {
+        let closed = self.closed.iter().map(|closed| (closed.segment.clone(), closed.size));
+        closed.chain([(self.active.segment.clone(), self.active.size)]).collect()
+    }
+
     /// Brings the producers to what they are at `end_offset`, from the newest snapshot at or below
     /// it and the batches since. Transactions aborted at `txns_from` or above are entered in the
     /// index of their segment.

@@ -1,8 +1,10 @@
 //! The producer snapshot at the start of a log that is about to lose its first segments.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::recovery::read_marker;
+use super::txn_recovery::producers_at_or_before;
 use super::{ChangeError, Log};
 use crate::names::SegmentFile;
 use crate::producer_state::{CompletedTxn, ProducerState};
@@ -37,32 +39,37 @@ impl Log {
         let mut segments = self.all_segments();
         segments.truncate(segments.partition_point(|(segment, _)| segment.base_offset < offset));
         let first = segments.first().map_or(offset, |(segment, _)| segment.base_offset);
-        let (from, mut state) = self.producers_at_or_before(offset, first)?;
-        replay(&segments, from, &mut state, |_| {})?;
+        let (from, mut state) = producers_at_or_before(&self.partition, &self.snapshots, offset, first)?;
+        replay(&segments, from..i64::MAX, &mut state, |_| {})?;
         Ok(state)
     }
 }
 
-/// Applies the batches of segments from an offset on; each transaction that they end is told.
+/// Applies the batches of segments that have these offsets; each transaction that they end is told. Nothing is looked
+/// at once the last of the offsets is reached: what follows may be torn.
 pub(super) fn replay(
     segments: &[(Arc<Segment>, u32)],
-    from: i64,
+    offsets: Range<i64>,
     state: &mut ProducerState,
     mut ended: impl FnMut(CompletedTxn),
 ) -> Result<(), ScanError> {
-    let mut bytes = Vec::new();
+    let (mut bytes, mut next_offset) = (Vec::new(), offsets.start);
     for (index, (segment, size)) in segments.iter().enumerate() {
-        if segments.get(index + 1).is_some_and(|(next, _)| next.base_offset <= from) {
+        if segments.get(index + 1).is_some_and(|(next, _)| next.base_offset <= offsets.start) {
             continue;
         }
         let file = segment.file(SegmentFile::Log)?;
         let mut headers = Headers::new(&file, 0, *size);
-        while let Some((position, header)) = headers.next()? {
-            if header.base_offset < from {
-                continue;
+        while next_offset < offsets.end {
+            let Some((position, header)) = headers.next()? else { break };
+            if header.base_offset >= offsets.end {
+                return Ok(());
             }
-            let marker = read_marker(&file, position, &header, &mut bytes)?;
-            state.apply(&header, marker).into_iter().for_each(&mut ended);
+            next_offset = header.next_offset();
+            if header.base_offset >= offsets.start {
+                let marker = read_marker(&file, position, &header, &mut bytes)?;
+                state.apply(&header, marker).into_iter().for_each(&mut ended);
+            }
         }
     }
     Ok(())

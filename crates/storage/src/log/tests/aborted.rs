@@ -1,7 +1,10 @@
 //! The index of aborted transactions after a crash, and where it is lost.
 
+use std::io::ErrorKind;
+
 use super::*;
 use crate::LogDirectory;
+use crate::fs::faults::Fault;
 use crate::txn_index::AbortedTxn;
 
 /// A log of several segments with an aborted transaction in each, the last at an offset above 255.
@@ -54,14 +57,84 @@ fn it_is_made_anew_where_all_indexes_are_missing() {
             directory.checkpoint_log_offsets().unwrap();
             drop((log, directory));
         }
-        let is_index = |name: &&String| name.ends_with("index");
-        for name in files(&home).iter().filter(is_index) {
-            std::fs::remove_file(home.file(name)).unwrap();
-        }
+        remove_indexes(&home);
         let (log, recovered) = open_log(&home.open(), small());
         assert_eq!(recovered.clean, clean);
         assert_eq!(log.aborted_transactions(0, i64::MAX).unwrap(), aborted, "clean: {clean}");
     }
+}
+
+fn remove_indexes(home: &Home) {
+    for name in files(home).iter().filter(|name| name.ends_with("index")) {
+        std::fs::remove_file(home.file(name)).unwrap();
+    }
+}
+
+/// What is there is taken to be whole by the next start, also where a full disk or the end of the process has kept
+/// this one from making the rest.
+#[test]
+fn it_is_made_in_one_step_and_before_the_other_indexes() {
+    for clean in [true, false] {
+        let filled = Home::new();
+        let directory = filled.open();
+        let (log, aborted) = fill(&directory);
+        let damaged = path_of(&filled, log.closed[1].base_offset(), ".txnindex");
+        log.flush().unwrap();
+        directory.checkpoint_log_offsets().unwrap();
+        if clean {
+            log.close().unwrap();
+            assert!(directory.close(1).unwrap());
+        } else {
+            drop((log, directory));
+        }
+        remove_indexes(&filled);
+        std::fs::write(&damaged, [7; 50]).unwrap();
+        use Operation::{Open, Rename, Sync, SyncDir, Write};
+        for operation in [Open, Write, Sync, Rename, SyncDir] {
+            for after in 0.. {
+                let home = Home::new();
+                filled.dir.copy_to(&home.dir);
+                let directory = home.open();
+                home.faults.take_done();
+                let error = ErrorKind::StorageFull;
+                home.faults.add(Fault { operation, path_end: "", after, times: 1, error });
+                let _ = Log::open(&directory, open_with(small()));
+                home.faults.clear();
+                drop(directory);
+                let (log, _) = open_log(&home.open(), small());
+                let found = log.aborted_transactions(0, i64::MAX).unwrap();
+                assert_eq!(found, aborted, "{operation} failed after {after}, clean: {clean}");
+                if home.faults.take_done().iter().filter(|(done, _)| *done == operation).count()
+                    < after as usize
+                {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// The end of a log that was not durable has its entries made from the log in any case.
+#[test]
+fn it_is_made_anew_on_both_sides_of_the_recovery_point() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, LogConfig::default());
+    for n in 0..2 {
+        append(&mut log, &txn_batch(n, 0, 0, 4)).unwrap();
+        append_from(&mut log, &end_txn(n, 0, false), Origin::Marker { transaction_version: 0 }).unwrap();
+        if n == 0 {
+            log.flush().unwrap();
+            directory.checkpoint_log_offsets().unwrap();
+        }
+    }
+    let aborted = log.aborted_transactions(0, i64::MAX).unwrap();
+    assert_eq!(aborted.len(), 2);
+    drop((log, directory));
+    remove_indexes(&home);
+    let (log, recovered) = open_log(&home.open(), LogConfig::default());
+    assert!(!recovered.clean);
+    assert_eq!(log.aborted_transactions(0, i64::MAX).unwrap(), aborted);
 }
 
 /// Every fetch of a `read_committed` consumer asks for it, and most segments have none.
