@@ -6,19 +6,21 @@ use record::BatchHeader;
 
 use super::{ClosedSegment, Fault, FaultReason};
 use crate::fs::File;
-use crate::names::SegmentFile;
-use crate::producer_state::Marker;
+use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
+use crate::producer_state::{Marker, snapshot};
 use crate::scan::read_batch;
 use crate::txn_index;
 
-/// The transactions of which a segment has data and the marker that aborts it. That is no proof of
-/// those that began in another segment: their data may be gone by compaction, and their entry with
-/// it.
+/// The transactions of which a segment has the marker that aborts it, and of which there was data: in the segment, or
+/// before it, as the producer snapshot that it begins with says. Data before it may be gone by compaction, and the entry
+/// with it: a marker that compaction has met without its data has a delete horizon from then on (KIP-534).
 pub(super) struct Aborts {
     /// Whether there is an index, and the offsets of the markers in it.
     entries: Option<BTreeSet<i64>>,
     /// Producers with data of a transaction that has not ended.
     open: BTreeSet<i64>,
+    /// The same of what was open when the segment began.
+    open_before: BTreeSet<i64>,
     /// The first marker that has no entry.
     lost: Option<i64>,
     bytes: Vec<u8>,
@@ -29,7 +31,8 @@ impl Aborts {
         let file = segment.closed.segment.open_aside(SegmentFile::TxnIndex);
         let entries = file.and_then(|file| txn_index::read(&file)).ok();
         let entries = entries.map(|entries| entries.iter().map(|txn| txn.last_offset).collect());
-        Aborts { entries, open: BTreeSet::new(), lost: None, bytes: Vec::new() }
+        let open_before = open_at(segment).unwrap_or_default();
+        Aborts { entries, open: BTreeSet::new(), open_before, lost: None, bytes: Vec::new() }
     }
 
     /// Takes a batch that is whole into account. Batches come in their order.
@@ -43,7 +46,9 @@ impl Aborts {
             }
             return;
         }
-        let was_open = self.open.remove(&header.producer_id);
+        let was_open_before =
+            self.open_before.remove(&header.producer_id) && header.delete_horizon_ms().is_none();
+        let was_open = self.open.remove(&header.producer_id) || was_open_before;
         let is_known = self.entries.as_ref().is_some_and(|known| known.contains(&header.base_offset));
         if !was_open || is_known || self.lost.is_some() {
             return;
@@ -64,4 +69,13 @@ impl Aborts {
         let (path, offset) = (segment.path(SegmentFile::TxnIndex), segment.base_offset());
         Some(Fault { path, position: 0, offset, reason })
     }
+}
+
+/// The producers with an open transaction where a segment begins; none where no snapshot says so.
+fn open_at(segment: &ClosedSegment) -> Option<BTreeSet<i64>> {
+    let (partition, base_offset) = (&segment.closed.segment.partition, segment.base_offset());
+    let path = offset_path(&partition.path(), base_offset, SNAPSHOT_SUFFIX);
+    let state = snapshot::read(&partition.directory.fs, &path, base_offset).ok()?.state;
+    let open = state.producers().iter().filter(|(_, producer)| producer.txn_first_offset.is_some());
+    Some(open.map(|(producer_id, _)| *producer_id).collect())
 }

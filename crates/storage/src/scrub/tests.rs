@@ -355,3 +355,40 @@ fn a_lost_index_of_aborted_transactions_is_found_and_made_anew() {
         assert!(directory.close(1).unwrap());
     }
 }
+
+/// The index of a segment that has the marker alone: its data is in the one before.
+#[test]
+fn a_lost_index_is_found_also_where_its_transaction_began_before_the_segment() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    let marker = |log: &mut Log, id, committed| {
+        append_from(log, &end_txn(id, 0, committed), Origin::Marker { transaction_version: 0 }).unwrap();
+    };
+    append(&mut log, &txn_batch(1, 0, 0, 2)).unwrap();
+    append(&mut log, &txn_batch(2, 0, 0, 2)).unwrap();
+    log.roll(log.end_offset(), NOW_MS).unwrap();
+    let base_offset = log.end_offset();
+    // Committed; without any data; and aborted.
+    marker(&mut log, 2, true);
+    marker(&mut log, 3, false);
+    marker(&mut log, 1, false);
+    log.roll(log.end_offset(), NOW_MS).unwrap();
+    assert_eq!(scrub(&log), []);
+    let aborted = log.aborted_transactions(0, i64::MAX).unwrap();
+    assert_eq!(aborted.len(), 1);
+    log.close().unwrap();
+    assert!(directory.close(1).unwrap());
+    let path = path(&home, base_offset, ".txnindex");
+    std::fs::remove_file(&path).unwrap();
+    let directory = home.open();
+    let (log, _) = open_log(&directory, small());
+    let fault = Fault { path: path.clone(), position: 0, offset: base_offset, reason: FaultReason::Missing };
+    assert_eq!(scrub(&log), [fault]);
+    log.close().unwrap();
+    assert!(directory.close(1).unwrap());
+    std::fs::remove_file(path.with_extension("index")).unwrap();
+    let (log, _) = open_log(&home.open(), small());
+    assert_eq!(log.aborted_transactions(0, i64::MAX).unwrap(), aborted);
+    assert_eq!(scrub(&log), []);
+}
