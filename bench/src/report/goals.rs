@@ -96,7 +96,12 @@ fn throughput_goals(goals: &mut Vec<Goal>) {
         let synced = Workload { synced: true, ..page_cache };
         let [one, all, disk] = [plain.produce(), page_cache.produce(), synced.produce()];
         goals.push(goal(&one, rate, Bound::AtLeast(0.8), (&one, MILENA), (&one, SINK)));
+        let name = format!("{one}; beside Kafka");
+        let factor = if size == 100 { 1.0 } else { 2.0 };
+        goals.push(goal(&name, rate, Bound::AtLeast(factor), (&one, MILENA), (&one, KAFKA)));
         goals.push(goal(&disk, rate, Bound::AtLeast(1.0), (&disk, MILENA), (&disk, SINK)));
+        let name = format!("{disk}; acks=1 without");
+        goals.push(goal(&name, rate, Bound::AtLeast(0.67), (&disk, MILENA), (&one, MILENA)));
         let factor = if size == 100 { 1.5 } else { 3.0 };
         // librdkafka is the limit of small messages; prepared requests have none.
         let replayed = [synced.replayed(), page_cache.replayed()];
