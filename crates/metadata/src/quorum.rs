@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::StreamExt;
 use protocol::records::{BeginTransactionRecord, EndTransactionRecord};
+use runtime::task;
 use storage::fs::Fs;
 use tokio::sync::{Mutex, watch};
 
@@ -40,7 +41,7 @@ use crate::image::{ApplyError, Delta, Image};
 use crate::record::MetadataRecord;
 use log_store::LogStore;
 use raft::{Types, offset};
-use state_machine::{Published, StateMachine};
+use state_machine::{Observer, Published, StateMachine};
 
 /// The topic whose only partition is the metadata log.
 pub const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -53,6 +54,7 @@ const RESERVED_BYTES: u64 = 1 << 20;
 pub struct Quorum {
     raft: openraft::Raft<Types, StateMachine>,
     published: Arc<Published>,
+    observer: Observer,
     writer: Mutex<Writer>,
     store: LogStore,
     fs: Fs,
@@ -211,6 +213,10 @@ impl Quorum {
         if let Err(error) = self.raft.shutdown().await {
             tracing::error!(%error, "the metadata quorum did not stop in order");
         }
+        // A change that is acted on is acted on to its end.
+        let observer = self.observer.clone();
+        let ended = task::spawn_blocking(move || drop(observer.lock().take())).await;
+        ended.expect("taking it does not panic");
         self.store.close()
     }
 }

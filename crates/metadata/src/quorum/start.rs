@@ -23,7 +23,7 @@ use super::network::NoPeers;
 use super::raft::{
     Entry, Membership, Payload, StoredMembership, VoterEndpoint, VoterId, VoterNode, log_id, offset,
 };
-use super::state_machine::{Founding, Published, StateMachine};
+use super::state_machine::{Founding, Observer, Published, StateMachine};
 use super::vote::{self, VoteError};
 use super::{METADATA_TOPIC, Quorum, RESERVED_BYTES, SubmitError, Writer};
 use crate::features::{METADATA_VERSION, METADATA_VERSION_LATEST};
@@ -189,7 +189,7 @@ impl Quorum {
     ///
     /// `observer` is called with each change of the state, in order, before [`Quorum::submit`]
     /// returns to who caused it; first with what was found on disk. It must not wait for the
-    /// quorum.
+    /// quorum. It is not called any more once [`Quorum::shutdown`] has returned.
     ///
     /// # Errors
     /// [`StartError`].
@@ -200,11 +200,12 @@ impl Quorum {
     ) -> Result<Self, StartError> {
         let this = config.voter();
         check_room(directory)?;
-        let Opened { store, machine, published, dir } = open(&config, directory, observer)?;
+        let Opened { store, machine, published, observer, dir } = open(&config, directory, observer)?;
         let raft = openraft::Raft::new(this, raft_config(), NoPeers, store.clone(), machine).await;
         let quorum = Self {
             raft: raft.map_err(stopped)?,
             published,
+            observer,
             writer: Mutex::new(Writer { proposed: Image::default() }),
             store,
             fs: directory.fs().clone(),
@@ -283,6 +284,7 @@ pub(super) struct Opened {
     pub(super) store: LogStore,
     pub(super) machine: StateMachine,
     pub(super) published: Arc<Published>,
+    pub(super) observer: Observer,
     /// The directory of the metadata log.
     pub(super) dir: PathBuf,
 }
@@ -302,6 +304,7 @@ pub(super) fn open(
         watch: watch::Sender::new(empty),
         in_transaction: AtomicBool::new(false),
     });
+    let observer: Observer = Arc::new(SyncMutex::new(Some(Box::new(observer))));
     let store = found.loaded.store;
     let machine = StateMachine::new(
         directory.fs().clone(),
@@ -309,10 +312,10 @@ pub(super) fn open(
         found.snapshot,
         found.founding,
         published.clone(),
-        SyncMutex::new(Box::new(observer)),
+        observer.clone(),
         store.clone(),
     );
-    Ok(Opened { store, machine, published, dir: found.dir })
+    Ok(Opened { store, machine, published, observer, dir: found.dir })
 }
 
 /// Reads what is on disk.

@@ -21,8 +21,8 @@ use super::raft::{
 use crate::image::{Change, Delta, Image};
 use crate::replay::Replay;
 
-/// What is called with each change, in order.
-pub(super) type Observer = Mutex<Box<dyn FnMut(&Change) + Send>>;
+/// What is called with each change, in order; none once the quorum has stopped.
+pub(super) type Observer = Arc<Mutex<Option<Box<dyn FnMut(&Change) + Send>>>>;
 
 type RaftSnapshot = openraft::Snapshot<CommittedLeaderId, VoterId, VoterNode, Checkpoint>;
 type SnapshotMeta = openraft::SnapshotMeta<CommittedLeaderId, VoterId, VoterNode>;
@@ -116,8 +116,10 @@ impl StateMachine {
         let new = Arc::new(self.replay.image().clone());
         self.published.image.store(new.clone());
         // Before anyone is told that a change is made, who acts on it has acted.
-        if !delta.is_empty() {
-            (self.observer.get_mut())(&Change { old, new: new.clone(), delta });
+        if !delta.is_empty()
+            && let Some(observe) = &mut *self.observer.lock()
+        {
+            observe(&Change { old, new: new.clone(), delta });
         }
         self.published.watch.send_replace(new);
     }

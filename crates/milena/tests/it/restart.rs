@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use protocol::Str;
+use protocol::messages::create_topics_request::CreatableTopic;
+use protocol::messages::{CreateTopicsRequest, FindCoordinatorRequest};
 use rdkafka::admin::ResourceSpecifier;
 use rdkafka::consumer::Consumer;
 use rdkafka::message::Message;
@@ -10,6 +13,7 @@ use crate::harness::broker::Broker;
 use crate::harness::clients::{
     LIMIT, Producer, admin, admin_options, block_on, consumer, create_topic, ids, read_all, watermarks,
 };
+use crate::harness::raw::Raw;
 
 /// Messages 0..`count` in partition 0, in many small batches.
 fn fill(bootstrap: &str, topic: &str, count: usize, size: usize) {
@@ -131,4 +135,35 @@ fn what_was_deleted_stays_deleted() {
         .filter(|name| name.starts_with(&gone) && !name.ends_with("-delete"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// A stop is a clean one also while partitions are being made: it lets that end.
+#[test]
+fn a_stop_while_topics_are_made_is_clean() {
+    let Some(mut broker) = Broker::own(&[]) else { return };
+    for round in 0..4 {
+        let mut connection = Raw::open(broker.bootstrap());
+        if round == 0 {
+            let request = FindCoordinatorRequest { key: Str::from("first"), ..Default::default() };
+            connection.send(&request, 3);
+        } else {
+            let name = Str::from(format!("made-{round}"));
+            let topic = CreatableTopic {
+                name,
+                num_partitions: 50,
+                replication_factor: 1,
+                ..CreatableTopic::default()
+            };
+            let request =
+                CreateTopicsRequest { topics: vec![topic], timeout_ms: 10_000, ..Default::default() };
+            connection.send(&request, 5);
+        }
+        // Each round stops it at another point of the work, of which nobody waits for the answer.
+        std::thread::sleep(Duration::from_millis(1 + round * 7));
+        drop(connection);
+        broker.stop();
+        let clean = broker.data().join(".kafka_cleanshutdown").exists();
+        assert!(clean, "the stop of round {round} was not clean: {}", broker.log());
+        broker.restart();
+    }
 }

@@ -203,7 +203,7 @@ impl History {
         let open = OpenDirectory { fs, path: PathBuf::from("/data"), open_files_max: 8 };
         let directory = LogDirectory::open(open).map_err(|error| error.to_string())?;
         let opened = start::open(&config(), &directory, |_| {}).map_err(|error| error.to_string())?;
-        let start::Opened { store, machine, published, dir } = opened;
+        let start::Opened { store, machine, published, dir, .. } = opened;
         // Here a full disk is the end: nobody makes room while an append waits for it.
         store.stop_waiting();
         let waiting = VecDeque::new();
