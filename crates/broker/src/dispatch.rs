@@ -66,6 +66,7 @@ pub static APIS: &[Api] = &[
     api!(CreatePartitions, 0..=3, api::create_partitions::handle),
     api!(DeleteGroups, 0..=2, api::delete_groups::handle),
     api!(IncrementalAlterConfigs, 0..=1, api::incremental_alter_configs::handle),
+    api!(OffsetDelete, 0..=0, api::offset_delete::handle),
     api!(DescribeCluster, 0..=2, api::describe_cluster::handle),
     api!(DescribeTopicPartitions, 0..=0, api::describe_topic_partitions::handle),
 ];

@@ -16,6 +16,7 @@ use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
@@ -197,6 +198,16 @@ fn groups(address: SocketAddr, asked: &mut Vec<ApiKey>, id: Uuid) {
             assert_eq!(committed, 5, "version {version}");
         },
     );
+    let forget = |_| {
+        let partitions = [0, 7].map(|partition_index| OffsetDeleteRequestPartition { partition_index });
+        let topics = vec![OffsetDeleteRequestTopic { name: named(TOPIC), partitions: partitions.into() }];
+        OffsetDeleteRequest { group_id: named("g"), topics }
+    };
+    every_version(address, asked, forget, |response, _| {
+        let errors = response.topics[0].partitions.iter().map(|it| (it.partition_index, it.error_code));
+        let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+        assert_eq!(errors.collect::<Vec<_>>(), [(0, ErrorCode::NONE), (7, unknown)]);
+    });
     let describe = |version: i16| DescribeGroupsRequest {
         groups: vec![named("g")],
         include_authorized_operations: version >= 3,

@@ -27,6 +27,7 @@ pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
     stage.test("kafka-console-consumer reads by group, partition and offset", positions);
     stage.test("kafka-consumer-groups lists and describes", groups);
     stage.test("kafka-consumer-groups resets offsets", resets);
+    stage.test("kafka-consumer-groups deletes offsets", deleted_offsets);
     stage.test("kafka-consumer-groups deletes", deleted_groups);
     stage.test("kafka-configs of topics", topic_configs);
     stage.test("kafka-configs of brokers", broker_configs);
@@ -171,6 +172,17 @@ fn resets(stage: &mut Stage) -> Attempt<()> {
     let described = tool(stage, CONSUMER_GROUPS, "--describe --group positions")?;
     let row: Vec<&str> = described.lines().last().unwrap_or_default().split_whitespace().collect();
     same("after a dry run", "0", row.get(3).copied().unwrap_or_default())
+}
+
+fn deleted_offsets(stage: &mut Stage) -> Attempt<()> {
+    let delete = "--delete-offsets --group positions --topic";
+    let deleted = tool(stage, CONSUMER_GROUPS, &format!("{delete} positions"))?;
+    contains(&deleted, &["was successful", "positions"])?;
+    let described = tool(stage, CONSUMER_GROUPS, "--describe --group positions")?;
+    if described.contains("positions positions") {
+        return Err(format!("the offset is still there: {described}"));
+    }
+    contains(&refusal_or_word(stage, &format!("{delete} no-such"))?, &["no-such"])
 }
 
 fn deleted_groups(stage: &mut Stage) -> Attempt<()> {

@@ -1,0 +1,81 @@
+//! OffsetDelete (47), version 0: a group forgets how far it has read partitions that it reads no more
+//! (KIP-496).
+
+use coordinator::Reply as CoordinatorReply;
+use metadata::Image;
+use protocol::ErrorCode;
+use protocol::messages::offset_delete_request::{OffsetDeleteRequest, OffsetDeleteRequestTopic};
+use protocol::messages::offset_delete_response::{
+    OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
+
+use crate::call::Call;
+use crate::reply::Reply;
+
+pub(crate) fn handle(call: Call<'_>, mut request: OffsetDeleteRequest) -> Reply {
+    let (known, refused) = split(&call.broker.image(), std::mem::take(&mut request.topics));
+    // Without anything left to delete, the group may still be one of which nothing can be deleted.
+    request.topics = known;
+    let asked = call
+        .broker
+        .groups()
+        .ask(&request.group_id, |coordinator, token, _now_ms| coordinator.offset_delete(token, &request));
+    match asked {
+        Err(error_code) => call.reply(&failed(error_code)),
+        Ok(pending) => pending.answer(
+            &call,
+            move |reply| match reply {
+                CoordinatorReply::OffsetDelete(response) => merge(response, refused),
+                other => unreachable!("a deletion of offsets is answered by {other:?}"),
+            },
+            failed,
+        ),
+    }
+}
+
+/// Parts the partitions that exist from those that do not.
+fn split(
+    image: &Image,
+    topics: Vec<OffsetDeleteRequestTopic>,
+) -> (Vec<OffsetDeleteRequestTopic>, Vec<OffsetDeleteResponseTopic>) {
+    let (mut known, mut refused) = (Vec::new(), Vec::new());
+    for mut topic in topics {
+        let found = image.topic(&topic.name);
+        let exists = |index: i32| found.is_some_and(|found| found.partition(index).is_some());
+        let indexes = topic.partitions.iter().map(|partition| partition.partition_index);
+        let unknown = indexes.filter(|index| !exists(*index)).map(|partition_index| {
+            let error_code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+            OffsetDeleteResponsePartition { partition_index, error_code }
+        });
+        let unknown: Vec<_> = unknown.collect();
+        if found.is_none() || !unknown.is_empty() {
+            refused.push(OffsetDeleteResponseTopic { name: topic.name.clone(), partitions: unknown });
+        }
+        topic.partitions.retain(|partition| exists(partition.partition_index));
+        if !topic.partitions.is_empty() {
+            known.push(topic);
+        }
+    }
+    (known, refused)
+}
+
+/// Adds what was refused before the coordinator was asked.
+fn merge(
+    mut response: OffsetDeleteResponse,
+    refused: Vec<OffsetDeleteResponseTopic>,
+) -> OffsetDeleteResponse {
+    if response.error_code != ErrorCode::NONE {
+        return response;
+    }
+    for topic in refused {
+        match response.topics.iter_mut().find(|known| known.name == topic.name) {
+            Some(known) => known.partitions.extend(topic.partitions),
+            None => response.topics.push(topic),
+        }
+    }
+    response
+}
+
+fn failed(error_code: ErrorCode) -> OffsetDeleteResponse {
+    OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() }
+}
