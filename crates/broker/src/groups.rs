@@ -53,8 +53,8 @@ struct Shard {
 }
 
 enum State {
-    /// The log is being read; nothing can be known before its end.
-    Loading,
+    /// The log is being read; nothing can be known before its end. These topics were deleted since it began.
+    Loading(Vec<DeletedTopic>),
     Serving(Box<Serving>),
     /// Another broker's, or gone.
     Resigned,
@@ -96,8 +96,12 @@ impl Groups {
     /// are served once the log has been read.
     pub(crate) fn elect(self: &Arc<Self>, log: Arc<Partition>, partitions: i32) {
         self.partitions.store(partitions, Ordering::Relaxed);
-        let shard = Arc::new(Shard { log, state: Mutex::new(State::Loading) });
-        self.shards.write().insert(shard.log.index(), Arc::clone(&shard));
+        let shard = Arc::new(Shard { log, state: Mutex::new(State::Loading(Vec::new())) });
+        let before = self.shards.write().insert(shard.log.index(), Arc::clone(&shard));
+        // What a request that has found the former appends from now on would not be read below.
+        if let Some(before) = before {
+            before.resign();
+        }
         if shard.log.end_offset() == shard.log.log_start_offset() {
             shard.serve(self, coordinator::Loading::new(self.settings.clone()));
             return;
@@ -106,7 +110,7 @@ impl Groups {
         drop(task::spawn_blocking(move || groups.load(&shard)));
     }
 
-    fn load(&self, shard: &Shard) {
+    fn load(&self, shard: &Arc<Shard>) {
         let began = clock::now();
         match load::load(&shard.log, self.settings.clone()) {
             Ok(loaded) => {
@@ -115,9 +119,16 @@ impl Groups {
                 let took_ms = began.elapsed().as_millis();
                 info!(partition = %shard.log.name(), groups, offsets, took_ms, "groups loaded");
             }
-            // Answers from half a log would send consumers back to where they have been. It stays
-            // unavailable until someone mends it; the others serve.
-            Err(problem) => error!(partition = %shard.log.name(), "groups not loaded: {problem}"),
+            // Answers from half a log would send consumers back to where they have been. There is no
+            // coordinator until someone mends it; the others serve.
+            Err(problem) => {
+                error!(partition = %shard.log.name(), "groups not loaded: {problem}");
+                shard.resign();
+                let mut shards = self.shards.write();
+                if shards.get(&shard.log.index()).is_some_and(|current| Arc::ptr_eq(current, shard)) {
+                    shards.remove(&shard.log.index());
+                }
+            }
         }
     }
 
@@ -190,7 +201,7 @@ impl Groups {
         Ok((answer, Barrier::at_end_of(&shard.log)))
     }
 
-    /// Looks something up in every coordinator.
+    /// Looks something up in every coordinator that this broker has.
     ///
     /// # Errors
     /// COORDINATOR_LOAD_IN_PROGRESS where one cannot answer yet.
@@ -201,10 +212,15 @@ impl Groups {
         let shards: Vec<_> = self.shards.read().values().cloned().collect();
         let look = |shard: Arc<Shard>| {
             let mut state = shard.state.lock();
-            let answer = question(&state.serving()?.coordinator);
-            Ok((answer, Barrier::at_end_of(&shard.log)))
+            let answer = match state.serving() {
+                Ok(serving) => question(&serving.coordinator),
+                // Given up a moment ago: not this broker's to tell of.
+                Err(ErrorCode::NOT_COORDINATOR) => return None,
+                Err(error) => return Some(Err(error)),
+            };
+            Some(Ok((answer, Barrier::at_end_of(&shard.log))))
         };
-        shards.into_iter().map(look).collect()
+        shards.into_iter().filter_map(look).collect()
     }
 
     /// Forgets the offsets of topics that are gone.
@@ -212,9 +228,10 @@ impl Groups {
         let now_ms = self.now_ms();
         let shards: Vec<_> = self.shards.read().values().cloned().collect();
         for shard in shards {
-            if let Ok(serving) = shard.state.lock().serving() {
-                let output = serving.coordinator.topics_deleted(topics);
-                serving.carry_out(&shard.log, output, now_ms);
+            match &mut *shard.state.lock() {
+                State::Serving(serving) => serving.topics_deleted(&shard.log, topics, now_ms),
+                State::Loading(deleted) => deleted.extend_from_slice(topics),
+                State::Resigned => {}
             }
         }
     }
@@ -277,17 +294,19 @@ impl Shard {
             info!(partition = %self.log.name(), record_type, count, "records of groups that are not served");
         }
         let mut state = self.state.lock();
-        if matches!(*state, State::Loading) {
-            groups.arm(&coordinator);
-            *state = State::Serving(Box::new(Serving { coordinator, waiting: HashMap::new() }));
-        }
+        let State::Loading(deleted) = &mut *state else { return };
+        let deleted = std::mem::take(deleted);
+        let mut serving = Box::new(Serving { coordinator, waiting: HashMap::new() });
+        serving.topics_deleted(&self.log, &deleted, groups.now_ms());
+        groups.arm(&serving.coordinator);
+        *state = State::Serving(serving);
     }
 }
 
 impl State {
     fn serving(&mut self) -> Result<&mut Serving, ErrorCode> {
         match self {
-            Self::Loading => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+            Self::Loading(_) => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
             Self::Serving(serving) => Ok(serving),
             Self::Resigned => Err(ErrorCode::NOT_COORDINATOR),
         }
@@ -295,6 +314,11 @@ impl State {
 }
 
 impl Serving {
+    fn topics_deleted(&mut self, log: &Arc<Partition>, topics: &[DeletedTopic], now_ms: i64) {
+        let output = self.coordinator.topics_deleted(topics);
+        self.carry_out(log, output, now_ms);
+    }
+
     /// Appends what the coordinator wants appended, and settles what it has answered.
     fn carry_out(&mut self, log: &Arc<Partition>, mut output: Output, now_ms: i64) {
         loop {

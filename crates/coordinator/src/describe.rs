@@ -17,15 +17,16 @@ const DEAD: &str = "Dead";
 
 impl GroupCoordinator {
     /// ListGroups, versions 0 to 5: the groups of this partition that have one of the states and one of
-    /// the types asked for, or all. Upper and lower case do not matter.
+    /// the types asked for, or all. Upper and lower case do not matter, nor do spaces around a state.
     pub fn list_groups(&self, request: &ListGroupsRequest) -> Vec<ListedGroup> {
-        let matches = |filter: &[Str], name: &str| {
-            filter.is_empty() || filter.iter().any(|wanted| wanted.trim().eq_ignore_ascii_case(name))
+        let has = |filter: &[Str], name: &str, of: fn(&str) -> &str| {
+            filter.is_empty() || filter.iter().any(|wanted| of(wanted).eq_ignore_ascii_case(name))
         };
         let listed = self.groups.iter().filter_map(|(group_id, group)| {
             let GroupType::Classic(classic) = &group.of_type;
             let (state, type_name) = (classic.state().name(), group.of_type.name());
-            let wanted = matches(&request.states_filter, state) && matches(&request.types_filter, type_name);
+            let wanted = has(&request.states_filter, state, str::trim)
+                && has(&request.types_filter, type_name, |wanted| wanted);
             wanted.then(|| ListedGroup {
                 group_id: group_id.clone(),
                 protocol_type: classic.protocol_type.clone().unwrap_or_default(),

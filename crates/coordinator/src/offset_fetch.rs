@@ -8,7 +8,7 @@ use protocol::messages::offset_fetch_response::{
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use protocol::messages::{OffsetFetchRequest, OffsetFetchResponse};
-use protocol::{ErrorCode, Str};
+use protocol::{ErrorCode, Str, Uuid};
 
 use crate::GroupCoordinator;
 use crate::group::Group;
@@ -26,8 +26,9 @@ const BATCH_VERSION: i16 = 8;
 impl GroupCoordinator {
     /// OffsetFetch for one group, versions 1 to 10; see [`offset_fetch_groups`].
     ///
-    /// The shell has set the topics' names in every version. For all topics (`topics` is `None`), the
-    /// response has their names only; the shell sets the ids where the version asks for them.
+    /// The shell has set the names and the ids of the topics in every version, and tells by `id_of` the
+    /// ids of all others: zero for a topic that does not exist. The response has names and ids. What was
+    /// committed to an earlier topic of the same name is not told, should it still be stored.
     ///
     /// A group that is not known has committed nothing, which is no error. With `require_stable`,
     /// partitions whose offset an open transaction may yet change say so (KIP-447).
@@ -35,13 +36,16 @@ impl GroupCoordinator {
         &self,
         request: &OffsetFetchRequestGroup,
         require_stable: bool,
+        id_of: impl Fn(&str) -> Uuid,
     ) -> OffsetFetchResponseGroup {
         let group = self.groups.get(&request.group_id);
         let topics = match &request.topics {
             Some(topics) => {
                 topics.iter().map(|topic| self.fetch_topic(request, group, topic, require_stable)).collect()
             }
-            None => group.map_or_else(Vec::new, |group| self.fetch_all(request, group, require_stable)),
+            None => {
+                group.map_or_else(Vec::new, |group| self.fetch_all(request, group, require_stable, id_of))
+            }
         };
         OffsetFetchResponseGroup { group_id: request.group_id.clone(), topics, ..Default::default() }
     }
@@ -71,18 +75,17 @@ impl GroupCoordinator {
         request: &OffsetFetchRequestGroup,
         group: &Group,
         require_stable: bool,
+        id_of: impl Fn(&str) -> Uuid,
     ) -> Vec<OffsetFetchResponseTopics> {
         let topics = group.offsets.topics().map(|(name, committed)| {
-            let partitions = committed.iter().map(|(&partition, offset)| {
+            let topic_id = id_of(name);
+            let current = committed.iter().filter(|(_, offset)| !offset.is_of_another_topic(topic_id));
+            let partitions = current.map(|(&partition, offset)| {
                 self.fetch_partition(request, name, partition, Some(offset), require_stable)
             });
-            OffsetFetchResponseTopics {
-                name: name.clone(),
-                partitions: partitions.collect(),
-                ..Default::default()
-            }
+            OffsetFetchResponseTopics { name: name.clone(), topic_id, partitions: partitions.collect() }
         });
-        topics.collect()
+        topics.filter(|topic| !topic.partitions.is_empty()).collect()
     }
 
     fn fetch_partition(

@@ -68,7 +68,7 @@ fn coordinator(broker: &Broker, image: &Image, listener: &str, key_type: i8, key
             host: node.host,
             port: node.port,
             error_code: ErrorCode::NONE,
-            error_message: None,
+            error_message: Some(Str::default()),
         },
         Err(error_code) => Coordinator {
             key: key.clone(),
@@ -88,7 +88,8 @@ fn respond(version: i16, mut coordinators: Vec<Coordinator>) -> FindCoordinatorR
     let only = coordinators.pop().expect("an old request has one key");
     FindCoordinatorResponse {
         error_code: only.error_code,
-        error_message: only.error_message,
+        // Here Kafka has the name of what is no error.
+        error_message: only.error_message.filter(|message| !message.is_empty()).or(Some("NONE".into())),
         node_id: only.node_id,
         host: only.host,
         port: only.port,

@@ -48,21 +48,22 @@ fn fetch_group(
     let mut group = asked.clone();
     // Where all topics are asked for, there are none to name.
     let unknown = if by_id && group.topics.is_some() { name_topics(image, &mut group) } else { Vec::new() };
-    let looked = call
-        .broker
-        .groups()
-        .look(&group.group_id, |coordinator, _now_ms| coordinator.offset_fetch(&group, require_stable));
+    let id_of = |name: &str| image.topic(name).map_or(Uuid::ZERO, |topic| topic.id);
+    if !by_id {
+        group.topics.iter_mut().flatten().for_each(|topic| topic.topic_id = id_of(&topic.name));
+    }
+    let looked = call.broker.groups().look(&group.group_id, |coordinator, _now_ms| {
+        coordinator.offset_fetch(&group, require_stable, id_of)
+    });
     let (mut answer, barrier) = looked?;
     barriers.push(barrier);
-    if by_id && answer.error_code == ErrorCode::NONE {
+    if by_id {
         // A topic that is gone has no id to be answered by.
-        answer.topics.retain_mut(|topic| {
-            let found = image.topic(&topic.name);
-            topic.topic_id = found.map_or(topic.topic_id, |found| found.id);
-            topic.name = Str::default();
-            topic.topic_id != Uuid::ZERO
-        });
+        answer.topics.retain(|topic| topic.topic_id != Uuid::ZERO);
+        answer.topics.iter_mut().for_each(|topic| topic.name = Str::default());
         answer.topics.extend(unknown);
+    } else {
+        answer.topics.iter_mut().for_each(|topic| topic.topic_id = Uuid::ZERO);
     }
     Ok(answer)
 }

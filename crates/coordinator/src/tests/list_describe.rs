@@ -1,4 +1,9 @@
+use protocol::Str;
+use protocol::messages::ListGroupsRequest;
+
+use super::script::Play;
 use super::*;
+use crate::Settings;
 
 const GROUPS: &str = "a join v=3 type=connect group=connect
      wait 3000
@@ -66,4 +71,20 @@ fn a_group_that_is_not_known_is_dead() {
          x describe none v=5
          > x describe: Dead",
     );
+}
+
+/// Kafka trims the one and not the other.
+#[test]
+fn spaces_around_a_state_do_not_matter() {
+    let mut play = Play::new(Settings::default());
+    play.step("x commit t-0=1");
+    let listed = |states_filter: &[&str], types_filter: &[&str]| {
+        let names = |names: &[&str]| names.iter().map(|name| Str::from(*name)).collect();
+        let request =
+            ListGroupsRequest { states_filter: names(states_filter), types_filter: names(types_filter) };
+        play.shell.coordinator.list_groups(&request).len()
+    };
+    assert_eq!(listed(&[" eMpty\t"], &["CLASSIC"]), 1);
+    assert_eq!(listed(&["Empty"], &[" classic "]), 0);
+    assert_eq!(listed(&[""], &[]), 0);
 }

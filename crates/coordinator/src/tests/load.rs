@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::records::{GroupMetadataKey, GroupMetadataValue, coordinator_key, coordinator_value};
-use protocol::{ErrorCode, Str};
+use protocol::{ErrorCode, Str, Uuid};
 
 use super::script::{START_MS, check_with, records_of};
 use super::*;
@@ -209,7 +209,7 @@ fn fetch(coordinator: &GroupCoordinator, partition: i32, require_stable: bool) -
     };
     let request =
         OffsetFetchRequestGroup { group_id: Str::from("g"), topics: Some(vec![topic]), ..Default::default() };
-    let response = coordinator.offset_fetch(&request, require_stable);
+    let response = coordinator.offset_fetch(&request, require_stable, |_| Uuid::ZERO);
     let partition = &response.topics[0].partitions[0];
     (partition.committed_offset, partition.error_code)
 }

@@ -154,6 +154,14 @@ fn offsets_of_a_topic_that_was_deleted_are_not_those_of_its_successor() {
          > x commit: t-0=NONE
          x fetch t@1-0 t@2-0 t@1-1 t@2-1
          > x fetch: t-0=-1 t-0=1 t-1=6 t-1=-1
+         x fetch *
+         > x fetch: t-0=1 t-1=6
+         x fetch *@2
+         > x fetch: t-0=1
+         x fetch *@1
+         > x fetch: t-1=6
+         x fetch *@3
+         > x fetch:
          gone t@1
          > log: g t-1 deleted
          x fetch t@0-0 t@0-1

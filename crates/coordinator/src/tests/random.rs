@@ -12,7 +12,7 @@ use std::hash::{Hash, Hasher};
 
 use fastrand::Rng;
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
-use protocol::{ErrorCode, Str};
+use protocol::{ErrorCode, Str, Uuid};
 
 use super::script::{START_MS, record_text};
 use super::shell::{Event, Shell};
@@ -471,7 +471,7 @@ impl World {
                 topics: Some(vec![topic]),
                 ..Default::default()
             };
-            let response = self.shell.coordinator.offset_fetch(&request, true);
+            let response = self.shell.coordinator.offset_fetch(&request, true, |_| Uuid::ZERO);
             for partition in &response.topics[0].partitions {
                 let expected = self.groups[group].committed.get(&partition.partition_index);
                 assert_eq!(partition.committed_offset, expected.copied().unwrap_or(-1));

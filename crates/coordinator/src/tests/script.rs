@@ -13,7 +13,7 @@
 //! | `a heartbeat` | Heartbeat; `id=`, `gen=`, `instance=` |
 //! | `a leave` | LeaveGroup; `v=`; other members as `b1` or `b1[instance]` |
 //! | `a commit t-0=5:metadata` | OffsetCommit; `v=`, `id=`, `gen=`, `instance=`, `retention=`; `t@2` is a later topic of the same name |
-//! | `a fetch t-0`, `a fetch *` | OffsetFetch; `stable` |
+//! | `a fetch t-0`, `a fetch *` | OffsetFetch; `stable`; `*@2`: all, where topics have the id 2 by now |
 //! | `a forget t-0` | OffsetDelete |
 //! | `a delete g h` | DeleteGroups |
 //! | `a list`, `a describe g` | ListGroups (`states=`, `types=`), DescribeGroups (`v=`) |
@@ -431,7 +431,10 @@ impl Play {
                 self.shell.coordinator.heartbeat(&request, now_ms).error_code.name().to_owned()
             }
             "fetch" => {
-                let all = words.others == ["*"];
+                // All topics, of which some may exist under another id than what was committed to: `*@2`.
+                let all = words.others.first().is_some_and(|text| text.starts_with('*'));
+                let current = words.others.first().and_then(|text| text.strip_prefix("*@"));
+                let current = current.map_or(Uuid::ZERO, |id| topic(&format!("@{id}")).1);
                 let topics = words.others.iter().map(|text| {
                     let (name, topic_id, partition) = partition_of(text);
                     OffsetFetchRequestTopics { name, topic_id, partition_indexes: vec![partition] }
@@ -442,7 +445,7 @@ impl Play {
                     ..Default::default()
                 };
                 let stable = words.options.contains_key("stable");
-                text::fetched(&self.shell.coordinator.offset_fetch(&request, stable))
+                text::fetched(&self.shell.coordinator.offset_fetch(&request, stable, |_| current))
             }
             "list" => text::listed(&self.shell.coordinator.list_groups(&ListGroupsRequest {
                 states_filter: words.list("states"),

@@ -5,7 +5,7 @@ use protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
 use protocol::messages::{DescribeGroupsResponse, OffsetFetchRequest, OffsetFetchResponse};
-use protocol::{ErrorCode, Message, Str, Writer};
+use protocol::{ErrorCode, Message, Str, Uuid, Writer};
 
 use super::script::{START_MS, context};
 use super::*;
@@ -169,7 +169,7 @@ fn with_an_offset() -> GroupCoordinator {
 fn fetch(request: OffsetFetchRequest, version: i16) -> OffsetFetchResponse {
     let coordinator = with_an_offset();
     let groups = offset_fetch_groups(request, version);
-    let groups = groups.iter().map(|group| coordinator.offset_fetch(group, false)).collect();
+    let groups = groups.iter().map(|group| coordinator.offset_fetch(group, false, |_| Uuid::ZERO)).collect();
     let response = offset_fetch_response(groups, version);
     assert_eq!(response.encode(&mut Writer::new(), version), Ok(()));
     response
