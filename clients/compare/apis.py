@@ -78,6 +78,33 @@ OFFSET_COMMIT_7 = Api(
     "topics:[name:string partitions:[index:i32 offset:i64 leader_epoch:i32 metadata:nstring]]",
     "throttle:i32 topics:[name:string partitions:[index:i32 error:i16]]",
 )
+COMMITS = "topics:[name:string partitions:[index:i32 offset:i64 metadata:nstring]]"
+COMMITTED = "topics:[name:string partitions:[index:i32 error:i16]]"
+OFFSET_COMMIT_2 = Api(8, 2, False, f"group:string generation:i32 member:string retention_ms:i64 {COMMITS}", COMMITTED)
+OFFSET_COMMIT_5 = Api(8, 5, False, f"group:string generation:i32 member:string {COMMITS}", f"throttle:i32 {COMMITTED}")
+COMMITS_9 = "partitions:[index:i32 offset:i64 leader_epoch:i32 metadata:nstring]]"
+OFFSET_COMMIT_9 = Api(
+    8, 9, True, f"group:string generation:i32 member:string instance:nstring topics:[name:string {COMMITS_9}",
+    f"throttle:i32 {COMMITTED}",
+)
+OFFSET_COMMIT_10 = Api(
+    8, 10, True, f"group:string generation:i32 member:string instance:nstring topics:[id:uuid {COMMITS_9}",
+    "throttle:i32 topics:[id:uuid partitions:[index:i32 error:i16]]",
+)
+OFFSET_FETCH_1 = Api(
+    9, 1, False, "group:string topics:[name:string partitions:[i32]]",
+    "topics:[name:string partitions:[index:i32 offset:i64 metadata:nstring error:i16]]",
+)
+OFFSET_FETCH_7 = Api(
+    9, 7, True, "group:string topics:[name:string partitions:[i32]] stable:bool",
+    "throttle:i32 topics:[name:string partitions:[index:i32 offset:i64 leader_epoch:i32 metadata:nstring error:i16]] error:i16",
+)
+OFFSET_FETCH_10 = Api(
+    9, 10, True,
+    "groups:[group:string member:nstring epoch:i32 topics:[id:uuid partitions:[i32]]] stable:bool",
+    "throttle:i32 groups:[group:string topics:[id:uuid partitions:[index:i32 offset:i64 leader_epoch:i32 "
+    "metadata:nstring error:i16]] error:i16]",
+)
 OFFSET_FETCH_5 = Api(
     9, 5, False, "group:string topics:[name:string partitions:[i32]]",
     "throttle:i32 topics:[name:string partitions:[index:i32 offset:i64 leader_epoch:i32 metadata:nstring error:i16]] error:i16",
@@ -95,6 +122,11 @@ FIND_COORDINATOR_4 = Api(
     10, 4, True, "type:i8 keys:[string]",
     "throttle:i32 coordinators:[key:string node:i32 host:string port:i32 error:i16 message:nstring]",
 )
+FIND_COORDINATOR_0 = Api(10, 0, False, "key:string", "error:i16 node:i32 host:string port:i32")
+FIND_COORDINATOR_6 = Api(
+    10, 6, True, "type:i8 keys:[string]",
+    "throttle:i32 coordinators:[key:string node:i32 host:string port:i32 error:i16 message:nstring]",
+)
 JOIN_PROTOCOLS = "type:string protocols:[name:string metadata:bytes]"
 JOIN_GROUP_2 = Api(
     11, 2, False, f"group:string session_ms:i32 rebalance_ms:i32 member:string {JOIN_PROTOCOLS}",
@@ -105,11 +137,42 @@ JOIN_GROUP_5 = Api(
     "throttle:i32 error:i16 generation:i32 protocol:string leader:string member:string "
     "members:[id:string instance:nstring metadata:bytes]",
 )
+JOIN_GROUP_0 = Api(
+    11, 0, False, f"group:string session_ms:i32 member:string {JOIN_PROTOCOLS}",
+    "error:i16 generation:i32 protocol:string leader:string member:string members:[id:string metadata:bytes]",
+)
+JOIN_GROUP_4 = Api(
+    11, 4, False, f"group:string session_ms:i32 rebalance_ms:i32 member:string {JOIN_PROTOCOLS}",
+    "throttle:i32 error:i16 generation:i32 protocol:string leader:string member:string members:[id:string metadata:bytes]",
+)
+JOINED_7 = (
+    "throttle:i32 error:i16 generation:i32 type:nstring protocol:nstring leader:string {skip} member:string "
+    "members:[id:string instance:nstring metadata:bytes]"
+)
+JOIN_GROUP_7 = Api(
+    11, 7, True, f"group:string session_ms:i32 rebalance_ms:i32 member:string instance:nstring {JOIN_PROTOCOLS}",
+    JOINED_7.format(skip=""),
+)
+JOIN_GROUP_9 = Api(
+    11, 9, True,
+    f"group:string session_ms:i32 rebalance_ms:i32 member:string instance:nstring {JOIN_PROTOCOLS} reason:nstring",
+    JOINED_7.format(skip="skip:bool"),
+)
+HEARTBEAT_0 = Api(12, 0, False, "group:string generation:i32 member:string", "error:i16")
 HEARTBEAT_3 = Api(12, 3, False, "group:string generation:i32 member:string instance:nstring", "throttle:i32 error:i16")
 LEAVE_GROUP_1 = Api(13, 1, False, "group:string member:string", "throttle:i32 error:i16")
 LEAVE_GROUP_3 = Api(
     13, 3, False, "group:string members:[id:string instance:nstring]",
     "throttle:i32 error:i16 members:[id:string instance:nstring error:i16]",
+)
+LEAVE_GROUP_0 = Api(13, 0, False, "group:string member:string", "error:i16")
+LEAVE_GROUP_5 = Api(
+    13, 5, True, "group:string members:[id:string instance:nstring reason:nstring]",
+    "throttle:i32 error:i16 members:[id:string instance:nstring error:i16]",
+)
+SYNC_GROUP_0 = Api(
+    14, 0, False, "group:string generation:i32 member:string assignments:[member:string assignment:bytes]",
+    "error:i16 assignment:bytes",
 )
 SYNC_GROUP_3 = Api(
     14, 3, False, "group:string generation:i32 member:string instance:nstring assignments:[member:string assignment:bytes]",
@@ -131,6 +194,15 @@ DESCRIBE_GROUPS_5 = Api(
 DESCRIBE_GROUPS_6 = Api(
     15, 6, True, "groups:[string] operations:bool",
     f"throttle:i32 groups:[error:i16 message:nstring group:string {DESCRIBED_GROUP}]",
+)
+DESCRIBE_GROUPS_0 = Api(
+    15, 0, False, "groups:[string]",
+    "groups:[error:i16 group:string state:string type:string protocol:string "
+    "members:[id:string client:string host:string metadata:bytes assignment:bytes]]",
+)
+LIST_GROUPS_0 = Api(16, 0, False, "", "error:i16 groups:[group:string protocol:string]")
+LIST_GROUPS_4 = Api(
+    16, 4, True, "states:[string]", "throttle:i32 error:i16 groups:[group:string protocol:string state:string]"
 )
 LIST_GROUPS_5 = Api(
     16, 5, True, "states:[string] types:[string]",
@@ -173,6 +245,10 @@ DELETE_GROUPS_1 = Api(42, 1, False, "groups:[string]", "throttle:i32 results:[gr
 ALTER_CONFIGS_0 = Api(
     44, 0, False, "resources:[type:i8 name:string configs:[name:string operation:i8 value:nstring]] validate:bool",
     "throttle:i32 results:[error:i16 message:nstring type:i8 name:string]",
+)
+OFFSET_DELETE_0 = Api(
+    47, 0, False, "group:string topics:[name:string partitions:[index:i32]]",
+    "error:i16 throttle:i32 topics:[name:string partitions:[index:i32 error:i16]]",
 )
 DESCRIBE_CLUSTER_1 = Api(
     60, 1, True, "operations:bool endpoint:i8",

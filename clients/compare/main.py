@@ -9,6 +9,8 @@ import traceback
 
 import frame_cases  # noqa: F401
 import group_cases  # noqa: F401
+import member_cases  # noqa: F401
+import offset_cases  # noqa: F401
 import produce_cases  # noqa: F401
 import read_cases  # noqa: F401
 import topic_cases  # noqa: F401
@@ -33,8 +35,7 @@ def main(address, path, write):
         print(f"FAIL {title}: {'; '.join(wrong)}" if wrong else f"ok {title}, {len(answers[name])} answers", flush=True)
     if write:
         with open(path, "w") as file:
-            json.dump(answers, file, indent=1)
-            file.write("\n")
+            file.write(written(answers))
         print(f"ok written, {sum(map(len, answers.values()))} answers")
     print("done")
 
@@ -48,6 +49,15 @@ def collect(function, cluster):
         where = traceback.extract_tb(failure.__traceback__)[-1]
         answers["ends"] = f"{type(failure).__name__}: {failure} at {where.lineno}".replace("\n", " ")
     return answers
+
+
+def written(answers):
+    """The answers as a file has them: one a line."""
+    cases = []
+    for name, of_case in answers.items():
+        lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(answer)}" for key, answer in of_case.items())
+        cases.append(f" {json.dumps(name)}: {{\n{lines}\n }}")
+    return "{\n" + ",\n".join(cases) + "\n}\n"
 
 
 def differences(case, known, answers):

@@ -143,6 +143,10 @@ class Connection:
             self.socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
             return CLOSED
+        return self.next()
+
+    def next(self):
+        """The next frame, or a word that the connection was closed or nothing came."""
         try:
             head = self.exact(4)
         except TimeoutError:
@@ -162,7 +166,20 @@ class Connection:
 
     def call(self, api, **values):
         """Sends a request and gives the response, decoded."""
-        answer = self.raw(api.key, api.version, encode(api.request, values, api.flexible), api.flexible)
+        self.send(api, **values)
+        return self.receive(api)
+
+    def send(self, api, **values):
+        """Sends a request whose response may take its time."""
+        frame = self.header(api.key, api.version, api.flexible) + encode(api.request, values, api.flexible)
+        try:
+            self.socket.sendall(struct.pack(">i", len(frame)) + frame)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # to be found when the response is read
+
+    def receive(self, api):
+        """The response to a request that was sent, decoded."""
+        answer = self.next()
         return answer if answer in (CLOSED, SILENCE) else api.decode(answer)
 
 
