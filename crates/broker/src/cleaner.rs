@@ -43,15 +43,13 @@ type PartitionKey = usize;
 struct Work {
     partition: Arc<Partition>,
     plan: CleanPlan,
-    /// Where the log began before the plan was made.
-    log_start_offset: i64,
 }
 
 /// Why a pass ended early.
 enum Failure {
     /// The broker stops.
     Stopped,
-    /// The log has changed below it: retention or a deletion went first. The next pass begins anew.
+    /// The log has changed below it: retention, a deletion or a truncation went first. The next pass begins anew.
     Changed,
     /// The offset map has no room for a single segment's keys.
     NoProgress,
@@ -63,6 +61,7 @@ impl From<CleanError> for Failure {
     fn from(error: CleanError) -> Self {
         match error {
             CleanError::Stopped => Failure::Stopped,
+            CleanError::Stale => Failure::Changed,
             other => Failure::Clean(other),
         }
     }
@@ -149,7 +148,6 @@ impl Cleaner {
             if state.in_progress.contains(&key) || state.uncleanable.contains(&key) {
                 continue;
             }
-            let log_start_offset = partition.log_start_offset();
             let plan = match partition.clean_plan(now_ms) {
                 Ok(Some(plan)) => plan,
                 Ok(None) => continue,
@@ -162,7 +160,7 @@ impl Cleaner {
             let rank = (plan.is_overdue(), plan.dirty_ratio());
             let is_due = rank.0 || rank.1 > partition.min_cleanable_dirty_ratio();
             if is_due && best.as_ref().is_none_or(|(most, _)| rank > *most) {
-                best = Some((rank, Work { partition: Arc::clone(partition), plan, log_start_offset }));
+                best = Some((rank, Work { partition: Arc::clone(partition), plan }));
             }
         }
         let (_, work) = best?;
@@ -173,8 +171,6 @@ impl Cleaner {
     /// Cleans one log, and reports it where that cannot be.
     fn clean(&self, work: Work, config: &BrokerConfig) {
         let (partition, begun) = (Arc::clone(&work.partition), clock::now());
-        let log_start_offset = work.log_start_offset;
-        let dir = partition.log_dir();
         match self.pass(work, config) {
             Ok(stats) => {
                 let CleanStats { map_bytes, read_bytes, written_bytes, invalid_records } = stats;
@@ -197,14 +193,8 @@ impl Cleaner {
                 self.state.lock().uncleanable.insert(key(&partition));
             }
             Err(Failure::Clean(problem)) => {
-                // The files of a partition that is deleted or moved are gone, those of segments that retention
-                // has removed meanwhile are, too, and a full disk passes.
-                let is_elsewhere = !Arc::ptr_eq(&dir, &partition.log_dir());
-                let passes = partition.is_gone()
-                    || is_elsewhere
-                    || partition.log_start_offset() != log_start_offset
-                    || matches!(&problem, CleanError::Fs(e) if e.is_full());
-                if passes {
+                let is_full = matches!(&problem, CleanError::Fs(error) if error.is_full());
+                if is_full {
                     debug!(partition = partition.name(), "the log was not compacted: {problem}");
                 } else {
                     error!(partition = partition.name(), "the log is not compacted any more: {problem}");
@@ -215,7 +205,7 @@ impl Cleaner {
     }
 
     fn pass(&self, work: Work, config: &BrokerConfig) -> Result<CleanStats, Failure> {
-        let Work { partition, plan, .. } = work;
+        let Work { partition, plan } = work;
         let threads = i64::from(config.log_cleaner_threads.max(1));
         let map_bytes = (config.log_cleaner_dedupe_buffer_size / threads).clamp(0, MAP_BYTES_MAX);
         let map_bytes = usize::try_from(map_bytes).expect("it is clamped");
@@ -242,7 +232,7 @@ impl Cleaner {
                 }
             }
         }
-        cleaning.finish().map_err(|error| Failure::Clean(CleanError::Fs(error)))
+        Ok(cleaning.finish()?)
     }
 
     /// Takes the time that `bytes` may take at the least; says whether the broker stops.

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use record::{DecompressError, RecordsError, Scratch};
 
@@ -27,7 +28,7 @@ use crate::log::ChangeError;
 use crate::log::ReadError;
 use crate::names::{CLEANED_SUFFIX, SWAP_SUFFIX, SegmentFile};
 use crate::offline::Offline;
-use crate::scan::{Damage, ScanError, Verified};
+use crate::scan::{Damage, Ordered, ScanError};
 use crate::segment::{Closed, MaxTimestamp, PartitionDir, Segment};
 use crate::traps::{self, Trap};
 
@@ -63,6 +64,9 @@ pub enum CleanError {
     TooLarge,
     /// The caller wants the pass to end.
     Stopped,
+    /// The log was cut since the plan was made, its start has moved, or it is not here any more: what could not be read
+    /// is gone, and says nothing about the log. The next plan knows.
+    Stale,
 }
 
 impl fmt::Display for CleanError {
@@ -75,6 +79,7 @@ impl fmt::Display for CleanError {
             CleanError::Decompress(error) => error.fmt(f),
             CleanError::TooLarge => f.write_str("a cleaned segment would be larger than 2 GiB"),
             CleanError::Stopped => f.write_str("the pass was stopped"),
+            CleanError::Stale => f.write_str("the log has changed since the pass was planned"),
         }
     }
 }
@@ -145,6 +150,9 @@ pub struct CleanPlan {
     pub(crate) dirty_bytes: u64,
     pub(crate) overdue: bool,
     pub(crate) last_records: BTreeMap<i64, LastRecord>,
+    /// What a truncation changes.
+    pub(crate) generation: u64,
+    pub(crate) log_start_offset: i64,
     pub(crate) now_ms: i64,
 }
 
@@ -175,6 +183,8 @@ pub struct Cleaned {
     pub(crate) size: u32,
     pub(crate) max_timestamp: MaxTimestamp,
     pub(crate) has_txns: bool,
+    /// Of the log when the pass was planned. What was cut since may have had the last record of a key.
+    pub(crate) generation: u64,
 }
 
 impl Cleaned {
@@ -229,16 +239,42 @@ impl CleanPlan {
         map: &'m mut OffsetMap,
         throttle: &mut Throttle<'_>,
     ) -> Result<Cleaning<'m>, CleanError> {
+        map.clear();
+        let transactions = self.prepare().map_err(|error| self.or_stale(error))?;
+        let (scratch, stats) = (Scratch::new(), CleanStats::default());
+        let mut cleaning = Cleaning { plan: self, map, transactions, scratch, next: 0, stats };
+        match cleaning.fill_map(throttle) {
+            Ok(()) => Ok(cleaning),
+            Err(error) => Err(cleaning.plan.or_stale(error)),
+        }
+    }
+
+    fn prepare(&self) -> Result<Transactions, CleanError> {
         // A gap that cleaning leaves before a segment is told from a loss by the recovery point.
         self.flush.flush()?;
         self.partition.directory.checkpoint_log_offsets()?;
         self.remove_leftovers()?;
-        map.clear();
-        let transactions = Transactions::new(self.aborted(0)?);
-        let (scratch, stats) = (Scratch::new(), CleanStats::default());
-        let mut cleaning = Cleaning { plan: self, map, transactions, scratch, next: 0, stats };
-        cleaning.fill_map(throttle)?;
-        Ok(cleaning)
+        Ok(Transactions::new(self.aborted(0)?))
+    }
+
+    /// What a pass has met, unless the log has changed below it.
+    fn or_stale(&self, error: CleanError) -> CleanError {
+        let is_of_log = match error {
+            CleanError::Fs(_) | CleanError::Damaged(_) => true,
+            CleanError::Records(_) | CleanError::Decompress(_) => true,
+            CleanError::Offline(_) | CleanError::TooLarge | CleanError::Stopped | CleanError::Stale => false,
+        };
+        if is_of_log && self.is_stale() { CleanError::Stale } else { error }
+    }
+
+    fn is_stale(&self) -> bool {
+        // A truncation that is under way is over then.
+        let _paused = self.flush.pause();
+        self.is_cut() || self.flush.log_start_offset.load(Ordering::Acquire) != self.log_start_offset
+    }
+
+    fn is_cut(&self) -> bool {
+        self.flush.is_retired() || self.flush.generation() != self.generation
     }
 
     /// Removes what a pass left that was given up: recovery takes it to say that a swap had hardly
@@ -291,8 +327,14 @@ impl Cleaning<'_> {
     /// swapped in.
     ///
     /// # Errors
-    /// What the file system says: the next pass then begins where this one began.
-    pub fn finish(self) -> fs::Result<CleanStats> {
+    /// [`CleanError`]: the next pass then begins where this one began.
+    pub fn finish(self) -> Result<CleanStats, CleanError> {
+        let flush = self.plan.flush.clone();
+        // A truncation comes before, or after and then takes it back.
+        let _paused = flush.pause();
+        if self.plan.is_cut() {
+            return Err(CleanError::Stale);
+        }
         self.plan.partition.directory.set_cleaned_to(&self.plan.partition.name, self.clean_to())?;
         Ok(self.stats)
     }
@@ -305,7 +347,8 @@ impl Cleaning<'_> {
         for index in first..self.plan.end {
             let closed = self.plan.closed[index].clone();
             let file = closed.segment.file(SegmentFile::Log)?;
-            let mut batches = Verified::new(&file, 0, closed.size);
+            let offsets = closed.base_offset()..self.plan.next_base_offset(index);
+            let mut batches = Ordered::new(&file, closed.size, offsets);
             while let Some(batch) = batches.next()? {
                 let bytes = batch.bytes().len() as u64;
                 self.stats.map_bytes += bytes;
@@ -334,6 +377,10 @@ impl Cleaning<'_> {
     /// # Errors
     /// [`CleanError`].
     pub fn next_group(&mut self, throttle: &mut Throttle<'_>) -> Result<Option<Cleaned>, CleanError> {
+        self.write_group(throttle).map_err(|error| self.plan.or_stale(error))
+    }
+
+    fn write_group(&mut self, throttle: &mut Throttle<'_>) -> Result<Option<Cleaned>, CleanError> {
         let start = self.next;
         let is_reached =
             |index: usize| index < self.plan.end && self.plan.closed[index].base_offset() < self.clean_to();

@@ -445,6 +445,16 @@ impl Shared {
         written.map_err(|error| self.health.meet(error))
     }
 
+    /// Notes that a log ends there now: what follows is not clean.
+    pub(crate) fn lower_cleaned_to(&self, partition: &TopicPartition, offset: i64) {
+        if self.cleaned_to(partition).is_some_and(|cleaned_to| cleaned_to > offset)
+            && let Err(error) = self.set_cleaned_to(partition, offset)
+        {
+            // Nothing is lost by it but room.
+            tracing::warn!(%partition, "after the next start it may be taken to be clean above {offset}: {error}");
+        }
+    }
+
     fn cleaner_offsets<'a>(
         &self,
         known: &'a mut Option<BTreeMap<TopicPartition, i64>>,

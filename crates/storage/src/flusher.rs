@@ -346,6 +346,11 @@ impl FlushState {
         self.retired.store(true, Ordering::Release);
     }
 
+    /// Whether another directory has the log now, or none.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
     /// Changes when the log is truncated: bytes that were copied before need not be its bytes any more.
     pub(crate) fn generation(&self) -> u64 {
         self.work.lock().generation

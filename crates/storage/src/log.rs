@@ -74,6 +74,9 @@ pub struct Log {
     active: Active,
     epochs: LeaderEpochs,
     producers: ProducerState,
+    /// The offset of the snapshot that they were loaded from. A transaction that ended below it may have ended above the
+    /// high watermark, which they do not tell.
+    producers_from: i64,
     /// The offsets of the producer snapshots in the directory.
     snapshots: BTreeSet<i64>,
     deleted: Vec<DeletedSegment>,

@@ -1,6 +1,7 @@
 //! Walking the batches of a log file by their headers.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use record::{Batch, BatchError, BatchHeader};
@@ -270,6 +271,38 @@ impl<'a> Verified<'a> {
         let Ok(batch) = self.parse() else { return false };
         self.position += batch.bytes().len() as u32;
         true
+    }
+}
+
+/// The batches of a closed segment, verified. Their offsets rise, and are of the segment: no checksum covers them.
+pub(crate) struct Ordered<'a> {
+    batches: Verified<'a>,
+    /// The least that the next may begin with.
+    next_offset: i64,
+    /// Where the next segment begins.
+    end_offset: i64,
+}
+
+impl<'a> Ordered<'a> {
+    /// The batches of a file of so many bytes, between the first offset of its segment and that of the next.
+    pub(crate) fn new(file: &'a File, size: u32, offsets: Range<i64>) -> Ordered<'a> {
+        let batches = Verified::new(file, 0, size);
+        Ordered { batches, next_offset: offsets.start, end_offset: offsets.end }
+    }
+
+    /// The next batch. After damage it is asked no more.
+    pub(crate) fn next(&mut self) -> Result<Option<Batch<'_>>, ScanError> {
+        let (position, path) = (self.batches.position(), self.batches.file.path());
+        let Some(batch) = self.batches.next()? else { return Ok(None) };
+        let (found, expected) = (batch.header().base_offset, self.next_offset);
+        let is_of_segment = (expected..self.end_offset).contains(&found)
+            && (0..self.end_offset - found).contains(&i64::from(batch.header().last_offset_delta));
+        if !is_of_segment {
+            let reason = DamageReason::Offset { found, expected };
+            return Err(ScanError::Damaged(Damage { path: path.into(), position: position.into(), reason }));
+        }
+        self.next_offset = batch.header().next_offset();
+        Ok(Some(batch))
     }
 }
 

@@ -44,7 +44,7 @@ fn segments_that_go_while_a_log_is_compacted_are_no_reason_to_give_it_up() {
     let cleaner = Cleaner::new();
     let partition = Arc::clone(&home.partition);
     let plan = partition.clean_plan(2_000).unwrap().expect("it is dirty");
-    let work = Work { log_start_offset: partition.log_start_offset(), partition, plan };
+    let work = Work { partition, plan };
     assert_eq!(home.partition.delete_records(home.second() + 1, 2_000), Ok(home.second() + 1));
     cleaner.clean(work, &config);
     assert!(cleaner.state.lock().uncleanable.is_empty());

@@ -94,11 +94,6 @@ impl Partition {
         Ok(finished.map(|()| Swapped::Done))
     }
 
-    /// Whether it is deleted or closed.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.lock().is_none()
-    }
-
     /// Files of deleted segments whose time has come. Removing them takes no lock.
     pub(crate) fn take_due_deletions(&self, now_ms: i64) -> Vec<DeletedSegment> {
         self.lock().as_mut().map_or_else(Vec::new, |log| log.take_due_deletions(now_ms))

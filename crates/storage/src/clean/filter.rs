@@ -9,7 +9,7 @@ use crate::fs::{self, File, Mode};
 use crate::log::active::Active;
 use crate::names::{CLEANED_SUFFIX, SegmentFile};
 use crate::room::Purpose;
-use crate::scan::Verified;
+use crate::scan::Ordered;
 use crate::segment::{Closed, Segment};
 use crate::traps::{self, Trap};
 
@@ -93,8 +93,10 @@ impl Cleaning<'_> {
             written: 0,
             interval_bytes: self.plan.config.index_interval_bytes,
         };
-        for input in &inputs {
-            self.rewrite_segment(input, &mut output, throttle)?;
+        for (index, input) in inputs.iter().enumerate() {
+            let last = self.plan.next_base_offset(self.next - 1);
+            let next_base_offset = inputs.get(index + 1).map_or(last, |next| next.base_offset());
+            self.rewrite_segment(input, next_base_offset, &mut output, throttle)?;
         }
         output.flush()?;
         output.file.sync_data()?;
@@ -110,17 +112,19 @@ impl Cleaning<'_> {
         // suffix is then of a swap that was nearly done, not of one that had hardly begun.
         fs.sync_dir(&self.plan.partition.path())?;
         let (size, max_timestamp) = (output.active.size, output.active.max_timestamp);
-        Ok(Cleaned { inputs, segment, size, max_timestamp, has_txns: !aborted.is_empty() })
+        let (has_txns, generation) = (!aborted.is_empty(), self.plan.generation);
+        Ok(Cleaned { inputs, segment, size, max_timestamp, has_txns, generation })
     }
 
     fn rewrite_segment(
         &mut self,
         input: &Closed,
+        next_base_offset: i64,
         output: &mut Output,
         throttle: &mut Throttle<'_>,
     ) -> Result<(), CleanError> {
         let file = input.segment.file(SegmentFile::Log)?;
-        let mut batches = Verified::new(&file, 0, input.size);
+        let mut batches = Ordered::new(&file, input.size, input.base_offset()..next_base_offset);
         while let Some(batch) = batches.next()? {
             let read_bytes = batch.bytes().len() as u64;
             let size = output.active.size;

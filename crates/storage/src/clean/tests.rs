@@ -1,5 +1,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at files")]
 
+mod stale;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use record::{BatchBuilder, Compression, Scratch};

@@ -53,6 +53,8 @@ pub(super) struct Partition {
     pub(super) cleaned_to: i64,
     /// Below this it may have left gaps.
     pub(super) compacted_to: i64,
+    /// The greatest high watermark that it was compacted at.
+    pub(super) committed: i64,
     /// The log start offset that a checkpoint has made durable.
     pub(super) checkpointed_start: i64,
     /// What the log said of itself when it crashed: how far it was durable, and where it began.
@@ -97,6 +99,7 @@ impl Partition {
             gone_markers: BTreeMap::new(),
             cleaned_to: 0,
             compacted_to: 0,
+            committed: 0,
             checkpointed_start: 0,
             durable: 0,
             start: 0,
@@ -224,12 +227,13 @@ impl Partition {
         }
     }
 
-    /// What a consumer may have read stays where records are compacted: compaction relies on it.
+    /// What a consumer may have read stays where records are compacted, also where the log was opened at an older high
+    /// watermark since: compaction relies on it.
     pub(super) fn truncate(&mut self, random: &mut Rng, now_ms: i64) {
-        let (compact, relied_on) = (self.config.compact, self.relied_on());
+        let (compact, committed) = (self.config.compact, self.committed);
         let log = self.log();
         let (start, end) = (log.log_start_offset(), log.end_offset());
-        let lowest = if compact { log.high_watermark().max(relied_on) } else { end - 30 };
+        let lowest = if compact { log.high_watermark().max(committed) } else { end - 30 };
         let offset = random.i64(start.max(lowest).min(end)..=end);
         let truncated = log.truncate_to(offset, now_ms).is_ok();
         let start = log.log_start_offset();
@@ -251,13 +255,6 @@ impl Partition {
         self.gone_markers.retain(|offset, _| *offset < end);
         self.forget_what_an_empty_log_forgets();
         self.resume_producers();
-    }
-
-    /// The end of the last marker that compaction has gone by. A log that was opened at an older high watermark
-    /// does not know that the marker is above it; were it cut, its coordinator would write it again.
-    fn relied_on(&self) -> i64 {
-        let markers = self.verdicts.range(..self.compacted_to).map(|(_, (marker, _))| marker + 1);
-        markers.max().unwrap_or(0)
     }
 
     /// Removes everything, to begin elsewhere.
@@ -283,7 +280,7 @@ impl Partition {
         self.entries.clear();
         self.verdicts.clear();
         self.gone_markers.clear();
-        (self.cleaned_to, self.compacted_to) = (0, 0);
+        (self.cleaned_to, self.compacted_to, self.committed) = (0, 0, 0);
         self.checkpointed_start = offset;
         self.producers_unknown = false;
         self.epoch += 1;
@@ -303,11 +300,8 @@ impl Partition {
         if !self.config.compact {
             return;
         }
-        let epoch = self.epoch;
         match self.try_clean(random, now_ms) {
-            Ok(()) | Err(CleanError::Fs(_) | CleanError::Offline(_)) => {}
-            // Of what it was to read a part was cut meanwhile.
-            Err(CleanError::Damaged(_)) if self.epoch != epoch => {}
+            Ok(()) | Err(CleanError::Fs(_) | CleanError::Offline(_) | CleanError::Stale) => {}
             Err(error) => panic!("{}: {error}", self.name),
         }
     }
@@ -316,11 +310,12 @@ impl Partition {
         let mut map = OffsetMap::new(24 * random.usize(4..40), 0.9);
         let log = self.log();
         let Ok(plan) = log.clean_plan(log.cleaned_to(), now_ms) else { return Ok(()) };
-        let end_offset = plan.end_offset;
+        let (end_offset, high_watermark) = (plan.end_offset, log.high_watermark());
         let mut throttle = |_| Ok(());
         let mut cleaning = plan.start(&mut map, &mut throttle)?;
         self.cleaned_to = self.cleaned_to.max(end_offset);
         self.compacted_to = self.compacted_to.max(end_offset);
+        self.committed = self.committed.max(high_watermark);
         while let Some(cleaned) = cleaning.next_group(&mut throttle)? {
             match self.swap(&cleaned, random, now_ms) {
                 Ok(Swapped::Done) => {}

@@ -9,7 +9,7 @@ use super::In;
 use crate::traps::{self, Trap};
 
 /// Seeds that are tried with a trap put back, at most.
-const SEEDS: u64 = 1500;
+const SEEDS: u64 = 4000;
 
 /// Each trap, and where it is looked for.
 const TRAPS: &[(Trap, In)] = &[

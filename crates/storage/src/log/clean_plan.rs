@@ -17,7 +17,8 @@ impl Log {
 
     /// What compaction could do with this log, of which everything below `cleaned_to` is clean
     /// already where that is known. Nothing at or above the last stable offset is cleaned, nothing
-    /// of the active segment, and no segment younger than `min_compaction_lag_ms`.
+    /// of the active segment, and no segment younger than `min_compaction_lag_ms`. A log that was just opened waits for
+    /// its high watermark.
     ///
     /// # Errors
     /// [`ChangeError`].
@@ -28,7 +29,10 @@ impl Log {
         let dirty_from = self.floor_segment(dirty_offset);
         let undecided = traps::is_on(Trap::UndecidedCleaned);
         let stable = if undecided { self.end_offset } else { self.last_stable_offset() };
-        let mut end = self.floor_segment(stable);
+        // Of transactions that ended before the snapshot that the producers are from nobody knows whether the
+        // marker is below the high watermark.
+        let is_known = self.high_watermark() >= self.producers_from || undecided;
+        let mut end = if is_known { self.floor_segment(stable) } else { 0 };
         let lag_ms = self.config.min_compaction_lag_ms;
         if lag_ms > 0 {
             for (index, closed) in self.closed.iter().enumerate().take(end).skip(dirty_from) {
@@ -55,6 +59,8 @@ impl Log {
             dirty_bytes: bytes(&self.closed[dirty_from..end]),
             overdue: self.is_overdue(&self.closed[dirty_from..end], now_ms)?,
             last_records: self.last_records(),
+            generation: self.flush.generation(),
+            log_start_offset: self.log_start_offset,
             now_ms,
         })
     }

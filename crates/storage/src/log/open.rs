@@ -250,6 +250,7 @@ fn assemble(
         active,
         epochs,
         producers: ProducerState::new(end_offset),
+        producers_from: end_offset,
         snapshots: BTreeSet::new(),
         deleted: Vec::new(),
         swapping: None,

@@ -369,7 +369,7 @@ impl Log {
                 }
             }
         }
-        self.producers = state;
+        (self.producers, self.producers_from) = (state, from);
         self.producers.on_high_watermark(self.high_watermark());
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::traps::{self, Trap};
 pub enum Swapped {
     /// It is part of the log.
     Done,
-    /// The segments that it was made from are not in the log any more: it was thrown away.
+    /// The segments that it was made from are not in the log any more, or the log was cut: it was thrown away.
     Stale,
 }
 
@@ -153,8 +153,12 @@ impl Log {
         self.swapping.as_ref().is_some_and(|swap| Arc::ptr_eq(&swap.segment, &cleaned.segment))
     }
 
-    /// Where the segments are that it was made from; `None` where they are not what they were.
+    /// Where the segments are that it was made from; `None` where they are not what they were, or the log was cut: what
+    /// is gone may have had the last record of a key that it lacks.
     fn place_of(&self, cleaned: &Cleaned) -> Option<usize> {
+        if cleaned.generation != self.flush.generation() {
+            return None;
+        }
         let first = cleaned.inputs[0].base_offset();
         let at = self.closed.partition_point(|closed| closed.base_offset() < first);
         let current = self.closed.get(at..at + cleaned.inputs.len())?;

@@ -123,6 +123,7 @@ impl Log {
             self.flush.epochs_changed(self.epochs.entries());
         }
         self.flush.truncated(self.active.segment.clone(), self.end_offset, flushed_offset);
+        directory.lower_cleaned_to(&self.partition.name, self.end_offset);
         self.reload_producers(now_ms).map_err(|error| self.half_done(error))
     }
 
@@ -239,7 +240,8 @@ impl Log {
         self.flush.log_start_offset.store(offset, Ordering::Release);
         self.epochs.clear();
         self.flush.epochs_changed(self.epochs.entries());
-        self.producers = ProducerState::new(offset);
+        (self.producers, self.producers_from) = (ProducerState::new(offset), offset);
+        directory.lower_cleaned_to(&self.partition.name, offset);
         // Nothing is left that could be lost.
         self.flush.truncated(self.active.segment.clone(), offset, offset);
         self.flush.high_watermark.store(offset, Ordering::Release);
