@@ -6,14 +6,16 @@
 //!
 //! | what | error here | in Kafka |
 //! |---|---|---|
-//! | offset deltas other than 0, 1, 2, … | `INVALID_RECORD` | stored (uncompressed), or written anew (compressed) |
+//! | offset deltas other than 0, 1, 2, … | `INVALID_RECORD` | stored (uncompressed), or `UNKNOWN_SERVER_ERROR` (compressed) |
 //! | a timestamp below 0 other than -1, or beyond an `i64` | `INVALID_TIMESTAMP` | stored, and the cleaner fails on it |
 //! | the `LogAppendTime` bit on a topic with `CreateTime` | `INVALID_TIMESTAMP` | the records' timestamps change |
 //! | the delete-horizon bit | `INVALID_RECORD` | stored, and the cleaner takes the base timestamp for a horizon |
 //! | transactional without a producer id; an epoch below 0 with one | `INVALID_RECORD` | stored |
 //! | a codec number above 4 | `UNSUPPORTED_COMPRESSION_TYPE` | `UNKNOWN_SERVER_ERROR` |
 //! | bytes that the codec cannot decode | `INVALID_RECORD` | `UNKNOWN_SERVER_ERROR` |
-//! | bytes behind the end of a compressed stream | `INVALID_RECORD` | stored (gzip, lz4), refused (the others) |
+//! | bytes behind the end of a compressed stream | `INVALID_RECORD` | stored by most codecs, passed over by consumers |
+//! | a second stream of framed snappy | `INVALID_RECORD` | stored, and read by Java alone |
+//! | an lz4 frame whose checksum or size of the content is wrong | `INVALID_RECORD` | stored, and refused by librdkafka |
 //! | record lengths in a compressed batch that lie | `INVALID_RECORD` | stored, and consumers fail on it |
 
 mod walk;

@@ -216,6 +216,8 @@ public class Capture {
             lengthCases();
             recordCases();
             streamCases();
+            limitCases();
+            frameCases();
         }
 
         void topic(String name, String type, long before, long after, boolean compacted) throws Exception {
@@ -387,6 +389,42 @@ public class Capture {
             }
             base("bare-snappy", joined(none, raw, 2));
             judge("plain", 9, "bare-snappy", "-");
+        }
+
+        /** Timestamps at the very limits, and records at fault in compressed batches. */
+        void limitCases() throws Exception {
+            topic("exact", "CreateTime", 0L, 0L, false);
+            topic("open", "CreateTime", Long.MAX_VALUE, Long.MAX_VALUE, true);
+            byte[] mixed = bases.get("mixed");
+            for (String codec : List.of("gzip", "snappy", "lz4", "zstd"))
+                base("mixed-" + codec, compressed(mixed, codec));
+            for (String base : List.of("mixed", "mixed-gzip", "mixed-snappy", "mixed-lz4", "mixed-zstd")) {
+                for (String topic : topics.keySet().stream().sorted().toList())
+                    judge(topic, 9, base, "-");
+            }
+            for (long timestamp : new long[] {NOW - 1, NOW, NOW + 1, 0, -1, Long.MAX_VALUE - 1, Long.MAX_VALUE}) {
+                base("single", single(timestamp));
+                for (String topic : topics.keySet().stream().sorted().toList())
+                    judge(topic, 9, "single", "-");
+            }
+        }
+
+        static byte[] single(long timestamp) {
+            return Utils.toArray(MemoryRecords.withRecords(Compression.NONE,
+                new SimpleRecord(timestamp, "k".getBytes(), "v".getBytes())).buffer());
+        }
+
+        /** What a codec's format allows beside that which Kafka's own clients write. */
+        void frameCases() throws Exception {
+            byte[] none = bases.get("keys-none");
+            byte[] records = java.util.Arrays.copyOfRange(none, 61, none.length);
+            for (var codec : Frames.of(records).entrySet()) {
+                int id = List.copyOf(CODECS.keySet()).indexOf(codec.getKey());
+                for (var body : codec.getValue().entrySet()) {
+                    base(codec.getKey() + "-" + body.getKey(), joined(none, body.getValue(), id));
+                    judge("plain", 9, codec.getKey() + "-" + body.getKey(), "-");
+                }
+            }
         }
 
         /** The batch with its records compressed by that codec, whatever they are. */
