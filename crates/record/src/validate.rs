@@ -59,17 +59,12 @@ pub struct ValidBatch {
     /// The header to store. It differs from the one that came in its attributes, max timestamp and checksum if the
     /// broker sets these; base offset and leader epoch are for the log to set ([`ValidBatch::stamp`]).
     pub header: BatchHeader,
-    /// Which record, counted from 0, is the first that has the batch's max timestamp.
-    pub offset_delta_of_max_timestamp: i32,
 }
 
 impl ValidBatch {
     /// A batch that this process built, and that needs no check.
     pub fn trusted(batch: &Batch<'_>) -> ValidBatch {
-        ValidBatch {
-            header: *batch.header(),
-            offset_delta_of_max_timestamp: batch.header().last_offset_delta,
-        }
+        ValidBatch { header: *batch.header() }
     }
 
     /// Bytes of the batch: so many of those that were validated are to be stored, those past them are not.
@@ -103,7 +98,7 @@ impl ValidBatch {
         };
         let bytes = compress_and_seal(self.header, compressor, records);
         let header = *Batch::parse(&bytes).expect("what was sealed parses").header();
-        Ok((bytes, ValidBatch { header, ..*self }))
+        Ok((bytes, ValidBatch { header }))
     }
 }
 
@@ -320,11 +315,8 @@ pub fn produce(
         Compression::None => walk.whole(batch.body())?,
         codec => walk.stream(scratch.open(codec, batch.body(), rules.max_decompressed_bytes))?,
     }
-    let (max_timestamp, mut offset_delta_of_max_timestamp) = walk.finish()?;
-    if rules.timestamp_type == TimestampType::LogAppendTime {
-        offset_delta_of_max_timestamp = 0;
-    }
-    Ok(ValidBatch { header: stored_header(header, max_timestamp, rules), offset_delta_of_max_timestamp })
+    let max_timestamp = walk.finish()?;
+    Ok(ValidBatch { header: stored_header(header, max_timestamp, rules) })
 }
 
 /// The one batch in `bytes`.

@@ -129,10 +129,7 @@ fn accept_or_refuse_with(input: &[u8], rules: &ProduceRules, scratch: &mut Scrat
         assert_eq!(record.offset, next_offset);
         assert!(record.key.is_some() || !rules.compacted);
         assert!(record.timestamp >= -1);
-        if record.timestamp > max_timestamp {
-            max_timestamp = record.timestamp;
-            assert!(record.offset - (1 << 40) <= i64::from(valid.offset_delta_of_max_timestamp));
-        }
+        max_timestamp = max_timestamp.max(record.timestamp);
         record.headers.for_each(drop);
         next_offset += 1;
     }

@@ -13,7 +13,6 @@ pub(super) struct Walk {
     base_timestamp: i64,
     /// The greatest timestamp so far.
     max_timestamp: i64,
-    index_of_max_timestamp: i32,
     timestamps: TimestampRule,
     /// The earliest timestamp that needs no second look.
     earliest_ms: i64,
@@ -54,7 +53,6 @@ impl Walk {
             records_count: header.records_count,
             base_timestamp: header.base_timestamp,
             max_timestamp: NO_TIMESTAMP,
-            index_of_max_timestamp: 0,
             timestamps,
             earliest_ms,
             latest_ms,
@@ -124,10 +122,7 @@ impl Walk {
         if !within || (no_key && self.keys_required) {
             self.check_exception(no_key, timestamp);
         }
-        if timestamp > self.max_timestamp {
-            self.max_timestamp = timestamp;
-            self.index_of_max_timestamp = self.index;
-        }
+        self.max_timestamp = self.max_timestamp.max(timestamp);
     }
 
     /// A record that the usual bounds do not cover.
@@ -157,8 +152,8 @@ impl Walk {
         InvalidBatch::Records(RecordsError::Record { index: self.index as u32, fault })
     }
 
-    /// The greatest timestamp, and which record has it first.
-    pub(super) fn finish(self) -> Result<(i64, i32), InvalidBatch> {
+    /// The greatest timestamp.
+    pub(super) fn finish(self) -> Result<i64, InvalidBatch> {
         debug_assert_eq!(self.index, self.records_count);
         if self.timestamp_rejected {
             return Err(InvalidBatch::RejectedTimestamps(self.errors));
@@ -166,6 +161,6 @@ impl Walk {
         if !self.errors.is_empty() {
             return Err(InvalidBatch::RejectedRecords(self.errors));
         }
-        Ok((self.max_timestamp, self.index_of_max_timestamp))
+        Ok(self.max_timestamp)
     }
 }

@@ -85,7 +85,6 @@ fn what_is_accepted_after_any_change_reads_back() {
             assert!(records.iter().zip(100..).all(|(record, offset)| record.offset == offset));
             let max = records.iter().map(|record| record.timestamp).max().unwrap();
             assert_eq!(batch.header().max_timestamp, max);
-            assert_eq!(records[valid.offset_delta_of_max_timestamp as usize].timestamp, max);
         }
     }
     assert!(accepted > 500, "{accepted} changes were accepted: too few to show anything");
