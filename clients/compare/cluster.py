@@ -2,7 +2,7 @@
 
 import time
 
-from apis import CREATE_TOPICS_4, FIND_COORDINATOR_1, LIST_OFFSETS_1, METADATA_12, OFFSET_FETCH_5, PRODUCE_7
+from apis import CREATE_TOPICS_4, FIND_COORDINATOR_1, LIST_OFFSETS_1, METADATA_12, OFFSET_FETCH_5, PRODUCE_7, PRODUCE_9
 from batch import batch
 from wire import CLOSED, SILENCE, Connection
 
@@ -75,6 +75,16 @@ class Cluster:
         """The error that a produce request gives."""
         answer = self.produce(topic, data, **more)
         return answer if isinstance(answer, str) else answer[0]
+
+    def whole_answer(self, topic, data, acks=1):
+        """All that a produce request answers, but for the texts: of those, whether there is one where Kafka has one."""
+        topics = [{"name": topic, "partitions": [{"index": 0, "records": data}]}]
+        answer = self.call(PRODUCE_9, transactional_id=None, acks=acks, timeout_ms=10000, topics=topics)
+        it = answer["topics"][0]["partitions"][0]
+        append_time = "set" if it["append_time"] >= 0 else it["append_time"]
+        at_fault = [record["index"] for record in it["records"] if record["message"]]
+        texts = [bool(at_fault and it["message"]), len(it["records"]) - len(at_fault)]
+        return [it["error"], it["base_offset"], append_time, it["log_start"], at_fault, texts]
 
     def fill(self, topic, batches, partition=0):
         """Appends batches of one record each."""

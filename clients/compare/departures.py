@@ -11,8 +11,6 @@ DEPARTURES = {
     ("bodies", "compact, tags without an end"): CLOSED,
     # Kafka never answers this one.
     ("produce_lengths", "null"): INVALID_RECORD,
-    # Kafka looks for an authorization that nobody can have; there are no transactions here yet.
-    ("produce_header", "transactional without a producer"): INVALID_RECORD,
     # Kafka stores what no producer writes and what consumers or its own cleaner stumble over later: offsets out of
     # order, bits and times that are the broker's to set, half an identity.
     ("produce_header", "append time by the client"): INVALID_TIMESTAMP,

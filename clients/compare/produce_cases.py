@@ -5,7 +5,7 @@ import struct
 import time
 import zlib
 
-from apis import FETCH_4, INIT_PRODUCER_ID_1, PRODUCE_3, PRODUCE_7, PRODUCE_9, PRODUCE_13
+from apis import DELETE_RECORDS_1, FETCH_4, INIT_PRODUCER_ID_1, PRODUCE_3, PRODUCE_7, PRODUCE_9, PRODUCE_13
 from batch import NOW, batch, old_message, record, sized, varint
 from cluster import ZERO, case
 
@@ -174,6 +174,62 @@ def produce_topic_rules(cluster):
     yield "append time", cluster.produce(appended, batch(base_timestamp=5, max_timestamp=5))
 
 
+@case
+def produce_whole_answers(cluster):
+    topic = cluster.topic()
+    cluster.fill(topic, 3)
+    parts = [{"index": 0, "offset": 2}]
+    cluster.call(DELETE_RECORDS_1, topics=[{"name": topic, "partitions": parts}], timeout_ms=10000)
+    late = [record(0), record(1, timestamp=2 * DAY), record(2), record(3, timestamp=3 * DAY)]
+    producer = {"producer": 900, "epoch": 1}
+    for name, data in {
+        "good": batch(),
+        "empty": b"",
+        "two batches": batch() + batch(),
+        "magic 1": batch(magic=1),
+        "magic 3": batch(magic=3),
+        "wrong crc": batch(crc_flip=1),
+        "control bit": batch(attributes=32),
+        "a base offset that is not 0": batch(base_offset=77),
+        "count of zero": batch(count=0),
+        "negative header count": batch([record(0, headers=varint(-1))]),
+        "bytes behind the records": batch(payload=record(0) + b"junk"),
+        "gzip with fewer records": batch(payload=gzip.compress(record(0)), attributes=1, count=2, last_delta=1),
+        "garbage as zstd": batch(payload=b"garbage" * 9, attributes=4),
+        "two records too new": batch(late, max_timestamp=NOW + 3 * DAY),
+        "a producer": batch(sequence=0, **producer),
+        "the same again": batch(sequence=0, **producer),
+        "a gap": batch(sequence=7, **producer),
+        "an older epoch": batch(producer=900, epoch=0, sequence=1),
+        "too large": batch([record(0, value=b"x" * 1_048_588)]),
+    }.items():
+        yield name, cluster.whole_answer(topic, data)
+    compacted = cluster.topic(cleanup_policy="compact")
+    keyless = [record(0, None), record(1), record(2, None)]
+    yield "two records without a key", cluster.whole_answer(compacted, batch(keyless))
+    mixed = [record(0, None), record(1, timestamp=2 * DAY), record(2, None, timestamp=2 * DAY)]
+    yield "no keys and too new", cluster.whole_answer(compacted, batch(mixed))
+    packed = batch(payload=gzip.compress(b"".join(mixed)), attributes=1, count=3, last_delta=2)
+    yield "no keys and too new, compressed", cluster.whole_answer(compacted, packed)
+    appended = cluster.topic(message_timestamp_type="LogAppendTime")
+    yield "append time", cluster.whole_answer(appended, batch(base_timestamp=5, max_timestamp=5))
+    yield "append time, acks of all", cluster.whole_answer(appended, batch(), acks=-1)
+    yield "append time by the client", cluster.whole_answer(appended, batch([record(0), record(1)], attributes=8))
+    yield "a producer at append time", cluster.whole_answer(appended, batch(sequence=0, **producer))
+    yield "the same again at append time", cluster.whole_answer(appended, batch(sequence=0, **producer))
+    segment = cluster.topic(segment_bytes=str(1 << 20), max_message_bytes=str(4 << 20))
+    yield "larger than a segment", cluster.whole_answer(segment, batch([record(0, value=b"x" * (1 << 20))]))
+
+
+@case
+def produce_in_sync(cluster):
+    """More replicas in sync are asked for than the topic has."""
+    topic = cluster.topic(min_insync_replicas="2")
+    for acks in (1, -1):
+        yield f"acks of {acks}", cluster.produce(topic, batch(), acks=acks)
+    yield "wrong crc", cluster.produce(topic, batch(crc_flip=1), acks=-1)
+
+
 def stored(cluster, topic):
     """The codec, the records and the max timestamp, counted from now, of each batch that a topic has."""
     part = {"index": 0, "offset": 0, "max_bytes": 1 << 20}
@@ -232,6 +288,13 @@ def produce_where(cluster):
     answer = cluster.call(PRODUCE_7, transactional_id=None, acks=1, timeout_ms=1000, topics=topics)
     errors = {(it["name"], part["index"]): part["error"] for it in answer["topics"] for part in it["partitions"]}
     yield "good and bad together", [errors[topic, 0], errors[topic, 9], errors["unknown-topic", 0]]
+    transactional = {"index": 0, "records": batch(attributes=16, producer=1000, epoch=0, sequence=0)}
+    for name, acks, data in (("bad acks", 5, parts[0]), ("a transactional batch without an id", 1, transactional)):
+        topics = [{"name": topic, "partitions": [data, parts[1]]}, {"name": "unknown-topic", "partitions": parts[:1]}]
+        answer = cluster.call(PRODUCE_7, transactional_id=None, acks=acks, timeout_ms=1000, topics=topics)
+        errors = {(it["name"], part["index"]): part["error"] for it in answer["topics"] for part in it["partitions"]}
+        yield f"{name} for all", [errors[topic, 0], errors[topic, 9], errors["unknown-topic", 0]]
+    yield "the end after it", cluster.produce(topic, batch())
     answer = cluster.call(PRODUCE_7, transactional_id=None, acks=1, timeout_ms=1000, topics=[])
     yield "nothing", answer["topics"]
 
@@ -244,6 +307,9 @@ def produce_acks_0(cluster):
         connection.socket.settimeout(1)
         for name, target, data in (("good", topic, batch()), ("bad", topic, batch(crc_flip=1))):
             yield name, cluster.produce(target, data, acks=0, connection=connection)
+    with cluster.connect() as connection:
+        data = batch(attributes=16, producer=1000, epoch=0, sequence=0)
+        yield "transactional", cluster.produce(topic, data, acks=0, connection=connection)
 
 
 @case

@@ -115,7 +115,11 @@ impl Broker {
             index: i32::try_from(index).expect("partitions are numbered by i32"),
             directory: partition.directory_of(self.config.node_id),
             preferred: self.moves.take_preferred(&topic.name, i32::try_from(index).unwrap_or(-1)),
-            leadership: Leadership { leader_epoch: partition.leader_epoch, isr_len: partition.isr.len() },
+            leadership: Leadership {
+                leader_epoch: partition.leader_epoch,
+                isr_len: partition.isr.len(),
+                replicas_len: partition.replicas.len(),
+            },
             rules: Arc::clone(rules),
         }
     }

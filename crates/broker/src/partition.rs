@@ -47,6 +47,8 @@ pub(crate) struct Leadership {
     pub(crate) leader_epoch: i32,
     /// Replicas in sync, this one included.
     pub(crate) isr_len: usize,
+    /// Replicas, in sync or not.
+    pub(crate) replicas_len: usize,
 }
 
 /// A partition and its log.
@@ -188,15 +190,13 @@ impl Partition {
         now_ms: i64,
     ) -> Result<Appended, Refusal> {
         let rules = self.rules.load();
-        let in_sync_min = usize::try_from(rules.topic.min_insync_replicas).unwrap_or(0);
-        if acks_all && self.leadership.isr_len < in_sync_min {
+        if acks_all && self.leadership.isr_len < self.in_sync_min(&rules) {
             return Err(Refusal::from(ErrorCode::NOT_ENOUGH_REPLICAS));
         }
         let checks = rules.produce(request_version, now_ms);
         let valid = SCRATCH.with_borrow_mut(|scratch| validate::produce(records, &checks, scratch));
         let batch = valid.map_err(|invalid| {
-            let log_start_offset =
-                if invalid.record_errors().is_empty() { -1 } else { self.log_start_offset() };
+            let log_start_offset = if tells_log_start(&invalid) { self.log_start_offset() } else { -1 };
             Refusal { log_start_offset, ..Refusal::from(invalid) }
         })?;
         if batch.header.attributes.is_transactional() {
@@ -210,6 +210,13 @@ impl Partition {
                 self.append(&records, &batch, Origin::Client, acks_all, now_ms)
             }
         }
+    }
+
+    /// How many replicas must be in sync for acks=all: no more than there are, so that a topic of one replica takes
+    /// records whatever the broker's `min.insync.replicas` is.
+    fn in_sync_min(&self, rules: &PartitionRules) -> usize {
+        let asked_for = usize::try_from(rules.topic.min_insync_replicas).unwrap_or(0);
+        asked_for.min(self.leadership.replicas_len)
     }
 
     /// Appends what the coordinator of the groups in this partition has decided, as one batch.
@@ -246,7 +253,7 @@ impl Partition {
             let mut log = self.lock();
             let log = log.as_mut().ok_or_else(|| self.gone())?;
             let appended = log.append_as_leader(records, batch, self.leadership.leader_epoch, origin, now_ms);
-            let appended = appended.map_err(|error| self.refusal(&error))?;
+            let appended = appended.map_err(|error| self.refusal(&error, log.log_start_offset()))?;
             let end_offset = log.end_offset();
             log.set_high_watermark(end_offset);
             self.end_offset.store(end_offset, Ordering::Release);
@@ -266,7 +273,7 @@ impl Partition {
     }
 
     /// Kafka's error for an append that the log did not take.
-    fn refusal(&self, error: &AppendError) -> Refusal {
+    fn refusal(&self, error: &AppendError, log_start_offset: i64) -> Refusal {
         let error_code = match error {
             AppendError::Producer(producer) => match producer {
                 ProducerError::InvalidProducerEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
@@ -287,7 +294,10 @@ impl Partition {
         if matches!(error, AppendError::Offline(_)) {
             warn!(partition = self.name(), "an append was refused: {error}");
         }
-        Refusal::new(error_code, error.to_string())
+        // Kafka tells the log's start of what is wrong with the batch, and not of what its log could not do.
+        let is_of_batch = matches!(error, AppendError::Producer(_));
+        let log_start_offset = if is_of_batch { log_start_offset } else { -1 };
+        Refusal { log_start_offset, ..Refusal::new(error_code, error.to_string()) }
     }
 
     /// Whether everything before `end_offset` is as durable as this topic's acknowledgements
@@ -310,6 +320,14 @@ impl Partition {
         }
         self.durability.wait(end_offset).await
     }
+}
+
+/// Whether Kafka tells the log's start with the error: it does where the log has looked at the records, except for two
+/// errors.
+fn tells_log_start(invalid: &InvalidBatch) -> bool {
+    let error_code = ErrorCode(invalid.error_code());
+    !invalid.is_of_request()
+        && !matches!(error_code, ErrorCode::CORRUPT_MESSAGE | ErrorCode::MESSAGE_TOO_LARGE)
 }
 
 /// The batch as its topic wants it compressed, which may be larger than what came.

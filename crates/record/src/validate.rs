@@ -228,6 +228,17 @@ impl InvalidBatch {
         }
     }
 
+    /// Whether Kafka finds the fault before any log is asked (`ProduceRequest.validateRecords`).
+    pub fn is_of_request(&self) -> bool {
+        matches!(
+            self,
+            InvalidBatch::NoBatch
+                | InvalidBatch::MoreThanOneBatch
+                | InvalidBatch::OldMagic(_)
+                | InvalidBatch::ZstdBeforeVersion7
+        )
+    }
+
     /// The records at fault, for the produce response; empty if the fault is the batch's.
     pub fn record_errors(&self) -> &[RecordError] {
         match self {

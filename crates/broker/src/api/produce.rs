@@ -16,6 +16,7 @@ use protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 use protocol::{ErrorCode, Records, Uuid};
+use record::Batch;
 use runtime::clock;
 
 use crate::append::{Appended, Refusal};
@@ -43,8 +44,8 @@ struct Pending {
 }
 
 pub(crate) fn handle(call: Call<'_>, request: ProduceRequest) -> Reply {
-    if !matches!(request.acks, -1..=1) {
-        return refuse_all(&call, &request, ErrorCode::INVALID_REQUIRED_ACKS);
+    if request.transactional_id.is_none() && has_transactional_records(&request) {
+        return refuse_all(&call, &request, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     }
     let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
     let acks = request.acks;
@@ -155,6 +156,9 @@ fn append_partition(
     acks: i16,
 ) -> Result<(Arc<Partition>, Appended), Refusal> {
     let partition = topic.partition(data.index)?;
+    if !matches!(acks, -1..=1) {
+        return Err(Refusal::from(ErrorCode::INVALID_REQUIRED_ACKS));
+    }
     let records = match data.records {
         Records::Bytes(bytes) => bytes,
         // A produce must carry records: a null is a batch that is missing.
@@ -169,7 +173,22 @@ fn append_partition(
     Ok((Arc::clone(partition), appended))
 }
 
+/// Whether a batch of the request claims to be part of a transaction. Without the transaction's id nobody may write it,
+/// and as in Kafka the rest of the request is not written either.
+fn has_transactional_records(request: &ProduceRequest) -> bool {
+    let mut partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    partitions.any(|data| match &data.records {
+        Records::Bytes(bytes) => {
+            Batch::parse(bytes).is_ok_and(|batch| batch.header().attributes.is_transactional())
+        }
+        _ => false,
+    })
+}
+
 fn refuse_all(call: &Call<'_>, request: &ProduceRequest, error: ErrorCode) -> Reply {
+    if request.acks == ACKS_NONE {
+        return Reply::Close;
+    }
     let responses = request.topic_data.iter().map(|topic| TopicProduceResponse {
         name: topic.name.as_str().into(),
         topic_id: topic.topic_id,

@@ -24,6 +24,10 @@ fn rules(flush_messages: Option<&str>) -> PartitionRules {
 
 /// A partition in a directory whose flusher runs only when the test runs it.
 fn partition(name: &str, rules: PartitionRules) -> (LogDirectory, Partition) {
+    partition_of(name, rules, Leadership { leader_epoch: 0, isr_len: 1, replicas_len: 1 })
+}
+
+fn partition_of(name: &str, rules: PartitionRules, leadership: Leadership) -> (LogDirectory, Partition) {
     let path = std::env::temp_dir().join(format!("milena-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&path);
     let directory = LogDirectory::open(OpenDirectory { fs: Fs::real(), path, open_files_max: 16 }).unwrap();
@@ -36,7 +40,6 @@ fn partition(name: &str, rules: PartitionRules) -> (LogDirectory, Partition) {
         accept_damage: false,
     };
     let (log, _) = Log::open(&directory, open).unwrap();
-    let leadership = Leadership { leader_epoch: 0, isr_len: 1 };
     let log_dir = Arc::new(LogDir::offline(directory.path().to_owned()));
     (directory, Partition::lead(Str::from(name), 0, leadership, rules.into(), log, log_dir))
 }
@@ -66,5 +69,52 @@ fn a_larger_flush_messages_asks_for_no_sync() {
     let appended = partition.append_produced(&one_batch(), 9, true, 1_000).unwrap();
     assert!(partition.is_durable(appended.last_offset + 1), "as durable as its topic asks");
     assert_eq!(directory.flusher().run_round(), 0, "nothing waits for the disk");
+    std::fs::remove_dir_all(directory.path()).unwrap();
+}
+
+#[test]
+fn min_insync_replicas_asks_for_no_more_than_there_are() {
+    let mut rules = rules(None);
+    rules.topic.min_insync_replicas = 2;
+    for (name, isr_len, replicas_len, taken) in
+        [("isr-1-1", 1, 1, true), ("isr-1-2", 1, 2, false), ("isr-1-3", 1, 3, false), ("isr-2-3", 2, 3, true)]
+    {
+        let leadership = Leadership { leader_epoch: 0, isr_len, replicas_len };
+        let (directory, partition) = partition_of(name, rules.clone(), leadership);
+        let appended = partition.append_produced(&one_batch(), 9, true, 1_000);
+        let error = appended.err().map(|refusal| (refusal.error_code, refusal.log_start_offset));
+        assert_eq!(error, (!taken).then_some((ErrorCode::NOT_ENOUGH_REPLICAS, -1)), "{name}");
+        partition
+            .append_produced(&one_batch(), 9, false, 1_000)
+            .expect("acks=1 asks for none but the leader");
+        std::fs::remove_dir_all(directory.path()).unwrap();
+    }
+}
+
+#[test]
+fn the_logs_start_is_told_with_what_the_log_found() {
+    let (directory, partition) = partition("log-start", rules(None));
+    partition.append_produced(&one_batch(), 9, false, 1_000).unwrap();
+    let refuse = |bytes: &[u8]| {
+        let refusal = partition.append_produced(bytes, 9, false, 1_000).unwrap_err();
+        (refusal.error_code, refusal.log_start_offset)
+    };
+    let changed = |builder: BatchBuilder| {
+        let mut builder = builder;
+        builder.push(1_000, None, None, &[]);
+        builder.build()
+    };
+    let new = || BatchBuilder::new(Compression::None);
+    assert_eq!(refuse(b""), (ErrorCode::INVALID_RECORD, -1));
+    assert_eq!(refuse(&[one_batch(), one_batch()].concat()), (ErrorCode::INVALID_RECORD, -1));
+    assert_eq!(refuse(&[&one_batch()[..60], b"!"].concat()), (ErrorCode::INVALID_RECORD, -1));
+    let mut damaged = one_batch();
+    damaged[20] ^= 1;
+    assert_eq!(refuse(&damaged), (ErrorCode::CORRUPT_MESSAGE, -1));
+    assert_eq!(refuse(&changed(new().base_offset(5))), (ErrorCode::INVALID_RECORD, 0));
+    assert_eq!(refuse(&changed(new().control())), (ErrorCode::INVALID_RECORD, 0));
+    partition.append_produced(&changed(new().producer(1, 1, 0)), 9, false, 1_000).unwrap();
+    assert_eq!(refuse(&changed(new().producer(1, 1, 9))), (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, 0));
+    assert_eq!(refuse(&changed(new().producer(1, 0, 1))), (ErrorCode::INVALID_PRODUCER_EPOCH, 0));
     std::fs::remove_dir_all(directory.path()).unwrap();
 }

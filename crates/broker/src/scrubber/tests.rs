@@ -48,7 +48,7 @@ impl Home {
             accept_damage: false,
         };
         let (log, _) = Log::open(&directory, open).unwrap();
-        let leadership = Leadership { leader_epoch: 0, isr_len: 1 };
+        let leadership = Leadership { leader_epoch: 0, isr_len: 1, replicas_len: 1 };
         let log_dir = Arc::new(LogDir::offline(path.clone()));
         let partition = Partition::lead(Str::from(name), 0, leadership, rules.into(), log, log_dir);
         let partition = Arc::new(partition);

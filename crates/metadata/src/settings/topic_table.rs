@@ -102,7 +102,7 @@ pub(super) static TOPIC: &[Setting] = &[
         .doc("How many milliseconds a record stays untouched by compaction at least."),
     topic("min.insync.replicas", Type::Int, "1").at_least(1).doc(
         "How many in-sync replicas a partition needs so that a produce request with acks=all is taken; with \
-         fewer it fails with NOT_ENOUGH_REPLICAS.",
+         fewer it fails with NOT_ENOUGH_REPLICAS. A topic with fewer replicas than that needs all of them.",
     ),
     topic("preallocate", Type::Boolean, "false")
         .warned(NO_PREALLOCATION)

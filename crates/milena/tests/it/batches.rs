@@ -1,7 +1,8 @@
 //! Bad batches of every kind: each gets Kafka's error, nothing of it is stored, and the connection stays.
 
-use protocol::ErrorCode;
 use protocol::messages::ProduceRequest;
+use protocol::messages::produce_request::PartitionProduceData;
+use protocol::{ErrorCode, Records};
 use record::{BatchBuilder, Compression};
 
 use crate::harness::broker::Broker;
@@ -90,7 +91,7 @@ fn headers() -> Vec<Case> {
         (
             "transactional without a producer",
             changed(|b| b[22] |= 0x10),
-            stricter(ErrorCode::INVALID_RECORD, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+            same(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
         ),
         (
             "an unknown codec",
@@ -331,14 +332,34 @@ fn timestamps_outside_the_topics_bounds() {
 }
 
 #[test]
+fn a_transactional_batch_without_an_id_fails_its_whole_request() {
+    let broker = Broker::start();
+    let mut raw = Raw::open(broker.bootstrap());
+    let topic = create_topic(broker.bootstrap(), "transactional", 2, &[]);
+    let mut builder = BatchBuilder::new(Compression::None).producer(7, 0, 0).transactional();
+    builder.push(now_ms(), None, Some(b"value"), &[]);
+    let mut request = produce_request(&topic, batch(&[b"x"]), 1);
+    let transactional = PartitionProduceData { index: 1, records: Records::Bytes(builder.build().into()) };
+    request.topic_data[0].partition_data.push(transactional);
+    let answer = raw.ask(&request, 9);
+    let codes = answer.responses[0].partition_responses.iter().map(|partition| partition.error_code);
+    assert_eq!(codes.collect::<Vec<_>>(), [ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED; 2]);
+    assert_eq!(watermarks(broker.bootstrap(), &topic, 0), (0, 0));
+}
+
+#[test]
 fn acks_and_topics_that_are_not() {
     let broker = Broker::start();
     let mut raw = Raw::open(broker.bootstrap());
     let topic = create_topic(broker.bootstrap(), "acks", 1, &[]);
     for acks in [2, -2, 5] {
-        let answer = raw.ask(&produce_request(&topic, batch(&[b"x"]), acks), 9);
-        let code = answer.responses[0].partition_responses[0].error_code;
-        assert_eq!(code, ErrorCode::INVALID_REQUIRED_ACKS, "acks={acks}");
+        let mut request = produce_request(&topic, batch(&[b"x"]), acks);
+        let absent = PartitionProduceData { index: 9, ..request.topic_data[0].partition_data[0].clone() };
+        request.topic_data[0].partition_data.push(absent);
+        let answer = raw.ask(&request, 9);
+        let codes = answer.responses[0].partition_responses.iter().map(|partition| partition.error_code);
+        let expected = [ErrorCode::INVALID_REQUIRED_ACKS, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION];
+        assert_eq!(codes.collect::<Vec<_>>(), expected, "acks={acks}");
     }
     let absent = raw.produce(&unique("absent"), batch(&[b"x"]));
     assert_eq!(absent.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
