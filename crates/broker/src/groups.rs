@@ -97,17 +97,22 @@ impl Groups {
     pub(crate) fn elect(self: &Arc<Self>, log: Arc<Partition>, partitions: i32) {
         self.partitions.store(partitions, Ordering::Relaxed);
         let shard = Arc::new(Shard { log, state: Mutex::new(State::Loading(Vec::new())) });
-        let before = self.shards.write().insert(shard.log.index(), Arc::clone(&shard));
-        // What a request that has found the former appends from now on would not be read below.
-        if let Some(before) = before {
-            before.resign();
-        }
+        self.replace(&shard);
         if shard.log.end_offset() == shard.log.log_start_offset() {
             shard.serve(self, coordinator::Loading::new(self.settings.clone()));
             return;
         }
         let groups = Arc::clone(self);
         drop(task::spawn_blocking(move || groups.load(&shard)));
+    }
+
+    /// Puts a shard in the place of the one of its partition, if there is one. That one is given up: what
+    /// a request that has found it would append from now on, the new one would not read.
+    fn replace(&self, shard: &Arc<Shard>) {
+        let before = self.shards.write().insert(shard.log.index(), Arc::clone(shard));
+        if let Some(before) = before {
+            before.resign();
+        }
     }
 
     fn load(&self, shard: &Arc<Shard>) {
@@ -354,3 +359,6 @@ pub(crate) fn request_context(call: &Call<'_>) -> RequestContext {
         random_uuid: Uuid(random::uuid_bytes()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ impl Barrier {
         Self { log: Arc::clone(log), end_offset: log.end_offset() }
     }
 
-    fn is_passed(&self) -> bool {
+    pub(super) fn is_passed(&self) -> bool {
         self.log.is_durable(self.end_offset)
     }
 

@@ -1,0 +1,181 @@
+#![allow(clippy::disallowed_methods, reason = "a test makes and removes a directory of its own")]
+
+use std::path::PathBuf;
+
+use coordinator::{CoordinatorRecord, Reply};
+use metadata::settings::{BrokerConfig, Configs};
+use protocol::messages::ListGroupsRequest;
+use protocol::messages::OffsetCommitRequest;
+use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use storage::fs::Fs;
+use storage::{Log, LogDirectory, OpenDirectory, OpenLog, TopicPartition};
+
+use super::*;
+use crate::log_dir::LogDir;
+use crate::partition::{Leadership, PartitionRules};
+
+const TOPIC_ID: Uuid = Uuid::ONE;
+
+/// Two partitions of groups in a directory whose flusher runs only when the test runs it.
+struct Home {
+    path: PathBuf,
+    directory: LogDirectory,
+    groups: Arc<Groups>,
+    logs: [Arc<Partition>; 2],
+}
+
+impl Home {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("milena-groups-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        let open = OpenDirectory { fs: Fs::real(), path: path.clone(), open_files_max: 16 };
+        let directory = LogDirectory::open(open).unwrap();
+        let logs = [0, 1].map(|index| Arc::new(open_log(&directory, index)));
+        let groups = Arc::new(Groups::new(Settings::default(), 2));
+        logs.iter().for_each(|log| groups.elect(Arc::clone(log), 2));
+        Self { path, directory, groups, logs }
+    }
+
+    /// A group that lives in a partition.
+    fn group(&self, partition: i32) -> Str {
+        let name = (0..).map(|number| Str::from(format!("g{number}")));
+        name.into_iter().find(|name| self.groups.partition_for(name) == partition).unwrap()
+    }
+
+    fn commit(&self, group_id: &Str, offset: i64) -> Pending {
+        let partition = OffsetCommitRequestPartition { committed_offset: offset, ..Default::default() };
+        let topic = OffsetCommitRequestTopic {
+            name: Str::from("t"),
+            topic_id: TOPIC_ID,
+            partitions: vec![partition],
+        };
+        let request =
+            OffsetCommitRequest { group_id: group_id.clone(), topics: vec![topic], ..Default::default() };
+        let context = RequestContext {
+            api_version: 9,
+            client_id: Str::default(),
+            client_host: Str::default(),
+            random_uuid: Uuid::ZERO,
+        };
+        let asked = self.groups.ask(group_id, |coordinator, token, now_ms| {
+            coordinator.offset_commit(token, &context, &request, now_ms)
+        });
+        asked.unwrap()
+    }
+
+    fn committed(&self, group_id: &Str) -> Result<i64, ErrorCode> {
+        let topic =
+            OffsetFetchRequestTopics { name: Str::from("t"), topic_id: TOPIC_ID, partition_indexes: vec![0] };
+        let request = OffsetFetchRequestGroup {
+            group_id: group_id.clone(),
+            topics: Some(vec![topic]),
+            ..Default::default()
+        };
+        let (answer, _) = self
+            .groups
+            .look(group_id, |coordinator, _| coordinator.offset_fetch(&request, false, |_| TOPIC_ID))?;
+        Ok(answer.topics[0].partitions[0].committed_offset)
+    }
+
+    /// Puts a shard in place of the one of partition 0, as of now still loading.
+    fn loading(&self) -> Arc<Shard> {
+        let state = Mutex::new(State::Loading(Vec::new()));
+        let shard = Arc::new(Shard { log: Arc::clone(&self.logs[0]), state });
+        self.groups.shards.write().insert(0, Arc::clone(&shard));
+        shard
+    }
+
+    fn listed(&self) -> Result<Vec<Str>, ErrorCode> {
+        let request = ListGroupsRequest::default();
+        let looked = self.groups.look_everywhere(|coordinator| coordinator.list_groups(&request))?;
+        Ok(looked.into_iter().flat_map(|(groups, _)| groups).map(|group| group.group_id).collect())
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+fn open_log(directory: &LogDirectory, index: i32) -> Partition {
+    let broker = BrokerConfig::start(&Configs::new()).unwrap();
+    let rules = PartitionRules::new(broker.topic_defaults.clone(), &broker);
+    let open = OpenLog {
+        partition: TopicPartition { topic: OFFSETS_TOPIC.to_owned(), partition: index },
+        topic_id: None,
+        config: rules.log(),
+        now_ms: 1_000,
+        jitter_seed: 0,
+        accept_damage: false,
+    };
+    let (log, _) = Log::open(directory, open).unwrap();
+    let leadership = Leadership { leader_epoch: 0, isr_len: 1 };
+    let log_dir = Arc::new(LogDir::offline(directory.path().to_owned()));
+    Partition::lead(Str::from(OFFSETS_TOPIC), index, leadership, rules.into(), log, log_dir)
+}
+
+#[tokio::test]
+async fn a_commit_is_answered_when_it_is_on_disk() {
+    let home = Home::new("durable");
+    let group_id = home.group(0);
+    let mut settled = std::pin::pin!(home.commit(&group_id, 5).settled());
+    tokio::select! {
+        biased;
+        _ = &mut settled => panic!("answered before it is on disk"),
+        () = tokio::task::yield_now() => {}
+    }
+    // Who asks meanwhile is told of it, and no earlier either.
+    let (_, barrier) = home.groups.look(&group_id, |_, _| ()).unwrap();
+    assert!(!barrier.is_passed());
+    assert_eq!(home.directory.flusher().run_round(), 1);
+    assert!(barrier.is_passed());
+    let Ok(Reply::OffsetCommit(response)) = settled.await else { panic!("it is committed") };
+    assert_eq!(response.topics[0].partitions[0].error_code, ErrorCode::NONE);
+    assert_eq!(home.committed(&group_id), Ok(5));
+}
+
+#[test]
+fn a_topic_that_is_deleted_while_its_groups_load_is_forgotten() {
+    let home = Home::new("deleted");
+    let group_id = home.group(0);
+    drop(home.commit(&group_id, 5));
+    let shard = home.loading();
+    assert_eq!(home.committed(&group_id), Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
+    assert_eq!(home.listed(), Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
+    home.groups.topics_deleted(&[DeletedTopic { name: Str::from("t"), id: TOPIC_ID }]);
+    home.groups.load(&shard);
+    assert_eq!(home.committed(&group_id), Ok(-1));
+    // The log says so, too.
+    home.groups.load(&home.loading());
+    assert_eq!(home.committed(&group_id), Ok(-1));
+}
+
+#[test]
+fn a_partition_that_cannot_be_loaded_has_no_coordinator() {
+    let home = Home::new("unreadable");
+    let (broken, other) = (home.group(0), home.group(1));
+    drop(home.commit(&broken, 5));
+    drop(home.commit(&other, 6));
+    let unreadable = CoordinatorRecord { key: vec![0].into(), value: None };
+    assert!(home.logs[0].append_coordinator_records(&[unreadable], 1_000).is_ok());
+    home.groups.load(&home.loading());
+    assert_eq!(home.committed(&broken), Err(ErrorCode::NOT_COORDINATOR));
+    assert!(!home.groups.holds(&broken), "clients are not sent here");
+    assert_eq!(home.committed(&other), Ok(6));
+    assert_eq!(home.listed(), Ok(vec![other]), "the others are listed");
+}
+
+#[tokio::test]
+async fn a_partition_that_is_taken_over_again_is_given_up_first() {
+    let home = Home::new("again");
+    let group_id = home.group(0);
+    drop(home.commit(&group_id, 5));
+    let former = home.groups.shard(&group_id).unwrap();
+    home.groups.elect(Arc::clone(&home.logs[0]), 2);
+    assert!(matches!(*former.state.lock(), State::Resigned), "it appends nothing behind what is read");
+    // Another thread does so, too; whoever is first.
+    home.groups.load(&home.groups.shard(&group_id).unwrap());
+    assert_eq!(home.committed(&group_id), Ok(5));
+}
