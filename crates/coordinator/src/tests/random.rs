@@ -117,6 +117,24 @@ fn random_clients() {
     }
 }
 
+/// As many seeds as there is time for: `SEEDS=1000..2000 cargo test -p coordinator many_random -- --ignored`.
+#[test]
+#[ignore = "takes as long as SEEDS says"]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a tool for whoever changes the coordinator"
+)]
+fn many_random_clients() {
+    let seeds = std::env::var("SEEDS").expect("SEEDS is a range, as 0..1000");
+    let (from, to) = seeds.split_once("..").expect("SEEDS is a range");
+    for seed in from.parse().expect("a number")..to.parse().expect("a number") {
+        // The last one that is printed is the one that fails.
+        eprintln!("seed {seed}");
+        run(seed);
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_run() {
     let trace = |seed| run(seed).trace.finish();

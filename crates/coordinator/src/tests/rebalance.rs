@@ -1,4 +1,11 @@
+use protocol::messages::JoinGroupRequest;
+use protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use protocol::records::GroupMetadataValue;
+use protocol::{ErrorCode, Str};
+
+use super::script::{START_MS, context};
 use super::*;
+use crate::{CoordinatorRecord, Loading, Replayed, Reply, Settings, StoredRecord, Token};
 
 /// Two members in a stable group, `a` the leader.
 const STABLE: &str = "a join v=3
@@ -222,4 +229,61 @@ fn a_member_that_waits_for_the_others_does_not_time_out() {
          b heartbeat
          > b heartbeat: NONE",
     );
+}
+
+#[test]
+fn a_member_that_rejoins_has_the_session_timeout_that_it_asks_for_then() {
+    check(&format!(
+        "{STABLE}
+         b join protocols=range:n session=20000
+         a join
+         > a join: NONE gen=2 consumer range leader=a1 id=a1 a1:m b1:n
+         > b join: NONE gen=2 consumer range leader=a1 id=b1
+         b sync
+         a sync a1=A b1=B
+         > log: g gen=2 consumer range leader=a1 a1=A b1=B
+         > a sync: NONE consumer range A
+         > b sync: NONE consumer range B
+         wait 9000
+         a heartbeat
+         > a heartbeat: NONE
+         wait 9000
+         a heartbeat
+         > a heartbeat: NONE
+         wait 1999
+         a heartbeat
+         > a heartbeat: NONE
+         wait 1
+         a heartbeat
+         > a heartbeat: REBALANCE_IN_PROGRESS
+         b heartbeat
+         > b heartbeat: UNKNOWN_MEMBER_ID"
+    ));
+}
+
+/// No group comes so far by itself, but a log may say so.
+#[test]
+fn generations_that_run_out_begin_anew() {
+    let value = GroupMetadataValue {
+        protocol_type: Str::from("consumer"),
+        generation: i32::MAX,
+        ..Default::default()
+    };
+    let record = CoordinatorRecord::group_metadata(&Str::from("g"), &value).expect("it fits");
+    let mut loading = Loading::new(Settings::default());
+    assert_eq!(loading.replay(StoredRecord::new(0, record)), Ok(Replayed::Applied));
+    let mut coordinator = loading.loaded(START_MS);
+    let protocol = JoinGroupRequestProtocol { name: Str::from("range"), ..Default::default() };
+    let request = JoinGroupRequest {
+        group_id: Str::from("g"),
+        session_timeout_ms: 10_000,
+        protocol_type: Str::from("consumer"),
+        protocols: vec![protocol],
+        ..Default::default()
+    };
+    let joining = coordinator.join_group(Token(1), &context("a", 3, 1), request, START_MS);
+    assert!(joining.append.is_none() && joining.replies.is_empty());
+    let joined = coordinator.tick(START_MS + 3_000);
+    let [(Token(1), Reply::JoinGroup(response))] = &joined.replies[..] else { panic!("it has joined") };
+    assert_eq!((response.error_code, response.generation_id), (ErrorCode::NONE, i32::MIN));
 }

@@ -257,3 +257,40 @@ fn a_sync_that_is_outstanding_is_outstanding_under_the_new_id() {
          > c heartbeat: NONE",
     );
 }
+
+/// In Kafka it is expected under the id that it no longer has, and is out although it has sent it.
+#[test]
+fn a_member_that_was_replaced_before_its_sync_is_expected_to_send_it() {
+    let replaced = "a join instance=i session=100000
+         b join instance=j session=100000
+         wait 6000
+         > @6000 a join: NONE gen=1 consumer range leader=i1 id=i1 i1[i]:m j1[j]:m
+         > @6000 b join: NONE gen=1 consumer range leader=i1 id=j1
+         a sync instance=i i1=A j1=B
+         > log: g gen=1 consumer range leader=i1 i1[i]=A j1[j]=B
+         > a sync: NONE consumer range A
+         c join instance=j session=100000
+         > log: g gen=1 consumer range leader=i1 i1[i]=A j2[j]=B
+         > c join: NONE gen=1 consumer range leader=i1 id=j2\n";
+    check(&format!(
+        "{replaced}
+         wait 59999
+         c heartbeat instance=j
+         > c heartbeat: NONE
+         wait 1
+         c heartbeat instance=j
+         > c heartbeat: UNKNOWN_MEMBER_ID
+         a heartbeat instance=i
+         > a heartbeat: REBALANCE_IN_PROGRESS"
+    ));
+    check(&format!(
+        "{replaced}
+         c sync instance=j
+         > c sync: NONE consumer range B
+         wait 60000
+         c heartbeat instance=j
+         > c heartbeat: NONE
+         a heartbeat instance=i
+         > a heartbeat: NONE"
+    ));
+}
