@@ -21,9 +21,11 @@ use crate::partition::Partition;
 
 mod answer;
 mod load;
+mod repeats;
 
 use answer::Settled;
 pub(crate) use answer::{Barrier, Pending, reply_behind};
+pub(crate) use repeats::Repeats;
 
 /// The topic that holds the groups.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";

@@ -9,20 +9,25 @@ use protocol::messages::describe_groups_response::{DescribeGroupsResponse, Descr
 
 use crate::call::Call;
 use crate::cluster::GROUP_OPERATIONS;
-use crate::groups::reply_behind;
+use crate::groups::{Repeats, reply_behind};
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: DescribeGroupsRequest) -> Reply {
     let version = call.version();
     let mut barriers = Vec::new();
+    let mut repeats = Repeats::default();
     let groups = request.groups.iter().map(|group_id| {
-        let looked = call
-            .broker
-            .groups()
-            .look(group_id, |coordinator, _now_ms| coordinator.describe_group(group_id, version));
+        let look = || {
+            call.broker
+                .groups()
+                .look(group_id, |coordinator, _now_ms| coordinator.describe_group(group_id, version))
+        };
+        let admitted = repeats.admits(group_id);
+        let looked = if admitted { look() } else { Err(ErrorCode::INVALID_REQUEST) };
         let mut described = match looked {
             Ok((described, barrier)) => {
                 barriers.push(barrier);
+                repeats.tell(described.members.len());
                 described
             }
             Err(error_code) => {

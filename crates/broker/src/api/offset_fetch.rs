@@ -14,7 +14,7 @@ use protocol::messages::offset_fetch_response::{
 use protocol::{ErrorCode, Str, Uuid};
 
 use crate::call::Call;
-use crate::groups::{Barrier, reply_behind};
+use crate::groups::{Barrier, Repeats, reply_behind};
 use crate::reply::Reply;
 
 /// Topics are named by id from here on.
@@ -26,9 +26,16 @@ pub(crate) fn handle(call: Call<'_>, request: OffsetFetchRequest) -> Reply {
     let groups = offset_fetch_groups(request, version);
     let image = call.broker.image();
     let mut barriers = Vec::new();
+    let mut repeats = Repeats::default();
     let answers = groups.iter().map(|group| {
-        let answer = fetch_group(&call, &image, group, require_stable, &mut barriers);
-        answer.unwrap_or_else(|error| offset_fetch_error(group, error, version))
+        let answer = if repeats.admits(&group.group_id) {
+            fetch_group(&call, &image, group, require_stable, &mut barriers)
+        } else {
+            Err(ErrorCode::INVALID_REQUEST)
+        };
+        let answer = answer.unwrap_or_else(|error| offset_fetch_error(group, error, version));
+        repeats.tell(answer.topics.iter().map(|topic| topic.partitions.len()).sum());
+        answer
     });
     let response = offset_fetch_response(answers.collect(), version);
     reply_behind(&call, barriers, response, move |error| {

@@ -496,3 +496,37 @@ fn the_coordinator_is_found_in_every_version() {
         }
     }
 }
+
+/// What is asked for again and again is answered, but not without end: such a request is small and its answer would
+/// be as large as the group times the number of its names.
+#[test]
+fn a_group_that_is_named_thousands_of_times() {
+    let broker = Broker::start();
+    let topic = create_topic(broker.bootstrap(), "repeated", 1, &[]);
+    let (group, other) = (unique("repeated"), unique("other"));
+    let mut member = Hand::new(&broker, &group);
+    member.settle();
+    assert_eq!(member.commit(&topic, 5), ErrorCode::NONE);
+    let raw = &mut member.raw;
+    let mut names = vec![text(&group); 12_000];
+    names.push(text(&other));
+    let described = raw.ask(&DescribeGroupsRequest { groups: names.clone(), ..Default::default() }, 5).groups;
+    let errors: Vec<ErrorCode> = described.iter().map(|found| found.error_code).collect();
+    let (answered, refused) = errors[..12_000].split_at(10_000);
+    assert!(answered.iter().all(|error| error.is_none()));
+    assert!(refused.iter().all(|error| *error == ErrorCode::INVALID_REQUEST));
+    assert_eq!(
+        (described[12_000].error_code, described[12_000].group_state.as_str()),
+        (ErrorCode::NONE, "Dead")
+    );
+    let all = |group_id| OffsetFetchRequestGroup { group_id, topics: None, ..Default::default() };
+    let groups = names.into_iter().map(all);
+    let request = OffsetFetchRequest { groups: groups.collect(), ..Default::default() };
+    let fetched = raw.ask(&request, 8).groups;
+    let errors: Vec<ErrorCode> = fetched.iter().map(|found| found.error_code).collect();
+    let (answered, refused) = errors[..12_000].split_at(10_000);
+    assert!(answered.iter().all(|error| error.is_none()));
+    assert!(refused.iter().all(|error| *error == ErrorCode::INVALID_REQUEST));
+    assert_eq!(fetched[9_999].topics[0].partitions[0].committed_offset, 5);
+    assert_eq!(fetched[12_000].error_code, ErrorCode::NONE);
+}
