@@ -33,4 +33,5 @@ mod topics;
 mod traffic;
 
 pub use dispatch::{APIS, Api};
+pub use logs::Recovery;
 pub use start::{Running, StartError, start, start_on};

@@ -4,6 +4,7 @@
 mod duplicates;
 mod open;
 mod place;
+mod recovery;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,6 +22,8 @@ use crate::logs::duplicates::Duplicate;
 use crate::partition::{Leadership, Partition, PartitionRules};
 use crate::topics::{PartitionSlot, TopicTable};
 
+pub use recovery::Recovery;
+
 /// Threads that close logs when the broker stops.
 const CLOSING_THREADS: usize = 16;
 
@@ -37,6 +40,10 @@ pub(crate) struct Logs {
     failures: Mutex<Option<mpsc::UnboundedReceiver<usize>>>,
     /// Partitions that could not be opened because a disk was full: topic ids and numbers.
     without_room: Mutex<BTreeSet<(Uuid, i32)>>,
+    /// Whether a directory that was used before was not closed cleanly.
+    was_unclean: bool,
+    /// What the logs that were opened had lost or to be checked.
+    recovery: Mutex<Recovery>,
 }
 
 /// What is known of a partition before its log is open.
@@ -111,6 +118,7 @@ impl Logs {
         };
         match Log::open(&*dir.working()?, open) {
             Ok((log, recovered)) => {
+                self.recovery.lock().add(&recovered);
                 if let Some(cut) = &recovered.cut {
                     let bytes = cut.bytes;
                     warn!(partition = %name, bytes, "the end of the log was cut: {}", cut.damage);
@@ -129,6 +137,11 @@ impl Logs {
                 None
             }
         }
+    }
+
+    /// What the logs opened so far came to; none where all directories were closed cleanly.
+    pub(crate) fn recovery(&self) -> Option<Recovery> {
+        self.was_unclean.then(|| *self.recovery.lock())
     }
 
     /// The partitions that could not be opened because a disk was full, to be tried again.

@@ -28,7 +28,7 @@ use crate::groups::Groups;
 use crate::limits::{ConnectionLimits, RequestMemory};
 use crate::listener;
 use crate::log_dir::LogDir;
-use crate::logs::Logs;
+use crate::logs::{Logs, Recovery};
 use crate::metrics::Metrics;
 use crate::moves::Moves;
 use crate::producer_ids::ProducerIds;
@@ -52,6 +52,20 @@ pub enum StartError {
     MetaProperties(CheckpointError),
     /// A log directory holds partitions and no `meta.properties` that names the cluster.
     NoMetaProperties(PathBuf),
+    /// A log directory has a `meta.properties` of a version that is not known.
+    MetaPropertiesVersion {
+        /// The directory.
+        dir: PathBuf,
+        /// The version.
+        version: i32,
+    },
+    /// A log directory holds partitions, and there is no metadata log that knows them.
+    NoMetadataLog {
+        /// The directory.
+        dir: PathBuf,
+        /// Whether a Kafka wrote it that kept its metadata in ZooKeeper.
+        used_zookeeper: bool,
+    },
     /// The log directory cannot be written.
     Fs(storage::fs::Error),
     /// The log directory is another node's.
@@ -121,6 +135,24 @@ impl fmt::Display for StartError {
                  restore that file, or set log.dirs to another directory",
                 dir.display()
             ),
+            Self::MetaPropertiesVersion { dir, version } => write!(
+                f,
+                "the meta.properties of the log directory {} has version {version}, which a later Kafka wrote: go on \
+                 there, or set log.dirs to another directory",
+                dir.display()
+            ),
+            Self::NoMetadataLog { dir, used_zookeeper: false } => write!(
+                f,
+                "the log directory {} holds partitions, and no metadata log says what they are: restore \
+                 __cluster_metadata-0 from a backup, or set log.dirs to another directory",
+                dir.display()
+            ),
+            Self::NoMetadataLog { dir, used_zookeeper: true } => write!(
+                f,
+                "the log directory {} is of a Kafka that kept its metadata in ZooKeeper: have Kafka 3.9 migrate it to \
+                 KRaft first, or set log.dirs to another directory",
+                dir.display()
+            ),
             Self::ClusterId { dir, found, cluster_id } => write!(
                 f,
                 "the log directory {} belongs to cluster {found}, and the others to {cluster_id}: take it out of log.dirs",
@@ -152,9 +184,11 @@ impl fmt::Display for StartError {
             Self::Directory(error @ OpenDirectoryError::Locked(_)) => {
                 write!(f, "{error}: stop the broker that runs there, or set log.dirs to another directory")
             }
+            Self::Directory(OpenDirectoryError::Fs(error)) | Self::Fs(error) => {
+                write!(f, "{error}{}", mend(error.source.kind()))
+            }
             Self::Directory(error) => error.fmt(f),
             Self::MetaProperties(error) => error.fmt(f),
-            Self::Fs(error) => error.fmt(f),
             Self::NodeId { dir, found, given } => write!(
                 f,
                 "the log directory {dir} belongs to node {found}, and node.id is {given}: set node.id={found}, \
@@ -164,6 +198,14 @@ impl fmt::Display for StartError {
                 f,
                 "{listener} cannot be listened on, another program does: stop it, or set listeners to another port"
             ),
+            Self::Listen(listener, error)
+                if error.kind() == io::ErrorKind::PermissionDenied && listener.port < 1024 =>
+            {
+                write!(
+                    f,
+                    "{listener} cannot be listened on, only root may use ports below 1024: set listeners to another port"
+                )
+            }
             Self::Listen(listener, error) => write!(f, "{listener} cannot be listened on: {error}"),
             Self::Foreign(refusals) => {
                 write!(
@@ -180,6 +222,20 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+/// What to do where a log directory cannot be used.
+fn mend(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::PermissionDenied => {
+            ": start it as the user who owns the files, or set log.dirs to another directory"
+        }
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotADirectory => {
+            ": set log.dirs to a directory that can be written"
+        }
+        io::ErrorKind::StorageFull => ": make room, or set log.dirs to another disk",
+        _ => "",
+    }
+}
 
 /// A broker that runs.
 pub struct Running {
@@ -451,6 +507,11 @@ impl Running {
     /// The id of the cluster.
     pub fn cluster_id(&self) -> &str {
         self.broker.cluster_id()
+    }
+
+    /// What opening the log directories had to mend; none where they are new or were closed cleanly.
+    pub fn recovery(&self) -> Option<Recovery> {
+        self.broker.logs.recovery()
     }
 
     /// What can be measured of it.

@@ -3,6 +3,8 @@
 //! Each operation is one method, tried again while leaders and coordinators move; see
 //! [`ClusterError`] for how one fails.
 
+use std::time::Duration;
+
 use crate::cluster::{Cluster, ClusterError};
 
 pub use configs::{Config, ConfigChange, ConfigSource};
@@ -21,9 +23,6 @@ mod log_dirs;
 mod offsets;
 mod topics;
 
-/// How long a broker may take to carry out a change before it answers.
-const CHANGE_TIMEOUT_MS: i32 = 30_000;
-
 /// The administrator's side of a cluster.
 #[derive(Debug, Clone)]
 pub struct Admin {
@@ -39,6 +38,12 @@ impl Admin {
     /// The cluster.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
+    }
+
+    /// How long a broker may take to carry out a change before it answers, also in the milliseconds of requests.
+    fn patience(&self) -> (Duration, i32) {
+        let wait = self.cluster.options().change_timeout;
+        (wait, i32::try_from(wait.as_millis()).unwrap_or(i32::MAX))
     }
 }
 

@@ -28,6 +28,8 @@ pub struct ClusterOptions {
     pub connection: ConnectionOptions,
     /// For how long an operation is tried again while leaders and coordinators move.
     pub retry_for: Duration,
+    /// How long a broker may take to create, enlarge or delete a topic before it answers.
+    pub change_timeout: Duration,
 }
 
 impl ClusterOptions {
@@ -39,6 +41,7 @@ impl ClusterOptions {
             bootstrap: addresses.map(with_port).collect(),
             connection: ConnectionOptions::default(),
             retry_for: Duration::from_secs(30),
+            change_timeout: Duration::from_secs(30),
         }
     }
 }

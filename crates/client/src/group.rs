@@ -110,6 +110,7 @@ pub struct GroupConsumer {
     /// `None` until the group has been joined, and while it is being divided anew.
     heartbeats: Option<Heartbeats>,
     assignment: Vec<TopicPartition>,
+    joined_at: Option<Instant>,
     consumer: Consumer,
     /// What the coordinator knows of the positions.
     committed: BTreeMap<TopicPartition, i64>,
@@ -127,6 +128,7 @@ impl GroupConsumer {
             topics,
             heartbeats: None,
             assignment: Vec::new(),
+            joined_at: None,
             committed: BTreeMap::new(),
             committed_at: clock::now(),
         }
@@ -135,6 +137,11 @@ impl GroupConsumer {
     /// The partitions that this member reads now.
     pub fn assignment(&self) -> &[TopicPartition] {
         &self.assignment
+    }
+
+    /// When the partitions were given to this member; `None` until it has joined.
+    pub fn joined_at(&self) -> Option<Instant> {
+        self.joined_at
     }
 
     /// What reads them.
@@ -248,6 +255,7 @@ impl GroupConsumer {
         self.consumer.assign(positions);
         self.assignment = assignment;
         self.committed_at = clock::now();
+        self.joined_at = Some(self.committed_at);
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and who does it.
 
+use std::ffi::OsString;
 use std::future::Future;
 
 use clap::{Parser, Subcommand};
@@ -41,7 +42,8 @@ Examples:
   milena check milena-data
 
 Each command explains itself: milena help topic create, milena consume --help.
-Everything but start, migrate, check and dump works with any Kafka-compatible cluster.
+Everything but start, migrate, check and dump works with any Kafka-compatible cluster that speaks
+plain text (no TLS, no SASL). Names may follow --topic and --group, as with Kafka's own tools.
 
 Log levels are off, error, warn, info, debug and trace; parts that have one of their own are
 broker, client, coordinator, metadata, milena, openraft and storage: --log info,storage=debug
@@ -77,7 +79,35 @@ enum Command {
     Dump(dump::DumpArgs),
 }
 
+/// The words of the command line without the flags by which Kafka's tools and kcat name a topic or a group, which
+/// stands by itself here: `topic create --topic orders` is `topic create orders`.
+fn in_our_words(mut words: Vec<OsString>) -> Vec<OsString> {
+    let word = |at: usize| words.get(at).and_then(|word| word.to_str()).unwrap_or_default();
+    let flags: &[&str] = match (word(1), word(2)) {
+        ("topic" | "produce" | "consume", _) => &["--topic", "-t"],
+        ("bench", _) => &["--topic"],
+        ("group", _) => &["--group"],
+        _ => return words,
+    };
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let last = words.split_off(end);
+    words.retain(|word| flags.iter().all(|flag| word != flag));
+    for word in &mut words {
+        let name = word.to_str().and_then(|word| word.strip_prefix(flags[0])?.strip_prefix('='));
+        if let Some(name) = name.map(OsString::from) {
+            *word = name;
+        }
+    }
+    words.extend(last);
+    words
+}
+
 impl CommandLine {
+    /// That of this process. Ends it where it makes no sense, or asks for help.
+    pub(crate) fn of_process() -> CommandLine {
+        CommandLine::parse_from(in_our_words(std::env::args_os().collect()))
+    }
+
     /// Whether the results, and a failure, are for a program.
     pub(crate) fn wants_json(&self) -> bool {
         match &self.command {
@@ -125,7 +155,25 @@ fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
 mod tests {
     use clap::CommandFactory;
 
-    use super::CommandLine;
+    use super::{CommandLine, in_our_words};
+
+    #[test]
+    fn names_may_have_kafkas_flags() {
+        let ours = |line: &str| {
+            let words = in_our_words(line.split(' ').map(Into::into).collect());
+            words.join(std::ffi::OsStr::new(" ")).into_string().expect("text")
+        };
+        assert_eq!(ours("milena topic create --topic a -p 3"), "milena topic create a -p 3");
+        assert_eq!(ours("milena produce -t a --key k"), "milena produce a --key k");
+        assert_eq!(ours("milena consume --topic=a --group g"), "milena consume a --group g");
+        assert_eq!(ours("milena group describe --group g"), "milena group describe g");
+        let reset = "milena group reset-offsets g --topic a -t b --to-latest";
+        assert_eq!(ours(reset), reset);
+        let named_so = "milena topic create -- --topic";
+        assert_eq!(ours(named_so), named_so);
+        let bench = "milena bench produce -t 5";
+        assert_eq!(ours(bench), bench);
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -26,21 +26,29 @@ pub(crate) struct ConnectArgs {
     )]
     pub(crate) bootstrap_server: String,
 
-    /// Print results, and failures, as JSON for programs
+    /// Print results as JSON, one value a line, and a failure as JSON to standard error
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 
-    /// How long to try, in seconds, before giving up
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, help_heading = "Connection")]
-    timeout: u64,
+    /// How long to try, in seconds, before giving up [default: 30; 300 where topics are changed]
+    #[arg(long, value_name = "SECONDS", help_heading = "Connection")]
+    timeout: Option<u64>,
 }
+
+/// In seconds, how long to try.
+const TIMEOUT_DEFAULT: u64 = 30;
+
+/// In seconds, how long a broker may take to change a topic: thousands of partitions are thousands of files.
+const CHANGE_TIMEOUT_DEFAULT: u64 = 300;
 
 impl ConnectArgs {
     /// The cluster that the arguments name.
     pub(crate) async fn cluster(&self) -> Result<Cluster, Failure> {
         let mut options = ClusterOptions::new(&self.bootstrap_server);
-        options.retry_for = Duration::from_secs(self.timeout);
-        options.connection.request_timeout = Duration::from_secs(self.timeout.max(1));
+        let timeout = self.timeout.unwrap_or(TIMEOUT_DEFAULT);
+        options.retry_for = Duration::from_secs(timeout);
+        options.change_timeout = Duration::from_secs(self.timeout.unwrap_or(CHANGE_TIMEOUT_DEFAULT).max(1));
+        options.connection.request_timeout = Duration::from_secs(timeout.max(1));
         options.connection.connect_timeout =
             options.connection.connect_timeout.min(options.connection.request_timeout);
         Cluster::connect(options).await.map_err(|error| explain(&error))
@@ -68,8 +76,14 @@ pub(crate) fn explain(error: &ClusterError) -> Failure {
         }
         ClusterError::NoLeader { .. } => Failure::new(error.to_string())
             .mend("The brokers that have its replicas may be down: see 'milena topic describe'."),
-        ClusterError::Refused { code, .. } => {
+        ClusterError::Refused { code, message } => {
             let failure = Failure::new(error.to_string());
+            let collides = message.as_deref().is_some_and(|message| message.contains("collides"));
+            if *code == ErrorCode::INVALID_TOPIC_EXCEPTION && collides {
+                return failure.mend(
+                    "Names that differ only by '.' and '_' share the names of their metrics: choose another.",
+                );
+            }
             match advice(*code) {
                 Some(mend) => failure.mend(mend),
                 None => failure,
@@ -113,6 +127,9 @@ fn advice(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::TOPIC_ALREADY_EXISTS => {
             "Choose another name, or use --if-not-exists to leave it as it is."
         }
+        ErrorCode::REQUEST_TIMED_OUT => {
+            "The broker may still be at it: 'milena topic list' shows what there is. --timeout SECONDS waits longer."
+        }
         ErrorCode::INVALID_TOPIC_EXCEPTION => {
             "A topic's name has at most 249 of the characters a-z A-Z 0-9 . _ - and is neither '.' nor '..'."
         }
@@ -147,6 +164,9 @@ pub(crate) async fn explain_topic(cluster: &Cluster, error: &ClusterError) -> Fa
     let ClusterError::UnknownTopic { topic } = error else { return explain(error) };
     let Ok(topics) = cluster.all_topics().await else { return explain(error) };
     match nearest(topic, topics.iter().map(|topic| topic.name.as_str())) {
+        Some(near) if near == topic => {
+            Failure::new(error.to_string()).mend("It has appeared just now: try again.")
+        }
         Some(near) => Failure::new(error.to_string()).mend(format!("Did you mean '{near}'?")),
         None if topics.is_empty() => Failure::new(error.to_string())
             .mend(format!("The cluster has no topics yet. milena topic create {topic} creates this one.")),

@@ -67,7 +67,7 @@ pub(crate) struct ConsumeArgs {
     last: Option<i64>,
 
     /// Stop after so many records
-    #[arg(short = 'n', long, value_name = "COUNT")]
+    #[arg(short = 'n', long, alias = "max-messages", value_name = "COUNT")]
     count: Option<u64>,
 
     /// Stop at what is the end when the command starts
@@ -234,6 +234,8 @@ async fn consume_in_group(
             records = consumer.poll(printing.patience()) => records.map_err(|error| explain_group(&error))?,
             () = interrupt.wait() => break,
         };
+        // While the group is being divided there is nothing to be had.
+        printing.last = consumer.joined_at().map_or(printing.last, |joined| joined.max(printing.last));
         let taken = printing.taken(&records);
         let is_done = match printing.print(records.iter().take(taken).cloned()) {
             Ok(is_done) => is_done,

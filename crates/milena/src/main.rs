@@ -21,6 +21,7 @@ mod pair;
 mod produce;
 mod properties;
 mod settings;
+mod size;
 mod start;
 mod table;
 mod time;
@@ -28,14 +29,13 @@ mod topic;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use runtime::clock;
 
 use crate::command::CommandLine;
 
 fn main() -> ExitCode {
     let started = clock::now();
-    let command_line = CommandLine::parse();
+    let command_line = CommandLine::of_process();
     let as_json = command_line.wants_json();
     match command_line.run(started) {
         Ok(()) => ExitCode::SUCCESS,

@@ -101,8 +101,15 @@ fn node_of_dir(dir: &Path) -> Result<Node, Failure> {
     let value = |name: &str| {
         properties.iter().find(|property| property.name == name).map(|it| it.value.trim().to_owned())
     };
-    if value("version").is_none_or(|version| version != "1") {
-        return Err(Failure::new(format!("{shown} is not of version 1: a Kafka before KRaft wrote it")));
+    match value("version").as_deref() {
+        Some("1") => {}
+        None | Some("0") => {
+            return Err(Failure::new(format!("{shown} is not of version 1: a Kafka before KRaft wrote it"))
+                .mend("Have Kafka 3.9 migrate it from ZooKeeper to KRaft first."));
+        }
+        Some(later) => {
+            return Err(Failure::new(format!("{shown} is of version {later}: a later Kafka wrote it")));
+        }
     }
     let id = value("node.id").and_then(|id| id.parse().ok());
     let id = id.ok_or_else(|| Failure::new(format!("{shown} names no node.id")))?;

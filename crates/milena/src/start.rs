@@ -1,18 +1,20 @@
 //! `milena start`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use broker::StartError;
+use broker::{Recovery, StartError};
 use clap::Args;
 use console::Console;
 use metadata::settings::{self as known, BrokerConfig, Configs, InvalidSetting, Scope};
-use runtime::clock::Instant;
+use runtime::clock::{self, Instant};
 use runtime::task;
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::settings::{self, Settings, Source};
+use crate::size::bytes_shown;
 use crate::{files, pair, properties};
 
 const EXAMPLES: &str = "\
@@ -29,7 +31,11 @@ Settings have Kafka's names. A flag goes before the environment, the environment
 file. In the environment log.dirs is MILENA_LOG_DIRS or, as in Kafka's container image,
 KAFKA_LOG_DIRS (a dot is _, an underscore __, a dash ___).
 
-SIGTERM or SIGINT stops the broker cleanly; a second one stops it at once.";
+SIGTERM or SIGINT stops the broker cleanly; a second one, a second or more later, stops it at
+once. Nothing has to be run before: no formatting, no cluster id to be drawn.";
+
+/// How long after the first signal another one stops the broker at once.
+const INSISTED_AFTER: Duration = Duration::from_secs(1);
 
 /// Run a broker.
 #[derive(Debug, Args)]
@@ -77,6 +83,8 @@ async fn serve(configs: Configs, given: &Settings, started: Instant) -> Result<(
         shown_path(&log_dirs),
         started.elapsed().as_millis()
     ));
+    let recovered = running.recovery().map(|recovery| recovery_sentence(&recovery));
+    let ready = ready.and_then(|()| recovered.map_or(Ok(()), |sentence| output.say(sentence)));
     // A broker whose output nobody reads serves all the same.
     let _ = ready.and_then(|()| output.flush());
     let reason = tokio::select! {
@@ -89,11 +97,22 @@ async fn serve(configs: Configs, given: &Settings, started: Instant) -> Result<(
     }
     tokio::select! {
         () = running.shutdown() => match reason {
-            None => Ok(()),
+            None => {
+                let _ = output.say("Milena has stopped cleanly").and_then(|()| output.flush());
+                Ok(())
+            }
             Some(reason) => Err(Failure::new(without_numbers(&reason))),
         },
-        () = interrupt.wait() => Err(Failure::interrupted("stopped at once, by a second signal")
+        () = insisted(&mut interrupt) => Err(Failure::interrupted("stopped at once, by a second signal")
             .mend("The next start will check what was not written to the end.")),
+    }
+}
+
+/// Waits for a signal that is meant as a second one: some send two at once, to the process and to its group.
+async fn insisted(interrupt: &mut Interrupt) {
+    let first = clock::now();
+    while first.elapsed() < INSISTED_AFTER {
+        interrupt.wait().await;
     }
 }
 
@@ -107,6 +126,24 @@ async fn bind_console(address: Option<String>) -> Result<Option<Console>, Failur
                 .mend("Set console.listener to another address."))
         }
     }
+}
+
+/// What the start had to mend, in a line.
+fn recovery_sentence(recovery: &Recovery) -> String {
+    let Recovery { partitions, checked_bytes, cut_partitions, cut_bytes } = *recovery;
+    let size = |bytes: u64| bytes_shown(i64::try_from(bytes).unwrap_or(i64::MAX));
+    let checked = match partitions {
+        0 => "nothing had to be checked".to_owned(),
+        1 => format!("checked {} of 1 partition", size(checked_bytes)),
+        more => format!("checked {} of {more} partitions", size(checked_bytes)),
+    };
+    let cut = match cut_partitions {
+        0 => "nothing had to be cut".to_owned(),
+        1 => format!("cut {} off the end of 1 of them", size(cut_bytes)),
+        more => format!("cut {} off the ends of {more} of them", size(cut_bytes)),
+    };
+    let what = if partitions == 0 { checked } else { format!("{checked}, {cut}") };
+    format!("Recovered from a stop that was not clean: {what}")
 }
 
 /// A relative path as one, also to those who do not expect it.
@@ -194,7 +231,20 @@ fn sentence_of(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{sentence_of, shown_path, without_numbers};
+    use broker::Recovery;
+
+    use super::{recovery_sentence, sentence_of, shown_path, without_numbers};
+
+    #[test]
+    fn recoveries() {
+        let of = |partitions, checked_bytes, cut_partitions, cut_bytes| {
+            let recovery = Recovery { partitions, checked_bytes, cut_partitions, cut_bytes };
+            recovery_sentence(&recovery).split_once(": ").expect("it says what").1.to_owned()
+        };
+        assert_eq!(of(0, 0, 0, 0), "nothing had to be checked");
+        assert_eq!(of(1, 2048, 0, 0), "checked 2.0 KiB of 1 partition, nothing had to be cut");
+        assert_eq!(of(3, 2048, 1, 7), "checked 2.0 KiB of 3 partitions, cut 7 B off the end of 1 of them");
+    }
 
     #[test]
     fn words() {

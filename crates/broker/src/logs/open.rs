@@ -29,6 +29,9 @@ fn open_files_max() -> usize {
     OPEN_FILES_MAX.min(runtime::descriptors_max() / 2)
 }
 
+/// The version of `meta.properties` that is written, and the latest that is read.
+const META_PROPERTIES_VERSION: i32 = 1;
+
 /// A directory on its way to being open.
 pub(super) struct Opening {
     path: PathBuf,
@@ -51,6 +54,11 @@ impl Logs {
         check_identified(&opening)?;
         check_metadata_log(&opening, metadata)?;
         let duplicates = Mutex::new(duplicates(&opening));
+        let was_unclean =
+            opening.iter().filter_map(|dir| dir.open.as_ref()).any(|(directory, properties)| {
+                !directory.was_clean()
+                    && properties.as_ref().is_some_and(|before| before.cluster_id.is_some())
+            });
         let cluster_id = identify(&mut opening, metadata, config.node_id)?;
         let (failed, failures) = mpsc::unbounded_channel();
         let mut dirs = Vec::new();
@@ -72,7 +80,16 @@ impl Logs {
             }));
         }
         let failures = Mutex::new(Some(failures));
-        Ok(Self { dirs, metadata, cluster_id, duplicates, failures, without_room: Mutex::default() })
+        Ok(Self {
+            dirs,
+            metadata,
+            cluster_id,
+            duplicates,
+            failures,
+            without_room: Mutex::default(),
+            was_unclean,
+            recovery: Mutex::default(),
+        })
     }
 }
 
@@ -128,6 +145,10 @@ fn open_one(
 fn check_identified(opening: &[Opening]) -> Result<(), StartError> {
     for dir in opening {
         let Some((directory, properties)) = &dir.open else { continue };
+        let version = properties.as_ref().map_or(0, |properties| properties.version);
+        if version > META_PROPERTIES_VERSION {
+            return Err(StartError::MetaPropertiesVersion { dir: dir.path.clone(), version });
+        }
         let is_named = properties.as_ref().is_some_and(|properties| properties.cluster_id.is_some());
         if !is_named && !directory.partitions().is_empty() {
             return Err(StartError::NoMetaProperties(dir.path.clone()));
@@ -136,7 +157,8 @@ fn check_identified(opening: &[Opening]) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Checks that the metadata log is where it is looked for, and nowhere else: a new one would know no topic.
+/// Checks that the metadata log is where it is looked for, and nowhere else: a new one would know no topic, and all
+/// partitions would be set aside as strays.
 fn check_metadata_log(opening: &[Opening], metadata: usize) -> Result<(), StartError> {
     let log = TopicPartition { topic: METADATA_TOPIC.to_owned(), partition: 0 };
     for (index, dir) in opening.iter().enumerate() {
@@ -148,6 +170,14 @@ fn check_metadata_log(opening: &[Opening], metadata: usize) -> Result<(), StartE
         if elsewhere || found_new {
             let (found, expected) = (dir.path.clone(), opening[metadata].path.clone());
             return Err(StartError::MetadataLogElsewhere { found, expected, has_log: elsewhere });
+        }
+    }
+    let has_log = opening[metadata].open.as_ref().is_some_and(|(directory, _)| directory.holds(&log));
+    for dir in opening {
+        let Some((directory, properties)) = &dir.open else { continue };
+        if !has_log && !directory.partitions().is_empty() {
+            let used_zookeeper = properties.as_ref().is_some_and(|properties| properties.version == 0);
+            return Err(StartError::NoMetadataLog { dir: dir.path.clone(), used_zookeeper });
         }
     }
     Ok(())
@@ -182,7 +212,7 @@ fn identify(opening: &mut [Opening], metadata: usize, node_id: i32) -> Result<St
         let directory_id = properties.as_ref().and_then(|before| before.directory_id);
         let directory_id = directory_id.unwrap_or_else(random::uuid_bytes);
         let complete = MetaProperties {
-            version: 1,
+            version: META_PROPERTIES_VERSION,
             cluster_id: Some(cluster_id.clone()),
             node_id: Some(node_id),
             directory_id: Some(directory_id),

@@ -10,6 +10,9 @@ use super::Admin;
 use crate::cluster::{Cluster, ClusterError, Lane};
 use crate::topic_partition::TopicPartition;
 
+/// How long a broker may take to look offsets up.
+const LIST_TIMEOUT_MS: i32 = 30_000;
+
 /// Which offset of a partition is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OffsetSpec {
@@ -141,7 +144,7 @@ fn request(specs: &[(&TopicPartition, OffsetSpec)]) -> ListOffsetsRequest {
         replica_id: -1,
         isolation_level: 0,
         topics: topics.into_iter().map(topic).collect(),
-        timeout_ms: super::CHANGE_TIMEOUT_MS,
+        timeout_ms: LIST_TIMEOUT_MS,
     }
 }
 

@@ -1,14 +1,16 @@
 //! Creating, enlarging and deleting topics.
 
-use std::time::Duration;
-
 use protocol::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
 use protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
-use protocol::{Str, Uuid};
+use protocol::{ErrorCode, Str, Uuid};
 
-use super::{Admin, CHANGE_TIMEOUT_MS, only};
+use super::{Admin, only};
 use crate::cluster::ClusterError;
+use crate::connection::RequestError;
+
+#[cfg(test)]
+mod tests;
 
 /// A topic to be created.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,16 +60,17 @@ impl Admin {
             configs: topic.configs.iter().map(config).collect(),
             ..Default::default()
         };
-        let request =
-            CreateTopicsRequest { topics: vec![creatable], timeout_ms: CHANGE_TIMEOUT_MS, validate_only };
+        let (wait, timeout_ms) = self.patience();
+        let request = CreateTopicsRequest { topics: vec![creatable], timeout_ms, validate_only };
         let mut retry = self.cluster.retry();
+        let mut in_doubt = false;
         loop {
             let attempt = async {
                 let response =
-                    self.cluster.controller().await?.request_with(&request, i16::MAX, WAIT).await?;
+                    self.cluster.controller().await?.request_with(&request, i16::MAX, wait).await?;
                 let result = only(response.topics)?;
                 ClusterError::check(result.error_code, result.error_message.as_deref())?;
-                Ok(CreatedTopic {
+                Ok::<_, ClusterError>(CreatedTopic {
                     name: result.name.to_string(),
                     id: result.topic_id,
                     partitions: Some(result.num_partitions).filter(|&count| count > 0),
@@ -79,9 +82,26 @@ impl Admin {
                     self.cluster.forget_topic(&topic.name);
                     return Ok(created);
                 }
-                Err(error) => retry.after(error).await?,
+                Err(error) if in_doubt && error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {
+                    return self.created_before(topic).await.ok_or(error);
+                }
+                Err(error) => {
+                    in_doubt |= !validate_only && may_have_happened(&error);
+                    retry.after(error).await?;
+                }
             }
         }
+    }
+
+    /// The topic, where it is as an earlier attempt would have made it whose answer did not come.
+    async fn created_before(&self, topic: &NewTopic) -> Option<CreatedTopic> {
+        self.cluster.forget_topic(&topic.name);
+        let found = self.cluster.topic(&topic.name).await.ok()?;
+        let partitions = i32::try_from(found.partitions.len()).ok();
+        let replication_factor = i16::try_from(found.replication_factor()).ok();
+        let is_it = (topic.partitions.is_none() || topic.partitions == partitions)
+            && (topic.replication_factor.is_none() || topic.replication_factor == replication_factor);
+        is_it.then(|| CreatedTopic { name: topic.name.clone(), id: found.id, partitions, replication_factor })
     }
 
     /// Gives a topic more partitions, `count` in all.
@@ -90,16 +110,18 @@ impl Admin {
     /// [`ClusterError::UnknownTopic`]; [`ClusterError::Refused`] with `INVALID_PARTITIONS` where it has as
     /// many already, and others.
     pub async fn create_partitions(&self, topic: &str, count: i32) -> Result<(), ClusterError> {
+        let (wait, timeout_ms) = self.patience();
         let request = CreatePartitionsRequest {
             topics: vec![CreatePartitionsTopic { name: Str::from(topic), count, assignments: None }],
-            timeout_ms: CHANGE_TIMEOUT_MS,
+            timeout_ms,
             validate_only: false,
         };
         let mut retry = self.cluster.retry();
+        let mut in_doubt = false;
         loop {
             let attempt = async {
                 let response =
-                    self.cluster.controller().await?.request_with(&request, i16::MAX, WAIT).await?;
+                    self.cluster.controller().await?.request_with(&request, i16::MAX, wait).await?;
                 let result = only(response.results)?;
                 check_topic(topic, result.error_code, result.error_message.as_deref())
             };
@@ -109,7 +131,15 @@ impl Admin {
                     return Ok(());
                 }
                 Err(error @ ClusterError::UnknownTopic { .. }) => return Err(error),
-                Err(error) => retry.after(error).await?,
+                Err(error) if in_doubt && error.code() == Some(ErrorCode::INVALID_PARTITIONS) => {
+                    self.cluster.forget_topic(topic);
+                    let found = self.cluster.topic(topic).await?.partitions.len();
+                    return if i32::try_from(found) == Ok(count) { Ok(()) } else { Err(error) };
+                }
+                Err(error) => {
+                    in_doubt |= may_have_happened(&error);
+                    retry.after(error).await?;
+                }
             }
         }
     }
@@ -119,20 +149,22 @@ impl Admin {
     /// # Errors
     /// [`ClusterError::UnknownTopic`]; [`ClusterError::Refused`] with `TOPIC_DELETION_DISABLED` and others.
     pub async fn delete_topic(&self, topic: &str) -> Result<(), ClusterError> {
+        let (wait, timeout_ms) = self.patience();
         let mut retry = self.cluster.retry();
+        let mut in_doubt = false;
         loop {
             let attempt = async {
                 let controller = self.cluster.controller().await?;
                 let mut request = DeleteTopicsRequest {
                     topic_names: vec![Str::from(topic)],
-                    timeout_ms: CHANGE_TIMEOUT_MS,
+                    timeout_ms,
                     ..Default::default()
                 };
                 if controller.version_of::<DeleteTopicsRequest>()? >= 6 {
                     let state = DeleteTopicState { name: Some(Str::from(topic)), topic_id: Uuid::ZERO };
                     request.topics = vec![state];
                 }
-                let response = controller.request_with(&request, i16::MAX, WAIT).await?;
+                let response = controller.request_with(&request, i16::MAX, wait).await?;
                 let result = only(response.responses)?;
                 check_topic(topic, result.error_code, result.error_message.as_deref())
             };
@@ -141,14 +173,28 @@ impl Admin {
                     self.cluster.forget_topic(topic);
                     return Ok(());
                 }
+                Err(ClusterError::UnknownTopic { .. }) if in_doubt => {
+                    self.cluster.forget_topic(topic);
+                    return Ok(());
+                }
                 Err(error @ ClusterError::UnknownTopic { .. }) => return Err(error),
-                Err(error) => retry.after(error).await?,
+                Err(error) => {
+                    in_doubt |= may_have_happened(&error);
+                    retry.after(error).await?;
+                }
             }
         }
     }
 }
 
-const WAIT: Duration = Duration::from_millis(CHANGE_TIMEOUT_MS.unsigned_abs() as u64);
+/// Whether a change may have been made, or is being made, though its answer was this: another attempt then
+/// finds it done.
+fn may_have_happened(error: &ClusterError) -> bool {
+    match error {
+        ClusterError::Request(RequestError::Closed { .. } | RequestError::TimedOut { .. }) => true,
+        error => error.code() == Some(ErrorCode::REQUEST_TIMED_OUT),
+    }
+}
 
 fn check_topic(topic: &str, code: protocol::ErrorCode, message: Option<&str>) -> Result<(), ClusterError> {
     match ClusterError::of_topic(topic, code) {

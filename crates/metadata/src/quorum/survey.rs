@@ -15,6 +15,9 @@ use crate::features::{METADATA_VERSION, METADATA_VERSION_LATEST};
 use crate::image::{Image, ResourceType};
 use crate::replay::Replay;
 
+/// What a broker that stops cleanly leaves in a log directory.
+const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
+
 /// Features beside `metadata.version` whose levels are kept for Kafka 4.3, and the latest level
 /// that is known of each.
 const KEPT_FEATURES: [(&str, i16); 5] = [
@@ -114,9 +117,11 @@ pub fn survey(log_dir: &Path) -> Result<Option<Survey>, SurveyError> {
     let mut segments: Vec<String> = fs.list(&dir)?.into_iter().map(|entry| entry.name).collect();
     segments.retain(|name| is_segment(name));
     segments.sort();
+    // After a clean stop nothing is torn: what does not fit is damage, and a start refuses it.
+    let may_be_torn = !fs.exists(&log_dir.join(CLEAN_SHUTDOWN_FILE))?;
     for (number, name) in segments.iter().enumerate() {
         let is_last = number + 1 == segments.len();
-        reading.segment(fs, &dir.join(name), is_last)?;
+        reading.segment(fs, &dir.join(name), is_last && may_be_torn)?;
     }
     if reading.epoch > vote.map_or(0, |vote| vote.leader_id.term) {
         let (path, log_epoch) = (dir.join(vote::FILE_NAME), reading.epoch);
@@ -143,7 +148,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn segment(&mut self, fs: &Fs, path: &Path, is_last: bool) -> Result<(), SurveyError> {
+    fn segment(&mut self, fs: &Fs, path: &Path, may_be_torn: bool) -> Result<(), SurveyError> {
         let bytes = fs.read(path)?;
         let mut position = 0;
         for batch in record::batches(&bytes) {
@@ -155,7 +160,7 @@ impl Reading {
                 }
                 // What a crash tears is the end.
                 Err(BatchError::Truncated { .. } | BatchError::Crc { .. } | BatchError::Length(_))
-                    if is_last =>
+                    if may_be_torn =>
                 {
                     break;
                 }
@@ -216,8 +221,11 @@ impl Survey {
             ));
         }
         if self.voters.iter().any(|voter| *voter != node_id) {
-            refusals
-                .push(format!("the quorum has the voters {:?}, and only node {node_id} alone", self.voters));
+            let voters: Vec<String> = self.voters.iter().map(ToString::to_string).collect();
+            refusals.push(format!(
+                "the voters of the metadata quorum are {}, and it is opened only where node {node_id} is the only one",
+                voters.join(", ")
+            ));
         }
         refusals.extend(refused_features(&self.image));
         for broker in self.image.brokers().keys().filter(|broker| **broker != node_id) {

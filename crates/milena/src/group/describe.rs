@@ -10,21 +10,22 @@ use serde_json::{Value, json};
 use super::{find, unknown};
 use crate::connect::{ConnectArgs, explain};
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::table::Table;
 
 const EXAMPLES: &str = "\
 Examples:
   milena group describe billing
   milena group describe billing --members
+  milena group describe                      all groups
   milena group describe billing --json";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DescribeArgs {
-    /// Its name
+    /// Their names; all groups where none is given
     #[arg(value_name = "GROUP")]
-    group: String,
+    groups: Vec<String>,
 
     /// Show the members instead of the partitions
     #[arg(short, long)]
@@ -51,29 +52,43 @@ impl Row<'_> {
 
 pub(super) async fn run(args: &DescribeArgs) -> Result<(), Failure> {
     let admin = Admin::new(args.connect.cluster().await?);
-    let Some(group) = find(&admin, &args.group).await? else {
-        return Err(unknown(&admin, &args.group).await);
-    };
-    let committed = admin.committed(&args.group).await.map_err(|error| explain(&error))?;
-    let rows = rows(&admin, &group, &committed).await.map_err(|error| explain(&error))?;
-    let mut output = Output::new(args.connect.json);
-    if output.is_json() {
-        output.json(&json(&group, &rows))?;
-        return output.flush();
+    let mut names = args.groups.clone();
+    if names.is_empty() {
+        let groups = admin.list_groups().await.map_err(|error| explain(&error))?;
+        names.extend(groups.into_iter().map(|group| group.group_id));
     }
-    let members = group.members.len();
+    let mut output = Output::new(args.connect.json);
+    if names.is_empty() {
+        output::note("there are no groups");
+    }
+    for (index, name) in names.iter().enumerate() {
+        if index > 0 {
+            output.say("")?;
+        }
+        describe(&admin, name, args.members, &mut output).await?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+async fn describe(admin: &Admin, name: &str, members: bool, output: &mut Output) -> Result<(), Failure> {
+    let Some(group) = find(admin, name).await? else {
+        return Err(unknown(admin, name).await);
+    };
+    let committed = admin.committed(name).await.map_err(|error| explain(&error))?;
+    let rows = rows(admin, &group, &committed).await.map_err(|error| explain(&error))?;
+    if output.is_json() {
+        return output.json(&json(&group, &rows));
+    }
     output.say(format_args!("group:        {}", group.group_id))?;
     output.say(format_args!("state:        {}", group.state))?;
-    output.say(format_args!(
-        "assignor:     {}",
-        if group.assignor.is_empty() { "-" } else { &group.assignor }
-    ))?;
+    let assignor = if group.assignor.is_empty() { "-" } else { &group.assignor };
+    output.say(format_args!("assignor:     {assignor}"))?;
     output.say(format_args!("coordinator:  {}", group.coordinator))?;
-    output.say(format_args!("members:      {members}"))?;
+    output.say(format_args!("members:      {}", group.members.len()))?;
+    output.say(format_args!("lag:          {}", rows.iter().filter_map(Row::lag).sum::<i64>()))?;
     output.say("")?;
-    let table = if args.members { members_table(&group) } else { partitions_table(&rows) };
-    output.table(&table)?;
-    output.flush()
+    output.table(&if members { members_table(&group) } else { partitions_table(&rows) })
 }
 
 async fn rows<'a>(

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::connect::{ConnectArgs, explain};
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::size::bytes_shown as size;
 use crate::table::Table;
 use crate::time;
 
@@ -245,29 +246,9 @@ fn log_json(log: &LogDescription) -> Value {
     value
 }
 
-/// Bytes as people read them.
-fn size(bytes: i64) -> String {
-    let mut amount = bytes as f64;
-    let mut unit = "B";
-    for larger in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
-        if amount < 1024.0 {
-            break;
-        }
-        amount /= 1024.0;
-        unit = larger;
-    }
-    if unit == "B" || amount >= 100.0 { format!("{amount:.0} {unit}") } else { format!("{amount:.1} {unit}") }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Totals, size};
-
-    #[test]
-    fn sizes() {
-        let shown: Vec<String> = [0, 1023, 1024, 1536, 10 << 20, 900 << 30].map(size).to_vec();
-        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "10.0 MiB", "900 GiB"]);
-    }
+    use super::Totals;
 
     #[test]
     fn what_is_wrong_is_a_failure() {

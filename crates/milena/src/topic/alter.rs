@@ -35,7 +35,7 @@ pub(crate) struct AlterArgs {
     settings: Vec<(String, String)>,
 
     /// Take a setting's value away, so that it has the broker's again; may be repeated
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, alias = "delete-config", value_name = "NAME")]
     unset: Vec<String>,
 
     #[command(flatten)]

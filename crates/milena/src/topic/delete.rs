@@ -19,6 +19,10 @@ pub(crate) struct DeleteArgs {
     #[arg(long)]
     if_exists: bool,
 
+    /// Delete also Kafka's own topics, such as __consumer_offsets with all that groups have committed
+    #[arg(long)]
+    internal: bool,
+
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
 }
@@ -27,6 +31,11 @@ pub(super) async fn run(args: &DeleteArgs) -> Result<(), Failure> {
     let admin = Admin::new(args.connect.cluster().await?);
     let mut output = Output::new(args.connect.json);
     for name in &args.topics {
+        if !args.internal && is_internal(&admin, name).await {
+            output.flush()?;
+            return Err(Failure::new(format!("topic '{name}' is one of Kafka's own and was not deleted"))
+                .mend("What it holds would be lost, such as the offsets of groups. --internal deletes it all the same."));
+        }
         let deleted = match admin.delete_topic(name).await {
             Ok(()) => true,
             Err(ClusterError::UnknownTopic { .. }) if args.if_exists => false,
@@ -43,4 +52,9 @@ pub(super) async fn run(args: &DeleteArgs) -> Result<(), Failure> {
         }
     }
     output.flush()
+}
+
+async fn is_internal(admin: &Admin, name: &str) -> bool {
+    // Others need not be asked about.
+    name.starts_with("__") && admin.cluster().topic(name).await.is_ok_and(|topic| topic.is_internal)
 }

@@ -8,22 +8,23 @@ use client::cluster::{Partition, Topic};
 use client::{Admin, ClusterError};
 use serde_json::{Value, json};
 
-use crate::connect::{ConnectArgs, explain_topic};
+use crate::connect::{ConnectArgs, explain, explain_topic};
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::table::Table;
 
 const EXAMPLES: &str = "\
 Examples:
   milena topic describe orders
   milena topic describe orders --all-settings
+  milena topic describe                      all topics that are not internal
   milena topic describe orders --json";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DescribeArgs {
-    /// Their names
-    #[arg(value_name = "TOPIC", required = true)]
+    /// Their names; all topics where none is given
+    #[arg(value_name = "TOPIC")]
     topics: Vec<String>,
 
     /// Show every setting, not only those that the topic itself has
@@ -46,10 +47,21 @@ pub(super) async fn run(args: &DescribeArgs) -> Result<(), Failure> {
     let admin = Admin::new(args.connect.cluster().await?);
     let mut output = Output::new(args.connect.json);
     let mut values = Vec::new();
-    for (index, name) in args.topics.iter().enumerate() {
+    let mut names = args.topics.clone();
+    if names.is_empty() {
+        let topics = admin.cluster().all_topics().await.map_err(|error| explain(&error))?;
+        names.extend(topics.iter().filter(|topic| !topic.is_internal).map(|topic| topic.name.clone()));
+    }
+    if names.is_empty() {
+        output::note("there are no such topics; milena topic create NAME creates one");
+    }
+    for (index, name) in names.iter().enumerate() {
         let mut described = match describe(&admin, name).await {
             Ok(described) => described,
-            Err(error) => return Err(explain_topic(admin.cluster(), &error).await),
+            Err(error) => {
+                output.flush()?;
+                return Err(explain_topic(admin.cluster(), &error).await);
+            }
         };
         described.configs.retain(|config| args.all_settings || config.source == ConfigSource::Topic);
         if output.is_json() {

@@ -281,3 +281,63 @@ fn a_reader_that_has_enough_ends_the_command_quietly() {
     std::io::Read::read_to_string(&mut child.stderr.take().expect("piped"), &mut said).expect("text");
     assert_eq!(said, "");
 }
+
+#[test]
+fn an_idle_member_waits_for_its_group() {
+    // The group waits three seconds for more members before its first has partitions.
+    let broker = Broker::start();
+    let at = broker.bootstrap();
+    let topic = unique("patient");
+    says(at, &["topic", "create", &topic]);
+    fed_says(at, &["produce", &topic], "a\nb\n");
+    let read = says(at, &["consume", &topic, "-g", &unique("new"), "--from-beginning", "--idle", "1"]);
+    assert_eq!(read, "a\nb\n");
+}
+
+#[test]
+fn kafkas_own_topics_are_not_deleted_by_mistake() {
+    let Some(broker) = Broker::own(&[]) else { return };
+    let at = broker.bootstrap();
+    let topic = unique("some");
+    says(at, &["topic", "create", &topic]);
+    says(at, &["group", "reset-offsets", "g", "--topic", &topic, "--to-latest", "-x"]);
+    let refused = fails(at, &["topic", "delete", "__consumer_offsets"], 1);
+    assert!(refused.contains("--internal"), "{refused}");
+    assert!(says(at, &["group", "list"]).contains("g "));
+    // Whoever has a topic with such a name may delete it.
+    says(at, &["topic", "create", "__mine"]);
+    says(at, &["topic", "delete", "__mine"]);
+    says(at, &["topic", "delete", "__consumer_offsets", "--internal"]);
+}
+
+#[test]
+fn names_may_follow_the_flags_of_kafkas_tools() {
+    let broker = Broker::start();
+    let at = broker.bootstrap();
+    let (topic, group) = (unique("flagged"), unique("group"));
+    says(at, &["topic", "create", "--topic", &topic, "--partitions", "2"]);
+    fed_says(at, &["produce", "--topic", &topic, "-p", "0"], "a\nb\n");
+    assert_eq!(
+        says(at, &["consume", "--topic", &topic, "--from-beginning", "--max-messages", "2"]),
+        "a\nb\n"
+    );
+    says(at, &["group", "reset-offsets", "--group", &group, "--topic", &topic, "--to-earliest", "-x"]);
+    assert!(says(at, &["group", "describe", "--group", &group]).contains("lag:          2\n"));
+}
+
+#[test]
+fn without_names_all_are_described() {
+    let Some(broker) = Broker::own(&[]) else { return };
+    let at = broker.bootstrap();
+    assert_eq!(json_of(&says(at, &["topic", "describe", "--json"])), json!([]));
+    says(at, &["topic", "create", "a", "b"]);
+    for group in ["g", "h"] {
+        says(at, &["group", "reset-offsets", group, "--topic", "a", "--to-latest", "-x"]);
+    }
+    let topics = json_of(&says(at, &["topic", "describe", "--json"]));
+    let names: Vec<&Value> = topics.as_array().expect("a list").iter().map(|it| &it["topic"]).collect();
+    assert_eq!(names, ["a", "b"], "without those that are Kafka's own");
+    let groups = says(at, &["group", "describe", "--json"]);
+    let names: Vec<Value> = groups.lines().map(|line| json_of(line)["group"].clone()).collect();
+    assert_eq!(names, ["g", "h"]);
+}

@@ -95,9 +95,19 @@ fn a_check_fails_where_a_start_would() {
     std::fs::write(&properties, "version=0\nbroker.id=1\n").unwrap();
     let said = String::from_utf8(check(&dir, &[]).stderr).unwrap();
     assert!(said.contains("not of version 1"), "{said}");
+    std::fs::write(&properties, "version=2\nnode.id=1\n").unwrap();
+    let said = String::from_utf8(check(&dir, &[]).stderr).unwrap();
+    assert!(said.contains("a later Kafka wrote it"), "{said}");
     std::fs::write(&properties, of_node(1)).unwrap();
     let log = dir.join("__cluster_metadata-0/00000000000000000000.log");
     let mut bytes = std::fs::read(&log).unwrap();
+    // A crash may tear the end; after a clean stop a whole end was there, and is damaged.
+    std::fs::write(&log, &bytes[..bytes.len() - 7]).unwrap();
+    assert!(check(&dir, &[]).status.success());
+    std::fs::write(dir.join(".kafka_cleanshutdown"), b"").unwrap();
+    let said = String::from_utf8(check(&dir, &[]).stderr).unwrap();
+    assert!(said.contains("cannot be read at byte"), "{said}");
+    std::fs::remove_file(dir.join(".kafka_cleanshutdown")).unwrap();
     bytes.drain(..91);
     std::fs::write(&log, bytes).unwrap();
     let output = check(&dir, &[]);

@@ -248,3 +248,58 @@ fn lost_and_damaged_indexes_are_made_again() {
         assert_eq!(ids(&crate::harness::clients::take(&reader, 1)), [777]);
     }
 }
+
+/// A stop by force is told of at the next start, and a clean one is told of itself.
+#[test]
+fn a_start_after_a_kill_says_what_it_checked() {
+    let Some(mut broker) = Broker::own(&[]) else { return };
+    let topic = create_topic(broker.bootstrap(), "killed", 1, &[]);
+    fill(&broker, &topic);
+    broker.kill();
+    assert!(!broker.log().contains("Recovered") && !broker.log().contains("stopped"), "{}", broker.log());
+    broker.restart();
+    let log = broker.log();
+    let said = log.lines().find(|line| line.starts_with("Recovered from a stop that was not clean: "));
+    let said = said.unwrap_or_else(|| panic!("nothing of a recovery in {log}"));
+    assert!(said.contains("KiB of 1 partition") && said.contains("nothing had to be cut"), "{said}");
+    broker.stop();
+    assert!(broker.log().contains("Milena has stopped cleanly"), "{}", broker.log());
+    broker.restart();
+    assert_eq!(broker.log().matches("Recovered").count(), 1, "{}", broker.log());
+}
+
+/// `timeout`, and others that stop a group of processes, signal the leader twice.
+#[test]
+fn signals_that_come_together_are_one() {
+    let Some(mut broker) = Broker::own(&[]) else { return };
+    broker.signal(rustix::process::Signal::INT);
+    broker.stop();
+    assert!(broker.log().contains("Milena has stopped cleanly"), "{}", broker.log());
+}
+
+/// With a new metadata log every partition would be one that the cluster does not know, and be set aside.
+#[test]
+fn partitions_without_the_metadata_that_knows_them_are_refused() {
+    let Some(mut broker) = Broker::own(&[]) else { return };
+    let topic = create_topic(broker.bootstrap(), "lost", 1, &[]);
+    broker.stop();
+    let data = broker.data().to_owned();
+    let metadata = data.join("__cluster_metadata-0");
+    fs::rename(&metadata, data.join("../aside")).expect("it was there");
+    let Err(refusal) = Broker::on(&data, &[]) else { panic!("started without metadata") };
+    assert_plain(&refusal, &["__cluster_metadata-0", &data.display().to_string()]);
+    assert!(data.join(format!("{topic}-0")).is_dir() && !metadata.exists(), "nothing was touched");
+
+    let properties = fs::read_to_string(data.join("meta.properties")).expect("text");
+    fs::write(data.join("meta.properties"), "version=0\nbroker.id=1\ncluster.id=x\n").expect("written");
+    let Err(refusal) = Broker::on(&data, &[]) else { panic!("started on a directory of ZooKeeper's time") };
+    assert_plain(&refusal, &["ZooKeeper", &data.display().to_string()]);
+    fs::write(data.join("meta.properties"), properties.replace("version=1", "version=2")).expect("written");
+    let Err(refusal) = Broker::on(&data, &[]) else { panic!("started on a directory of the future") };
+    assert_plain(&refusal, &["version 2", "later Kafka"]);
+
+    fs::write(data.join("meta.properties"), properties).expect("written");
+    fs::rename(data.join("../aside"), &metadata).expect("it was put aside");
+    broker.restart();
+    assert!(read_all(broker.bootstrap(), &topic, 0).is_empty());
+}

@@ -113,6 +113,13 @@ impl Broker {
         child.wait().expect("it has ended");
     }
 
+    /// Sends a signal and waits for nothing.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let child = self.process().child.as_ref().expect("it runs");
+        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal)
+            .expect("a process of ours can be signalled");
+    }
+
     /// SIGTERM, and waits for the end; says how long that took.
     pub(crate) fn stop(&mut self) -> Duration {
         let process = self.own.as_mut().expect("a broker of its own");
