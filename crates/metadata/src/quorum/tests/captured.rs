@@ -135,7 +135,8 @@ fn another_nodes_log_and_newer_features_are_refused() {
     survey.kraft_version = 2;
     survey.voters.push(3);
     let refusals = survey.refusals(1).join("\n");
-    for part in ["metadata.version is 31", "share.version is 2", "quantum.version", "kraft.version", "[1, 3]"]
+    for part in
+        ["metadata.version is 31", "share.version is 2", "quantum.version", "kraft.version", "are 1, 3, and"]
     {
         assert!(refusals.contains(part), "{part} in {refusals}");
     }
