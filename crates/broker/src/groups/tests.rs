@@ -111,7 +111,7 @@ fn open_log(directory: &LogDirectory, index: i32) -> Partition {
         accept_damage: false,
     };
     let (log, _) = Log::open(directory, open).unwrap();
-    let leadership = Leadership { leader_epoch: 0, isr_len: 1 };
+    let leadership = Leadership { leader_epoch: 0, isr_len: 1, replicas_len: 1 };
     let log_dir = Arc::new(LogDir::offline(directory.path().to_owned()));
     Partition::lead(Str::from(OFFSETS_TOPIC), index, leadership, rules.into(), log, log_dir)
 }
