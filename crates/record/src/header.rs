@@ -303,3 +303,6 @@ pub(crate) fn field<const N: usize, const OF: usize>(bytes: &[u8; OF], at: usize
     out.copy_from_slice(&bytes[at..at + N]);
     out
 }
+
+#[cfg(test)]
+mod tests;

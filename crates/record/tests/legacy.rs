@@ -1,6 +1,8 @@
 //! Message sets of magic 0 and 1 as Kafka 4.3.1's own classes write and read them.
 
-use record::{Batch, BatchError, BatchHeader, DecompressError, Scratch, stored_batches};
+use record::{
+    Batch, BatchError, BatchHeader, DecompressError, RecordFault, RecordsError, Scratch, stored_batches,
+};
 
 /// A message set, what Kafka reads in it line by line, and its format and codec.
 struct Set {
@@ -124,4 +126,121 @@ fn noise_within_ends_with_an_error() {
         }
     }
     assert!(faults > 20 && undone > 20, "{faults} {undone}");
+}
+
+/// A message with the checksum that it should have.
+fn message(offset: i64, magic: u8, attributes: u8, value: &[u8]) -> Vec<u8> {
+    let mut body = vec![magic, attributes];
+    if magic > 0 {
+        body.extend((1000 + offset).to_be_bytes());
+    }
+    body.extend((-1_i32).to_be_bytes());
+    body.extend((value.len() as i32).to_be_bytes());
+    body.extend(value);
+    let mut crc = flate2::Crc::new();
+    crc.update(&body);
+    let length = 4 + body.len() as i32;
+    [&offset.to_be_bytes()[..], &length.to_be_bytes(), &crc.sum().to_be_bytes(), &body].concat()
+}
+
+const SNAPPY: u8 = 2;
+const LZ4: u8 = 3;
+const LOG_APPEND_TIME: u8 = 8;
+
+/// Those messages within one with that offset.
+fn wrapped(offset: i64, magic: u8, attributes: u8, within: &[Vec<u8>]) -> Vec<u8> {
+    let value = snap::raw::Encoder::new().compress_vec(&within.concat()).unwrap();
+    message(offset, magic, attributes | SNAPPY, &value)
+}
+
+/// Offsets and timestamps, or why there are none.
+fn records(bytes: &[u8]) -> Result<Vec<(i64, i64)>, RecordsError> {
+    let batch = Batch::parse_stored(bytes).unwrap();
+    batch.verify_crc().unwrap();
+    let mut scratch = Scratch::new();
+    let records = batch.records_decompressed(&mut scratch, 1 << 16).unwrap();
+    records.map(|record| record.map(|record| (record.offset, record.timestamp))).collect()
+}
+
+fn fault(index: u32, fault: RecordFault) -> Result<Vec<(i64, i64)>, RecordsError> {
+    Err(RecordsError::Record { index, fault })
+}
+
+#[test]
+fn offsets_within_count_from_the_first_with_magic_1_and_stand_for_themselves_with_magic_0() {
+    let within = |magic, offsets: &[i64]| -> Vec<Vec<u8>> {
+        offsets.iter().map(|&offset| message(offset, magic, 0, b"v")).collect()
+    };
+    let read = |magic, offset, offsets: &[i64]| {
+        let read = records(&wrapped(offset, magic, 0, &within(magic, offsets)));
+        read.map(|records| records.iter().map(|record| record.0).collect::<Vec<_>>())
+    };
+    assert_eq!(read(1, 52, &[0, 1, 2]).unwrap(), [50, 51, 52]);
+    // Compacted: the last is still the compressed one's.
+    assert_eq!(read(1, 52, &[3, 7]).unwrap(), [48, 52]);
+    // A librdkafka wrote 0 for the offset that a broker was to give, and the broker kept it.
+    assert_eq!(read(1, 0, &[0]).unwrap(), [0]);
+    assert_eq!(
+        read(1, 0, &[0, 1, 2]).unwrap_err(),
+        RecordsError::Record { index: 1, fault: RecordFault::Offset }
+    );
+    assert_eq!(read(0, 52, &[50, 51, 52]).unwrap(), [50, 51, 52]);
+    assert_eq!(read(0, 52, &[40, 45]).unwrap(), [40, 45]);
+}
+
+#[test]
+fn offsets_within_go_up_to_that_of_the_compressed_message() {
+    let set = |offsets: &[i64]| -> Vec<Vec<u8>> {
+        offsets.iter().map(|&offset| message(offset, 0, 0, b"v")).collect()
+    };
+    for (offsets, at) in [(&[5, 5][..], 1), (&[5, 4], 1), (&[5, 11], 1), (&[11], 0), (&[-1], 0)] {
+        assert_eq!(records(&wrapped(10, 0, 0, &set(offsets))), fault(at, RecordFault::Offset), "{offsets:?}");
+    }
+    // A batch of magic 2 must be able to take its place.
+    let far = i64::from(i32::MAX);
+    assert!(records(&wrapped(far, 0, 0, &set(&[0, far]))).is_ok());
+    assert_eq!(records(&wrapped(far + 1, 0, 0, &set(&[0, far + 1]))), fault(0, RecordFault::Offset));
+}
+
+#[test]
+fn what_cannot_be_within_a_compressed_message_is_refused() {
+    let twice = wrapped(9, 1, 0, &[wrapped(0, 1, 0, &[message(0, 1, 0, b"v")])]);
+    assert_eq!(records(&twice), fault(0, RecordFault::Compressed));
+    let mut batch = message(0, 1, 0, &[0; 60]);
+    batch[16] = 2;
+    assert_eq!(records(&wrapped(9, 1, 0, &[batch])), fault(0, RecordFault::Magic));
+    assert_eq!(records(&wrapped(9, 1, 0, &[])), Err(RecordsError::NoMessages));
+    // zstd came with magic 2.
+    let bytes = message(9, 1, 4, b"anything");
+    let batch = Batch::parse_stored(&bytes).unwrap();
+    let error = batch.records_decompressed(&mut Scratch::new(), 100).unwrap_err();
+    assert_eq!(error, DecompressError::UnknownCodec(record::UnknownCodec(4)));
+}
+
+#[test]
+fn append_time_is_that_of_the_compressed_message() {
+    let within = [message(0, 1, 0, b"v"), message(1, 1, 0, b"v")];
+    assert_eq!(records(&wrapped(31, 1, 0, &within)).unwrap(), [(30, 1000), (31, 1001)]);
+    assert_eq!(records(&wrapped(31, 1, LOG_APPEND_TIME, &within)).unwrap(), [(30, 1031), (31, 1031)]);
+}
+
+#[test]
+fn the_checksum_of_an_lz4_frames_header_is_compared_from_magic_1_on() {
+    let frame = |magic: u8, damage: u8| {
+        let within = message(0, magic, 0, b"v");
+        let descriptor = [0x60, 0x40];
+        let checksum = (twox_hash::XxHash32::oneshot(0, &descriptor) >> 8) as u8 ^ damage;
+        let length = (within.len() as u32 | 1 << 31).to_le_bytes();
+        let frame: Vec<u8> =
+            [&[4, 0x22, 0x4d, 0x18, 0x60, 0x40, checksum], &length[..], &within, &[0; 4]].concat();
+        message(0, magic, LZ4, &frame)
+    };
+    let read = |bytes: &[u8]| {
+        let batch = Batch::parse_stored(bytes).unwrap();
+        batch.records_decompressed(&mut Scratch::new(), 1000).map(Iterator::count)
+    };
+    assert_eq!(read(&frame(1, 0)), Ok(1));
+    assert_eq!(read(&frame(1, 1)), Err(DecompressError::Malformed(record::Compression::Lz4)));
+    // Those who wrote magic 0 computed it wrongly.
+    assert_eq!(read(&frame(0, 1)), Ok(1));
 }

@@ -62,12 +62,25 @@ fn nothing_from_many_bytes_ends() {
 /// A frame that says its blocks are of 4 MiB has not sent them yet.
 #[test]
 fn what_a_frame_announces_is_not_reserved() {
-    let plain = compressed(Compression::Lz4, b"text");
+    let text = [b't'; 30];
+    let plain = compressed(Compression::Lz4, &text);
+    assert_eq!(plain[10] & 0x80, 0, "the block is compressed");
     let mut announced = plain[..4].to_vec();
     announced.extend([0x60, 0x70]);
     announced.push((twox_hash::XxHash32::oneshot(0, &[0x60, 0x70]) >> 8) as u8);
     announced.extend(&plain[7..]);
     let mut scratch = Scratch::new();
-    assert_eq!(scratch.decompress(Compression::Lz4, &announced, 10).unwrap(), b"text");
+    assert_eq!(scratch.decompress(Compression::Lz4, &announced, 30).unwrap(), text);
     assert!(scratch.window.capacity() < 1 << 20);
+}
+
+/// Nor what a block says that it comes to, when so few bytes cannot.
+#[test]
+fn what_a_block_announces_is_not_reserved() {
+    let mut block = vec![0; 40_000];
+    block[..4].copy_from_slice(&[0x80, 0x80, 0x80, 0x01]);
+    let mut scratch = Scratch::new();
+    let refused = scratch.decompress(Compression::Snappy, &block, LIMIT_BYTES).map(<[u8]>::len);
+    assert_eq!(refused, Err(DecompressError::Malformed(Compression::Snappy)));
+    assert_eq!(scratch.window.capacity(), 0);
 }

@@ -36,6 +36,19 @@ fn frames_with_all_their_options_are_read() {
 }
 
 #[test]
+fn the_level_is_3_unless_another_is_wanted() {
+    let input = text(&mut fastrand::Rng::with_seed(13), 100_000);
+    let at = |level| {
+        let mut out = Vec::new();
+        Compressor { codec: Compression::Zstd, level }.compress(&input, &mut out);
+        out
+    };
+    assert_eq!(at(None), at(Some(3)));
+    assert_ne!(at(None), at(Some(1)));
+    assert_ne!(at(None), at(Some(-5)));
+}
+
+#[test]
 fn frames_follow_one_another() {
     let (one, two) = (compressed(Compression::Zstd, b"one, "), compressed(Compression::Zstd, b"two"));
     let skippable = [&[0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"abc"].concat();
