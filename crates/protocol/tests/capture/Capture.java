@@ -26,12 +26,14 @@ import org.apache.kafka.common.record.internal.MemoryRecords;
  * Writes down what Kafka's own classes make of every message.
  *
  * vectors.txt: "name version variant hex" with three variants: d, the defaults; f, every field of the version
- * set; n, null wherever the version has it.
+ * set; n, null wherever the version has it. Messages with tagged fields, which are left out when they have their
+ * default, have two more: z, all is zero, false or empty; m, all numbers are -1.
  * fields.txt: "path refused ignored": for each field that some version lacks, the versions in which
  * a value of it is refused and those in which it is dropped.
  *
  * apis.txt: "key name stability" and "version:header of the request:header of the response" for each version.
  * errors.txt: "code name retriable".
+ * names.txt: "name" and then the fields in the order of the schema, those of a struct behind the field it is of.
  *
  * The values come from a counter that goes up by one with each value, so that whoever knows the schema can
  * make the same ones. See ../it/sample.rs.
@@ -40,7 +42,7 @@ public class Capture {
     static final List<String> PLACES = List.of("/common/message/", "/common/metadata/", "/generated/");
     static int counter;
 
-    enum Variant { FULL, NULLS }
+    enum Variant { FULL, NULLS, ZEROS, MINUS }
 
     public static void main(String[] args) throws Exception {
         TreeMap<String, Class<?>> messages = new TreeMap<>();
@@ -59,11 +61,40 @@ public class Capture {
                 out.println(error.code() + " " + error.name() + " " + (retriable ? "retriable" : "final"));
             }
         }
+        try (PrintWriter out = new PrintWriter(args[0] + "/names.txt")) {
+            for (var message : messages.entrySet()) {
+                out.print(message.getKey());
+                names(message.getValue(), out);
+                out.println();
+            }
+        }
         try (PrintWriter out = new PrintWriter(args[0] + "/fields.txt")) {
             for (var message : messages.entrySet()) {
                 fields(message.getKey(), message.getValue(), message.getValue(), new ArrayList<>(), out);
             }
         }
+    }
+
+    static void names(Class<?> type, PrintWriter out) throws Exception {
+        for (Field field : declared(type)) {
+            out.print(' ' + name(type) + '.' + field.getName());
+            Class<?> inner = Collection.class.isAssignableFrom(field.getType()) ? element(field) : field.getType();
+            if (Message.class.isAssignableFrom(inner)) names(inner, out);
+        }
+    }
+
+    static boolean hasTags(Class<?> type) throws Exception {
+        for (Field constant : type.getDeclaredFields()) {
+            if (!constant.getName().startsWith("SCHEMA_")) continue;
+            for (BoundField bound : ((Schema) constant.get(null)).fields()) {
+                if (bound.def.type instanceof TaggedFields tagged && !tagged.fields().isEmpty()) return true;
+            }
+        }
+        for (Field field : declared(type)) {
+            Class<?> inner = Collection.class.isAssignableFrom(field.getType()) ? element(field) : field.getType();
+            if (Message.class.isAssignableFrom(inner) && hasTags(inner)) return true;
+        }
+        return false;
     }
 
     static void api(ApiKeys api, PrintWriter out) {
@@ -107,6 +138,9 @@ public class Capture {
             line(out, name, v, "d", defaults);
             line(out, name, v, "f", full);
             line(out, name, v, "n", nulls);
+            if (!hasTags(type)) continue;
+            line(out, name, v, "z", (Message) fill(type, v, Variant.ZEROS));
+            line(out, name, v, "m", (Message) fill(type, v, Variant.MINUS));
         }
     }
 
@@ -190,6 +224,8 @@ public class Capture {
 
     static Object scalar(Field field, Class<?> type, short version, Variant variant) throws Exception {
         if (Message.class.isAssignableFrom(type)) return fill(type, version, variant);
+        if (variant == Variant.ZEROS) return same(field, type, 0);
+        if (variant == Variant.MINUS) return same(field, type, -1);
         int n = ++counter;
         if (type == boolean.class || type == Boolean.class) return true;
         if (type == byte.class || type == Byte.class) return (byte) n;
@@ -205,6 +241,22 @@ public class Capture {
         if (type == byte[].class) return bytes;
         if (type == ByteBuffer.class) return ByteBuffer.wrap(bytes);
         return MemoryRecords.readableRecords(ByteBuffer.wrap(bytes));
+    }
+
+    static Object same(Field field, Class<?> type, int n) throws Exception {
+        if (type == boolean.class || type == Boolean.class) return n != 0;
+        if (type == byte.class || type == Byte.class) return (byte) n;
+        if (type == short.class || type == Short.class) return (short) n;
+        if (type == int.class && isUnsigned16(field)) return n & 0xffff;
+        if (type == int.class || type == Integer.class) return n;
+        if (type == long.class && isUnsigned32(field)) return n & 0xffffffffL;
+        if (type == long.class || type == Long.class) return (long) n;
+        if (type == double.class) return (double) n;
+        if (type == Uuid.class) return new Uuid(n, n);
+        if (type == String.class) return "";
+        if (type == byte[].class) return new byte[0];
+        if (type == ByteBuffer.class) return ByteBuffer.allocate(0);
+        return MemoryRecords.EMPTY;
     }
 
     /** The classes widen unsigned integers; only the schema tells them apart. */

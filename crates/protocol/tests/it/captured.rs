@@ -10,6 +10,7 @@ use protocol::{EncodeErrorKind, Message, Writer};
 use crate::sample::{Content, Sample, Source, bare_label, decoded, encoded};
 
 const VECTORS: &str = include_str!("../capture/vectors.txt");
+const NAMES: &str = include_str!("../capture/names.txt");
 const FIELDS: &str = include_str!("../capture/fields.txt");
 
 /// Bytes by version and variant, for each message.
@@ -36,8 +37,14 @@ fn check_bytes<M: Message + Sample + PartialEq + Debug>(vectors: &mut Vectors) {
     for version in M::VERSIONS {
         let full = M::sample(&mut Source::new(Content::Full, version));
         let nulls = M::sample(&mut Source::new(Content::Nulls, version));
-        for (variant, message) in [("d", M::default()), ("f", full), ("n", nulls)] {
-            let bytes = captured.remove(&(version, variant)).expect("captured in every version");
+        let zeros = M::sample(&mut Source::new(Content::Same(0), version));
+        let minus = M::sample(&mut Source::new(Content::Same(-1), version));
+        let always = [("d", M::default()), ("f", full), ("n", nulls)];
+        for (variant, message) in always.into_iter().chain([("z", zeros), ("m", minus)]) {
+            let Some(bytes) = captured.remove(&(version, variant)) else {
+                assert!(matches!(variant, "z" | "m"), "{} {version} {variant} was not captured", M::NAME);
+                continue;
+            };
             assert_eq!(bytes, encoded(&message, version), "{} {version} {variant}: {message:?}", M::NAME);
             assert_eq!(message, decoded(&bytes, version), "{} {version} {variant}: {bytes:x}", M::NAME);
         }
@@ -53,6 +60,32 @@ fn bytes_are_those_of_kafka() {
     }
     protocol::every_message!(check_all);
     assert!(vectors.is_empty(), "Kafka has other messages: {:?}", vectors.keys());
+}
+
+/// The bytes do not tell two fields of one type apart that have changed places.
+#[test]
+fn fields_are_named_and_ordered_as_in_kafka() {
+    let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for line in NAMES.lines() {
+        let mut words = line.split(' ');
+        let message = words.next().expect("a name");
+        // Kafka's class still has this field, of a version that is gone.
+        let names = words
+            .map(bare_label)
+            .filter(|name| !(message == "ShareFetchRequest" && name == "fetchpartition.partitionmaxbytes"));
+        lines.insert(message, names.collect());
+    }
+    macro_rules! check_all {
+        ($($group:ident $kind:ident $name:ident $class:ident,)*) => {
+            $(assert_eq!(
+                lines.remove(stringify!($name)),
+                Some(Source::names::<protocol::$group::$name>()),
+                "{}", stringify!($name)
+            );)*
+        };
+    }
+    protocol::every_message!(check_all);
+    assert!(lines.is_empty(), "Kafka has other messages: {:?}", lines.keys());
 }
 
 /// What a version does with a value of a field that it lacks.

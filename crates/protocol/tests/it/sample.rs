@@ -26,6 +26,10 @@ pub(crate) enum Content {
     Nulls,
     /// Only the fields with these labels, whatever the version, values from the counter.
     Only(Vec<String>),
+    /// Every field of the version, one element an array, all numbers this one, all text and bytes empty.
+    Same(i64),
+    /// Every field of any version, one element an array; their labels come to be here.
+    Names(Vec<String>),
 }
 
 /// Where values come from. The counter and what is made of it are those of `capture/Capture.java`.
@@ -49,9 +53,21 @@ impl Source {
         Self::new(Content::Random(Rng::with_seed(seed)), version)
     }
 
-    fn sets(&self, label: &str, low: i16, high: i16) -> bool {
-        match &self.content {
+    /// The labels of all fields of `M` in the order of its schema.
+    pub(crate) fn names<M: Sample>() -> Vec<String> {
+        let mut source = Self::new(Content::Names(Vec::new()), 0);
+        M::sample(&mut source);
+        let Content::Names(names) = source.content else { unreachable!("it stays what it is") };
+        names
+    }
+
+    fn sets(&mut self, label: &str, low: i16, high: i16) -> bool {
+        match &mut self.content {
             Content::Only(labels) => labels.contains(&bare_label(label)),
+            Content::Names(names) => {
+                names.push(bare_label(label));
+                true
+            }
             _ => (low..=high).contains(&self.version),
         }
     }
@@ -61,7 +77,7 @@ impl Source {
         let null = match &mut self.content {
             Content::Random(rng) => rng.u8(0..4) == 0,
             Content::Nulls => true,
-            Content::Full | Content::Only(_) => false,
+            Content::Full | Content::Only(_) | Content::Same(_) | Content::Names(_) => false,
         };
         (!(may_be_null && null)).then(|| value(self))
     }
@@ -70,7 +86,7 @@ impl Source {
         let count = match &mut self.content {
             Content::Random(rng) => rng.usize(0..4),
             Content::Full => 2,
-            Content::Nulls | Content::Only(_) => 1,
+            Content::Nulls | Content::Only(_) | Content::Same(_) | Content::Names(_) => 1,
         };
         (0..count).map(|_| element(self)).collect()
     }
@@ -84,6 +100,7 @@ impl Source {
                 let choice = rng.u8(0..8);
                 if choice == 0 { bits % 4 } else { bits }
             }
+            Content::Same(number) => *number,
             _ => {
                 self.counter += 1;
                 self.counter.wrapping_mul(factor)
@@ -93,7 +110,11 @@ impl Source {
 
     fn bool(&mut self) -> bool {
         let value = self.next(1);
-        !matches!(self.content, Content::Random(_)) || value & 1 == 0
+        match self.content {
+            Content::Random(_) => value & 1 == 0,
+            Content::Same(number) => number != 0,
+            _ => true,
+        }
     }
 
     fn i8(&mut self) -> i8 {
@@ -121,7 +142,8 @@ impl Source {
     }
 
     fn f64(&mut self) -> f64 {
-        self.next(1) as f64 + 0.5
+        let half = if matches!(self.content, Content::Same(_)) { 0.0 } else { 0.5 };
+        self.next(1) as f64 + half
     }
 
     fn error_code(&mut self) -> ErrorCode {
@@ -130,9 +152,13 @@ impl Source {
 
     fn uuid(&mut self) -> Uuid {
         let n = self.next(1);
+        let (high, low) = match self.content {
+            Content::Same(_) => (n, n),
+            _ => (n.wrapping_mul(0x01_01_01_01_01), n.wrapping_neg()),
+        };
         let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&n.wrapping_mul(0x01_01_01_01_01).to_be_bytes());
-        bytes[8..].copy_from_slice(&n.wrapping_neg().to_be_bytes());
+        bytes[..8].copy_from_slice(&high.to_be_bytes());
+        bytes[8..].copy_from_slice(&low.to_be_bytes());
         Uuid(bytes)
     }
 
@@ -140,6 +166,9 @@ impl Source {
         if let Content::Random(rng) = &mut self.content {
             let len = if rng.u8(0..50) == 0 { rng.usize(0..3000) } else { rng.usize(0..20) };
             return (0..len).map(|_| rng.char(..)).collect::<String>().into();
+        }
+        if matches!(self.content, Content::Same(_)) {
+            return Str::new();
         }
         format!("s{}", self.next(1)).into()
     }
@@ -149,6 +178,9 @@ impl Source {
             // Some are long enough not to be copied into the writer's buffer.
             let len = if rng.u8(0..4) == 0 { rng.usize(900..3000) } else { rng.usize(0..20) };
             return (0..len).map(|_| rng.u8(..)).collect::<Vec<u8>>().into();
+        }
+        if matches!(self.content, Content::Same(_)) {
+            return Bytes::new();
         }
         vec![self.next(1) as u8, 0xff, 0].into()
     }
