@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use broker::{APIS, Running};
 use metadata::settings::Configs;
+use protocol::messages::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
 use protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
+use protocol::messages::create_acls_request::AclCreation;
 use protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use protocol::messages::create_topics_request::CreatableTopic;
+use protocol::messages::delete_acls_request::DeleteAclsFilter;
 use protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use protocol::messages::describe_configs_request::DescribeConfigsResource;
 use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -359,7 +362,117 @@ fn cluster(address: SocketAddr, asked: &mut Vec<ApiKey>) {
     every_version(address, asked, grow, |response, version| {
         assert_eq!(response.results[0].error_code, ErrorCode::NONE, "version {version}");
     });
+    administration(address, asked);
     topics_come_and_go(address, asked);
+}
+
+/// What tools of a larger cluster ask, and what is true of one broker.
+fn administration(address: SocketAddr, asked: &mut Vec<ApiKey>) {
+    every_version(
+        address,
+        asked,
+        |_| AlterConfigsRequest::default(),
+        |response, _| {
+            assert!(response.responses.is_empty());
+        },
+    );
+    every_version(
+        address,
+        asked,
+        |_| ListConfigResourcesRequest::default(),
+        |response, version| {
+            let listed = response.config_resources.iter().any(|resource| &*resource.resource_name == TOPIC);
+            assert_eq!((response.error_code, listed), (ErrorCode::NONE, version > 0), "version {version}");
+        },
+    );
+    every_version(
+        address,
+        asked,
+        |_| ElectLeadersRequest::default(),
+        |response, version| {
+            assert_eq!(response.error_code, ErrorCode::NONE, "version {version}");
+        },
+    );
+    let keep = |_| {
+        let partition = ReassignablePartition { partition_index: 0, replicas: Some(vec![1]) };
+        let topic = ReassignableTopic { name: named(TOPIC), partitions: vec![partition] };
+        AlterPartitionReassignmentsRequest { topics: vec![topic], ..Default::default() }
+    };
+    every_version(address, asked, keep, |response, version| {
+        assert_eq!(response.responses[0].partitions[0].error_code, ErrorCode::NONE, "version {version}");
+    });
+    every_version(
+        address,
+        asked,
+        |_| ListPartitionReassignmentsRequest::default(),
+        |response, _| {
+            assert_eq!((response.error_code, response.topics.len()), (ErrorCode::NONE, 0));
+        },
+    );
+    let quorum = |topic_name| DescribeQuorumRequest {
+        topics: vec![describe_quorum_request::TopicData {
+            topic_name,
+            partitions: vec![describe_quorum_request::PartitionData { partition_index: 0 }],
+        }],
+    };
+    every_version(
+        address,
+        asked,
+        |_| quorum(named("__cluster_metadata")),
+        |response, version| {
+            let partition = &response.topics[0].partitions[0];
+            assert_eq!(
+                (partition.error_code, partition.leader_id),
+                (ErrorCode::NONE, 1),
+                "version {version}"
+            );
+            assert_eq!(partition.current_voters[0].log_end_offset, partition.high_watermark);
+            assert_eq!(response.nodes.len(), usize::from(version >= 2));
+        },
+    );
+    let wrong = ask(address, &quorum(named(TOPIC)), 2);
+    assert_eq!(wrong.topics[0].partitions[0].error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    let producers = |_| {
+        let topic =
+            describe_producers_request::TopicRequest { name: named(TOPIC), partition_indexes: vec![0, 9, 0] };
+        DescribeProducersRequest { topics: vec![topic] }
+    };
+    every_version(address, asked, producers, |response, _| {
+        let partitions = response.topics[0].partitions.iter();
+        let codes: Vec<_> = partitions.map(|it| (it.partition_index, it.error_code)).collect();
+        assert_eq!(codes, [(0, ErrorCode::NONE), (9, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)]);
+    });
+    nobody_is_authorized(address, asked);
+    transactions_fail_at_once(address);
+}
+
+/// Whom a transactional producer asks for is not there, and a later question would not find it either.
+fn transactions_fail_at_once(address: SocketAddr) {
+    let find =
+        FindCoordinatorRequest { key_type: 1, coordinator_keys: vec![named("t")], ..Default::default() };
+    assert_eq!(ask(address, &find, 6).coordinators[0].error_code, ErrorCode::UNSUPPORTED_VERSION);
+    let find = FindCoordinatorRequest { key_type: 1, key: named("t"), ..Default::default() };
+    assert_eq!(ask(address, &find, 3).error_code, ErrorCode::UNSUPPORTED_VERSION);
+}
+
+fn nobody_is_authorized(address: SocketAddr, asked: &mut Vec<ApiKey>) {
+    let disabled = ErrorCode::SECURITY_DISABLED;
+    every_version(
+        address,
+        asked,
+        |_| DescribeAclsRequest::default(),
+        |response, version| {
+            assert_eq!(response.error_code, disabled, "version {version}");
+        },
+    );
+    let create = |_| CreateAclsRequest { creations: vec![AclCreation::default()] };
+    every_version(address, asked, create, |response, version| {
+        assert_eq!(response.results[0].error_code, disabled, "version {version}");
+    });
+    let delete = |_| DeleteAclsRequest { filters: vec![DeleteAclsFilter::default()] };
+    every_version(address, asked, delete, |response, version| {
+        assert_eq!(response.filter_results[0].error_code, disabled, "version {version}");
+    });
 }
 
 fn topics_come_and_go(address: SocketAddr, asked: &mut Vec<ApiKey>) {

@@ -11,7 +11,10 @@ mod create_topics;
 mod delete_topics;
 mod describe_configs;
 mod directories;
+mod elect_leaders;
+mod list_config_resources;
 mod placement;
+mod reassignments;
 mod topic_name;
 
 use std::sync::Arc;

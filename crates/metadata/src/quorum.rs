@@ -16,6 +16,7 @@ mod network;
 mod raft;
 mod start;
 mod state_machine;
+mod status;
 mod survey;
 mod vote;
 
@@ -34,6 +35,7 @@ pub use batches::BatchFault;
 pub use checkpoint::CheckpointError;
 pub use raft::{VoterEndpoint, VoterId};
 pub use start::{QuorumConfig, StartError};
+pub use status::{QuorumStatus, VoterStatus};
 pub use survey::{Survey, SurveyError, survey};
 pub use vote::VoteError;
 

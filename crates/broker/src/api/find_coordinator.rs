@@ -57,8 +57,9 @@ fn coordinator(broker: &Broker, image: &Image, listener: &str, key_type: i8, key
             let node = leader.and_then(|leader| cluster::node(image, leader, listener));
             node.ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)
         }
-        // Transactions are not served, so there is nobody to find.
-        TRANSACTION => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        // Transactions are not served. That there is no coordinator yet would have clients ask until they give up;
+        // by this they fail at once.
+        TRANSACTION => Err(ErrorCode::UNSUPPORTED_VERSION),
         _ => Err(ErrorCode::INVALID_REQUEST),
     };
     match found {

@@ -3,7 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use protocol::ErrorCode;
-use storage::{ChangeError, CleanPlan, Cleaned, DeleteRecordsError, DeletedSegment, Log, Offline, Swapped};
+use storage::{
+    ActiveProducer, ChangeError, CleanPlan, Cleaned, DeleteRecordsError, DeletedSegment, Log, Offline,
+    Swapped,
+};
 use tracing::{info, warn};
 
 use super::Partition;
@@ -97,6 +100,14 @@ impl Partition {
     /// Files of deleted segments whose time has come. Removing them takes no lock.
     pub(crate) fn take_due_deletions(&self, now_ms: i64) -> Vec<DeletedSegment> {
         self.lock().as_mut().map_or_else(Vec::new, |log| log.take_due_deletions(now_ms))
+    }
+
+    /// The producers that the log remembers, by id.
+    ///
+    /// # Errors
+    /// Kafka's error where the log is gone.
+    pub(crate) fn active_producers(&self) -> Result<Vec<ActiveProducer>, ErrorCode> {
+        Ok(self.lock().as_ref().ok_or_else(|| self.gone())?.active_producers())
     }
 
     /// Forgets producers that have been silent for `producer.id.expiration.ms`.

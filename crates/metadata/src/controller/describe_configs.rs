@@ -84,9 +84,18 @@ impl Controller {
                 let all = settings::all(Scope::Broker);
                 Ok(all.filter(asked).filter(is_true).map(|s| describe(&layers, s)).collect())
             }
+            Some(ResourceType::Group) if name.is_empty() => {
+                Err(Refusal::new(ErrorCode::INVALID_REQUEST, "Group name must not be empty"))
+            }
             Some(ResourceType::Group) => {
                 let none = Configs::new();
-                let layers = Layers { topic: None, broker: &none, brokers: &none, given: &none };
+                let group = ConfigResource { resource_type: ResourceType::Group, name: name.clone() };
+                let layers = Layers {
+                    topic: Some(image.configs(&group)),
+                    broker: &none,
+                    brokers: &none,
+                    given: &none,
+                };
                 Ok(settings::all(Scope::Group).filter(asked).map(|s| describe(&layers, s)).collect())
             }
             _ => {

@@ -1,3 +1,4 @@
+mod administration;
 mod brokers;
 mod configs;
 mod directories;

@@ -124,6 +124,21 @@ impl Partition {
         self.rare.as_deref().unwrap_or(&NOTHING_RARE)
     }
 
+    /// Replicas that a reassignment adds.
+    pub fn adding_replicas(&self) -> &[i32] {
+        &self.rare().adding_replicas
+    }
+
+    /// Replicas that a reassignment takes away.
+    pub fn removing_replicas(&self) -> &[i32] {
+        &self.rare().removing_replicas
+    }
+
+    /// Whether its replicas are being moved to other brokers.
+    pub fn is_reassigned(&self) -> bool {
+        !self.adding_replicas().is_empty() || !self.removing_replicas().is_empty()
+    }
+
     /// Replicas that are not in sync and still have all committed records (KIP-966).
     pub fn eligible_leader_replicas(&self) -> &[i32] {
         &self.rare().eligible_leader_replicas

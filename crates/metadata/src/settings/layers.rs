@@ -26,7 +26,7 @@ pub enum Source {
 /// The places where settings are set, of which the first wins.
 #[derive(Clone, Copy, Debug)]
 pub struct Layers<'a> {
-    /// The topic's own. `None` for settings of a broker.
+    /// The topic's or the group's own. `None` for settings of a broker.
     pub topic: Option<&'a Configs>,
     /// Set for this broker while it ran.
     pub broker: &'a Configs,
@@ -93,15 +93,18 @@ impl<'a> Layers<'a> {
     fn synonyms(&self, setting: &'static Setting) -> Vec<Synonym<'a>> {
         let mut found = Vec::new();
         let mut names: Vec<(&'static str, i64)> = Vec::new();
+        if setting.scope != Scope::Broker
+            && let Some((name, value)) = self.topic.and_then(|topic| topic.get_key_value(setting.name))
+        {
+            debug_assert_eq!(name, setting.name);
+            let source = if setting.scope == Scope::Topic { Source::Topic } else { Source::Group };
+            found.push(Synonym { name: setting.name, value, source, unit: 1 });
+        }
         if setting.scope == Scope::Topic {
-            if let Some((name, value)) = self.topic.and_then(|topic| topic.get_key_value(setting.name)) {
-                debug_assert_eq!(name, setting.name);
-                found.push(Synonym { name: setting.name, value, source: Source::Topic, unit: 1 });
-            }
             if let Some((_, broker)) = TOPIC_SYNONYMS.iter().find(|(topic, _)| *topic == setting.name) {
                 names.extend_from_slice(broker);
             }
-        } else {
+        } else if setting.scope == Scope::Broker {
             match BROKER_SYNONYMS.iter().find(|(name, _)| *name == setting.name) {
                 // Another unit is shown as a synonym and not counted as this setting's value,
                 // as in Kafka: log.retention.ms stays unset while log.retention.hours is 168.

@@ -294,3 +294,25 @@ fn what_is_not_there_is_not_described() {
         assert!(result.error_message.is_some());
     }
 }
+
+/// What a directory of Kafka's has set for a group is shown, not followed.
+#[test]
+fn groups_are_described_with_what_is_set_for_them() {
+    let set = protocol::records::ConfigRecord {
+        resource_type: GROUP,
+        resource_name: "g".into(),
+        name: "consumer.session.timeout.ms".into(),
+        value: Some("50000".into()),
+    };
+    let image = with(cluster(), vec![set.into()]);
+    let shown = |name: &str| {
+        let result = describe(&image, (GROUP, name), None);
+        assert_eq!(result.error_code, ErrorCode::NONE);
+        let setting = result.configs.iter().find(|setting| &*setting.name == "consumer.session.timeout.ms");
+        let setting = setting.expect("it is described");
+        (setting.value.as_deref().map(str::to_owned), setting.config_source, setting.synonyms.len())
+    };
+    assert_eq!(shown("g"), (Some("50000".to_owned()), 8, 2));
+    assert_eq!(shown("other"), (Some("45000".to_owned()), 5, 1));
+    assert_eq!(describe(&image, (GROUP, ""), None).error_code, ErrorCode::INVALID_REQUEST);
+}

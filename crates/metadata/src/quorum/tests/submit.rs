@@ -183,3 +183,23 @@ async fn an_answer_waits_for_a_slow_observer() {
     }
     node.stop().await;
 }
+
+#[tokio::test]
+async fn its_status_follows_what_is_written() {
+    let dir = TempDir::new();
+    let node = Node::start(dir.path()).await;
+    let before = node.quorum.status();
+    let [voter] = &before.voters[..] else { panic!("{before:?}") };
+    assert_eq!((before.leader, voter.id.id), (Some(voter.id), 1));
+    assert_eq!(voter.id.directory_id, config().directory_id);
+    assert_eq!((before.leader_epoch, before.high_watermark), (1, node.quorum.image().offset() + 1));
+    node.register().await;
+    let after = node.quorum.status();
+    assert!(after.high_watermark > before.high_watermark);
+    assert_eq!(after.high_watermark, node.quorum.image().offset() + 1);
+    assert_eq!(after.voters[0].log_end_offset, Some(after.high_watermark));
+    node.stop().await;
+    let node = Node::start(dir.path()).await;
+    assert_eq!(node.quorum.status().leader_epoch, 2, "each start is an election");
+    node.stop().await;
+}

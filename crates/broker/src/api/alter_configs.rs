@@ -1,0 +1,33 @@
+//! AlterConfigs (33), versions 0-2: replaces all settings of a resource.
+//!
+//! 2 is flexible. Clients from before AlterConfigs have nothing else.
+
+use std::sync::Arc;
+
+use protocol::ErrorCode;
+use protocol::messages::alter_configs_request::AlterConfigsRequest;
+use protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
+
+use crate::broker::DECISION_TIMEOUT;
+use crate::call::Call;
+use crate::reply::Reply;
+
+pub(crate) fn handle(call: Call<'_>, request: AlterConfigsRequest) -> Reply {
+    let (broker, responder) = (Arc::clone(call.broker), call.responder);
+    Reply::later(async move {
+        let decided = broker
+            .decide(DECISION_TIMEOUT, |controller, image| controller.alter_configs(image, &request))
+            .await;
+        responder.frame(&decided.unwrap_or_else(|error| failed(&request, error)))
+    })
+}
+
+fn failed(request: &AlterConfigsRequest, error_code: ErrorCode) -> AlterConfigsResponse {
+    let responses = request.resources.iter().map(|resource| AlterConfigsResourceResponse {
+        error_code,
+        error_message: None,
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+    });
+    AlterConfigsResponse { responses: responses.collect(), ..Default::default() }
+}

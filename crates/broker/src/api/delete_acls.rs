@@ -1,0 +1,21 @@
+//! DeleteAcls (31), versions 1-3: takes back what CreateAcls set.
+//!
+//! 2 is flexible; 3 knows users as resources (KIP-373). Refused as [`super::describe_acls`] is.
+
+use protocol::ErrorCode;
+use protocol::messages::DeleteAclsRequest;
+use protocol::messages::delete_acls_response::{DeleteAclsFilterResult, DeleteAclsResponse};
+
+use super::describe_acls::NO_AUTHORIZER;
+use crate::call::Call;
+use crate::reply::Reply;
+
+pub(crate) fn handle(call: Call<'_>, request: DeleteAclsRequest) -> Reply {
+    let refused = |_| DeleteAclsFilterResult {
+        error_code: ErrorCode::SECURITY_DISABLED,
+        error_message: Some(NO_AUTHORIZER.into()),
+        ..DeleteAclsFilterResult::default()
+    };
+    let filter_results = request.filters.iter().map(refused).collect();
+    call.reply(&DeleteAclsResponse { filter_results, ..DeleteAclsResponse::default() })
+}

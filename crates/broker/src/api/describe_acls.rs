@@ -1,0 +1,23 @@
+//! DescribeAcls (29), versions 1-3: who may do what.
+//!
+//! 2 is flexible; 3 knows users as resources (KIP-373).
+//!
+//! Nobody is kept from anything here. What Kafka says where no authorizer is configured is what holds, and what tools
+//! that copy or show ACLs expect of a cluster without them.
+
+use protocol::ErrorCode;
+use protocol::messages::{DescribeAclsRequest, DescribeAclsResponse};
+
+use crate::call::Call;
+use crate::reply::Reply;
+
+/// Why no ACL can be seen or changed.
+pub(crate) const NO_AUTHORIZER: &str = "No Authorizer is configured on the broker";
+
+pub(crate) fn handle(call: Call<'_>, _request: DescribeAclsRequest) -> Reply {
+    call.reply(&DescribeAclsResponse {
+        error_code: ErrorCode::SECURITY_DISABLED,
+        error_message: Some(NO_AUTHORIZER.into()),
+        ..DescribeAclsResponse::default()
+    })
+}
