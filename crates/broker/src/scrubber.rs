@@ -15,7 +15,7 @@ use metadata::settings::BrokerConfig;
 use parking_lot::{Condvar, Mutex};
 use runtime::clock::{self, Instant};
 use runtime::task;
-use storage::ScrubError;
+use storage::{Fault, ScrubError};
 use tracing::{debug, error, info};
 
 use crate::broker::Broker;
@@ -150,6 +150,11 @@ impl Scrubber {
     /// Damaged places of the metadata log and its snapshots.
     pub(crate) fn metadata_places(&self) -> usize {
         self.metadata.places()
+    }
+
+    /// What is damaged there.
+    pub(crate) fn metadata_faults(&self) -> Vec<Fault> {
+        self.metadata.faults()
     }
 
     fn run(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {

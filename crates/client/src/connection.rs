@@ -92,22 +92,21 @@ impl Connection {
     /// # Errors
     /// [`ConnectError`]: nothing listens there, it takes too long, or it does not speak Kafka's protocol.
     pub async fn open(address: &str, options: &ConnectionOptions) -> Result<Connection, ConnectError> {
-        let opening = async {
-            let stream = net::connect(address)
-                .await
-                .map_err(|error| ConnectError::Unreachable { address: address.to_owned(), error })?;
-            let mut connection = Shared::over(stream, address, options);
-            connection.versions = versions::negotiate(&connection)
-                .await
-                .map_err(|error| ConnectError::NotKafka { address: address.to_owned(), error })?;
-            Ok(Connection { shared: Arc::new(connection) })
+        let (deadline, after) = (clock::now() + options.connect_timeout, options.connect_timeout);
+        let of = || address.to_owned();
+        let stream = match clock::timeout(after, net::connect(address)).await {
+            Ok(connected) => connected.map_err(|error| ConnectError::Unreachable { address: of(), error })?,
+            Err(_) => return Err(ConnectError::TimedOut { address: of(), after }),
         };
-        match clock::timeout(options.connect_timeout, opening).await {
-            Ok(opened) => opened,
-            Err(_) => {
-                Err(ConnectError::TimedOut { address: address.to_owned(), after: options.connect_timeout })
-            }
-        }
+        let mut connection = Shared::over(stream, address, options);
+        let left = deadline.saturating_duration_since(clock::now());
+        let negotiated = match clock::timeout(left, versions::negotiate(&connection)).await {
+            Ok(negotiated) => negotiated,
+            // What listens there may be busy, or of another kind.
+            Err(_) => Err(RequestError::TimedOut { address: of(), api: ApiKey::ApiVersions, after }),
+        };
+        connection.versions = negotiated.map_err(|error| ConnectError::NotKafka { address: of(), error })?;
+        Ok(Connection { shared: Arc::new(connection) })
     }
 
     /// The address that it was opened with.

@@ -12,6 +12,7 @@ use runtime::clock::{self, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use serde_json::{Value, json};
 
+use crate::connect::system_words;
 use crate::failure::{Exit, Failure};
 use crate::table::Table;
 
@@ -76,7 +77,7 @@ impl Output {
 fn output_failure(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::output_closed(),
-        _ => Failure::new(format!("cannot write to standard output: {error}")),
+        _ => Failure::new(format!("cannot write to standard output: {}", system_words(error))),
     }
 }
 

@@ -31,7 +31,7 @@ Settings have Kafka's names. A flag goes before the environment, the environment
 file. In the environment log.dirs is MILENA_LOG_DIRS or, as in Kafka's container image,
 KAFKA_LOG_DIRS (a dot is _, an underscore __, a dash ___).
 
-SIGTERM or SIGINT stops the broker cleanly; a second one, a second or more later, stops it at
+SIGTERM, SIGINT or SIGHUP stops the broker cleanly; a second one, a second or more later, stops it at
 once. Nothing has to be run before: no formatting, no cluster id to be drawn.";
 
 /// How long after the first signal another one stops the broker at once.
@@ -54,13 +54,14 @@ pub(crate) struct StartArgs {
 pub(crate) fn run(args: &StartArgs, started: Instant) -> Result<(), Failure> {
     let given = gather(args)?;
     let configs = check(&given)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    runtime::raise_descriptors();
+    let workers = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    let outcome = runtime.block_on(serve(configs, &given, started));
+    let outcome = workers.block_on(serve(configs, &given, started));
     // What is still blocked on a disk is not waited for: after a clean shutdown there is nothing.
-    runtime.shutdown_background();
+    workers.shutdown_background();
     outcome
 }
 

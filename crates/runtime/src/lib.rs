@@ -24,3 +24,12 @@ pub fn descriptors_max() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     limit.current.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX))
 }
+
+/// Allows this process as many descriptors as the system lets it have, as Kafka's runtime does: where a shell or a
+/// service sets a limit, it is often 1024, which is for `select` and too few for a broker.
+pub fn raise_descriptors() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
+    // Where it is refused, what there was has to do.
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised);
+}

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use metadata::quorum::METADATA_TOPIC;
 use protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
 use protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
@@ -18,6 +19,7 @@ use protocol::messages::describe_log_dirs_response::{
 };
 use protocol::{ErrorCode, Str};
 use runtime::task;
+use storage::Fault;
 
 use crate::broker::Broker;
 use crate::call::Call;
@@ -53,7 +55,39 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeLogDirsRequest) -> Reply {
 }
 
 fn describe(broker: &Broker, asked: &Asked) -> Vec<DescribeLogDirsResult> {
-    broker.logs().partition_dirs().map(|dir| describe_dir(broker, dir, asked)).collect()
+    let dirs = broker.logs().partition_dirs();
+    let mut described = dirs.map(|dir| describe_dir(broker, dir, asked)).collect();
+    if asked.with_status && asked.partitions.is_none() {
+        add_metadata_damage(broker, &mut described);
+    }
+    described
+}
+
+/// Shows the metadata log, which is no partition, to who asks for the status of logs, where it is damaged.
+fn add_metadata_damage(broker: &Broker, described: &mut Vec<DescribeLogDirsResult>) {
+    let faults = broker.scrubber.metadata_faults();
+    if faults.is_empty() {
+        return;
+    }
+    let unknown = PartitionLogStatus {
+        segments: -1,
+        log_start_offset: -1,
+        log_end_offset: -1,
+        recovery_point: -1,
+        scrub_timestamp: broker.scrubber.progress().last_round_end_ms.unwrap_or(-1),
+        scrubbed_bytes: -1,
+        damage: faults.iter().map(damage).collect(),
+    };
+    let partition =
+        DescribeLogDirsPartition { log_status: Some(unknown), ..DescribeLogDirsPartition::default() };
+    let topic = DescribeLogDirsTopic { name: Str::from_static(METADATA_TOPIC), partitions: vec![partition] };
+    let log_dir = shown(broker.logs().metadata_dir().path());
+    match described.iter_mut().find(|dir| dir.log_dir == log_dir) {
+        Some(dir) => dir.topics.push(topic),
+        None => {
+            described.push(DescribeLogDirsResult { log_dir, topics: vec![topic], ..Default::default() });
+        }
+    }
 }
 
 fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLogDirsResult {
@@ -112,14 +146,6 @@ fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLo
 /// The log as `milena log status` shows it; none where it has just gone.
 fn status(partition: &Partition) -> Option<PartitionLogStatus> {
     let status = partition.log_status()?;
-    let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-    let damage = status.damage.iter().map(|fault| LogDamage {
-        file: shown(&fault.path),
-        position: number(fault.position),
-        offset: fault.offset,
-        what: fault.reason.to_string().into(),
-        mend: Str::from_static(fault.mend()),
-    });
     Some(PartitionLogStatus {
         segments: i32::try_from(status.segments).unwrap_or(i32::MAX),
         log_start_offset: status.log_start_offset,
@@ -127,8 +153,22 @@ fn status(partition: &Partition) -> Option<PartitionLogStatus> {
         recovery_point: status.recovery_point,
         scrub_timestamp: status.last_scrub.map_or(-1, |last| last.end_ms),
         scrubbed_bytes: status.last_scrub.map_or(-1, |last| number(last.bytes)),
-        damage: damage.collect(),
+        damage: status.damage.iter().map(damage).collect(),
     })
+}
+
+fn damage(fault: &Fault) -> LogDamage {
+    LogDamage {
+        file: shown(&fault.path),
+        position: number(fault.position),
+        offset: fault.offset,
+        what: fault.reason.to_string().into(),
+        mend: Str::from_static(fault.mend()),
+    }
+}
+
+fn number(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 fn shown(path: &Path) -> Str {

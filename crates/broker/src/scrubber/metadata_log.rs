@@ -20,6 +20,10 @@ impl MetadataDamage {
         self.0.lock().len()
     }
 
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        self.0.lock().clone()
+    }
+
     /// Reads the metadata that is in a log directory; `spend` is told of what was read and may wait.
     pub(super) fn scrub(
         &self,

@@ -81,7 +81,11 @@ impl ClusterError {
     pub fn is_retriable(&self) -> bool {
         match self {
             ClusterError::NoBroker | ClusterError::UnknownPartition { .. } => false,
-            ClusterError::Connect(error) => !matches!(error, ConnectError::NotKafka { .. }),
+            // A broker that accepts and does not answer in time may be busy.
+            ClusterError::Connect(ConnectError::NotKafka { error, .. }) => {
+                matches!(error, RequestError::TimedOut { .. })
+            }
+            ClusterError::Connect(_) => true,
             ClusterError::Request(error) => error.is_retriable(),
             ClusterError::UnknownTopic { .. }
             | ClusterError::NoLeader { .. }

@@ -21,6 +21,7 @@ Examples:
 SCRUBBED is when all closed segments of the partition were last read in search of damage;
 log.scrub.io.max.bytes.per.second and log.scrub.interval.ms say how fast and how often that is done.
 A '-' stands where the broker does not tell: Kafka's own brokers tell sizes only.
+The metadata log, __cluster_metadata-0, is shown where it is damaged.
 
 The exit status is 1 where a place is damaged or a directory has failed.";
 
@@ -88,9 +89,11 @@ impl Totals {
             failed_dirs: dirs.iter().filter(|dir| dir.error.is_some()).count(),
             partitions: logs().count(),
             size_bytes: logs().map(|log| log.size_bytes).fold(0, i64::saturating_add),
-            segments: statuses().map(|status| i64::from(status.segments)).sum(),
+            segments: statuses().map(|status| i64::from(status.segments.max(0))).sum(),
             scrubbed_partitions: scrubbed().count(),
-            scrubbed_bytes: scrubbed().map(|status| status.scrubbed_bytes).fold(0, i64::saturating_add),
+            scrubbed_bytes: scrubbed()
+                .map(|status| status.scrubbed_bytes.max(0))
+                .fold(0, i64::saturating_add),
             damaged_places: damages(dirs).count(),
         }
     }
@@ -186,6 +189,8 @@ fn logs_table(dirs: &[LogDirDescription]) -> Table {
         for log in &dir.logs {
             let status = log.status.as_ref();
             let told = |value: Option<String>| value.unwrap_or_default();
+            // Of the metadata log less is told than of a partition.
+            let known = |number: i64| (number >= 0).then(|| number.to_string());
             let scrubbed = status.filter(|status| status.scrub_timestamp >= 0);
             let broker =
                 if several { format!("{} {}", dir.broker, dir.path) } else { dir.broker.to_string() };
@@ -194,12 +199,12 @@ fn logs_table(dirs: &[LogDirDescription]) -> Table {
                 format!("{}{future}", log.partition),
                 broker,
                 size(log.size_bytes),
-                told(status.map(|status| status.segments.to_string())),
-                told(status.map(|status| status.log_start_offset.to_string())),
-                told(status.map(|status| status.log_end_offset.to_string())),
-                told(status.map(|status| status.recovery_point.to_string())),
+                told(status.and_then(|status| known(status.segments.into()))),
+                told(status.and_then(|status| known(status.log_start_offset.into()))),
+                told(status.and_then(|status| known(status.log_end_offset.into()))),
+                told(status.and_then(|status| known(status.recovery_point.into()))),
                 told(scrubbed.map(|status| time::format(status.scrub_timestamp))),
-                told(scrubbed.map(|status| size(status.scrubbed_bytes))),
+                told(scrubbed.filter(|status| status.scrubbed_bytes >= 0).map(|it| size(it.scrubbed_bytes))),
                 told(status.map(|status| status.damage.len().to_string())),
             ]);
         }
@@ -236,12 +241,13 @@ fn log_json(log: &LogDescription) -> Value {
         })
     };
     let scrubbed = (status.scrub_timestamp >= 0).then_some(status);
-    value["segments"] = json!(status.segments);
-    value["startOffset"] = json!(status.log_start_offset);
-    value["endOffset"] = json!(status.log_end_offset);
-    value["recoveryPoint"] = json!(status.recovery_point);
+    let known = |number: i64| (number >= 0).then_some(number);
+    value["segments"] = json!(known(status.segments.into()));
+    value["startOffset"] = json!(known(status.log_start_offset));
+    value["endOffset"] = json!(known(status.log_end_offset));
+    value["recoveryPoint"] = json!(known(status.recovery_point));
     value["scrubTimestamp"] = json!(scrubbed.map(|status| status.scrub_timestamp));
-    value["scrubbedBytes"] = json!(scrubbed.map(|status| status.scrubbed_bytes));
+    value["scrubbedBytes"] = json!(scrubbed.and_then(|status| known(status.scrubbed_bytes)));
     value["damage"] = status.damage.iter().map(damage).collect();
     value
 }

@@ -185,6 +185,13 @@ fn damage_of_the_metadata_log_is_found_and_what_is_mended_forgotten() {
     await_rounds(&address, 2);
     assert_eq!(broker.log().matches(" is damaged at byte ").count(), 1, "{}", broker.log());
     assert!(broker.log().contains(&format!("{} is damaged at byte ", log.display())), "{}", broker.log());
+    let shown = log_status(&broker, &[]);
+    let table = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert_eq!(shown.status.code(), Some(1), "{table}");
+    assert!(table.contains(&format!("damage: {} at byte ", log.display())), "{table}");
+    assert_eq!(table.matches("__cluster_metadata-0 ").count(), 1, "{table}");
     flip(&log, 70);
     wait_until("the mending is found", LIMIT, || places() == 0.0);
+    let shown = String::from_utf8_lossy(&log_status(&broker, &[]).stdout).into_owned();
+    assert!(shown.contains("no damage known") && !shown.contains("__cluster_metadata"), "{shown}");
 }

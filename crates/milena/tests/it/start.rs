@@ -249,6 +249,12 @@ fn lost_and_damaged_indexes_are_made_again() {
     }
 }
 
+/// Waits for what a broker prints: it is written down a moment later.
+fn await_log(broker: &Broker, part: &str) {
+    let is_there = || broker.log().contains(part);
+    crate::harness::wait_until(&format!("{part:?} in the log"), Duration::from_secs(20), is_there);
+}
+
 /// A stop by force is told of at the next start, and a clean one is told of itself.
 #[test]
 fn a_start_after_a_kill_says_what_it_checked() {
@@ -258,13 +264,13 @@ fn a_start_after_a_kill_says_what_it_checked() {
     broker.kill();
     assert!(!broker.log().contains("Recovered") && !broker.log().contains("stopped"), "{}", broker.log());
     broker.restart();
+    await_log(&broker, "Recovered from a stop that was not clean: ");
     let log = broker.log();
-    let said = log.lines().find(|line| line.starts_with("Recovered from a stop that was not clean: "));
-    let said = said.unwrap_or_else(|| panic!("nothing of a recovery in {log}"));
-    assert!(said.contains("KiB of 1 partition") && said.contains("nothing had to be cut"), "{said}");
+    assert!(log.contains("KiB of 1 partition, nothing had to be cut"), "{log}");
     broker.stop();
-    assert!(broker.log().contains("Milena has stopped cleanly"), "{}", broker.log());
+    await_log(&broker, "Milena has stopped cleanly");
     broker.restart();
+    broker.stop();
     assert_eq!(broker.log().matches("Recovered").count(), 1, "{}", broker.log());
 }
 
@@ -274,7 +280,64 @@ fn signals_that_come_together_are_one() {
     let Some(mut broker) = Broker::own(&[]) else { return };
     broker.signal(rustix::process::Signal::INT);
     broker.stop();
-    assert!(broker.log().contains("Milena has stopped cleanly"), "{}", broker.log());
+    await_log(&broker, "Milena has stopped cleanly");
+}
+
+/// A broker that a shell starts after doing `before`, with its data in `directory`, once it serves.
+fn by_shell(directory: &Directory, before: &str) -> (std::process::Child, String) {
+    let address = format!("127.0.0.1:{}", free_port());
+    let script = format!(
+        "{before} exec {} start --set log.dirs={} --set listeners=PLAINTEXT://{address}",
+        env!("CARGO_BIN_EXE_milena"),
+        directory.path().join("data").display()
+    );
+    let child = Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).spawn().expect("a shell");
+    crate::harness::wait_until("it listens", Duration::from_secs(20), || {
+        std::net::TcpStream::connect(&address).is_ok()
+    });
+    assert_serves(&address);
+    (child, address)
+}
+
+fn send(signal: rustix::process::Signal, child: &std::process::Child) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), signal)
+        .expect("a process of ours");
+}
+
+/// The terminal in which it was started is closed; `nohup` says that it goes on then.
+#[test]
+fn a_hang_up_is_a_clean_stop_and_nohup_is_heeded() {
+    if skipped() {
+        return;
+    }
+    for (before, outlives) in [("", false), ("trap '' HUP;", true)] {
+        let directory = Directory::new();
+        let (mut child, address) = by_shell(&directory, before);
+        send(rustix::process::Signal::HUP, &child);
+        if outlives {
+            assert_serves(&address);
+            send(rustix::process::Signal::TERM, &child);
+        }
+        let status = wait(&mut child, Duration::from_secs(20)).expect("it ends");
+        assert!(status.success(), "{status}");
+        assert!(directory.path().join("data/.kafka_cleanshutdown").exists());
+    }
+}
+
+/// Where a shell allows few descriptors and the system more, there are more connections than the shell allows.
+#[test]
+fn the_soft_limit_of_descriptors_limits_no_connections() {
+    if skipped() {
+        return;
+    }
+    let directory = Directory::new();
+    let (mut child, address) = by_shell(&directory, "ulimit -S -n 64;");
+    let connect = || std::net::TcpStream::connect(&address).expect("it listens");
+    let connections: Vec<_> = (0..100).map(|_| connect()).collect();
+    assert_serves(&address);
+    drop(connections);
+    send(rustix::process::Signal::TERM, &child);
+    assert!(wait(&mut child, Duration::from_secs(20)).expect("it ends").success());
 }
 
 /// With a new metadata log every partition would be one that the cluster does not know, and be set aside.
