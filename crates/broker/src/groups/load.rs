@@ -125,3 +125,6 @@ fn is_commit(key: Option<&[u8]>) -> Option<bool> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

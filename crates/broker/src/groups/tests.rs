@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use coordinator::{CoordinatorRecord, Reply};
 use metadata::settings::{BrokerConfig, Configs};
-use protocol::messages::ListGroupsRequest;
-use protocol::messages::OffsetCommitRequest;
+use protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use protocol::messages::{JoinGroupRequest, ListGroupsRequest, OffsetCommitRequest};
 use storage::fs::Fs;
 use storage::{Log, LogDirectory, OpenDirectory, OpenLog, TopicPartition};
 
@@ -44,7 +44,12 @@ impl Home {
     }
 
     fn commit(&self, group_id: &Str, offset: i64) -> Pending {
-        let partition = OffsetCommitRequestPartition { committed_offset: offset, ..Default::default() };
+        let metadata = "m".repeat(4_000);
+        let partition = OffsetCommitRequestPartition {
+            committed_offset: offset,
+            committed_metadata: Some(Str::from(metadata)),
+            ..Default::default()
+        };
         let topic = OffsetCommitRequestTopic {
             name: Str::from("t"),
             topic_id: TOPIC_ID,
@@ -52,12 +57,7 @@ impl Home {
         };
         let request =
             OffsetCommitRequest { group_id: group_id.clone(), topics: vec![topic], ..Default::default() };
-        let context = RequestContext {
-            api_version: 9,
-            client_id: Str::default(),
-            client_host: Str::default(),
-            random_uuid: Uuid::ZERO,
-        };
+        let context = context();
         let asked = self.groups.ask(group_id, |coordinator, token, now_ms| {
             coordinator.offset_commit(token, &context, &request, now_ms)
         });
@@ -96,6 +96,15 @@ impl Home {
 impl Drop for Home {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+fn context() -> RequestContext {
+    RequestContext {
+        api_version: 3,
+        client_id: Str::default(),
+        client_host: Str::default(),
+        random_uuid: Uuid::ZERO,
     }
 }
 
@@ -178,4 +187,52 @@ async fn a_partition_that_is_taken_over_again_is_given_up_first() {
     // Another thread does so, too; whoever is first.
     home.groups.load(&home.groups.shard(&group_id).unwrap());
     assert_eq!(home.committed(&group_id), Ok(5));
+}
+
+/// More than is read at a time, so that a batch is cut by the end of what was read.
+#[test]
+fn a_long_log_is_read_to_its_end() {
+    let home = Home::new("long");
+    let group_id = home.group(0);
+    for offset in 0..600 {
+        drop(home.commit(&group_id, offset));
+    }
+    home.groups.load(&home.loading());
+    assert_eq!(home.committed(&group_id), Ok(599));
+}
+
+#[test]
+fn a_damaged_batch_is_not_taken_for_an_offset() {
+    let home = Home::new("damaged");
+    let group_id = home.group(0);
+    drop(home.commit(&group_id, 5));
+    drop(home.commit(&group_id, 6));
+    let path = home.path.join("__consumer_offsets-0/00000000000000000000.log");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // In the metadata of the first commit.
+    bytes[2_000] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    home.groups.load(&home.loading());
+    assert_eq!(home.committed(&group_id), Err(ErrorCode::NOT_COORDINATOR));
+}
+
+#[tokio::test]
+async fn whoever_waits_is_sent_away_with_the_partition() {
+    let home = Home::new("resigned");
+    let group_id = home.group(0);
+    let protocol = JoinGroupRequestProtocol { name: Str::from("range"), ..Default::default() };
+    let request = JoinGroupRequest {
+        group_id: group_id.clone(),
+        session_timeout_ms: 10_000,
+        protocol_type: Str::from("consumer"),
+        protocols: vec![protocol],
+        ..Default::default()
+    };
+    let asked = home.groups.ask(&group_id, |coordinator, token, now_ms| {
+        coordinator.join_group(token, &context(), request, now_ms)
+    });
+    home.groups.resign(0);
+    let Ok(Reply::JoinGroup(response)) = asked.unwrap().settled().await else { panic!("it is answered") };
+    assert_eq!(response.error_code, ErrorCode::NOT_COORDINATOR);
+    assert_eq!(home.committed(&group_id), Err(ErrorCode::NOT_COORDINATOR));
 }
