@@ -169,11 +169,15 @@ fn a_partition_that_cannot_be_loaded_has_no_coordinator() {
     drop(home.commit(&other, 6));
     let unreadable = CoordinatorRecord { key: vec![0].into(), value: None };
     assert!(home.logs[0].append_coordinator_records(&[unreadable], 1_000).is_ok());
-    home.groups.load(&home.loading());
+    let shard = home.loading();
+    home.groups.load(&shard);
+    assert!(matches!(*shard.state.lock(), State::Resigned), "who has found it already does not wait for it");
     assert_eq!(home.committed(&broken), Err(ErrorCode::NOT_COORDINATOR));
     assert!(!home.groups.holds(&broken), "clients are not sent here");
     assert_eq!(home.committed(&other), Ok(6));
-    assert_eq!(home.listed(), Ok(vec![other]), "the others are listed");
+    assert_eq!(home.listed(), Ok(vec![other.clone()]), "the others are listed");
+    home.groups.replace(&shard);
+    assert_eq!(home.listed(), Ok(vec![other]), "also while one is being given up");
 }
 
 #[tokio::test]
@@ -201,19 +205,30 @@ fn a_long_log_is_read_to_its_end() {
     assert_eq!(home.committed(&group_id), Ok(599));
 }
 
-#[test]
-fn a_damaged_batch_is_not_taken_for_an_offset() {
-    let home = Home::new("damaged");
+/// Damages a byte of the log and has it loaded.
+#[track_caller]
+fn check_damaged(name: &str, at: usize) {
+    let home = Home::new(name);
     let group_id = home.group(0);
     drop(home.commit(&group_id, 5));
     drop(home.commit(&group_id, 6));
     let path = home.path.join("__consumer_offsets-0/00000000000000000000.log");
     let mut bytes = std::fs::read(&path).unwrap();
-    // In the metadata of the first commit.
-    bytes[2_000] ^= 1;
+    bytes[at] ^= 1;
     std::fs::write(&path, bytes).unwrap();
     home.groups.load(&home.loading());
     assert_eq!(home.committed(&group_id), Err(ErrorCode::NOT_COORDINATOR));
+}
+
+#[test]
+fn a_damaged_batch_is_not_taken_for_an_offset() {
+    check_damaged("metadata", 2_000);
+}
+
+/// The first batch then seems to be longer than the log.
+#[test]
+fn a_log_that_cannot_be_read_to_its_end_is_not_half_believed() {
+    check_damaged("length", 8);
 }
 
 #[tokio::test]
