@@ -17,7 +17,7 @@ use super::topic_name::check_topic_name;
 use super::{Controller, Decision, RECORDS_PER_REQUEST_MAX, Refusal, repeated};
 use crate::image::{ConfigResource, Image, ResourceType};
 use crate::record::MetadataRecord;
-use crate::settings::{self, Configs, Objection, Scope, Type, elements};
+use crate::settings::{self, Configs, Objection, Scope, Type, elements, has_empty_element};
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -174,9 +174,15 @@ impl Controller {
                 ResourceType::Broker
             }
             Some(ResourceType::Topic) => {
+                if name.is_empty() {
+                    return refuse("Default topic resources are not allowed.".to_owned());
+                }
                 let invalid = |message| Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, message);
                 check_topic_name(name).map_err(invalid)?;
                 ResourceType::Topic
+            }
+            Some(ResourceType::Group) if name.is_empty() => {
+                return refuse("Default group resources are not allowed.".to_owned());
             }
             Some(ResourceType::Group) => ResourceType::Group,
             _ => {
@@ -264,6 +270,10 @@ fn change_list(
     let mut list = elements(current.or(setting.default).unwrap_or_default());
     let given = elements(value);
     if operation == APPEND {
+        if given.is_empty() || has_empty_element(value) {
+            let message = format!("Configuration '{name}' values must not be empty.");
+            return Err(Refusal::new(ErrorCode::INVALID_CONFIG, message));
+        }
         list.extend(given);
     } else {
         list.retain(|element| !given.contains(element));

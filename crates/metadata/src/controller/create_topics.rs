@@ -1,6 +1,6 @@
 //! CreateTopics.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use protocol::messages::create_topics_request::CreatableTopic;
 use protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
@@ -22,8 +22,6 @@ struct Creation<'a> {
     image: &'a Image,
     placement: Placement<'a>,
     records: Vec<MetadataRecord>,
-    /// Names of this request, by what metrics make of them.
-    metric_names: BTreeSet<String>,
 }
 
 impl Controller {
@@ -35,15 +33,14 @@ impl Controller {
         mut random_uuid: impl FnMut() -> Uuid,
     ) -> Decision<CreateTopicsResponse> {
         let repeated = repeated(request.topics.iter().map(|topic| &topic.name));
-        let mut creation = Creation {
-            image,
-            placement: Placement::new(image),
-            records: Vec::new(),
-            metric_names: BTreeSet::new(),
-        };
+        let mut creation = Creation { image, placement: Placement::new(image), records: Vec::new() };
         let mut topics = Vec::new();
+        let too_many = asks_for_too_many(&request.topics);
         for topic in request.topics.iter().filter(|topic| !repeated.contains(&topic.name)) {
-            let result = self.create_topic(&mut creation, topic, random_uuid());
+            let result = match &too_many {
+                Some(refusal) => Err(refusal.clone()),
+                None => self.create_topic(&mut creation, topic, random_uuid()),
+            };
             topics.push(result.unwrap_or_else(|refusal| failed(&topic.name, refusal)));
         }
         for name in repeated {
@@ -73,6 +70,7 @@ impl Controller {
             topic_id: id,
             num_partitions: i32::try_from(partitions.len()).expect("bounded by the records of a request"),
             replication_factor: i16::try_from(partitions[0].replicas.len()).unwrap_or(i16::MAX),
+            error_message: None,
             configs: Some(self.effective_configs(creation.image, &configs)),
             ..CreatableTopicResult::default()
         };
@@ -84,9 +82,6 @@ impl Controller {
             ConfigRecord { resource_type, resource_name: name.clone(), name: key.into(), value }.into()
         }));
         creation.records.extend(partitions.into_iter().map(MetadataRecord::from));
-        if let Some(metric_name) = metric_name(&topic.name) {
-            creation.metric_names.insert(metric_name);
-        }
         Ok(result)
     }
 
@@ -157,17 +152,19 @@ impl Creation<'_> {
         if let Some(other) = self.image.topics().colliding(name) {
             return Err(invalid(format!("Topic '{name}' collides with existing topic: {other}")));
         }
-        if metric_name(name).is_some_and(|metric_name| self.metric_names.contains(&metric_name)) {
-            return Err(invalid(format!(
-                "Topic '{name}' collides with another topic of this request: in metrics '.' and '_' are one."
-            )));
-        }
         Ok(())
     }
 }
 
-fn metric_name(name: &str) -> Option<String> {
-    name.contains(['.', '_']).then(|| name.replace('.', "_"))
+/// What refuses all topics of a request that asks for more partitions than its records may be.
+fn asks_for_too_many(topics: &[CreatableTopic]) -> Option<Refusal> {
+    let count = |topic: &CreatableTopic| match topic.assignments.len() {
+        0 => usize::try_from(topic.num_partitions).unwrap_or(0),
+        chosen => chosen,
+    };
+    let partitions = topics.iter().map(count).fold(0, usize::saturating_add);
+    let message = "Excessively large number of partitions per request.";
+    (partitions > RECORDS_PER_REQUEST_MAX).then(|| Refusal::new(ErrorCode::POLICY_VIOLATION, message))
 }
 
 fn failed(name: &Str, refusal: Refusal) -> CreatableTopicResult {

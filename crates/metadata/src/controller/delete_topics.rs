@@ -1,6 +1,6 @@
 //! DeleteTopics.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::messages::delete_topics_response::DeletableTopicResult;
 use protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
@@ -44,12 +44,24 @@ impl Controller {
             }
             _ => Refusal::plain(ErrorCode::TOPIC_DELETION_DISABLED),
         });
+        let twice = twice(image, &asked);
         let mut deleted = BTreeSet::new();
         for asked in asked.into_iter().filter(|asked| !repeated.contains(asked)) {
             let result = match &disabled {
                 Some(refusal) => Err(refusal.clone()),
-                None => delete(image, asked, &mut deleted),
+                None => find(image, asked),
             };
+            let result = match (asked, result) {
+                // The name answers for both.
+                (Asked::Id(_), Ok((_, id))) if twice.contains(&id) => continue,
+                (Asked::Name(_), Ok((name, topic_id))) if twice.contains(&topic_id) => {
+                    responses.push(named_twice(name, topic_id));
+                    continue;
+                }
+                (_, Ok(_)) if deleted.len() >= RECORDS_PER_REQUEST_MAX => Err(Refusal::too_large()),
+                (_, result) => result,
+            };
+            deleted.extend(result.as_ref().ok().map(|(_, id)| *id));
             responses.push(answer(asked, result));
         }
         records.extend(deleted.into_iter().map(|topic_id| RemoveTopicRecord { topic_id }.into()));
@@ -83,20 +95,42 @@ fn asked<'a>(request: &'a DeleteTopicsRequest, responses: &mut Vec<DeletableTopi
     asked
 }
 
-fn delete(image: &Image, asked: Asked<'_>, deleted: &mut BTreeSet<Uuid>) -> Result<(Str, Uuid), Refusal> {
+/// The topics that are asked for by their name and by their id as well: they stay.
+fn twice(image: &Image, asked: &[Asked<'_>]) -> BTreeSet<Uuid> {
+    let mut seen: BTreeMap<Uuid, bool> = BTreeMap::new();
+    let mut twice = BTreeSet::new();
+    for asked in asked {
+        let (id, by_name) = match asked {
+            Asked::Name(name) => match image.topic(name) {
+                Some(topic) => (topic.id, true),
+                None => continue,
+            },
+            Asked::Id(id) => (*id, false),
+        };
+        if seen.insert(id, by_name).is_some_and(|before| before != by_name) {
+            twice.insert(id);
+        }
+    }
+    twice
+}
+
+fn find(image: &Image, asked: Asked<'_>) -> Result<(Str, Uuid), Refusal> {
     let (topic, unknown) = match asked {
         Asked::Name(name) => (image.topic(name), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         Asked::Id(id) => (image.topic_by_id(id), ErrorCode::UNKNOWN_TOPIC_ID),
     };
     let topic = topic.ok_or_else(|| Refusal::plain(unknown))?;
-    if deleted.len() >= RECORDS_PER_REQUEST_MAX {
-        return Err(Refusal::too_large());
-    }
-    if !deleted.insert(topic.id) {
-        let message = "The provided topic name maps to an ID that was already supplied.";
-        return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
-    }
     Ok((topic.name.clone(), topic.id))
+}
+
+fn named_twice(name: Str, topic_id: Uuid) -> DeletableTopicResult {
+    let message = "The provided topic name maps to an ID that was already supplied.";
+    DeletableTopicResult {
+        name: Some(name),
+        topic_id,
+        error_code: ErrorCode::INVALID_REQUEST,
+        error_message: Some(message.into()),
+    }
 }
 
 fn answer(asked: Asked<'_>, result: Result<(Str, Uuid), Refusal>) -> DeletableTopicResult {

@@ -26,7 +26,8 @@ impl Controller {
             .map(|resource| {
                 let configs = self.describe(image, request, resource);
                 let (error_code, error_message, configs) = match configs {
-                    Ok(configs) => (ErrorCode::NONE, None, configs),
+                    // Kafka's text of no error is empty here, and not null.
+                    Ok(configs) => (ErrorCode::NONE, Some(Str::default()), configs),
                     Err(refusal) => (refusal.code, refusal.message, Vec::new()),
                 };
                 DescribeConfigsResult {
@@ -116,7 +117,7 @@ fn describe_one(
     let synonyms = if request.include_synonyms { resolved.synonyms.as_slice() } else { &[] };
     DescribeConfigsResourceResult {
         name: setting.name.into(),
-        value: resolved.value.as_deref().and_then(shown),
+        value: resolved.value.as_deref().map(|value| setting.canonical(value)).as_deref().and_then(shown),
         read_only: setting.is_read_only(),
         config_source: resolved.source as i8,
         is_sensitive: setting.is_sensitive(),

@@ -1,7 +1,12 @@
 //! Checks of whole sets of settings.
 
 use super::broker_config::{is_only_voter, node_id};
-use super::{BrokerConfig, Configs, InvalidSetting, Objection, Scope, Setting, Update, find, nearest};
+use super::{
+    BrokerConfig, Configs, InvalidSetting, Objection, Scope, Setting, Type, Update, Valid, find,
+    has_empty_element, nearest,
+};
+
+const DEDUPE_BUFFER: &str = "log.cleaner.dedupe.buffer.size";
 
 /// Checks the settings that a topic would have.
 ///
@@ -74,11 +79,38 @@ pub fn check_dynamic_broker(configs: &Configs, all_brokers: bool) -> Result<Vec<
         }
         warnings.extend(check_one(setting, value)?);
     }
+    check_times(configs)?;
     Ok(warnings)
+}
+
+/// What Kafka asks of a broker's settings beyond the range of each.
+fn check_times(configs: &Configs) -> Result<(), InvalidSetting> {
+    let whole = |name: &str| {
+        let text = configs.get(name)?;
+        Some(find(Scope::Broker, name)?.parse(text).ok()?.whole())
+    };
+    let retention = ["log.retention.ms", "log.retention.minutes", "log.retention.hours"];
+    let retention = retention.into_iter().find_map(|name| Some((name, whole(name)?)));
+    let least = |name, least| whole(name).filter(|value| *value < least).map(|_| (name, least));
+    let wrong = [least("log.roll.ms", 1), least("log.roll.jitter.ms", 0), least(DEDUPE_BUFFER, 1 << 20)];
+    if let Some((name, 0)) = retention {
+        let message = format!("{name} must be unlimited (-1) or, greater than or equal to 1.");
+        return Err(InvalidSetting::because(name, message));
+    }
+    match wrong.into_iter().flatten().next() {
+        Some((name, least)) => {
+            Err(InvalidSetting::because(name, format!("{name} must be greater than or equal to {least}.")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_one(setting: &Setting, value: &str) -> Result<Option<Objection>, InvalidSetting> {
     setting.parse(value)?;
+    if matches!(setting.valid, Valid::Words(_)) && setting.kind == Type::List && has_empty_element(value) {
+        let message = format!("Configuration '{}' values must not be empty.", setting.name);
+        return Err(InvalidSetting::because(setting.name, message));
+    }
     match setting.objection(value) {
         Some(objection) if objection.refused => {
             Err(InvalidSetting::because(setting.name, objection.to_string()))
@@ -135,6 +167,7 @@ fn unknown_given(name: &str) -> String {
 
 /// What one setting alone does not tell.
 fn check_together(given: &Configs, errors: &mut Vec<InvalidSetting>) {
+    errors.extend(check_times(given).err());
     let mut fail = |name: &str, message: String| errors.push(InvalidSetting::because(name, message));
     if let (Some(node), Some(broker)) = (given.get("node.id"), given.get("broker.id"))
         && node.trim() != broker.trim()

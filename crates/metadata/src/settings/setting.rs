@@ -1,8 +1,9 @@
 //! One setting: what it is called, what it may hold, and what Milena does with it.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use super::value::{InvalidSetting, Value};
+use super::value::{InvalidSetting, Value, elements};
 
 /// What a setting belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +63,8 @@ pub enum Valid {
     Words(&'static [&'static str]),
     /// A whole number from the first to the last, or the third.
     WholeOr(i64, i64, i64),
+    /// `*`, or replicas as `partition:broker`.
+    Replicas,
 }
 
 /// When a changed value takes effect.
@@ -150,6 +153,11 @@ impl Setting {
         self
     }
 
+    pub(super) const fn replicas(mut self) -> Self {
+        self.valid = Valid::Replicas;
+        self
+    }
+
     pub(super) const fn words(mut self, words: &'static [&'static str]) -> Self {
         self.valid = Valid::Words(words);
         self
@@ -217,6 +225,11 @@ impl Setting {
         Ok(value)
     }
 
+    /// A value as it is shown: a list without what does not count in it.
+    pub(crate) fn canonical<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.kind == Type::List { Cow::Owned(elements(text).join(",")) } else { Cow::Borrowed(text) }
+    }
+
     /// Whether `text` says the same as the default does.
     pub fn is_default(&self, text: &str) -> bool {
         let Some(default) = self.default else { return false };
@@ -254,6 +267,7 @@ impl Setting {
             Valid::Whole(least, most) => format!("{kind} from {least} to {most}"),
             Valid::WholeOr(least, most, other) => format!("{kind} from {least} to {most}, or {other}"),
             Valid::Fraction(least, most) => format!("{kind} from {least} to {most}"),
+            Valid::Replicas => format!("*, or {kind} of replicas as partition:broker"),
             Valid::Words(words) if self.kind == Type::List => format!("any of {}", words.join(", ")),
             Valid::Words(words) => format!("one of {}", words.join(", ")),
         }

@@ -103,7 +103,7 @@ fn every_setting_of_kafka_is_known_as_kafka_has_it() {
 /// Kafka's way of writing a range; `None` where it is none.
 fn range(valid: Valid) -> Option<String> {
     match valid {
-        Valid::Any => None,
+        Valid::Any | Valid::Replicas => None,
         Valid::Whole(least, i64::MAX) => Some(format!("[{least},...]")),
         Valid::Whole(least, most) => Some(format!("[{least},...,{most}]")),
         Valid::WholeOr(least, most, other) => Some(format!("[{least},...,{most}] or {other}")),
@@ -310,6 +310,12 @@ fn a_server_properties_file_of_kafka_starts_with_warnings_by_name() {
 fn a_wrong_start_is_refused_with_a_sentence() {
     for (given, expected) in [
         (&[("num.partitions", "0")][..], "expected a whole number of at least 1"),
+        (&[("log.retention.ms", "0")], "log.retention.ms must be unlimited (-1) or"),
+        (&[("log.retention.minutes", "0"), ("log.retention.hours", "5")], "log.retention.minutes must be"),
+        (&[("log.roll.ms", "0")], "log.roll.ms must be greater than or equal to 1"),
+        (&[("log.roll.jitter.ms", "-1")], "log.roll.jitter.ms must be"),
+        (&[("log.cleaner.dedupe.buffer.size", "1000000")], "must be greater than or equal to 1048576"),
+        (&[("log.cleanup.policy", "compact,")], "'log.cleanup.policy' values must not be empty"),
         (&[("process.roles", "broker")], "process.roles cannot be set to this value"),
         (&[("authorizer.class.name", "kafka.Acl")], "does not check permissions yet"),
         (&[("controller.quorum.voters", "1@a:1,2@b:1,3@c:1")], "asks for other nodes"),
@@ -333,6 +339,8 @@ fn a_wrong_start_is_refused_with_a_sentence() {
     assert_eq!(several.expect_err("both are wrong").len(), 2);
     assert!(check_broker(&configs(&[("controller.quorum.voters", "1@localhost:9093")])).is_ok());
     assert!(check_broker(&configs(&[("broker.id", "7")])).is_ok());
+    let unused = [("log.retention.ms", "-1"), ("log.retention.hours", "0")];
+    assert!(check_broker(&configs(&unused)).is_ok(), "the hours do not count");
     assert_eq!(BrokerConfig::start(&configs(&[("broker.id", "7")])).expect("it resolves").node_id, 7);
 }
 

@@ -54,7 +54,7 @@ pub(super) static TOPIC: &[Setting] = &[
     topic("flush.ms", Type::Long, "9223372036854775807")
         .at_least(0)
         .doc("After how many milliseconds at most records that were not synced to disk are."),
-    topic("follower.replication.throttled.replicas", Type::List, "").warned(NO_THROTTLE).doc(
+    topic("follower.replication.throttled.replicas", Type::List, "").replicas().warned(NO_THROTTLE).doc(
         "The replicas whose fetching is throttled, as partition:broker, or * for all.",
     ),
     topic("index.interval.bytes", Type::Int, "4096").at_least(0).doc(
@@ -65,7 +65,7 @@ pub(super) static TOPIC: &[Setting] = &[
         .at_least(1)
         .internal()
         .doc("The size of a segment without segment.bytes' lower limit, for tests."),
-    topic("leader.replication.throttled.replicas", Type::List, "").warned(NO_THROTTLE).doc(
+    topic("leader.replication.throttled.replicas", Type::List, "").replicas().warned(NO_THROTTLE).doc(
         "The replicas whose serving to followers is throttled, as partition:broker, or * for all.",
     ),
     topic("local.retention.bytes", Type::Long, "-2").at_least(-2).warned(NO_TIERS).doc(

@@ -44,6 +44,7 @@ impl Value {
             (Self::Whole(n), Valid::WholeOr(least, most, other)) => (least..=most).contains(n) || *n == other,
             (Self::Fraction(n), Valid::Fraction(least, most)) => (least..=most).contains(n),
             (Self::Text(word), Valid::Words(words)) => words.contains(&word.as_str()),
+            (Self::List(list), Valid::Replicas) => is_replicas(list),
             (Self::List(list), Valid::Words(words)) => list.iter().all(|word| words.contains(&word.as_str())),
             _ => false,
         }
@@ -114,6 +115,20 @@ pub(crate) fn elements(text: &str) -> Vec<String> {
         }
     }
     list
+}
+
+/// Whether a list has an element that is nothing. It is passed over where a list is read; where one is set it is a mistake.
+pub(crate) fn has_empty_element(text: &str) -> bool {
+    !text.trim().is_empty() && text.split(',').any(|element| element.trim().is_empty())
+}
+
+/// Whether the list is `*` alone, or names replicas as `partition:broker`.
+fn is_replicas(list: &[String]) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_replica = |text: &String| {
+        text.split_once(':').is_some_and(|(partition, broker)| is_number(partition) && is_number(broker))
+    };
+    matches!(list, [all] if all == "*") || list.iter().all(is_replica)
 }
 
 /// A value that a setting cannot take.

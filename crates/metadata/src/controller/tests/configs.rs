@@ -13,6 +13,8 @@ const BROKER: i8 = 4;
 const BROKER_LOGGER: i8 = 8;
 const GROUP: i8 = 32;
 
+const THROTTLED: &str = "leader.replication.throttled.replicas";
+
 const SET: i8 = 0;
 const DELETE: i8 = 1;
 const APPEND: i8 = 2;
@@ -146,6 +148,30 @@ fn what_cannot_be_is_refused() {
         ((BROKER, "1"), &[("nothing", SET, Some("2"))], invalid, "Unknown broker config name: nothing."),
         ((BROKER_LOGGER, "1"), &[("root", SET, Some("INFO"))], invalid, "Unknown resource type 8"),
         ((99, "1"), &[], invalid, "Unknown resource type 99"),
+        ((TOPIC, ""), &[], invalid, "Default topic resources are not allowed."),
+        ((GROUP, ""), &[], invalid, "Default group resources are not allowed."),
+        (
+            (TOPIC, "t"),
+            &[("cleanup.policy", SET, Some("compact,"))],
+            config,
+            "Configuration 'cleanup.policy'",
+        ),
+        (
+            (TOPIC, "t"),
+            &[("cleanup.policy", APPEND, Some("compact,"))],
+            config,
+            "Configuration 'cleanup.policy'",
+        ),
+        ((TOPIC, "t"), &[("cleanup.policy", APPEND, Some(""))], config, "Configuration 'cleanup.policy'"),
+        ((TOPIC, "t"), &[(THROTTLED, SET, Some("0:1:1"))], config, "Invalid value 0:1:1 for configuration"),
+        ((TOPIC, "t"), &[(THROTTLED, SET, Some("0:1,*"))], config, "Invalid value 0:1,* for configuration"),
+        (
+            (BROKER, ""),
+            &[("log.retention.ms", SET, Some("0"))],
+            invalid,
+            "log.retention.ms must be unlimited",
+        ),
+        ((BROKER, "1"), &[("log.roll.ms", SET, Some("0"))], invalid, "log.roll.ms must be"),
         (
             (GROUP, "g"),
             &[("share.session.timeout.ms", SET, Some("50000"))],
@@ -279,6 +305,15 @@ fn a_brokers_settings_are_told_and_secrets_are_not() {
 }
 
 #[test]
+fn a_list_is_shown_without_what_does_not_count_in_it() {
+    let image = with_topics(&["t"]);
+    let set = [("cleanup.policy", SET, Some(" compact , delete ")), (THROTTLED, SET, Some("0:1,1:1"))];
+    let image = alter(&image, (TOPIC, "t"), &set).expect("it is set");
+    let result = describe(&image, (TOPIC, "t"), Some(&["cleanup.policy"]));
+    assert_eq!(result.configs[0].value.as_deref(), Some("compact,delete"));
+}
+
+#[test]
 fn what_is_not_there_is_not_described() {
     let image = cluster();
     for (resource, code) in [
@@ -287,6 +322,7 @@ fn what_is_not_there_is_not_described() {
         ((BROKER, "2"), ErrorCode::INVALID_REQUEST),
         ((BROKER, "x"), ErrorCode::INVALID_REQUEST),
         ((BROKER_LOGGER, "1"), ErrorCode::INVALID_REQUEST),
+        ((GROUP, ""), ErrorCode::INVALID_REQUEST),
         ((99, ""), ErrorCode::INVALID_REQUEST),
     ] {
         let result = describe(&image, resource, None);
