@@ -29,7 +29,7 @@ mod outbox;
 use inbox::{BadLength, Inbox};
 use outbox::{Outbox, Sent};
 
-/// How often a connection looks whether it is idle.
+/// How often a connection looks whether it is idle, at least.
 const IDLE_TICK: Duration = Duration::from_secs(10);
 /// Request bytes handled in a row before other connections have their turn.
 const TURN_BYTES: usize = 1 << 20;
@@ -57,17 +57,22 @@ pub(crate) struct Connection {
     request_bytes: RequestBytes,
     /// Counts against the limits on connections until it is dropped.
     _admission: Admission,
+    /// When bytes last came or went, as far as it was looked.
     active_at: Instant,
+    /// Whether bytes went since that.
+    has_sent: bool,
+    /// Why no more requests are taken. What was asked before is still answered.
+    ending: Option<End>,
 }
 
 /// Why a connection ended.
 #[derive(Debug)]
 enum End {
-    /// The client closed it.
-    Closed,
+    /// The client closed it, or its half of it.
+    Closed { in_request: bool },
     /// The broker stops.
     Stopping,
-    /// Nothing came for `connections.max.idle.ms`.
+    /// Nothing came or went for `connections.max.idle.ms`.
     Idle,
     /// What came is not Kafka's protocol.
     BadLength(BadLength),
@@ -114,6 +119,8 @@ impl Connection {
             stopping,
             _admission: admission,
             active_at: clock::now(),
+            has_sent: false,
+            ending: None,
         }
     }
 
@@ -125,10 +132,10 @@ impl Connection {
         };
         let host = &self.peer.host;
         match end {
-            End::Closed if self.inbox.unfinished_bytes() > 0 => {
+            End::Closed { in_request: true } => {
                 debug!(client = host, "closed by the client in the middle of a request");
             }
-            End::Closed | End::Stopping => {}
+            End::Closed { in_request: false } | End::Stopping => {}
             End::Idle => debug!(client = host, "closed: idle for connections.max.idle.ms"),
             End::BadLength(bad) => debug!(client = host, "closed: {bad}"),
             End::Refused(refused) => debug!(client = host, "closed: {refused}"),
@@ -141,26 +148,37 @@ impl Connection {
     }
 
     async fn run(&mut self) -> Result<std::convert::Infallible, End> {
-        let mut tick = pin!(clock::sleep(IDLE_TICK));
+        let look_again = self.idle_max().min(IDLE_TICK);
+        let mut tick = pin!(clock::sleep(look_again));
         let mut stopping = self.stopping.clone();
         let mut stop = pin!(async move {
             // An error means that the broker itself is gone: stop as well.
             let _ = stopping.wait_for(|stop| *stop).await;
         });
         loop {
-            let turn_over = self.handle_requests()?;
+            let turn_over = self.handle_requests();
             let sent = self.outbox.send(&self.stream)?;
-            self.broker.traffic.count_sent(self.outbox.take_sent_bytes());
+            let sent_bytes = self.outbox.take_sent_bytes();
+            self.has_sent |= sent_bytes > 0;
+            self.broker.traffic.count_sent(sent_bytes);
             if turn_over || sent == Sent::Turn {
                 tokio::task::yield_now().await;
                 continue;
+            }
+            if self.outbox.is_empty()
+                && let Some(end) = self.ending.take()
+            {
+                return Err(end);
             }
             let memory = Arc::clone(self.request_bytes.memory());
             let mut room = pin!(memory.room());
             let event =
                 poll_fn(|context| self.poll_event(context, tick.as_mut(), stop.as_mut(), room.as_mut()));
             match event.await? {
-                Event::Read(0) => return Err(End::Closed),
+                Event::Read(0) => {
+                    let in_request = self.inbox.unfinished_bytes() > 0;
+                    self.take_no_more(End::Closed { in_request });
+                }
                 Event::Read(bytes) => {
                     self.broker.traffic.count_received(bytes);
                     self.active_at = clock::now();
@@ -171,7 +189,7 @@ impl Connection {
                 Event::Progress => {}
                 Event::Tick => {
                     self.look_idle()?;
-                    tick.set(clock::sleep(IDLE_TICK));
+                    tick.set(clock::sleep(look_again));
                 }
                 Event::Stopping => {
                     self.drain().await;
@@ -181,26 +199,43 @@ impl Connection {
         }
     }
 
+    /// Takes no more requests. As in Kafka those that came before are answered first: a producer that is refused its
+    /// last request is to know what became of the others.
+    fn take_no_more(&mut self, end: End) {
+        self.inbox.clear();
+        self.ending = Some(end);
+    }
+
     /// Handles the whole requests that are here. True where its turn ended with more to do.
-    fn handle_requests(&mut self) -> Result<bool, End> {
+    fn handle_requests(&mut self) -> bool {
         let mut handled_bytes = 0;
-        while self.outbox.has_room() {
-            let Some(frame) = self.inbox.next_frame().map_err(End::BadLength)? else { break };
+        while self.ending.is_none() && self.outbox.has_room() {
+            let frame = match self.inbox.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(bad) => {
+                    self.take_no_more(End::BadLength(bad));
+                    break;
+                }
+            };
             handled_bytes += frame.len();
-            let handled = dispatch::handle(&self.broker, &self.peer, frame);
-            match handled.inspect_err(|_| self.broker.traffic.count_refused()).map_err(End::Refused)? {
-                Reply::Nothing => {}
-                Reply::Now(frame) => self.outbox.push(frame),
-                Reply::Later(future) => self.outbox.push_waiting(future),
-                Reply::Close => return Err(End::Unanswered),
+            match dispatch::handle(&self.broker, &self.peer, frame) {
+                Ok(Reply::Nothing) => {}
+                Ok(Reply::Now(frame)) => self.outbox.push(frame),
+                Ok(Reply::Later(future)) => self.outbox.push_waiting(future),
+                Ok(Reply::Close) => self.take_no_more(End::Unanswered),
+                Err(refused) => {
+                    self.broker.traffic.count_refused();
+                    self.take_no_more(End::Refused(refused));
+                }
             }
             if handled_bytes >= TURN_BYTES {
-                return Ok(true);
+                return true;
             }
         }
         let fewer = self.request_bytes.set(self.inbox.unfinished_bytes());
         assert!(fewer, "handling requests takes no bytes in");
-        Ok(false)
+        false
     }
 
     /// Waits for the first of: bytes to read, room to write, the oldest reply, the tick, the end.
@@ -219,15 +254,16 @@ impl Connection {
         if self.outbox.has_pieces() && self.stream.poll_write_ready(context)?.is_ready() {
             return Poll::Ready(Ok(Event::Progress));
         }
-        let may_read = self.inbox.unfinished_bytes() > 0 || self.request_bytes.memory().has_room();
-        if !may_read {
-            if room.poll(context).is_ready() {
-                return Poll::Ready(Ok(Event::Progress));
+        if self.ending.is_some() {
+            // What else comes is of no use to anybody.
+        } else if self.may_read() {
+            if self.outbox.has_room()
+                && let Poll::Ready(read) = self.poll_read(context)?
+            {
+                return Poll::Ready(Ok(Event::Read(read)));
             }
-        } else if self.outbox.has_room()
-            && let Poll::Ready(read) = self.poll_read(context)?
-        {
-            return Poll::Ready(Ok(Event::Read(read)));
+        } else if room.poll(context).is_ready() {
+            return Poll::Ready(Ok(Event::Progress));
         }
         if tick.poll(context).is_ready() {
             return Poll::Ready(Ok(Event::Tick));
@@ -248,16 +284,29 @@ impl Connection {
         read
     }
 
-    /// Gives memory back, and ends a connection on which nothing has come for too long.
+    /// Whether bytes may be received: always those of a request that has begun.
+    fn may_read(&self) -> bool {
+        self.inbox.unfinished_bytes() > 0 || self.request_bytes.memory().has_room()
+    }
+
+    /// How long nothing may come or go (`connections.max.idle.ms`). A negative limit is none.
+    fn idle_max(&self) -> Duration {
+        let idle_max_ms = u64::try_from(self.broker.config().connections_max_idle_ms);
+        Duration::from_millis(idle_max_ms.unwrap_or(u64::MAX))
+    }
+
+    /// Gives memory back, and ends a connection on which nothing has come or gone for too long: one that asks for
+    /// nothing, does not take its replies, or has ended its half. One that waits for a reply is let wait.
     fn look_idle(&mut self) -> Result<(), End> {
+        if std::mem::take(&mut self.has_sent) {
+            self.active_at = clock::now();
+        }
         let idle = self.active_at.elapsed();
         if idle >= IDLE_TICK {
             self.inbox.release_idle();
         }
-        // A negative limit is none.
-        let idle_max_ms = u64::try_from(self.broker.config().connections_max_idle_ms).unwrap_or(u64::MAX);
-        let over = idle >= Duration::from_millis(idle_max_ms);
-        if over && self.outbox.is_empty() { Err(End::Idle) } else { Ok(()) }
+        let waits_for_us = !self.outbox.is_empty() && !self.outbox.has_pieces() && self.ending.is_none();
+        if idle >= self.idle_max() && !waits_for_us { Err(End::Idle) } else { Ok(()) }
     }
 
     /// Sends the replies that are under way, for a bounded time.

@@ -118,6 +118,11 @@ impl Inbox {
         }
     }
 
+    /// Drops what has come: nobody is going to handle it.
+    pub(crate) fn clear(&mut self) {
+        self.buffer = BytesMut::new();
+    }
+
     /// Bytes of a frame that has begun and is not whole.
     pub(crate) fn unfinished_bytes(&self) -> usize {
         self.buffer.len()

@@ -15,6 +15,7 @@ mod check;
 mod check_crashed;
 mod commands;
 mod compaction;
+mod connection;
 mod crash;
 mod damage;
 mod disk;
