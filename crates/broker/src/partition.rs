@@ -11,7 +11,7 @@ use protocol::{ErrorCode, Str};
 use record::{
     Batch, BatchBuilder, Compression, Compressor, InvalidBatch, ProduceRules, Scratch, ValidBatch, validate,
 };
-use storage::{AppendError, Log, Offline, Origin, ProducerError};
+use storage::{AppendError, Log, Origin, ProducerError};
 use tracing::warn;
 
 use crate::append::{Appended, Refusal};
@@ -26,8 +26,8 @@ mod rules;
 mod scrub;
 mod watch;
 
-use durability::Durability;
 pub(crate) use durability::FlushNews;
+use durability::{Durability, Lost};
 pub(crate) use offsets::OffsetSpec;
 pub(crate) use read::{Isolation, ReadOutcome, ReadRequest};
 pub(crate) use rules::PartitionRules;
@@ -156,10 +156,10 @@ impl Partition {
     }
 
     /// Fences a client that knows an older leader epoch, or a newer one than this broker does
-    /// (KIP-320). A negative epoch is that of a client that does not say.
+    /// (KIP-320). -1 is the epoch of a client that does not say.
     pub(crate) fn check_leader_epoch(&self, epoch: i32) -> Result<(), ErrorCode> {
         match epoch {
-            epoch if epoch < 0 || epoch == self.leadership.leader_epoch => Ok(()),
+            epoch if epoch == -1 || epoch == self.leadership.leader_epoch => Ok(()),
             epoch if epoch < self.leadership.leader_epoch => Err(ErrorCode::FENCED_LEADER_EPOCH),
             _ => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
         }
@@ -309,8 +309,8 @@ impl Partition {
     /// Waits until everything before `end_offset` is that durable.
     ///
     /// # Errors
-    /// [`Offline`] where the disk has failed.
-    pub(crate) async fn durable(&self, end_offset: i64) -> Result<(), Offline> {
+    /// Kafka's error where it will never be: the disk has failed, or the log was deleted.
+    pub(crate) async fn durable(&self, end_offset: i64) -> Result<(), ErrorCode> {
         if self.is_durable(end_offset) {
             return Ok(());
         }
@@ -318,7 +318,7 @@ impl Partition {
         if let Some(log) = self.lock().as_ref() {
             log.enqueue_flush();
         }
-        self.durability.wait(end_offset).await
+        self.durability.wait(end_offset).await.map_err(|Lost| self.gone())
     }
 }
 

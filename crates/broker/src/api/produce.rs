@@ -34,6 +34,10 @@ const ACKS_NONE: i16 = 0;
 /// The client id by which Kafka's own admin tools may write to internal topics.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
 
+/// How long a produce waits for this broker's own disk, however short its timeout: that is for other replicas, and Kafka
+/// waits for its disk without one.
+const DISK_WAIT_MIN: Duration = Duration::from_secs(10);
+
 /// An append whose acknowledgement waits for the disk.
 struct Pending {
     topic: usize,
@@ -80,12 +84,12 @@ async fn acknowledge(
     pending: Vec<Pending>,
     timeout: Duration,
 ) -> Frame {
-    let deadline = clock::now() + timeout;
+    let deadline = clock::now() + timeout.max(DISK_WAIT_MIN);
     for wait in pending {
         let left = deadline.saturating_duration_since(clock::now());
         let error = match clock::timeout(left, wait.log.durable(wait.end_offset)).await {
             Ok(Ok(())) => continue,
-            Ok(Err(_offline)) => ErrorCode::KAFKA_STORAGE_ERROR,
+            Ok(Err(lost)) => lost,
             Err(_elapsed) => ErrorCode::REQUEST_TIMED_OUT,
         };
         let place = &mut response.responses[wait.topic].partition_responses[wait.partition];

@@ -28,7 +28,7 @@ impl Barrier {
     }
 
     async fn passed(&self) -> Result<(), ErrorCode> {
-        self.log.durable(self.end_offset).await.map_err(|_offline| ErrorCode::NOT_COORDINATOR)
+        self.log.durable(self.end_offset).await.map_err(|_lost| ErrorCode::NOT_COORDINATOR)
     }
 }
 

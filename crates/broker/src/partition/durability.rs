@@ -1,6 +1,6 @@
 //! How far a log is on disk, and who waits for it.
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -8,11 +8,17 @@ use runtime::bell::{Bell, bell};
 use storage::Offline;
 use tokio::sync::Notify;
 
+/// What was appended does not become durable: the disk has failed, or the log was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost;
+
 /// What the thread that flushes tells the requests that wait for it.
 #[derive(Debug)]
 pub(crate) struct Durability {
     flushed_offset: AtomicI64,
     offline: OnceLock<Offline>,
+    /// The log is gone: nothing more becomes durable.
+    ended: AtomicBool,
     news: Notify,
     /// Those who wait, so that nobody is woken for none.
     waiting: AtomicUsize,
@@ -23,6 +29,7 @@ impl Durability {
         Self {
             flushed_offset: AtomicI64::new(flushed_offset),
             offline: OnceLock::new(),
+            ended: AtomicBool::new(false),
             news: Notify::new(),
             waiting: AtomicUsize::new(0),
         }
@@ -53,8 +60,17 @@ impl Durability {
         self.flushed_offset.load(Ordering::Acquire)
     }
 
+    /// Tells those who wait that the log is gone.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.news.notify_waiters();
+    }
+
     /// Waits until everything before `end_offset` is on disk.
-    pub(super) async fn wait(&self, end_offset: i64) -> Result<(), Offline> {
+    ///
+    /// # Errors
+    /// [`Lost`] where it will never be.
+    pub(super) async fn wait(&self, end_offset: i64) -> Result<(), Lost> {
         let _waiting = Waiting::new(&self.waiting);
         loop {
             let news = self.news.notified();
@@ -64,8 +80,8 @@ impl Durability {
             if self.flushed_offset() >= end_offset {
                 return Ok(());
             }
-            if let Some(offline) = self.offline.get() {
-                return Err(offline.clone());
+            if self.has_failed() || self.ended.load(Ordering::SeqCst) {
+                return Err(Lost);
             }
             news.await;
         }

@@ -138,6 +138,7 @@ impl Partition {
     /// Takes the log away: nothing is appended or read from here on. Whoever waits is told.
     pub(crate) fn take_log(&self) -> Option<Log> {
         let log = self.lock().take();
+        self.durability.end();
         self.watchers.notify();
         log
     }

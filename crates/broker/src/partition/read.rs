@@ -17,9 +17,13 @@ pub(crate) enum Isolation {
 }
 
 impl Isolation {
-    /// The isolation that a request names. Kafka takes any other number for the first.
-    pub(crate) fn of(level: i8) -> Self {
-        if level == 1 { Self::ReadCommitted } else { Self::ReadUncommitted }
+    /// The isolation that a request names; none where there is no such level.
+    pub(crate) fn of(level: i8) -> Option<Self> {
+        match level {
+            0 => Some(Self::ReadUncommitted),
+            1 => Some(Self::ReadCommitted),
+            _ => None,
+        }
     }
 }
 
@@ -68,7 +72,8 @@ impl Partition {
     }
 
     fn read_once(&self, request: &ReadRequest) -> Result<ReadOutcome, ErrorCode> {
-        self.check_leader_epoch(request.current_leader_epoch)?;
+        // Unlike other requests, a fetch says nothing by any negative epoch.
+        self.check_leader_epoch(request.current_leader_epoch.max(-1))?;
         let guard = self.lock();
         let log = guard.as_ref().ok_or_else(|| self.gone())?;
         let mut outcome = ReadOutcome {

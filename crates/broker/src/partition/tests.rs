@@ -118,3 +118,18 @@ fn the_logs_start_is_told_with_what_the_log_found() {
     assert_eq!(refuse(&changed(new().producer(1, 0, 1))), (ErrorCode::INVALID_PRODUCER_EPOCH, 0));
     std::fs::remove_dir_all(directory.path()).unwrap();
 }
+
+#[tokio::test]
+async fn who_waits_for_the_disk_is_told_when_the_log_is_deleted() {
+    let (directory, partition) = partition("deleted", rules(None));
+    let appended = partition.append_produced(&one_batch(), 9, true, 1_000).unwrap();
+    let mut acknowledged = std::pin::pin!(partition.durable(appended.last_offset + 1));
+    tokio::select! {
+        biased;
+        _ = &mut acknowledged => panic!("acknowledged before it is on disk"),
+        () = tokio::task::yield_now() => {}
+    }
+    drop(partition.take_log());
+    assert_eq!(acknowledged.await, Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+    std::fs::remove_dir_all(directory.path()).unwrap();
+}
