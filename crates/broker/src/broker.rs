@@ -138,8 +138,8 @@ impl Broker {
         }
     }
 
-    /// Creates topics that a client has asked about, with the defaults. Returns those that could
-    /// not be, and why.
+    /// Creates topics that a client has asked about, with the defaults. Returns those that could not be
+    /// decided on, and why; what the controller refuses is not there afterwards.
     pub(crate) async fn auto_create_topics(&self, names: Vec<Str>) -> Vec<(Str, ErrorCode)> {
         let topics = names.into_iter().map(|name| match &*name {
             OFFSETS_TOPIC => self.offsets_topic(),
@@ -162,16 +162,12 @@ impl Broker {
         match decided.await {
             Err(error) => names.into_iter().map(|name| (name, error)).collect(),
             Ok(response) => {
-                // Another request may have been faster, which is as good.
-                let failed = response.topics.into_iter().filter(|topic| {
-                    topic.error_code.is_error() && topic.error_code != ErrorCode::TOPIC_ALREADY_EXISTS
-                });
-                let failed = failed.map(|topic| {
+                // Nobody asked for a topic to be made: one that cannot be is one that is not there, as in Kafka.
+                for topic in response.topics.iter().filter(|topic| topic.error_code.is_error()) {
                     let reason = topic.error_message.as_deref().unwrap_or_default();
                     debug!(topic = %topic.name, "not created on demand: {reason}");
-                    (topic.name, topic.error_code)
-                });
-                failed.collect()
+                }
+                Vec::new()
             }
         }
     }

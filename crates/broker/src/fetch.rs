@@ -29,6 +29,8 @@ const SEND_FILE_BYTES_MIN: usize = 64 * 1024;
 pub(crate) struct Fetch {
     pub(crate) context: FetchContext,
     pub(crate) targets: Vec<FetchTarget>,
+    /// Whether topics are named by id.
+    pub(crate) by_topic_id: bool,
     /// Not negative where a broker asks as a follower.
     pub(crate) replica_id: i32,
     pub(crate) isolation: Isolation,
@@ -96,8 +98,17 @@ impl Fetch {
         }
     }
 
+    fn find<'t>(&self, table: &'t TopicTable, target: &FetchTarget) -> Result<&'t Arc<Partition>, ErrorCode> {
+        let (topic, unknown) = if self.by_topic_id {
+            (table.by_id(target.topic_id), ErrorCode::UNKNOWN_TOPIC_ID)
+        } else {
+            (table.by_name(&target.topic), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+        };
+        topic.ok_or(unknown)?.partition(target.partition)
+    }
+
     fn watch(&self, table: &TopicTable, news: &Arc<Notify>) -> Vec<Watch> {
-        let partitions = self.targets.iter().filter_map(|target| find(table, target).ok());
+        let partitions = self.targets.iter().filter_map(|target| self.find(table, target).ok());
         partitions.map(|partition| partition.watch(Arc::clone(news))).collect()
     }
 
@@ -106,7 +117,7 @@ impl Fetch {
         let mut found = Found { answers: Vec::with_capacity(self.targets.len()), ..Found::default() };
         for target in &self.targets {
             let request = self.read_request(target, &found);
-            let outcome = find(table, target).and_then(|partition| {
+            let outcome = self.find(table, target).and_then(|partition| {
                 if self.replica_id >= 0 {
                     // Only brokers of the cluster replicate, and this one has no followers.
                     return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
@@ -189,16 +200,6 @@ impl Found {
     }
 }
 
-fn find<'t>(table: &'t TopicTable, target: &FetchTarget) -> Result<&'t Arc<Partition>, ErrorCode> {
-    // A request names its topics by id or by name: one that has no name is of the first kind.
-    let (topic, unknown) = if target.topic.is_empty() {
-        (table.by_id(target.topic_id), ErrorCode::UNKNOWN_TOPIC_ID)
-    } else {
-        (table.by_name(&target.topic), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-    };
-    topic.ok_or(unknown)?.partition(target.partition)
-}
-
 /// Reads short regions into memory and leaves long ones to the kernel. A region that cannot be
 /// read turns its partition's answer into an error.
 fn load(answers: &mut [PartitionData], regions: Vec<FileRegion>) -> Vec<Piece> {
@@ -241,11 +242,16 @@ fn by_topic(answers: Vec<(FetchTarget, PartitionData)>) -> Vec<FetchableTopicRes
     topics
 }
 
-fn failed(partition_index: i32, error_code: ErrorCode) -> PartitionData {
+/// An answer that is an error.
+pub(crate) fn failed(partition_index: i32, error_code: ErrorCode) -> PartitionData {
+    let is_unknown =
+        matches!(error_code, ErrorCode::UNKNOWN_TOPIC_ID | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     PartitionData {
         partition_index,
         error_code,
         high_watermark: -1,
+        // As in Kafka none is null where a partition was looked at, and empty where there is no such partition.
+        aborted_transactions: is_unknown.then(Vec::new),
         records: Records::Bytes(bytes::Bytes::new()),
         ..PartitionData::default()
     }

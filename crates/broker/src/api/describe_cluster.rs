@@ -10,19 +10,24 @@ use crate::call::Call;
 use crate::cluster::{self, CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED};
 use crate::reply::Reply;
 
-/// The endpoints of brokers; 2 would be those of controllers.
+/// The endpoints of brokers.
 const BROKERS: i8 = 1;
+/// The endpoints of controllers, which do not listen for clients here.
+const CONTROLLERS: i8 = 2;
 
 pub(crate) fn handle(call: Call<'_>, request: DescribeClusterRequest) -> Reply {
     if request.endpoint_type != BROKERS {
-        let known = request.endpoint_type == 2;
+        let (error_code, message) = match request.endpoint_type {
+            CONTROLLERS => (
+                ErrorCode::MISMATCHED_ENDPOINT_TYPE,
+                "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+                    .to_owned(),
+            ),
+            other => (ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, format!("Unsupported endpoint type {other}")),
+        };
         return call.reply(&DescribeClusterResponse {
-            error_code: if known {
-                ErrorCode::MISMATCHED_ENDPOINT_TYPE
-            } else {
-                ErrorCode::UNSUPPORTED_ENDPOINT_TYPE
-            },
-            error_message: Some("this listener answers for the endpoints of brokers".into()),
+            error_code,
+            error_message: Some(message.into()),
             endpoint_type: BROKERS,
             ..DescribeClusterResponse::default()
         });

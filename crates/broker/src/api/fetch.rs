@@ -10,7 +10,8 @@
 
 use protocol::messages::FetchResponse;
 use protocol::messages::fetch_request::{FetchRequest, FetchTopic, ForgottenTopic};
-use protocol::{Str, Uuid};
+use protocol::messages::fetch_response::FetchableTopicResponse;
+use protocol::{ErrorCode, Str, Uuid};
 use runtime::clock;
 
 use crate::call::Call;
@@ -37,6 +38,9 @@ pub(crate) fn handle(call: Call<'_>, request: FetchRequest) -> Reply {
     };
     let replica_id =
         if version >= REPLICA_STATE_SINCE { request.replica_state.replica_id } else { request.replica_id };
+    let Some(isolation) = Isolation::of(request.isolation_level) else {
+        return call.reply(&refused(request, ErrorCode::INVALID_REQUEST));
+    };
     let named = request.topics.into_iter().flat_map(targets).collect();
     let forgotten: Vec<FetchTarget> =
         request.forgotten_topics_data.into_iter().flat_map(forgotten_targets).collect();
@@ -53,12 +57,23 @@ pub(crate) fn handle(call: Call<'_>, request: FetchRequest) -> Reply {
             context,
             targets,
             replica_id,
-            isolation: Isolation::of(request.isolation_level),
+            by_topic_id: claim.by_topic_id,
+            isolation,
             max_bytes: usize::try_from(max_bytes).unwrap_or(0),
             min_bytes: usize::try_from(request.min_bytes.min(max_bytes)).unwrap_or(0),
             max_wait_ms: u64::try_from(request.max_wait_ms).unwrap_or(0),
         },
     )
+}
+
+/// The same error for every partition: versions before 7 have no other place for it.
+fn refused(request: FetchRequest, error_code: ErrorCode) -> FetchResponse {
+    let responses = request.topics.into_iter().map(|topic| FetchableTopicResponse {
+        partitions: topic.partitions.iter().map(|it| fetch::failed(it.partition, error_code)).collect(),
+        topic: topic.topic,
+        topic_id: topic.topic_id,
+    });
+    FetchResponse { error_code, responses: responses.collect(), ..FetchResponse::default() }
 }
 
 fn targets(topic: FetchTopic) -> impl Iterator<Item = FetchTarget> {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
+use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
@@ -23,21 +23,32 @@ const NOWHERE: i64 = -1;
 pub(crate) fn handle(call: Call<'_>, request: ListOffsetsRequest) -> Reply {
     let isolation = Isolation::of(request.isolation_level);
     let version = call.version();
-    let topics = request.topics.into_iter().map(|topic| {
-        let repeated = repeated(&topic.partitions);
-        let once = topic.partitions.iter().filter(|it| !repeated.contains(&it.partition_index));
-        let found = once.map(|partition| find(&call, &topic.name, partition, isolation, version));
-        let refused = repeated.iter().map(|index| refuse(*index, ErrorCode::INVALID_REQUEST));
-        ListOffsetsTopicResponse { partitions: found.chain(refused).collect(), name: topic.name }
+    let repeated = repeated(&request.topics);
+    let mut refused = BTreeSet::new();
+    let topics = request.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter().filter_map(|partition| {
+            let index = partition.partition_index;
+            if repeated.contains(&(&topic.name, index)) {
+                let first = refused.insert((&topic.name, index));
+                return first.then(|| refuse(index, ErrorCode::INVALID_REQUEST));
+            }
+            Some(match isolation {
+                Some(isolation) => find(&call, &topic.name, partition, isolation, version),
+                None => refuse(index, ErrorCode::INVALID_REQUEST),
+            })
+        });
+        ListOffsetsTopicResponse { partitions: partitions.collect(), name: topic.name.clone() }
     });
     call.reply(&ListOffsetsResponse { topics: topics.collect(), ..ListOffsetsResponse::default() })
 }
 
 /// The partitions that are asked for more than once; each has one answer, and it is an error.
-fn repeated(partitions: &[ListOffsetsPartition]) -> BTreeSet<i32> {
+fn repeated(topics: &[ListOffsetsTopic]) -> BTreeSet<(&Str, i32)> {
     let mut seen = BTreeSet::new();
-    let indexes = partitions.iter().map(|partition| partition.partition_index);
-    indexes.filter(|index| !seen.insert(*index)).collect()
+    let asked = topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(move |partition| (&topic.name, partition.partition_index))
+    });
+    asked.filter(|partition| !seen.insert(*partition)).collect()
 }
 
 fn refuse(partition_index: i32, error_code: ErrorCode) -> ListOffsetsPartitionResponse {
