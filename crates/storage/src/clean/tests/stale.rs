@@ -111,9 +111,7 @@ fn l5_what_was_cleaned_for_the_sake_of_what_is_cut_is_not_swapped_in() {
     }
     let plan = log.clean_plan(None, NOW_MS).unwrap();
     let mut map = OffsetMap::new(1 << 20, 0.9);
-    eprintln!("plan {plan:?}");
     let mut cleaning = plan.start(&mut map, &mut |_| Ok(())).unwrap();
-    eprintln!("started {cleaning:?}");
     let cleaned = cleaning.next_group(&mut |_| Ok(())).unwrap().unwrap();
     assert_eq!(cleaned.inputs.len(), 2);
     log.truncate_to(2, NOW_MS).unwrap();
@@ -127,9 +125,7 @@ fn what_follows_a_truncation_is_not_taken_to_be_clean() {
     let (directory, mut log) = filled(&home);
     let plan = log.clean_plan(None, NOW_MS).unwrap();
     let mut map = OffsetMap::new(1 << 20, 0.9);
-    eprintln!("plan {plan:?}");
     let mut cleaning = plan.start(&mut map, &mut |_| Ok(())).unwrap();
-    eprintln!("started {cleaning:?}");
     while let Some(cleaned) = cleaning.next_group(&mut |_| Ok(())).unwrap() {
         assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), Swapped::Done);
     }
