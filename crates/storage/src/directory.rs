@@ -27,6 +27,7 @@ use crate::traps::{self, Trap};
 pub use futures::FutureDir;
 pub use meta_properties::MetaProperties;
 pub(crate) use meta_properties::read as read_meta_properties;
+pub(crate) use offset_files::left_starts_alone;
 pub(crate) use partition_metadata::{read_topic_id, sync_topic_id, write_topic_id};
 
 const LOCK_FILE: &str = ".lock";

@@ -209,8 +209,9 @@ impl Log {
     }
 
     /// Takes note of the high watermark: transactions that ended below it are stable, segments
-    /// below it may be deleted, and checkpoints hold it.
+    /// below it may be deleted, and checkpoints hold it. It is never below the start of the log nor above its end.
     pub fn set_high_watermark(&mut self, high_watermark: i64) {
+        let high_watermark = high_watermark.min(self.end_offset).max(self.log_start_offset);
         self.flush.high_watermark.store(high_watermark, Ordering::Release);
         self.producers.on_high_watermark(high_watermark);
     }
@@ -221,10 +222,12 @@ impl Log {
     }
 
     /// The offset below which every transaction is decided, and never above the high watermark:
-    /// how far a `read_committed` consumer may read.
+    /// how far a `read_committed` consumer may read. A transaction that began below the start of the log is undecided
+    /// from there on.
     pub fn last_stable_offset(&self) -> i64 {
         let high_watermark = self.high_watermark();
-        self.producers.first_unstable_offset().map_or(high_watermark, |offset| offset.min(high_watermark))
+        let unstable = self.producers.first_unstable_offset().map(|offset| offset.max(self.log_start_offset));
+        unstable.map_or(high_watermark, |offset| offset.min(high_watermark))
     }
 
     /// The producers that are remembered, by id.

@@ -36,7 +36,8 @@ pub(crate) struct Active {
     pub(crate) first_timestamp: Option<i64>,
     /// When it was made or, after a restart, opened.
     created_ms: i64,
-    jitter_ms: i64,
+    /// By how much its `segment_ms` is shortened.
+    pub(crate) jitter_ms: i64,
     /// Whether a failed write may have left bytes after the last batch.
     pub(crate) torn: bool,
     /// None until there is one: most partitions are idle.

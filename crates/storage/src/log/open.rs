@@ -236,9 +236,10 @@ fn assemble(
     let flushed_offset = if recovered.clean { end_offset } else { offsets.recovery_point.min(end_offset) };
     let flush = Arc::new(FlushState::new(&active.segment, flushed_offset, end_offset));
     flush.log_start_offset.store(log_start_offset, Ordering::Release);
-    flush.high_watermark.store(offsets.high_watermark.min(end_offset), Ordering::Release);
+    let high_watermark = offsets.high_watermark.min(end_offset).max(log_start_offset);
+    flush.high_watermark.store(high_watermark, Ordering::Release);
     flush.unsynced(unsynced);
-    let log = Log {
+    let mut log = Log {
         partition,
         config: open.config,
         topic_id,
@@ -255,6 +256,7 @@ fn assemble(
         deleted: Vec::new(),
         swapping: None,
     };
+    log.active.jitter_ms = log.jitter_ms(log.active.base_offset());
     (log, recovered)
 }
 

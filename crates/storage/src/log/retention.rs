@@ -46,7 +46,7 @@ impl Log {
     /// Deletes the segments that are wholly below the log start offset and, where `delete` is among
     /// the policies, the oldest ones that make the log larger than `retention_bytes` or whose
     /// greatest timestamp is more than `retention_ms` ago. Nothing at or above the high watermark
-    /// goes. The active segment is closed where it is to go, too.
+    /// goes. The active segment is closed where it is to go, too: with all others, where nothing is to be kept.
     ///
     /// # Errors
     /// [`ChangeError`].
@@ -56,16 +56,14 @@ impl Log {
         let mut deleted_segments = self.below_log_start();
         self.delete_first(deleted_segments, now_ms)?;
         if self.config.delete {
+            if self.config.retention_bytes == 0 && self.is_active_visible() {
+                self.roll_to_delete(now_ms)?;
+            }
             let by_size = self.over_size();
             self.delete_first(by_size, now_ms)?;
             deleted_segments += by_size;
             if self.active_expired(now_ms) {
-                // Closed, it is one of those that the next step looks at. Where the disk has no room for
-                // another, deleting those before it makes some.
-                match self.roll(self.end_offset, now_ms) {
-                    Err(error) if error.is_full() => {}
-                    rolled => rolled.map_err(|error| self.change_error(error))?,
-                }
+                self.roll_to_delete(now_ms)?;
             }
             let by_time = self.expired(now_ms).map_err(|error| self.change_error(error))?;
             self.delete_first(by_time, now_ms)?;
@@ -76,6 +74,15 @@ impl Log {
             deleted_bytes: bytes_before - self.size_bytes(),
             log_start_offset: self.log_start_offset,
         })
+    }
+
+    /// Closes the active segment: it is one of those that the next step looks at then. Where the disk has no room for
+    /// another, deleting those before it makes some.
+    fn roll_to_delete(&mut self, now_ms: i64) -> Result<(), ChangeError> {
+        match self.roll(self.end_offset, now_ms) {
+            Err(error) if error.is_full() => Ok(()),
+            rolled => rolled.map_err(|error| self.change_error(error)),
+        }
     }
 
     /// The files of deleted segments that have been kept for `file_delete_delay_ms`, for the caller
@@ -132,12 +139,15 @@ impl Log {
     fn active_expired(&self, now_ms: i64) -> bool {
         let timestamp = self.active.max_timestamp.timestamp;
         let has_expired = timestamp >= 0 && now_ms.saturating_sub(timestamp) > self.config.retention_ms;
-        let all_visible = self.high_watermark() >= self.end_offset;
         self.config.retention_ms >= 0
-            && self.active.size > 0
             && has_expired
-            && all_visible
+            && self.is_active_visible()
             && self.expired(now_ms).is_ok_and(|count| count == self.closed.len())
+    }
+
+    /// Whether the active segment has batches, all of them below the high watermark.
+    fn is_active_visible(&self) -> bool {
+        self.active.size > 0 && self.high_watermark() >= self.end_offset
     }
 
     /// Deletes the first `count` closed segments.
@@ -204,7 +214,7 @@ impl Log {
         if self.epochs.truncate_from_start(log_start_offset) {
             self.flush.epochs_changed(self.epochs.entries());
         }
-        self.producers.on_high_watermark(log_start_offset);
+        self.set_high_watermark(self.high_watermark());
     }
 
     /// Has the log file of a segment go before its index of aborted transactions, for good: come

@@ -263,6 +263,28 @@ fn jitter_shortens_segments_differently() {
     let (log, _) = open_log(&directory, config);
     let jitters: BTreeSet<_> = (0..100).map(|base_offset| log.jitter_ms(base_offset)).collect();
     assert!(jitters.len() > 90 && jitters.iter().all(|jitter| (0..5000).contains(jitter)));
+    // The segments of a topic's many partitions, made or opened at one time, end at different ones.
+    let mut first = BTreeSet::new();
+    for (jitter_seed, again) in (0..20).zip([false, true].into_iter().cycle()) {
+        let partition = TopicPartition { topic: "many".into(), partition: jitter_seed };
+        let open = || {
+            let (partition, config) = (partition.clone(), log.config.clone());
+            OpenLog { partition, config, jitter_seed: jitter_seed as u64, ..open_with(small()) }
+        };
+        let (mut one, _) = Log::open(&directory, open()).unwrap();
+        append(&mut one, &batch(1, NOW_MS, 10)).unwrap();
+        if again {
+            one.close().unwrap();
+            one = Log::open(&directory, open()).unwrap().0;
+        }
+        let rolls_after = |ms: &i64| {
+            let bytes = batch(1, NOW_MS + ms, 10);
+            let header = *Batch::parse(&bytes).unwrap().header();
+            one.active.must_roll(&header, 100, &log.config, NOW_MS)
+        };
+        first.insert((5000..=10_001).find(rolls_after).unwrap());
+    }
+    assert!(first.len() > 15, "{first:?}");
 }
 
 #[test]

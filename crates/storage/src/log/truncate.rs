@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::active::Active;
 use super::{ChangeError, Log};
+use crate::directory;
 use crate::fs::{self, Operation};
 use crate::names::SegmentFile;
 use crate::producer_state::ProducerState;
@@ -217,23 +218,24 @@ impl Log {
         let directory = self.partition.directory.clone();
         // Of the names that change a loss of power may undo any. What is left then is dropped as
         // being below the start, or verified from the beginning.
-        let noted = if offset >= self.end_offset {
+        if offset >= self.end_offset {
             self.flush.log_start_offset.store(offset, Ordering::Release);
-            // Half written it would have the next start begin there.
-            directory.checkpoint_log_offsets().map_err(|error| self.half_done(error.into()))
         } else {
             self.flush.log_start_offset.store(offset.min(self.log_start_offset), Ordering::Release);
             let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
             // Not above the start: all may be gone.
             self.flush.flushed_offset.fetch_min(offset.min(first), Ordering::AcqRel);
-            directory.checkpoint_log_offsets().map_err(|error| {
-                // A full disk leaves the log as it is, and the next checkpoint is to say so: what was deleted below its
-                // start would be back otherwise.
-                self.flush.log_start_offset.store(self.log_start_offset, Ordering::Release);
-                self.change_error(error)
-            })
-        };
-        noted?;
+        }
+        directory.checkpoint_log_offsets().map_err(|error| {
+            if offset >= self.end_offset && !directory::left_starts_alone(&error) {
+                // Half written it would have the next start begin there.
+                return self.half_done(error.into());
+            }
+            // A full disk leaves the log as it is, and the next checkpoint is to say so: what was deleted below its
+            // start would be back otherwise.
+            self.flush.log_start_offset.store(self.log_start_offset, Ordering::Release);
+            self.change_error(error)
+        })?;
         self.remove_all(offset, now_ms).map_err(|error| self.half_done(error.into()))?;
         self.end_offset = offset;
         self.log_start_offset = offset;

@@ -403,3 +403,36 @@ fn a_pass_leaves_half_of_the_reserve() {
     assert!(matches!(&error, crate::CleanError::Fs(error) if error.is_full()), "{error}");
     assert!(volume.usable_bytes() >= 384 * KIB);
 }
+
+/// A full disk is not a broken one: the other partitions go on.
+#[test]
+fn a_log_that_has_no_room_to_begin_anew_stays_as_it_is() {
+    for offset in [0, 3, 10, 1000] {
+        let home = Home::new();
+        let directory = home.open();
+        let (mut log, _) = open_log(&directory, small());
+        append(&mut log, &batch(10, NOW_MS, 10)).unwrap();
+        log.set_high_watermark(10);
+        log.delete_records(5, NOW_MS).unwrap();
+        log.flush().unwrap();
+        directory.checkpoint_log_offsets().unwrap();
+        for (operation, error) in
+            [(Operation::Open, ErrorKind::StorageFull), (Operation::Write, ErrorKind::StorageFull)]
+        {
+            let path_end = if offset < 10 { "-checkpoint.tmp" } else { "log-start-offset-checkpoint.tmp" };
+            home.faults.add(Fault { operation, path_end, after: 0, times: 1, error });
+            let error = log.truncate_fully_and_start_at(offset, NOW_MS).unwrap_err();
+            assert!(matches!(error, ChangeError::Full(_)), "{offset}: {error}");
+            assert_eq!((log.log_start_offset(), log.end_offset(), contents(&log).len()), (5, 10, 1));
+        }
+        append(&mut log, &batch(1, NOW_MS, 10)).unwrap();
+        log.flush().unwrap();
+        directory.check().unwrap();
+        let crash = Home::new();
+        home.dir.copy_to(&crash.dir);
+        let (after, _) = open_log(&crash.open(), small());
+        assert_eq!((after.log_start_offset(), after.end_offset()), (5, 11), "{offset}");
+        log.truncate_fully_and_start_at(offset, NOW_MS).unwrap();
+        assert_eq!((log.log_start_offset(), log.end_offset()), (offset, offset));
+    }
+}

@@ -53,6 +53,52 @@ fn segments_above_the_high_watermark_stay() {
 }
 
 #[test]
+fn where_nothing_is_to_be_kept_the_active_segment_goes_too() {
+    let home = Home::new();
+    let directory = home.open();
+    let config = LogConfig { retention_ms: -1, retention_bytes: 0, ..LogConfig::default() };
+    let mut log = log_of_segments(&home, &directory, 3, &config);
+    log.set_high_watermark(29);
+    let retained = log.apply_retention(NOW_MS).unwrap();
+    assert_eq!(
+        (retained.deleted_segments, retained.log_start_offset),
+        (2, 20),
+        "not all of it is replicated"
+    );
+    log.set_high_watermark(30);
+    let retained = log.apply_retention(NOW_MS).unwrap();
+    assert_eq!((retained.deleted_segments, retained.log_start_offset, log.size_bytes()), (1, 30, 0));
+    assert_eq!(log.apply_retention(NOW_MS).unwrap().deleted_segments, 0);
+    assert_eq!(append(&mut log, &batch(1, NOW_MS, 100)).unwrap().base_offset, 30);
+}
+
+/// A consumer that goes on at the last stable offset would be told that it is out of range.
+#[test]
+fn neither_the_high_watermark_nor_the_last_stable_offset_is_below_the_start() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    append(&mut log, &txn_batch(1, 0, 0, 5)).unwrap();
+    append(&mut log, &batch(5, NOW_MS, 10)).unwrap();
+    let offsets = |log: &Log| (log.log_start_offset(), log.last_stable_offset(), log.high_watermark());
+    log.set_high_watermark(8);
+    assert_eq!(offsets(&log), (0, 0, 8));
+    log.delete_records(7, NOW_MS).unwrap();
+    assert_eq!(offsets(&log), (7, 7, 8));
+    // As a leader elsewhere has it.
+    log.advance_log_start(9, NOW_MS).unwrap();
+    assert_eq!(offsets(&log), (9, 9, 9));
+    log.set_high_watermark(3);
+    assert_eq!(offsets(&log), (9, 9, 9));
+    log.set_high_watermark(30);
+    assert_eq!(offsets(&log), (9, 9, 10));
+    directory.checkpoint_log_offsets().unwrap();
+    drop((log, directory));
+    // No high watermark was checkpointed.
+    assert_eq!(offsets(&open_log(&home.open(), small()).0), (9, 9, 9));
+}
+
+#[test]
 fn the_oldest_segments_of_too_much_go() {
     let home = Home::new();
     let directory = home.open();
