@@ -218,6 +218,7 @@ public class Capture {
             streamCases();
             limitCases();
             frameCases();
+            new Pairs(this).run();
         }
 
         void topic(String name, String type, long before, long after, boolean compacted) throws Exception {
