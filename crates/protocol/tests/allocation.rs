@@ -11,7 +11,7 @@ use protocol::{Message, Reader};
 const VECTORS: &str = include_str!("capture/vectors.txt");
 
 /// Memory for each byte received, and what the smallest input may take: see `wire::Reader`.
-const FACTOR: usize = 8;
+const FACTOR: usize = 12;
 const FLOOR_BYTES: usize = 16 * 1024;
 
 /// The block that shares the input among its slices.

@@ -9,8 +9,9 @@ use super::uuid::Uuid;
 use super::varint::{UvarintError, get_uvarint};
 use crate::ErrorCode;
 
-/// How many bytes of memory the decoded values may take for each byte received.
-const MEMORY_FACTOR: usize = 8;
+/// How many bytes of memory the decoded values may take for each byte received. The densest of honest messages, in which
+/// names have six letters and whatever may be null is null, take no more.
+const MEMORY_FACTOR: usize = 12;
 
 /// Memory that even the smallest input may take, so that short names do not count against it.
 const MEMORY_FLOOR_BYTES: usize = 16 * 1024;

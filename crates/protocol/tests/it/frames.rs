@@ -3,6 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use protocol::frame::{self, LENGTH_BYTES, RequestError, decode_request, decode_response};
 use protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::{
     ApiVersionsRequest, ApiVersionsResponse, FetchResponse, MetadataRequest, SaslHandshakeRequest,
 };
@@ -151,6 +152,31 @@ fn a_frame_is_no_longer_than_its_length_can_say() {
     let response = fetched(&[i32::MAX as usize, 1000].map(|len| Records::External { len }));
     let error = frame::encode_response(1, &response, 12, Writer::new()).unwrap_err();
     assert_eq!((EncodeErrorKind::FrameTooLong, "FetchResponse"), (error.kind, error.field));
+}
+
+#[test]
+fn text_is_no_longer_than_its_length_can_say() {
+    for version in [0, 1] {
+        let handshake = |len| SaslHandshakeRequest { mechanism: "x".repeat(len).into() };
+        frame::encode_request(1, None, &handshake(32_767), version, Writer::new()).unwrap();
+        let error = frame::encode_request(1, None, &handshake(32_768), version, Writer::new()).unwrap_err();
+        assert_eq!(
+            (EncodeErrorKind::StringTooLong, "SaslHandshakeRequest.mechanism"),
+            (error.kind, error.field)
+        );
+    }
+    let topic = MetadataRequestTopic { name: Some("x".repeat(32_768).into()), ..Default::default() };
+    let request = MetadataRequest { topics: Some(vec![topic]), ..MetadataRequest::default() };
+    let error = frame::encode_request(1, None, &request, 12, Writer::new()).unwrap_err();
+    assert_eq!((EncodeErrorKind::StringTooLong, "MetadataRequestTopic.name"), (error.kind, error.field));
+}
+
+#[test]
+fn a_response_is_read_to_its_end() {
+    let frame = frame::encode_response(9, &ApiVersionsResponse::default(), 3, Writer::new()).unwrap();
+    let more = [&body(&frame.into_bytes())[..], &[0]].concat();
+    let error = decode_response::<ApiVersionsResponse>(more.into(), 3).unwrap_err();
+    assert_eq!(DecodeErrorKind::TrailingBytes, error.kind);
 }
 
 #[test]

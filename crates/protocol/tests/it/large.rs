@@ -11,7 +11,7 @@ use protocol::messages::{
 };
 use protocol::{Message, Str};
 
-use crate::sample::{decoded, encoded};
+use crate::sample::{Content, Sample, Source, decoded, encoded};
 
 fn check<M: Message + PartialEq + std::fmt::Debug>(message: &M, versions: impl IntoIterator<Item = i16>) {
     for version in versions {
@@ -54,4 +54,21 @@ fn many_small_arrays() {
             DescribeTopicPartitionsResponseTopic { partitions: partitions.collect(), ..Default::default() };
         check(&DescribeTopicPartitionsResponse { topics: vec![topic], ..Default::default() }, [0]);
     }
+}
+
+/// Every message with arrays of many elements, each as small as one can be that has a name.
+#[test]
+fn no_message_is_too_dense() {
+    fn dense<M: Message + Sample + PartialEq + std::fmt::Debug>() {
+        // Five thousand filters that filter nothing are no request that anybody means.
+        let count = if M::NAME == "DeleteAclsRequest" { 100 } else { 5000 };
+        for version in M::VERSIONS {
+            let message = M::sample(&mut Source::new(Content::Dense(count), version));
+            assert!(message == decoded(&encoded(&message, version), version), "{} {version}", M::NAME);
+        }
+    }
+    macro_rules! check_all {
+        ($($group:ident $kind:ident $name:ident $class:ident,)*) => { $(dense::<protocol::$group::$name>();)* };
+    }
+    protocol::every_message!(check_all);
 }

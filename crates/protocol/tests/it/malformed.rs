@@ -2,8 +2,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use protocol::messages::{
-    CreateTopicsRequest, FetchRequest, JoinGroupRequest, MetadataRequest, ProduceRequest,
-    SaslAuthenticateRequest, StreamsGroupHeartbeatRequest,
+    CreateTopicsRequest, DescribeTopicPartitionsRequest, FetchRequest, JoinGroupRequest, MetadataRequest,
+    ProduceRequest, SaslAuthenticateRequest, StreamsGroupHeartbeatRequest,
 };
 use protocol::records::{self, coordinator_key, coordinator_value, framed};
 use protocol::wire::put_uvarint;
@@ -84,9 +84,49 @@ fn elements_that_are_much_larger_in_memory() {
     bytes.put_slice(&[1; 6]);
     let offset = bytes.len() + 4;
     put_uvarint(&mut bytes, 3_000_001);
-    bytes.put_bytes(1, 20_000_000);
+    bytes.put_bytes(1, 13_000_000);
     let field = "Subtopology.copartition_groups";
     check::<StreamsGroupHeartbeatRequest>(0, &bytes, Kind::TooMuchMemory, field, offset);
+}
+
+/// Arrays that are each within the limit, and not together.
+#[test]
+fn many_arrays_share_one_limit() {
+    // No transactional id, acks, timeout; topics called "a", each with one partition without records; no tags.
+    let mut bytes = BytesMut::new();
+    bytes.put_slice(&[0, 0, 0, 0, 0, 0, 0]);
+    put_uvarint(&mut bytes, 50_001);
+    for _ in 0..50_000 {
+        bytes.put_slice(&[2, b'a', 2, 0, 0, 0, 0, 0, 0, 0]);
+    }
+    bytes.put_u8(0);
+    let bytes = bytes.freeze();
+    let unlimited = ProduceRequest::decode(&mut Reader::with_memory_limit(bytes.clone(), usize::MAX), 9);
+    assert_eq!(unlimited.unwrap().topic_data.len(), 50_000);
+    let error = ProduceRequest::decode(&mut Reader::new(bytes), 9).unwrap_err();
+    assert_eq!((Kind::TooMuchMemory, "TopicProduceData.partition_data"), (error.kind, error.field));
+}
+
+#[test]
+fn any_byte_is_a_boolean_and_says_whether_a_struct_is_there() {
+    for (byte, expected) in [(0, false), (1, true), (2, true), (0x80, true), (0xff, true)] {
+        let request = MetadataRequest::decode(&mut Reader::new(vec![0, 0, 0, 0, byte].into()), 4).unwrap();
+        assert_eq!(request.allow_auto_topic_creation, expected, "{byte}");
+    }
+    // No topics, the limit; then a cursor if the byte is not negative.
+    let decode = |bytes: &[u8]| {
+        let bytes = [&[1, 0, 0, 0, 9], bytes].concat();
+        let mut reader = Reader::new(bytes.into());
+        let request = DescribeTopicPartitionsRequest::decode(&mut reader, 0).unwrap();
+        reader.finish().unwrap();
+        request.cursor.map(|cursor| cursor.partition_index)
+    };
+    for byte in [0, 1, 0x7f] {
+        assert_eq!(decode(&[byte, 2, b't', 0, 0, 0, 4, 0, 0]), Some(4), "{byte}");
+    }
+    for byte in [0xff, 0xfe, 0x80] {
+        assert_eq!(decode(&[byte, 0]), None, "{byte}");
+    }
 }
 
 /// The last bytes of a Fetch request of version 12 or later are its tagged fields: here those of `bytes`.
@@ -170,6 +210,9 @@ fn the_frames_of_records() {
         Err((Kind::Truncated, "record type", 0)),
         coordinator_key::split(Bytes::from_static(&[0])).map(drop).map_err(error)
     );
+    let more = framed::split(Bytes::from_static(&[1, 20, 0, 0, 7])).unwrap().2;
+    let more = framed::decode_rest::<records::NoOpRecord>(more, 0).map(drop).map_err(error);
+    assert_eq!(Err((Kind::TrailingBytes, "message", 4)), more);
     let value = coordinator_value::decode::<records::OffsetCommitValue>(Bytes::from_static(&[0, 5, 0]));
     assert_eq!(Err((Kind::UnsupportedVersion, "OffsetCommitValue", 2)), value.map(drop).map_err(error));
 }

@@ -30,6 +30,9 @@ pub(crate) enum Content {
     Same(i64),
     /// Every field of any version, one element an array; their labels come to be here.
     Names(Vec<String>),
+    /// As many elements as that in an array of the message, one in an array of an element; null wherever the version
+    /// has it, text of six letters: few bytes for many values.
+    Dense(usize),
 }
 
 /// Where values come from. The counter and what is made of it are those of `capture/Capture.java`.
@@ -37,6 +40,8 @@ pub(crate) struct Source {
     content: Content,
     version: i16,
     counter: i64,
+    /// Whether the values are those of an array's element.
+    is_within: bool,
 }
 
 /// A label without what Kafka's classes and ours spell differently.
@@ -46,7 +51,7 @@ pub(crate) fn bare_label(label: &str) -> String {
 
 impl Source {
     pub(crate) fn new(content: Content, version: i16) -> Self {
-        Self { content, version, counter: 0 }
+        Self { content, version, counter: 0, is_within: false }
     }
 
     pub(crate) fn random(seed: u64, version: i16) -> Self {
@@ -76,7 +81,7 @@ impl Source {
         let may_be_null = (low..=high).contains(&self.version);
         let null = match &mut self.content {
             Content::Random(rng) => rng.u8(0..4) == 0,
-            Content::Nulls => true,
+            Content::Nulls | Content::Dense(_) => true,
             Content::Full | Content::Only(_) | Content::Same(_) | Content::Names(_) => false,
         };
         (!(may_be_null && null)).then(|| value(self))
@@ -86,9 +91,13 @@ impl Source {
         let count = match &mut self.content {
             Content::Random(rng) => rng.usize(0..4),
             Content::Full => 2,
-            Content::Nulls | Content::Only(_) | Content::Same(_) | Content::Names(_) => 1,
+            Content::Dense(count) if !self.is_within => *count,
+            _ => 1,
         };
-        (0..count).map(|_| element(self)).collect()
+        let was_within = std::mem::replace(&mut self.is_within, true);
+        let elements = (0..count).map(|_| element(self)).collect();
+        self.is_within = was_within;
+        elements
     }
 
     /// The next value: 64 bits at random, or a multiple of the counter.
@@ -167,8 +176,10 @@ impl Source {
             let len = if rng.u8(0..50) == 0 { rng.usize(0..3000) } else { rng.usize(0..20) };
             return (0..len).map(|_| rng.char(..)).collect::<String>().into();
         }
-        if matches!(self.content, Content::Same(_)) {
-            return Str::new();
+        match self.content {
+            Content::Same(_) => return Str::new(),
+            Content::Dense(_) => return "letter".into(),
+            _ => {}
         }
         format!("s{}", self.next(1)).into()
     }
@@ -179,7 +190,7 @@ impl Source {
             let len = if rng.u8(0..4) == 0 { rng.usize(900..3000) } else { rng.usize(0..20) };
             return (0..len).map(|_| rng.u8(..)).collect::<Vec<u8>>().into();
         }
-        if matches!(self.content, Content::Same(_)) {
+        if matches!(self.content, Content::Same(_) | Content::Dense(_)) {
             return Bytes::new();
         }
         vec![self.next(1) as u8, 0xff, 0].into()

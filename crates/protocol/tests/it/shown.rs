@@ -109,6 +109,10 @@ fn control_records_are_read_by_their_type() {
         (change.name, field(&change.fields, "leaderId")),
         ("LeaderChangeMessage", &FieldValue::Int(5))
     );
+    // A newer version only adds to the newest that is known.
+    let newer = Bytes::from_static(&[0, 9, 0, 0, 0, 5, 1, 1, 0]);
+    let change = shown::control(2, newer).unwrap();
+    assert_eq!((change.version, field(&change.fields, "leaderId")), (1, &FieldValue::Int(5)));
     assert_eq!(shown::control(99, Bytes::from_static(&[0, 0])), Err(ShowError::UnknownType(99)));
     assert!(matches!(shown::control(3, Bytes::from_static(&[0])), Err(ShowError::Damaged(_))));
     let feature = framed::encode(&FeatureLevelRecord::default(), 0).unwrap();
