@@ -28,7 +28,7 @@ Examples:
   milena bench end-to-end --throughput 10000 --json
   milena bench produce orders --throughput 500
 
-Without the name of a topic one is made, with the settings given, and removed in the end.
+A topic that is made gets the partitions, replicas and settings that are given.
 A latency counts from when a record was due: a broker that stalls is charged for what waits.";
 
 /// What is measured.
@@ -40,7 +40,7 @@ pub(crate) enum BenchCommand {
     /// Read the records of a topic from its start; one that is made is filled first
     #[command(after_help = EXAMPLES)]
     Consume(BenchArgs),
-    /// Send and read at once, and tell how long records are under way
+    /// Send and read at the same time, and tell how long records take
     #[command(after_help = EXAMPLES)]
     EndToEnd(BenchArgs),
 }
@@ -48,11 +48,11 @@ pub(crate) enum BenchCommand {
 /// How much, how large, how fast, and how it is sent.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// A topic that exists and is left as it is, but for the records
+    /// A topic that exists, and stays; without one, a topic is made and removed again
     #[arg(value_name = "TOPIC")]
     topic: Option<String>,
 
-    /// How many records [default: a million; ten seconds' worth where a throughput is given]
+    /// How many records [default: a million, or ten seconds' worth with --throughput]
     #[arg(short = 'n', long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     records: Option<u64>,
 
@@ -61,7 +61,7 @@ pub(crate) struct BenchArgs {
           value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     size: u32,
 
-    /// Records a second; otherwise as many as go, and 1000 for end-to-end
+    /// How many records a second to send [default: as many as possible; 1000 for end-to-end]
     #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     throughput: Option<u64>,
 

@@ -23,9 +23,9 @@ Examples:
   milena check milena-data
   milena check /disk1/kafka /disk2/kafka --jobs 8 --json
 
-The broker must be stopped: each directory is locked meanwhile. Every record is read. Nothing is
-changed. Leftovers, and what the next start mends by itself, are named and are no damage; the exit
-status is 1 where there is damage.";
+The broker must be stopped: each directory is locked meanwhile. Every record is read, and nothing
+is changed. Leftovers, and what the next start mends by itself, are listed as notes, not as damage.
+The exit status is 1 where there is damage.";
 
 /// Verify the files of stopped log directories, and say how to mend what is damaged.
 #[derive(Debug, Args)]

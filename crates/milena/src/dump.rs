@@ -24,10 +24,10 @@ Examples:
   milena dump milena-data/__cluster_metadata-0
   milena dump --kind metadata /backup/a-copy-of-the-log
 
-What a file is, is told by its name, or else by --kind. Records of the internal topics and of the metadata log
-are decoded. An index is compared with the segment that is beside it.
-Nothing is changed, so it may be used beside a running broker. What is damaged is told with its
-position, the rest is shown, and the exit status is 1.";
+A file's name says what it is; where it does not, --kind does. Records of the internal topics and
+of the metadata log are decoded. An index is compared with the segment beside it.
+Nothing is changed, so a broker may be running. Where something is damaged its position is shown,
+and then the rest; the exit status is 1.";
 
 /// Show what the files of a log directory hold.
 #[derive(Debug, Args)]

@@ -26,7 +26,8 @@ Examples:
   milena migrate check /disk1/kafka /disk2/kafka --json
 
 Nothing is changed. The broker must be stopped: what it writes meanwhile may not be seen.
-Read are the metadata, the groups and the transactions; milena check reads the records of partitions.";
+This reads the metadata, the groups and the transactions; milena check reads the records as well.
+The exit status is 0 where start would open the directory, and 1 where it would not.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

@@ -130,6 +130,20 @@ impl Progress {
     }
 }
 
+/// Waits for `work`, and shows on a terminal how long it has taken so far.
+pub(crate) async fn patiently<T>(what: impl Display, work: impl Future<Output = T>) -> T {
+    let mut progress = Progress::new(false);
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = clock::sleep(Duration::from_millis(500)) => {
+                progress.show(|elapsed| format!("{what}: {:.0} s", elapsed.as_secs_f64()));
+            }
+        }
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.last.is_some() {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::connect::{ConnectArgs, explain};
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::table::Table;
 
 #[derive(Debug, Args)]
@@ -36,6 +36,9 @@ pub(super) async fn run(args: &ListArgs) -> Result<(), Failure> {
         };
         output.json(&Value::Array(groups.iter().map(value).collect()))?;
         return output.flush();
+    }
+    if groups.is_empty() {
+        output::note("there are no such groups");
     }
     let mut table = Table::new(&["GROUP", "STATE", "TYPE", "PROTOCOL"]);
     for group in groups {

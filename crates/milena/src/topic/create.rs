@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::connect::{ConnectArgs, explain_settings};
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::pair;
 
 const EXAMPLES: &str = "\
@@ -58,7 +58,8 @@ pub(super) async fn run(args: &CreateArgs) -> Result<(), Failure> {
             replication_factor: args.replication_factor,
             configs: args.settings.clone(),
         };
-        match admin.create_topic(&topic, args.dry_run).await {
+        let creating = admin.create_topic(&topic, args.dry_run);
+        match output::patiently(format_args!("creating '{name}'"), creating).await {
             Ok(created) => report(&mut output, &created, args.dry_run)?,
             Err(error) if args.if_not_exists && error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {
                 output.say(format_args!("topic '{name}' exists already"))?;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::connect::{ConnectArgs, explain_topic};
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{self, Output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  milena topic delete orders\n  milena topic delete a b c --if-exists")]
@@ -36,7 +36,8 @@ pub(super) async fn run(args: &DeleteArgs) -> Result<(), Failure> {
             return Err(Failure::new(format!("topic '{name}' is one of Kafka's own and was not deleted"))
                 .mend("What it holds would be lost, such as the offsets of groups. --internal deletes it all the same."));
         }
-        let deleted = match admin.delete_topic(name).await {
+        let deleting = admin.delete_topic(name);
+        let deleted = match output::patiently(format_args!("deleting '{name}'"), deleting).await {
             Ok(()) => true,
             Err(ClusterError::UnknownTopic { .. }) if args.if_exists => false,
             Err(error) => {
