@@ -1,5 +1,7 @@
 //! Checks of whole sets of settings.
 
+use std::collections::BTreeMap;
+
 use super::broker_config::{is_only_voter, node_id};
 use super::{
     BrokerConfig, Configs, InvalidSetting, Objection, Scope, Setting, Type, Update, Valid, find,
@@ -137,23 +139,43 @@ fn unknown(scope: Scope, name: &str) -> InvalidSetting {
 pub fn check_broker(given: &Configs) -> Result<Vec<String>, Vec<InvalidSetting>> {
     let mut warnings = Vec::new();
     let mut errors = Vec::new();
+    // By the reason, which is often one for several.
+    let mut without_effect: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, value) in given {
         // Settings of one listener are those of all listeners with its name before them.
         let bare = name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.'));
         let setting = find(Scope::Broker, bare.map_or(name.as_str(), |(_, bare)| bare));
         let Some(setting) = setting else {
-            warnings.push(unknown_given(name));
+            if name.starts_with("zookeeper.") {
+                without_effect.entry(NO_ZOOKEEPER).or_default().push(name);
+            } else {
+                warnings.push(unknown_given(name));
+            }
             continue;
         };
         match check_one(setting, value) {
-            Ok(objection) => warnings.extend(objection.map(|objection| objection.to_string())),
+            Ok(Some(objection)) => without_effect.entry(objection.reason).or_default().push(name),
+            Ok(None) => {}
             Err(error) => errors.push(error),
         }
     }
+    warnings.extend(without_effect.iter().map(|(reason, names)| kept(names, reason)));
     if errors.is_empty() {
         check_together(given, &mut errors);
     }
     if errors.is_empty() { Ok(warnings) } else { Err(errors) }
+}
+
+/// Why what Kafka had for ZooKeeper has no effect.
+const NO_ZOOKEEPER: &str = "neither Kafka 4 nor Milena uses ZooKeeper";
+
+fn kept(names: &[&str], reason: &str) -> String {
+    match names {
+        [others @ .., last] if !others.is_empty() => {
+            format!("{} and {last} are kept but have no effect: {reason}.", others.join(", "))
+        }
+        names => format!("{} is kept but has no effect: {reason}.", names.join("")),
+    }
 }
 
 fn unknown_given(name: &str) -> String {

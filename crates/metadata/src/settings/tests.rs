@@ -289,13 +289,18 @@ fn a_server_properties_file_of_kafka_starts_with_warnings_by_name() {
         ("num.partitions", "4"),
         ("offsets.topic.replication.factor", "1"),
         ("transaction.state.log.min.isr", "1"),
+        ("transaction.state.log.replication.factor", "1"),
+        ("zookeeper.connect", "localhost:2181"),
         ("log.retention.hours", "24"),
     ]);
     let warnings = check_broker(&given).expect("it starts");
     let named = |name: &str| warnings.iter().any(|warning| warning.starts_with(name));
     assert!(named("controller.quorum.bootstrap.servers is kept but has no effect: "));
-    assert!(named("transaction.state.log.min.isr ") && named("inter.broker.listener.name "));
-    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(named("inter.broker.listener.name "));
+    let both = "transaction.state.log.min.isr and transaction.state.log.replication.factor are kept but have no effect: ";
+    assert!(named(both), "{warnings:?}");
+    assert!(named("zookeeper.connect is kept but has no effect: neither Kafka 4"), "{warnings:?}");
+    assert_eq!(warnings.len(), 4, "{warnings:?}");
 
     let config = BrokerConfig::start(&given).expect("it resolves");
     assert_eq!(config.listeners.len(), 1, "no listener is opened for controllers");
