@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use protocol::Message;
 
-use crate::sample::{Sample, Source, decoded, encoded};
+use crate::sample::{Content, Sample, Source, decoded, encoded};
 
 const SEEDS: u64 = 40;
 
@@ -15,6 +15,11 @@ fn check<M: Message + Sample + PartialEq + Debug>() {
             let bytes = encoded(&message, version);
             let again: M = decoded(&bytes, version);
             assert_eq!(message, again, "{} {version}, seed {seed}", M::NAME);
+        }
+        // As few bytes as an element can have, where a count is compared with those that are left.
+        for number in [0, -1] {
+            let message = M::sample(&mut Source::new(Content::Same(number), version));
+            assert_eq!(message, decoded(&encoded(&message, version), version), "{} {version}", M::NAME);
         }
         let default = M::default();
         if M::NAME != "FetchSnapshotResponse" {
