@@ -40,9 +40,71 @@ fn what_kafka_does() {
 fn write_scripts() {
     // The others came by what is rare.
     let rare = [78, 115, 144, 156, 206, 246, 310, 376, 424, 643, 772, 954, 1_113];
-    let scripts: Vec<String> = (0..45).chain(rare).map(|seed| Author::new(seed).write()).collect();
+    let seeds = (0..45).chain(rare).map(|seed| Author::new(seed).write());
+    let scripts: Vec<String> = seeds.chain(RETENTION.map(lines)).collect();
     let path = std::env::var("SCRIPTS").expect("SCRIPTS names a file");
     std::fs::write(path, scripts.join("\n\n")).expect("the file can be written");
+}
+
+/// What becomes of offsets in days, of which no author would think: those of a group that is left, of none, of a
+/// group that is left twice, and of members that were not heard of.
+const RETENTION: [&str; 4] = [
+    "z join v=3 type=connect session=1800000
+     wait 3000
+     z sync z1=Z
+     z commit t-0=1
+     z leave
+     wait 604000000
+     x fetch t-0
+     x describe
+     wait 1500000
+     x fetch t-0
+     x describe
+     restart
+     x describe",
+    "x commit t-0=5 u-1=6
+     wait 300000000
+     x commit t-0=7
+     wait 304000000
+     x fetch t-0 u-1
+     wait 304000000
+     x fetch t-0 u-1
+     x describe",
+    "z join v=3 session=1800000
+     wait 3000
+     z sync z1=Z
+     z commit t-0=1
+     z leave
+     wait 302400000
+     y join v=3 session=1800000
+     wait 3000
+     y sync y1=Y
+     y leave
+     wait 302400000
+     x fetch t-0
+     restart
+     wait 310000000
+     x fetch t-0
+     x describe",
+    "z join v=3 session=1800000
+     wait 3000
+     z sync z1=Z
+     z commit t-0=1
+     wait 1700000
+     z heartbeat
+     wait 1700000
+     z heartbeat
+     wait 1900000
+     z heartbeat
+     x describe
+     restart
+     wait 604800000
+     x describe",
+];
+
+fn lines(script: &str) -> String {
+    let lines: Vec<&str> = script.lines().map(str::trim).collect();
+    lines.join("\n")
 }
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
