@@ -290,6 +290,9 @@ fn request_bytes_max(config: &BrokerConfig) -> usize {
 
 fn group_settings(config: &BrokerConfig) -> coordinator::Settings {
     let size = |value: i32| usize::try_from(value).unwrap_or(0);
+    let defaults = coordinator::Settings::default();
+    // What a record is stored with comes to twice its key at most.
+    let deletion_batch_max_bytes = size(config.topic_defaults.max_message_bytes) / 3;
     coordinator::Settings {
         group_min_session_timeout_ms: config.group_min_session_timeout_ms,
         group_max_session_timeout_ms: config.group_max_session_timeout_ms,
@@ -298,7 +301,7 @@ fn group_settings(config: &BrokerConfig) -> coordinator::Settings {
         offset_metadata_max_bytes: size(config.offset_metadata_max_bytes),
         offsets_retention_minutes: config.offsets_retention_minutes,
         offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
-        ..coordinator::Settings::default()
+        deletion_batch_max_bytes: deletion_batch_max_bytes.min(defaults.deletion_batch_max_bytes),
     }
 }
 
