@@ -38,6 +38,9 @@ struct Suite {
 
 const SUITES: &[Suite] = &[
     Suite { name: "java", shows: "Kafka's Java producer, consumer and admin client", run: jvm::suite },
+    Suite { name: "java-old", shows: "Kafka's Java clients of 1.1, 2.0, 2.8 and 3.9", run: jvm::old },
+    Suite { name: "streams", shows: "Kafka Streams: repartitioning, stores, changelogs", run: jvm::streams },
+    Suite { name: "connect", shows: "Kafka Connect: a distributed worker and its topics", run: jvm::connect },
     Suite { name: "console", shows: "Kafka's console tools, as users run them", run: console::suite },
     Suite { name: "kcat", shows: "kcat on librdkafka", run: kcat::suite },
     Suite { name: "kafka-python-2.0.2", shows: "kafka-python as of 2020", run: python::kafka_python_old },
@@ -77,7 +80,8 @@ pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Those that take longest begin first, so that none of them is left alone at the end.
-const FIRST: [&str; 5] = ["migrate-from-milena", "migrate-from-kafka", "crossing", "console", "java"];
+const FIRST: [&str; 6] =
+    ["migrate-from-milena", "migrate-from-kafka", "crossing", "console", "java", "java-old"];
 
 /// Runs the suites whose names are in `only`, or all when it is empty, `lanes` at a time; true when every test passed.
 pub fn run_suites(kind: Kind, only: &[String], lanes: usize) -> Attempt<bool> {

@@ -57,6 +57,26 @@ pub fn command(class_path: &str, class: &str, heap_mib: u32) -> Command {
     java
 }
 
+/// A command that runs the program of the old clients with those of one version, against which it is compiled first.
+pub fn old_clients(version: &str) -> Attempt<Command> {
+    let target = root().join("clients/java/target");
+    let mut class_path = vec![target.join(format!("old/kafka-clients-{version}.jar"))];
+    // What they need beside themselves has not changed its interfaces since.
+    let libraries = target.join("libraries");
+    let entries =
+        libraries.read_dir().map_err(|error| format!("cannot list {}: {error}", libraries.display()))?;
+    let needed = ["slf4j-", "lz4-java-", "snappy-java-", "zstd-jni-"];
+    class_path.extend(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        needed.iter().any(|prefix| name.starts_with(prefix))
+    }));
+    let class_path: Vec<String> = class_path.iter().map(|path| path.display().to_string()).collect();
+    let mut java = Command::new("java");
+    java.arg("-Xmx256m").args(FAST).arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=error");
+    java.args(["-cp", &class_path.join(":")]).arg(root().join("clients/java/old/Old.java"));
+    Ok(java)
+}
+
 /// Runs a class to its end with arguments and input.
 pub fn tool(class_path: &str, class: &str, arguments: &[&str], input: &str) -> Attempt<Ended> {
     run(command(class_path, class, 256).args(arguments), input, Duration::from_secs(120))

@@ -1,8 +1,9 @@
 package milena.clients;
 
+import java.nio.file.Path;
 import java.util.Map;
 
-/** {@code Main ADDRESS suite [PART OF A TEST'S NAME] | before | after | load TOPIC COUNT | member GROUP TOPIC | write TOPIC CODEC | read TOPIC COUNT}. */
+/** {@code Main ADDRESS suite [PART OF A TEST'S NAME] | streams FOLDER | connect FOLDER | before | after | load TOPIC COUNT | member GROUP TOPIC | write TOPIC CODEC | read TOPIC COUNT}. */
 public final class Main {
     private Main() {}
 
@@ -10,6 +11,8 @@ public final class Main {
         try (Cluster cluster = new Cluster(arguments[0])) {
             switch (arguments[1]) {
                 case "suite" -> suite(cluster, arguments.length > 2 ? arguments[2] : "");
+                case "streams" -> new Streaming(cluster, Path.of(arguments[2])).run();
+                case "connect" -> new Connecting(cluster, Path.of(arguments[2])).run();
                 case "before" -> Restart.before(cluster);
                 case "after" -> Restart.after(cluster, Integer.parseInt(arguments[2]));
                 case "fill" -> Migration.fill(cluster);
