@@ -13,6 +13,7 @@ mod jvm;
 mod kcat;
 mod legacy;
 mod migrate;
+mod node;
 mod python;
 mod restart;
 
@@ -45,8 +46,11 @@ const SUITES: &[Suite] = &[
     Suite { name: "kcat", shows: "kcat on librdkafka", run: kcat::suite },
     Suite { name: "kafka-python-2.0.2", shows: "kafka-python as of 2020", run: python::kafka_python_old },
     Suite { name: "kafka-python", shows: "kafka-python, newest", run: python::kafka_python },
+    Suite { name: "aiokafka", shows: "aiokafka, newest", run: python::aiokafka },
     Suite { name: "confluent-kafka", shows: "confluent-kafka for Python, newest", run: python::confluent },
     Suite { name: "franz-go", shows: "franz-go, newest", run: go::franz },
+    Suite { name: "kafka-go", shows: "segmentio's kafka-go, newest", run: go::segmentio },
+    Suite { name: "kafkajs", shows: "KafkaJS, which has had no release since 2023", run: node::kafkajs },
     Suite { name: "sarama", shows: "Sarama, newest, by its default and newest versions", run: go::sarama },
     Suite { name: "sarama-1.43", shows: "Sarama before it negotiated versions", run: go::sarama_old },
     Suite {
@@ -119,6 +123,7 @@ fn prepare(kind: Kind) {
         scope.spawn(|| drop(java::class_path()));
         scope.spawn(|| drop(python::install()));
         scope.spawn(|| drop(go::build()));
+        scope.spawn(|| drop(node::install()));
     });
 }
 

@@ -1,4 +1,4 @@
-//! Clients for Go: franz-go and Sarama.
+//! Clients for Go: franz-go, Sarama and kafka-go.
 
 use super::Stage;
 use crate::process::run;
@@ -20,6 +20,7 @@ pub(super) struct Client {
 }
 
 pub(super) const FRANZ: Client = Client { folder: "franz", module: None, version: None };
+pub(super) const SEGMENTIO: Client = Client { folder: "segmentio", module: None, version: None };
 pub(super) const SARAMA_DEFAULT: Client = Client { folder: "sarama", module: None, version: Some("default") };
 pub(super) const SARAMA_NEWEST: Client = Client { folder: "sarama", module: None, version: Some("newest") };
 /// 1.0.0 was Sarama's default version for years.
@@ -63,11 +64,17 @@ impl Client {
 /// Builds the programs, once.
 pub(super) fn build() -> Attempt<()> {
     static BUILT: OnceLock<Attempt<()>> = OnceLock::new();
-    BUILT.get_or_init(|| [FRANZ, SARAMA_NEWEST, SARAMA_2_1].iter().try_for_each(Client::build)).clone()
+    BUILT
+        .get_or_init(|| [FRANZ, SEGMENTIO, SARAMA_NEWEST, SARAMA_2_1].iter().try_for_each(Client::build))
+        .clone()
 }
 
 pub(super) fn franz(stage: &mut Stage) -> Attempt<()> {
     perform(stage, "", FRANZ)
+}
+
+pub(super) fn segmentio(stage: &mut Stage) -> Attempt<()> {
+    perform(stage, "", SEGMENTIO)
 }
 
 pub(super) fn sarama(stage: &mut Stage) -> Attempt<()> {

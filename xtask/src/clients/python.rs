@@ -21,6 +21,7 @@ pub(super) const KAFKA_PYTHON_OLD: Client =
     Client { program: "kafka_python.py", requirements: "kafka-python-2.0.2.txt" };
 pub(super) const KAFKA_PYTHON: Client =
     Client { program: "kafka_python.py", requirements: "kafka-python-3.txt" };
+pub(super) const AIOKAFKA: Client = Client { program: "aio.py", requirements: "aiokafka.txt" };
 pub(super) const CONFLUENT: Client = Client { program: "confluent.py", requirements: "confluent-kafka.txt" };
 
 impl Client {
@@ -41,6 +42,10 @@ pub(super) fn kafka_python(stage: &mut Stage) -> Attempt<()> {
     perform(stage, KAFKA_PYTHON)
 }
 
+pub(super) fn aiokafka(stage: &mut Stage) -> Attempt<()> {
+    perform(stage, AIOKAFKA)
+}
+
 pub(super) fn confluent(stage: &mut Stage) -> Attempt<()> {
     perform(stage, CONFLUENT)
 }
@@ -53,7 +58,7 @@ fn perform(stage: &mut Stage, client: Client) -> Attempt<()> {
 /// Makes the virtual environments, once.
 pub(super) fn install() -> Attempt<()> {
     static INSTALLED: OnceLock<Attempt<()>> = OnceLock::new();
-    let clients = [KAFKA_PYTHON_OLD, KAFKA_PYTHON, CONFLUENT];
+    let clients = [KAFKA_PYTHON_OLD, KAFKA_PYTHON, AIOKAFKA, CONFLUENT];
     INSTALLED.get_or_init(|| clients.iter().try_for_each(|client| fill(client.requirements))).clone()
 }
 
