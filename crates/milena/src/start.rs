@@ -31,8 +31,8 @@ Settings have Kafka's names. A flag goes before the environment, the environment
 file. In the environment log.dirs is MILENA_LOG_DIRS or, as in Kafka's container image,
 KAFKA_LOG_DIRS (a dot is _, an underscore __, a dash ___).
 
-SIGTERM, SIGINT or SIGHUP stops the broker cleanly; a second one, a second or more later, stops it at
-once. Nothing has to be run before: no formatting, no cluster id to be drawn.";
+SIGTERM, SIGINT or SIGHUP stops the broker cleanly; another one, a second later or more, stops
+it at once. Nothing has to be formatted before the first start.";
 
 /// How long after the first signal another one stops the broker at once.
 const INSISTED_AFTER: Duration = Duration::from_secs(1);

@@ -32,6 +32,10 @@ pub(crate) struct StatusArgs {
     #[arg(value_name = "TEXT")]
     containing: Option<String>,
 
+    /// List the empty partitions of Kafka's own topics as well, such as __consumer_offsets
+    #[arg(short, long)]
+    all: bool,
+
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
 }
@@ -52,7 +56,14 @@ pub(super) async fn run(args: &StatusArgs) -> Result<(), Failure> {
         output.say("")?;
         output.table(&dirs_table(&dirs))?;
         output.say("")?;
-        output.table(&logs_table(&dirs))?;
+        let shown = logs_table(&dirs, |log| args.all || !is_idle(log));
+        output.table(&shown)?;
+        let idle = dirs.iter().flat_map(|dir| &dir.logs).filter(|log| is_idle(log)).count();
+        if idle > 0 && !args.all {
+            output.say(format_args!(
+                "({idle} empty partitions of Kafka's own topics are left out; --all shows them)"
+            ))?;
+        }
         for (log, damage) in damages(&dirs) {
             let LogDamage { file, position, offset, what, mend } = damage;
             output.say(format_args!(
@@ -171,7 +182,13 @@ fn dirs_table(dirs: &[LogDirDescription]) -> Table {
     table
 }
 
-fn logs_table(dirs: &[LogDirDescription]) -> Table {
+/// Whether it is an empty partition of an internal topic, of which there are fifty where a group has one offset.
+fn is_idle(log: &LogDescription) -> bool {
+    let is_sound = log.status.as_ref().is_none_or(|status| status.damage.is_empty());
+    log.partition.topic.starts_with("__") && log.size_bytes == 0 && is_sound
+}
+
+fn logs_table(dirs: &[LogDirDescription], is_shown: impl Fn(&LogDescription) -> bool) -> Table {
     let mut table = Table::new(&[
         "PARTITION",
         "BROKER",
@@ -186,7 +203,7 @@ fn logs_table(dirs: &[LogDirDescription]) -> Table {
     ]);
     let several = dirs.iter().filter(|dir| !dir.logs.is_empty()).count() > 1;
     for dir in dirs {
-        for log in &dir.logs {
+        for log in dir.logs.iter().filter(|log| is_shown(log)) {
             let status = log.status.as_ref();
             let told = |value: Option<String>| value.unwrap_or_default();
             // Of the metadata log less is told than of a partition.

@@ -341,3 +341,18 @@ fn without_names_all_are_described() {
     let names: Vec<Value> = groups.lines().map(|line| json_of(line)["group"].clone()).collect();
     assert_eq!(names, ["g", "h"]);
 }
+
+#[test]
+fn the_status_of_logs_leaves_out_what_is_empty_and_kafkas_own() {
+    let Some(broker) = Broker::own(&[]) else { return };
+    let at = broker.bootstrap();
+    says(at, &["topic", "create", "a"]);
+    says(at, &["group", "reset-offsets", "g", "--topic", "a", "--to-latest", "-x"]);
+    let rows = |words: &[&str]| {
+        let shown = says(at, words);
+        (shown.matches("__consumer_offsets-").count(), shown.matches("a-0 ").count())
+    };
+    assert_eq!(rows(&["log", "status"]), (1, 1), "only the partition with the group");
+    assert_eq!(rows(&["log", "status", "--all"]), (50, 1));
+    assert!(says(at, &["log", "status"]).contains("(49 empty partitions"));
+}
