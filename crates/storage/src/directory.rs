@@ -325,9 +325,10 @@ impl LogDirectory {
     }
 
     fn rename_partition(&self, partition: &TopicPartition, id: &str, suffix: &str) -> fs::Result<PathBuf> {
-        // A directory name has at most 255 bytes; a long topic's name is cut, as in Kafka.
-        let unique = format!(".{id}-{suffix}");
-        let mut name = partition.to_string();
+        // A directory name has at most 255 bytes; a long topic's name is cut, and not the partition, without which Kafka
+        // does not start.
+        let unique = format!("-{}.{id}-{suffix}", partition.partition);
+        let mut name = partition.topic.clone();
         name.truncate(255 - unique.len());
         let (from, to) =
             (self.shared.path.join(partition.to_string()), self.shared.path.join(name + &unique));

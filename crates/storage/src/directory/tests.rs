@@ -125,12 +125,19 @@ fn a_deleted_partition_is_gone_from_the_checkpoints() {
     assert_eq!(directory.leftovers().unwrap(), [(DirKind::Delete, renamed.clone())]);
     directory.remove(&renamed).unwrap();
     assert_eq!(directory.leftovers().unwrap(), []);
-    // The name of a long topic is cut to make room.
-    let name = partition(&"t".repeat(249), 0);
-    drop(open_named(&directory, &name));
-    let renamed = directory.rename_deleted(&name, "0f6c0c4b32f64f2d").unwrap();
-    assert_eq!(renamed.file_name().unwrap().len(), 255);
-    assert_eq!(directory.leftovers().unwrap().len(), 1);
+    // The name of a long topic is cut to make room, and that of the partition stays.
+    let name = partition(&"t".repeat(249), 17);
+    for suffix in ["delete", "stray"] {
+        drop(open_named(&directory, &name));
+        let renamed = match suffix {
+            "delete" => directory.rename_deleted(&name, "0f6c0c4b32f64f2d").unwrap(),
+            _ => directory.rename_stray(&name, "0f6c0c4b32f64f2d").unwrap(),
+        };
+        let renamed = renamed.file_name().unwrap().to_str().unwrap();
+        assert_eq!(renamed.len(), 255);
+        assert!(renamed.ends_with(&format!("t-17.0f6c0c4b32f64f2d-{suffix}")), "{renamed}");
+    }
+    assert_eq!(directory.leftovers().unwrap().len(), 2);
 }
 
 #[test]

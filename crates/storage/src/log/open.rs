@@ -164,6 +164,7 @@ impl Log {
             self.flush.unsynced(vec![self.active.segment.clone()]);
         }
         self.load_producers(self.end_offset, txns_from, now_ms)?;
+        self.remove_stray_snapshots()?;
         let is_empty = self.end_offset == self.log_start_offset;
         if !recovered.clean && (!is_empty || recovered.cut.is_some()) {
             self.flush.directory_changed();
@@ -210,11 +211,7 @@ impl Log {
     /// the segment, should this recovery be interrupted.
     fn remove_snapshots_above(&mut self, offset: i64) -> fs::Result<()> {
         let stale = self.snapshots.split_off(&(offset + 1));
-        let begins = |offset: i64| {
-            self.active.base_offset() == offset
-                || self.closed.binary_search_by_key(&offset, |closed| closed.base_offset()).is_ok()
-        };
-        for stale in stale.into_iter().filter(|offset| !begins(*offset)) {
+        for stale in stale.into_iter().filter(|offset| !self.begins_segment(*offset)) {
             let path = names::offset_path(&self.partition.path(), stale, names::SNAPSHOT_SUFFIX);
             self.partition.directory.fs.remove_file(&path)?;
         }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::recovery::read_marker;
 use super::txn_recovery::producers_at_or_before;
 use super::{ChangeError, Log};
-use crate::names::SegmentFile;
+use crate::fs;
+use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::producer_state::{CompletedTxn, ProducerState};
 use crate::scan::{Headers, ScanError};
 use crate::segment::Segment;
@@ -32,6 +33,26 @@ impl Log {
         };
         self.replace_snapshot(&state, base_offset).map_err(|error| self.change_error(error))?;
         Ok(true)
+    }
+
+    /// Removes the producer snapshots with which no segment begins, but for the newest: each stop leaves one, and none
+    /// but the newest is ever used.
+    pub(super) fn remove_stray_snapshots(&mut self) -> fs::Result<()> {
+        let newest = self.snapshots.last().copied();
+        let stray = |offset: &i64| Some(*offset) != newest && !self.begins_segment(*offset);
+        let stray: Vec<i64> = self.snapshots.iter().copied().filter(stray).collect();
+        for offset in stray {
+            let path = offset_path(&self.partition.path(), offset, SNAPSHOT_SUFFIX);
+            self.partition.directory.fs.remove_file_if_exists(&path)?;
+            self.snapshots.remove(&offset);
+        }
+        Ok(())
+    }
+
+    /// Whether a segment begins at an offset.
+    pub(super) fn begins_segment(&self, offset: i64) -> bool {
+        self.active.base_offset() == offset
+            || self.closed.binary_search_by_key(&offset, |closed| closed.base_offset()).is_ok()
     }
 
     /// The producers as the batches below an offset leave them at which a segment begins.

@@ -539,3 +539,33 @@ fn a_gap_before_a_segment_is_no_damage() {
     let (log, recovered) = crash.open();
     assert_eq!((recovered.cut, contents(&log).len(), log.end_offset()), (None, 30, 29_001));
 }
+
+/// Where nothing is deleted one for each stop would be there for good.
+#[test]
+fn of_the_snapshots_that_stops_leave_the_newest_stays() {
+    let home = Home::new();
+    for stop in 0..6 {
+        let directory = home.open();
+        let (mut log, _) = open_log(&directory, small());
+        for n in 0..7 {
+            append(&mut log, &producer_batch(1, 0, 7 * stop + n, 1)).unwrap();
+        }
+        if stop == 2 {
+            log.roll(log.end_offset(), NOW_MS).unwrap();
+        }
+        if stop == 4 {
+            // Ends as by a crash.
+            log.flush().unwrap();
+            directory.checkpoint_log_offsets().unwrap();
+        } else {
+            log.close().unwrap();
+            assert!(directory.close(1).unwrap());
+        }
+    }
+    let (mut log, _) = open_log(&home.open(), small());
+    let snapshots = files(&home).into_iter().filter(|name| name.ends_with(".snapshot"));
+    let offsets: Vec<_> =
+        snapshots.map(|name| crate::names::offset_of(&name, ".snapshot").unwrap()).collect();
+    assert_eq!(offsets, [21, 42], "where a segment begins, and the newest");
+    assert!(append(&mut log, &producer_batch(1, 0, 41, 1)).unwrap().duplicate);
+}
