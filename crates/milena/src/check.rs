@@ -39,7 +39,7 @@ pub(crate) struct CheckArgs {
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 
-    /// One JSON object a line, for programs
+    /// One JSON object a line, for programs: each finding, and a summary at the end
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
@@ -60,9 +60,16 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     check_partitions(&fs, &work, jobs(args), &mut report)?;
     let Report { mut output, damaged, notes } = report;
     output.say(format_args!(
-        "{} partitions: {damaged} damaged places, {notes} other things worth a look",
-        work.len()
+        "{}: {}, {}",
+        counted(work.len(), "partition", "partitions"),
+        counted(damaged, "damaged place", "damaged places"),
+        counted(notes, "note", "notes")
     ))?;
+    if output.is_json() {
+        output.json(
+            &json!({ "kind": "summary", "partitions": work.len(), "damaged": damaged, "notes": notes }),
+        )?;
+    }
     output.flush()?;
     drop(locks);
     match damaged {
@@ -70,6 +77,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
         1 => Err(Failure::new("one place is damaged")),
         places => Err(Failure::new(format!("{places} places are damaged"))),
     }
+}
+
+fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 fn jobs(args: &CheckArgs) -> usize {

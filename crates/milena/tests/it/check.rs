@@ -37,7 +37,12 @@ pub(crate) fn check(dir: &Path) -> (Vec<Value>, i32) {
     assert_eq!(before, after, "a check changes nothing");
     let lines = String::from_utf8(output.stdout).expect("JSON is UTF-8");
     let lines = lines.lines().map(|line| serde_json::from_str(line).expect("each line is JSON"));
-    (lines.collect(), output.status.code().expect("it ends"))
+    let mut lines: Vec<Value> = lines.collect();
+    let summary = lines.pop().expect("a summary is the end");
+    let of_kind = |kind: &str| lines.iter().filter(|line| line["kind"] == kind).count();
+    assert_eq!((&summary["kind"], &summary["damaged"]), (&"summary".into(), &of_kind("damage").into()));
+    assert_eq!(summary["notes"], Value::from(of_kind("note")));
+    (lines, output.status.code().expect("it ends"))
 }
 
 /// Has a broker write a log of several segments, and checks that it is sound.
