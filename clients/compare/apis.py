@@ -216,6 +216,13 @@ CREATE_TOPICS_4 = Api(
     "configs:[name:string value:nstring]] timeout_ms:i32 validate:bool",
     "throttle:i32 topics:[name:string error:i16 message:nstring]",
 )
+CREATE_TOPICS_7 = Api(
+    19, 7, True,
+    "topics:[name:string partitions:i32 replication:i16 assignments:[index:i32 brokers:[i32]] "
+    "configs:[name:string value:nstring]] timeout_ms:i32 validate:bool",
+    "throttle:i32 topics:[name:string id:uuid error:i16 message:nstring partitions:i32 replication:i16 "
+    "configs:[name:string value:nstring read_only:bool source:i8 sensitive:bool]]",
+)
 DELETE_TOPICS_1 = Api(20, 1, False, "names:[string] timeout_ms:i32", "throttle:i32 topics:[name:string error:i16]")
 DELETE_TOPICS_6 = Api(
     20, 6, True, "topics:[name:nstring id:uuid] timeout_ms:i32",

@@ -23,12 +23,13 @@ DEPARTURES = {
     ("produce_records", "offset deltas backwards"): INVALID_RECORD,
     ("produce_records", "negative offset delta"): INVALID_RECORD,
     ("produce_compressed", "gzip with bytes behind it"): INVALID_RECORD,
-    # Kafka answers UNKNOWN_SERVER_ERROR; here less than a byte is none, and what is not 1 is uncommitted.
+    # Kafka answers UNKNOWN_SERVER_ERROR; here less than a byte is none.
     ("fetch_ranges", "negative bytes of the partition"): [0, 5, 5, 70],
-    ("fetch_ranges", "an unknown isolation"): [0, 5, 5, 350],
     ("metadata", "neither"): [[INVALID_REQUEST, False]],
     # Kafka keeps settings that it does not know for plugins to read; here there are none.
     ("alter_configs", "the broker, unknown"): INVALID_REQUEST,
+    # Spaces around an element of a list do not count, here not even where it is subtracted.
+    ("lists_change", "cleanup.policy, with spaces, shown"): [["", 1]],
     # Durable by default.
     ("describe_configs", "flush.messages is"): "1",
 }

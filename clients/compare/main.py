@@ -14,6 +14,10 @@ import offset_cases  # noqa: F401
 import produce_cases  # noqa: F401
 import read_cases  # noqa: F401
 import topic_cases  # noqa: F401
+
+import connection_cases  # noqa: F401
+import fetch_cases  # noqa: F401
+import setting_cases  # noqa: F401
 from cluster import CASES, Cluster
 from departures import DEPARTURES
 from wire import SILENCE

@@ -270,7 +270,8 @@ fn change_list(
     let mut list = elements(current.or(setting.default).unwrap_or_default());
     let given = elements(value);
     if operation == APPEND {
-        if given.is_empty() || has_empty_element(value) {
+        // What ends in commas ends there, as in Kafka.
+        if given.is_empty() || has_empty_element(value.trim_end_matches(',')) {
             let message = format!("Configuration '{name}' values must not be empty.");
             return Err(Refusal::new(ErrorCode::INVALID_CONFIG, message));
         }

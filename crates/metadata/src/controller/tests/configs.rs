@@ -86,7 +86,7 @@ fn lists_grow_and_shrink() {
     let image =
         alter(&image, (TOPIC, "t"), &[("cleanup.policy", APPEND, Some("compact"))]).expect("appended");
     assert_eq!(policy(&image).as_deref(), Some("delete,compact"), "the default is there first");
-    let image = alter(&image, (TOPIC, "t"), &[("cleanup.policy", APPEND, Some("compact"))]).expect("again");
+    let image = alter(&image, (TOPIC, "t"), &[("cleanup.policy", APPEND, Some("compact,"))]).expect("again");
     assert_eq!(policy(&image).as_deref(), Some("delete,compact"));
     let image = alter(&image, (TOPIC, "t"), &[("cleanup.policy", SUBTRACT, Some("delete"))]).expect("taken");
     assert_eq!(policy(&image).as_deref(), Some("compact"));
@@ -158,7 +158,7 @@ fn what_cannot_be_is_refused() {
         ),
         (
             (TOPIC, "t"),
-            &[("cleanup.policy", APPEND, Some("compact,"))],
+            &[("cleanup.policy", APPEND, Some(",compact"))],
             config,
             "Configuration 'cleanup.policy'",
         ),
