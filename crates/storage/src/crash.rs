@@ -102,6 +102,7 @@ fn run(histories: In, seed: u64) -> Result<Points, String> {
 }
 
 /// Runs seeds by so many threads; the points that they passed, or what the first that failed found.
+#[allow(clippy::disallowed_methods, reason = "a test spreads its seeds over threads")]
 fn run_all(histories: In, seeds: &[u64], threads: usize) -> Result<Points, String> {
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Ok(Points::default()));

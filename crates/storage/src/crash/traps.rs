@@ -61,6 +61,7 @@ fn find(trap: Trap, histories: In, first: u64) -> Option<u64> {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a test spreads its seeds over threads")]
 fn every_trap_is_found() {
     let (next, missed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
