@@ -257,3 +257,23 @@ fn a_log_that_is_deleted_is_synced_no_more() {
     directory.check().unwrap();
     directory.remove(&path).unwrap();
 }
+
+/// Of several names that change a loss of power may undo any.
+#[test]
+fn segments_below_the_start_that_a_crash_brings_back_are_dropped() {
+    let home = Home::new();
+    let directory = home.open();
+    let mut log = log_of_segments(&home, &directory, 5, &LogConfig::default());
+    log.flush().unwrap();
+    log.delete_records(30, NOW_MS).unwrap();
+    directory.checkpoint_log_offsets().unwrap();
+    let expected = contents(&log);
+    drop((log, directory));
+    for (offset, suffix) in [(0, ".log"), (20, ".log"), (20, ".index"), (20, ".timeindex")] {
+        let path = path_of(&home, offset, suffix);
+        std::fs::rename(crate::segment::deleted_path(&path), path).unwrap();
+    }
+    let (log, recovered) = open_log(&home.open(), LogConfig::default());
+    assert_eq!((recovered.cut, log.segments(), contents(&log)), (None, 2, expected));
+    assert!(!path_of(&home, 0, ".log").exists() && !path_of(&home, 20, ".index").exists());
+}
