@@ -108,3 +108,37 @@ fn a_segment_that_is_given_up_on_a_full_disk_does_not_come_back() {
         assert_eq!(log(history).segments(), 2);
     });
 }
+
+/// A log that was emptied twice, the second time to begin lower: of the two checkpoints of which the first says so, and
+/// of the files of the first time, a loss of power may leave any.
+#[test]
+fn a_log_that_is_emptied_twice_opens_wherever_the_power_goes() {
+    for seed in 0..40 {
+        for point in 1.. {
+            let mut history = History::new(seed);
+            append(&mut history, 3, 100);
+            let disk = history.disk.clone();
+            let log = log(&mut history);
+            log.flush().expect("the power is there");
+            log.truncate_fully_and_start_at(100, NOW_MS).expect("the power is there");
+            let directory = history.directory.as_ref().expect("it is open");
+            directory.checkpoint_log_offsets().expect("the power is there");
+            let log = history.partitions[0].log();
+            disk.cut_power_at(disk.points() + point);
+            let emptied = log.truncate_fully_and_start_at(40, NOW_MS).is_ok();
+            history.drop_all();
+            disk.cut_power();
+            disk.reboot();
+            history.open().expect("nothing is missing");
+            let log = history.partitions[0].log();
+            let range = (log.log_start_offset(), log.end_offset());
+            assert!(
+                range == (40, 40) || (!emptied && range == (100, 100)),
+                "seed {seed}, {point}: {range:?}"
+            );
+            if emptied {
+                break;
+            }
+        }
+    }
+}
