@@ -164,7 +164,10 @@ impl Log {
             self.flush.unsynced(vec![self.active.segment.clone()]);
         }
         self.load_producers(self.end_offset, txns_from, now_ms)?;
-        self.remove_stray_snapshots()?;
+        if recovered.clean {
+            // After a crash the newest need not be durable, and an older one be all that tells of a producer.
+            self.remove_stray_snapshots()?;
+        }
         let is_empty = self.end_offset == self.log_start_offset;
         if !recovered.clean && (!is_empty || recovered.cut.is_some()) {
             self.flush.directory_changed();
