@@ -87,5 +87,5 @@ fn each_goal_has_a_row() {
     assert_eq!(of("start to first"), 1);
     assert_eq!(of("p99"), 5);
     assert_eq!(of("CPU of single-record"), 2);
-    assert_eq!(judged.len(), 8 + 2 + 1 + 5 + 2 + 16);
+    assert_eq!(judged.len(), 8 + 2 + 1 + 5 + 2 + 20);
 }
