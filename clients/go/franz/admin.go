@@ -7,6 +7,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"milena/clients/checks"
 )
 
 func topics() error {
@@ -24,14 +26,14 @@ func topics() error {
 		}
 		return len(details[name].Partitions)
 	}
-	if err := eventually("three partitions", func() bool { return size() == 3 }); err != nil {
+	if err := checks.Eventually("three partitions", func() bool { return size() == 3 }); err != nil {
 		return err
 	}
 	grown, err := admin.UpdatePartitions(ctx, 5, name)
 	if err != nil || grown.Error() != nil {
 		return fmt.Errorf("grown: %v, %v", err, grown.Error())
 	}
-	if err := eventually("five partitions", func() bool { return size() == 5 }); err != nil {
+	if err := checks.Eventually("five partitions", func() bool { return size() == 5 }); err != nil {
 		return err
 	}
 	if _, err := admin.CreateTopic(ctx, 1, 1, nil, name); err != kerr.TopicAlreadyExists {
@@ -41,7 +43,7 @@ func topics() error {
 	if err != nil || deleted.Error() != nil {
 		return fmt.Errorf("deleted: %v, %v", err, deleted.Error())
 	}
-	return eventually("it is gone", func() bool { return size() == 0 })
+	return checks.Eventually("it is gone", func() bool { return size() == 0 })
 }
 
 func configs() error {
@@ -65,7 +67,7 @@ func configs() error {
 		}
 		return ""
 	}
-	if err := eventually("the first value", func() bool { return value() == retention }); err != nil {
+	if err := checks.Eventually("the first value", func() bool { return value() == retention }); err != nil {
 		return err
 	}
 	change := []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "retention.ms", Value: &altered}}
@@ -73,7 +75,7 @@ func configs() error {
 	if err != nil || outcome[0].Err != nil {
 		return fmt.Errorf("altered: %v", err)
 	}
-	return eventually("the second value", func() bool { return value() == altered })
+	return checks.Eventually("the second value", func() bool { return value() == altered })
 }
 
 func offsets() error {
@@ -104,7 +106,7 @@ func offsets() error {
 		return err
 	}
 	start, _ := starts.Lookup(topic, 0)
-	return equal("start", 4, start.Offset)
+	return checks.Equal("start", 4, start.Offset)
 }
 
 func leaderEpochs() error {
@@ -134,5 +136,5 @@ func leaderEpochs() error {
 	if answer.ErrorCode != 0 || answer.LeaderEpoch != 0 {
 		return fmt.Errorf("answered %v", answer)
 	}
-	return equal("end of the epoch", 7, answer.EndOffset)
+	return checks.Equal("end of the epoch", 7, answer.EndOffset)
 }

@@ -2,6 +2,10 @@ module milena/clients/franz
 
 go 1.26.0
 
+require milena/clients/checks v0.0.0
+
+replace milena/clients/checks => ../checks
+
 require (
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kadm v1.19.0

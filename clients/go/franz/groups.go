@@ -8,6 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"milena/clients/checks"
 )
 
 // A member of a group that polls until it is closed.
@@ -62,18 +64,18 @@ func members(balancer kgo.GroupBalancer) error {
 	if err != nil {
 		return err
 	}
-	group := fresh("group")
+	group := checks.Fresh("group")
 	first := join(group, topic, kgo.Balancers(balancer))
 	defer first.close()
-	if err := eventually("the first has all", func() bool { return first.size() == 4 }); err != nil {
+	if err := checks.Eventually("the first has all", func() bool { return first.size() == 4 }); err != nil {
 		return err
 	}
 	second := join(group, topic, kgo.Balancers(balancer))
-	if err := eventually("both have two", func() bool { return first.size() == 2 && second.size() == 2 }); err != nil {
+	if err := checks.Eventually("both have two", func() bool { return first.size() == 2 && second.size() == 2 }); err != nil {
 		return err
 	}
 	second.close()
-	return eventually("the first has all again", func() bool { return first.size() == 4 })
+	return checks.Eventually("the first has all again", func() bool { return first.size() == 4 })
 }
 
 func static() error {
@@ -81,21 +83,21 @@ func static() error {
 	if err != nil {
 		return err
 	}
-	group := fresh("group")
+	group := checks.Fresh("group")
 	session := kgo.SessionTimeout(20 * time.Second)
 	first := join(group, topic, kgo.InstanceID("one"), session)
 	defer first.close()
 	second := join(group, topic, kgo.InstanceID("two"), session)
-	if err := eventually("one each", func() bool { return first.size() == 1 && second.size() == 1 }); err != nil {
+	if err := checks.Eventually("one each", func() bool { return first.size() == 1 && second.size() == 1 }); err != nil {
 		return err
 	}
 	second.close()
 	again := join(group, topic, kgo.InstanceID("two"), session)
 	defer again.close()
-	if err := eventually("it is back", func() bool { return again.size() == 1 }); err != nil {
+	if err := checks.Eventually("it is back", func() bool { return again.size() == 1 }); err != nil {
 		return err
 	}
-	return equal("partitions of the other", 1, first.size())
+	return checks.Equal("partitions of the other", 1, first.size())
 }
 
 func resumes() error {
@@ -103,7 +105,7 @@ func resumes() error {
 	if err != nil {
 		return err
 	}
-	group := fresh("group")
+	group := checks.Fresh("group")
 	if _, err := writeValues(topic, 10); err != nil {
 		return err
 	}
@@ -126,7 +128,7 @@ func resumes() error {
 	if err != nil {
 		return err
 	}
-	return equal("the first value after the commit", "v6", string(records[0].Value))
+	return checks.Equal("the first value after the commit", "v6", string(records[0].Value))
 }
 
 func groups() error {
@@ -134,9 +136,9 @@ func groups() error {
 	if err != nil {
 		return err
 	}
-	group := fresh("group")
+	group := checks.Fresh("group")
 	it := join(group, topic)
-	if err := eventually("an assignment", func() bool { return it.size() == 1 }); err != nil {
+	if err := checks.Eventually("an assignment", func() bool { return it.size() == 1 }); err != nil {
 		return err
 	}
 	admin := kadm.NewClient(client())
@@ -146,14 +148,14 @@ func groups() error {
 	if err != nil {
 		return err
 	}
-	if err := equal("listed", "Stable", listed[group].State); err != nil {
+	if err := checks.Equal("listed", "Stable", listed[group].State); err != nil {
 		return err
 	}
 	described, err := admin.DescribeGroups(ctx, group)
 	if err != nil {
 		return err
 	}
-	if err := equal("members", 1, len(described[group].Members)); err != nil {
+	if err := checks.Equal("members", 1, len(described[group].Members)); err != nil {
 		return err
 	}
 	it.close()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"milena/clients/checks"
 )
 
 var address = os.Args[1]
@@ -25,18 +27,18 @@ var codecs = map[string]kgo.CompressionCodec{
 func main() {
 	switch os.Args[2] {
 	case "suite":
-		runTests(suite())
+		checks.Run(suite())
 	case "write":
 		write(os.Args[3], os.Args[4])
 	case "read":
 		count, err := strconv.Atoi(os.Args[4])
-		exitOn(err)
+		checks.ExitOn(err)
 		read(os.Args[3], count)
 	}
 }
 
-func suite() []test {
-	return []test{
+func suite() []checks.Test {
+	return []checks.Test{
 		{"the versions of the broker", versions},
 		{"records by every codec", everyCodec},
 		{"acks of 0, 1 and all", acks},
@@ -59,7 +61,7 @@ func suite() []test {
 
 func client(options ...kgo.Opt) *kgo.Client {
 	it, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(address)}, options...)...)
-	exitOn(err)
+	checks.ExitOn(err)
 	return it
 }
 
@@ -96,28 +98,28 @@ func readAll(topic string, count int) ([]*kgo.Record, error) {
 
 func write(topic, codec string) {
 	input, err := io.ReadAll(os.Stdin)
-	exitOn(err)
+	checks.ExitOn(err)
 	writer := client(kgo.ProducerBatchCompression(codecs[codec]), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	var records []*kgo.Record
-	for _, it := range linesIn(string(input)) {
-		record := &kgo.Record{Topic: topic, Key: it.key, Value: it.value}
-		for _, header := range it.headers {
+	for _, it := range checks.LinesIn(string(input)) {
+		record := &kgo.Record{Topic: topic, Key: it.Key, Value: it.Value}
+		for _, header := range it.Headers {
 			record.Headers = append(record.Headers, kgo.RecordHeader{Key: header[0], Value: []byte(header[1])})
 		}
 		records = append(records, record)
 	}
-	exitOn(writer.ProduceSync(within(20*time.Second), records...).FirstErr())
+	checks.ExitOn(writer.ProduceSync(within(20*time.Second), records...).FirstErr())
 	writer.Close()
 }
 
 func read(topic string, count int) {
 	records, err := readAll(topic, count)
-	exitOn(err)
+	checks.ExitOn(err)
 	for _, record := range records {
-		it := line{key: record.Key, value: record.Value}
+		it := checks.Line{Key: record.Key, Value: record.Value}
 		for _, header := range record.Headers {
-			it.headers = append(it.headers, [2]string{header.Key, string(header.Value)})
+			it.Headers = append(it.Headers, [2]string{header.Key, string(header.Value)})
 		}
-		it.print()
+		it.Print()
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"milena/clients/checks"
 )
 
 // Appends values to partition 0, each acknowledged, and gives the records with their offsets.
@@ -24,7 +26,7 @@ func writeValues(topic string, count int, options ...kgo.Opt) ([]*kgo.Record, er
 }
 
 func newTopic(prefix string, partitions int32, configs map[string]*string) (string, error) {
-	name := fresh(prefix)
+	name := checks.Fresh(prefix)
 	it := client()
 	defer it.Close()
 	_, err := kadm.NewClient(it).CreateTopic(within(20*time.Second), partitions, 1, configs, name)
@@ -40,7 +42,7 @@ func versions() error {
 	}
 	for _, key := range response.ApiKeys {
 		if key.ApiKey == int16(kmsg.Produce) {
-			return equal("Produce", 13, key.MaxVersion)
+			return checks.Equal("Produce", 13, key.MaxVersion)
 		}
 	}
 	return errors.New("no Produce")
@@ -125,7 +127,7 @@ func headers() error {
 	if got.Key != nil || got.Value != nil || !got.Timestamp.Equal(at) || len(got.Headers) != 2 || got.Headers[1].Value != nil {
 		return fmt.Errorf("read %v", got)
 	}
-	return equal("leader epoch", 0, got.LeaderEpoch)
+	return checks.Equal("leader epoch", 0, got.LeaderEpoch)
 }
 
 func tooLarge() error {
@@ -138,7 +140,7 @@ func tooLarge() error {
 	defer writer.Close()
 	record := &kgo.Record{Topic: topic, Value: []byte(strings.Repeat("x", 5000))}
 	err = writer.ProduceSync(within(10*time.Second), record).FirstErr()
-	return equal("refusal", true, errors.Is(err, kerr.MessageTooLarge))
+	return checks.Equal("refusal", true, errors.Is(err, kerr.MessageTooLarge))
 }
 
 func positions() error {

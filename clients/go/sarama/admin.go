@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/IBM/sarama"
+
+	"milena/clients/checks"
 )
 
 func topics() error {
@@ -24,13 +26,13 @@ func topics() error {
 		}
 		return len(described[0].Partitions)
 	}
-	if err := eventually("three partitions", func() bool { return size() == 3 }); err != nil {
+	if err := checks.Eventually("three partitions", func() bool { return size() == 3 }); err != nil {
 		return err
 	}
 	if err := admin.CreatePartitions(name, 5, nil, false); err != nil {
 		return err
 	}
-	if err := eventually("five partitions", func() bool { return size() == 5 }); err != nil {
+	if err := checks.Eventually("five partitions", func() bool { return size() == 5 }); err != nil {
 		return err
 	}
 	err = admin.CreateTopic(name, &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1}, false)
@@ -40,7 +42,7 @@ func topics() error {
 	if err := admin.DeleteTopic(name); err != nil {
 		return err
 	}
-	return eventually("it is gone", func() bool { return size() == 0 })
+	return checks.Eventually("it is gone", func() bool { return size() == 0 })
 }
 
 func configs() error {
@@ -61,7 +63,7 @@ func configs() error {
 		}
 		return entries[0].Value
 	}
-	if err := eventually("the first value", func() bool { return value() == retention }); err != nil {
+	if err := checks.Eventually("the first value", func() bool { return value() == retention }); err != nil {
 		return err
 	}
 	if !speaks(sarama.V2_3_0_0) {
@@ -73,5 +75,5 @@ func configs() error {
 	if err := admin.IncrementalAlterConfig(sarama.TopicResource, name, change, false); err != nil {
 		return err
 	}
-	return eventually("the second value", func() bool { return value() == altered })
+	return checks.Eventually("the second value", func() bool { return value() == altered })
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"milena/clients/checks"
 )
 
 // A member of a group that takes messages until it is closed.
@@ -80,12 +82,12 @@ func members(strategy sarama.BalanceStrategy) error {
 	if err != nil {
 		return err
 	}
-	name := fresh("group")
+	name := checks.Fresh("group")
 	first, err := join(name, topic, strategy)
 	if err != nil {
 		return err
 	}
-	if err := eventually("the first has all", func() bool { return first.size.Load() == 4 }); err != nil {
+	if err := checks.Eventually("the first has all", func() bool { return first.size.Load() == 4 }); err != nil {
 		return err
 	}
 	second, err := join(name, topic, strategy)
@@ -93,13 +95,13 @@ func members(strategy sarama.BalanceStrategy) error {
 		return err
 	}
 	both := func() bool { return first.size.Load() == 2 && second.size.Load() == 2 }
-	if err := eventually("both have two", both); err != nil {
+	if err := checks.Eventually("both have two", both); err != nil {
 		return err
 	}
 	if err := second.close(); err != nil {
 		return err
 	}
-	if err := eventually("the first has all again", func() bool { return first.size.Load() == 4 }); err != nil {
+	if err := checks.Eventually("the first has all again", func() bool { return first.size.Load() == 4 }); err != nil {
 		return err
 	}
 	return first.close()
@@ -110,7 +112,7 @@ func resumes() error {
 	if err != nil {
 		return err
 	}
-	name := fresh("group")
+	name := checks.Fresh("group")
 	for round := range 2 {
 		if _, err := writeValues(topic, 10, usual); err != nil {
 			return err
@@ -123,7 +125,7 @@ func resumes() error {
 		if err != nil {
 			return err
 		}
-		if err := equal("the first offset", int64(10*round), messages[0].Offset); err != nil {
+		if err := checks.Equal("the first offset", int64(10*round), messages[0].Offset); err != nil {
 			return err
 		}
 		if err := it.close(); err != nil {
@@ -138,12 +140,12 @@ func groups() error {
 	if err != nil {
 		return err
 	}
-	name := fresh("group")
+	name := checks.Fresh("group")
 	it, err := join(name, topic, sarama.NewBalanceStrategyRange())
 	if err != nil {
 		return err
 	}
-	if err := eventually("an assignment", func() bool { return it.size.Load() == 1 }); err != nil {
+	if err := checks.Eventually("an assignment", func() bool { return it.size.Load() == 1 }); err != nil {
 		return err
 	}
 	admin, err := sarama.NewClusterAdmin([]string{address}, settings())
@@ -155,7 +157,7 @@ func groups() error {
 	if err != nil {
 		return err
 	}
-	if err := equal("listed", "consumer", listed[name]); err != nil {
+	if err := checks.Equal("listed", "consumer", listed[name]); err != nil {
 		return err
 	}
 	described, err := admin.DescribeConsumerGroups([]string{name})
@@ -172,7 +174,7 @@ func groups() error {
 	if err != nil {
 		return err
 	}
-	if err := equal("committed", -1, offsets.GetBlock(topic, 0).Offset); err != nil {
+	if err := checks.Equal("committed", -1, offsets.GetBlock(topic, 0).Offset); err != nil {
 		return err
 	}
 	return admin.DeleteConsumerGroup(name)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"milena/clients/checks"
 )
 
 var (
@@ -30,18 +32,18 @@ func main() {
 	address = flag.Arg(0)
 	switch flag.Arg(1) {
 	case "suite":
-		runTests(suite())
+		checks.Run(suite())
 	case "write":
 		write(flag.Arg(2), flag.Arg(3))
 	case "read":
 		count, err := strconv.Atoi(flag.Arg(3))
-		exitOn(err)
+		checks.ExitOn(err)
 		read(flag.Arg(2), count)
 	}
 }
 
-func suite() []test {
-	tests := []test{
+func suite() []checks.Test {
+	tests := []checks.Test{
 		{"records by every codec", everyCodec},
 		{"acks of 0, 1 and all", acks},
 		{"an idempotent producer", idempotent},
@@ -57,8 +59,8 @@ func suite() []test {
 	// Before 1.1 there was no DeleteGroups, and of DescribeConfigs only what Kafka 4 no longer serves.
 	if speaks(sarama.V1_1_0_0) {
 		tests = append(tests,
-			test{"configs are described and altered", configs},
-			test{"groups are listed, described and deleted", groups},
+			checks.Test{"configs are described and altered", configs},
+			checks.Test{"groups are listed, described and deleted", groups},
 		)
 	}
 	return tests
@@ -72,7 +74,7 @@ func settings() *sarama.Config {
 		config.Version = sarama.MaxVersion
 	default:
 		parsed, err := sarama.ParseKafkaVersion(*version)
-		exitOn(err)
+		checks.ExitOn(err)
 		config.Version = parsed
 	}
 	config.Producer.Return.Successes = true
@@ -88,38 +90,38 @@ func speaks(least sarama.KafkaVersion) bool {
 
 func write(topic, codec string) {
 	input, err := io.ReadAll(os.Stdin)
-	exitOn(err)
+	checks.ExitOn(err)
 	config := settings()
 	config.Producer.Compression = codecs[codec]
 	producer, err := sarama.NewSyncProducer([]string{address}, config)
-	exitOn(err)
+	checks.ExitOn(err)
 	var messages []*sarama.ProducerMessage
-	for _, it := range linesIn(string(input)) {
+	for _, it := range checks.LinesIn(string(input)) {
 		message := &sarama.ProducerMessage{Topic: topic}
-		if it.key != nil {
-			message.Key = sarama.ByteEncoder(it.key)
+		if it.Key != nil {
+			message.Key = sarama.ByteEncoder(it.Key)
 		}
-		if it.value != nil {
-			message.Value = sarama.ByteEncoder(it.value)
+		if it.Value != nil {
+			message.Value = sarama.ByteEncoder(it.Value)
 		}
-		for _, header := range it.headers {
+		for _, header := range it.Headers {
 			message.Headers = append(message.Headers, sarama.RecordHeader{Key: []byte(header[0]), Value: []byte(header[1])})
 		}
 		messages = append(messages, message)
 	}
-	exitOn(producer.SendMessages(messages))
-	exitOn(producer.Close())
+	checks.ExitOn(producer.SendMessages(messages))
+	checks.ExitOn(producer.Close())
 }
 
 func read(topic string, count int) {
 	messages, err := readAll(topic, count)
-	exitOn(err)
+	checks.ExitOn(err)
 	for _, message := range messages {
-		it := line{key: message.Key, value: message.Value}
+		it := checks.Line{Key: message.Key, Value: message.Value}
 		for _, header := range message.Headers {
-			it.headers = append(it.headers, [2]string{string(header.Key), string(header.Value)})
+			it.Headers = append(it.Headers, [2]string{string(header.Key), string(header.Value)})
 		}
-		it.print()
+		it.Print()
 	}
 }
 

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"milena/clients/checks"
 )
 
 func newTopic(prefix string, partitions int32, configs map[string]*string) (string, error) {
-	name := fresh(prefix)
+	name := checks.Fresh(prefix)
 	admin, err := sarama.NewClusterAdmin([]string{address}, settings())
 	if err != nil {
 		return "", err
@@ -171,7 +173,7 @@ func offsets() error {
 		if err != nil {
 			return err
 		}
-		if err := equal(fmt.Sprintf("offset at %d", at), expected, offset); err != nil {
+		if err := checks.Equal(fmt.Sprintf("offset at %d", at), expected, offset); err != nil {
 			return err
 		}
 	}
@@ -198,5 +200,5 @@ func deleteRecords() error {
 	if err != nil {
 		return err
 	}
-	return equal("the first offset", 12, messages[0].Offset)
+	return checks.Equal("the first offset", 12, messages[0].Offset)
 }

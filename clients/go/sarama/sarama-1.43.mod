@@ -2,6 +2,10 @@ module milena/clients/sarama
 
 go 1.26.0
 
+require milena/clients/checks v0.0.0
+
+replace milena/clients/checks => ../checks
+
 require github.com/IBM/sarama v1.43.3
 
 require (

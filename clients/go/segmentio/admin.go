@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/segmentio/kafka-go"
+
+	"milena/clients/checks"
 )
 
 // Settings of a topic are set one by one, and then replaced by one.
@@ -46,7 +48,7 @@ func configs() error {
 }
 
 func becomes(topic, name, value string) error {
-	return eventually(name+" is "+value, func() bool {
+	return checks.Eventually(name+" is "+value, func() bool {
 		response, err := client.DescribeConfigs(context.Background(), &kafka.DescribeConfigsRequest{
 			Resources: []kafka.DescribeConfigRequestResource{{
 				ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name},
@@ -71,7 +73,7 @@ func groups() error {
 		return err
 	}
 	offsets, err := client.ConsumerOffsets(ctx, kafka.TopicAndGroup{Topic: topic, GroupId: topic})
-	if err = errors.Join(err, equal("offset", 7, offsets[0])); err != nil {
+	if err = errors.Join(err, checks.Equal("offset", 7, offsets[0])); err != nil {
 		return err
 	}
 	listed, err := client.ListGroups(ctx, &kafka.ListGroupsRequest{})
@@ -83,7 +85,7 @@ func groups() error {
 		isListed = isListed || group.GroupID == topic
 	}
 	described, err := client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{topic}})
-	err = errors.Join(err, equal("listed", true, isListed), equal("state", "Empty", described.Groups[0].GroupState))
+	err = errors.Join(err, checks.Equal("listed", true, isListed), checks.Equal("state", "Empty", described.Groups[0].GroupState))
 	if err != nil {
 		return err
 	}
@@ -103,7 +105,7 @@ func topics() error {
 	if err = errors.Join(err, grown.Errors[topic]); err != nil {
 		return err
 	}
-	err = eventually("it has three partitions", func() bool {
+	err = checks.Eventually("it has three partitions", func() bool {
 		found, err := metadata(topic)
 		return err == nil && len(found.Partitions) == 3
 	})
@@ -114,7 +116,7 @@ func topics() error {
 	if err = errors.Join(err, deleted.Errors[topic]); err != nil {
 		return err
 	}
-	return eventually("it is gone", func() bool {
+	return checks.Eventually("it is gone", func() bool {
 		found, err := metadata(topic)
 		return err == nil && errors.Is(found.Error, kafka.UnknownTopicOrPartition)
 	})

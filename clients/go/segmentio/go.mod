@@ -2,6 +2,10 @@ module milena/clients/segmentio
 
 go 1.25
 
+require milena/clients/checks v0.0.0
+
+replace milena/clients/checks => ../checks
+
 require github.com/segmentio/kafka-go v0.4.51
 
 require (

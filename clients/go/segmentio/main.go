@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"milena/clients/checks"
 )
 
 const count = 100
@@ -23,7 +25,7 @@ var (
 func main() {
 	address = os.Args[1]
 	client = &kafka.Client{Addr: kafka.TCP(address), Timeout: 15 * time.Second}
-	runTests([]test{
+	checks.Run([]checks.Test{
 		{"records by every codec", everyCodec},
 		{"acks of 0 and 1", acks},
 		{"a connection to the leader writes, seeks and reads", leader},
@@ -37,14 +39,14 @@ func main() {
 }
 
 func newTopic(prefix string, partitions int) (string, error) {
-	name := fresh(prefix)
+	name := checks.Fresh(prefix)
 	topic := kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}
 	response, err := client.CreateTopics(context.Background(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
 	if err = errors.Join(err, response.Errors[name]); err != nil {
 		return name, err
 	}
 	// Kafka's broker may learn of a topic a little after its controller has answered.
-	return name, eventually("the topic has leaders", func() bool {
+	return name, checks.Eventually("the topic has leaders", func() bool {
 		found, err := metadata(name)
 		return err == nil && found.Error == nil && len(found.Partitions) == partitions && leads(found.Partitions)
 	})
@@ -111,10 +113,10 @@ func everyCodec() error {
 		if err != nil {
 			return err
 		}
-		if err := equal("value", fmt.Sprint(i), string(message.Value)); err != nil {
+		if err := checks.Equal("value", fmt.Sprint(i), string(message.Value)); err != nil {
 			return err
 		}
-		if err := equal("header", "b", string(message.Headers[0].Value)); err != nil {
+		if err := checks.Equal("header", "b", string(message.Headers[0].Value)); err != nil {
 			return err
 		}
 	}
@@ -131,7 +133,7 @@ func acks() error {
 			return err
 		}
 	}
-	return eventually("all is there", func() bool { return end(topic) == 2*count })
+	return checks.Eventually("all is there", func() bool { return end(topic) == 2*count })
 }
 
 func end(topic string) int64 {
@@ -162,14 +164,14 @@ func leader() error {
 		}
 	}
 	first, last, err := connection.ReadOffsets()
-	if err = errors.Join(err, equal("first", 0, first), equal("last", 3, last)); err != nil {
+	if err = errors.Join(err, checks.Equal("first", 0, first), checks.Equal("last", 3, last)); err != nil {
 		return err
 	}
 	if _, err := connection.Seek(1, kafka.SeekAbsolute); err != nil {
 		return err
 	}
 	message, err := connection.ReadMessage(1 << 20)
-	return errors.Join(err, equal("value", "1", string(message.Value)))
+	return errors.Join(err, checks.Equal("value", "1", string(message.Value)))
 }
 
 func seeks() error {
@@ -185,14 +187,14 @@ func seeks() error {
 		return err
 	}
 	message, err := it.ReadMessage(ctx)
-	if err = errors.Join(err, equal("offset", 42, message.Offset)); err != nil {
+	if err = errors.Join(err, checks.Equal("offset", 42, message.Offset)); err != nil {
 		return err
 	}
 	if err := it.SetOffsetAt(ctx, time.Now().Add(-time.Hour)); err != nil {
 		return err
 	}
 	message, err = it.ReadMessage(ctx)
-	return errors.Join(err, equal("the offset of a time", 0, message.Offset))
+	return errors.Join(err, checks.Equal("the offset of a time", 0, message.Offset))
 }
 
 // A member of a group that counts what it reads.
@@ -225,7 +227,7 @@ func members() error {
 	first, second := join(ctx, topic), join(ctx, topic)
 	written := 0
 	// Some to each partition, until both have had some: then they share.
-	err = eventually("they share", func() bool {
+	err = checks.Eventually("they share", func() bool {
 		if err := write(topic, kafka.RequireAll, 0, 0, count); err == nil {
 			written += count
 		}
@@ -241,7 +243,7 @@ func members() error {
 		return err
 	}
 	written += count
-	err = eventually("all is read", func() bool { return first.read.Load()+second.read.Load() >= int64(written) })
+	err = checks.Eventually("all is read", func() bool { return first.read.Load()+second.read.Load() >= int64(written) })
 	return errors.Join(err, second.reader.Close())
 }
 
@@ -256,7 +258,7 @@ func resumes() error {
 		it := reader(kafka.ReaderConfig{GroupID: topic, Topic: topic})
 		for i := range count / 2 {
 			message, err := it.FetchMessage(ctx)
-			err = errors.Join(err, equal("offset", int64(round*count/2+i), message.Offset))
+			err = errors.Join(err, checks.Equal("offset", int64(round*count/2+i), message.Offset))
 			if err = errors.Join(err, it.CommitMessages(ctx, message)); err != nil {
 				return err
 			}

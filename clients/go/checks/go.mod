@@ -1,0 +1,3 @@
+module milena/clients/checks
+
+go 1.25
