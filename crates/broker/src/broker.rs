@@ -55,14 +55,6 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    pub(crate) fn config(&self) -> &BrokerConfig {
-        &self.config
-    }
-
-    pub(crate) fn cluster_id(&self) -> &Str {
-        &self.cluster_id
-    }
-
     pub(crate) fn listener_name(&self, listener: usize) -> &Str {
         &self.listener_names[listener]
     }
@@ -75,42 +67,6 @@ impl Broker {
 
     pub(crate) fn image(&self) -> Arc<Image> {
         self.quorum.image()
-    }
-
-    pub(crate) fn controller(&self) -> &Controller {
-        &self.controller
-    }
-
-    pub(crate) fn topics(&self) -> &Topics {
-        &self.topics
-    }
-
-    pub(crate) fn logs(&self) -> &Logs {
-        &self.logs
-    }
-
-    pub(crate) fn moves(&self) -> &Moves {
-        &self.moves
-    }
-
-    pub(crate) fn groups(&self) -> &Arc<Groups> {
-        &self.groups
-    }
-
-    pub(crate) fn fetch_sessions(&self) -> &FetchSessions {
-        &self.fetch_sessions
-    }
-
-    pub(crate) fn producer_ids(&self) -> &ProducerIds {
-        &self.producer_ids
-    }
-
-    pub(crate) fn connection_limits(&self) -> &Arc<ConnectionLimits> {
-        &self.connection_limits
-    }
-
-    pub(crate) fn request_memory(&self) -> &Arc<RequestMemory> {
-        &self.request_memory
     }
 
     /// Puts a request to the controller. When this returns, what was decided is in the metadata

@@ -78,7 +78,7 @@ impl Cleaner {
     /// # Errors
     /// Where the system gives no thread.
     pub(crate) fn start(self: &Arc<Self>, broker: &Arc<Broker>) -> std::io::Result<()> {
-        let config = broker.config();
+        let config = &broker.config;
         let count = if config.log_cleaner_enable { config.log_cleaner_threads } else { 0 };
         for number in 0..count {
             let (cleaner, broker) = (Arc::clone(self), Arc::downgrade(broker));
@@ -104,8 +104,8 @@ impl Cleaner {
         loop {
             let Some(broker) = broker.upgrade() else { return };
             // What was changed while the broker runs counts from the next round on.
-            let resolved = broker.image().broker_config(broker.config().node_id, &broker.given);
-            let config = resolved.as_ref().unwrap_or_else(|_| broker.config());
+            let resolved = broker.image().broker_config(broker.config.node_id, &broker.given);
+            let config = resolved.as_ref().unwrap_or(&broker.config);
             while let Some(work) = self.filthiest(&broker) {
                 let key = key(&work.partition);
                 self.clean(work, config);
@@ -141,7 +141,7 @@ impl Cleaner {
         if state.stopping {
             return None;
         }
-        let table = broker.topics().table();
+        let table = broker.topics.table();
         let mut best: Option<((bool, f64), Work)> = None;
         for partition in table.partitions() {
             let key = key(partition);

@@ -107,8 +107,8 @@ impl Connection {
         stopping: watch::Receiver<bool>,
         admission: Admission,
     ) -> Self {
-        let frame_bytes_max = usize::try_from(broker.config().socket_request_max_bytes).unwrap_or(0);
-        let request_bytes = RequestBytes::new(Arc::clone(broker.request_memory()));
+        let frame_bytes_max = usize::try_from(broker.config.socket_request_max_bytes).unwrap_or(0);
+        let request_bytes = RequestBytes::new(Arc::clone(&broker.request_memory));
         Self {
             request_bytes,
             broker,
@@ -291,7 +291,7 @@ impl Connection {
 
     /// How long nothing may come or go (`connections.max.idle.ms`). A negative limit is none.
     fn idle_max(&self) -> Duration {
-        let idle_max_ms = u64::try_from(self.broker.config().connections_max_idle_ms);
+        let idle_max_ms = u64::try_from(self.broker.config.connections_max_idle_ms);
         Duration::from_millis(idle_max_ms.unwrap_or(u64::MAX))
     }
 

@@ -65,7 +65,7 @@ struct Found {
 
 /// Answers now where there is enough, or parks the fetch.
 pub(crate) fn begin(broker: &Arc<Broker>, responder: Responder, fetch: Fetch) -> Reply {
-    let found = fetch.look(&broker.topics().table());
+    let found = fetch.look(&broker.topics.table());
     if found.urgent || found.bytes >= fetch.min_bytes || fetch.max_wait_ms == 0 || fetch.targets.is_empty() {
         return Reply::Now(fetch.respond(broker, responder, found));
     }
@@ -83,9 +83,9 @@ impl Fetch {
         let news = Arc::new(Notify::new());
         // Held until the answer is made. They are set before the next look, so that an append
         // between that look and the wait is not missed.
-        let watches: Vec<Watch> = self.watch(&broker.topics().table(), &news);
+        let watches: Vec<Watch> = self.watch(&broker.topics.table(), &news);
         loop {
-            let found = self.look(&broker.topics().table());
+            let found = self.look(&broker.topics.table());
             // A topic that is deleted meanwhile has no partition that could bring news.
             if found.urgent || found.bytes >= self.min_bytes || watches.is_empty() {
                 return found;
@@ -93,7 +93,7 @@ impl Fetch {
             tokio::select! {
                 biased;
                 () = news.notified() => {}
-                () = clock::sleep_until(deadline) => return self.look(&broker.topics().table()),
+                () = clock::sleep_until(deadline) => return self.look(&broker.topics.table()),
             }
         }
     }
@@ -154,7 +154,7 @@ impl Fetch {
         let mut answers: Vec<_> = self.targets.into_iter().zip(answers).collect();
         let new_id = || i32::from_ne_bytes(random::u64().to_ne_bytes()[..4].try_into().expect("four bytes"));
         let now_ms = clock::now_ms();
-        let settled = broker.fetch_sessions().finish(self.context, &mut answers, now_ms, new_id);
+        let settled = broker.fetch_sessions.finish(self.context, &mut answers, now_ms, new_id);
         match settled {
             Ok(session_id) => {
                 let responses = by_topic(answers);

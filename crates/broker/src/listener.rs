@@ -47,7 +47,7 @@ fn admit(
     address: SocketAddr,
     stopping: &watch::Receiver<bool>,
 ) {
-    let admission = match broker.connection_limits().admit(address.ip()) {
+    let admission = match broker.connection_limits.admit(address.ip()) {
         Ok(admission) => admission,
         Err(too_many) => {
             warn!(client = %address, "connection closed: {too_many}");

@@ -37,7 +37,7 @@ impl Chore {
 
 /// Runs until it is dropped.
 pub(crate) async fn run(broker: Arc<Broker>) {
-    let config = broker.config();
+    let config = &broker.config;
     let retention_ms = config.log_retention_check_interval_ms;
     let deletions_ms = i64::try_from(DELETIONS_INTERVAL.as_millis()).unwrap_or(i64::MAX).min(retention_ms);
     let mut chores = [
@@ -60,7 +60,7 @@ pub(crate) async fn run(broker: Arc<Broker>) {
 }
 
 fn apply_retention(broker: &Broker, now_ms: i64) {
-    broker.topics().table().partitions().for_each(|partition| partition.apply_retention(now_ms));
+    broker.topics.table().partitions().for_each(|partition| partition.apply_retention(now_ms));
 }
 
 /// Looks at the room on the disks. Where one is full but for its reserve, what may go goes at once, so that clients are
@@ -72,7 +72,7 @@ fn look_at_room(broker: &Broker, now_ms: i64) {
         if !is_full {
             continue;
         }
-        let table = broker.topics().table();
+        let table = broker.topics.table();
         for partition in table.partitions().filter(|partition| Arc::ptr_eq(&partition.log_dir(), dir)) {
             if !was_full {
                 partition.apply_retention(now_ms);
@@ -83,7 +83,7 @@ fn look_at_room(broker: &Broker, now_ms: i64) {
 }
 
 fn remove_deleted(broker: &Broker, now_ms: i64) {
-    broker.topics().table().partitions().for_each(|partition| remove_deleted_of(partition, now_ms));
+    broker.topics.table().partitions().for_each(|partition| remove_deleted_of(partition, now_ms));
 }
 
 fn remove_deleted_of(partition: &Partition, now_ms: i64) {
@@ -95,9 +95,9 @@ fn remove_deleted_of(partition: &Partition, now_ms: i64) {
 }
 
 fn forget_producers(broker: &Broker, now_ms: i64) {
-    broker.topics().table().partitions().for_each(|partition| partition.remove_expired_producers(now_ms));
+    broker.topics.table().partitions().for_each(|partition| partition.remove_expired_producers(now_ms));
 }
 
 fn flush_by_age(broker: &Broker, now_ms: i64) {
-    broker.topics().table().partitions().for_each(|partition| partition.flush_by_age(now_ms));
+    broker.topics.table().partitions().for_each(|partition| partition.flush_by_age(now_ms));
 }

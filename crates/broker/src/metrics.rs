@@ -186,8 +186,8 @@ fn traffic(broker: &Broker, readings: &mut Readings) {
     readings.add("milena_requests_refused_total", &[], traffic.refused() as f64);
     readings.add("milena_received_bytes_total", &[], traffic.received_bytes() as f64);
     readings.add("milena_sent_bytes_total", &[], traffic.sent_bytes() as f64);
-    readings.add("milena_connections", &[], broker.connection_limits().open_connections() as f64);
-    readings.add("milena_request_memory_bytes", &[], broker.request_memory().used_bytes() as f64);
+    readings.add("milena_connections", &[], broker.connection_limits.open_connections() as f64);
+    readings.add("milena_request_memory_bytes", &[], broker.request_memory.used_bytes() as f64);
 }
 
 fn scrubs(broker: &Broker, readings: &mut Readings) {
@@ -201,7 +201,7 @@ fn scrubs(broker: &Broker, readings: &mut Readings) {
 
 fn log_dirs(broker: &Broker, readings: &mut Readings) {
     let mut by_dir: BTreeMap<*const LogDir, OfDir> = BTreeMap::new();
-    for partition in broker.topics().table().partitions() {
+    for partition in broker.topics.table().partitions() {
         let Some((segments, size_bytes)) = partition.extent() else { continue };
         let (damaged_segments, places) = partition.damage();
         let of_dir = by_dir.entry(Arc::as_ptr(&partition.log_dir())).or_default();
@@ -211,7 +211,7 @@ fn log_dirs(broker: &Broker, readings: &mut Readings) {
         of_dir.damaged_segments += damaged_segments;
         of_dir.damaged_places += places.len();
     }
-    for dir in broker.logs().partition_dirs() {
+    for dir in broker.logs.partition_dirs() {
         let path = dir.path().to_string_lossy();
         let label = &[&*path];
         let of_dir = by_dir.remove(&Arc::as_ptr(dir)).unwrap_or_default();

@@ -156,8 +156,8 @@ impl Moves {
 
     /// Starts the tasks that move.
     pub(crate) fn start(&self, broker: &Arc<Broker>) {
-        let dirs = i32::try_from(broker.logs().partition_dirs().count()).unwrap_or(i32::MAX);
-        let count = broker.config().num_replica_alter_log_dirs_threads.unwrap_or(dirs).max(1);
+        let dirs = i32::try_from(broker.logs.partition_dirs().count()).unwrap_or(i32::MAX);
+        let count = broker.config.num_replica_alter_log_dirs_threads.unwrap_or(dirs).max(1);
         for _ in 0..count {
             let worker = task::spawn(work(Arc::clone(broker), self.stopping.subscribe()));
             self.workers.lock().push(worker);

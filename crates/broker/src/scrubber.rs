@@ -175,7 +175,7 @@ impl Scrubber {
     fn round(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
         let partitions = {
             let broker = broker.upgrade().ok_or(ScrubError::Stopped)?;
-            let mut partitions: Vec<Arc<Partition>> = broker.topics().table().partitions().cloned().collect();
+            let mut partitions: Vec<Arc<Partition>> = broker.topics.table().partitions().cloned().collect();
             partitions.sort_by(|a, b| (a.topic(), a.index()).cmp(&(b.topic(), b.index())));
             // A round may take days, and what is deleted meanwhile is not to be kept by it.
             partitions.iter().map(Arc::downgrade).collect::<Vec<Weak<Partition>>>()
@@ -184,7 +184,7 @@ impl Scrubber {
         for partition in partitions.iter().filter_map(Weak::upgrade) {
             self.scrub(&partition, |bytes| self.before_read(broker, &mut pace, bytes))?;
         }
-        let metadata = broker.upgrade().ok_or(ScrubError::Stopped)?.logs().metadata_dir().clone();
+        let metadata = broker.upgrade().ok_or(ScrubError::Stopped)?.logs.metadata_dir().clone();
         if let Some(directory) = metadata.working() {
             let fs = directory.fs().clone();
             drop(directory);
@@ -256,8 +256,8 @@ impl Scrubber {
 fn settings(broker: &Weak<Broker>) -> Result<Settings, ScrubError> {
     let broker = broker.upgrade().ok_or(ScrubError::Stopped)?;
     // What was changed while the broker runs counts at once.
-    let resolved = broker.image().broker_config(broker.config().node_id, &broker.given);
-    Ok(Settings::of(resolved.as_ref().unwrap_or_else(|_| broker.config())))
+    let resolved = broker.image().broker_config(broker.config.node_id, &broker.given);
+    Ok(Settings::of(resolved.as_ref().unwrap_or(&broker.config)))
 }
 
 /// One line for each place, once.

@@ -188,7 +188,7 @@ fn serve(broker: Arc<Broker>, sockets: Vec<TcpListener>, addresses: Vec<SocketAd
         // To the end of the process: the last acknowledgements are sent while all this stops.
         task::spawn(Arc::clone(dir.news()).pass_on());
     }
-    let groups = Arc::clone(broker.groups());
+    let groups = Arc::clone(&broker.groups);
     tasks.push(task::spawn(async move { groups.run_timers().await }));
     tasks.push(task::spawn(crate::maintenance::run(Arc::clone(&broker))));
     let (fatal, failed) = watch::channel(None);
@@ -313,7 +313,7 @@ impl Running {
 
     /// The id of the cluster.
     pub fn cluster_id(&self) -> &str {
-        self.broker.cluster_id()
+        &self.broker.cluster_id
     }
 
     /// What opening the log directories had to mend; none where they are new or were closed cleanly.
@@ -341,7 +341,7 @@ impl Running {
     pub async fn shutdown(self) {
         let Self { broker, stopping, tasks, .. } = self;
         stopping.send_replace(true);
-        broker.groups().resign_all();
+        broker.groups.resign_all();
         for running in &tasks {
             running.abort();
         }
@@ -355,7 +355,7 @@ impl Running {
         }
         task::block_in_place(|| broker.cleaner.stop());
         task::block_in_place(|| broker.scrubber.stop());
-        let table = broker.topics().table();
+        let table = broker.topics.table();
         task::block_in_place(|| broker.logs.close(&table, broker.broker_epoch));
         debug!("stopped");
     }

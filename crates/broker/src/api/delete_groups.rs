@@ -12,7 +12,7 @@ use crate::groups::Pending;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: DeleteGroupsRequest) -> Reply {
-    let groups = call.broker.groups();
+    let groups = &call.broker.groups;
     let mut by_partition: BTreeMap<i32, Vec<Str>> = BTreeMap::new();
     for group_id in request.groups_names {
         by_partition.entry(groups.partition_for(&group_id)).or_default().push(group_id);

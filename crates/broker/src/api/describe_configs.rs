@@ -8,5 +8,5 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: DescribeConfigsRequest) -> Reply {
-    call.reply(&call.broker.controller().describe_configs(&call.broker.image(), &request))
+    call.reply(&call.broker.controller.describe_configs(&call.broker.image(), &request))
 }

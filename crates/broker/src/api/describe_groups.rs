@@ -19,7 +19,7 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeGroupsRequest) -> Reply {
     let groups = request.groups.iter().map(|group_id| {
         let look = || {
             call.broker
-                .groups()
+                .groups
                 .look(group_id, |coordinator, _now_ms| coordinator.describe_group(group_id, version))
         };
         let admitted = repeats.admits(group_id);

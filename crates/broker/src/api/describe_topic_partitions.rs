@@ -33,7 +33,7 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeTopicPartitionsRequest) ->
     if cursor_is_lost || from_partition < 0 {
         return refuse(&call, &request);
     }
-    let limit = request.response_partition_limit.min(call.broker.config().max_request_partition_size_limit);
+    let limit = request.response_partition_limit.min(call.broker.config.max_request_partition_size_limit);
     let mut page = Page { left: usize::try_from(limit).unwrap_or(0).max(1), ..Page::default() };
     for name in names {
         let first = if name == from_topic { usize::try_from(from_partition).unwrap_or(0) } else { 0 };

@@ -8,5 +8,5 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: ElectLeadersRequest) -> Reply {
-    call.reply(&call.broker.controller().elect_leaders(&call.broker.image(), &request))
+    call.reply(&call.broker.controller.elect_leaders(&call.broker.image(), &request))
 }

@@ -50,10 +50,10 @@ pub(crate) fn handle(call: Call<'_>, request: FindCoordinatorRequest) -> Reply {
 fn coordinator(broker: &Broker, image: &Image, listener: &str, key_type: i8, key: &Str) -> Coordinator {
     let found = match key_type {
         GROUP => {
-            let partition = broker.groups().partition_for(key);
+            let partition = broker.groups.partition_for(key);
             let leader = image.partition(OFFSETS_TOPIC, partition).map(|partition| partition.leader);
             // Asked again, a client finds it; sent here too early, it may give up.
-            let leader = leader.filter(|id| *id != broker.config.node_id || broker.groups().holds(key));
+            let leader = leader.filter(|id| *id != broker.config.node_id || broker.groups.holds(key));
             let node = leader.and_then(|leader| cluster::node(image, leader, listener));
             node.ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)
         }

@@ -12,7 +12,7 @@ use crate::reply::Reply;
 pub(crate) fn handle(call: Call<'_>, request: HeartbeatRequest) -> Reply {
     let looked = call
         .broker
-        .groups()
+        .groups
         .look(&request.group_id, |coordinator, now_ms| coordinator.heartbeat(&request, now_ms));
     match looked {
         Ok((response, barrier)) => reply_behind(&call, vec![barrier], response, failed),

@@ -27,7 +27,7 @@ pub(crate) fn handle(call: Call<'_>, request: InitProducerIdRequest) -> Reply {
     if let Some(error_code) = invalid {
         return call.reply(&InitProducerIdResponse { error_code, ..none });
     }
-    if let Some(producer_id) = call.broker.producer_ids().take() {
+    if let Some(producer_id) = call.broker.producer_ids.take() {
         return call.reply(&InitProducerIdResponse { producer_id, producer_epoch: 0, ..none });
     }
     let (broker, responder) = (Arc::clone(call.broker), call.responder);

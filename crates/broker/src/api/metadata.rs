@@ -62,7 +62,7 @@ pub(crate) fn handle(call: Call<'_>, request: MetadataRequest) -> Reply {
     };
     let image = call.broker.image();
     let missing = question.missing(&image);
-    let create = request.allow_auto_topic_creation && call.broker.config().auto_create_topics_enable;
+    let create = request.allow_auto_topic_creation && call.broker.config.auto_create_topics_enable;
     if missing.is_empty() || !create {
         return call.reply(&question.answer(call.broker, &image, &[]));
     }
@@ -126,7 +126,7 @@ impl Question {
         });
         MetadataResponse {
             brokers: brokers.collect(),
-            cluster_id: Some(broker.cluster_id().clone()),
+            cluster_id: Some(broker.cluster_id.clone()),
             controller_id: broker.controller_id(),
             topics,
             cluster_authorized_operations: self.cluster_operations,

@@ -27,7 +27,7 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetCommitRequest) -> Reply 
     request.topics = known;
     let all = answer_all(&request, ErrorCode::NONE);
     let context = request_context(&call);
-    let asked = call.broker.groups().ask(&request.group_id, |coordinator, token, now_ms| {
+    let asked = call.broker.groups.ask(&request.group_id, |coordinator, token, now_ms| {
         coordinator.offset_commit(token, &context, &request, now_ms)
     });
     let failed_refused = refused.clone();

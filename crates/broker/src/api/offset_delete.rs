@@ -18,7 +18,7 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetDeleteRequest) -> Reply 
     request.topics = known;
     let asked = call
         .broker
-        .groups()
+        .groups
         .ask(&request.group_id, |coordinator, token, _now_ms| coordinator.offset_delete(token, &request));
     match asked {
         Err(error_code) => call.reply(&failed(error_code)),

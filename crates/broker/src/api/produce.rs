@@ -53,7 +53,7 @@ pub(crate) fn handle(call: Call<'_>, request: ProduceRequest) -> Reply {
     }
     let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
     let acks = request.acks;
-    let table = call.broker.topics().table();
+    let table = call.broker.topics.table();
     let mut pending = Vec::new();
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic_data in request.topic_data {

@@ -13,7 +13,7 @@ use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: SyncGroupRequest) -> Reply {
     let context = request_context(&call);
-    let asked = call.broker.groups().ask(&request.group_id, |coordinator, token, now_ms| {
+    let asked = call.broker.groups.ask(&request.group_id, |coordinator, token, now_ms| {
         coordinator.sync_group(token, &context, &request, now_ms)
     });
     match asked {

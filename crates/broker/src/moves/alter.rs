@@ -32,12 +32,12 @@ impl Moves {
         if !FutureLog::fits(&name) {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
         }
-        let target = broker.logs().partition_dirs().find(|dir| dir.path().to_string_lossy() == path);
+        let target = broker.logs.partition_dirs().find(|dir| dir.path().to_string_lossy() == path);
         let target = target.ok_or(ErrorCode::LOG_DIR_NOT_FOUND)?;
         let directory = target.working().ok_or(ErrorCode::KAFKA_STORAGE_ERROR)?;
         // Neither deleted nor made meanwhile.
         let _applying = broker.applying.lock();
-        let table = broker.topics().table();
+        let table = broker.topics.table();
         let partition = match table.partition(topic, index) {
             Ok(partition) => partition,
             Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => {
@@ -64,7 +64,7 @@ impl Moves {
         if Arc::ptr_eq(&partition.log_dir(), target) {
             return Ok(());
         }
-        if broker.logs().partition_dirs().any(|dir| !dir.is_online()) {
+        if broker.logs.partition_dirs().any(|dir| !dir.is_online()) {
             // The partition may be in the one that does not work, on its way there.
             return Err(ErrorCode::KAFKA_STORAGE_ERROR);
         }
@@ -118,7 +118,7 @@ impl Moves {
 
     /// Goes on with the moves that an earlier process began, and removes what is left of those that are over.
     pub(crate) fn resume(&self, broker: &Broker) {
-        for target in broker.logs().partition_dirs() {
+        for target in broker.logs.partition_dirs() {
             let Some(directory) = target.working() else { continue };
             for future in directory.futures().unwrap_or_default() {
                 self.resume_one(broker, target, &directory, &future);
@@ -133,7 +133,7 @@ impl Moves {
         directory: &Arc<LogDirectory>,
         future: &FutureDir,
     ) {
-        let table = broker.topics().table();
+        let table = broker.topics.table();
         let TopicPartition { topic, partition: index } = &future.partition;
         let topic = table.by_name(topic).filter(|topic| future.topic_id == Some(topic.id().0));
         let topic_id = topic.map(|topic| topic.id()).unwrap_or_default();

@@ -96,8 +96,8 @@ async fn blocking(
 
 /// Bytes a second that all moves may copy, as that is now.
 pub(super) fn rate(broker: &Broker) -> u64 {
-    let resolved = broker.image().broker_config(broker.config().node_id, &broker.given);
-    let config = resolved.as_ref().unwrap_or_else(|_| broker.config());
+    let resolved = broker.image().broker_config(broker.config.node_id, &broker.given);
+    let config = resolved.as_ref().unwrap_or(&broker.config);
     u64::try_from(config.replica_alter_log_dirs_io_max_bytes_per_second).unwrap_or(0)
 }
 
@@ -138,7 +138,7 @@ fn failed(this: &Move, problem: &CopyError) -> Step {
 fn relocate(broker: &Broker, this: &Move) -> Step {
     // Neither deleted nor taken offline meanwhile; and nobody makes a partition of the same name where it was.
     let _applying = broker.applying.lock();
-    let table = broker.topics().table();
+    let table = broker.topics.table();
     let partition = &this.partition;
     let known = table.partition(partition.topic(), partition.index());
     let is_here = known.is_ok_and(|known| Arc::ptr_eq(known, partition));
@@ -181,7 +181,7 @@ impl Move {
         let assignment = Assignment { topic_id: self.topic_id, partition: self.partition.index(), directory };
         // It may be in force although nobody says so in time.
         self.assigned.store(true, Ordering::Release);
-        let node_id = broker.config().node_id;
+        let node_id = broker.config.node_id;
         let decided = broker.decide(DECISION_TIMEOUT, |controller, image| {
             ((), controller.assign_replicas_to_dirs(image, node_id, &[assignment]))
         });
