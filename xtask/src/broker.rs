@@ -1,7 +1,7 @@
 //! A broker under test: Kafka's or ours, started with the same settings.
 
 use crate::Attempt;
-use crate::kafka::Kafka;
+use crate::kafka::{Kafka, KafkaVersion};
 use crate::milena::Milena;
 use crate::process::{Running, free_port};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,6 +20,8 @@ pub struct BrokerOptions {
     pub port: u16,
     /// The heap of a broker that runs in a Java machine, in MiB.
     pub heap_mib: u32,
+    /// The version, if it is Apache Kafka.
+    pub kafka: KafkaVersion,
     /// More settings, by Kafka's names; they come after those that every broker here is given.
     pub settings: Vec<(String, String)>,
 }
@@ -27,12 +29,24 @@ pub struct BrokerOptions {
 impl BrokerOptions {
     /// A broker in `dir` on a free port with a heap that suffices for the suites.
     pub fn new(dir: &Path) -> Attempt<BrokerOptions> {
-        Ok(BrokerOptions { dir: dir.to_path_buf(), port: free_port()?, heap_mib: 768, settings: Vec::new() })
+        Ok(BrokerOptions {
+            dir: dir.to_path_buf(),
+            port: free_port()?,
+            heap_mib: 768,
+            kafka: KafkaVersion::REFERENCE,
+            settings: Vec::new(),
+        })
     }
 
     /// Adds a setting.
     pub fn set(mut self, name: &str, value: &str) -> BrokerOptions {
         self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Has it be Apache Kafka of that version, if it is Apache Kafka.
+    pub fn kafka(mut self, version: KafkaVersion) -> BrokerOptions {
+        self.kafka = version;
         self
     }
 

@@ -4,7 +4,7 @@ use crate::process::{Ended, run};
 use crate::{Attempt, root};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 /// Long enough for a first download of the libraries.
@@ -39,6 +39,24 @@ fn build() -> Attempt<String> {
         run(&mut load, "", BUILD_LIMIT)?.success()?;
     }
     Ok(class_path)
+}
+
+/// The class path of the server and the tools of one version of Kafka, fetched when it is not there.
+pub fn server(version: &str) -> Attempt<String> {
+    // Suites that want the same version at a time fetch it once.
+    static FETCHING: Mutex<()> = Mutex::new(());
+    let fetching = FETCHING.lock().map_err(|_| "a thread that fetched Kafka has panicked".to_owned())?;
+    let folder = root().join("clients/java/server");
+    let libraries = folder.join("target").join(version);
+    let server = libraries.join(format!("kafka_2.13-{version}.jar"));
+    if !server.exists() {
+        println!("fetching Kafka {version}");
+        let mut maven = Command::new("mvn");
+        maven.args(["-q", "-B", "-ntp", "package"]).arg(format!("-Dkafka.version={version}"));
+        run(maven.current_dir(&folder), "", BUILD_LIMIT)?.success()?;
+    }
+    drop(fetching);
+    Ok(libraries.join("*").display().to_string())
 }
 
 /// Kafka's classes in a form that a machine maps into its memory, which halves what it takes to start one of its tools.

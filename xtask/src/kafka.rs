@@ -1,4 +1,4 @@
-//! Apache Kafka 4.3.1, the reference: one process that is broker and controller.
+//! Apache Kafka, the reference: one process that is broker and controller.
 
 use crate::broker::{BrokerOptions, START_LIMIT};
 use crate::process::{Running, await_broker, free_port};
@@ -7,6 +7,29 @@ use std::path::Path;
 
 /// A valid cluster id; any would do.
 const CLUSTER_ID: &str = "AAAAAAAAQACAAAAAAAAAAQ";
+
+/// A version of Apache Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KafkaVersion(&'static str);
+
+impl KafkaVersion {
+    /// The version that is the measure of behavior unless a suite asks for another.
+    pub const REFERENCE: KafkaVersion = KafkaVersion("4.3.1");
+    /// The first version that starts at the metadata levels of Kafka 3 without ZooKeeper.
+    pub const V4_0: KafkaVersion = KafkaVersion("4.0.0");
+    /// The version after the reference.
+    pub const V4_4: KafkaVersion = KafkaVersion("4.4.0");
+
+    /// Its number, as in `4.3.1`.
+    pub fn number(self) -> &'static str {
+        self.0
+    }
+
+    /// The class path of its server and its tools, which are fetched when they are not there.
+    pub fn class_path(self) -> Attempt<String> {
+        if self == Self::REFERENCE { java::class_path() } else { java::server(self.0) }
+    }
+}
 
 /// Kafka, running on a loopback port; it is killed when this value is dropped.
 #[derive(Debug)]
@@ -20,7 +43,7 @@ impl Kafka {
     /// Fetches Kafka when it is not there, formats the data directory when it is not, starts the broker
     /// and waits until it serves.
     pub fn start(options: BrokerOptions) -> Attempt<Kafka> {
-        let class_path = java::class_path()?;
+        let class_path = options.kafka.class_path()?;
         let properties = write_properties(&options)?;
         if !options.data_dir().join("meta.properties").exists() {
             format_storage(&class_path, &properties, &[])?;
@@ -73,7 +96,7 @@ fn write_properties(options: &BrokerOptions) -> Attempt<std::path::PathBuf> {
 
 /// Formats the data directory in another way than [`Kafka::start`] does.
 pub(crate) fn format(options: &BrokerOptions, more: &[&str]) -> Attempt<()> {
-    format_storage(&java::class_path()?, &write_properties(options)?, more)
+    format_storage(&options.kafka.class_path()?, &write_properties(options)?, more)
 }
 
 fn format_storage(class_path: &str, properties: &Path, more: &[&str]) -> Attempt<()> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use xtask::broker::{BrokerOptions, Kind};
-use xtask::kafka::Kafka;
+use xtask::kafka::{Kafka, KafkaVersion};
 use xtask::{Attempt, capture, clients, soak, tidy};
 
 const HELP: &str = "\
@@ -15,8 +15,8 @@ cargo xtask clients [--against kafka|milena] [--only SUITE]... [--lanes N]
     Runs the suites of other clients against a fresh broker each; ours unless told otherwise; three at a time.
     MILENA_BINARY names a program to test instead of the release build.
     UPDATE_ANSWERS=1 with `--against kafka --only compare` writes Kafka's answers down anew.
-cargo xtask kafka start [--port N] [--dir FOLDER]
-    Starts Apache Kafka 4.3.1 on a loopback port and keeps it until its input ends.
+cargo xtask kafka start [--port N] [--dir FOLDER] [--version 4.3.1|4.4.0|4.0.0]
+    Starts Apache Kafka on a loopback port and keeps it until its input ends; 4.3.1 unless told otherwise.
 cargo xtask capture metadata
     Writes anew the metadata logs of Kafka 4.3.1 that tests read.
 cargo xtask soak storage|metadata --seeds N [--from SEED]
@@ -90,6 +90,11 @@ fn start_kafka(options: &[&str]) -> Attempt<bool> {
         match pair {
             ["--port", port] => broker.port = port.parse().map_err(|error| format!("{port}: {error}"))?,
             ["--dir", folder] => broker.dir = PathBuf::from(folder),
+            ["--version", number] => {
+                let versions = [KafkaVersion::REFERENCE, KafkaVersion::V4_0, KafkaVersion::V4_4];
+                let known = versions.into_iter().find(|version| version.number() == *number);
+                broker.kafka = known.ok_or_else(|| format!("Kafka {number} is not one of {versions:?}"))?;
+            }
             _ => return Err(format!("{} is not understood\n\n{HELP}", pair.join(" "))),
         }
     }
