@@ -107,7 +107,7 @@ impl Peers {
         let kafka_class_path = match (&binaries.kafka_class_path, kinds.contains(&Kind::Kafka)) {
             (_, false) => None,
             (Some(given), true) => Some(given.clone()),
-            (None, true) => Some(xtask::java::class_path()?),
+            (None, true) => Some(xtask::java::class_path()?.to_string()),
         };
         Ok(Peers { milena, kafka_class_path, programs: Programs::new(), dir: dir.to_owned() })
     }

@@ -18,6 +18,8 @@ mod python;
 mod restart;
 
 use crate::broker::{Broker, BrokerOptions, Kind};
+use crate::java::ClassPath;
+use crate::kafka::KafkaVersion;
 use crate::process::{run, tail};
 use crate::{Attempt, java, milena, workshop};
 use std::path::{Path, PathBuf};
@@ -87,8 +89,9 @@ pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
 const FIRST: [&str; 6] =
     ["migrate-from-milena", "migrate-from-kafka", "crossing", "console", "java", "java-old"];
 
-/// Runs the suites whose names are in `only`, or all when it is empty, `lanes` at a time; true when every test passed.
-pub fn run_suites(kind: Kind, only: &[String], lanes: usize) -> Attempt<bool> {
+/// Runs the suites whose names are in `only`, or all if it is empty, `lanes` at a time; true if every test passed. Kafka is
+/// of that version where it is the broker under test.
+pub fn run_suites(kind: Kind, version: KafkaVersion, only: &[String], lanes: usize) -> Attempt<bool> {
     if let Some(unknown) = only.iter().find(|name| !SUITES.iter().any(|suite| suite.name == **name)) {
         return Err(format!("there is no suite {unknown}"));
     }
@@ -102,7 +105,7 @@ pub fn run_suites(kind: Kind, only: &[String], lanes: usize) -> Attempt<bool> {
     let reports = Mutex::new(Vec::new());
     let lane = || {
         while let Some(suite) = suites.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let report = perform(suite, kind);
+            let report = perform(suite, kind, version);
             reports.lock().expect("no suite panics").push(report);
         }
     };
@@ -146,11 +149,11 @@ fn print_table(mut reports: Vec<Report>) -> bool {
     failed == 0
 }
 
-fn perform(suite: &Suite, kind: Kind) -> Report {
+fn perform(suite: &Suite, kind: Kind, version: KafkaVersion) -> Report {
     let started = Instant::now();
     println!("{}: {}", suite.name, suite.shows);
     let mut report = Report::of(suite.name);
-    let outcome = Stage::open(suite.name, kind).and_then(|mut stage| {
+    let outcome = Stage::open(suite.name, kind, version).and_then(|mut stage| {
         let outcome = (suite.run)(&mut stage);
         std::mem::swap(&mut report, &mut stage.report);
         let ended = stage.broker.as_mut().map_or(Ok(()), Broker::stop);
@@ -194,16 +197,20 @@ impl Report {
 /// Where a suite plays: its broker and folder, and what its tests gave.
 struct Stage {
     kind: Kind,
+    /// The version of the broker, if it is Kafka.
+    version: KafkaVersion,
+    /// The version of Kafka's clients and tools.
+    java: KafkaVersion,
     folder: PathBuf,
     broker: Option<Broker>,
     report: Report,
 }
 
 impl Stage {
-    fn open(name: &'static str, kind: Kind) -> Attempt<Stage> {
+    fn open(name: &'static str, kind: Kind, version: KafkaVersion) -> Attempt<Stage> {
         let side = match kind {
-            Kind::Kafka => "kafka",
-            Kind::Milena => "milena",
+            Kind::Kafka => format!("kafka-{version}"),
+            Kind::Milena => "milena".to_owned(),
         };
         let folder = workshop().join(format!("clients-{side}")).join(name);
         if folder.exists() {
@@ -211,15 +218,21 @@ impl Stage {
         }
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         // Groups form at once instead of three seconds later, as Kafka's own tests have it.
-        let options = BrokerOptions::new(&folder)?.set("group.initial.rebalance.delay.ms", "0");
+        let options =
+            BrokerOptions::new(&folder)?.kafka(version).set("group.initial.rebalance.delay.ms", "0");
         // Partitions are moved between them.
         let options = if matches!(name, "java" | "console") { options.two_dirs() } else { options };
         let broker = Some(Broker::start(kind, options)?);
-        Ok(Stage { kind, folder, broker, report: Report::of(name) })
+        let java = KafkaVersion::REFERENCE;
+        Ok(Stage { kind, version, java, folder, broker, report: Report::of(name) })
     }
 
     fn broker(&mut self) -> &mut Broker {
         self.broker.as_mut().expect("a stage has a broker until it is closed")
+    }
+
+    fn class_path(&self) -> Attempt<ClassPath> {
+        self.java.class_path()
     }
 
     fn address(&mut self) -> String {
@@ -259,8 +272,7 @@ impl Stage {
         let address = self.address();
         let arguments =
             ["--bootstrap-server", &address, "--create", "--topic", name, "--partitions", &partitions];
-        let class_path = java::class_path()?;
-        java::tool(&class_path, "org.apache.kafka.tools.TopicCommand", &arguments, "")?.success()?;
+        java::tool(&self.class_path()?, "org.apache.kafka.tools.TopicCommand", &arguments, "")?.success()?;
         Ok(())
     }
 }

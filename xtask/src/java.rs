@@ -1,102 +1,150 @@
-//! Kafka's own programs and the Java suite, fetched and built by Maven.
+//! Kafka's own programs and the Java suites, fetched and built by Maven.
 
+use crate::kafka::KafkaVersion;
 use crate::process::{Ended, run};
 use crate::{Attempt, root};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// Long enough for a first download of the libraries.
 const BUILD_LIMIT: Duration = Duration::from_secs(600);
 
-/// What makes a machine start quickly.
+/// The options with which a Java machine starts quickly.
 const FAST: [&str; 2] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-/// The class path of Kafka 4.3.1 with its tools and of the Java suite, built when it is not there or is
-/// older than its sources.
-pub fn class_path() -> Attempt<String> {
-    static BUILT: OnceLock<Attempt<String>> = OnceLock::new();
-    BUILT.get_or_init(build).clone()
+/// The class path of one version of Kafka, server, clients and tools, with the Java suites before it.
+#[derive(Clone, Debug)]
+pub struct ClassPath {
+    text: String,
+    /// Kafka's classes in a form that a Java machine maps into its memory, which halves the time that one of Kafka's
+    /// tools takes to start. A machine that it does not fit goes without.
+    archive: PathBuf,
 }
 
-fn build() -> Attempt<String> {
-    let folder = root().join("clients/java");
-    let jar = folder.join("target/java-clients-0.1.0.jar");
-    let built = jar.metadata().and_then(|metadata| metadata.modified()).ok();
-    let is_new = built.is_none() || built < newest(&folder)?;
-    if is_new {
-        println!("building the Java clients (the first time downloads Kafka)");
-        let mut maven = Command::new("mvn");
-        maven.args(["-q", "-B", "-ntp", "package"]).current_dir(&folder);
-        run(&mut maven, "", BUILD_LIMIT)?.success()?;
+impl fmt::Display for ClassPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
     }
-    let class_path = format!("{}:{}", jar.display(), folder.join("target/libraries/*").display());
-    if is_new || !archive().exists() {
+}
+
+/// The class path of the reference; see [`class_path_of`].
+pub fn class_path() -> Attempt<ClassPath> {
+    class_path_of(KafkaVersion::REFERENCE)
+}
+
+/// Returns the class path of a version of Kafka. Fetches Kafka if it is not there, and builds the suites if they are not
+/// there or are older than their sources.
+pub(crate) fn class_path_of(version: KafkaVersion) -> Attempt<ClassPath> {
+    // Held while Maven runs: two runs at a time would write the same repository.
+    static BUILT: Mutex<BTreeMap<KafkaVersion, Attempt<ClassPath>>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(version).or_insert_with(|| build(version)).clone()
+}
+
+fn build(version: KafkaVersion) -> Attempt<ClassPath> {
+    let jar = build_suites()?;
+    let number = format!("-Dkafka.version={version}");
+    let libraries = fetch(&format!("kafka-{version}"), "copy-dependencies@libraries", &[&number])?;
+    let text = format!("{}:{}/*", jar.display(), libraries.display());
+    let archive = target().join(format!("kafka-{version}.jsa"));
+    if written(&archive) < written(&jar).max(written(&stamp(&libraries))) {
         let mut load = Command::new("java");
-        load.args(FAST).arg(format!("-XX:ArchiveClassesAtExit={}", archive().display()));
-        load.args(["-cp", &class_path, "milena.clients.Main", "127.0.0.1:1", "classes"]);
+        load.args(FAST).arg(format!("-XX:ArchiveClassesAtExit={}", archive.display()));
+        load.args(["-cp", &text, "milena.clients.Main", "127.0.0.1:1", "classes"]);
         run(&mut load, "", BUILD_LIMIT)?.success()?;
     }
-    Ok(class_path)
+    Ok(ClassPath { text, archive })
 }
 
-/// The class path of the server and the tools of one version of Kafka, fetched when it is not there.
-pub fn server(version: &str) -> Attempt<String> {
-    // Suites that want the same version at a time fetch it once.
-    static FETCHING: Mutex<()> = Mutex::new(());
-    let fetching = FETCHING.lock().map_err(|_| "a thread that fetched Kafka has panicked".to_owned())?;
-    let folder = root().join("clients/java/server");
-    let libraries = folder.join("target").join(version);
-    let server = libraries.join(format!("kafka_2.13-{version}.jar"));
-    if !server.exists() {
-        println!("fetching Kafka {version}");
-        let mut maven = Command::new("mvn");
-        maven.args(["-q", "-B", "-ntp", "package"]).arg(format!("-Dkafka.version={version}"));
-        run(maven.current_dir(&folder), "", BUILD_LIMIT)?.success()?;
+fn sources() -> PathBuf {
+    root().join("clients/java")
+}
+
+fn target() -> PathBuf {
+    sources().join("target")
+}
+
+/// When a file was written, or `None` if there is no such file.
+fn written(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|metadata| metadata.modified()).ok()
+}
+
+fn build_suites() -> Attempt<PathBuf> {
+    let jar = target().join("java-clients-0.1.0.jar");
+    if written(&jar) < newest(&sources())? {
+        println!("building the Java clients (the first time downloads Kafka)");
+        maven(&["package"])?;
     }
-    drop(fetching);
-    Ok(libraries.join("*").display().to_string())
+    Ok(jar)
 }
 
-/// Kafka's classes in a form that a machine maps into its memory, which halves what it takes to start one of its tools.
-/// A machine that it does not fit goes without.
-fn archive() -> PathBuf {
-    root().join("clients/java/target/classes.jsa")
+/// Has Maven's dependency plugin fetch what the POM names into a folder of the target, unless that was done by the same
+/// POM before.
+fn fetch(folder: &str, goal: &str, more: &[&str]) -> Attempt<PathBuf> {
+    let path = target().join(folder);
+    let pom = sources().join("pom.xml");
+    let failed = |error: std::io::Error| format!("cannot fetch {folder}: {error}");
+    let wanted = std::fs::read_to_string(&pom).map_err(failed)?;
+    if std::fs::read_to_string(stamp(&path)).is_ok_and(|found| found == wanted) {
+        return Ok(path);
+    }
+    if path.exists() {
+        std::fs::remove_dir_all(&path).map_err(failed)?;
+    }
+    println!("fetching {folder}");
+    maven(&[&[&*format!("dependency:{goal}")], more].concat())?;
+    std::fs::write(stamp(&path), wanted).map_err(failed)?;
+    Ok(path)
+}
+
+/// The file that says by which POM a folder was filled.
+fn stamp(folder: &Path) -> PathBuf {
+    folder.join("pom.xml")
+}
+
+fn maven(arguments: &[&str]) -> Attempt<()> {
+    let mut maven = Command::new("mvn");
+    maven.args(["-q", "-B", "-ntp"]).args(arguments).current_dir(sources());
+    run(&mut maven, "", BUILD_LIMIT)?.success()?;
+    Ok(())
 }
 
 /// A command that runs a class of Kafka or of the suite in a small, quickly started machine.
-pub fn command(class_path: &str, class: &str, heap_mib: u32) -> Command {
+pub fn command(class_path: &ClassPath, class: &str, heap_mib: u32) -> Command {
     let mut java = Command::new("java");
     java.arg(format!("-Xmx{heap_mib}m")).args(FAST);
-    java.arg(format!("-XX:SharedArchiveFile={}", archive().display()))
+    java.arg(format!("-XX:SharedArchiveFile={}", class_path.archive.display()))
         .args(["-Xshare:auto", "-Xlog:disable"]);
-    java.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", class_path, class]);
+    java.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", &class_path.text, class]);
     java
 }
 
 /// A command that runs the program of the old clients with those of one version, against which it is compiled first.
 pub fn old_clients(version: &str) -> Attempt<Command> {
-    let target = root().join("clients/java/target");
-    let mut class_path = vec![target.join(format!("old/kafka-clients-{version}.jar"))];
-    // What they need beside themselves has not changed its interfaces since.
-    let libraries = target.join("libraries");
+    class_path()?;
+    let mut jars = vec![target().join(format!("old/kafka-clients-{version}.jar"))];
+    // The libraries that they need have not changed their interfaces since.
+    let libraries = target().join(format!("kafka-{}", KafkaVersion::REFERENCE));
     let entries =
         libraries.read_dir().map_err(|error| format!("cannot list {}: {error}", libraries.display()))?;
     let needed = ["slf4j-", "lz4-java-", "snappy-java-", "zstd-jni-"];
-    class_path.extend(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| {
+    jars.extend(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         needed.iter().any(|prefix| name.starts_with(prefix))
     }));
-    let class_path: Vec<String> = class_path.iter().map(|path| path.display().to_string()).collect();
+    let jars: Vec<String> = jars.iter().map(|path| path.display().to_string()).collect();
     let mut java = Command::new("java");
     java.arg("-Xmx256m").args(FAST).arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=error");
-    java.args(["-cp", &class_path.join(":")]).arg(root().join("clients/java/old/Old.java"));
+    java.args(["-cp", &jars.join(":")]).arg(root().join("clients/java/old/Old.java"));
     Ok(java)
 }
 
 /// Runs a class to its end with arguments and input.
-pub fn tool(class_path: &str, class: &str, arguments: &[&str], input: &str) -> Attempt<Ended> {
+pub fn tool(class_path: &ClassPath, class: &str, arguments: &[&str], input: &str) -> Attempt<Ended> {
     run(command(class_path, class, 256).args(arguments), input, Duration::from_secs(120))
 }
 

@@ -1,15 +1,17 @@
-//! Apache Kafka, the reference: one process that is broker and controller.
+//! Apache Kafka: one process that is broker and controller.
 
 use crate::broker::{BrokerOptions, START_LIMIT};
+use crate::java::ClassPath;
 use crate::process::{Running, await_broker, free_port};
 use crate::{Attempt, java};
+use std::fmt;
 use std::path::Path;
 
 /// A valid cluster id; any would do.
 const CLUSTER_ID: &str = "AAAAAAAAQACAAAAAAAAAAQ";
 
 /// A version of Apache Kafka.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KafkaVersion(&'static str);
 
 impl KafkaVersion {
@@ -20,14 +22,35 @@ impl KafkaVersion {
     /// The version after the reference.
     pub const V4_4: KafkaVersion = KafkaVersion("4.4.0");
 
+    /// The versions that the suites run against.
+    pub const TESTED: [KafkaVersion; 2] = [KafkaVersion::REFERENCE, KafkaVersion::V4_4];
+
+    /// Returns the version of this number, which may lack its last part: `4.4` or `4.4.0`.
+    pub fn numbered(number: &str) -> Attempt<KafkaVersion> {
+        let versions = [KafkaVersion::REFERENCE, KafkaVersion::V4_0, KafkaVersion::V4_4];
+        let known = versions.into_iter().find(|version| version.0 == number || version.minor() == number);
+        known.ok_or_else(|| format!("Kafka {number} is not one of {versions:?}"))
+    }
+
     /// Its number, as in `4.3.1`.
     pub fn number(self) -> &'static str {
         self.0
     }
 
-    /// The class path of its server and its tools, which are fetched when they are not there.
-    pub fn class_path(self) -> Attempt<String> {
-        if self == Self::REFERENCE { java::class_path() } else { java::server(self.0) }
+    /// Its number without the last part, as in `4.3`.
+    pub fn minor(self) -> &'static str {
+        self.0.rsplit_once('.').map_or(self.0, |(minor, _)| minor)
+    }
+
+    /// The class path of its server, its clients and its tools, which are fetched if they are not there.
+    pub fn class_path(self) -> Attempt<ClassPath> {
+        java::class_path_of(self)
+    }
+}
+
+impl fmt::Display for KafkaVersion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0)
     }
 }
 
@@ -35,7 +58,7 @@ impl KafkaVersion {
 #[derive(Debug)]
 pub struct Kafka {
     options: BrokerOptions,
-    class_path: String,
+    class_path: ClassPath,
     process: Running,
 }
 
@@ -99,19 +122,24 @@ pub(crate) fn format(options: &BrokerOptions, more: &[&str]) -> Attempt<()> {
     format_storage(&options.kafka.class_path()?, &write_properties(options)?, more)
 }
 
-fn format_storage(class_path: &str, properties: &Path, more: &[&str]) -> Attempt<()> {
+fn format_storage(class_path: &ClassPath, properties: &Path, more: &[&str]) -> Attempt<()> {
     let file = properties.display().to_string();
     let arguments = [&["format", "--cluster-id", CLUSTER_ID, "--config", &file], more].concat();
     java::tool(class_path, "kafka.tools.StorageTool", &arguments, "")?.success()?;
     Ok(())
 }
 
-fn spawn(class_path: &str, options: &BrokerOptions) -> Attempt<Running> {
+fn spawn(class_path: &ClassPath, options: &BrokerOptions) -> Attempt<Running> {
     let mut command = std::process::Command::new("java");
     command
         .args([&format!("-Xms{0}m", options.heap_mib), &format!("-Xmx{0}m", options.heap_mib)])
         .args(["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"])
-        .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", class_path, "kafka.Kafka"])
+        .args([
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+            "-cp",
+            &class_path.to_string(),
+            "kafka.Kafka",
+        ])
         .arg(options.dir.join("server.properties"));
     let output = options.dir.join("output.txt");
     let mut process = Running::start(&mut command, &output)?;

@@ -11,10 +11,11 @@ use xtask::{Attempt, capture, clients, soak, tidy};
 const HELP: &str = "\
 The workshop of Milena.
 
-cargo xtask clients [--against kafka|milena] [--only SUITE]... [--lanes N]
+cargo xtask clients [--against kafka|kafka-4.3|kafka-4.4|milena] [--only SUITE]... [--lanes N]
     Runs the suites of other clients against a fresh broker each; ours unless told otherwise; three at a time.
+    `kafka` is Kafka 4.3.1 and then 4.4.0.
     MILENA_BINARY names a program to test instead of the release build.
-    UPDATE_ANSWERS=1 with `--against kafka --only compare` writes Kafka's answers down anew.
+    UPDATE_ANSWERS=1 with `--against kafka-4.3 --only compare` writes Kafka's answers down anew.
 cargo xtask kafka start [--port N] [--dir FOLDER] [--version 4.3.1|4.4.0|4.0.0]
     Starts Apache Kafka on a loopback port and keeps it until its input ends; 4.3.1 unless told otherwise.
 cargo xtask capture metadata
@@ -56,19 +57,28 @@ fn main() -> ExitCode {
 }
 
 fn run_clients(options: &[&str]) -> Attempt<bool> {
-    let mut kind = Kind::Milena;
+    let mut against = vec![(Kind::Milena, KafkaVersion::REFERENCE)];
     let mut only = Vec::new();
     let mut lanes = clients::LANES;
     for pair in options.chunks(2) {
         match pair {
-            ["--against", "kafka"] => kind = Kind::Kafka,
-            ["--against", "milena"] => kind = Kind::Milena,
+            ["--against", "milena"] => against = vec![(Kind::Milena, KafkaVersion::REFERENCE)],
+            ["--against", "kafka"] => {
+                against = KafkaVersion::TESTED.map(|version| (Kind::Kafka, version)).to_vec()
+            }
+            ["--against", broker] if broker.starts_with("kafka-") => {
+                against = vec![(Kind::Kafka, KafkaVersion::numbered(&broker["kafka-".len()..])?)];
+            }
             ["--only", suite] => only.push((*suite).to_owned()),
             ["--lanes", count] => lanes = count.parse().map_err(|error| format!("{count}: {error}"))?,
             _ => return Err(format!("{} is not understood\n\n{HELP}", pair.join(" "))),
         }
     }
-    clients::run_suites(kind, &only, lanes)
+    let mut passed = true;
+    for (kind, version) in against {
+        passed &= clients::run_suites(kind, version, &only, lanes)?;
+    }
+    Ok(passed)
 }
 
 fn run_soak(crash: soak::Crash, options: &[&str]) -> Attempt<bool> {
@@ -90,11 +100,7 @@ fn start_kafka(options: &[&str]) -> Attempt<bool> {
         match pair {
             ["--port", port] => broker.port = port.parse().map_err(|error| format!("{port}: {error}"))?,
             ["--dir", folder] => broker.dir = PathBuf::from(folder),
-            ["--version", number] => {
-                let versions = [KafkaVersion::REFERENCE, KafkaVersion::V4_0, KafkaVersion::V4_4];
-                let known = versions.into_iter().find(|version| version.number() == *number);
-                broker.kafka = known.ok_or_else(|| format!("Kafka {number} is not one of {versions:?}"))?;
-            }
+            ["--version", number] => broker.kafka = KafkaVersion::numbered(number)?,
             _ => return Err(format!("{} is not understood\n\n{HELP}", pair.join(" "))),
         }
     }

@@ -26,7 +26,7 @@ const VERIFIABLE_PRODUCER: &str = "org.apache.kafka.tools.VerifiableProducer";
 const VERIFIABLE_CONSUMER: &str = "org.apache.kafka.tools.VerifiableConsumer";
 
 pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
-    java::class_path()?;
+    stage.class_path()?;
     stage.test("kafka-topics creates, lists, describes, alters and deletes", topics);
     stage.test("kafka-topics refuses what is wrong", refused_topics);
     stage.test("kafka-console-producer and -consumer", records);
@@ -60,7 +60,7 @@ fn tool_with_input(stage: &mut Stage, class: &str, arguments: &str, input: &str)
     let address = stage.address();
     let mut all = vec!["--bootstrap-server", &address];
     all.extend(arguments.split_whitespace());
-    java::tool(&java::class_path()?, class, &all, input)?.success()
+    java::tool(&stage.class_path()?, class, &all, input)?.success()
 }
 
 /// What a tool says when it must not succeed.
@@ -68,7 +68,7 @@ fn refusal(stage: &mut Stage, class: &str, arguments: &str) -> Attempt<String> {
     let address = stage.address();
     let mut all = vec!["--bootstrap-server", &address];
     all.extend(arguments.split_whitespace());
-    let ended = java::tool(&java::class_path()?, class, &all, "")?;
+    let ended = java::tool(&stage.class_path()?, class, &all, "")?;
     if ended.status.success() {
         return Err(format!("{arguments} succeeded: {}", ended.stdout));
     }
@@ -158,7 +158,7 @@ fn refusal_or_word(stage: &mut Stage, arguments: &str) -> Attempt<String> {
     let address = stage.address();
     let mut all = vec!["--bootstrap-server", &address];
     all.extend(arguments.split_whitespace());
-    let ended = java::tool(&java::class_path()?, CONSUMER_GROUPS, &all, "")?;
+    let ended = java::tool(&stage.class_path()?, CONSUMER_GROUPS, &all, "")?;
     Ok(format!("{}\n{}", ended.stdout, ended.stderr))
 }
 
@@ -368,7 +368,7 @@ fn versions(stage: &mut Stage) -> Attempt<()> {
     contains(&versions, &["Produce(0): 0 to 13", "Fetch(1): 4 to 18", "Metadata(3): 0 to 13"])?;
     let address = stage.address();
     let arguments = ["cluster-id", "--bootstrap-server", &address];
-    let cluster = java::tool(&java::class_path()?, CLUSTER, &arguments, "")?.success()?;
+    let cluster = java::tool(&stage.class_path()?, CLUSTER, &arguments, "")?.success()?;
     contains(&cluster, &["Cluster ID: "])
 }
 

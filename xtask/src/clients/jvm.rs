@@ -4,7 +4,7 @@ use super::Stage;
 use crate::{Attempt, java};
 
 pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
-    let class_path = java::class_path()?;
+    let class_path = stage.class_path()?;
     let address = stage.address();
     let mut command = java::command(&class_path, "milena.clients.Main", 512);
     stage.program("", command.args([&address, "suite"]))
@@ -12,7 +12,6 @@ pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
 
 /// Kafka's clients of years ago. zstd came with 2.1.
 pub(super) fn old(stage: &mut Stage) -> Attempt<()> {
-    java::class_path()?;
     for (version, codecs) in [
         ("1.1.1", &["gzip", "snappy", "lz4"][..]),
         ("2.0.1", &["gzip", "snappy", "lz4"]),
@@ -38,7 +37,7 @@ pub(super) fn connect(stage: &mut Stage) -> Attempt<()> {
 
 /// Performs a suite whose program keeps files.
 fn in_folder(stage: &mut Stage, suite: &str) -> Attempt<()> {
-    let class_path = java::class_path()?;
+    let class_path = stage.class_path()?;
     let (address, folder) = (stage.address(), stage.folder.join("files"));
     let mut command = java::command(&class_path, "milena.clients.Main", 512);
     stage.program("", command.args([&address, suite]).arg(folder))

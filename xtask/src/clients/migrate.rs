@@ -6,6 +6,7 @@ mod files;
 
 use super::{Stage, contains, same};
 use crate::broker::{Broker, BrokerOptions, Kind};
+use crate::java::ClassPath;
 use crate::process::run;
 use crate::{Attempt, java, milena};
 use bridge::Bridge;
@@ -158,7 +159,7 @@ fn check(data: &Path, is_open: bool) -> Attempt<()> {
 }
 
 /// All that Kafka's client can learn of a broker.
-pub(super) fn contents(class_path: &str, address: &str) -> Attempt<String> {
+pub(super) fn contents(class_path: &ClassPath, address: &str) -> Attempt<String> {
     let mut show = java::command(class_path, "milena.clients.Main", 256);
     run(show.args([address, "show"]), "", Duration::from_secs(180))?.success()
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const RECORDS: u32 = 20_000;
 
 pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
-    let class_path = java::class_path()?;
+    let class_path = stage.class_path()?;
     let address = stage.address();
     let main = || java::command(&class_path, "milena.clients.Main", 256);
     stage.program("before: ", main().args([&address, "before"]))?;
@@ -41,7 +41,7 @@ fn under_load(stage: &mut Stage, topic: &str, how: Broken) -> Attempt<()> {
     stage.create_topic(topic, 1)?;
     let address = stage.address();
     let output = stage.folder.join(format!("load-{topic}.txt"));
-    let class_path = java::class_path()?;
+    let class_path = stage.class_path()?;
     let mut command: Command = java::command(&class_path, "milena.clients.Main", 256);
     let mut load = Running::start(command.args([&address, "load", topic, &RECORDS.to_string()]), &output)?;
     let written = |what: &str| std::fs::read_to_string(&output).unwrap_or_default().contains(what);

@@ -1,5 +1,6 @@
 //! A producer that lives through every change of brokers.
 
+use crate::java::ClassPath;
 use crate::{Attempt, java};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -15,7 +16,7 @@ pub(super) struct Bridge {
 }
 
 impl Bridge {
-    pub(super) fn start(class_path: &str, address: &str) -> Attempt<Bridge> {
+    pub(super) fn start(class_path: &ClassPath, address: &str) -> Attempt<Bridge> {
         let mut command = java::command(class_path, "milena.clients.Main", 128);
         command.args([address, "bridge"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|error| format!("cannot run java: {error}"))?;
