@@ -15,13 +15,14 @@ DEPARTURES = {
     # order, bits and times that are the broker's to set, half an identity.
     ("produce_header", "append time by the client"): INVALID_TIMESTAMP,
     ("produce_header", "delete horizon by the client"): INVALID_RECORD,
-    ("produce_header", "negative base timestamp"): INVALID_TIMESTAMP,
     ("produce_header", "producer without an epoch"): INVALID_RECORD,
     ("produce_header", "negative producer"): INVALID_RECORD,
     ("produce_records", "offset deltas with a gap and a count"): INVALID_RECORD,
     ("produce_records", "offset deltas that repeat"): INVALID_RECORD,
     ("produce_records", "offset deltas backwards"): INVALID_RECORD,
     ("produce_records", "negative offset delta"): INVALID_RECORD,
+    # Kafka stores times before 1970 unless it has to write the batch itself.
+    ("produce_before_1970", "recompressed"): [0, 0, -1, 0, [], [False, 0]],
     ("produce_compressed", "gzip with bytes behind it"): INVALID_RECORD,
     # Kafka answers UNKNOWN_SERVER_ERROR; here less than a byte is none.
     ("fetch_ranges", "negative bytes of the partition"): [0, 5, 5, 70],

@@ -5,7 +5,9 @@ import struct
 import time
 import zlib
 
-from apis import DELETE_RECORDS_1, FETCH_4, INIT_PRODUCER_ID_1, PRODUCE_3, PRODUCE_7, PRODUCE_9, PRODUCE_13
+from apis import (
+    DELETE_RECORDS_1, FETCH_4, INIT_PRODUCER_ID_1, LIST_OFFSETS_7, PRODUCE_3, PRODUCE_7, PRODUCE_9, PRODUCE_13,
+)
 from batch import NOW, batch, old_message, record, sized, varint
 from cluster import ZERO, case
 
@@ -172,6 +174,49 @@ def produce_topic_rules(cluster):
         yield f"bounded timestamps, {name}", cluster.produce(bounded, data)
     appended = cluster.topic(message_timestamp_type="LogAppendTime")
     yield "append time", cluster.produce(appended, batch(base_timestamp=5, max_timestamp=5))
+
+
+@case
+def produce_before_1970(cluster):
+    """Times below 0, alone and beside others, and what the log then has of them."""
+    topic = cluster.topic()
+    later = [record(0), record(1, timestamp=1_000_000), record(2, timestamp=-4_000)]
+    for name, data in {
+        "one": batch(base_timestamp=-5_000, max_timestamp=-5_000),
+        "one, with a wrong maximum": batch(base_timestamp=-5_000, max_timestamp=7),
+        "the least": batch(base_timestamp=-(1 << 63), max_timestamp=-1),
+        "the year 1": batch(base_timestamp=-62_135_596_800_000, max_timestamp=-62_135_596_800_000),
+        "beside a later one": batch(later, base_timestamp=-5_000, max_timestamp=995_000),
+        "gzip": batch(payload=gzip.compress(record(0)), attributes=1, base_timestamp=-5_000, max_timestamp=-5_000),
+    }.items():
+        answer = cluster.whole_answer(topic, data)
+        part = {"index": 0, "offset": answer[1], "max_bytes": 1 << 20}
+        values = {"replica": -1, "max_wait_ms": 0, "min_bytes": 0, "max_bytes": 1 << 20, "isolation": 0}
+        stored = cluster.call(FETCH_4, topics=[{"name": topic, "partitions": [part]}], **values)
+        stored = stored["topics"][0]["partitions"][0]["records"] or b""
+        times = list(struct.unpack(">qq", stored[27:43])) if answer[0] == 0 else None
+        yield name, [answer, times]
+
+    def ask(timestamp, name):
+        part = {"index": 0, "leader_epoch": -1, "timestamp": timestamp}
+        topics = [{"name": name, "partitions": [part]}]
+        it = cluster.call(LIST_OFFSETS_7, replica=-1, isolation=0, topics=topics)["topics"][0]["partitions"][0]
+        return [it["error"], it["offset"], it["timestamp"]]
+
+    for timestamp in (-62_135_596_800_000, -5_000, -1_000, -7, 0, 995_000, 995_001, -3):
+        yield f"the offset at {timestamp}", ask(timestamp, topic)
+    only = cluster.topic()
+    yield "alone in its log", cluster.produce(only, batch(base_timestamp=-5_000, max_timestamp=-5_000))
+    yield "the greatest of none", ask(-3, only)
+    compacted = cluster.topic(cleanup_policy="compact")
+    yield "compacted", cluster.produce(compacted, batch(base_timestamp=-5_000, max_timestamp=-5_000))
+    bounded = cluster.topic(message_timestamp_before_max_ms="1000000")
+    yield "bounded", cluster.whole_answer(bounded, batch(later, base_timestamp=NOW - 500_000))
+    yield "bounded, before 1970", cluster.whole_answer(bounded, batch(base_timestamp=-5_000, max_timestamp=-5_000))
+    appended = cluster.topic(message_timestamp_type="LogAppendTime")
+    yield "append time", cluster.whole_answer(appended, batch(base_timestamp=-5_000, max_timestamp=-5_000))
+    recompressed = cluster.topic(compression_type="gzip")
+    yield "recompressed", cluster.whole_answer(recompressed, batch(base_timestamp=-5_000, max_timestamp=-5_000))
 
 
 @case

@@ -7,7 +7,7 @@
 //! | what | error here | in Kafka |
 //! |---|---|---|
 //! | offset deltas other than 0, 1, 2, … | `INVALID_RECORD` | stored (uncompressed), or `UNKNOWN_SERVER_ERROR` (compressed) |
-//! | a timestamp below 0 other than -1, or beyond an `i64` | `INVALID_TIMESTAMP` | stored, and the cleaner fails on it |
+//! | a timestamp beyond an `i64` | `INVALID_TIMESTAMP` | stored as another |
 //! | the `LogAppendTime` bit on a topic with `CreateTime` | `INVALID_TIMESTAMP` | the records' timestamps change |
 //! | the delete-horizon bit | `INVALID_RECORD` | stored, and the cleaner takes the base timestamp for a horizon |
 //! | transactional without a producer id; an epoch below 0 with one | `INVALID_RECORD` | stored |

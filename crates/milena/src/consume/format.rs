@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use client::consumer::ConsumedRecord;
+use record::NO_TIMESTAMP;
 use serde_json::{Map, Value, json};
 
 use crate::escape::unescape;
@@ -109,7 +110,7 @@ fn write_field(field: Field, record: &ConsumedRecord, null: &[u8], out: &mut Vec
         Field::Partition => out.extend_from_slice(record.partition.to_string().as_bytes()),
         Field::Offset => out.extend_from_slice(record.offset.to_string().as_bytes()),
         Field::TimestampMs => out.extend_from_slice(record.timestamp_ms.to_string().as_bytes()),
-        Field::Timestamp if record.timestamp_ms < 0 => out.push(b'-'),
+        Field::Timestamp if record.timestamp_ms == NO_TIMESTAMP => out.push(b'-'),
         Field::Timestamp => out.extend_from_slice(time::format(record.timestamp_ms).as_bytes()),
         Field::Headers => {
             for (index, (name, value)) in record.headers.iter().enumerate() {
@@ -134,8 +135,8 @@ pub(super) fn json(record: &ConsumedRecord) -> Value {
     object.insert("topic".to_owned(), json!(&*record.topic));
     object.insert("partition".to_owned(), json!(record.partition));
     object.insert("offset".to_owned(), json!(record.offset));
-    object
-        .insert("timestamp".to_owned(), json!(Some(record.timestamp_ms).filter(|&timestamp| timestamp >= 0)));
+    let timestamp_ms = Some(record.timestamp_ms).filter(|&timestamp_ms| timestamp_ms != NO_TIMESTAMP);
+    object.insert("timestamp".to_owned(), json!(timestamp_ms));
     if record.leader_epoch >= 0 {
         object.insert("leaderEpoch".to_owned(), json!(record.leader_epoch));
     }

@@ -139,14 +139,14 @@ fn records_keep_all_that_they_have() {
     fed_says(
         at,
         &["produce", &from, "--input", "json", "-z", "zstd"],
-        "{\"keyBase64\":\"/w==\",\"partition\":0,\"timestamp\":5}\n",
+        "{\"keyBase64\":\"/w==\",\"partition\":0,\"timestamp\":5}\n{\"partition\":0,\"timestamp\":-1000}\n",
     );
 
     // What one command prints as JSON, the other takes.
     let printed = says(at, &["consume", &from, "--from-beginning", "--until-end", "--json"]);
-    assert_eq!(printed.lines().count(), 4, "{printed}");
+    assert_eq!(printed.lines().count(), 5, "{printed}");
     let sent = json_of(&fed_says(at, &["produce", &to, "--input", "json", "--json"], &printed));
-    assert_eq!((&sent["delivered"], &sent["failed"]), (&json!(4), &json!(0)));
+    assert_eq!((&sent["delivered"], &sent["failed"]), (&json!(5), &json!(0)));
     let record = |line: &str| {
         let mut value = json_of(line);
         value.as_object_mut().expect("an object").remove("topic");
@@ -164,9 +164,18 @@ fn records_keep_all_that_they_have() {
         ["consume", &to, "-p", "1", "--from-beginning", "-e", "--null", "NIL", "--format", "%o %k=%s %h\\n"];
     let expect = "0 k1=v1 origin=test\n1 k2=NIL origin=test\n2 =v3 origin=test\n";
     assert_eq!(says(at, &shown), expect);
-    let shown =
-        ["consume", &to, "-p", "0", "--from-beginning", "-n", "1", "--show", "partition,offset,timestamp-ms"];
-    assert_eq!(says(at, &shown), "0\t0\t5\n");
+    let shown = [
+        "consume",
+        &to,
+        "-p",
+        "0",
+        "--from-beginning",
+        "-e",
+        "--show",
+        "partition,offset,timestamp-ms,timestamp",
+    ];
+    let expect = "0\t0\t5\t1970-01-01T00:00:00.005Z\n0\t1\t-1000\t1969-12-31T23:59:59.000Z\n";
+    assert_eq!(says(at, &shown), expect);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 use record::{Batch, Compression};
 
+use crate::check::check;
 use crate::harness::broker::{Broker, free_port};
 use crate::harness::clients::{
     Producer, create_topic, id_of, ids, payload, read_all, read_partitions, reader, take, try_create_topic,
@@ -167,6 +168,32 @@ fn keys_values_headers_and_timestamps_come_back_as_sent() {
     assert_eq!(came, expected);
     assert_eq!((messages[1].key(), messages[1].payload()), (Some(&b"key"[..]), None));
     assert_eq!((messages[2].key(), messages[2].payload()), (None, Some(&b""[..])));
+}
+
+/// librdkafka sends them as it is told. Each batch has them beside a time of today, before and behind.
+#[test]
+fn times_before_1970_come_back_as_sent() {
+    let Some(mut broker) = Broker::own(&[]) else { return };
+    let sent = [1_700_000_000_123, -1_000, -62_135_596_800_000, -5, 1_700_000_000_124];
+    let recompressed = [("compression.type", "zstd")];
+    let compacted = [("cleanup.policy", "compact")];
+    for (topic_settings, codec) in
+        [(&[][..], "none"), (&[][..], "lz4"), (&recompressed, "gzip"), (&compacted, "none")]
+    {
+        let topic = create_topic(broker.bootstrap(), "before-1970", 1, topic_settings);
+        let producer =
+            Producer::new(broker.bootstrap(), &[("compression.codec", codec), ("linger.ms", "100")]);
+        for (id, timestamp) in sent.iter().enumerate() {
+            let record = BaseRecord::with_opaque_to(&topic, id).key(&b"key"[..]).payload(&b"value"[..]);
+            producer.send_record(record.timestamp(*timestamp).partition(0)).expect("queued");
+        }
+        producer.acknowledged();
+        let came: Vec<_> = read_all(broker.bootstrap(), &topic, 0).iter().map(Message::timestamp).collect();
+        assert_eq!(came, sent.map(rdkafka::Timestamp::CreateTime), "{topic_settings:?} {codec}");
+    }
+    broker.stop();
+    let (found, code) = check(broker.data());
+    assert_eq!(code, 0, "what is stored is sound: {found:?}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub(super) struct Walk {
     index: i32,
     records_count: i32,
     base_timestamp: i64,
-    /// The greatest timestamp so far.
+    /// The greatest timestamp so far, or -1 if all of them are before that: Kafka has no smaller one in a header.
     max_timestamp: i64,
     timestamps: TimestampRule,
     /// The earliest timestamp that needs no second look.
@@ -44,7 +44,7 @@ impl Walk {
                 }
                 (TimestampType::CreateTime, TimestampType::CreateTime) => (
                     TimestampRule::Within,
-                    rules.now_ms.saturating_sub(rules.timestamp_before_max_ms).max(0),
+                    rules.now_ms.saturating_sub(rules.timestamp_before_max_ms),
                     rules.now_ms.saturating_add(rules.timestamp_after_max_ms),
                 ),
             };
@@ -152,7 +152,7 @@ impl Walk {
         InvalidBatch::Records(RecordsError::Record { index: self.index as u32, fault })
     }
 
-    /// The greatest timestamp.
+    /// The greatest timestamp, or -1 if all of them are before that.
     pub(super) fn finish(self) -> Result<i64, InvalidBatch> {
         debug_assert_eq!(self.index, self.records_count);
         if self.timestamp_rejected {

@@ -46,12 +46,19 @@ fn timestamps_outside_the_topics_bounds() {
     check(&mixed.build(), &keys_too, INVALID_TIMESTAMP, &InvalidBatch::RejectedTimestamps(errors));
 }
 
+/// Those before 1970. Kafka's default, all of the past, ends where `now` less a timestamp is beyond an `i64`.
 #[test]
 fn timestamps_below_0() {
-    let spoilt = with_timestamps(&[-2, NO_TIMESTAMP, i64::MIN]);
-    let error = produce(&spoilt.seal(), &rules(), &mut Scratch::new()).unwrap_err();
+    let rules = ProduceRules { timestamp_before_max_ms: i64::MAX, ..rules() };
+    let earliest_ms = NOW_MS - i64::MAX;
+    for timestamps in [&[-2, NO_TIMESTAMP, 0, NOW_MS][..], &[NOW_MS, -62_135_596_800_000], &[earliest_ms]] {
+        let valid = with_timestamps(timestamps).accepted(&rules);
+        assert_eq!(valid.header.max_timestamp, timestamps.iter().copied().fold(NO_TIMESTAMP, i64::max));
+    }
+    let spoilt = with_timestamps(&[-2, earliest_ms - 1, i64::MIN]);
+    let error = produce(&spoilt.seal(), &rules, &mut Scratch::new()).unwrap_err();
     assert_eq!(error.error_code(), INVALID_TIMESTAMP);
-    assert_eq!(error.record_errors().iter().map(|error| error.batch_index).collect::<Vec<_>>(), [0, 2]);
+    assert_eq!(error.record_errors().iter().map(|error| error.batch_index).collect::<Vec<_>>(), [1, 2]);
 }
 
 #[test]
@@ -78,6 +85,7 @@ fn the_max_timestamp_is_that_of_the_records() {
         (&[5, 9, 9, 3][..], 9),
         (&[NO_TIMESTAMP, NO_TIMESTAMP], NO_TIMESTAMP),
         (&[NO_TIMESTAMP, 0], 0),
+        (&[-9, -5], NO_TIMESTAMP),
         (&[7], 7),
     ] {
         for claimed in [i64::MIN, NO_TIMESTAMP, 0, 8, i64::MAX] {
