@@ -372,6 +372,14 @@ impl Closed {
         Ok(index_file::floor(&file, entries, not_above)?.map(TimeEntry::from_bytes))
     }
 
+    /// The greatest timestamp or, if no batch has one, the time of the last write.
+    pub(crate) fn largest_timestamp(&self) -> fs::Result<i64> {
+        match self.max_timestamp()?.timestamp {
+            record::NO_TIMESTAMP => self.segment.file(SegmentFile::Log)?.modified_ms(),
+            timestamp => Ok(timestamp),
+        }
+    }
+
     /// The greatest timestamp, which closing a segment puts into its time index.
     pub(crate) fn max_timestamp(&self) -> fs::Result<MaxTimestamp> {
         if let Some(known) = self.max_timestamp.get() {

@@ -392,6 +392,60 @@ fn young_segments_wait_and_old_ones_are_overdue() {
     assert!(log.clean_plan(None, NOW_MS + 2001).unwrap().is_overdue());
 }
 
+/// As Kafka's `LogSegment.largestTimestamp`.
+#[test]
+fn a_segment_without_a_time_is_as_young_as_its_last_write() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, LogConfig { min_compaction_lag_ms: 500, ..config() });
+    let mut builder = plain();
+    builder.push(-5, Some(b"k"), Some(b"1"), &[]);
+    append_from(&mut log, &builder.build(), Origin::Replication).unwrap();
+    log.set_high_watermark(log.end_offset());
+    roll(&mut log);
+    let modified = std::fs::metadata(home.file("00000000000000000000.log")).unwrap().modified().unwrap();
+    let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap();
+    let written_ms = i64::try_from(since.as_millis()).unwrap();
+    assert_eq!(log.clean_plan(None, written_ms + 499).unwrap().dirty_ratio(), 0.0);
+    assert!(log.clean_plan(None, written_ms + 500).unwrap().dirty_ratio() > 0.0);
+}
+
+/// Kafka's cleaner stops at a time before 1970 as soon as a batch loses a record.
+#[test]
+fn records_from_before_1970_are_cleaned_as_others_are() {
+    for compression in [Compression::None, Compression::Lz4] {
+        let home = Home::new();
+        let directory = home.open();
+        let (mut log, _) = open_log(&directory, config());
+        let mut builder = BatchBuilder::new(compression);
+        for (timestamp, key, value) in
+            [(-9_000, "a", Some("1")), (-1_000, "b", Some("1")), (-5_000, "a", Some("2")), (-1, "c", None)]
+        {
+            builder.push(timestamp, Some(key.as_bytes()), value.map(str::as_bytes), &[]);
+        }
+        append_from(&mut log, &builder.build(), Origin::Replication).unwrap();
+        log.set_high_watermark(log.end_offset());
+        roll(&mut log);
+        clean(&mut log, NOW_MS);
+        let times = |log: &Log| {
+            let mut times = Vec::new();
+            let slice = log.read(0, usize::MAX, true, i64::MAX).unwrap().unwrap();
+            for batch in record::stored_batches(&slice.read().unwrap()) {
+                let batch = batch.unwrap();
+                assert_eq!(batch.header().max_timestamp, -1);
+                let mut scratch = Scratch::new();
+                let records = batch.records_decompressed(&mut scratch, 1 << 20).unwrap();
+                times.extend(records.map(|record| record.unwrap()).map(|it| (it.offset, it.timestamp)));
+            }
+            times
+        };
+        // The tombstone stays until its horizon, which is then what the others count from.
+        assert_eq!(times(&log), [(1, -1_000), (2, -5_000), (3, -1)]);
+        clean(&mut log, NOW_MS + RETENTION_MS + 1);
+        assert_eq!(times(&log), [(1, -1_000), (2, -5_000)]);
+    }
+}
+
 /// Fails the n-th operation of a kind, reopens as after a crash, and compares what is read.
 #[test]
 fn a_crash_at_any_step_of_a_swap_loses_nothing() {

@@ -36,8 +36,8 @@ impl Log {
         let lag_ms = self.config.min_compaction_lag_ms;
         if lag_ms > 0 {
             for (index, closed) in self.closed.iter().enumerate().take(end).skip(dirty_from) {
-                let max = closed.max_timestamp().map_err(|error| self.change_error(error))?;
-                if max.timestamp > now_ms.saturating_sub(lag_ms) {
+                let largest_ms = closed.largest_timestamp().map_err(|error| self.change_error(error))?;
+                if largest_ms > now_ms.saturating_sub(lag_ms) {
                     end = index;
                     break;
                 }

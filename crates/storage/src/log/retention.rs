@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use record::NO_TIMESTAMP;
+
 use super::{ChangeError, Log};
 use crate::fs::{self, Fs};
 use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
@@ -62,7 +64,7 @@ impl Log {
             let by_size = self.over_size();
             self.delete_first(by_size, now_ms)?;
             deleted_segments += by_size;
-            if self.active_expired(now_ms) {
+            if self.active_expired(now_ms).map_err(|error| self.change_error(error))? {
                 self.roll_to_delete(now_ms)?;
             }
             let by_time = self.expired(now_ms).map_err(|error| self.change_error(error))?;
@@ -136,13 +138,16 @@ impl Log {
     }
 
     /// Whether the active segment, and with it every other, is past its time.
-    fn active_expired(&self, now_ms: i64) -> bool {
-        let timestamp = self.active.max_timestamp.timestamp;
-        let has_expired = timestamp >= 0 && now_ms.saturating_sub(timestamp) > self.config.retention_ms;
-        self.config.retention_ms >= 0
-            && has_expired
-            && self.is_active_visible()
-            && self.expired(now_ms).is_ok_and(|count| count == self.closed.len())
+    fn active_expired(&self, now_ms: i64) -> fs::Result<bool> {
+        if self.config.retention_ms < 0 || !self.is_active_visible() {
+            return Ok(false);
+        }
+        let timestamp = match self.active.max_timestamp.timestamp {
+            NO_TIMESTAMP => self.active.segment.file(SegmentFile::Log)?.modified_ms()?,
+            timestamp => timestamp,
+        };
+        let has_expired = now_ms.saturating_sub(timestamp) > self.config.retention_ms;
+        Ok(has_expired && self.expired(now_ms)? == self.closed.len())
     }
 
     /// Whether the active segment has batches, all of them below the high watermark.

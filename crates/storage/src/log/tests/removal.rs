@@ -41,6 +41,29 @@ fn segments_past_their_time_go() {
     assert_eq!(append(&mut log, &batch(1, NOW_MS, 100)).unwrap().base_offset, 50);
 }
 
+/// As Kafka's `LogSegment.largestTimestamp`: what lies before 1970 has no time that retention could go by.
+#[test]
+fn segments_without_a_time_go_by_their_last_write() {
+    for timestamp in [-1, -5, -62_135_596_800_000] {
+        let home = Home::new();
+        let directory = home.open();
+        let (mut log, _) = open_log(&directory, LogConfig { retention_ms: 5000, ..LogConfig::default() });
+        for _ in 0..2 {
+            append(&mut log, &batch(1, timestamp, 10)).unwrap();
+            log.roll(log.end_offset(), NOW_MS).unwrap();
+        }
+        append(&mut log, &batch(1, timestamp, 10)).unwrap();
+        log.set_high_watermark(log.end_offset());
+        let modified = std::fs::metadata(path_of(&home, 2, ".log")).unwrap().modified().unwrap();
+        let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap();
+        let written_ms = i64::try_from(since.as_millis()).unwrap();
+        log.apply_retention(written_ms + 5000).unwrap();
+        assert!(log.log_start_offset() < 3, "the active segment is not past its time");
+        log.apply_retention(written_ms + 5001).unwrap();
+        assert_eq!((log.log_start_offset(), log.size_bytes()), (3, 0));
+    }
+}
+
 #[test]
 fn segments_above_the_high_watermark_stay() {
     let home = Home::new();
