@@ -34,7 +34,8 @@ pub(crate) struct Active {
     pub(crate) last_indexed_timestamp: i64,
     /// The max timestamp of the first batch; -1 where that has none.
     pub(crate) first_timestamp: Option<i64>,
-    /// When it was made or, after a restart, opened.
+    /// When it was made or, after a restart, opened; not later than any time at which a batch came, so that
+    /// a clock that was set back does not keep it open for longer.
     created_ms: i64,
     /// By how much its `segment_ms` is shortened.
     pub(crate) jitter_ms: i64,
@@ -86,7 +87,7 @@ impl Active {
     /// Whether a batch goes into a new segment. `bytes` are those of the batch and of those before
     /// it that are not written yet.
     pub(crate) fn must_roll(
-        &self,
+        &mut self,
         header: &BatchHeader,
         bytes: u64,
         config: &LogConfig,
@@ -98,6 +99,7 @@ impl Active {
         if self.size == 0 && bytes == header.size_bytes() as u64 {
             return false;
         }
+        self.created_ms = self.created_ms.min(now_ms);
         let waited_ms = match self.first_timestamp {
             Some(first) if first >= 0 => header.max_timestamp.saturating_sub(first),
             _ => now_ms.saturating_sub(self.created_ms),

@@ -27,7 +27,9 @@ pub struct Retained {
 pub struct DeletedSegment {
     fs: Fs,
     paths: Vec<PathBuf>,
-    /// When to remove them, in ms since the epoch.
+    /// When they got that name, in ms since the epoch.
+    deleted_ms: i64,
+    /// When to remove them.
     due_ms: i64,
 }
 
@@ -88,10 +90,11 @@ impl Log {
     }
 
     /// The files of deleted segments that have been kept for `file_delete_delay_ms`, for the caller
-    /// to remove.
+    /// to remove. If the clock was set back behind their deletion, they are due as well: nobody can tell for
+    /// how long they have been kept, and they must not fill the disk until the clock is where it was.
     pub fn take_due_deletions(&mut self, now_ms: i64) -> Vec<DeletedSegment> {
-        let due = self.deleted.extract_if(.., |deleted| deleted.due_ms <= now_ms);
-        due.collect()
+        let is_due = |deleted: &mut DeletedSegment| !(deleted.deleted_ms..deleted.due_ms).contains(&now_ms);
+        self.deleted.extract_if(.., is_due).collect()
     }
 
     /// The offset after the segment: nothing of it is at or above this.
@@ -252,6 +255,7 @@ impl Log {
 
     fn remember_deleted(&mut self, paths: Vec<PathBuf>, now_ms: i64) {
         let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
-        self.deleted.push(DeletedSegment { fs: self.partition.directory.fs.clone(), paths, due_ms });
+        let fs = self.partition.directory.fs.clone();
+        self.deleted.push(DeletedSegment { fs, paths, deleted_ms: now_ms, due_ms });
     }
 }

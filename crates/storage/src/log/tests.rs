@@ -244,7 +244,16 @@ fn a_segment_is_rolled_when_it_is_too_old() {
     let (mut log, _) = open_at(&directory, "untimed", LogConfig { segment_ms: 1000, ..LogConfig::default() });
     let bytes = batch(1, -1, 10);
     let valid = ValidBatch::trusted(&Batch::parse(&bytes).unwrap());
-    for (now_ms, segments) in [(NOW_MS, 1), (NOW_MS + 1000, 1), (NOW_MS + 1001, 2)] {
+    let set_back_ms = NOW_MS - 1_000_000;
+    let times = [
+        (NOW_MS, 1),
+        (NOW_MS + 1000, 1),
+        (NOW_MS + 1001, 2),
+        (set_back_ms, 2),
+        (set_back_ms + 1000, 2),
+        (set_back_ms + 1001, 3),
+    ];
+    for (now_ms, segments) in times {
         log.append_as_leader(&bytes, &valid, 0, Origin::Client, now_ms).unwrap();
         assert_eq!(log.segments(), segments);
     }
@@ -277,12 +286,12 @@ fn jitter_shortens_segments_differently() {
             one.close().unwrap();
             one = Log::open(&directory, open()).unwrap().0;
         }
-        let rolls_after = |ms: &i64| {
+        let mut rolls_after = |ms: &i64| {
             let bytes = batch(1, NOW_MS + ms, 10);
             let header = *Batch::parse(&bytes).unwrap().header();
             one.active.must_roll(&header, 100, &log.config, NOW_MS)
         };
-        first.insert((5000..=10_001).find(rolls_after).unwrap());
+        first.insert((5000..=10_001).find(&mut rolls_after).unwrap());
     }
     assert!(first.len() > 15, "{first:?}");
 }
