@@ -153,8 +153,8 @@ impl Fetch {
         let pieces = load(&mut answers, regions);
         let mut answers: Vec<_> = self.targets.into_iter().zip(answers).collect();
         let new_id = || i32::from_ne_bytes(random::u64().to_ne_bytes()[..4].try_into().expect("four bytes"));
-        let now_ms = clock::now_ms();
-        let settled = broker.fetch_sessions.finish(self.context, &mut answers, now_ms, new_id);
+        let steady_ms = clock::steady_ms();
+        let settled = broker.fetch_sessions.finish(self.context, &mut answers, steady_ms, new_id);
         match settled {
             Ok(session_id) => {
                 let responses = by_topic(answers);

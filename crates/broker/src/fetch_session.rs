@@ -77,6 +77,7 @@ pub(crate) struct FetchSessions {
 pub(crate) struct Session {
     id: i32,
     by_topic_id: bool,
+    /// By the steady clock.
     created_ms: i64,
     used_ms: AtomicI64,
     len: AtomicUsize,
@@ -117,7 +118,7 @@ impl FetchSessions {
         claim: SessionClaim,
         named: Vec<FetchTarget>,
         forgotten: &[FetchTarget],
-        now_ms: i64,
+        steady_ms: i64,
     ) -> Result<(FetchContext, Vec<FetchTarget>), ErrorCode> {
         if claim.epoch == INITIAL_EPOCH || claim.epoch == FINAL_EPOCH {
             self.sessions.lock().remove(&claim.session_id);
@@ -144,7 +145,7 @@ impl FetchSessions {
             return Ok((FetchContext::Sessionless, Vec::new()));
         }
         state.epoch = next_epoch(state.epoch);
-        session.used_ms.store(now_ms, Ordering::Relaxed);
+        session.used_ms.store(steady_ms, Ordering::Relaxed);
         let targets = state.partitions.values().map(|partition| partition.target.clone()).collect();
         let epoch = state.epoch;
         drop(state);
@@ -160,12 +161,12 @@ impl FetchSessions {
         &self,
         context: FetchContext,
         answers: &mut Vec<(FetchTarget, PartitionData)>,
-        now_ms: i64,
+        steady_ms: i64,
         new_id: impl Fn() -> i32,
     ) -> Result<i32, ErrorCode> {
         match context {
             FetchContext::Sessionless => Ok(NO_SESSION),
-            FetchContext::Full { by_topic_id } => Ok(self.create(by_topic_id, answers, now_ms, new_id)),
+            FetchContext::Full { by_topic_id } => Ok(self.create(by_topic_id, answers, steady_ms, new_id)),
             FetchContext::Incremental { session, epoch } => {
                 let mut state = session.state.lock();
                 if state.epoch != epoch {
@@ -187,11 +188,11 @@ impl FetchSessions {
         &self,
         by_topic_id: bool,
         answers: &[(FetchTarget, PartitionData)],
-        now_ms: i64,
+        steady_ms: i64,
         new_id: impl Fn() -> i32,
     ) -> i32 {
         let mut sessions = self.sessions.lock();
-        if sessions.len() >= self.slots && !evict(&mut sessions, answers.len(), now_ms) {
+        if sessions.len() >= self.slots && !evict(&mut sessions, answers.len(), steady_ms) {
             return NO_SESSION;
         }
         let id = loop {
@@ -209,8 +210,8 @@ impl FetchSessions {
         let session = Session {
             id,
             by_topic_id,
-            created_ms: now_ms,
-            used_ms: AtomicI64::new(now_ms),
+            created_ms: steady_ms,
+            used_ms: AtomicI64::new(steady_ms),
             len: AtomicUsize::new(state.places.len()),
             state: Mutex::new(state),
         };
@@ -221,15 +222,16 @@ impl FetchSessions {
 
 /// Makes room for a session of `len` partitions, as Kafka does: the one that has been left alone
 /// for longest, or else a smaller one that is not new.
-fn evict(sessions: &mut HashMap<i32, Arc<Session>>, len: usize, now_ms: i64) -> bool {
+fn evict(sessions: &mut HashMap<i32, Arc<Session>>, len: usize, steady_ms: i64) -> bool {
     let Some(stalest) = sessions.values().min_by_key(|session| session.used_ms.load(Ordering::Relaxed))
     else {
         return false;
     };
-    let victim = if now_ms - stalest.used_ms.load(Ordering::Relaxed) > EVICTABLE_AFTER_MS {
+    let victim = if steady_ms - stalest.used_ms.load(Ordering::Relaxed) > EVICTABLE_AFTER_MS {
         Some(stalest.id)
     } else {
-        let evictable = sessions.values().filter(|session| now_ms - session.created_ms > EVICTABLE_AFTER_MS);
+        let evictable =
+            sessions.values().filter(|session| steady_ms - session.created_ms > EVICTABLE_AFTER_MS);
         let smallest = evictable.min_by_key(|session| (session.len.load(Ordering::Relaxed), session.id));
         smallest.filter(|smallest| smallest.len.load(Ordering::Relaxed) < len).map(|smallest| smallest.id)
     };

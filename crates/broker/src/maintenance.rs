@@ -45,7 +45,7 @@ pub(crate) async fn run(broker: Arc<Broker>) {
         Chore::new(deletions_ms, remove_deleted),
         Chore::new(config.log_flush_offset_checkpoint_interval_ms, |broker, _| broker.logs.checkpoint()),
         Chore::new(i64::from(config.producer_id_expiration_check_interval_ms), forget_producers),
-        Chore::new(config.log_flush_scheduler_interval_ms, flush_by_age),
+        Chore::new(config.log_flush_scheduler_interval_ms, |broker, _| flush_by_age(broker)),
         Chore::new(ROOM_INTERVAL_MS, look_at_room),
         Chore::new(WITHOUT_ROOM_INTERVAL_MS, |broker, _| broker.open_those_without_room()),
     ];
@@ -98,6 +98,7 @@ fn forget_producers(broker: &Broker, now_ms: i64) {
     broker.topics.table().partitions().for_each(|partition| partition.remove_expired_producers(now_ms));
 }
 
-fn flush_by_age(broker: &Broker, now_ms: i64) {
-    broker.topics.table().partitions().for_each(|partition| partition.flush_by_age(now_ms));
+fn flush_by_age(broker: &Broker) {
+    let steady_ms = clock::steady_ms();
+    broker.topics.table().partitions().for_each(|partition| partition.flush_by_age(steady_ms));
 }

@@ -72,7 +72,7 @@ pub(crate) struct Partition {
     /// sees a record as soon as it is appended, as in Kafka.
     end_offset: AtomicI64,
     durability: Arc<Durability>,
-    /// When everything was last seen to be on disk, in ms since the epoch, for `flush.ms`.
+    /// When everything was last seen to be on disk, by the steady clock, for `flush.ms`.
     unflushed_since_ms: AtomicI64,
     watchers: Watchers,
     scrub: ScrubRecord,

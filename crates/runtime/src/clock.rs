@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "this module is the seam")]
 
 use std::future::Future;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use tokio::time::Instant;
@@ -9,14 +10,21 @@ pub use tokio::time::error::Elapsed;
 
 /// Wall-clock time in milliseconds since the Unix epoch, the unit of every timestamp in Kafka.
 ///
-/// It can jump backwards; nothing may depend on it for correctness, only for what users see
-/// (record timestamps, retention).
+/// It is set, forwards and backwards: read it anew for what is stored or compared with what is stored
+/// (record timestamps, retention), and measure how long something takes by [`steady_ms`] or [`now`].
 pub fn now_ms() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
         // A clock before 1970 is a machine without a battery; the epoch is as good a guess.
         Err(_) => 0,
     }
+}
+
+/// Milliseconds since the process first asked, on the clock of [`now`]: for ages that are kept as a number.
+/// Nothing outside this process knows what they mean.
+pub fn steady_ms() -> i64 {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    i64::try_from(FIRST.get_or_init(now).elapsed().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The monotonic time now, for deadlines.

@@ -44,7 +44,7 @@ pub(crate) fn handle(call: Call<'_>, request: FetchRequest) -> Reply {
     let named = request.topics.into_iter().flat_map(targets).collect();
     let forgotten: Vec<FetchTarget> =
         request.forgotten_topics_data.into_iter().flat_map(forgotten_targets).collect();
-    let begun = call.broker.fetch_sessions.begin(claim, named, &forgotten, clock::now_ms());
+    let begun = call.broker.fetch_sessions.begin(claim, named, &forgotten, clock::steady_ms());
     let (context, targets) = match begun {
         Ok(begun) => begun,
         Err(error_code) => return call.reply(&FetchResponse { error_code, ..FetchResponse::default() }),

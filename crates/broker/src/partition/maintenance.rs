@@ -118,11 +118,11 @@ impl Partition {
     }
 
     /// Has what was appended written to disk where it has been in memory for `flush.ms`.
-    pub(crate) fn flush_by_age(&self, now_ms: i64) {
+    pub(crate) fn flush_by_age(&self, steady_ms: i64) {
         let flush_ms = self.rules.load().topic.flush_ms;
         if self.durability.flushed_offset() >= self.end_offset() {
-            self.unflushed_since_ms.store(now_ms, Ordering::Relaxed);
-        } else if now_ms.saturating_sub(self.unflushed_since_ms.load(Ordering::Relaxed)) >= flush_ms
+            self.unflushed_since_ms.store(steady_ms, Ordering::Relaxed);
+        } else if steady_ms.saturating_sub(self.unflushed_since_ms.load(Ordering::Relaxed)) >= flush_ms
             && let Some(log) = self.lock().as_ref()
         {
             log.enqueue_flush();
