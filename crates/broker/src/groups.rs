@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use coordinator::{DeletedTopic, GroupCoordinator, Output, RequestContext, Settings, Token};
+use coordinator::{
+    DeletedTopic, GroupCoordinator, Now, Output, RequestContext, Settings, SteadyMs, Token, WallMs,
+};
 use parking_lot::{Mutex, RwLock};
 use protocol::{ErrorCode, Str, Uuid};
-use runtime::clock::{self, Instant};
+use runtime::clock;
 use runtime::{random, task};
 use tokio::sync::{Notify, oneshot};
 use tracing::{error, info};
@@ -41,11 +43,14 @@ pub(crate) struct Groups {
     /// Partitions of `__consumer_offsets`; what `offsets.topic.num.partitions` says until it exists.
     partitions: AtomicI32,
     next_token: AtomicU64,
-    /// The time at which the timers wake next, on the clock of [`Groups::now_ms`].
+    /// The time at which the timers wake next, by the steady clock.
     armed_ms: AtomicI64,
     earlier: Notify,
-    started: Instant,
-    started_ms: i64,
+}
+
+/// Both clocks, read anew: of the wall clock nothing is kept, for it may have been wrong at the start.
+fn now() -> Now {
+    Now { steady: SteadyMs(clock::steady_ms()), wall: WallMs(clock::now_ms()) }
 }
 
 /// One partition's coordinator.
@@ -77,16 +82,7 @@ impl Groups {
             next_token: AtomicU64::new(0),
             armed_ms: AtomicI64::new(0),
             earlier: Notify::new(),
-            started: clock::now(),
-            started_ms: clock::now_ms(),
         }
-    }
-
-    /// The time that sessions are measured by: the wall clock's at the start, and steady since, so
-    /// that a clock that is set does not end every session.
-    fn now_ms(&self) -> i64 {
-        let elapsed_ms = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.started_ms.saturating_add(elapsed_ms)
     }
 
     /// The partition of `__consumer_offsets` that holds a group.
@@ -176,17 +172,17 @@ impl Groups {
     pub(crate) fn ask(
         &self,
         group_id: &str,
-        request: impl FnOnce(&mut GroupCoordinator, Token, i64) -> Output,
+        request: impl FnOnce(&mut GroupCoordinator, Token, Now) -> Output,
     ) -> Result<Pending, ErrorCode> {
         let shard = self.shard(group_id)?;
         let token = Token(self.next_token.fetch_add(1, Ordering::Relaxed));
-        let now_ms = self.now_ms();
+        let now = now();
         let mut state = shard.state.lock();
         let serving = state.serving()?;
         let (sender, receiver) = oneshot::channel();
         serving.waiting.insert(token, sender);
-        let output = request(&mut serving.coordinator, token, now_ms);
-        serving.carry_out(&shard.log, output, now_ms);
+        let output = request(&mut serving.coordinator, token, now);
+        serving.carry_out(&shard.log, output, now);
         self.arm(&serving.coordinator);
         Ok(Pending::new(receiver))
     }
@@ -198,12 +194,12 @@ impl Groups {
     pub(crate) fn look<R>(
         &self,
         group_id: &str,
-        question: impl FnOnce(&mut GroupCoordinator, i64) -> R,
+        question: impl FnOnce(&mut GroupCoordinator, Now) -> R,
     ) -> Result<(R, Barrier), ErrorCode> {
         let shard = self.shard(group_id)?;
         let mut state = shard.state.lock();
         let serving = state.serving()?;
-        let answer = question(&mut serving.coordinator, self.now_ms());
+        let answer = question(&mut serving.coordinator, now());
         self.arm(&serving.coordinator);
         Ok((answer, Barrier::at_end_of(&shard.log)))
     }
@@ -232,11 +228,11 @@ impl Groups {
 
     /// Forgets the offsets of topics that are gone.
     pub(crate) fn topics_deleted(&self, topics: &[DeletedTopic]) {
-        let now_ms = self.now_ms();
+        let now = now();
         let shards: Vec<_> = self.shards.read().values().cloned().collect();
         for shard in shards {
             match &mut *shard.state.lock() {
-                State::Serving(serving) => serving.topics_deleted(&shard.log, topics, now_ms),
+                State::Serving(serving) => serving.topics_deleted(&shard.log, topics, now),
                 State::Loading(deleted) => deleted.extend_from_slice(topics),
                 State::Resigned => {}
             }
@@ -245,7 +241,7 @@ impl Groups {
 
     /// Wakes the timers where a coordinator needs them before they would wake by themselves.
     fn arm(&self, coordinator: &GroupCoordinator) {
-        let due_ms = coordinator.next_deadline_ms().unwrap_or(i64::MAX);
+        let due_ms = coordinator.next_deadline().map_or(i64::MAX, |due| due.0);
         if due_ms < self.armed_ms.load(Ordering::Relaxed) {
             self.earlier.notify_one();
         }
@@ -258,7 +254,7 @@ impl Groups {
             self.armed_ms.store(i64::MAX, Ordering::Relaxed);
             let due_ms = self.tick();
             self.armed_ms.store(due_ms, Ordering::Relaxed);
-            let left_ms = u64::try_from(due_ms.saturating_sub(self.now_ms())).unwrap_or(0);
+            let left_ms = u64::try_from(due_ms.saturating_sub(clock::steady_ms())).unwrap_or(0);
             tokio::select! {
                 biased;
                 () = self.earlier.notified() => {}
@@ -267,19 +263,19 @@ impl Groups {
         }
     }
 
-    /// Does what is due; returns when something is due next.
+    /// Does what is due; returns when something is due next, by the steady clock.
     fn tick(&self) -> i64 {
-        let now_ms = self.now_ms();
+        let now = now();
         let shards: Vec<_> = self.shards.read().values().cloned().collect();
         let mut next_ms = i64::MAX;
         for shard in shards {
             let mut state = shard.state.lock();
             let Ok(serving) = state.serving() else { continue };
-            while serving.coordinator.next_deadline_ms().is_some_and(|due_ms| due_ms <= now_ms) {
-                let output = serving.coordinator.tick(now_ms);
-                serving.carry_out(&shard.log, output, now_ms);
+            while serving.coordinator.next_deadline().is_some_and(|due| due <= now.steady) {
+                let output = serving.coordinator.tick(now);
+                serving.carry_out(&shard.log, output, now);
             }
-            next_ms = next_ms.min(serving.coordinator.next_deadline_ms().unwrap_or(i64::MAX));
+            next_ms = next_ms.min(serving.coordinator.next_deadline().map_or(i64::MAX, |due| due.0));
         }
         next_ms
     }
@@ -291,12 +287,12 @@ impl Shard {
         if let State::Serving(serving) = before {
             let Serving { coordinator, mut waiting } = *serving;
             let settle = |(token, reply)| settle(&mut waiting, &self.log, token, reply);
-            coordinator.resign().into_iter().for_each(settle);
+            coordinator.resign(now()).into_iter().for_each(settle);
         }
     }
 
     fn serve(&self, groups: &Groups, loaded: coordinator::Loading) {
-        let coordinator = loaded.loaded(groups.now_ms());
+        let coordinator = loaded.loaded(now());
         for (record_type, count) in &coordinator.skipped_records().by_type {
             info!(partition = %self.log.name(), record_type, count, "records of groups that are not served");
         }
@@ -304,7 +300,7 @@ impl Shard {
         let State::Loading(deleted) = &mut *state else { return };
         let deleted = std::mem::take(deleted);
         let mut serving = Box::new(Serving { coordinator, waiting: HashMap::new() });
-        serving.topics_deleted(&self.log, &deleted, groups.now_ms());
+        serving.topics_deleted(&self.log, &deleted, now());
         groups.arm(&serving.coordinator);
         *state = State::Serving(serving);
     }
@@ -321,21 +317,21 @@ impl State {
 }
 
 impl Serving {
-    fn topics_deleted(&mut self, log: &Arc<Partition>, topics: &[DeletedTopic], now_ms: i64) {
+    fn topics_deleted(&mut self, log: &Arc<Partition>, topics: &[DeletedTopic], now: Now) {
         let output = self.coordinator.topics_deleted(topics);
-        self.carry_out(log, output, now_ms);
+        self.carry_out(log, output, now);
     }
 
     /// Appends what the coordinator wants appended, and settles what it has answered.
-    fn carry_out(&mut self, log: &Arc<Partition>, mut output: Output, now_ms: i64) {
+    fn carry_out(&mut self, log: &Arc<Partition>, mut output: Output, now: Now) {
         loop {
             for (token, reply) in output.replies {
                 settle(&mut self.waiting, log, token, reply);
             }
             let Some(append) = output.append else { return };
-            output = match log.append_coordinator_records(&append.records, clock::now_ms()) {
-                Ok(appended) => self.coordinator.append_succeeded(append, appended.base_offset, now_ms),
-                Err(refusal) => self.coordinator.append_failed(append, refusal.error_code, now_ms),
+            output = match log.append_coordinator_records(&append.records, now.wall.0) {
+                Ok(appended) => self.coordinator.append_succeeded(append, appended.base_offset, now),
+                Err(refusal) => self.coordinator.append_failed(append, refusal.error_code, now),
             };
         }
     }

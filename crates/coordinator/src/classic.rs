@@ -20,6 +20,9 @@ use protocol::messages::join_group_response::JoinGroupResponseMember;
 use protocol::records::ConsumerProtocolSubscription;
 use protocol::{Bytes, ErrorCode, Message, Reader, Str};
 
+use crate::WallMs;
+use crate::timers::{Timer, Timers};
+
 pub(crate) use leave::{identities, leave_for_version, member_response};
 pub(crate) use member::{Member, Parked};
 pub(crate) use operation::{Operation, join_error, join_for_version, sync_error};
@@ -45,7 +48,7 @@ pub(crate) struct ClassicGroup {
     pub(crate) group_id: Str,
     state: State,
     /// When the state was entered; `None` for a group stored before Kafka wrote that down.
-    pub(crate) state_timestamp_ms: Option<i64>,
+    pub(crate) state_timestamp: Option<WallMs>,
     /// `None` for a group that only stores offsets.
     pub(crate) protocol_type: Option<Str>,
     /// The protocol that the members voted for in this generation.
@@ -76,11 +79,11 @@ pub(crate) struct ClassicGroup {
 }
 
 impl ClassicGroup {
-    pub(crate) fn new(group_id: Str, now_ms: i64) -> ClassicGroup {
+    pub(crate) fn new(group_id: Str, state_timestamp: Option<WallMs>) -> ClassicGroup {
         ClassicGroup {
             group_id,
             state: State::Empty,
-            state_timestamp_ms: Some(now_ms),
+            state_timestamp,
             protocol_type: None,
             protocol_name: None,
             generation_id: 0,
@@ -104,7 +107,7 @@ impl ClassicGroup {
     }
 
     /// Enters `state`.
-    pub(crate) fn transition_to(&mut self, state: State, now_ms: i64) {
+    pub(crate) fn transition_to(&mut self, state: State, now: WallMs) {
         assert!(
             self.state.may_become(state),
             "group {:?} may not go from {:?} to {state:?}",
@@ -112,12 +115,27 @@ impl ClassicGroup {
             self.state
         );
         self.state = state;
-        self.state_timestamp_ms = Some(now_ms);
+        self.state_timestamp = Some(now);
     }
 
     /// Whether nothing would be lost with the group: it is not stored, has no members and expects none.
     pub(crate) fn is_vacant(&self) -> bool {
         !self.stored && !self.empty_not_stored && self.state == State::Empty && self.pending_join.is_empty()
+    }
+
+    /// Cancels whatever the group waits for: it is to be deleted.
+    pub(crate) fn cancel_timers(&self, timers: &mut Timers) {
+        let group_id = || self.group_id.clone();
+        for member_id in self.members.keys().chain(&self.pending_join) {
+            timers.cancel(&Timer::Session { group_id: group_id(), member_id: member_id.clone() });
+        }
+        for timer in [
+            Timer::Join { group_id: group_id() },
+            Timer::Sync { group_id: group_id() },
+            Timer::StoreEmpty { group_id: group_id() },
+        ] {
+            timers.cancel(&timer);
+        }
     }
 
     /// The log has the group as it is.
@@ -216,14 +234,14 @@ impl ClassicGroup {
     }
 
     /// Starts the next generation, with the members that there are.
-    pub(crate) fn init_next_generation(&mut self, now_ms: i64) {
+    pub(crate) fn init_next_generation(&mut self, now: WallMs) {
         self.generation_id = self.generation_id.wrapping_add(1);
         if self.members.is_empty() {
             self.protocol_name = None;
-            self.transition_to(State::Empty, now_ms);
+            self.transition_to(State::Empty, now);
         } else {
             self.protocol_name = Some(self.select_protocol());
-            self.transition_to(State::CompletingRebalance, now_ms);
+            self.transition_to(State::CompletingRebalance, now);
         }
         self.subscribed_topics = self.compute_subscribed_topics();
         self.pending_sync.clear();

@@ -6,26 +6,26 @@ use crate::classic::{ClassicGroup, State};
 use crate::group::{Group, GroupType};
 use crate::offsets::{CommittedOffset, OffsetKey};
 use crate::timers::Timer;
-use crate::{Append, CoordinatorRecord, GroupCoordinator, Output};
+use crate::{Append, CoordinatorRecord, GroupCoordinator, Now, Output, WallMs};
 
 /// From when on the retention time of an offset runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RetentionStart {
     /// From the time at which the group lost its last member.
-    GroupEmptySince(i64),
+    GroupEmptySince(WallMs),
     /// From its commit.
     Commit,
 }
 
 impl GroupCoordinator {
     /// Deletes the offsets whose time is over, and the groups that are left with nothing.
-    pub(crate) fn expire_offsets(&mut self, now_ms: i64) -> Output {
-        let next_ms = now_ms.saturating_add(self.settings.offsets_retention_check_interval_ms);
-        self.timers.schedule(Timer::Expiration, next_ms);
+    pub(crate) fn expire_offsets(&mut self, now: Now) -> Output {
+        let next = now.steady.after(self.settings.offsets_retention_check_interval_ms);
+        self.timers.schedule(Timer::Expiration, next);
         let mut records = Vec::new();
         for (group_id, group) in &self.groups {
             let GroupType::Classic(classic) = &group.of_type;
-            let nothing_left = self.expire_offsets_of(group_id, group, now_ms, &mut records);
+            let nothing_left = self.expire_offsets_of(group_id, group, now.wall, &mut records);
             // A client that was told its member id a moment ago is about to join.
             if nothing_left && classic.state() == State::Empty && classic.pending_join.is_empty() {
                 records.push(CoordinatorRecord::group_tombstone(group_id));
@@ -40,7 +40,7 @@ impl GroupCoordinator {
         &self,
         group_id: &Str,
         group: &Group,
-        now_ms: i64,
+        now: WallMs,
         records: &mut Vec<CoordinatorRecord>,
     ) -> bool {
         let GroupType::Classic(classic) = &group.of_type;
@@ -49,7 +49,7 @@ impl GroupCoordinator {
         for (topic, partitions) in group.offsets.topics() {
             for (&partition, offset) in partitions {
                 let key = || OffsetKey { group_id: group_id.clone(), topic: topic.clone(), partition };
-                let expired = start.is_some_and(|start| self.is_expired(offset, start, now_ms))
+                let expired = start.is_some_and(|start| self.is_expired(offset, start, now))
                     && !classic.is_subscribed_to(topic)
                     && !self.pending_offsets.contains(&key());
                 if expired {
@@ -62,15 +62,15 @@ impl GroupCoordinator {
         nothing_left
     }
 
-    fn is_expired(&self, offset: &CommittedOffset, start: RetentionStart, now_ms: i64) -> bool {
-        if let Some(expire_timestamp_ms) = offset.expire_timestamp_ms {
-            return now_ms >= expire_timestamp_ms;
+    fn is_expired(&self, offset: &CommittedOffset, start: RetentionStart, now: WallMs) -> bool {
+        if let Some(expire_timestamp) = offset.expire_timestamp {
+            return now >= expire_timestamp;
         }
-        let start_ms = match start {
-            RetentionStart::GroupEmptySince(start_ms) => start_ms,
-            RetentionStart::Commit => offset.commit_timestamp_ms,
+        let start = match start {
+            RetentionStart::GroupEmptySince(start) => start,
+            RetentionStart::Commit => offset.commit_timestamp,
         };
-        now_ms.saturating_sub(start_ms) >= self.settings.offsets_retention_ms()
+        now.since(start) >= self.settings.offsets_retention_ms()
     }
 }
 
@@ -84,7 +84,7 @@ impl ClassicGroup {
         match self.state() {
             // Written by a Kafka that did not keep the time: the commit is all there is.
             State::Empty => {
-                Some(self.state_timestamp_ms.map_or(RetentionStart::Commit, RetentionStart::GroupEmptySince))
+                Some(self.state_timestamp.map_or(RetentionStart::Commit, RetentionStart::GroupEmptySince))
             }
             State::Stable if self.uses_consumer_protocol() && self.knows_subscribed_topics() => {
                 Some(RetentionStart::Commit)

@@ -2,6 +2,7 @@
 
 use protocol::Str;
 
+use crate::WallMs;
 use crate::classic::ClassicGroup;
 use crate::offsets::Offsets;
 
@@ -29,18 +30,16 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn new_classic(group_id: Str, now_ms: i64) -> Group {
+    pub(crate) fn new_classic(group_id: Str, now: WallMs) -> Group {
         Group {
-            of_type: GroupType::Classic(ClassicGroup::new(group_id, now_ms)),
+            of_type: GroupType::Classic(ClassicGroup::new(group_id, Some(now))),
             offsets: Offsets::default(),
         }
     }
 
     /// A group that is known by its offsets only. Nothing depends on when it came to be.
     pub(crate) fn with_offsets_only(group_id: Str) -> Group {
-        let mut group = ClassicGroup::new(group_id, 0);
-        group.state_timestamp_ms = None;
-        Group { of_type: GroupType::Classic(group), offsets: Offsets::default() }
+        Group { of_type: GroupType::Classic(ClassicGroup::new(group_id, None)), offsets: Offsets::default() }
     }
 
     /// Whether nothing would be lost with the group.

@@ -16,13 +16,12 @@ use crate::group::{Group, GroupType};
 use crate::offsets::PendingOffsets;
 use crate::output::Then;
 use crate::timers::{Timer, Timers};
-use crate::{Append, Output, Reply, RequestContext, Settings, SkippedRecords, StoredRecord, Token};
+use crate::{
+    Append, Now, Output, Reply, RequestContext, Settings, SkippedRecords, SteadyMs, StoredRecord, Token,
+};
 
 /// The state of the groups in one partition of `__consumer_offsets`, and the rules by which it changes.
 /// See the crate's documentation for how it is driven.
-///
-/// Times (`now_ms`) are milliseconds since the epoch and should not go backwards; sessions and
-/// retention are measured by them.
 #[derive(Debug)]
 pub struct GroupCoordinator {
     pub(crate) settings: Settings,
@@ -57,7 +56,7 @@ impl GroupCoordinator {
         token: Token,
         context: &RequestContext,
         mut request: JoinGroupRequest,
-        now_ms: i64,
+        now: Now,
     ) -> Output {
         self.assert_ready();
         let parked = Parked { token, api_version: context.api_version };
@@ -71,9 +70,9 @@ impl GroupCoordinator {
         let group_id = request.group_id.clone();
         if !self.groups.contains_key(&group_id) {
             let group_id = group_id.detached();
-            self.groups.insert(group_id.clone(), Group::new_classic(group_id, now_ms));
+            self.groups.insert(group_id.clone(), Group::new_classic(group_id, now.wall));
         }
-        let output = self.operate(&group_id, now_ms, |operation| operation.join(parked, context, request));
+        let output = self.operate(&group_id, now, |operation| operation.join(parked, context, request));
         self.drop_vacant(&group_id);
         output
     }
@@ -100,7 +99,7 @@ impl GroupCoordinator {
         token: Token,
         context: &RequestContext,
         request: &SyncGroupRequest,
-        now_ms: i64,
+        now: Now,
     ) -> Output {
         self.assert_ready();
         let error = if context.api_version >= 5
@@ -113,19 +112,19 @@ impl GroupCoordinator {
             ErrorCode::UNKNOWN_MEMBER_ID
         } else {
             let parked = Parked { token, api_version: context.api_version };
-            return self.operate(&request.group_id, now_ms, |operation| operation.sync(parked, request));
+            return self.operate(&request.group_id, now, |operation| operation.sync(parked, request));
         };
         Output::reply(token, Reply::SyncGroup(sync_error(error)))
     }
 
     /// Heartbeat, versions 0 to 4. It never waits. (Until the partition is loaded, the shell answers
     /// without an error: the member need not do anything.)
-    pub fn heartbeat(&mut self, request: &HeartbeatRequest, now_ms: i64) -> HeartbeatResponse {
+    pub fn heartbeat(&mut self, request: &HeartbeatRequest, now: Now) -> HeartbeatResponse {
         let error_code = if request.group_id.is_empty() {
             ErrorCode::INVALID_GROUP_ID
         } else {
             let mut replies = Vec::new();
-            match self.operation(&request.group_id, &mut replies, now_ms) {
+            match self.operation(&request.group_id, &mut replies, now) {
                 Some(mut operation) => operation.heartbeat(request).err().unwrap_or_default(),
                 None => ErrorCode::UNKNOWN_MEMBER_ID,
             }
@@ -139,7 +138,7 @@ impl GroupCoordinator {
         token: Token,
         context: &RequestContext,
         request: LeaveGroupRequest,
-        now_ms: i64,
+        now: Now,
     ) -> Output {
         self.assert_ready();
         let leaving = identities(&request.member_id, request.members, context.api_version);
@@ -148,7 +147,7 @@ impl GroupCoordinator {
             let error_code = ErrorCode::INVALID_GROUP_ID;
             (LeaveGroupResponse { error_code, ..Default::default() }, None)
         } else {
-            match self.operation(&request.group_id, &mut output.replies, now_ms) {
+            match self.operation(&request.group_id, &mut output.replies, now) {
                 Some(mut operation) => operation.leave(&leaving),
                 None => {
                     let unknown = |member| member_response(member, ErrorCode::UNKNOWN_MEMBER_ID);
@@ -166,32 +165,32 @@ impl GroupCoordinator {
         self.given_out(output)
     }
 
-    /// When [`tick`](Self::tick) has something to do next, in milliseconds since the epoch.
-    pub fn next_deadline_ms(&self) -> Option<i64> {
-        self.timers.next_deadline_ms()
+    /// When [`tick`](Self::tick) has something to do next.
+    pub fn next_deadline(&self) -> Option<SteadyMs> {
+        self.timers.next_deadline()
     }
 
     /// Does what has fallen due: sessions and rebalances that time out, offsets that expire. One append
-    /// at a time, so call it again until [`next_deadline_ms`](Self::next_deadline_ms) lies ahead.
-    pub fn tick(&mut self, now_ms: i64) -> Output {
+    /// at a time, so call it again until [`next_deadline`](Self::next_deadline) lies ahead.
+    pub fn tick(&mut self, now: Now) -> Output {
         self.assert_ready();
         let mut output = Output::default();
         while output.append.is_none() {
-            let Some(timer) = self.timers.pop_due(now_ms) else { break };
-            let due = self.expire(&timer, now_ms);
+            let Some(timer) = self.timers.pop_due(now.steady) else { break };
+            let due = self.expire(&timer, now);
             output.replies.extend(due.replies);
             output.append = due.append;
         }
         self.given_out(output)
     }
 
-    fn expire(&mut self, timer: &Timer, now_ms: i64) -> Output {
+    fn expire(&mut self, timer: &Timer, now: Now) -> Output {
         let group_id = match timer {
             Timer::Session { group_id, .. } => group_id,
             Timer::Join { group_id } | Timer::Sync { group_id } | Timer::StoreEmpty { group_id } => group_id,
-            Timer::Expiration => return self.expire_offsets(now_ms),
+            Timer::Expiration => return self.expire_offsets(now),
         };
-        let output = self.operate(group_id, now_ms, |operation| match timer {
+        let output = self.operate(group_id, now, |operation| match timer {
             Timer::Session { member_id, .. } => operation.expire_session(member_id),
             Timer::Join { .. } => operation.expire_join(),
             Timer::Sync { .. } => operation.expire_sync(),
@@ -203,7 +202,7 @@ impl GroupCoordinator {
     }
 
     /// The append's records are in the log, the first of them at `base_offset`: they take effect.
-    pub fn append_succeeded(&mut self, mut append: Append, base_offset: i64, now_ms: i64) -> Output {
+    pub fn append_succeeded(&mut self, mut append: Append, base_offset: i64, now: Now) -> Output {
         assert!(self.append_in_flight, "an append is answered once");
         self.append_in_flight = false;
         let mut output = Output::default();
@@ -218,14 +217,14 @@ impl GroupCoordinator {
                 }
             }
             Then::Stabilize { group_id, assignments } => {
-                self.in_flight(&group_id, &mut output.replies, now_ms).stabilize(assignments);
+                self.in_flight(&group_id, &mut output.replies, now).stabilize(assignments);
             }
             Then::ReplaceStaticMember { group } => {
                 let group_id = group.group_id.clone();
-                self.in_flight(&group_id, &mut output.replies, now_ms).static_member_replaced(*group);
+                self.in_flight(&group_id, &mut output.replies, now).static_member_replaced(*group);
             }
             Then::StoreEmpty { group_id } => {
-                self.in_flight(&group_id, &mut output.replies, now_ms).group.mark_stored();
+                self.in_flight(&group_id, &mut output.replies, now).group.mark_stored();
             }
         }
         output.replies.extend(append.reply);
@@ -234,7 +233,7 @@ impl GroupCoordinator {
 
     /// The append's records are not in the log, because of `error`: persisted state stays as it is, and
     /// who waited for them is told.
-    pub fn append_failed(&mut self, mut append: Append, error: ErrorCode, now_ms: i64) -> Output {
+    pub fn append_failed(&mut self, mut append: Append, error: ErrorCode, now: Now) -> Output {
         assert!(self.append_in_flight, "an append is answered once");
         self.append_in_flight = false;
         let records = append.records.len();
@@ -247,15 +246,15 @@ impl GroupCoordinator {
         let mut output = Output::default();
         match append.then {
             Then::Stabilize { group_id, .. } => {
-                let mut operation = self.in_flight(&group_id, &mut output.replies, now_ms);
+                let mut operation = self.in_flight(&group_id, &mut output.replies, now);
                 output.append = operation.assignment_not_stored(error);
             }
             Then::StoreEmpty { group_id } => {
-                self.in_flight(&group_id, &mut output.replies, now_ms).empty_not_stored();
+                self.in_flight(&group_id, &mut output.replies, now).empty_not_stored();
             }
             Then::ReplaceStaticMember { group } => {
                 let group_id = group.group_id.clone();
-                let mut operation = self.in_flight(&group_id, &mut output.replies, now_ms);
+                let mut operation = self.in_flight(&group_id, &mut output.replies, now);
                 operation.static_member_not_replaced(&group);
                 if let Some((_, Reply::JoinGroup(response))) = &mut append.reply {
                     response.leader = operation.group.leader.clone().unwrap_or_default();
@@ -270,10 +269,10 @@ impl GroupCoordinator {
 
     /// Gives the groups up, to another broker or at the end of the process: whoever waits is told to look
     /// for the coordinator again.
-    pub fn resign(mut self) -> Vec<(Token, Reply)> {
+    pub fn resign(mut self, now: Now) -> Vec<(Token, Reply)> {
         let mut replies = Vec::new();
         for group_id in self.groups.keys().cloned().collect::<Vec<_>>() {
-            if let Some(mut operation) = self.operation(&group_id, &mut replies, 0) {
+            if let Some(mut operation) = self.operation(&group_id, &mut replies, now) {
                 operation.resign();
             }
         }
@@ -284,11 +283,11 @@ impl GroupCoordinator {
     fn operate(
         &mut self,
         group_id: &Str,
-        now_ms: i64,
+        now: Now,
         decide: impl FnOnce(&mut Operation<'_>) -> Option<Append>,
     ) -> Output {
         let mut output = Output::default();
-        if let Some(mut operation) = self.operation(group_id, &mut output.replies, now_ms) {
+        if let Some(mut operation) = self.operation(group_id, &mut output.replies, now) {
             output.append = decide(&mut operation);
         }
         self.given_out(output)
@@ -298,10 +297,10 @@ impl GroupCoordinator {
         &'a mut self,
         group_id: &str,
         replies: &'a mut Vec<(Token, Reply)>,
-        now_ms: i64,
+        now: Now,
     ) -> Option<Operation<'a>> {
         let GroupType::Classic(group) = &mut self.groups.get_mut(group_id)?.of_type;
-        Some(Operation { group, timers: &mut self.timers, settings: &self.settings, replies, now_ms })
+        Some(Operation { group, timers: &mut self.timers, settings: &self.settings, replies, now })
     }
 
     /// The group that an append is about. Nothing happens to it while the append is under way.
@@ -309,9 +308,9 @@ impl GroupCoordinator {
         &'a mut self,
         group_id: &str,
         replies: &'a mut Vec<(Token, Reply)>,
-        now_ms: i64,
+        now: Now,
     ) -> Operation<'a> {
-        self.operation(group_id, replies, now_ms).expect("the group is there as long as its append")
+        self.operation(group_id, replies, now).expect("the group is there as long as its append")
     }
 
     pub(crate) fn classic_group(&self, group_id: &str) -> Option<&ClassicGroup> {

@@ -3,6 +3,9 @@
 //!
 //! There is one [`GroupCoordinator`] for each partition of `__consumer_offsets`; the group id picks
 //! the partition ([`partition_for`]). It does no IO, has no clock and draws no random numbers.
+//! It is given two readings of the time ([`Now`]): no session may end when somebody sets the clock, and nothing
+//! that is stored may keep an error of the clock that has been mended since.
+//!
 //! Its shell drives it like this, under one lock:
 //!
 //! 1. **Load.** Give every record of the partition to [`Loading::replay`], then call
@@ -16,7 +19,7 @@
 //! 3. **Reply.** Replies, and the responses of the reading methods, leave once the log is as durable
 //!    as the topic asks up to the end it had when they were made. If that fails,
 //!    [`Reply::into_error`] is sent in place of the reply.
-//! 4. **Tick.** Call [`GroupCoordinator::tick`] whenever [`GroupCoordinator::next_deadline_ms`] has
+//! 4. **Tick.** Call [`GroupCoordinator::tick`] whenever [`GroupCoordinator::next_deadline`] has
 //!    come, until it lies ahead.
 //!
 //! # What is persisted, and what is not
@@ -32,6 +35,7 @@ mod describe;
 mod expiration;
 mod group;
 mod group_coordinator;
+mod now;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
@@ -45,6 +49,7 @@ mod timers;
 
 pub use delete::DeletedTopic;
 pub use group_coordinator::GroupCoordinator;
+pub use now::{Now, SteadyMs, WallMs};
 pub use offset_fetch::{offset_fetch_error, offset_fetch_groups, offset_fetch_response};
 pub use output::{Append, Output, Reply, RequestContext, Token};
 pub use partition_for::partition_for;

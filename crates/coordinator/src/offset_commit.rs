@@ -8,7 +8,7 @@ use protocol::{ErrorCode, Str};
 
 use crate::classic::{ClassicGroup, State};
 use crate::output::Then;
-use crate::{Append, CoordinatorRecord, GroupCoordinator, Output, Reply, RequestContext, Token};
+use crate::{Append, CoordinatorRecord, GroupCoordinator, Now, Output, Reply, RequestContext, Token, WallMs};
 
 /// From this version on, a client knows that groups may be missing.
 const GROUP_ID_NOT_FOUND_VERSION: i16 = 9;
@@ -24,19 +24,19 @@ impl GroupCoordinator {
         token: Token,
         context: &RequestContext,
         request: &OffsetCommitRequest,
-        now_ms: i64,
+        now: Now,
     ) -> Output {
         self.assert_ready();
         if let Err(error) = self.validate_offset_commit(context, request) {
             return Output::reply(token, Reply::OffsetCommit(refused(request, error)));
         }
-        self.keep_session_alive(request, now_ms);
+        self.keep_session_alive(request, now);
         let mut records = Vec::new();
         let mut response = OffsetCommitResponse::default();
         for topic in &request.topics {
             let mut topic_response = topic_response(topic);
             for partition in &topic.partitions {
-                let record = self.commit_record(request, topic, partition, now_ms);
+                let record = self.commit_record(request, topic, partition, now.wall);
                 let error_code = record.as_ref().err().copied().unwrap_or_default();
                 records.extend(record);
                 topic_response.partitions.push(partition_response(partition, error_code));
@@ -70,9 +70,9 @@ impl GroupCoordinator {
     }
 
     /// A member that commits is alive.
-    fn keep_session_alive(&mut self, request: &OffsetCommitRequest, now_ms: i64) {
+    fn keep_session_alive(&mut self, request: &OffsetCommitRequest, now: Now) {
         let mut replies = Vec::new();
-        if let Some(mut operation) = self.operation(&request.group_id, &mut replies, now_ms)
+        if let Some(mut operation) = self.operation(&request.group_id, &mut replies, now)
             && matches!(operation.group.state(), State::Stable | State::PreparingRebalance { .. })
         {
             operation.restart_session(&request.member_id);
@@ -86,7 +86,7 @@ impl GroupCoordinator {
         request: &OffsetCommitRequest,
         topic: &OffsetCommitRequestTopic,
         partition: &OffsetCommitRequestPartition,
-        now_ms: i64,
+        now: WallMs,
     ) -> Result<CoordinatorRecord, ErrorCode> {
         let metadata = partition.committed_metadata.clone().unwrap_or_default();
         if metadata.encode_utf16().count() > self.settings.offset_metadata_max_bytes {
@@ -94,7 +94,7 @@ impl GroupCoordinator {
         }
         let expire_timestamp = match request.retention_time_ms {
             -1 => -1,
-            retention_time_ms => now_ms.saturating_add(retention_time_ms),
+            retention_time_ms => now.after(retention_time_ms).0,
         };
         let key = OffsetCommitKey {
             group: request.group_id.clone(),
@@ -105,7 +105,7 @@ impl GroupCoordinator {
             offset: partition.committed_offset,
             leader_epoch: partition.committed_leader_epoch,
             metadata,
-            commit_timestamp: now_ms,
+            commit_timestamp: now.0,
             expire_timestamp,
             topic_id: topic.topic_id,
         };

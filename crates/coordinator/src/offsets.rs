@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use protocol::records::OffsetCommitValue;
 use protocol::{Str, Uuid};
 
+use crate::WallMs;
+
 /// How far a group has read one partition, as stored.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CommittedOffset {
@@ -14,10 +16,10 @@ pub(crate) struct CommittedOffset {
     pub(crate) leader_epoch: i32,
     /// What the client wanted kept.
     pub(crate) metadata: Str,
-    /// When it was committed, in milliseconds since the epoch.
-    pub(crate) commit_timestamp_ms: i64,
+    /// When it was committed.
+    pub(crate) commit_timestamp: WallMs,
     /// When it expires, if the client said so (OffsetCommit before version 5).
-    pub(crate) expire_timestamp_ms: Option<i64>,
+    pub(crate) expire_timestamp: Option<WallMs>,
     /// The topic's id at the time, or zero if it was not known then.
     pub(crate) topic_id: Uuid,
     /// Where in `__consumer_offsets` it is stored. Of a commit and one in a transaction that ended
@@ -31,8 +33,8 @@ impl CommittedOffset {
             offset: value.offset,
             leader_epoch: value.leader_epoch,
             metadata: value.metadata.detached(),
-            commit_timestamp_ms: value.commit_timestamp,
-            expire_timestamp_ms: (value.expire_timestamp != -1).then_some(value.expire_timestamp),
+            commit_timestamp: WallMs(value.commit_timestamp),
+            expire_timestamp: (value.expire_timestamp != -1).then_some(WallMs(value.expire_timestamp)),
             topic_id: value.topic_id,
             record_offset,
         }

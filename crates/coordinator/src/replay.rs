@@ -12,7 +12,7 @@ use crate::group::{Group, GroupType};
 use crate::offsets::{CommittedOffset, OffsetKey};
 use crate::records::Key;
 use crate::timers::Timer;
-use crate::{CoordinatorRecord, GroupCoordinator, Settings};
+use crate::{CoordinatorRecord, GroupCoordinator, Now, Settings};
 
 /// A batch that is not idempotent, or a record of one.
 const NO_PRODUCER_ID: i64 = -1;
@@ -141,15 +141,15 @@ impl Loading {
     }
 
     /// The log has been taken in to its end: the coordinator is ready. Every member's session starts
-    /// anew at `now_ms`, since no one could send a heartbeat in the meantime.
-    pub fn loaded(self, now_ms: i64) -> GroupCoordinator {
+    /// anew now, since no one could send a heartbeat in the meantime.
+    pub fn loaded(self, now: Now) -> GroupCoordinator {
         let mut coordinator = self.coordinator;
-        let next_ms = now_ms.saturating_add(coordinator.settings.offsets_retention_check_interval_ms);
-        coordinator.timers.schedule(Timer::Expiration, next_ms);
+        let next = now.steady.after(coordinator.settings.offsets_retention_check_interval_ms);
+        coordinator.timers.schedule(Timer::Expiration, next);
         let group_ids: Vec<Str> = coordinator.groups.keys().cloned().collect();
         for group_id in group_ids {
             let mut replies = Vec::new();
-            let operation = coordinator.operation(&group_id, &mut replies, now_ms);
+            let operation = coordinator.operation(&group_id, &mut replies, now);
             operation.expect("listed above").begin_after_load();
             assert!(replies.is_empty(), "no one has asked anything yet");
         }
@@ -220,10 +220,9 @@ impl GroupCoordinator {
     /// The group is gone, but not offsets that were not deleted with it: a group that changed its type
     /// leaves such a tombstone, and still has them.
     fn replay_group_tombstone(&mut self, group_id: &Str) {
-        let mut replies = Vec::new();
-        if let Some(mut operation) = self.operation(group_id, &mut replies, 0) {
-            assert_eq!(operation.group.awaiting_join(), 0, "only empty groups are deleted");
-            operation.cancel_all();
+        if let Some(GroupType::Classic(group)) = self.groups.get(group_id).map(|group| &group.of_type) {
+            assert_eq!(group.awaiting_join(), 0, "only empty groups are deleted");
+            group.cancel_timers(&mut self.timers);
         }
         if let Some(group) = self.groups.remove(group_id)
             && !group.offsets.is_empty()

@@ -3,6 +3,7 @@
 //! A test is a script: what clients do, and below each step what happens because of it. See
 //! [`script`] for the language.
 
+mod clocks;
 mod deletion;
 mod heartbeat;
 mod join;

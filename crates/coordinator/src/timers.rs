@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::Str;
 
+use crate::SteadyMs;
+
 /// What falls due.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
@@ -17,41 +19,41 @@ pub(crate) enum Timer {
     Sync { group_id: Str },
     /// That a group is empty could not be stored; it is tried again.
     StoreEmpty { group_id: Str },
-    /// Expired offsets and empty groups are looked for.
+    /// Expired offsets and empty groups are looked for. That comes round by the steady clock, and what has
+    /// expired is decided by the wall clock of that moment, however it was set in between.
     Expiration,
 }
 
-/// At most one deadline for each [`Timer`], in the order in which they fall due. Times are wall-clock
-/// milliseconds, as every `now_ms` given to the coordinator.
+/// At most one deadline for each [`Timer`], in the order in which they fall due.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    deadlines: BTreeMap<Timer, i64>,
+    deadlines: BTreeMap<Timer, SteadyMs>,
     /// Invariant: holds `(deadline, timer)` exactly for the entries of `deadlines`.
-    due: BTreeSet<(i64, Timer)>,
+    due: BTreeSet<(SteadyMs, Timer)>,
 }
 
 impl Timers {
     /// Sets the deadline of `timer`, in place of one that it may have.
-    pub(crate) fn schedule(&mut self, timer: Timer, deadline_ms: i64) {
-        if let Some(previous) = self.deadlines.insert(timer.clone(), deadline_ms) {
+    pub(crate) fn schedule(&mut self, timer: Timer, deadline: SteadyMs) {
+        if let Some(previous) = self.deadlines.insert(timer.clone(), deadline) {
             self.due.remove(&(previous, timer.clone()));
         }
-        self.due.insert((deadline_ms, timer));
+        self.due.insert((deadline, timer));
     }
 
     pub(crate) fn cancel(&mut self, timer: &Timer) {
-        if let Some(deadline_ms) = self.deadlines.remove(timer) {
-            self.due.remove(&(deadline_ms, timer.clone()));
+        if let Some(deadline) = self.deadlines.remove(timer) {
+            self.due.remove(&(deadline, timer.clone()));
         }
     }
 
-    pub(crate) fn next_deadline_ms(&self) -> Option<i64> {
-        self.due.first().map(|(deadline_ms, _)| *deadline_ms)
+    pub(crate) fn next_deadline(&self) -> Option<SteadyMs> {
+        self.due.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Takes the timer that has been due for the longest at `now_ms`.
-    pub(crate) fn pop_due(&mut self, now_ms: i64) -> Option<Timer> {
-        if self.next_deadline_ms()? > now_ms {
+    /// Takes the timer that has been due for the longest.
+    pub(crate) fn pop_due(&mut self, now: SteadyMs) -> Option<Timer> {
+        if self.next_deadline()? > now {
             return None;
         }
         let (_, timer) = self.due.pop_first()?;

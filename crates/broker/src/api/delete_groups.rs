@@ -21,7 +21,7 @@ pub(crate) fn handle(call: Call<'_>, request: DeleteGroupsRequest) -> Reply {
         .into_values()
         .map(|names| {
             let asked =
-                groups.ask(&names[0], |coordinator, token, _now_ms| coordinator.delete_groups(token, &names));
+                groups.ask(&names[0], |coordinator, token, _now| coordinator.delete_groups(token, &names));
             (names, asked)
         })
         .collect();

@@ -20,7 +20,7 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeGroupsRequest) -> Reply {
         let look = || {
             call.broker
                 .groups
-                .look(group_id, |coordinator, _now_ms| coordinator.describe_group(group_id, version))
+                .look(group_id, |coordinator, _now| coordinator.describe_group(group_id, version))
         };
         let admitted = repeats.admits(group_id);
         let looked = if admitted { look() } else { Err(ErrorCode::INVALID_REQUEST) };

@@ -10,10 +10,8 @@ use crate::groups::reply_behind;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: HeartbeatRequest) -> Reply {
-    let looked = call
-        .broker
-        .groups
-        .look(&request.group_id, |coordinator, now_ms| coordinator.heartbeat(&request, now_ms));
+    let looked =
+        call.broker.groups.look(&request.group_id, |coordinator, now| coordinator.heartbeat(&request, now));
     match looked {
         Ok((response, barrier)) => reply_behind(&call, vec![barrier], response, failed),
         // While its coordinator loads, a member need not do anything.

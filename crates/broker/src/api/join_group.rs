@@ -17,9 +17,10 @@ pub(crate) fn handle(call: Call<'_>, request: JoinGroupRequest) -> Reply {
     let (group_id, member_id) = (request.group_id.clone(), request.member_id.clone());
     let version = call.version();
     let failed = move |error_code| failed(version, member_id, error_code);
-    let asked = call.broker.groups.ask(&group_id, |coordinator, token, now_ms| {
-        coordinator.join_group(token, &context, request, now_ms)
-    });
+    let asked = call
+        .broker
+        .groups
+        .ask(&group_id, |coordinator, token, now| coordinator.join_group(token, &context, request, now));
     match asked {
         Err(error_code) => call.reply(&failed(error_code)),
         Ok(pending) => pending.answer(

@@ -14,9 +14,10 @@ use crate::reply::Reply;
 pub(crate) fn handle(call: Call<'_>, request: LeaveGroupRequest) -> Reply {
     let context = request_context(&call);
     let group_id = request.group_id.clone();
-    let asked = call.broker.groups.ask(&group_id, |coordinator, token, now_ms| {
-        coordinator.leave_group(token, &context, request, now_ms)
-    });
+    let asked = call
+        .broker
+        .groups
+        .ask(&group_id, |coordinator, token, now| coordinator.leave_group(token, &context, request, now));
     match asked {
         Err(error_code) => call.reply(&failed(error_code)),
         Ok(pending) => pending.answer(

@@ -27,8 +27,8 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetCommitRequest) -> Reply 
     request.topics = known;
     let all = answer_all(&request, ErrorCode::NONE);
     let context = request_context(&call);
-    let asked = call.broker.groups.ask(&request.group_id, |coordinator, token, now_ms| {
-        coordinator.offset_commit(token, &context, &request, now_ms)
+    let asked = call.broker.groups.ask(&request.group_id, |coordinator, token, now| {
+        coordinator.offset_commit(token, &context, &request, now)
     });
     let failed_refused = refused.clone();
     let failed = move |error_code| {

@@ -19,7 +19,7 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetDeleteRequest) -> Reply 
     let asked = call
         .broker
         .groups
-        .ask(&request.group_id, |coordinator, token, _now_ms| coordinator.offset_delete(token, &request));
+        .ask(&request.group_id, |coordinator, token, _now| coordinator.offset_delete(token, &request));
     match asked {
         Err(error_code) => call.reply(&failed(error_code)),
         Ok(pending) => pending.answer(

@@ -59,9 +59,10 @@ fn fetch_group(
     if !by_id {
         group.topics.iter_mut().flatten().for_each(|topic| topic.topic_id = id_of(&topic.name));
     }
-    let looked = call.broker.groups.look(&group.group_id, |coordinator, _now_ms| {
-        coordinator.offset_fetch(&group, require_stable, id_of)
-    });
+    let looked = call
+        .broker
+        .groups
+        .look(&group.group_id, |coordinator, _now| coordinator.offset_fetch(&group, require_stable, id_of));
     let (mut answer, barrier) = looked?;
     barriers.push(barrier);
     if by_id {

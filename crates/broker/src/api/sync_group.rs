@@ -13,8 +13,8 @@ use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: SyncGroupRequest) -> Reply {
     let context = request_context(&call);
-    let asked = call.broker.groups.ask(&request.group_id, |coordinator, token, now_ms| {
-        coordinator.sync_group(token, &context, &request, now_ms)
+    let asked = call.broker.groups.ask(&request.group_id, |coordinator, token, now| {
+        coordinator.sync_group(token, &context, &request, now)
     });
     match asked {
         // A member that came with an assignment in the making must gather again.

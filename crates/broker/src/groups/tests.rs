@@ -58,8 +58,8 @@ impl Home {
         let request =
             OffsetCommitRequest { group_id: group_id.clone(), topics: vec![topic], ..Default::default() };
         let context = context();
-        let asked = self.groups.ask(group_id, |coordinator, token, now_ms| {
-            coordinator.offset_commit(token, &context, &request, now_ms)
+        let asked = self.groups.ask(group_id, |coordinator, token, now| {
+            coordinator.offset_commit(token, &context, &request, now)
         });
         asked.unwrap()
     }
@@ -243,9 +243,9 @@ async fn whoever_waits_is_sent_away_with_the_partition() {
         protocols: vec![protocol],
         ..Default::default()
     };
-    let asked = home.groups.ask(&group_id, |coordinator, token, now_ms| {
-        coordinator.join_group(token, &context(), request, now_ms)
-    });
+    let asked = home
+        .groups
+        .ask(&group_id, |coordinator, token, now| coordinator.join_group(token, &context(), request, now));
     home.groups.resign(0);
     let Ok(Reply::JoinGroup(response)) = asked.unwrap().settled().await else { panic!("it is answered") };
     assert_eq!(response.error_code, ErrorCode::NOT_COORDINATOR);

@@ -5,7 +5,7 @@ use protocol::{Bytes, ErrorCode, Str};
 
 use crate::classic::{ClassicGroup, Member, Parked};
 use crate::timers::{Timer, Timers};
-use crate::{Reply, Settings, Token};
+use crate::{Now, Reply, Settings, Token};
 
 /// A group, and all that a request to it or the passing of time may touch.
 pub(crate) struct Operation<'a> {
@@ -14,13 +14,13 @@ pub(crate) struct Operation<'a> {
     pub(crate) settings: &'a Settings,
     /// Replies to requests that need not wait any longer.
     pub(crate) replies: &'a mut Vec<(Token, Reply)>,
-    pub(crate) now_ms: i64,
+    pub(crate) now: Now,
 }
 
 impl Operation<'_> {
     pub(crate) fn schedule_session(&mut self, member_id: &Str, timeout_ms: i64) {
         let timer = Timer::Session { group_id: self.group.group_id.clone(), member_id: member_id.clone() };
-        self.timers.schedule(timer, self.now_ms.saturating_add(timeout_ms));
+        self.timers.schedule(timer, self.now.steady.after(timeout_ms));
     }
 
     /// Gives the member its session timeout anew.
@@ -39,7 +39,7 @@ impl Operation<'_> {
 
     pub(crate) fn schedule_join(&mut self, timeout_ms: i64) {
         let timer = Timer::Join { group_id: self.group.group_id.clone() };
-        self.timers.schedule(timer, self.now_ms.saturating_add(timeout_ms));
+        self.timers.schedule(timer, self.now.steady.after(timeout_ms));
     }
 
     pub(crate) fn cancel_join(&mut self) {
@@ -48,22 +48,11 @@ impl Operation<'_> {
 
     pub(crate) fn schedule_sync(&mut self, timeout_ms: i64) {
         let timer = Timer::Sync { group_id: self.group.group_id.clone() };
-        self.timers.schedule(timer, self.now_ms.saturating_add(timeout_ms));
+        self.timers.schedule(timer, self.now.steady.after(timeout_ms));
     }
 
     pub(crate) fn cancel_sync(&mut self) {
         self.timers.cancel(&Timer::Sync { group_id: self.group.group_id.clone() });
-    }
-
-    /// Cancels whatever the group waits for: it is to be deleted.
-    pub(crate) fn cancel_all(&mut self) {
-        let pending: Vec<Str> = self.group.pending_join.iter().cloned().collect();
-        for member_id in self.group.member_ids().iter().chain(&pending) {
-            self.cancel_session(member_id);
-        }
-        self.cancel_join();
-        self.cancel_sync();
-        self.timers.cancel(&Timer::StoreEmpty { group_id: self.group.group_id.clone() });
     }
 
     pub(crate) fn reply_join(&mut self, parked: Parked, response: JoinGroupResponse) {

@@ -27,7 +27,7 @@ impl Operation<'_> {
         self.group.pending_sync.clear();
         self.cancel_sync();
         let initial = self.group.state() == State::Empty;
-        self.group.transition_to(State::PreparingRebalance { initial }, self.now_ms);
+        self.group.transition_to(State::PreparingRebalance { initial }, self.now.wall);
         if initial {
             // The group is new. Members tend to start together: wait for the others.
             let delay_ms = i64::from(self.settings.group_initial_rebalance_delay_ms);
@@ -90,7 +90,7 @@ impl Operation<'_> {
             self.schedule_join(self.group.rebalance_timeout_ms());
             return None;
         }
-        self.group.init_next_generation(self.now_ms);
+        self.group.init_next_generation(self.now.wall);
         if self.group.state() == State::Empty {
             self.group.empty_not_stored = true;
             return self.store_empty();
@@ -108,7 +108,7 @@ impl Operation<'_> {
 
     pub(crate) fn empty_not_stored(&mut self) {
         let timer = Timer::StoreEmpty { group_id: self.group.group_id.clone() };
-        self.timers.schedule(timer, self.now_ms.saturating_add(STORE_EMPTY_RETRY_MS));
+        self.timers.schedule(timer, self.now.steady.after(STORE_EMPTY_RETRY_MS));
     }
 
     pub(crate) fn store_empty_again(&mut self) -> Option<Append> {

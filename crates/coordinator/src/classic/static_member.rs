@@ -47,7 +47,7 @@ impl Operation<'_> {
             timers: self.timers,
             settings: self.settings,
             replies: self.replies,
-            now_ms: self.now_ms,
+            now: self.now,
         };
         on_changed.park_rejoining(parked, request, member_id);
         if changed.protocol_name.as_deref() != Some(changed.select_protocol().as_str()) {

@@ -5,8 +5,8 @@ use protocol::records::GroupMetadataValue;
 use protocol::records::group_metadata_value::MemberMetadata;
 use protocol::{Bytes, EncodeError, Str};
 
-use crate::CoordinatorRecord;
 use crate::classic::{ClassicGroup, Member, State};
+use crate::{CoordinatorRecord, WallMs};
 
 impl ClassicGroup {
     /// The record of the group with these assignments, one for each member in their order.
@@ -37,7 +37,7 @@ impl ClassicGroup {
             generation: self.generation_id,
             protocol: self.protocol_name.clone(),
             leader: self.leader.clone(),
-            current_state_timestamp: self.state_timestamp_ms.unwrap_or(-1),
+            current_state_timestamp: self.state_timestamp.map_or(-1, |at| at.0),
             members,
         };
         CoordinatorRecord::group_metadata(&self.group_id, &value)
@@ -52,10 +52,10 @@ impl ClassicGroup {
         group_id: Str,
         value: GroupMetadataValue,
     ) -> Result<ClassicGroup, DuplicateMember> {
-        let mut group = ClassicGroup::new(group_id, 0);
+        let mut group = ClassicGroup::new(group_id, None);
         group.state = if value.members.is_empty() { State::Empty } else { State::Stable };
-        group.state_timestamp_ms =
-            (value.current_state_timestamp != -1).then_some(value.current_state_timestamp);
+        group.state_timestamp =
+            (value.current_state_timestamp != -1).then_some(WallMs(value.current_state_timestamp));
         group.generation_id = value.generation;
         group.protocol_type = Some(value.protocol_type.detached()).filter(|it| !it.is_empty());
         group.protocol_name = value.protocol.as_ref().map(Str::detached);

@@ -91,7 +91,7 @@ impl Operation<'_> {
             let member = self.group.member_mut(&member_id).expect("no one left since");
             member.assignment = assignment;
         }
-        self.group.transition_to(State::Stable, self.now_ms);
+        self.group.transition_to(State::Stable, self.now.wall);
         for member_id in self.group.member_ids() {
             let member = self.group.member_mut(&member_id).expect("listed above");
             if let Some(parked) = member.awaiting_sync.take() {

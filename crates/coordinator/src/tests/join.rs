@@ -1,7 +1,7 @@
 use protocol::messages::JoinGroupRequest;
 use protocol::{ErrorCode, Str};
 
-use super::script::{START_MS, check_with, context};
+use super::script::{START, check_with, context};
 use super::*;
 use crate::{Loading, Reply, Settings, Token};
 
@@ -349,7 +349,7 @@ fn a_pending_member_cannot_become_a_static_one() {
 
 #[test]
 fn a_group_does_not_give_out_member_ids_without_end() {
-    let mut coordinator = Loading::new(Settings::default()).loaded(START_MS);
+    let mut coordinator = Loading::new(Settings::default()).loaded(START);
     let mut join = |number: u64| {
         let request = JoinGroupRequest {
             group_id: Str::from("g"),
@@ -359,7 +359,7 @@ fn a_group_does_not_give_out_member_ids_without_end() {
             ..Default::default()
         };
         let context = context("a", 9, u128::from(number));
-        let output = coordinator.join_group(Token(number), &context, request, START_MS);
+        let output = coordinator.join_group(Token(number), &context, request, START);
         let [(Token(_), Reply::JoinGroup(response))] = &output.replies[..] else { panic!("{output:?}") };
         response.error_code
     };

@@ -3,7 +3,7 @@ use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFe
 use protocol::records::{GroupMetadataKey, GroupMetadataValue, coordinator_key, coordinator_value};
 use protocol::{ErrorCode, Str, Uuid};
 
-use super::script::{START_MS, check_with, records_of};
+use super::script::{START, check_with, records_of};
 use super::*;
 use crate::*;
 
@@ -112,7 +112,7 @@ a sync a1=A b1=B c1=C",
     for (offset, record) in log.drain(..).enumerate() {
         assert_eq!(loading.replay(StoredRecord::new(offset as i64, record)), Ok(Replayed::Applied));
     }
-    let coordinator = loading.loaded(START_MS);
+    let coordinator = loading.loaded(START);
     let described = coordinator.describe_group(&Str::from("g"), 6);
     assert_eq!(described.group_state, "PreparingRebalance");
     assert_eq!(described.members.len(), 3);
@@ -134,7 +134,7 @@ fn records_of_other_types_are_counted_and_left_alone() {
     assert_eq!(loading.replay(stored(0, b"\0\x03\0\x01g", Some(b"\0\0\0\0\0\x01"))), Ok(Replayed::Skipped));
     assert_eq!(loading.replay(stored(1, b"\0\x03\0\x01g", None)), Ok(Replayed::Skipped));
     assert_eq!(loading.replay(stored(2, b"\x7f\xff???", Some(b"???"))), Ok(Replayed::Skipped));
-    let coordinator = loading.loaded(START_MS);
+    let coordinator = loading.loaded(START);
     assert_eq!(coordinator.skipped_records().by_type, [(3, 2), (i16::MAX, 1)].into());
     assert_eq!(coordinator.list_groups(&Default::default()), []);
 }
@@ -178,11 +178,11 @@ fn old_versions_of_groups_are_understood() {
         let mut loading = Loading::new(Settings::default());
         let key = coordinator_key::encode(&GroupMetadataKey { group: Str::from("g") }).expect("it fits");
         assert_eq!(loading.replay(stored(0, &key, Some(&value))), Ok(Replayed::Applied));
-        let coordinator = loading.loaded(START_MS);
+        let coordinator = loading.loaded(START);
         let group = coordinator.classic_group("g").expect("loaded");
         let member = group.members().next().expect("a member");
         assert_eq!(member.rebalance_timeout_ms, if version == 0 { 10_000 } else { 7_000 });
-        assert_eq!(group.state_timestamp_ms.is_some(), version >= 2);
+        assert_eq!(group.state_timestamp.is_some(), version >= 2);
         assert_eq!(group.generation_id, 1);
     }
 }
@@ -196,7 +196,7 @@ fn the_tombstone_of_a_group_does_not_take_its_offsets() {
     for (offset, record) in log.into_iter().enumerate() {
         assert_eq!(loading.replay(StoredRecord::new(offset as i64, record)), Ok(Replayed::Applied));
     }
-    let coordinator = loading.loaded(START_MS);
+    let coordinator = loading.loaded(START);
     assert_eq!(fetch(&coordinator, 0, false), (5, ErrorCode::NONE));
     assert_eq!(coordinator.describe_group(&Str::from("g"), 6).group_state, "Empty");
 }
@@ -240,7 +240,7 @@ fn offsets_of_transactions_count_when_these_commit() {
     loading.end_transaction(11, false);
     loading.end_transaction(12, true);
     loading.end_transaction(99, true);
-    let coordinator = loading.loaded(START_MS);
+    let coordinator = loading.loaded(START);
     let none = ErrorCode::NONE;
     assert_eq!(fetch(&coordinator, 0, true), (2, none));
     assert_eq!(fetch(&coordinator, 1, true), (9, none));
@@ -286,12 +286,13 @@ x delete g",
             let record = StoredRecord { offset: offset as i64, producer_id: -1, key, value };
             refused += usize::from(loading.replay(record).is_err());
         }
-        let mut coordinator = loading.loaded(START_MS);
-        let now_ms = START_MS + 365 * 24 * 60 * 60 * 1_000;
+        let mut coordinator = loading.loaded(START);
+        let year_ms = 365 * 24 * 60 * 60 * 1_000;
+        let now = Now { steady: START.steady.after(year_ms), wall: START.wall.after(year_ms) };
         for _ in 0..100 {
-            let output = coordinator.tick(now_ms);
+            let output = coordinator.tick(now);
             let Some(append) = output.append else { break };
-            let _ = coordinator.append_failed(append, ErrorCode::NOT_ENOUGH_REPLICAS, now_ms);
+            let _ = coordinator.append_failed(append, ErrorCode::NOT_ENOUGH_REPLICAS, now);
         }
     }
     assert!(refused > 1_000, "much of it is no record any more");

@@ -14,7 +14,7 @@ use fastrand::Rng;
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::{ErrorCode, Str, Uuid};
 
-use super::script::{START_MS, record_text};
+use super::script::{START, record_text};
 use super::shell::{Event, Shell};
 use crate::classic::State;
 use crate::*;
@@ -167,7 +167,7 @@ impl World {
         World {
             clients: (0..CLIENTS).map(|number| Client::new(number, &mut rng)).collect(),
             groups: (0..GROUPS).map(|_| GroupModel::default()).collect(),
-            shell: Shell::new(settings, START_MS),
+            shell: Shell::new(settings, START),
             asked: BTreeMap::new(),
             trace: DefaultHasher::new(),
             seen: BTreeMap::new(),
@@ -260,7 +260,7 @@ impl World {
         let (context, request) = self.clients[client].join(&mut self.rng);
         let token = self.ask(client, Asked::Join);
         self.clients[client].wait_for(token, Phase::Joining);
-        let output = self.shell.coordinator.join_group(token, &context, request, self.shell.now_ms);
+        let output = self.shell.coordinator.join_group(token, &context, request, self.shell.now);
         self.drive(output, Deletes::Nothing);
     }
 
@@ -276,13 +276,13 @@ impl World {
         let generation_id = request.generation_id;
         let token = self.ask(client, Asked::Sync { generation_id });
         self.clients[client].wait_for(token, Phase::Syncing);
-        let output = self.shell.coordinator.sync_group(token, &context, &request, self.shell.now_ms);
+        let output = self.shell.coordinator.sync_group(token, &context, &request, self.shell.now);
         self.drive(output, Deletes::Nothing);
     }
 
     fn heartbeat(&mut self, client: usize) {
         let request = self.clients[client].heartbeat();
-        let error = self.shell.coordinator.heartbeat(&request, self.shell.now_ms).error_code;
+        let error = self.shell.coordinator.heartbeat(&request, self.shell.now).error_code;
         self.saw(format!("heartbeat {}", error.name()));
         self.clients[client].told(error);
     }
@@ -290,7 +290,7 @@ impl World {
     fn leave(&mut self, client: usize) {
         let (context, request) = self.clients[client].leave();
         let token = self.ask(client, Asked::Leave);
-        let output = self.shell.coordinator.leave_group(token, &context, request, self.shell.now_ms);
+        let output = self.shell.coordinator.leave_group(token, &context, request, self.shell.now);
         self.clients[client].forget();
         self.drive(output, Deletes::Nothing);
     }
@@ -298,7 +298,7 @@ impl World {
     fn commit(&mut self, client: usize, commit: Commit) {
         let (context, request) = self.clients[client].commit_request(&commit);
         let token = self.ask(client, Asked::Commit(commit));
-        let output = self.shell.coordinator.offset_commit(token, &context, &request, self.shell.now_ms);
+        let output = self.shell.coordinator.offset_commit(token, &context, &request, self.shell.now);
         self.drive(output, Deletes::Nothing);
     }
 
@@ -358,8 +358,8 @@ impl World {
     }
 
     fn wait(&mut self, by_ms: i64) {
-        for (now_ms, event) in self.shell.advance(by_ms) {
-            now_ms.hash(&mut self.trace);
+        for (steady, event) in self.shell.advance(by_ms) {
+            steady.hash(&mut self.trace);
             self.happened(event, Deletes::Expired);
         }
     }

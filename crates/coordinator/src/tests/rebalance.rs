@@ -3,9 +3,9 @@ use protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use protocol::records::GroupMetadataValue;
 use protocol::{ErrorCode, Str};
 
-use super::script::{START_MS, context};
+use super::script::{START, context};
 use super::*;
-use crate::{CoordinatorRecord, Loading, Replayed, Reply, Settings, StoredRecord, Token};
+use crate::{CoordinatorRecord, Loading, Now, Replayed, Reply, Settings, StoredRecord, Token};
 
 /// Two members in a stable group, `a` the leader.
 const STABLE: &str = "a join v=3
@@ -272,7 +272,7 @@ fn generations_that_run_out_begin_anew() {
     let record = CoordinatorRecord::group_metadata(&Str::from("g"), &value).expect("it fits");
     let mut loading = Loading::new(Settings::default());
     assert_eq!(loading.replay(StoredRecord::new(0, record)), Ok(Replayed::Applied));
-    let mut coordinator = loading.loaded(START_MS);
+    let mut coordinator = loading.loaded(START);
     let protocol = JoinGroupRequestProtocol { name: Str::from("range"), ..Default::default() };
     let request = JoinGroupRequest {
         group_id: Str::from("g"),
@@ -281,9 +281,9 @@ fn generations_that_run_out_begin_anew() {
         protocols: vec![protocol],
         ..Default::default()
     };
-    let joining = coordinator.join_group(Token(1), &context("a", 3, 1), request, START_MS);
+    let joining = coordinator.join_group(Token(1), &context("a", 3, 1), request, START);
     assert!(joining.append.is_none() && joining.replies.is_empty());
-    let joined = coordinator.tick(START_MS + 3_000);
+    let joined = coordinator.tick(Now { steady: START.steady.after(3_000), ..START });
     let [(Token(1), Reply::JoinGroup(response))] = &joined.replies[..] else { panic!("it has joined") };
     assert_eq!((response.error_code, response.generation_id), (ErrorCode::NONE, i32::MIN));
 }

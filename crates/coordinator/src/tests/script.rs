@@ -1,6 +1,6 @@
 //! Scripts: what clients do, and what happens because of it.
 //!
-//! A line is a step: a client and what it does, or one of `wait`, `fail`, `restart`, `resign` and
+//! A line is a step: a client and what it does, or one of `wait`, `clock`, `fail`, `restart`, `resign` and
 //! `gone`. The lines below it that begin with `>` are all that happens because of it: replies, records
 //! that are stored (`log:`) and records that are not (`lost:`). A client remembers the member id and the
 //! generation that it was given, as a real one does. The first member id that client `a` is given is
@@ -19,6 +19,7 @@
 //! | `a list`, `a describe g` | ListGroups (`states=`, `types=`), DescribeGroups (`v=`) |
 //! | `gone t` | the topic is deleted |
 //! | `wait 3000` | time passes |
+//! | `clock 3000`, `clock -3000` | the wall clock is set, forwards or back |
 //! | `fail NOT_ENOUGH_REPLICAS` | the next append fails, unless `fail none` comes before it |
 //! | `restart`, `resign` | the coordinator starts from the log, or gives up |
 
@@ -42,8 +43,11 @@ mod text;
 
 pub(super) use text::{record_text, reply_text, short};
 
-/// When a script begins.
+/// When a script begins, by the wall clock.
 pub(super) const START_MS: i64 = 1_700_000_000_000;
+
+/// When a script begins. The steady clock began at some other time, so that the two cannot be taken for each other.
+pub(super) const START: Now = Now { steady: SteadyMs(5_000), wall: WallMs(START_MS) };
 
 /// Runs a script with the default settings.
 #[track_caller]
@@ -158,7 +162,7 @@ impl<'a> Words<'a> {
 impl Play {
     pub(super) fn new(settings: Settings) -> Play {
         Play {
-            shell: Shell::new(settings, START_MS),
+            shell: Shell::new(settings, START),
             clients: BTreeMap::new(),
             asked: BTreeMap::new(),
             uuids: HashMap::new(),
@@ -176,11 +180,16 @@ impl Play {
         match words[0] {
             "wait" => {
                 let events = self.shell.advance(words[1].parse().expect("milliseconds"));
-                let at =
-                    |(now_ms, event): &(i64, Event)| format!("@{} {}", now_ms - START_MS, self.event(event));
+                let at = |(steady, event): &(SteadyMs, Event)| {
+                    format!("@{} {}", steady.0 - START.steady.0, self.event(event))
+                };
                 let texts = events.iter().map(at).collect();
                 events.into_iter().for_each(|(_, event)| self.learn(event));
                 texts
+            }
+            "clock" => {
+                self.shell.set_clock(words[1].parse().expect("milliseconds"));
+                Vec::new()
             }
             "fail" => {
                 self.shell.fail = Some(words[1]).filter(|error| *error != "none").map(text::error_named);
@@ -229,28 +238,28 @@ impl Play {
         let latest = latest_versions.iter().find(|(name, _)| *name == verb).expect("such a step").1;
         let version = words.number("v", latest);
         self.asked.insert(token, (format!("{client} {verb}"), version));
-        let now_ms = self.shell.now_ms;
+        let now = self.shell.now;
         let output = match verb {
             "join" => {
                 let (context, request) = self.join_request(client, words);
-                let output = self.shell.coordinator.join_group(token, &context, request, now_ms);
+                let output = self.shell.coordinator.join_group(token, &context, request, now);
                 self.uuid_used(client, words, &output);
                 output
             }
             "sync" => {
                 let context = context(client, version, 0);
                 let request = self.sync_request(client, words);
-                self.shell.coordinator.sync_group(token, &context, &request, now_ms)
+                self.shell.coordinator.sync_group(token, &context, &request, now)
             }
             "leave" => {
                 let context = context(client, version, 0);
                 let request = self.leave_request(client, words);
-                self.shell.coordinator.leave_group(token, &context, request, now_ms)
+                self.shell.coordinator.leave_group(token, &context, request, now)
             }
             "commit" => {
                 let context = context(client, version, 0);
                 let request = self.commit_request(client, words);
-                self.shell.coordinator.offset_commit(token, &context, &request, now_ms)
+                self.shell.coordinator.offset_commit(token, &context, &request, now)
             }
             "forget" => self.shell.coordinator.offset_delete(token, &forget_request(words)),
             "delete" => {
@@ -427,8 +436,8 @@ impl Play {
                     member_id: self.member_id(client, words),
                     group_instance_id: words.text("instance"),
                 };
-                let now_ms = self.shell.now_ms;
-                self.shell.coordinator.heartbeat(&request, now_ms).error_code.name().to_owned()
+                let now = self.shell.now;
+                self.shell.coordinator.heartbeat(&request, now).error_code.name().to_owned()
             }
             "fetch" => {
                 // All topics, of which some may exist under another id than what was committed to: `*@2`.

@@ -20,7 +20,7 @@ pub(super) struct Shell {
     pub(super) log: Vec<CoordinatorRecord>,
     /// What the log says, taken in record by record.
     stored: Loading,
-    pub(super) now_ms: i64,
+    pub(super) now: Now,
     /// The error of the next append.
     pub(super) fail: Option<ErrorCode>,
     tokens: u64,
@@ -36,14 +36,14 @@ pub(super) enum Event {
 }
 
 impl Shell {
-    pub(super) fn new(settings: Settings, now_ms: i64) -> Shell {
-        let coordinator = Loading::new(settings.clone()).loaded(now_ms);
+    pub(super) fn new(settings: Settings, now: Now) -> Shell {
+        let coordinator = Loading::new(settings.clone()).loaded(now);
         Shell {
             coordinator,
             log: Vec::new(),
             stored: Loading::new(settings.clone()),
             settings,
-            now_ms,
+            now,
             fail: None,
             tokens: 0,
             waiting: BTreeSet::new(),
@@ -67,7 +67,7 @@ impl Shell {
             }
             output = match output.append {
                 Some(append) => self.append(append, &mut events),
-                None if self.is_due() => self.coordinator.tick(self.now_ms),
+                None if self.is_due() => self.coordinator.tick(self.now),
                 None => {
                     self.check_persisted();
                     return events;
@@ -78,7 +78,7 @@ impl Shell {
     }
 
     fn is_due(&self) -> bool {
-        self.coordinator.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms <= self.now_ms)
+        self.coordinator.next_deadline().is_some_and(|deadline| deadline <= self.now.steady)
     }
 
     fn append(&mut self, append: Append, events: &mut Vec<Event>) -> Output {
@@ -90,7 +90,7 @@ impl Shell {
         self.check_persisted();
         if let Some(error) = self.fail.take() {
             events.push(Event::NotAppended(append.records.clone()));
-            return self.coordinator.append_failed(append, error, self.now_ms);
+            return self.coordinator.append_failed(append, error, self.now);
         }
         let base_offset = self.log.len() as i64;
         for record in &append.records {
@@ -100,28 +100,33 @@ impl Shell {
             assert_eq!(replayed, Ok(Replayed::Applied));
         }
         events.push(Event::Appended(append.records.clone()));
-        self.coordinator.append_succeeded(append, base_offset, self.now_ms)
+        self.coordinator.append_succeeded(append, base_offset, self.now)
     }
 
-    /// Lets time pass, and does on time what falls due.
-    pub(super) fn advance(&mut self, by_ms: i64) -> Vec<(i64, Event)> {
-        let until_ms = self.now_ms + by_ms;
+    /// Lets time pass, and does on time what falls due. Each event comes with its time by the steady clock.
+    pub(super) fn advance(&mut self, by_ms: i64) -> Vec<(SteadyMs, Event)> {
+        let until = later(self.now, by_ms);
         let mut events = Vec::new();
-        while let Some(deadline_ms) = self.coordinator.next_deadline_ms().filter(|it| *it <= until_ms) {
-            self.now_ms = self.now_ms.max(deadline_ms);
-            let output = self.coordinator.tick(self.now_ms);
-            let now_ms = self.now_ms;
-            events.extend(self.drive(output).into_iter().map(|event| (now_ms, event)));
+        while let Some(deadline) = self.coordinator.next_deadline().filter(|it| *it <= until.steady) {
+            self.now = later(self.now, (deadline.0 - self.now.steady.0).max(0));
+            let output = self.coordinator.tick(self.now);
+            let steady = self.now.steady;
+            events.extend(self.drive(output).into_iter().map(|event| (steady, event)));
         }
-        self.now_ms = until_ms;
+        self.now = until;
         events
+    }
+
+    /// Somebody sets the wall clock, forwards or back.
+    pub(super) fn set_clock(&mut self, by_ms: i64) {
+        self.now.wall = self.now.wall.after(by_ms);
     }
 
     /// A new coordinator from the log. Whoever waited has lost the connection.
     pub(super) fn restart(&mut self) {
         self.waiting.clear();
         self.stored = self.reload();
-        self.coordinator = self.reload().loaded(self.now_ms);
+        self.coordinator = self.reload().loaded(self.now);
         self.check_persisted();
     }
 
@@ -135,8 +140,8 @@ impl Shell {
     }
 
     pub(super) fn resign(&mut self) -> Vec<(Token, Reply)> {
-        let next = self.reload().loaded(self.now_ms);
-        let replies = std::mem::replace(&mut self.coordinator, next).resign();
+        let next = self.reload().loaded(self.now);
+        let replies = std::mem::replace(&mut self.coordinator, next).resign(self.now);
         for (token, _) in &replies {
             assert!(self.waiting.remove(token), "{token:?} is answered once");
         }
@@ -207,9 +212,16 @@ fn check_stored(live: &ClassicGroup, stored: &ClassicGroup) {
     }
 }
 
+/// So much later by both clocks.
+fn later(now: Now, by_ms: i64) -> Now {
+    Now { steady: now.steady.after(by_ms), wall: now.wall.after(by_ms) }
+}
+
 type MemberSummary = (Str, Option<Str>, Str, Str, i32, i32, Bytes, Bytes);
 
-fn summary(group: &ClassicGroup) -> (&'static str, i32, Vec<Option<Str>>, Option<i64>, Vec<MemberSummary>) {
+fn summary(
+    group: &ClassicGroup,
+) -> (&'static str, i32, Vec<Option<Str>>, Option<WallMs>, Vec<MemberSummary>) {
     let member = |member: &crate::classic::Member| {
         (
             member.member_id.clone(),
@@ -224,6 +236,6 @@ fn summary(group: &ClassicGroup) -> (&'static str, i32, Vec<Option<Str>>, Option
     };
     let names = vec![group.protocol_type.clone(), group.protocol_name.clone(), group.leader.clone()];
     // Only of an empty group does it matter since when.
-    let since_ms = group.state_timestamp_ms.filter(|_| group.state() == State::Empty);
-    (group.state().name(), group.generation_id, names, since_ms, group.members().map(member).collect())
+    let since = group.state_timestamp.filter(|_| group.state() == State::Empty);
+    (group.state().name(), group.generation_id, names, since, group.members().map(member).collect())
 }

@@ -7,7 +7,7 @@ use protocol::messages::offset_fetch_request::{
 use protocol::messages::{DescribeGroupsResponse, OffsetFetchRequest, OffsetFetchResponse};
 use protocol::{ErrorCode, Message, Str, Uuid, Writer};
 
-use super::script::{START_MS, context};
+use super::script::{START, context};
 use super::*;
 use crate::classic::join_for_version;
 use crate::*;
@@ -62,13 +62,13 @@ fn join_group_0_rebalances_within_the_session_timeout() {
 #[test]
 fn join_group_7_has_null_for_no_protocol() {
     for (version, expected) in [(6, Some(Str::default())), (7, None), (9, None)] {
-        let mut coordinator = Loading::new(Settings::default()).loaded(START_MS);
+        let mut coordinator = Loading::new(Settings::default()).loaded(START);
         let request = protocol::messages::JoinGroupRequest {
             group_id: Str::from("g"),
             session_timeout_ms: 1,
             ..Default::default()
         };
-        let output = coordinator.join_group(Token(1), &context("a", version, 1), request, START_MS);
+        let output = coordinator.join_group(Token(1), &context("a", version, 1), request, START);
         let [(Token(1), Reply::JoinGroup(response))] = &output.replies[..] else { panic!("{output:?}") };
         assert_eq!(response.protocol_name, expected);
         let without = protocol::messages::JoinGroupResponse { protocol_name: None, ..Default::default() };
@@ -147,7 +147,7 @@ fn delete_groups_0_to_2() {
 
 #[test]
 fn describe_groups_0_to_6() {
-    let coordinator = Loading::new(Settings::default()).loaded(START_MS);
+    let coordinator = Loading::new(Settings::default()).loaded(START);
     for version in 0..=6 {
         let group: DescribedGroup = coordinator.describe_group(&Str::from("g"), version);
         assert_eq!(group.error_message.is_some(), version >= 6);
@@ -163,7 +163,7 @@ fn with_an_offset() -> GroupCoordinator {
         let record = StoredRecord::new(offset as i64, record);
         assert_eq!(loading.replay(record), Ok(Replayed::Applied));
     }
-    loading.loaded(START_MS)
+    loading.loaded(START)
 }
 
 fn fetch(request: OffsetFetchRequest, version: i16) -> OffsetFetchResponse {

@@ -2,6 +2,7 @@
 
 pub(crate) mod broker;
 pub(crate) mod clients;
+pub(crate) mod clock;
 pub(crate) mod directory;
 pub(crate) mod member;
 pub(crate) mod proxy;

@@ -13,6 +13,7 @@ mod batches;
 mod bench;
 mod check;
 mod check_crashed;
+mod clocks;
 mod commands;
 mod compaction;
 mod connection;

@@ -1,9 +1,12 @@
+use coordinator::{Now, SteadyMs, WallMs};
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::records::{OffsetCommitKey, OffsetCommitValue, coordinator_key, coordinator_value};
 use protocol::{Str, Uuid};
 use record::{BatchBuilder, Compression};
 
 use super::*;
+
+const NOW: Now = Now { steady: SteadyMs(1_000), wall: WallMs(2_000) };
 
 const PRODUCER_EPOCH: i16 = 3;
 
@@ -45,7 +48,7 @@ fn loaded(batches: &[Vec<u8>]) -> Vec<(i64, ErrorCode)> {
     };
     let request =
         OffsetFetchRequestGroup { group_id: Str::from("g"), topics: Some(vec![topic]), ..Default::default() };
-    let answer = loading.loaded(1_000).offset_fetch(&request, true, |_| Uuid::ZERO);
+    let answer = loading.loaded(NOW).offset_fetch(&request, true, |_| Uuid::ZERO);
     answer.topics[0].partitions.iter().map(|it| (it.committed_offset, it.error_code)).collect()
 }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use super::clock::Clock;
 use super::directory::Directory;
 
 /// Far beyond what a start takes; a loaded machine may be slow.
@@ -26,6 +27,7 @@ struct Process {
     data: PathBuf,
     log: PathBuf,
     settings: Vec<(String, String)>,
+    environment: Vec<(&'static str, PathBuf)>,
     /// Last, so that the process has ended when the directory goes.
     _directory: Directory,
 }
@@ -59,21 +61,39 @@ impl Broker {
     fn fresh(settings: &[(&str, &str)]) -> Broker {
         let directory = Directory::new();
         let data = directory.path().join("data");
-        Broker::launch(directory, data, settings).expect("the broker starts on a fresh directory")
+        Broker::launch(directory, data, settings, &[]).expect("the broker starts on a fresh directory")
+    }
+
+    /// A broker of its own that tells the time by `clock`; `None` where the tests run against another one.
+    pub(crate) fn under(clock: &Clock, settings: &[(&str, &str)]) -> Option<Broker> {
+        if std::env::var_os("MILENA_TEST_BOOTSTRAP").is_some() {
+            eprintln!("skipped: needs a broker of its own");
+            return None;
+        }
+        let directory = Directory::new();
+        let data = directory.path().join("data");
+        let launched = Broker::launch(directory, data, settings, &clock.environment());
+        Some(launched.expect("the broker starts on a fresh directory"))
     }
 
     /// A broker of its own whose data are at `data`, which may hold some already.
     pub(crate) fn on(data: &Path, settings: &[(&str, &str)]) -> Result<Broker, Refusal> {
-        Broker::launch(Directory::new(), data.to_owned(), settings)
+        Broker::launch(Directory::new(), data.to_owned(), settings, &[])
     }
 
-    fn launch(directory: Directory, data: PathBuf, settings: &[(&str, &str)]) -> Result<Broker, Refusal> {
+    fn launch(
+        directory: Directory,
+        data: PathBuf,
+        settings: &[(&str, &str)],
+        environment: &[(&'static str, PathBuf)],
+    ) -> Result<Broker, Refusal> {
         let port = free_port();
         let mut own = Process {
             child: None,
             data,
             log: directory.path().join("broker.log"),
             settings: vec![("listeners".into(), format!("PLAINTEXT://127.0.0.1:{port}"))],
+            environment: environment.to_vec(),
             _directory: directory,
         };
         own.settings.extend(settings.iter().map(|(name, value)| ((*name).into(), (*value).into())));
@@ -225,6 +245,7 @@ impl Process {
     fn start(&mut self) -> Result<String, Refusal> {
         let log = open_log(&self.log);
         let mut command = start_command(&self.data, &self.settings);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("the product's binary runs");
         let stdout = child.stdout.take().expect("piped");
