@@ -24,8 +24,8 @@ use crate::config::LogConfig;
 use crate::flusher::FlushState;
 use crate::fs;
 use crate::index_file;
-use crate::log::ChangeError;
 use crate::log::ReadError;
+use crate::log::WriteError;
 use crate::names::{CLEANED_SUFFIX, SWAP_SUFFIX, SegmentFile};
 use crate::offline::Offline;
 use crate::scan::{Damage, Ordered, ScanError};
@@ -98,12 +98,11 @@ impl From<Offline> for CleanError {
     }
 }
 
-impl From<ChangeError> for CleanError {
-    fn from(error: ChangeError) -> Self {
+impl From<WriteError> for CleanError {
+    fn from(error: WriteError) -> Self {
         match error {
-            ChangeError::Full(error) => CleanError::Fs(error),
-            ChangeError::Offline(offline) => CleanError::Offline(offline),
-            ChangeError::Damaged(damage) => CleanError::Damaged(damage),
+            WriteError::Full(error) => CleanError::Fs(error),
+            WriteError::Offline(offline) => CleanError::Offline(offline),
         }
     }
 }

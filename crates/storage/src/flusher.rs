@@ -19,7 +19,7 @@ use crate::checkpoint;
 use crate::directory;
 use crate::fs;
 use crate::leader_epochs::EpochEntry;
-use crate::log::ChangeError;
+use crate::log::WriteError;
 use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::offline::Offline;
 use crate::segment::{PartitionDir, Segment};
@@ -407,7 +407,7 @@ impl FlushState {
 
     /// Makes the log durable; gives the offset up to which it is. Where the disk is full nothing was
     /// synced, and what has to be still has.
-    pub(crate) fn flush(&self) -> Result<i64, ChangeError> {
+    pub(crate) fn flush(&self) -> Result<i64, WriteError> {
         let _syncing = self.syncing.lock();
         let health = &self.partition.directory.health;
         health.check()?;
@@ -449,17 +449,17 @@ impl FlushState {
     }
 
     /// Writes the leader epochs where they have changed: the one step for which the disk needs room.
-    fn write_epochs(&self) -> Result<(), ChangeError> {
+    fn write_epochs(&self) -> Result<(), WriteError> {
         let Some(epochs) = self.work.lock().epochs.take() else { return Ok(()) };
         let directory = &self.partition.directory;
         let path = self.partition.path().join(LEADER_EPOCHS_FILE);
         checkpoint::write_leader_epochs(&directory.fs, &path, &epochs).map_err(|error| {
             if !error.is_full() {
-                return ChangeError::Offline(directory.health.fail(error));
+                return WriteError::Offline(directory.health.fail(error));
             }
             directory.room.met_full(&directory.fs, &error);
             self.work.lock().epochs.get_or_insert(epochs);
-            ChangeError::Full(error)
+            WriteError::Full(error)
         })
     }
 
@@ -495,14 +495,13 @@ impl FlushState {
         self.queued.store(false, Ordering::Release);
         let flushed = match self.flush() {
             Ok(flushed) => Ok(flushed),
-            Err(ChangeError::Offline(offline)) => Err(offline),
-            Err(ChangeError::Full(_)) => {
+            Err(WriteError::Offline(offline)) => Err(offline),
+            Err(WriteError::Full(_)) => {
                 if !self.queued.swap(true, Ordering::AcqRel) {
                     self.partition.directory.flusher.met_full(Arc::downgrade(self));
                 }
                 return;
             }
-            Err(ChangeError::Damaged(damage)) => unreachable!("flushing reads nothing: {damage}"),
         };
         if let Some(listener) = self.listener.get() {
             listener(flushed.as_ref().copied());

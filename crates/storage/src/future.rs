@@ -21,7 +21,7 @@ use crate::flusher::{FlushState, LEADER_EPOCHS_FILE};
 use crate::fs::copy::CopyRangeError;
 use crate::fs::{self, Mode};
 use crate::leader_epochs::EpochEntry;
-use crate::log::ChangeError;
+use crate::log::WriteError;
 use crate::names::{FUTURE_DIR_SUFFIX, SNAPSHOT_SUFFIX, SegmentFile, TopicPartition, offset_of, offset_path};
 use crate::offline::Offline;
 use crate::room::Purpose;
@@ -55,12 +55,11 @@ impl fmt::Display for CopyError {
 
 impl std::error::Error for CopyError {}
 
-impl From<ChangeError> for CopyError {
-    fn from(error: ChangeError) -> Self {
+impl From<WriteError> for CopyError {
+    fn from(error: WriteError) -> Self {
         match error {
-            ChangeError::Full(error) => CopyError::Full(error),
-            ChangeError::Offline(offline) => CopyError::Offline(offline),
-            ChangeError::Damaged(damage) => unreachable!("flushing and writing read nothing: {damage}"),
+            WriteError::Full(error) => CopyError::Full(error),
+            WriteError::Offline(offline) => CopyError::Offline(offline),
         }
     }
 }

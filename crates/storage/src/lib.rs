@@ -54,7 +54,7 @@ pub use leader_epochs::{EpochEndOffset, EpochEntry};
 pub use log::{
     ActiveProducer, AppendError, Appended, ChangeError, Cut, DeleteRecordsError, DeletedSegment, Located,
     LocatedTime, Log, LookupError, OpenError, OpenLog, PausedSyncs, ReadError, Recovered, Retained, Slice,
-    Swapped, Syncs, TimestampOffset,
+    Swapped, Syncs, TimestampOffset, WriteError,
 };
 pub use names::{DirKind, TopicPartition};
 pub use offline::{FailureListener, Offline};

@@ -83,6 +83,32 @@ pub struct Log {
     swapping: Option<Box<swap::Swap>>,
 }
 
+/// The reason why what is in memory did not come to disk.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The disk is full; nothing has changed, and it may succeed later. Kafka: `KAFKA_STORAGE_ERROR`.
+    Full(fs::Error),
+    /// The log directory has failed. Kafka: `KAFKA_STORAGE_ERROR`.
+    Offline(Offline),
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WriteError::Full(error) => error.fmt(f),
+            WriteError::Offline(offline) => offline.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for WriteError {}
+
+impl From<Offline> for WriteError {
+    fn from(offline: Offline) -> Self {
+        WriteError::Offline(offline)
+    }
+}
+
 /// Why a log could not be changed.
 #[derive(Debug)]
 pub enum ChangeError {
@@ -105,6 +131,15 @@ impl fmt::Display for ChangeError {
 }
 
 impl std::error::Error for ChangeError {}
+
+impl From<WriteError> for ChangeError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Full(error) => ChangeError::Full(error),
+            WriteError::Offline(offline) => ChangeError::Offline(offline),
+        }
+    }
+}
 
 impl From<Offline> for ChangeError {
     fn from(offline: Offline) -> Self {
@@ -270,8 +305,8 @@ impl Log {
     /// Makes everything durable that is appended so far; gives the offset up to which it is.
     ///
     /// # Errors
-    /// [`ChangeError`]: unless the disk is full nothing may try again.
-    pub fn flush(&self) -> Result<i64, ChangeError> {
+    /// [`WriteError`]: unless the disk is full nothing may try again.
+    pub fn flush(&self) -> Result<i64, WriteError> {
         self.flush.flush()
     }
 
@@ -384,12 +419,16 @@ impl Log {
     }
 
     fn change_error(&self, error: fs::Error) -> ChangeError {
+        self.write_error(error).into()
+    }
+
+    fn write_error(&self, error: fs::Error) -> WriteError {
         let directory = &self.partition.directory;
         if error.is_full() {
             directory.room.met_full(&directory.fs, &error);
-            return ChangeError::Full(error);
+            return WriteError::Full(error);
         }
-        ChangeError::Offline(directory.health.fail(error))
+        WriteError::Offline(directory.health.fail(error))
     }
 
     fn scan_error(&self, error: ScanError) -> ChangeError {

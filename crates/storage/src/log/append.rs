@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use record::{BATCH_OVERHEAD, BatchError, BatchHeader, TimestampType, ValidBatch};
 
-use super::{ChangeError, Log};
+use super::{Log, WriteError};
 use crate::fs;
 use crate::names::SegmentFile;
 use crate::offline::Offline;
@@ -307,10 +307,9 @@ impl Log {
     }
 
     fn append_error(&self, error: fs::Error) -> AppendError {
-        match self.change_error(error) {
-            ChangeError::Full(error) => AppendError::Full(error),
-            ChangeError::Offline(offline) => AppendError::Offline(offline),
-            ChangeError::Damaged(damage) => unreachable!("appending reads nothing: {damage}"),
+        match self.write_error(error) {
+            WriteError::Full(error) => AppendError::Full(error),
+            WriteError::Offline(offline) => AppendError::Offline(offline),
         }
     }
 

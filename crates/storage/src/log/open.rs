@@ -12,7 +12,7 @@ use super::listing::{self, Listed, Listing};
 pub use super::open_error::OpenError;
 use super::recovery::{Cut, Verification};
 use super::txn_recovery::make_txn_index;
-use super::{ChangeError, Log, swap_recovery};
+use super::{Log, WriteError, swap_recovery};
 use crate::checkpoint::{self, CheckpointError};
 use crate::config::LogConfig;
 use crate::directory::{self, LogDirectory, Offsets};
@@ -171,7 +171,7 @@ impl Log {
         let is_empty = self.end_offset == self.log_start_offset;
         if !recovered.clean && (!is_empty || recovered.cut.is_some()) {
             self.flush.directory_changed();
-            let written = self.write_snapshot(self.end_offset).map_err(|error| self.change_error(error));
+            let written = self.write_snapshot(self.end_offset).map_err(|error| self.write_error(error));
             self.unless_full(written)?;
         }
         if recovered.cut.is_some() {
@@ -189,9 +189,9 @@ impl Log {
 
     /// Passes over a full disk: the first flush that finds room makes durable what recovery found, and until then
     /// nothing that is appended counts as durable. What is there can be read meanwhile.
-    fn unless_full(&self, made: Result<(), ChangeError>) -> Result<(), ChangeError> {
+    fn unless_full(&self, made: Result<(), WriteError>) -> Result<(), WriteError> {
         match made {
-            Err(ChangeError::Full(error)) => {
+            Err(WriteError::Full(error)) => {
                 tracing::warn!(partition = %self.partition.name, "opened all the same: {error}");
                 Ok(())
             }

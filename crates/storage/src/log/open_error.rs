@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ChangeError;
+use super::{ChangeError, WriteError};
 use crate::checkpoint::CheckpointError;
 use crate::fs;
 use crate::offline::Offline;
@@ -72,6 +72,12 @@ impl From<ScanError> for OpenError {
             ScanError::Fs(error) => OpenError::Fs(error),
             ScanError::Damaged(damage) => OpenError::Damaged(damage),
         }
+    }
+}
+
+impl From<WriteError> for OpenError {
+    fn from(error: WriteError) -> Self {
+        ChangeError::from(error).into()
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::MutexGuard;
 
-use super::{ChangeError, Log};
+use super::{Log, WriteError};
 use crate::flusher::FlushState;
 use crate::future::{CopyError, CopySource, FutureLog, Part};
 use crate::segment::{PartitionDir, Segment};
@@ -34,8 +34,8 @@ impl Syncs {
     /// Makes everything durable that is appended so far; gives the offset up to which it is.
     ///
     /// # Errors
-    /// [`ChangeError`]: unless the disk is full nothing may try again.
-    pub fn flush(&self) -> Result<i64, ChangeError> {
+    /// [`WriteError`]: unless the disk is full nothing may try again.
+    pub fn flush(&self) -> Result<i64, WriteError> {
         self.0.flush()
     }
 }
@@ -83,7 +83,7 @@ impl Log {
         if u64::from(self.active.size) - part.log_bytes() > REST_BYTES_MAX {
             return Ok(false);
         }
-        self.active.write_indexes(true).map_err(|error| self.change_error(error))?;
+        self.active.write_indexes(true).map_err(|error| self.write_error(error))?;
         let files = copy_rest(part, self.active.size);
         let files = files.map_err(|error| future.range_error(error))?;
         let path = future.directory.path.join(self.partition.name.to_string());

@@ -185,7 +185,7 @@ fn leader_epochs_that_find_no_room_wait_and_nobody_is_told() {
     assert_eq!((told.load(Ordering::Relaxed), log.flushed_offset()), (-1, 0), "nothing is durable");
     directory.check().unwrap();
     append(&mut log, &batch(1, NOW_MS, 10)).unwrap();
-    assert!(matches!(log.flush(), Err(ChangeError::Full(_))));
+    assert!(matches!(log.flush(), Err(WriteError::Full(_))));
     assert_eq!(directory.flusher().run_round(), 1, "it was kept in mind");
     assert_eq!((told.load(Ordering::Relaxed), log.flushed_offset()), (2, 2));
     let epochs = std::fs::read_to_string(home.file("leader-epoch-checkpoint")).unwrap();
@@ -219,7 +219,7 @@ fn trap_s5_a_sync_that_finds_no_room_is_a_failed_sync() {
     let (mut log, _) = open_log(&directory, small());
     append(&mut log, &batch(1, NOW_MS, 10)).unwrap();
     home.faults.add(full(Operation::Sync, ".log", 1));
-    assert!(matches!(log.flush(), Err(ChangeError::Offline(_))));
+    assert!(matches!(log.flush(), Err(WriteError::Offline(_))));
     assert!(matches!(append(&mut log, &batch(1, NOW_MS, 10)), Err(AppendError::Offline(_))));
 }
 
