@@ -59,8 +59,8 @@ impl Broker {
         &self.listener_names[listener]
     }
 
-    /// The node that clients send administrative requests to: this one, which passes them on where
-    /// it does not lead the quorum itself.
+    /// The node that clients send administrative requests to: this one, because it is the only voter and so leads
+    /// the quorum.
     pub(crate) fn controller_id(&self) -> i32 {
         self.config.node_id
     }

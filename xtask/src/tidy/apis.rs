@@ -31,6 +31,12 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
         let head = tree.text(&format!("{FOLDER}{}.rs", api.file)).unwrap_or_default();
         let head = head.lines().next().unwrap_or_default();
         let range = versions(api);
+        if about(tree, api).contains("[`") {
+            faults.push(format!(
+                "{}.rs begins with a link of rustdoc, which docs/api.md cannot follow",
+                api.file
+            ));
+        }
         if !head.starts_with(&format!("//! {} (", api.name)) || !head.contains(&range) {
             faults.push(format!("{}.rs should begin with its name, key and {range}: {head}", api.file));
         }
@@ -77,6 +83,13 @@ fn rows(table: &str) -> Vec<Api> {
     apis
 }
 
+/// The documentation at the head of an API's file, as one line.
+fn about(tree: &Tree, api: &Api) -> String {
+    let source = tree.text(&format!("{FOLDER}{}.rs", api.file)).unwrap_or_default();
+    let head: Vec<&str> = source.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
+    head.join(" ")
+}
+
 fn render(tree: &Tree) -> String {
     let mut text = String::from(
         "# The APIs that Milena serves\n\n\
@@ -86,10 +99,7 @@ fn render(tree: &Tree) -> String {
          | key | API | versions | what it does, and what its versions changed |\n| --- | --- | --- | --- |\n",
     );
     for api in rows(tree.text(TABLE).unwrap_or_default()) {
-        let source = tree.text(&format!("{FOLDER}{}.rs", api.file)).unwrap_or_default();
-        let head: Vec<&str> =
-            source.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
-        let head = head.join(" ");
+        let head = about(tree, &api);
         let key = head.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map_or("", |(key, _)| key);
         let range = versions(&api);
         let about = head.split_once(&range).map_or("", |(_, rest)| rest);

@@ -1,6 +1,6 @@
 //! CreateAcls (30), versions 1-3: allows and forbids.
 //!
-//! 2 is flexible; 3 knows users as resources (KIP-373). Refused as [`super::describe_acls`] is.
+//! 2 is flexible; 3 knows users as resources (KIP-373). Answered with the error of DescribeAcls.
 
 use protocol::ErrorCode;
 use protocol::messages::CreateAclsRequest;

@@ -1,6 +1,6 @@
 //! DeleteAcls (31), versions 1-3: takes back what CreateAcls set.
 //!
-//! 2 is flexible; 3 knows users as resources (KIP-373). Refused as [`super::describe_acls`] is.
+//! 2 is flexible; 3 knows users as resources (KIP-373). Answered with the error of DescribeAcls.
 
 use protocol::ErrorCode;
 use protocol::messages::DeleteAclsRequest;
