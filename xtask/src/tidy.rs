@@ -8,6 +8,7 @@ mod links;
 mod machine;
 mod modules;
 mod names;
+mod pure;
 mod tree;
 
 use crate::root;
@@ -25,6 +26,7 @@ pub const RULES: &[Rule] = &[
     ("names say what a thing is", names::check),
     ("links in documents lead somewhere", links::check),
     ("nothing names a machine or a registry's host", machine::check),
+    ("code that decides does not log", pure::check),
 ];
 
 /// What breaks any rule.

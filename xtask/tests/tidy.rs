@@ -41,3 +41,8 @@ fn links_lead_somewhere() {
 fn nothing_names_a_machine() {
     holds(6);
 }
+
+#[test]
+fn code_that_decides_does_not_log() {
+    holds(7);
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use metadata::controller::Decision;
+use metadata::controller::{Decision, settings_without_effect};
 use metadata::quorum::Quorum;
 use metadata::settings::{BrokerConfig, Configs};
 use metadata::{Controller, Image, SubmitError};
@@ -79,9 +79,17 @@ impl Broker {
         timeout: Duration,
         decide: impl FnOnce(&Controller, &Image) -> Decision<R>,
     ) -> Result<R, ErrorCode> {
-        let decided = self.quorum.submit(|image| decide(&self.controller, image));
+        let mut without_effect = Vec::new();
+        let decided = self.quorum.submit(|image| {
+            let (response, records) = decide(&self.controller, image);
+            without_effect = settings_without_effect(&records);
+            (response, records)
+        });
         match clock::timeout(timeout, decided).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => {
+                without_effect.iter().for_each(|setting| warn!("{setting}"));
+                Ok(response)
+            }
             Ok(Err(error)) => {
                 warn!("a change of the cluster's metadata was not made: {error}");
                 Err(match error {

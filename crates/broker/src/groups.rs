@@ -16,8 +16,9 @@ use protocol::{ErrorCode, Str, Uuid};
 use runtime::clock;
 use runtime::{random, task};
 use tokio::sync::{Notify, oneshot};
-use tracing::{error, info};
+use tracing::{debug, error, info, warn};
 
+use crate::append::Refusal;
 use crate::call::Call;
 use crate::partition::Partition;
 
@@ -331,9 +332,22 @@ impl Serving {
             let Some(append) = output.append else { return };
             output = match log.append_coordinator_records(&append.records, now.wall.0) {
                 Ok(appended) => self.coordinator.append_succeeded(append, appended.base_offset, now),
-                Err(refusal) => self.coordinator.append_failed(append, refusal.error_code, now),
+                Err(refusal) => {
+                    not_stored(log, append.records.len(), &refusal);
+                    self.coordinator.append_failed(append, refusal.error_code, now)
+                }
             };
         }
+    }
+}
+
+fn not_stored(log: &Partition, records: usize, refusal: &Refusal) {
+    let (partition, error) = (log.name(), refusal.error_code.name());
+    if refusal.error_code == ErrorCode::KAFKA_STORAGE_ERROR {
+        // The log directory has told of it, once.
+        debug!(partition, error, records, "group records were not stored");
+    } else {
+        warn!(partition, error, records, "group records were not stored");
     }
 }
 

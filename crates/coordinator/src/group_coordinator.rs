@@ -236,13 +236,6 @@ impl GroupCoordinator {
     pub fn append_failed(&mut self, mut append: Append, error: ErrorCode, now: Now) -> Output {
         assert!(self.append_in_flight, "an append is answered once");
         self.append_in_flight = false;
-        let records = append.records.len();
-        if error == ErrorCode::KAFKA_STORAGE_ERROR {
-            // The log directory has told of it, once.
-            tracing::debug!(error = error.name(), records, "group records were not stored");
-        } else {
-            tracing::warn!(error = error.name(), records, "group records were not stored");
-        }
         let mut output = Output::default();
         match append.then {
             Then::Stabilize { group_id, .. } => {

@@ -16,6 +16,7 @@ mod list_config_resources;
 mod placement;
 mod reassignments;
 mod topic_name;
+mod without_effect;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use protocol::{ErrorCode, Str};
 
 pub use directories::Assignment;
 pub use topic_name::{TOPIC_NAME_LENGTH_MAX, check_topic_name, is_internal_topic};
+pub use without_effect::settings_without_effect;
 
 use crate::image::Image;
 use crate::record::MetadataRecord;

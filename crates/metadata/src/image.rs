@@ -25,7 +25,7 @@ pub use few::Few;
 pub use sorted_map::SortedMap;
 pub use topics::{Partition, Topic, Topics};
 
-use crate::settings::{BrokerConfig, Configs, InvalidSetting, Layers, TopicConfig};
+use crate::settings::{BrokerConfig, Configs, InvalidSetting, Layers, Scope, TopicConfig};
 use kept::Kept;
 
 /// `leader` of a partition that has none.
@@ -51,6 +51,15 @@ impl ResourceType {
         [Self::Topic, Self::Broker, Self::ClientMetrics, Self::Group]
             .into_iter()
             .find(|known| *known as i8 == number)
+    }
+
+    /// The part of the table of settings that holds those of this type.
+    pub(crate) fn scope(self) -> Scope {
+        match self {
+            Self::Topic => Scope::Topic,
+            Self::Broker => Scope::Broker,
+            Self::Group | Self::ClientMetrics => Scope::Group,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::topic_name::check_topic_name;
 use super::{Controller, Decision, RECORDS_PER_REQUEST_MAX, Refusal, repeated};
 use crate::image::{ConfigResource, Image, ResourceType};
 use crate::record::MetadataRecord;
-use crate::settings::{self, Configs, Objection, Scope, Type, elements, has_empty_element};
+use crate::settings::{self, Configs, Type, elements, has_empty_element};
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -152,13 +152,9 @@ impl Controller {
                 None => configs.remove(&**name),
             };
         }
-        let warnings = check(&resource, &configs)?;
+        check(&resource, &configs)?;
         if resource.resource_type == ResourceType::Topic && image.topic(name).is_none() {
             return Err(Refusal::plain(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
-        }
-        let altered = |warning: &Objection| changes.contains_key(warning.name);
-        for warning in warnings.into_iter().filter(altered) {
-            tracing::warn!(resource = %resource.name, "{warning}");
         }
         Ok(changes.into_iter().map(|(name, value)| record(&resource, name, value)).collect())
     }
@@ -261,7 +257,7 @@ fn change_list(
     operation: i8,
     value: &str,
 ) -> Result<String, Refusal> {
-    let setting = settings::find(scope(resource.resource_type), name);
+    let setting = settings::find(resource.resource_type.scope(), name);
     let Some(setting) = setting.filter(|setting| setting.kind == Type::List) else {
         let verb = if operation == APPEND { "APPEND" } else { "SUBTRACT" };
         let message = format!("Can't {verb} to key {name} because its type is not LIST.");
@@ -282,16 +278,8 @@ fn change_list(
     Ok(elements(&list.join(",")).join(","))
 }
 
-fn scope(resource_type: ResourceType) -> Scope {
-    match resource_type {
-        ResourceType::Topic => Scope::Topic,
-        ResourceType::Broker => Scope::Broker,
-        ResourceType::Group | ResourceType::ClientMetrics => Scope::Group,
-    }
-}
-
 /// Checks what a resource's settings will be. A broker's wrong setting is an invalid request in Kafka.
-fn check(resource: &ConfigResource, configs: &Configs) -> Result<Vec<Objection>, Refusal> {
+fn check(resource: &ConfigResource, configs: &Configs) -> Result<(), Refusal> {
     let (checked, error_code) = match resource.resource_type {
         ResourceType::Topic => (settings::check_topic(configs), ErrorCode::INVALID_CONFIG),
         ResourceType::Broker => {

@@ -11,7 +11,7 @@ use protocol::{ErrorCode, Str, Uuid};
 use super::placement::Placement;
 use super::{
     CLUSTER_METADATA_TOPIC, Controller, Decision, RECORDS_PER_REQUEST_MAX, Refusal, check_topic_name,
-    is_internal_topic, repeated,
+    repeated,
 };
 use crate::image::{Image, ResourceType};
 use crate::record::MetadataRecord;
@@ -190,14 +190,8 @@ fn topic_configs(topic: &CreatableTopic) -> Result<Configs, Refusal> {
         .iter()
         .filter_map(|config| Some((config.name.to_string(), config.value.as_ref()?.to_string())))
         .collect();
-    let warnings = settings::check_topic(&configs)
+    settings::check_topic(&configs)
         .map_err(|error| Refusal::new(ErrorCode::INVALID_CONFIG, error.message))?;
-    // What the cluster sets for its own topics is no mistake of anybody's.
-    if !is_internal_topic(&topic.name) {
-        for warning in warnings {
-            tracing::warn!(topic = %topic.name, "{warning}");
-        }
-    }
     Ok(configs)
 }
 

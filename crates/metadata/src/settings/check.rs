@@ -12,15 +12,12 @@ const DEDUPE_BUFFER: &str = "log.cleaner.dedupe.buffer.size";
 
 /// Checks the settings that a topic would have.
 ///
-/// Returns what to warn of.
-///
 /// # Errors
 /// The first setting that is unknown, has a value it cannot take, or that Milena refuses.
-pub fn check_topic(configs: &Configs) -> Result<Vec<Objection>, InvalidSetting> {
-    let mut warnings = Vec::new();
+pub fn check_topic(configs: &Configs) -> Result<(), InvalidSetting> {
     for (name, value) in configs {
         let setting = find(Scope::Topic, name).ok_or_else(|| unknown(Scope::Topic, name))?;
-        warnings.extend(check_one(setting, value)?);
+        check_one(setting, value)?;
     }
     let lag = |name| {
         let setting = find(Scope::Topic, name)?;
@@ -37,33 +34,27 @@ pub fn check_topic(configs: &Configs) -> Result<Vec<Objection>, InvalidSetting> 
         );
         return Err(InvalidSetting::because("min.compaction.lag.ms", message));
     }
-    Ok(warnings)
+    Ok(())
 }
 
 /// Checks the settings that a group would have.
 ///
-/// Returns what to warn of.
-///
 /// # Errors
 /// As [`check_topic`].
-pub fn check_group(configs: &Configs) -> Result<Vec<Objection>, InvalidSetting> {
-    let mut warnings = Vec::new();
+pub fn check_group(configs: &Configs) -> Result<(), InvalidSetting> {
     for (name, value) in configs {
         let setting = find(Scope::Group, name).ok_or_else(|| unknown(Scope::Group, name))?;
-        warnings.extend(check_one(setting, value)?);
+        check_one(setting, value)?;
     }
-    Ok(warnings)
+    Ok(())
 }
 
 /// Checks settings that a client sets for a running broker, or, where `all_brokers`, for all.
 ///
-/// Returns what to warn of.
-///
 /// # Errors
 /// The first setting that is unknown or read-only, has a value it cannot take, or that Milena
 /// refuses.
-pub fn check_dynamic_broker(configs: &Configs, all_brokers: bool) -> Result<Vec<Objection>, InvalidSetting> {
-    let mut warnings = Vec::new();
+pub fn check_dynamic_broker(configs: &Configs, all_brokers: bool) -> Result<(), InvalidSetting> {
     for (name, value) in configs {
         let setting = find(Scope::Broker, name).ok_or_else(|| unknown(Scope::Broker, name))?;
         if setting.is_read_only() {
@@ -79,10 +70,9 @@ pub fn check_dynamic_broker(configs: &Configs, all_brokers: bool) -> Result<Vec<
             );
             return Err(InvalidSetting::because(name, message));
         }
-        warnings.extend(check_one(setting, value)?);
+        check_one(setting, value)?;
     }
-    check_times(configs)?;
-    Ok(warnings)
+    check_times(configs)
 }
 
 /// What Kafka asks of a broker's settings beyond the range of each.

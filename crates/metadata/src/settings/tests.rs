@@ -234,19 +234,20 @@ fn configs(pairs: &[(&str, &str)]) -> Configs {
 
 #[test]
 fn topics_get_what_milena_does_not_honour_refused_or_warned_of_by_name() {
-    let preallocate = check_topic(&configs(&[("preallocate", "true")])).expect("it is taken");
-    assert_eq!(preallocate.len(), 1);
-    assert_eq!((preallocate[0].name, preallocate[0].refused), ("preallocate", false));
-    assert!(preallocate[0].to_string().starts_with("preallocate is kept but has no effect: "));
-    assert_eq!(check_topic(&configs(&[("cleanup.policy", "compact")])), Ok(Vec::new()));
+    check_topic(&configs(&[("preallocate", "true")])).expect("it is taken");
+    let preallocate = known(Scope::Topic, "preallocate").objection("true").expect("it has no effect");
+    assert_eq!((preallocate.name, preallocate.refused), ("preallocate", false));
+    assert!(preallocate.to_string().starts_with("preallocate is kept but has no effect: "));
+    assert_eq!(check_topic(&configs(&[("cleanup.policy", "compact")])), Ok(()));
+    assert_eq!(known(Scope::Topic, "cleanup.policy").objection("compact"), None);
 
     let refused = check_topic(&configs(&[("remote.storage.enable", "true")])).expect_err("it is refused");
     assert!(refused.message.starts_with("remote.storage.enable cannot be set to this value: "), "{refused}");
 
     // What says the default says nothing.
-    let same =
-        configs(&[("compression.type", "producer"), ("cleanup.policy", "delete"), ("preallocate", "False")]);
-    assert_eq!(check_topic(&same), Ok(Vec::new()));
+    let same = [("compression.type", "producer"), ("cleanup.policy", "delete"), ("preallocate", "False")];
+    assert_eq!(check_topic(&configs(&same)), Ok(()));
+    assert!(same.iter().all(|(name, value)| known(Scope::Topic, name).objection(value).is_none()));
 
     let unknown = check_topic(&configs(&[("retention.sm", "1")])).expect_err("it is unknown");
     assert_eq!(unknown.message, "Unknown topic config name: retention.sm. Did you mean retention.ms?");
@@ -442,7 +443,8 @@ fn what_only_a_start_sets_is_read_only() {
     assert!(check_dynamic_broker(&configs(&[("log.retention.ms", "3")]), true).is_ok());
     assert!(check_dynamic_broker(&configs(&[("log.retention.ms", "x")]), true).is_err());
     let keystore = configs(&[("ssl.keystore.type", "PEM")]);
-    assert!(check_dynamic_broker(&keystore, false).is_ok_and(|warnings| warnings.len() == 1));
+    assert!(check_dynamic_broker(&keystore, false).is_ok());
+    assert!(known(Scope::Broker, "ssl.keystore.type").objection("PEM").is_some_and(|it| !it.refused));
     let everywhere = check_dynamic_broker(&keystore, true).expect_err("it is one broker's");
     assert!(everywhere.message.contains("broker id must be specified: ssl.keystore.type"));
 }
