@@ -94,7 +94,10 @@ impl Broker {
                 warn!("a change of the cluster's metadata was not made: {error}");
                 Err(match error {
                     SubmitError::DiskFull => ErrorCode::KAFKA_STORAGE_ERROR,
-                    SubmitError::Contradiction(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
+                    SubmitError::TooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
+                    SubmitError::Unencodable { .. } | SubmitError::Contradiction(_) => {
+                        ErrorCode::UNKNOWN_SERVER_ERROR
+                    }
                     SubmitError::Stopped(_) => ErrorCode::NOT_CONTROLLER,
                 })
             }

@@ -65,7 +65,7 @@ fn not_found(group_id: &Str, api_version: i16) -> DescribedGroup {
     };
     if api_version >= GROUP_ID_NOT_FOUND_VERSION {
         described.error_code = ErrorCode::GROUP_ID_NOT_FOUND;
-        described.error_message = Some(Str::from(format!("Group {group_id} not found.")));
+        described.error_message = Some(Str::fitting(format!("Group {group_id} not found.")));
     }
     described
 }

@@ -54,8 +54,8 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn new(code: ErrorCode, message: impl Into<Str>) -> Self {
-        Self { code, message: Some(message.into()) }
+    fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: Some(Str::fitting(message.into())) }
     }
 
     /// With the text that the error itself has.

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::StreamExt;
+use protocol::EncodeError;
 use protocol::records::{BeginTransactionRecord, EndTransactionRecord};
 use runtime::task;
 use storage::fs::Fs;
@@ -52,6 +53,12 @@ pub const METADATA_TOPIC: &str = "__cluster_metadata";
 /// topics have filled the disk, a proposal is refused and the quorum goes on.
 const RESERVED_BYTES: u64 = 1 << 20;
 
+/// Bytes that one decision may take in the log, as in Kafka (`KafkaRaftClient.MAX_BATCH_SIZE_BYTES`).
+const DECISION_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes of a record in the log beside its value: the header of its batch and its own.
+const RECORD_OVERHEAD_BYTES: usize = 100;
+
 /// The quorum, as the broker that is its leader uses it.
 pub struct Quorum {
     raft: openraft::Raft<Types, StateMachine>,
@@ -61,6 +68,8 @@ pub struct Quorum {
     store: LogStore,
     fs: Fs,
     dir: PathBuf,
+    /// The bytes of a segment of the log, which no entry may exceed.
+    segment_bytes: usize,
     bytes_between_snapshots: u64,
     stopped: AtomicBool,
 }
@@ -89,6 +98,21 @@ pub enum SubmitError {
     /// The disk is full. Nothing was changed, and it may succeed later. Kafka:
     /// `KAFKA_STORAGE_ERROR`.
     DiskFull,
+    /// The log cannot hold a record: a text is longer than its field. Nothing was changed. Kafka:
+    /// `UNKNOWN_SERVER_ERROR`.
+    Unencodable {
+        /// Kafka's name of the record.
+        record: &'static str,
+        /// The field, and what is wrong with it.
+        error: EncodeError,
+    },
+    /// The records take more bytes than one decision may, or one of them more than a segment has. Nothing was changed. Kafka: `RECORD_LIST_TOO_LARGE`.
+    TooLarge {
+        /// Bytes that they would take in the log.
+        size_bytes: usize,
+        /// Bytes that they may take.
+        max_bytes: usize,
+    },
     /// The records contradict the state: whoever decided is wrong. Nothing was changed. Kafka:
     /// `UNKNOWN_SERVER_ERROR`.
     Contradiction(ApplyError),
@@ -101,6 +125,12 @@ impl fmt::Display for SubmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DiskFull => f.write_str("the disk with the metadata log is full: free some space"),
+            Self::Unencodable { record, error } => write!(f, "a {record} cannot be written: {error}"),
+            Self::TooLarge { size_bytes, max_bytes } => write!(
+                f,
+                "the change takes {size_bytes} bytes of the metadata log, and one may take {max_bytes}: split the \
+                 request"
+            ),
             Self::Contradiction(error) => error.fmt(f),
             Self::Stopped(reason) => write!(f, "the metadata quorum has stopped: {reason}"),
         }
@@ -146,6 +176,7 @@ impl Quorum {
         }
         self.check_space()?;
         let records = together(records);
+        self.check_space(self.check_size(&records)?)?;
         let proposed = propose(&writer.proposed, &records).map_err(SubmitError::Contradiction)?;
         let last = proposed.offset();
         // Dropped here, this future has sent nothing; once it is sent the state follows at once.
@@ -180,9 +211,29 @@ impl Quorum {
         Ok(())
     }
 
-    fn check_space(&self) -> Result<(), SubmitError> {
+    /// Refuses what the log could not take: it is too late once it is proposed, because a log that fails ends the
+    /// quorum. Returns the bytes that the records take.
+    fn check_size(&self, records: &[MetadataRecord]) -> Result<usize, SubmitError> {
+        let within = |size_bytes, max_bytes| {
+            if size_bytes > max_bytes { Err(SubmitError::TooLarge { size_bytes, max_bytes }) } else { Ok(()) }
+        };
+        let mut size_bytes = 0;
+        for record in records {
+            let encoded = record.encode();
+            let encoded =
+                encoded.map_err(|error| SubmitError::Unencodable { record: record.name(), error })?;
+            let batch_bytes = RECORD_OVERHEAD_BYTES + encoded.len();
+            within(batch_bytes, self.segment_bytes)?;
+            size_bytes += batch_bytes;
+        }
+        within(size_bytes, DECISION_BYTES_MAX)?;
+        Ok(size_bytes)
+    }
+
+    fn check_space(&self, size_bytes: usize) -> Result<(), SubmitError> {
+        let needed_bytes = RESERVED_BYTES + size_bytes as u64;
         match self.fs.space(&self.dir) {
-            Ok(space) if space.total_bytes > 0 && space.usable_bytes < RESERVED_BYTES => {
+            Ok(space) if space.total_bytes > 0 && space.usable_bytes < needed_bytes => {
                 Err(SubmitError::DiskFull)
             }
             // What cannot be asked will fail where it matters.

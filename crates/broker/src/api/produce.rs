@@ -15,7 +15,7 @@ use protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, 
 use protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
-use protocol::{ErrorCode, Records, Uuid};
+use protocol::{ErrorCode, Records, Str, Uuid};
 use record::Batch;
 use runtime::clock;
 
@@ -218,11 +218,11 @@ fn failed(index: i32, error_code: ErrorCode) -> PartitionProduceResponse {
 fn refused(index: i32, refusal: Refusal) -> PartitionProduceResponse {
     let record_errors = refusal.records.into_iter().map(|(batch_index, message)| BatchIndexAndErrorMessage {
         batch_index,
-        batch_index_error_message: Some(message.into()),
+        batch_index_error_message: Some(Str::fitting(message)),
     });
     PartitionProduceResponse {
         record_errors: record_errors.collect(),
-        error_message: refusal.message.map(Into::into),
+        error_message: refusal.message.map(Str::fitting),
         log_start_offset: refusal.log_start_offset,
         ..failed(index, refusal.error_code)
     }

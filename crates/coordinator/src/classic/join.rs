@@ -20,9 +20,6 @@ const MEMBER_ID_REQUIRED_VERSION: i16 = 4;
 /// as often as they like, and each is kept for a session timeout.
 const PENDING_JOIN_MAX: usize = 10_000;
 
-/// Member ids are text of the protocol, which has room for this many bytes.
-const MEMBER_ID_MAX_BYTES: usize = i16::MAX as usize;
-
 impl Operation<'_> {
     pub(crate) fn join(
         &mut self,
@@ -72,7 +69,7 @@ impl Operation<'_> {
     ) -> Option<Append> {
         let prefix = request.group_instance_id.as_ref().unwrap_or(&context.client_id);
         let member_id = Str::from(format!("{prefix}-{}", hyphenated(context.random_uuid)));
-        if member_id.len() > MEMBER_ID_MAX_BYTES {
+        if !Str::fits(&member_id) {
             self.reply_join_error(parked, &Str::default(), ErrorCode::INVALID_REQUEST);
             return None;
         }

@@ -24,6 +24,10 @@ const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
+/// Kafka's words for a value that no record can hold: lists grow to it by APPEND.
+const VALUE_TOO_LONG: &str =
+    "The configuration value cannot be added because it exceeds the maximum value size of 32767 bytes.";
+
 /// One change of one setting: its name, what to do, and with which value.
 type Operation = (Str, i8, Option<Str>);
 
@@ -242,6 +246,9 @@ fn changes(
                 return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
             }
         };
+        if new.as_deref().is_some_and(|value| !Str::fits(value)) {
+            return Err(Refusal::new(ErrorCode::INVALID_CONFIG, VALUE_TOO_LONG));
+        }
         // A broker reads its files again even where the value stays (KAFKA-14136).
         if new.as_deref() != current || resource.resource_type == ResourceType::Broker {
             changes.insert(name.detached(), new);

@@ -210,6 +210,7 @@ impl Quorum {
             store,
             fs: directory.fs().clone(),
             dir,
+            segment_bytes: usize::try_from(config.segment_bytes).unwrap_or(usize::MAX),
             bytes_between_snapshots: config.bytes_between_snapshots,
             stopped: AtomicBool::new(false),
         };

@@ -65,6 +65,68 @@ fn value<'a>(image: &'a Image, resource: &ConfigResource, name: &str) -> Option<
 }
 
 #[test]
+fn a_list_that_outgrows_its_record_is_refused() {
+    let image = with_topics(&["t"]);
+    // Eight bytes each, with the comma.
+    let append = |image: &Image, replicas: std::ops::Range<usize>| {
+        let list: Vec<String> = replicas.map(|partition| format!("{partition:05}:1")).collect();
+        alter(image, (TOPIC, "t"), &[(THROTTLED, APPEND, Some(&list.join(",")))])
+    };
+    let image = append(&image, 0..2_500).expect("it fits");
+    let (code, message) = append(&image, 2_500..4_097).expect_err("together they do not");
+    assert_eq!(code, ErrorCode::INVALID_CONFIG);
+    assert_eq!(
+        message,
+        "The configuration value cannot be added because it exceeds the maximum value size of 32767 bytes."
+    );
+    let image = append(&image, 2_500..4_096).expect("this much fits");
+    let value = value(&image, &ConfigResource::topic("t"), THROTTLED).expect("it is set");
+    assert_eq!(value.len(), 32_767);
+}
+
+/// Names and values of requests may be as long as a text of the protocol: the message that repeats one is cut.
+#[test]
+fn messages_fit_a_response() {
+    let image = with_topics(&["t"]);
+    let long = "é".repeat(16_383);
+    let lists = format!("x{long}");
+    let changes: [((i8, &str), Vec<Change<'_>>); 5] = [
+        ((TOPIC, &long), vec![("retention.ms", SET, Some("1"))]),
+        ((BROKER, &long), vec![("retention.ms", SET, Some("1"))]),
+        ((TOPIC, "t"), vec![(&long, SET, Some("1"))]),
+        ((TOPIC, "t"), vec![("retention.ms", SET, Some(&long))]),
+        ((TOPIC, "t"), vec![(&long, SET, None), (&lists, SET, None)]),
+    ];
+    let messages = changes.map(|(resource, changes)| alter(&image, resource, &changes).expect_err("wrong").1);
+    assert!(messages.iter().all(|message| Str::fits(message)));
+    assert!(messages.iter().filter(|message| message.len() > 32_700).count() >= 3, "they repeat the request");
+    let (response, _) = create(&image, vec![topic(&long)]);
+    assert!(response.topics[0].error_message.as_ref().is_some_and(|message| Str::fits(message)));
+}
+
+#[test]
+fn settings_without_effect_are_told_of() {
+    let image = with_topics(&["t"]);
+    let request = IncrementalAlterConfigsRequest {
+        resources: vec![
+            resource_of(
+                (TOPIC, "t"),
+                &[("preallocate", SET, Some("true")), ("retention.ms", SET, Some("1"))],
+            ),
+            resource_of((BROKER, "1"), &[("ssl.keystore.type", SET, Some("PEM"))]),
+        ],
+        ..IncrementalAlterConfigsRequest::default()
+    };
+    let (_, records) = controller(&[]).incremental_alter_configs(&image, &request);
+    let told = settings_without_effect(&records);
+    let [preallocate, keystore] = &told[..] else { panic!("{told:?}") };
+    assert!(preallocate.starts_with("topic t: preallocate is kept but has no effect: "), "{preallocate}");
+    assert!(keystore.starts_with("broker 1: ssl.keystore.type is kept but has no effect: "), "{keystore}");
+    let taken_away = alter(&image, (TOPIC, "t"), &[("preallocate", DELETE, None)]);
+    assert!(taken_away.is_ok());
+}
+
+#[test]
 fn settings_are_set_and_taken_away() {
     let image = with_topics(&["t"]);
     let topic = ConfigResource::topic("t");

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use protocol::records::{ConfigRecord, RemoveTopicRecord, TopicRecord};
+use protocol::Str;
+use protocol::records::register_broker_record::BrokerEndpoint;
+use protocol::records::{
+    AbortTransactionRecord, ConfigRecord, FeatureLevelRecord, RemoveTopicRecord, TopicRecord,
+};
 use storage::fs::faults::Faults;
 use storage::fs::{Fs, Operation};
 
@@ -91,6 +95,74 @@ async fn records_that_contradict_the_state_change_nothing() {
     let sees = node.quorum.submit(|image| (image.topic("t").is_some(), Vec::new())).await;
     assert_eq!(sees, Ok(false));
     assert_eq!(node.quorum.image().offset(), before);
+    node.stop().await;
+}
+
+/// One record of each kind that carries text, with a text that is one byte too long in one of its fields.
+fn unencodable() -> Vec<MetadataRecord> {
+    let long = || Str::from("x".repeat(32_768));
+    let config = ConfigRecord { resource_type: 2, ..ConfigRecord::default() };
+    let endpoint = BrokerEndpoint { host: long(), ..BrokerEndpoint::default() };
+    let registered = RegisterBrokerRecord { broker_id: 2, ..RegisterBrokerRecord::default() };
+    vec![
+        TopicRecord { name: long(), topic_id: Uuid([1; 16]) }.into(),
+        ConfigRecord { resource_name: long(), ..config.clone() }.into(),
+        ConfigRecord { name: long(), ..config.clone() }.into(),
+        ConfigRecord { value: Some(long()), ..config }.into(),
+        RegisterBrokerRecord { end_points: vec![endpoint], ..registered.clone() }.into(),
+        RegisterBrokerRecord { rack: Some(long()), ..registered }.into(),
+        FeatureLevelRecord { name: long(), feature_level: 1 }.into(),
+        AbortTransactionRecord { reason: Some(long()) }.into(),
+    ]
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_written_fails_its_own_decision_only() {
+    let dir = TempDir::new();
+    let node = Node::start(dir.path()).await;
+    node.register().await;
+    for (at, record) in unencodable().into_iter().enumerate() {
+        let before = node.quorum.image().offset();
+        let name = record.name();
+        // Alone, and behind one that could be written.
+        for records in [vec![record.clone()], vec![MetadataRecord::NoOp(Default::default()), record]] {
+            let result = node.quorum.submit(|_| ((), records)).await;
+            assert!(
+                matches!(&result, Err(SubmitError::Unencodable { record, .. }) if *record == name),
+                "{result:?}"
+            );
+        }
+        assert_eq!(node.quorum.image().offset(), before, "nothing of it is in the log");
+        assert_eq!(node.create_topic(&format!("after-{at}"), 1).await, ErrorCode::NONE);
+    }
+    node.stop().await;
+    let node = Node::start(dir.path()).await;
+    assert_eq!(node.quorum.image().topics().len(), unencodable().len());
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_decision_that_the_log_has_no_room_for_in_one_piece_fails_alone() {
+    let dir = TempDir::new();
+    let small = QuorumConfig { segment_bytes: 16 << 10, ..config() };
+    let node = Node::try_start(&Fs::real(), dir.path(), small, |_| {}).await.expect("it starts");
+    node.register().await;
+    let config = |name: String, value_bytes: usize| {
+        let value = Some("v".repeat(value_bytes).into());
+        ConfigRecord { resource_type: 2, resource_name: "t".into(), name: name.into(), value }.into()
+    };
+    // More than a segment has, as one record; more than a decision may have, as many.
+    let one = vec![config("long".to_owned(), 17 << 10)];
+    let many: Vec<MetadataRecord> = (0..900).map(|at| config(format!("n{at}"), 10 << 10)).collect();
+    for records in [one, many] {
+        let result = node.quorum.submit(|_| ((), records)).await;
+        assert!(matches!(result, Err(SubmitError::TooLarge { .. })), "{result:?}");
+        assert_eq!(node.quorum.image().all_configs().count(), 0);
+    }
+    // A decision may well be larger than a segment.
+    let fits: Vec<MetadataRecord> = (0..700).map(|at| config(format!("n{at}"), 10 << 10)).collect();
+    node.quorum.submit(|_| ((), fits)).await.expect("it is decided");
+    assert_eq!(node.create_topic("after", 1).await, ErrorCode::NONE);
     node.stop().await;
 }
 
