@@ -25,8 +25,9 @@ use crate::scrubber::Scrubber;
 use crate::topics::Topics;
 use crate::traffic::Traffic;
 
-/// How long a request for which the client gives no time may wait for the controller.
-pub(crate) const DECISION_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a request without a timeout of its own may wait for the controller: less than clients wait for an answer,
+/// which is 30 s for most.
+pub(crate) const DECISION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A broker that serves.
 pub(crate) struct Broker {

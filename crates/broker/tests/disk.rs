@@ -12,10 +12,17 @@ use std::time::{Duration, Instant};
 
 use broker::Running;
 use metadata::settings::Configs;
+use protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use protocol::messages::create_topics_request::CreatableTopic;
+use protocol::messages::delete_topics_request::DeleteTopicState;
 use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use protocol::messages::{CreateTopicsRequest, FetchRequest, ProduceRequest};
+use protocol::messages::{
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, FetchRequest, FindCoordinatorRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest,
+};
 use protocol::{Bytes, ErrorCode, Records, Request, Str, Writer, frame};
 use record::{BatchBuilder, Compression};
 use storage::fs::faults::{Fault, Faults};
@@ -180,6 +187,91 @@ async fn trap_s5_a_failed_sync_takes_its_directory_offline_and_is_never_retried(
     let (_home, (failed, other, produced)) = answers.await.unwrap();
     assert_eq!((failed.0, other, produced), (ErrorCode::NONE, (ErrorCode::NONE, 5), ErrorCode::NONE));
     assert!(failed.1 >= 1, "what was acknowledged is there after a restart");
+    running.shutdown().await;
+}
+
+/// The error of IncrementalAlterConfigs, which has no timeout of its own.
+fn alter(address: SocketAddr, retention_ms: &str) -> ErrorCode {
+    let config = AlterableConfig {
+        name: Str::from_static("retention.ms"),
+        value: Some(retention_ms.into()),
+        ..Default::default()
+    };
+    let resource = AlterConfigsResource {
+        resource_type: 2,
+        resource_name: Str::from_static(TOPIC),
+        configs: vec![config],
+    };
+    let request = IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+    ask(address, &request, 1).responses[0].error_code
+}
+
+/// Every request that has something decided ends while the metadata log finds no room, though the disk says that it
+/// has some: the one that is being written by its timeout, those behind it at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_waits_for_the_metadata_log_for_ever() {
+    let home = Home::new("metadata-full");
+    let running = home.start().await;
+    let address = running.local_addresses()[0];
+    let ended = tokio::task::spawn_blocking(move || {
+        create_topic(address);
+        assert_eq!(alter(address, "1000"), ErrorCode::NONE);
+        home.faults.add(Fault {
+            operation: Operation::Write,
+            path_end: "__cluster_metadata-0/00000000000000000000.log",
+            after: 0,
+            times: u32::MAX,
+            error: ErrorKind::StorageFull,
+        });
+        assert_eq!(alter(address, "2000"), ErrorCode::REQUEST_TIMED_OUT);
+        let full = ErrorCode::KAFKA_STORAGE_ERROR;
+        assert_eq!(alter(address, "3000"), full);
+        let topic = CreatableTopic {
+            name: Str::from_static("later"),
+            num_partitions: 1,
+            replication_factor: 1,
+            ..Default::default()
+        };
+        let create = CreateTopicsRequest { topics: vec![topic], timeout_ms: 9_000, ..Default::default() };
+        assert_eq!(ask(address, &create, 7).topics[0].error_code, full);
+        let topics = vec![DeleteTopicState { name: Some(Str::from_static(TOPIC)), ..Default::default() }];
+        let delete = DeleteTopicsRequest { topics, timeout_ms: 9_000, ..Default::default() };
+        assert_eq!(ask(address, &delete, 6).responses[0].error_code, full);
+        // What changes nothing is decided by the change that waits.
+        let look = CreateTopicsRequest { validate_only: true, ..create };
+        assert_eq!(ask(address, &look, 7).topics[0].error_code, full);
+        let name = Str::from_static(TOPIC);
+        let topic = CreatePartitionsTopic { name, count: 3, assignments: None };
+        let grow = CreatePartitionsRequest { topics: vec![topic], timeout_ms: 9_000, ..Default::default() };
+        assert_eq!(ask(address, &grow, 3).results[0].error_code, full);
+        let wanted = MetadataRequestTopic { name: Some(Str::from_static("on-demand")), ..Default::default() };
+        let metadata = MetadataRequest {
+            topics: Some(vec![wanted]),
+            allow_auto_topic_creation: true,
+            ..Default::default()
+        };
+        assert_eq!(ask(address, &metadata, 9).topics[0].error_code, full);
+        let find = FindCoordinatorRequest { key: Str::from_static("group"), ..Default::default() };
+        assert_eq!(ask(address, &find, 3).error_code, ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        let identity = InitProducerIdRequest {
+            transactional_id: None,
+            producer_id: -1,
+            producer_epoch: -1,
+            ..Default::default()
+        };
+        assert_eq!(ask(address, &identity, 4).error_code, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+        // What is not decided by anybody is answered all the same.
+        assert_eq!(produce(address, 0).0, ErrorCode::NONE);
+
+        home.faults.clear();
+        let deadline = Instant::now() + LIMIT;
+        while alter(address, "4000") != ErrorCode::NONE {
+            assert!(Instant::now() < deadline, "the metadata log does not go on");
+        }
+        assert_eq!(ask(address, &identity, 4).error_code, ErrorCode::NONE);
+        home
+    });
+    let _home = ended.await.unwrap();
     running.shutdown().await;
 }
 

@@ -157,7 +157,8 @@ impl Quorum {
     /// this returns they are on disk, applied, and the observer of [`Quorum::start`] has seen them;
     /// so has it for an answer without records, as far as that built on earlier ones.
     ///
-    /// Decisions are made one at a time; waiting for the disk is shared.
+    /// Decisions are made one at a time; waiting for the disk is shared. A decision that meets a full disk while it is
+    /// written waits until there is room, even if nobody waits for it any more; those after it fail at once.
     ///
     /// # Errors
     /// [`SubmitError`].
@@ -174,7 +175,6 @@ impl Quorum {
             self.wait_for(seen).await?;
             return Ok(answer);
         }
-        self.check_space()?;
         let records = together(records);
         self.check_space(self.check_size(&records)?)?;
         let proposed = propose(&writer.proposed, &records).map_err(SubmitError::Contradiction)?;
@@ -201,6 +201,9 @@ impl Quorum {
         }
         if self.image().offset() >= offset {
             return Ok(());
+        }
+        if self.store.lacks_room() {
+            return Err(SubmitError::DiskFull);
         }
         let index = u64::try_from(offset).expect("it was proposed");
         self.raft
@@ -231,6 +234,9 @@ impl Quorum {
     }
 
     fn check_space(&self, size_bytes: usize) -> Result<(), SubmitError> {
+        if self.store.lacks_room() {
+            return Err(SubmitError::DiskFull);
+        }
         let needed_bytes = RESERVED_BYTES + size_bytes as u64;
         match self.fs.space(&self.dir) {
             Ok(space) if space.total_bytes > 0 && space.usable_bytes < needed_bytes => {

@@ -2,14 +2,19 @@
 //! durable.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use coordinator::Reply as CoordinatorReply;
 use protocol::{ErrorCode, Response};
+use runtime::clock;
 use tokio::sync::oneshot;
 
 use crate::call::Call;
 use crate::partition::Partition;
 use crate::reply::Reply;
+
+/// How long an answer waits for the disk, as for a produce: a full disk makes no promise when it goes on.
+const DISK_WAIT: Duration = Duration::from_secs(10);
 
 /// A place in a partition of `__consumer_offsets` that must be durable before an answer leaves.
 pub(crate) struct Barrier {
@@ -28,7 +33,12 @@ impl Barrier {
     }
 
     async fn passed(&self) -> Result<(), ErrorCode> {
-        self.log.durable(self.end_offset).await.map_err(|_lost| ErrorCode::NOT_COORDINATOR)
+        match clock::timeout(DISK_WAIT, self.log.durable(self.end_offset)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_lost)) => Err(ErrorCode::NOT_COORDINATOR),
+            // As Kafka answers where replicas take longer than `offsets.commit.timeout.ms`.
+            Err(_elapsed) => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        }
     }
 }
 

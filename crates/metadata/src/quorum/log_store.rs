@@ -49,6 +49,8 @@ pub(super) struct LogStore {
     dir: PathBuf,
     state: Arc<Mutex<State>>,
     waiting: Arc<Mutex<Waiting>>,
+    /// Whether an append waits for room on the disk.
+    lacks_room: Arc<AtomicBool>,
     /// Whether nobody waits for room any more.
     stopping: Arc<AtomicBool>,
 }
@@ -147,8 +149,8 @@ impl LogStore {
         }
         let unsnapshotted_bytes = log.size_bytes();
         let state = State { log: Some(log), vote, leadership, purged, last, tail, unsnapshotted_bytes };
-        let (state, stopping) = (Arc::new(Mutex::new(state)), Arc::default());
-        let store = Self { fs, dir, state, waiting, stopping };
+        let (state, lacks_room, stopping) = (Arc::new(Mutex::new(state)), Arc::default(), Arc::default());
+        let store = Self { fs, dir, state, waiting, lacks_room, stopping };
         Ok(Loaded { store, membership, kraft_version })
     }
 
@@ -182,6 +184,11 @@ impl LogStore {
     /// Has who waits for room give up.
     pub(super) fn stop_waiting(&self) {
         self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether an append waits for room on the disk: what is proposed meanwhile would wait behind it.
+    pub(super) fn lacks_room(&self) -> bool {
+        self.lacks_room.load(Ordering::Acquire)
     }
 
     /// Waits a moment for room on the disk.
@@ -442,12 +449,14 @@ impl RaftLogStorage<Types> for LogStore {
         let encoded = self.encode(entries.into_iter())?;
         if !self.append_rest(&encoded)? {
             tracing::warn!(dir = %self.dir.display(), "the metadata log waits for room on its disk");
+            self.lacks_room.store(true, Ordering::Release);
             loop {
                 self.wait_for_room().await?;
                 if self.append_rest(&encoded)? {
                     break;
                 }
             }
+            self.lacks_room.store(false, Ordering::Release);
             tracing::info!(dir = %self.dir.display(), "the metadata log goes on");
         }
         self.flush_appended(encoded, callback)
