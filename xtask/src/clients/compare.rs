@@ -13,8 +13,11 @@ pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
     let address = stage.address();
     let mut command = Command::new("python3");
     command.arg(folder.join("main.py")).arg(&address).arg(folder.join("answers.json"));
+    if stage.kind == Kind::Kafka && stage.version == KafkaVersion::V4_4 {
+        command.arg("--kafka-4.4");
+    }
+    // The reference's answers are written anew if that is asked for.
     let is_reference = stage.kind == Kind::Kafka && stage.version == KafkaVersion::REFERENCE;
-    // Against Kafka the answers are looked at anew when that is asked for.
     if is_reference && std::env::var_os("UPDATE_ANSWERS").is_some() {
         command.arg("--write");
     }
