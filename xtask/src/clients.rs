@@ -41,9 +41,14 @@ struct Suite {
 
 const SUITES: &[Suite] = &[
     Suite { name: "java", shows: "Kafka's Java producer, consumer and admin client", run: jvm::suite },
-    Suite { name: "java-old", shows: "Kafka's Java clients of 1.1, 2.0, 2.8 and 3.9", run: jvm::old },
+    Suite {
+        name: "java-old",
+        shows: "Kafka's Java clients of 0.11 to 3.9; older ones are refused",
+        run: jvm::old,
+    },
     Suite { name: "streams", shows: "Kafka Streams: repartitioning, stores, changelogs", run: jvm::streams },
     Suite { name: "connect", shows: "Kafka Connect: a distributed worker and its topics", run: jvm::connect },
+    Suite { name: "mirror-maker", shows: "MirrorMaker 2 from one broker to another", run: jvm::mirror_maker },
     Suite { name: "console", shows: "Kafka's console tools, as users run them", run: console::suite },
     Suite { name: "kcat", shows: "kcat on librdkafka", run: kcat::suite },
     Suite { name: "kafka-python-2.0.2", shows: "kafka-python as of 2020", run: python::kafka_python_old },

@@ -123,8 +123,8 @@ pub fn command(class_path: &ClassPath, class: &str, heap_mib: u32) -> Command {
     java
 }
 
-/// A command that runs the program of the old clients with those of one version, against which it is compiled first.
-pub fn old_clients(version: &str) -> Attempt<Command> {
+/// A command that runs a program of the old clients with those of one version, against which it is compiled first.
+pub fn old_clients(program: &str, version: &str) -> Attempt<Command> {
     class_path()?;
     let mut jars = vec![target().join(format!("old/kafka-clients-{version}.jar"))];
     // The libraries that they need have not changed their interfaces since.
@@ -139,7 +139,7 @@ pub fn old_clients(version: &str) -> Attempt<Command> {
     let jars: Vec<String> = jars.iter().map(|path| path.display().to_string()).collect();
     let mut java = Command::new("java");
     java.arg("-Xmx256m").args(FAST).arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=error");
-    java.args(["-cp", &jars.join(":")]).arg(root().join("clients/java/old/Old.java"));
+    java.args(["-cp", &jars.join(":")]).arg(sources().join("old").join(program));
     Ok(java)
 }
 

@@ -4,24 +4,27 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.AdminClient;
 import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.ConfigEntry;
-import org.apache.kafka.clients.admin.NewPartitions;
+import org.apache.kafka.clients.admin.DescribeConfigsOptions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.UnsupportedVersionException;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
-/** ADDRESS CODEC...: Kafka's clients from 1.1 to 3.9, by what all of them have. It is compiled against each as it is run. */
+/** ADDRESS CODEC...: Kafka's clients from 0.11 to 3.9, by what all of them have. It is compiled against each as it is run. */
 public final class Old {
     private static final String TOPIC = "old-" + System.currentTimeMillis();
     private static final int COUNT = 200;
@@ -75,9 +78,11 @@ public final class Old {
 
     private static Object topics() throws Exception {
         Map<String, String> configs = Collections.singletonMap("retention.ms", "7200000");
-        NewTopic topic = new NewTopic(TOPIC, 2, (short) 1).configs(configs);
+        NewTopic topic = new NewTopic(TOPIC, canGrow() ? 2 : 3, (short) 1).configs(configs);
         admin.createTopics(Collections.singleton(topic)).all().get();
-        admin.createPartitions(Collections.singletonMap(TOPIC, NewPartitions.increaseTo(3))).all().get();
+        if (canGrow()) {
+            grow();
+        }
         long deadline = System.currentTimeMillis() + 10_000;
         int partitions = 0;
         while (partitions != 3 && System.currentTimeMillis() < deadline) {
@@ -89,11 +94,30 @@ public final class Old {
         return null;
     }
 
+    /** Whether the client knows CreatePartitions, which came with 1.0. */
+    private static boolean canGrow() {
+        return Arrays.stream(AdminClient.class.getMethods()).anyMatch(it -> it.getName().equals("createPartitions"));
+    }
+
+    /** Called by name, since 0.11 would not compile it. */
+    private static void grow() throws Exception {
+        Object three = Class.forName("org.apache.kafka.clients.admin.NewPartitions")
+                .getMethod("increaseTo", int.class)
+                .invoke(null, 3);
+        Object result = AdminClient.class.getMethod("createPartitions", Map.class)
+                .invoke(admin, Collections.singletonMap(TOPIC, three));
+        ((KafkaFuture<?>) result.getClass().getMethod("all").invoke(result)).get();
+    }
+
     /** AlterConfigs takes away what it does not name. */
     private static Object configs() throws Exception {
         ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, TOPIC);
         Config wanted = new Config(Collections.singleton(new ConfigEntry("max.message.bytes", "2000000")));
         admin.alterConfigs(Collections.singletonMap(resource, wanted)).all().get();
+        if (!canDescribeConfigs()) {
+            refused(() -> admin.describeConfigs(Collections.singleton(resource)).all().get());
+            return null;
+        }
         Config config = null;
         long deadline = System.currentTimeMillis() + 10_000;
         do {
@@ -102,6 +126,23 @@ public final class Old {
         equal("2000000", config.get("max.message.bytes").value());
         equal("604800000", config.get("retention.ms").value());
         return null;
+    }
+
+    /** Whether the client knows version 1 of DescribeConfigs, the oldest that is served, which brought synonyms. */
+    private static boolean canDescribeConfigs() {
+        return Arrays.stream(DescribeConfigsOptions.class.getMethods())
+                .anyMatch(it -> it.getName().equals("includeSynonyms"));
+    }
+
+    /** The client finds that the broker serves no version that it knows. */
+    private static void refused(Callable<?> call) throws Exception {
+        try {
+            call.call();
+        } catch (ExecutionException failure) {
+            equal(UnsupportedVersionException.class, failure.getCause().getClass());
+            return;
+        }
+        throw new AssertionError("it is served");
     }
 
     private static Object write(String... more) throws Exception {

@@ -1,7 +1,12 @@
 //! Kafka's Java clients.
 
-use super::Stage;
+use super::{Stage, same};
+use crate::broker::{Broker, BrokerOptions};
+use crate::process::run;
 use crate::{Attempt, java};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
     let class_path = stage.class_path()?;
@@ -13,15 +18,38 @@ pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
 /// Kafka's clients of years ago. zstd came with 2.1.
 pub(super) fn old(stage: &mut Stage) -> Attempt<()> {
     for (version, codecs) in [
-        ("1.1.1", &["gzip", "snappy", "lz4"][..]),
+        ("0.11.0.3", &["gzip", "snappy", "lz4"][..]),
+        ("1.0.2", &["gzip", "snappy", "lz4"]),
+        ("1.1.1", &["gzip", "snappy", "lz4"]),
         ("2.0.1", &["gzip", "snappy", "lz4"]),
+        ("2.1.1", &["gzip", "snappy", "lz4", "zstd"]),
         ("2.8.2", &["gzip", "snappy", "lz4", "zstd"]),
         ("3.9.1", &["gzip", "snappy", "lz4", "zstd"]),
     ] {
         let address = stage.address();
-        let mut command = java::old_clients(version)?;
+        let mut command = java::old_clients("Old.java", version)?;
         stage.program(&format!("{version}: "), command.arg(&address).args(codecs))?;
     }
+    refused(stage)
+}
+
+/// Clients from before magic 2, whose versions of Produce and Fetch are served no more. The first of them does not ask
+/// which versions are.
+fn refused(stage: &mut Stage) -> Attempt<()> {
+    const TOPIC: &str = "too-new";
+    const RECORD: &str = "a:b\tkey\tvalue\n";
+    stage.create_topic(TOPIC, 1)?;
+    let (address, class_path) = (stage.address(), stage.class_path()?);
+    let main = || java::command(&class_path, "milena.clients.Main", 128);
+    run(main().args([&address, "write", TOPIC, "none"]), RECORD, LIMIT)?.success()?;
+    for version in ["0.10.0.1", "0.10.2.2"] {
+        let mut command = java::old_clients("Refused.java", version)?;
+        stage.program(&format!("{version}: "), command.args([&address, TOPIC, version]))?;
+    }
+    stage.test("nothing of a refused client is stored", |_| {
+        let read = run(main().args([&address, "read", TOPIC, "1"]), "", LIMIT)?.success()?;
+        same("records", RECORD, &read)
+    });
     Ok(())
 }
 
@@ -33,6 +61,18 @@ pub(super) fn streams(stage: &mut Stage) -> Attempt<()> {
 /// Kafka Connect.
 pub(super) fn connect(stage: &mut Stage) -> Attempt<()> {
     in_folder(stage, "connect")
+}
+
+/// MirrorMaker 2 between two brokers of a kind.
+pub(super) fn mirror_maker(stage: &mut Stage) -> Attempt<()> {
+    let options = BrokerOptions::new(&stage.folder.join("target"))?
+        .kafka(stage.version)
+        .set("group.initial.rebalance.delay.ms", "0");
+    let mut target = Broker::start(stage.kind, options)?;
+    let (source, class_path) = (stage.address(), stage.class_path()?);
+    let mut command = java::command(&class_path, "milena.clients.Main", 512);
+    let outcome = stage.program("", command.args([&source, "mirror", &target.address()]));
+    outcome.and(target.stop())
 }
 
 /// Performs a suite whose program keeps files.

@@ -3,7 +3,7 @@ package milena.clients;
 import java.nio.file.Path;
 import java.util.Map;
 
-/** {@code Main ADDRESS suite [PART OF A TEST'S NAME] | streams FOLDER | connect FOLDER | before | after | load TOPIC COUNT | member GROUP TOPIC | write TOPIC CODEC | read TOPIC COUNT}. */
+/** {@code Main ADDRESS suite [PART OF A TEST'S NAME] | streams FOLDER | connect FOLDER | mirror TARGET | before | after | load TOPIC COUNT | member GROUP TOPIC | write TOPIC CODEC | read TOPIC COUNT}. */
 public final class Main {
     private Main() {}
 
@@ -13,6 +13,7 @@ public final class Main {
                 case "suite" -> suite(cluster, arguments.length > 2 ? arguments[2] : "");
                 case "streams" -> new Streaming(cluster, Path.of(arguments[2])).run();
                 case "connect" -> new Connecting(cluster, Path.of(arguments[2])).run();
+                case "mirror" -> mirror(cluster, arguments[2]);
                 case "before" -> Restart.before(cluster);
                 case "after" -> Restart.after(cluster, Integer.parseInt(arguments[2]));
                 case "fill" -> Migration.fill(cluster);
@@ -28,6 +29,12 @@ public final class Main {
                 case "read" -> Crossing.read(cluster, arguments[2], Integer.parseInt(arguments[3]));
                 default -> throw new IllegalArgumentException(arguments[1]);
             }
+        }
+    }
+
+    private static void mirror(Cluster source, String address) throws Exception {
+        try (Cluster target = new Cluster(address)) {
+            new Mirroring(source, target).run();
         }
     }
 
