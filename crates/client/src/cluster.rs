@@ -109,17 +109,6 @@ impl Cluster {
         &self.shared.options
     }
 
-    /// Another client of the same cluster, which shares no connection with this one.
-    pub fn separate(&self) -> Cluster {
-        let shared = Shared {
-            options: self.shared.options.clone(),
-            connections: Mutex::default(),
-            view: Mutex::new(self.view()),
-            coordinators: Mutex::default(),
-        };
-        Cluster { shared: Arc::new(shared) }
-    }
-
     /// The cluster as it was last heard of.
     pub fn view(&self) -> Arc<ClusterView> {
         Arc::clone(&self.shared.view.lock())

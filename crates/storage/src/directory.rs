@@ -282,7 +282,8 @@ impl LogDirectory {
     }
 
     /// The high watermark that was last checkpointed for a partition; zero where none was.
-    pub fn checkpointed_high_watermark(&self, partition: &TopicPartition) -> i64 {
+    #[cfg(test)]
+    pub(crate) fn checkpointed_high_watermark(&self, partition: &TopicPartition) -> i64 {
         self.shared.partitions.lock().get(partition).map_or(0, |known| known.noted().offsets.high_watermark)
     }
 

@@ -102,12 +102,12 @@ fn check(log: &mut Log) {
         (345_000, 156, 95_261_076_085),
         (900_000, 156, 95_261_076_085),
     ] {
-        let found = log.offset_for_timestamp(BASE_MS + time, &mut scratch).unwrap();
+        let found = log.locate_timestamp(BASE_MS + time).and_then(|it| it.find(&mut scratch)).unwrap();
         let expected = TimestampOffset { timestamp: BASE_MS + timestamp, offset, leader_epoch: 0 };
         assert_eq!(found, Some(expected), "{time}");
     }
     let max = TimestampOffset { timestamp: 1_795_261_077_074, offset: 180, leader_epoch: 0 };
-    assert_eq!(log.max_timestamp(&mut scratch).unwrap(), Some(max));
+    assert_eq!(log.locate_max_timestamp().and_then(|it| it.find(&mut scratch)).unwrap(), Some(max));
     log.set_high_watermark(181);
     assert_eq!(log.last_stable_offset(), 175);
     check_producers(log);

@@ -162,13 +162,16 @@ fn they_are_recovered_indexed_read_and_looked_up() {
         let mut scratch = Scratch::new();
         for second in -1..=END_OFFSET {
             let timestamp = BASE_MS + 1000 * second + 77;
-            let found = log.offset_for_timestamp(timestamp, &mut scratch).unwrap();
+            let found = log.locate_timestamp(timestamp).and_then(|it| it.find(&mut scratch)).unwrap();
             let found = found.map(|TimestampOffset { timestamp, offset, .. }| (timestamp, offset));
             assert_eq!(found, first_at(&expected, timestamp), "{cuts:?} {timestamp}");
         }
         let max = TimestampOffset { timestamp: BASE_MS + 152_000, offset: 152, leader_epoch: 4 };
         assert_eq!(
-            log.max_timestamp(&mut scratch).unwrap().map(|max| (max.timestamp, max.offset)),
+            log.locate_max_timestamp()
+                .and_then(|it| it.find(&mut scratch))
+                .unwrap()
+                .map(|max| (max.timestamp, max.offset)),
             Some((max.timestamp, max.offset))
         );
         // From the middle of a compressed message the whole of it is given.

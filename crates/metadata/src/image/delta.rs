@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use protocol::Uuid;
 
-use super::{ConfigResource, Image, Partition, Topic};
+use super::{ConfigResource, Image, Topic};
 
 /// What records touched. It says where to look, not what is there: compare the states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,23 +51,28 @@ pub struct Change {
 }
 
 impl Change {
-    /// Topics that are new, with all their partitions.
-    pub fn created_topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
-        let is_new = |topic: &&Arc<Topic>| self.old.topic_by_id(topic.id).is_none();
-        self.delta.topics.iter().filter_map(|id| self.new.topic_by_id(*id)).filter(is_new)
-    }
-
     /// Topics that are gone, as they were.
     pub fn deleted_topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
         let is_gone = |topic: &&Arc<Topic>| self.new.topic_by_id(topic.id).is_none();
         self.delta.topics.iter().filter_map(|id| self.old.topic_by_id(*id)).filter(is_gone)
     }
+}
+
+/// What tests want to know of a change.
+#[cfg(test)]
+impl Change {
+    /// Topics that are new, with all their partitions.
+    pub(crate) fn created_topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
+        let is_new = |topic: &&Arc<Topic>| self.old.topic_by_id(topic.id).is_none();
+        self.delta.topics.iter().filter_map(|id| self.new.topic_by_id(*id)).filter(is_new)
+    }
 
     /// Partitions that are new or changed, those of new topics included: the topic, the number,
     /// the partition before, the partition now.
-    pub fn changed_partitions(
+    pub(crate) fn changed_partitions(
         &self,
-    ) -> impl Iterator<Item = (&Arc<Topic>, i32, Option<&Arc<Partition>>, &Arc<Partition>)> {
+    ) -> impl Iterator<Item = (&Arc<Topic>, i32, Option<&Arc<super::Partition>>, &Arc<super::Partition>)>
+    {
         self.delta.topics.iter().filter_map(|id| self.new.topic_by_id(*id)).flat_map(|topic| {
             let old = self.old.topic_by_id(topic.id);
             (0..).zip(&topic.partitions).filter_map(move |(number, new)| {

@@ -110,12 +110,9 @@ struct Candidate {
 }
 
 impl Log {
-    /// The first record at or above the log start offset whose timestamp is at or above
-    /// `timestamp`; `None` where there is none. `scratch` is for batches that are compressed.
-    ///
-    /// # Errors
-    /// [`LookupError`].
-    pub fn offset_for_timestamp(
+    /// Both halves of looking up a timestamp at once.
+    #[cfg(test)]
+    pub(crate) fn offset_for_timestamp(
         &self,
         timestamp: i64,
         scratch: &mut Scratch,
@@ -123,16 +120,17 @@ impl Log {
         self.locate_timestamp(timestamp)?.find(scratch)
     }
 
-    /// The record with the greatest timestamp, the first of them where several have it (KIP-734);
-    /// `None` where no record has one.
-    ///
-    /// # Errors
-    /// [`LookupError`].
-    pub fn max_timestamp(&self, scratch: &mut Scratch) -> Result<Option<TimestampOffset>, LookupError> {
+    /// Both halves of looking up the greatest timestamp at once.
+    #[cfg(test)]
+    pub(crate) fn max_timestamp(
+        &self,
+        scratch: &mut Scratch,
+    ) -> Result<Option<TimestampOffset>, LookupError> {
         self.locate_max_timestamp()?.find(scratch)
     }
 
-    /// The first half of [`Log::offset_for_timestamp`], which needs the lock; [`LocatedTime::find`] is the other.
+    /// Where the first record at or above the log start offset is whose timestamp is at or above `timestamp`. This half
+    /// needs the lock; [`LocatedTime::find`] is the other.
     ///
     /// # Errors
     /// [`LookupError`].
@@ -144,7 +142,8 @@ impl Log {
         self.located_time(Wanted::AtOrAbove(timestamp), active)
     }
 
-    /// The first half of [`Log::max_timestamp`], likewise.
+    /// Where the record with the greatest timestamp is, the first of them if several have it (KIP-734). This half needs
+    /// the lock, likewise.
     ///
     /// # Errors
     /// [`LookupError`].
@@ -186,7 +185,7 @@ fn closed_from(closed: &Closed, offset: i64) -> fs::Result<Candidate> {
 }
 
 impl LocatedTime {
-    /// The second half of [`Log::offset_for_timestamp`] and of [`Log::max_timestamp`].
+    /// The record; `None` where there is none. `scratch` is for batches that are compressed.
     ///
     /// # Errors
     /// [`LookupError`]; a file that is not found was deleted meanwhile: ask again.
