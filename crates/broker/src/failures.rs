@@ -38,12 +38,23 @@ pub(crate) async fn follow(
     }
 }
 
+/// Waits until the metadata quorum ends by itself, and says so to `fatal`: nothing could be created, changed or deleted
+/// any more, and a start reads again what is in its log.
+pub(crate) async fn follow_quorum(broker: Arc<Broker>, fatal: watch::Sender<Option<String>>) {
+    let reason = broker.quorum.ended().await;
+    // A directory that has failed is told of by who follows them.
+    if broker.why_over(broker.logs.metadata_dir()).is_none() {
+        let reason = format!("the metadata quorum has ended: {reason}");
+        error!("{reason}");
+        fatal.send_replace(Some(reason));
+    }
+}
+
 impl Broker {
     /// Why the broker cannot go on without a directory; none where it can.
     fn why_over(&self, failed: &Arc<LogDir>) -> Option<String> {
         let path = failed.path().display();
-        let opened = failed.opened()?;
-        let cause = opened.check().err().map_or_else(String::new, |offline| offline.cause().to_string());
+        let cause = failed.opened()?.check().err()?.cause().to_string();
         if Arc::ptr_eq(failed, self.logs.metadata_dir()) {
             return Some(format!(
                 "the log directory {path}, which has the metadata log, has failed: {cause}"

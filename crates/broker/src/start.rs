@@ -193,6 +193,7 @@ fn serve(broker: Arc<Broker>, sockets: Vec<TcpListener>, addresses: Vec<SocketAd
     tasks.push(task::spawn(crate::maintenance::run(Arc::clone(&broker))));
     let (fatal, failed) = watch::channel(None);
     let failures = broker.logs.take_failures();
+    tasks.push(task::spawn(crate::failures::follow_quorum(Arc::clone(&broker), fatal.clone())));
     tasks.push(task::spawn(crate::failures::follow(Arc::clone(&broker), failures, fatal)));
     Running { broker, addresses, stopping, failed, tasks }
 }

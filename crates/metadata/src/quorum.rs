@@ -72,6 +72,8 @@ pub struct Quorum {
     segment_bytes: usize,
     bytes_between_snapshots: u64,
     stopped: AtomicBool,
+    /// Why it has ended by itself.
+    ended: watch::Sender<Option<String>>,
 }
 
 /// The one that proposes.
@@ -180,12 +182,13 @@ impl Quorum {
         let proposed = propose(&writer.proposed, &records).map_err(SubmitError::Contradiction)?;
         let last = proposed.offset();
         // Dropped here, this future has sent nothing; once it is sent the state follows at once.
-        let mut results = self.raft.client_write_many(records).await.map_err(stopped)?;
+        let mut results = self.raft.client_write_many(records).await.map_err(|error| self.ended_by(error))?;
         writer.proposed = proposed;
         drop(writer);
         let mut index = None;
         while let Some(result) = results.next().await {
-            let written = result.map_err(stopped)?.map_err(stopped)?;
+            let written =
+                result.map_err(|error| self.ended_by(error))?.map_err(|error| self.ended_by(error))?;
             index = Some(written.log_id.index);
         }
         assert_eq!(index.map(offset), Some(last), "nobody else proposes to a quorum of one");
@@ -210,7 +213,7 @@ impl Quorum {
             .wait(None)
             .applied_index_at_least(Some(index), "an answer's base")
             .await
-            .map_err(stopped)?;
+            .map_err(|error| self.ended_by(error))?;
         Ok(())
     }
 
@@ -259,7 +262,26 @@ impl Quorum {
     /// # Errors
     /// [`SubmitError::Stopped`].
     pub async fn snapshot(&self) -> Result<(), SubmitError> {
-        self.raft.trigger().snapshot().await.map_err(stopped)
+        self.raft.trigger().snapshot().await.map_err(|error| self.ended_by(error))
+    }
+
+    /// Notes that the quorum goes on no more, though nobody has stopped it.
+    fn ended_by(&self, reason: impl fmt::Display) -> SubmitError {
+        let reason = reason.to_string();
+        if !self.stopped.load(Ordering::Acquire) {
+            self.ended.send_if_modified(|ended| ended.replace(reason.clone()).is_none());
+        }
+        SubmitError::Stopped(reason)
+    }
+
+    /// Waits until the quorum has ended by itself, because its log failed or because acting on a record panicked, and
+    /// somebody has met with it; returns why. Nothing can be decided from then on.
+    pub async fn ended(&self) -> String {
+        let mut ended = self.ended.subscribe();
+        match ended.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => unreachable!("the sender is in self"),
+        }
     }
 
     /// Stops the quorum and closes its log cleanly.
@@ -284,10 +306,6 @@ impl fmt::Debug for Quorum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Quorum({}, at offset {})", self.dir.display(), self.image().offset())
     }
-}
-
-fn stopped(reason: impl fmt::Display) -> SubmitError {
-    SubmitError::Stopped(reason.to_string())
 }
 
 /// Records that count together: more than one are put in a transaction.

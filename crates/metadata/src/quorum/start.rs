@@ -213,6 +213,7 @@ impl Quorum {
             segment_bytes: usize::try_from(config.segment_bytes).unwrap_or(usize::MAX),
             bytes_between_snapshots: config.bytes_between_snapshots,
             stopped: AtomicBool::new(false),
+            ended: watch::Sender::new(None),
         };
         quorum.raft.trigger().elect(false).await.map_err(stopped)?;
         quorum.lead(this).await?;

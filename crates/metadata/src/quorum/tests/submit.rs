@@ -243,6 +243,23 @@ async fn proposals_overlap_their_syncs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_quorum_that_ends_by_itself_says_so() {
+    let dir = TempDir::new();
+    let observe =
+        |change: &Change| assert!(change.new.topic("bug").is_none(), "a bug that the test has made");
+    let node = Node::try_start(&Fs::real(), dir.path(), config(), observe).await.expect("it starts");
+    node.register().await;
+    assert_eq!(node.create_topic("sound", 1).await, ErrorCode::NONE);
+    let (ended, result) = tokio::join!(node.quorum.ended(), async {
+        let topic = TopicRecord { name: "bug".into(), topic_id: Uuid([1; 16]) };
+        node.quorum.submit(|_| ((), vec![topic.into()])).await
+    });
+    assert_eq!(result, Err(SubmitError::Stopped(ended)));
+    let after = node.quorum.submit(|_| ((), vec![MetadataRecord::NoOp(Default::default())])).await;
+    assert!(matches!(after, Err(SubmitError::Stopped(_))), "{after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_waits_for_a_slow_observer() {
     let dir = TempDir::new();
     let slow = |_: &Change| std::thread::sleep(std::time::Duration::from_millis(30));
