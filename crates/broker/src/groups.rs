@@ -4,6 +4,7 @@
 //! What a group may do is decided in the `coordinator` crate, which does no IO.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -116,10 +117,16 @@ impl Groups {
 
     fn load(&self, shard: &Arc<Shard>) {
         let began = clock::now();
-        match load::load(&shard.log, self.settings.clone()) {
-            Ok(loaded) => {
-                let (groups, offsets) = loaded.counts();
-                shard.serve(self, loaded);
+        let load = || {
+            let loaded = load::load(&shard.log, self.settings.clone()).map_err(|error| error.to_string())?;
+            let counts = loaded.counts();
+            shard.serve(self, loaded);
+            Ok(counts)
+        };
+        // A record that makes it panic must not leave clients waiting for the end of the load.
+        let loaded = catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| Err("it panicked".to_owned()));
+        match loaded {
+            Ok((groups, offsets)) => {
                 let took_ms = began.elapsed().as_millis();
                 info!(partition = %shard.log.name(), groups, offsets, took_ms, "groups loaded");
             }
@@ -134,6 +141,33 @@ impl Groups {
                 }
             }
         }
+    }
+
+    /// Has a shard's coordinator do something.
+    ///
+    /// A coordinator that panics has a bug, and may have done half of what it was asked. What is in its log is whole:
+    /// it is read again, so that one request ends neither the other groups of the partition nor whoever asked.
+    ///
+    /// # Errors
+    /// What a client is told where the shard does not serve, or does no more.
+    fn work<R>(
+        self: &Arc<Self>,
+        shard: &Arc<Shard>,
+        work: impl FnOnce(&mut Serving) -> R,
+    ) -> Result<R, ErrorCode> {
+        let mut state = shard.state.lock();
+        let serving = state.serving()?;
+        if let Ok(result) = catch_unwind(AssertUnwindSafe(|| work(serving))) {
+            return Ok(result);
+        }
+        *state = State::Resigned;
+        drop(state);
+        error!(partition = %shard.log.name(), "the coordinator panicked: its groups are loaded again");
+        let current = self.shards.read().get(&shard.log.index()).cloned();
+        if current.is_some_and(|current| Arc::ptr_eq(&current, shard)) {
+            self.elect(Arc::clone(&shard.log), self.partitions.load(Ordering::Relaxed));
+        }
+        Err(ErrorCode::NOT_COORDINATOR)
     }
 
     /// Gives up the groups of all partitions: whoever waits is told to look elsewhere.
@@ -171,21 +205,21 @@ impl Groups {
     /// # Errors
     /// As [`Groups::shard`].
     pub(crate) fn ask(
-        &self,
+        self: &Arc<Self>,
         group_id: &str,
         request: impl FnOnce(&mut GroupCoordinator, Token, Now) -> Output,
     ) -> Result<Pending, ErrorCode> {
         let shard = self.shard(group_id)?;
         let token = Token(self.next_token.fetch_add(1, Ordering::Relaxed));
         let now = now();
-        let mut state = shard.state.lock();
-        let serving = state.serving()?;
-        let (sender, receiver) = oneshot::channel();
-        serving.waiting.insert(token, sender);
-        let output = request(&mut serving.coordinator, token, now);
-        serving.carry_out(&shard.log, output, now);
-        self.arm(&serving.coordinator);
-        Ok(Pending::new(receiver))
+        self.work(&shard, |serving| {
+            let (sender, receiver) = oneshot::channel();
+            serving.waiting.insert(token, sender);
+            let output = request(&mut serving.coordinator, token, now);
+            serving.carry_out(&shard.log, output, now);
+            self.arm(&serving.coordinator);
+            Pending::new(receiver)
+        })
     }
 
     /// Looks something up in the coordinator of a group.
@@ -193,16 +227,16 @@ impl Groups {
     /// # Errors
     /// As [`Groups::shard`].
     pub(crate) fn look<R>(
-        &self,
+        self: &Arc<Self>,
         group_id: &str,
         question: impl FnOnce(&mut GroupCoordinator, Now) -> R,
     ) -> Result<(R, Barrier), ErrorCode> {
         let shard = self.shard(group_id)?;
-        let mut state = shard.state.lock();
-        let serving = state.serving()?;
-        let answer = question(&mut serving.coordinator, now());
-        self.arm(&serving.coordinator);
-        Ok((answer, Barrier::at_end_of(&shard.log)))
+        self.work(&shard, |serving| {
+            let answer = question(&mut serving.coordinator, now());
+            self.arm(&serving.coordinator);
+            (answer, Barrier::at_end_of(&shard.log))
+        })
     }
 
     /// Looks something up in every coordinator that this broker has.
@@ -210,33 +244,33 @@ impl Groups {
     /// # Errors
     /// COORDINATOR_LOAD_IN_PROGRESS where one cannot answer yet.
     pub(crate) fn look_everywhere<R>(
-        &self,
+        self: &Arc<Self>,
         mut question: impl FnMut(&GroupCoordinator) -> R,
     ) -> Result<Vec<(R, Barrier)>, ErrorCode> {
         let shards: Vec<_> = self.shards.read().values().cloned().collect();
         let look = |shard: Arc<Shard>| {
-            let mut state = shard.state.lock();
-            let answer = match state.serving() {
-                Ok(serving) => question(&serving.coordinator),
+            let look =
+                |serving: &mut Serving| (question(&serving.coordinator), Barrier::at_end_of(&shard.log));
+            match self.work(&shard, look) {
                 // Given up a moment ago: not this broker's to tell of.
-                Err(ErrorCode::NOT_COORDINATOR) => return None,
-                Err(error) => return Some(Err(error)),
-            };
-            Some(Ok((answer, Barrier::at_end_of(&shard.log))))
+                Err(ErrorCode::NOT_COORDINATOR) => None,
+                looked => Some(looked),
+            }
         };
         shards.into_iter().filter_map(look).collect()
     }
 
     /// Forgets the offsets of topics that are gone.
-    pub(crate) fn topics_deleted(&self, topics: &[DeletedTopic]) {
+    pub(crate) fn topics_deleted(self: &Arc<Self>, topics: &[DeletedTopic]) {
         let now = now();
         let shards: Vec<_> = self.shards.read().values().cloned().collect();
         for shard in shards {
-            match &mut *shard.state.lock() {
-                State::Serving(serving) => serving.topics_deleted(&shard.log, topics, now),
-                State::Loading(deleted) => deleted.extend_from_slice(topics),
-                State::Resigned => {}
+            if let State::Loading(deleted) = &mut *shard.state.lock() {
+                deleted.extend_from_slice(topics);
+                continue;
             }
+            // One that serves no more has nothing to forget.
+            let _ = self.work(&shard, |serving| serving.topics_deleted(&shard.log, topics, now));
         }
     }
 
@@ -249,7 +283,7 @@ impl Groups {
     }
 
     /// Runs sessions, rebalances and retention as they fall due. Runs until it is dropped.
-    pub(crate) async fn run_timers(&self) {
+    pub(crate) async fn run_timers(self: &Arc<Self>) {
         loop {
             // Armed for never while the next time is found: whoever is due earlier says so.
             self.armed_ms.store(i64::MAX, Ordering::Relaxed);
@@ -265,18 +299,19 @@ impl Groups {
     }
 
     /// Does what is due; returns when something is due next, by the steady clock.
-    fn tick(&self) -> i64 {
+    fn tick(self: &Arc<Self>) -> i64 {
         let now = now();
         let shards: Vec<_> = self.shards.read().values().cloned().collect();
         let mut next_ms = i64::MAX;
         for shard in shards {
-            let mut state = shard.state.lock();
-            let Ok(serving) = state.serving() else { continue };
-            while serving.coordinator.next_deadline().is_some_and(|due| due <= now.steady) {
-                let output = serving.coordinator.tick(now);
-                serving.carry_out(&shard.log, output, now);
-            }
-            next_ms = next_ms.min(serving.coordinator.next_deadline().map_or(i64::MAX, |due| due.0));
+            let due_ms = self.work(&shard, |serving| {
+                while serving.coordinator.next_deadline().is_some_and(|due| due <= now.steady) {
+                    let output = serving.coordinator.tick(now);
+                    serving.carry_out(&shard.log, output, now);
+                }
+                serving.coordinator.next_deadline().map_or(i64::MAX, |due| due.0)
+            });
+            next_ms = next_ms.min(due_ms.unwrap_or(i64::MAX));
         }
         next_ms
     }

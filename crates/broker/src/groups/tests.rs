@@ -44,19 +44,10 @@ impl Home {
     }
 
     fn commit(&self, group_id: &Str, offset: i64) -> Pending {
-        let metadata = "m".repeat(4_000);
-        let partition = OffsetCommitRequestPartition {
-            committed_offset: offset,
-            committed_metadata: Some(Str::from(metadata)),
-            ..Default::default()
-        };
-        let topic = OffsetCommitRequestTopic {
-            name: Str::from("t"),
-            topic_id: TOPIC_ID,
-            partitions: vec![partition],
-        };
-        let request =
-            OffsetCommitRequest { group_id: group_id.clone(), topics: vec![topic], ..Default::default() };
+        let mut request = one_commit(group_id);
+        let partition = &mut request.topics[0].partitions[0];
+        partition.committed_offset = offset;
+        partition.committed_metadata = Some(Str::from("m".repeat(4_000)));
         let context = context();
         let asked = self.groups.ask(group_id, |coordinator, token, now| {
             coordinator.offset_commit(token, &context, &request, now)
@@ -97,6 +88,16 @@ impl Drop for Home {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.path);
     }
+}
+
+/// A commit of one offset.
+fn one_commit(group_id: &Str) -> OffsetCommitRequest {
+    let topic = OffsetCommitRequestTopic {
+        name: Str::from("t"),
+        topic_id: TOPIC_ID,
+        partitions: vec![OffsetCommitRequestPartition::default()],
+    };
+    OffsetCommitRequest { group_id: group_id.clone(), topics: vec![topic], ..Default::default() }
 }
 
 fn context() -> RequestContext {
@@ -203,6 +204,44 @@ fn a_long_log_is_read_to_its_end() {
     }
     home.groups.load(&home.loading());
     assert_eq!(home.committed(&group_id), Ok(599));
+}
+
+/// A bug that one request meets ends neither the groups of its partition nor whoever comes next.
+#[tokio::test]
+async fn a_coordinator_that_panics_is_rebuilt_from_its_log() {
+    let home = Home::new("panic");
+    let (group_id, other) = (home.group(0), home.group(1));
+    let waits = home.commit(&group_id, 5);
+    drop(home.commit(&other, 6));
+    let former = home.groups.shard(&group_id).unwrap();
+    let asked = home.groups.ask(&group_id, |_, _, _| panic!("a bug that the test has made"));
+    assert!(matches!(asked, Err(ErrorCode::NOT_COORDINATOR)));
+    assert!(matches!(*former.state.lock(), State::Resigned));
+    assert_eq!(home.committed(&other), Ok(6));
+    let deadline = clock::now() + Duration::from_secs(20);
+    while home.committed(&group_id) != Ok(5) {
+        assert!(clock::now() < deadline, "it is not loaded again");
+        clock::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(home.directory.flusher().run_round(), 2);
+    assert!(waits.settled().await.is_ok(), "what was appended before is acknowledged");
+    drop(home.commit(&group_id, 7));
+    assert_eq!(home.committed(&group_id), Ok(7));
+
+    // The timers and the deletion of topics go on as well.
+    for shard in home.groups.shards.read().values() {
+        let mut state = shard.state.lock();
+        let serving = state.serving().unwrap();
+        let output =
+            serving.coordinator.offset_commit(Token(u64::MAX), &context(), &one_commit(&group_id), now());
+        assert!(output.append.is_some(), "an append whose outcome never comes makes the next request panic");
+    }
+    home.groups.topics_deleted(&[DeletedTopic { name: Str::from("u"), id: Uuid::ZERO }]);
+    home.groups.tick();
+    while home.committed(&group_id) != Ok(7) || home.committed(&other) != Ok(6) {
+        assert!(clock::now() < deadline, "they are not loaded again");
+        clock::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Damages a byte of the log and has it loaded.
