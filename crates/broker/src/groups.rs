@@ -215,6 +215,7 @@ impl Groups {
         self.work(&shard, |serving| {
             let (sender, receiver) = oneshot::channel();
             serving.waiting.insert(token, sender);
+            serving.coordinator.limit_appends(shard.log.max_message_bytes());
             let output = request(&mut serving.coordinator, token, now);
             serving.carry_out(&shard.log, output, now);
             self.arm(&serving.coordinator);

@@ -219,6 +219,11 @@ impl Partition {
         asked_for.min(self.leadership.replicas_len)
     }
 
+    /// The bytes that a batch may have (`max.message.bytes`).
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        usize::try_from(self.rules.load().topic.max_message_bytes).unwrap_or(0)
+    }
+
     /// Appends what the coordinator of the groups in this partition has decided, as one batch.
     ///
     /// # Errors
@@ -228,11 +233,16 @@ impl Partition {
         records: &[CoordinatorRecord],
         now_ms: i64,
     ) -> Result<Appended, Refusal> {
+        let max_bytes = self.max_message_bytes();
+        // Looked at first: no batch can be built that is larger than 2 GiB.
+        if records.iter().map(CoordinatorRecord::size).sum::<usize>() > max_bytes {
+            return Err(Refusal::from(ErrorCode::MESSAGE_TOO_LARGE));
+        }
         let mut builder = BatchBuilder::new(Compression::None);
         for record in records {
             builder.push(now_ms, Some(&record.key), record.value.as_deref(), &[]);
         }
-        if builder.size_bytes() > usize::try_from(self.rules.load().topic.max_message_bytes).unwrap_or(0) {
+        if builder.size_bytes() > max_bytes {
             return Err(Refusal::from(ErrorCode::MESSAGE_TOO_LARGE));
         }
         let bytes = builder.build();

@@ -29,6 +29,8 @@ pub struct GroupCoordinator {
     pub(crate) pending_offsets: PendingOffsets,
     pub(crate) timers: Timers,
     pub(crate) skipped: SkippedRecords,
+    /// The bytes that the log takes in one batch.
+    pub(crate) append_max_bytes: usize,
     /// Whether an append was given out whose outcome is not known. Nothing may be decided meanwhile.
     append_in_flight: bool,
 }
@@ -41,6 +43,7 @@ impl GroupCoordinator {
             pending_offsets: PendingOffsets::default(),
             timers: Timers::default(),
             skipped: SkippedRecords::default(),
+            append_max_bytes: usize::MAX,
             append_in_flight: false,
         }
     }
@@ -48,6 +51,12 @@ impl GroupCoordinator {
     /// The records that were met on loading and that this coordinator does not keep.
     pub fn skipped_records(&self) -> &SkippedRecords {
         &self.skipped
+    }
+
+    /// Takes note of how many bytes the log takes in one batch (`max.message.bytes`), so that a request for more fails
+    /// before its records are made: each repeats the name of its group, which may be long.
+    pub fn limit_appends(&mut self, max_bytes: usize) {
+        self.append_max_bytes = max_bytes;
     }
 
     /// JoinGroup, versions 0 to 9. The reply comes at once, or when the group has gathered.

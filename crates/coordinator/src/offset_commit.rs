@@ -7,7 +7,7 @@ use protocol::records::{OffsetCommitKey, OffsetCommitValue};
 use protocol::{ErrorCode, Str};
 
 use crate::classic::{ClassicGroup, State};
-use crate::output::Then;
+use crate::output::{Then, coordinator_error};
 use crate::{Append, CoordinatorRecord, GroupCoordinator, Now, Output, Reply, RequestContext, Token, WallMs};
 
 /// From this version on, a client knows that groups may be missing.
@@ -32,12 +32,18 @@ impl GroupCoordinator {
         }
         self.keep_session_alive(request, now);
         let mut records = Vec::new();
+        let mut records_bytes = 0;
         let mut response = OffsetCommitResponse::default();
         for topic in &request.topics {
             let mut topic_response = topic_response(topic);
             for partition in &topic.partitions {
                 let record = self.commit_record(request, topic, partition, now.wall);
                 let error_code = record.as_ref().err().copied().unwrap_or_default();
+                records_bytes += record.as_ref().map_or(0, CoordinatorRecord::size);
+                if records_bytes > self.append_max_bytes {
+                    let error = coordinator_error(ErrorCode::MESSAGE_TOO_LARGE);
+                    return Output::reply(token, Reply::OffsetCommit(refused(request, error)));
+                }
                 records.extend(record);
                 topic_response.partitions.push(partition_response(partition, error_code));
             }

@@ -65,7 +65,7 @@ impl CoordinatorRecord {
     }
 
     /// The bytes of key and value.
-    pub(crate) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.key.len() + self.value.as_ref().map_or(0, Bytes::len)
     }
 }

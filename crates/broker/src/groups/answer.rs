@@ -58,6 +58,12 @@ impl Pending {
         Self { receiver }
     }
 
+    /// The way on which the reply comes.
+    #[cfg(test)]
+    pub(super) fn into_receiver(self) -> oneshot::Receiver<Settled> {
+        self.receiver
+    }
+
     /// The reply to the client. `respond` makes the response of the coordinator's reply, and
     /// `failed` that of an error which keeps the coordinator from replying.
     pub(crate) fn answer<R: Response>(

@@ -244,6 +244,34 @@ async fn a_coordinator_that_panics_is_rebuilt_from_its_log() {
     }
 }
 
+/// The name of the group is repeated in each record: 100,000 partitions of one with a long name would take 3 GB, of which
+/// no batch can be made.
+#[test]
+fn a_commit_that_no_batch_can_hold_fails_alone() {
+    let home = Home::new("large");
+    let group_id = Str::from("g".repeat(32_767));
+    let mut request = one_commit(&group_id);
+    let partition = request.topics[0].partitions[0].clone();
+    request.topics[0].partitions = vec![partition; 100_000];
+    let asked = home.groups.ask(&group_id, |coordinator, token, now| {
+        coordinator.offset_commit(token, &context(), &request, now)
+    });
+    let Ok(Settled { reply: Reply::OffsetCommit(response), .. }) = asked.unwrap().into_receiver().try_recv()
+    else {
+        panic!("it is answered at once")
+    };
+    let partitions = &response.topics[0].partitions;
+    assert_eq!(partitions.len(), 100_000);
+    assert!(partitions.iter().all(|it| it.error_code == ErrorCode::UNKNOWN_SERVER_ERROR));
+    drop(home.commit(&group_id, 7));
+    assert_eq!(home.committed(&group_id), Ok(7));
+    // Nor does the log take what a coordinator made all the same.
+    let record = CoordinatorRecord { key: vec![0; 1 << 20].into(), value: Some(vec![0; 1 << 20].into()) };
+    let refusal =
+        home.logs[0].append_coordinator_records(&vec![record; 2_000], 1_000).expect_err("too large");
+    assert_eq!(refusal.error_code, ErrorCode::MESSAGE_TOO_LARGE);
+}
+
 /// Damages a byte of the log and has it loaded.
 #[track_caller]
 fn check_damaged(name: &str, at: usize) {
