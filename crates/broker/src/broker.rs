@@ -21,6 +21,7 @@ use crate::limits::{ConnectionLimits, RequestMemory};
 use crate::logs::Logs;
 use crate::moves::Moves;
 use crate::producer_ids::ProducerIds;
+use crate::rare_log::RareLog;
 use crate::scrubber::Scrubber;
 use crate::topics::Topics;
 use crate::traffic::Traffic;
@@ -53,6 +54,10 @@ pub(crate) struct Broker {
     pub(crate) connection_limits: Arc<ConnectionLimits>,
     pub(crate) request_memory: Arc<RequestMemory>,
     pub(crate) traffic: Traffic,
+    /// Requests that are not served.
+    pub(crate) refused_log: RareLog,
+    /// Connections that are not taken.
+    pub(crate) not_accepted_log: RareLog,
 }
 
 impl Broker {

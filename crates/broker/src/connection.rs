@@ -138,12 +138,23 @@ impl Connection {
             End::Closed { in_request: false } | End::Stopping => {}
             End::Idle => debug!(client = host, "closed: idle for connections.max.idle.ms"),
             End::BadLength(bad) => debug!(client = host, "closed: {bad}"),
-            End::Refused(refused) => debug!(client = host, "closed: {refused}"),
+            End::Refused(refused) => self.tell_refused(&refused),
             End::TooManyBytes => {
                 warn!(client = host, "closed: queued.max.request.bytes is exceeded twice over");
             }
             End::Unanswered => debug!(client = host, "closed: a produce with acks=0 failed"),
             End::Io(error) => debug!(client = host, "closed: {error}"),
+        }
+    }
+
+    /// Tells of a request that is not answered. Who runs a client that is too old finds here why it is cut off; what is
+    /// not Kafka's protocol at all is for who looks closer.
+    fn tell_refused(&self, refused: &Refused) {
+        let host = &self.peer.host;
+        if !matches!(refused, Refused::NotServed(_)) {
+            debug!(client = host, "closed: {refused}");
+        } else if let Some(left_out) = self.broker.refused_log.admit(clock::now()) {
+            warn!(client = host, left_out, "connection closed: {refused}");
         }
     }
 

@@ -15,6 +15,10 @@ use crate::call::{Call, Responder};
 use crate::connection::Peer;
 use crate::reply::Reply;
 
+mod not_served;
+
+use not_served::NotServed;
+
 /// One API that is served.
 pub struct Api {
     /// Which.
@@ -87,7 +91,7 @@ pub(crate) enum Refused {
     /// The frame ends before its API key, version and correlation id.
     NoHeader,
     /// An API, or a version of one, that is not served.
-    NotServed { key: i16, version: i16 },
+    NotServed(NotServed),
     /// A request that does not decode.
     Malformed { key: ApiKey, version: i16, error: DecodeError },
 }
@@ -96,10 +100,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoHeader => f.write_str("a request without a header"),
-            Self::NotServed { key, version } => match ApiKey::from_i16(*key) {
-                Some(api) => write!(f, "version {version} of {} is not served", api.name()),
-                None => write!(f, "there is no API with key {key}"),
-            },
+            Self::NotServed(not_served) => not_served.fmt(f),
             Self::Malformed { key, version, error } => {
                 write!(f, "a malformed request, {} version {version}: {error}", key.name())
             }
@@ -118,15 +119,15 @@ fn find(key: i16) -> Option<usize> {
 /// [`Refused`] where the connection must end.
 pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Result<Reply, Refused> {
     let (key, version, correlation_id) = peek(&frame).ok_or(Refused::NoHeader)?;
-    let not_served = Refused::NotServed { key, version };
-    let Some(index) = find(key) else { return Err(not_served) };
+    let not_served = || Refused::NotServed(NotServed::of(&frame, key, version));
+    let Some(index) = find(key) else { return Err(not_served()) };
     let api = &APIS[index];
     if !api.versions.contains(&version) {
         if api.key == ApiKey::ApiVersions {
             // A client newer than this broker learns here which versions there are (KIP-511).
             return Ok(api::api_versions::unsupported_version(correlation_id));
         }
-        return Err(not_served);
+        return Err(not_served());
     }
     // Only the records of a produce are worth a slice of the receive buffer. Anything else is
     // copied out, so that what a handler keeps never holds the buffer.

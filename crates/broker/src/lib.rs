@@ -26,6 +26,7 @@ pub mod metrics;
 mod moves;
 mod partition;
 mod producer_ids;
+mod rare_log;
 mod reply;
 mod scrubber;
 mod start;

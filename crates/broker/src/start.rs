@@ -32,6 +32,7 @@ use crate::logs::{Logs, Recovery};
 use crate::metrics::Metrics;
 use crate::moves::Moves;
 use crate::producer_ids::ProducerIds;
+use crate::rare_log::RareLog;
 use crate::scrubber::Scrubber;
 use crate::topics::Topics;
 use crate::traffic::Traffic;
@@ -94,6 +95,8 @@ pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError>
         ),
         request_memory: RequestMemory::new(request_bytes_max(&config)),
         traffic: Traffic::new(),
+        refused_log: RareLog::default(),
+        not_accepted_log: RareLog::default(),
         config,
         given,
         controller,

@@ -450,9 +450,32 @@ fn administration(address: SocketAddr, asked: &mut Vec<ApiKey>) {
 fn transactions_fail_at_once(address: SocketAddr) {
     let find =
         FindCoordinatorRequest { key_type: 1, coordinator_keys: vec![named("t")], ..Default::default() };
-    assert_eq!(ask(address, &find, 6).coordinators[0].error_code, ErrorCode::UNSUPPORTED_VERSION);
+    let found = ask(address, &find, 6).coordinators.remove(0);
+    let message = "This broker does not serve transactions.";
+    assert_eq!(
+        (found.error_code, found.error_message.as_deref()),
+        (ErrorCode::UNSUPPORTED_VERSION, Some(message))
+    );
     let find = FindCoordinatorRequest { key_type: 1, key: named("t"), ..Default::default() };
-    assert_eq!(ask(address, &find, 3).error_code, ErrorCode::UNSUPPORTED_VERSION);
+    let found = ask(address, &find, 3);
+    assert_eq!(
+        (found.error_code, found.error_message.as_deref()),
+        (ErrorCode::UNSUPPORTED_VERSION, Some(message))
+    );
+    for version in 0..=5 {
+        let initialize = InitProducerIdRequest { transactional_id: Some(named("t")), ..Default::default() };
+        let answer = ask(address, &initialize, version);
+        assert_eq!(
+            (answer.error_code, answer.producer_id),
+            (ErrorCode::UNSUPPORTED_VERSION, -1),
+            "version {version}"
+        );
+    }
+    let find =
+        FindCoordinatorRequest { key_type: 2, coordinator_keys: vec![named("s")], ..Default::default() };
+    let found = ask(address, &find, 6).coordinators.remove(0);
+    assert_eq!(found.error_code, ErrorCode::INVALID_REQUEST);
+    assert_eq!(found.error_message.as_deref(), Some("This broker does not serve share groups."));
 }
 
 fn nobody_is_authorized(address: SocketAddr, asked: &mut Vec<ApiKey>) {

@@ -25,6 +25,15 @@ const KEYS_SINCE: i16 = 4;
 const GROUP: i8 = 0;
 /// The kind of key that names a transactional id.
 const TRANSACTION: i8 = 1;
+/// The kind of key that names a share group's partition.
+const SHARE: i8 = 2;
+
+/// Keys that are answered as often as they are named, as Kafka does. Of more each is answered once: a host's name may be
+/// a hundred times as long as a key.
+const REPEATS_MAX: usize = 1000;
+
+/// What a transactional producer fails with.
+const NO_TRANSACTIONS: &str = "This broker does not serve transactions.";
 
 pub(crate) fn handle(call: Call<'_>, request: FindCoordinatorRequest) -> Reply {
     let version = call.version();
@@ -55,12 +64,14 @@ fn coordinator(broker: &Broker, image: &Image, listener: &str, key_type: i8, key
             // Asked again, a client finds it; sent here too early, it may give up.
             let leader = leader.filter(|id| *id != broker.config.node_id || broker.groups.holds(key));
             let node = leader.and_then(|leader| cluster::node(image, leader, listener));
-            node.ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)
+            let error_code = ErrorCode::COORDINATOR_NOT_AVAILABLE;
+            node.ok_or((error_code, error_code.message()))
         }
-        // Transactions are not served. That there is no coordinator yet would have clients ask until they give up;
-        // by this they fail at once.
-        TRANSACTION => Err(ErrorCode::UNSUPPORTED_VERSION),
-        _ => Err(ErrorCode::INVALID_REQUEST),
+        // That there is no coordinator yet would have clients ask until they give up; by this they fail at once.
+        TRANSACTION => Err((ErrorCode::UNSUPPORTED_VERSION, NO_TRANSACTIONS)),
+        // As of a Kafka without a coordinator of share groups.
+        SHARE => Err((ErrorCode::INVALID_REQUEST, "This broker does not serve share groups.")),
+        _ => Err((ErrorCode::INVALID_REQUEST, ErrorCode::INVALID_REQUEST.message())),
     };
     match found {
         Ok(node) => Coordinator {
@@ -71,13 +82,13 @@ fn coordinator(broker: &Broker, image: &Image, listener: &str, key_type: i8, key
             error_code: ErrorCode::NONE,
             error_message: Some(Str::default()),
         },
-        Err(error_code) => Coordinator {
+        Err((error_code, message)) => Coordinator {
             key: key.clone(),
             node_id: -1,
             host: Str::default(),
             port: -1,
             error_code,
-            error_message: Some(error_code.message().into()),
+            error_message: Some(Str::from_static(message)),
         },
     }
 }

@@ -3,7 +3,8 @@
 //! 3 lets a producer say which identity it has (KIP-360); 4 tells fencing apart (KIP-588); 5 is
 //! for transactions of version 2 (KIP-890).
 //!
-//! Transactions are not served, so a request with a transactional id finds no coordinator.
+//! Transactions are not served: a request with a transactional id fails as its search for a coordinator does, so that the
+//! producer does not search again.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ pub(crate) fn handle(call: Call<'_>, request: InitProducerIdRequest) -> Reply {
         InitProducerIdResponse { producer_id: -1, producer_epoch: -1, ..InitProducerIdResponse::default() };
     let invalid = match &request.transactional_id {
         Some(id) if id.is_empty() => Some(ErrorCode::INVALID_REQUEST),
-        Some(_) => Some(ErrorCode::NOT_COORDINATOR),
+        Some(_) => Some(ErrorCode::UNSUPPORTED_VERSION),
         // An id and an epoch name an identity together or not at all.
         None if (request.producer_id < 0) != (request.producer_epoch < 0) => Some(ErrorCode::INVALID_REQUEST),
         None => None,

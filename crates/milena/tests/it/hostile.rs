@@ -125,6 +125,32 @@ fn unknown_apis_and_versions_close_the_connection() {
     });
 }
 
+/// Who runs a client that is too old reads why it is cut off, once and not as often as it tries, and whatever it calls
+/// itself.
+#[test]
+fn a_client_that_is_too_old_is_named_in_the_log() {
+    let Some(mut broker) = Broker::own(&[]) else { return };
+    const FETCH: i16 = 1;
+    let body = [&8_i16.to_be_bytes()[..], b"old\nFAKE", &[0; 20]].concat();
+    for _ in 0..100 {
+        let mut wire = Wire::open(broker.bootstrap());
+        // Behind the correlation id comes the client id, which `frame` leaves out.
+        let mut request = [FETCH.to_be_bytes(), 2_i16.to_be_bytes(), [0; 2], [0; 2]].concat();
+        request.extend(&body);
+        let length = i32::try_from(request.len()).expect("short").to_be_bytes();
+        wire.send(&[&length[..], &request].concat());
+        wire.assert_closed("an old Fetch");
+    }
+    let log = broker.log();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("version 2 of Fetch")).collect();
+    assert!((1..=10).contains(&told.len()), "{} lines:\n{log}", told.len());
+    assert!(told[0].contains("WARN") && told[0].contains("127.0.0.1"), "{}", told[0]);
+    assert!(told[0].contains("\"old\\nFAKE\""), "{}", told[0]);
+    assert!(told[0].contains("versions 4 to ") && told[0].contains("too old"), "{}", told[0]);
+    assert!(!log.lines().any(|line| line.starts_with("FAKE")), "{log}");
+    broker.assert_healthy();
+}
+
 /// The one request that is answered in a version that the broker does not know, so that clients can start somewhere.
 #[test]
 fn an_unknown_version_of_api_versions_is_answered_in_version_0() {
