@@ -10,7 +10,7 @@ use metadata::settings::BrokerConfig;
 use parking_lot::{Condvar, Mutex};
 use runtime::clock::{self, Instant};
 use runtime::{random, task};
-use storage::{CleanError, CleanPlan, CleanStats, OffsetMap, Swapped};
+use storage::{ChangeError, CleanError, CleanPlan, CleanStats, OffsetMap, Swapped};
 use tracing::{debug, error, info};
 
 use crate::broker::Broker;
@@ -151,6 +151,7 @@ impl Cleaner {
             let plan = match partition.clean_plan(now_ms) {
                 Ok(Some(plan)) => plan,
                 Ok(None) => continue,
+                Err(ChangeError::Full(_)) => continue,
                 Err(problem) => {
                     error!(partition = partition.name(), "the log is not compacted any more: {problem}");
                     state.uncleanable.insert(key);
@@ -193,7 +194,7 @@ impl Cleaner {
                 self.state.lock().uncleanable.insert(key(&partition));
             }
             Err(Failure::Clean(problem)) => {
-                let is_full = matches!(&problem, CleanError::Fs(error) if error.is_full());
+                let is_full = matches!(&problem, CleanError::Fs(error) if error.passes());
                 if is_full {
                     debug!(partition = partition.name(), "the log was not compacted: {problem}");
                 } else {

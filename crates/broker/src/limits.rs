@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub(crate) struct ConnectionLimits {
     max: usize,
+    /// What the descriptors of this process allow, less those that files need.
+    descriptors_max: usize,
     per_address_max: usize,
     open: Mutex<Open>,
 }
@@ -28,6 +30,8 @@ struct Open {
 pub(crate) enum TooMany {
     /// `max.connections` are open.
     Connections(usize),
+    /// There are no more descriptors for connections.
+    Descriptors(usize),
     /// `max.connections.per.ip` are open from that address.
     FromAddress(usize),
 }
@@ -36,6 +40,11 @@ impl std::fmt::Display for TooMany {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Connections(max) => write!(f, "{max} connections are open (max.connections)"),
+            Self::Descriptors(max) => write!(
+                f,
+                "{max} connections are open, and the other descriptors that this process may have are for files: raise \
+                 the limit (ulimit -n, or LimitNOFILE= of its service)"
+            ),
             Self::FromAddress(max) => {
                 write!(f, "{max} connections are open from this address (max.connections.per.ip)")
             }
@@ -51,9 +60,9 @@ pub(crate) struct Admission {
 }
 
 impl ConnectionLimits {
-    /// Limits on connections in all and by address.
-    pub(crate) fn new(max: usize, per_address_max: usize) -> Arc<Self> {
-        Arc::new(Self { max, per_address_max, open: Mutex::default() })
+    /// Limits on connections in all, by settings and by descriptors, and by address.
+    pub(crate) fn new(max: usize, descriptors_max: usize, per_address_max: usize) -> Arc<Self> {
+        Arc::new(Self { max, descriptors_max, per_address_max, open: Mutex::default() })
     }
 
     /// Lets a connection from `address` in.
@@ -64,6 +73,9 @@ impl ConnectionLimits {
         let mut open = self.open.lock();
         if open.total >= self.max {
             return Err(TooMany::Connections(self.max));
+        }
+        if open.total >= self.descriptors_max {
+            return Err(TooMany::Descriptors(self.descriptors_max));
         }
         let from_address = open.by_address.get(&address).copied().unwrap_or(0);
         if from_address >= self.per_address_max {
@@ -192,7 +204,7 @@ mod tests {
 
     #[test]
     fn limits_hold_in_all_and_by_address_and_count_down() {
-        let limits = ConnectionLimits::new(3, 2);
+        let limits = ConnectionLimits::new(3, 4, 2);
         let (a, b) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
         let first = limits.admit(a).unwrap();
         let _second = limits.admit(a).unwrap();
@@ -204,6 +216,18 @@ mod tests {
         let again = limits.admit(a).unwrap();
         drop(again);
         assert_eq!(limits.open.lock().by_address.len(), 2);
+    }
+
+    #[test]
+    fn descriptors_that_files_need_are_kept_from_connections() {
+        let limits = ConnectionLimits::new(100, 2, 100);
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let open: Vec<_> = (0..2).map(|_| limits.admit(address).unwrap()).collect();
+        let refused = limits.admit(address).unwrap_err();
+        assert_eq!(refused, TooMany::Descriptors(2));
+        assert!(refused.to_string().contains("ulimit -n"), "{refused}");
+        drop(open);
+        limits.admit(address).unwrap();
     }
 
     #[tokio::test]

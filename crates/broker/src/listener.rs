@@ -12,6 +12,7 @@ use tracing::{debug, error, warn};
 
 use crate::broker::Broker;
 use crate::connection::{Connection, Peer};
+use crate::rare_log::RareLog;
 
 /// How long to wait before the next accept where the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -33,11 +34,21 @@ pub(crate) async fn accept(
             Ok((stream, address)) => admit(&broker, listener, stream, address, &stopping),
             Err(problem) => {
                 // Out of descriptors, or a client that was gone at once: neither ends the rest.
-                error!("a connection was not accepted: {problem}");
+                tell_not_accepted(&broker.not_accepted_log, &problem);
                 clock::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
+}
+
+fn tell_not_accepted(log: &RareLog, problem: &io::Error) {
+    let Some(left_out) = log.admit(clock::now()) else { return };
+    let hint = if runtime::is_out_of_descriptors(problem) {
+        ": raise the limit of this process (ulimit -n, or LimitNOFILE= of its service) or that of the system (fs.file-max)"
+    } else {
+        ""
+    };
+    error!(left_out, "a connection was not accepted: {problem}{hint}");
 }
 
 fn admit(
@@ -50,7 +61,9 @@ fn admit(
     let admission = match broker.connection_limits.admit(address.ip()) {
         Ok(admission) => admission,
         Err(too_many) => {
-            warn!(client = %address, "connection closed: {too_many}");
+            if let Some(left_out) = broker.not_accepted_log.admit(clock::now()) {
+                warn!(client = %address, left_out, "connection closed: {too_many}");
+            }
             return;
         }
     };

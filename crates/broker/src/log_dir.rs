@@ -141,7 +141,7 @@ impl LogDir {
         let written =
             directory.checkpoint_log_offsets().and_then(|()| directory.checkpoint_high_watermarks());
         match written {
-            Err(problem) if problem.is_full() => warn!("the checkpoints were not written: {problem}"),
+            Err(problem) if problem.passes() => warn!("the checkpoints were not written: {problem}"),
             Err(problem) => drop(directory.fail(problem)),
             Ok(()) => {}
         }

@@ -22,6 +22,7 @@ use crate::logs::duplicates::Duplicate;
 use crate::partition::{Leadership, Partition, PartitionRules};
 use crate::topics::{PartitionSlot, TopicTable};
 
+pub(crate) use open::connections_max;
 pub use recovery::Recovery;
 
 /// Threads that close logs when the broker stops.
@@ -131,7 +132,7 @@ impl Logs {
             }
             Err(problem) => {
                 error!(partition = %name, "the partition is offline: {problem}");
-                if matches!(&problem, OpenError::Fs(error) if error.is_full()) {
+                if matches!(&problem, OpenError::Fs(error) if error.passes()) {
                     self.without_room.lock().insert((Uuid(topic_id), index));
                 }
                 None

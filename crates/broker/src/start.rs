@@ -91,6 +91,7 @@ pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError>
         fetch_sessions: FetchSessions::new(limit(config.max_incremental_fetch_session_cache_slots)),
         connection_limits: ConnectionLimits::new(
             limit(config.max_connections),
+            crate::logs::connections_max(),
             limit(config.max_connections_per_ip),
         ),
         request_memory: RequestMemory::new(request_bytes_max(&config)),

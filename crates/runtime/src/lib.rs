@@ -25,6 +25,12 @@ pub fn descriptors_max() -> usize {
     limit.current.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX))
 }
 
+/// Whether an operation failed because this process, or the system, has no descriptor left (`EMFILE`, `ENFILE`).
+pub fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    let errno = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+    matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
+}
+
 /// Allows this process as many descriptors as the system lets it have, as Kafka's runtime does: where a shell or a
 /// service sets a limit, it is often 1024, which is for `select` and too few for a broker.
 pub fn raise_descriptors() {

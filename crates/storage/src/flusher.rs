@@ -385,11 +385,11 @@ impl FlushState {
     }
 
     /// Makes deletions durable of which a loss of power might undo any.
-    pub(crate) fn sync_deletions(&self) -> Result<(), Offline> {
+    pub(crate) fn sync_deletions(&self) -> Result<(), WriteError> {
         let _syncing = self.syncing.lock();
         let directory = &self.partition.directory;
         let deletions = self.work.lock().deletions;
-        directory.fs.sync_dir(&self.partition.path()).map_err(|error| directory.health.fail(error))?;
+        directory.fs.sync_dir(&self.partition.path()).map_err(|error| WriteError::of(directory, error))?;
         self.work.lock().deletions -= deletions;
         Ok(())
     }
@@ -405,8 +405,8 @@ impl FlushState {
         self.work.lock().rolls > 0
     }
 
-    /// Makes the log durable; gives the offset up to which it is. Where the disk is full nothing was
-    /// synced, and what has to be still has.
+    /// Makes the log durable; gives the offset up to which it is. If the disk is full or no descriptor is left, what has
+    /// to be synced still has.
     pub(crate) fn flush(&self) -> Result<i64, WriteError> {
         let _syncing = self.syncing.lock();
         let health = &self.partition.directory.health;
@@ -438,7 +438,14 @@ impl FlushState {
         if synced.is_err() && traps::is_on(Trap::FailedSyncRetried) {
             synced = self.sync(&work);
         }
-        synced.map_err(|error| health.fail(error))?;
+        if let Err(error) = synced {
+            if error.is_out_of_descriptors() {
+                // What could not be opened has not been synced in vain; what was synced may be once more.
+                self.give_back(work);
+                return Err(WriteError::of(&self.partition.directory, error));
+            }
+            return Err(health.fail(error).into());
+        }
         let mut work = self.work.lock();
         work.deletions -= deletions;
         work.rolls -= rolls;
@@ -448,18 +455,29 @@ impl FlushState {
         Ok(self.flushed_offset.load(Ordering::Acquire))
     }
 
+    /// Takes back what was to be synced and is not.
+    fn give_back(&self, taken: Work) {
+        let mut work = self.work.lock();
+        if let Some(taken) = taken.files {
+            let files = work.files();
+            files.closed.extend(taken.closed);
+            files.snapshots.extend(taken.snapshots);
+        }
+        work.directory |= taken.directory;
+        work.created |= taken.created;
+    }
+
     /// Writes the leader epochs where they have changed: the one step for which the disk needs room.
     fn write_epochs(&self) -> Result<(), WriteError> {
         let Some(epochs) = self.work.lock().epochs.take() else { return Ok(()) };
         let directory = &self.partition.directory;
         let path = self.partition.path().join(LEADER_EPOCHS_FILE);
         checkpoint::write_leader_epochs(&directory.fs, &path, &epochs).map_err(|error| {
-            if !error.is_full() {
-                return WriteError::Offline(directory.health.fail(error));
+            let error = WriteError::of(directory, error);
+            if matches!(error, WriteError::Full(_)) {
+                self.work.lock().epochs.get_or_insert(epochs);
             }
-            directory.room.met_full(&directory.fs, &error);
-            self.work.lock().epochs.get_or_insert(epochs);
-            WriteError::Full(error)
+            error
         })
     }
 

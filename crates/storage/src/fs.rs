@@ -14,113 +14,23 @@ pub mod simulated;
 mod aside;
 mod cached;
 pub(crate) mod copy;
+mod error;
 mod handle;
+mod spare;
 
-use std::fmt;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use error::is_out_of_descriptors;
+pub use error::{Error, Operation, Result};
 use handle::Handle;
 use rustix::fs::FlockOperation;
+use spare::Failure;
 
 use crate::traps::{self, Trap};
-
-/// What was asked of the file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Operation {
-    /// Open or create a file.
-    Open,
-    /// Read bytes.
-    Read,
-    /// Write bytes.
-    Write,
-    /// Make a file's bytes durable.
-    Sync,
-    /// Make a directory's entries durable.
-    SyncDir,
-    /// Set a file's length.
-    Truncate,
-    /// Give a file or directory another name.
-    Rename,
-    /// Remove a file or a directory.
-    Remove,
-    /// Make a directory.
-    CreateDir,
-    /// List a directory.
-    List,
-    /// Ask for a file's length, times or existence.
-    Stat,
-    /// Lock a file against other processes.
-    Lock,
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Operation::Open => "open",
-            Operation::Read => "read",
-            Operation::Write => "write",
-            Operation::Sync => "sync",
-            Operation::SyncDir => "sync directory",
-            Operation::Truncate => "truncate",
-            Operation::Rename => "rename",
-            Operation::Remove => "remove",
-            Operation::CreateDir => "create directory",
-            Operation::List => "list",
-            Operation::Stat => "stat",
-            Operation::Lock => "lock",
-        })
-    }
-}
-
-/// A file operation that failed: which one, on what, and what the system said.
-#[derive(Debug)]
-pub struct Error {
-    /// What was tried.
-    pub operation: Operation,
-    /// The file or directory.
-    pub path: PathBuf,
-    /// What the system said.
-    pub source: io::Error,
-}
-
-/// The result of a file operation.
-pub type Result<T> = std::result::Result<T, Error>;
-
-impl Error {
-    fn new(operation: Operation, path: &Path, source: impl Into<io::Error>) -> Error {
-        Error { operation, path: path.to_owned(), source: source.into() }
-    }
-
-    /// Whether the disk, or this user's share of it, is full (`ENOSPC`, `EDQUOT`): the one failure
-    /// that passes without a repair. A sync that says so is none: where the file system takes room
-    /// for what was written only then, what found none may be dropped.
-    pub fn is_full(&self) -> bool {
-        let is_sync = matches!(self.operation, Operation::Sync | Operation::SyncDir);
-        let kind = self.source.kind();
-        !is_sync && matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-    }
-
-    /// Whether there is no such file or directory.
-    pub fn is_not_found(&self) -> bool {
-        self.source.kind() == io::ErrorKind::NotFound
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}: {}", self.operation, self.path.display(), self.source)
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +83,7 @@ enum Backend {
 impl Fs {
     /// The operating system's files.
     pub fn real() -> Fs {
+        spare::keep();
         Fs { backend: Backend::Real }
     }
 
@@ -200,6 +111,16 @@ impl Fs {
         result.map_err(|source: io::Error| Error::new(operation, path, source))
     }
 
+    /// An operation that needs a descriptor is about to be done.
+    #[inline]
+    fn before_opening(&self, operation: Operation, path: &Path) -> Result<()> {
+        #[cfg(any(test, feature = "faults"))]
+        if let Backend::Faulty(faults) = &self.backend {
+            faults.before_opening(path).map_err(|source| Error::new(Operation::Open, path, source))?;
+        }
+        self.before(operation, path)
+    }
+
     /// The number of bytes of `len` that one transfer may take.
     #[inline]
     fn transfer_max(&self, len: usize) -> usize {
@@ -217,7 +138,7 @@ impl Fs {
     /// # Errors
     /// What the system says.
     pub fn open(&self, path: &Path, mode: Mode) -> Result<File> {
-        self.before(Operation::Open, path)?;
+        self.before_opening(Operation::Open, path)?;
         let handle = self.open_handle(path, mode).map_err(|e| Error::new(Operation::Open, path, e))?;
         Ok(File { open: Arc::new(Open { handle, path: path.into(), fs: self.clone() }) })
     }
@@ -349,7 +270,7 @@ impl Fs {
     /// # Errors
     /// What the system says.
     pub fn list(&self, path: &Path) -> Result<Vec<DirEntry>> {
-        self.before(Operation::List, path)?;
+        self.before_opening(Operation::List, path)?;
         let failed = |e| Error::new(Operation::List, path, e);
         #[cfg(any(test, feature = "faults"))]
         if let Backend::Simulated(disk) = &self.backend {
@@ -375,15 +296,18 @@ impl Fs {
     /// Makes the entries of the directory at `path` durable: files made, renamed and removed in it.
     ///
     /// # Errors
-    /// What the system says. As for [`File::sync_data`], nothing may retry it.
+    /// What the system says. As for [`File::sync_data`], nothing may retry it, unless there was no descriptor to open the
+    /// directory with.
     pub fn sync_dir(&self, path: &Path) -> Result<()> {
-        self.before(Operation::SyncDir, path)?;
-        let synced = match &self.backend {
-            #[cfg(any(test, feature = "faults"))]
-            Backend::Simulated(disk) => disk.sync_dir(path),
-            _ => std::fs::File::open(path).and_then(|dir| dir.sync_all()),
-        };
-        synced.map_err(|e| Error::new(Operation::SyncDir, path, e))
+        self.before_opening(Operation::SyncDir, path)?;
+        #[cfg(any(test, feature = "faults"))]
+        if let Backend::Simulated(disk) = &self.backend {
+            return disk.sync_dir(path).map_err(|e| Error::new(Operation::SyncDir, path, e));
+        }
+        spare::with_dir(path, std::fs::File::sync_all).map_err(|failure| match failure {
+            Failure::Open(error) if is_out_of_descriptors(&error) => Error::new(Operation::Open, path, error),
+            Failure::Open(error) | Failure::Sync(error) => Error::new(Operation::SyncDir, path, error),
+        })
     }
 
     /// Whether there is a file or directory at `path`.

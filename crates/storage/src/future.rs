@@ -500,7 +500,7 @@ impl FutureLog {
     }
 
     pub(crate) fn write_error(&self, error: fs::Error) -> CopyError {
-        if error.is_full() {
+        if error.passes() {
             return CopyError::Full(error);
         }
         CopyError::Offline(self.directory.health.fail(error))

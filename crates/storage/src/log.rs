@@ -26,6 +26,7 @@ use std::sync::atomic::Ordering;
 
 use crate::closed_list::ClosedList;
 use crate::config::LogConfig;
+use crate::directory::Shared;
 use crate::flusher::{FlushListener, FlushState};
 use crate::fs;
 use crate::leader_epochs::{EpochEndOffset, EpochEntry, LeaderEpochs};
@@ -86,7 +87,8 @@ pub struct Log {
 /// The reason why what is in memory did not come to disk.
 #[derive(Debug)]
 pub enum WriteError {
-    /// The disk is full; nothing has changed, and it may succeed later. Kafka: `KAFKA_STORAGE_ERROR`.
+    /// The disk is full, or there was no descriptor left; nothing has changed, and it may succeed later. Kafka:
+    /// `KAFKA_STORAGE_ERROR`.
     Full(fs::Error),
     /// The log directory has failed. Kafka: `KAFKA_STORAGE_ERROR`.
     Offline(Offline),
@@ -103,6 +105,17 @@ impl fmt::Display for WriteError {
 
 impl std::error::Error for WriteError {}
 
+impl WriteError {
+    /// What a failed operation comes to: one that does not pass takes the log directory offline.
+    pub(crate) fn of(directory: &Shared, error: fs::Error) -> WriteError {
+        if error.passes() {
+            directory.room.met_full(&directory.fs, &error);
+            return WriteError::Full(error);
+        }
+        WriteError::Offline(directory.health.fail(error))
+    }
+}
+
 impl From<Offline> for WriteError {
     fn from(offline: Offline) -> Self {
         WriteError::Offline(offline)
@@ -112,7 +125,8 @@ impl From<Offline> for WriteError {
 /// Why a log could not be changed.
 #[derive(Debug)]
 pub enum ChangeError {
-    /// The disk is full; nothing has changed, and it may succeed later. Kafka: `KAFKA_STORAGE_ERROR`.
+    /// The disk is full, or there was no descriptor left; nothing has changed, and it may succeed later. Kafka:
+    /// `KAFKA_STORAGE_ERROR`.
     Full(fs::Error),
     /// The log directory has failed. Kafka: `KAFKA_STORAGE_ERROR`.
     Offline(Offline),
@@ -138,6 +152,13 @@ impl From<WriteError> for ChangeError {
             WriteError::Full(error) => ChangeError::Full(error),
             WriteError::Offline(offline) => ChangeError::Offline(offline),
         }
+    }
+}
+
+impl ChangeError {
+    /// What a failed operation comes to, as [`WriteError::of`].
+    pub(crate) fn of(directory: &Shared, error: fs::Error) -> ChangeError {
+        WriteError::of(directory, error).into()
     }
 }
 
@@ -423,12 +444,7 @@ impl Log {
     }
 
     fn write_error(&self, error: fs::Error) -> WriteError {
-        let directory = &self.partition.directory;
-        if error.is_full() {
-            directory.room.met_full(&directory.fs, &error);
-            return WriteError::Full(error);
-        }
-        WriteError::Offline(directory.health.fail(error))
+        WriteError::of(&self.partition.directory, error)
     }
 
     fn scan_error(&self, error: ScanError) -> ChangeError {

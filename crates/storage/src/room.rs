@@ -156,9 +156,16 @@ impl Room {
         Ok(state.resume_bytes.is_some())
     }
 
-    /// A write has met a full disk.
+    /// A write has met a full disk, or a file could not be opened for want of a descriptor.
     pub(crate) fn met_full(&self, fs: &Fs, error: &fs::Error) {
         let mut state = self.state.lock();
+        if error.is_out_of_descriptors() {
+            if state.quiet_looks == 0 {
+                state.quiet_looks = LOOKS_BETWEEN_COMPLAINTS;
+                complain_of_descriptors(&self.dir, error);
+            }
+            return;
+        }
         if state.resume_bytes.is_some() {
             return;
         }
@@ -226,6 +233,15 @@ impl Room {
             source: io::Error::new(io::ErrorKind::StorageFull, what),
         }
     }
+}
+
+fn complain_of_descriptors(dir: &Path, error: &fs::Error) {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    tracing::warn!(
+        dir = %dir.display(), limit,
+        "no file descriptor is left, and requests that need one are refused: raise the limit of this process (ulimit -n, \
+         or LimitNOFILE= of its service) or that of the system (fs.file-max) ({error})"
+    );
 }
 
 #[cfg(test)]

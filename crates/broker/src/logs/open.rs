@@ -29,6 +29,17 @@ fn open_files_max() -> usize {
     OPEN_FILES_MAX.min(runtime::descriptors_max() / 2)
 }
 
+/// Descriptors for all else: listeners, locks, what the runtime has, files that are written anew or read aside, those that
+/// replies hold, and the console.
+const OTHERS: usize = 48;
+/// Connections for which there are descriptors in any case: a process with fewer serves nobody.
+const CONNECTIONS_MIN: usize = 8;
+
+/// Connections that leave the descriptors alone that files need: segments and indexes can then always be opened.
+pub(crate) fn connections_max() -> usize {
+    runtime::descriptors_max().saturating_sub(open_files_max() + OTHERS).max(CONNECTIONS_MIN)
+}
+
 /// The version of `meta.properties` that is written, and the latest that is read.
 const META_PROPERTIES_VERSION: i32 = 1;
 

@@ -252,7 +252,7 @@ impl RaftSnapshotBuilder<Types> for Builder {
             let written = runtime::task::spawn_blocking(move || checkpoint::replace(&fs, &dir, &snapshot));
             match written.await.map_err(io::Error::other)? {
                 // The log is kept as long as there is no snapshot, and nobody waits for one.
-                Err(CheckpointError::Fs(error)) if error.is_full() => self.log.wait_for_room().await?,
+                Err(CheckpointError::Fs(error)) if error.passes() => self.log.wait_for_room().await?,
                 written => break written.map_err(io::Error::other)?,
             }
         };

@@ -19,6 +19,7 @@ mod compaction;
 mod connection;
 mod crash;
 mod damage;
+mod descriptors;
 mod disk;
 mod dump;
 mod fetch;

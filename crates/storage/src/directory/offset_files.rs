@@ -114,7 +114,7 @@ impl Shared {
 /// none has changed then.
 pub(crate) fn left_starts_alone(error: &fs::Error) -> bool {
     let name = error.path.file_name().and_then(|name| name.to_str());
-    error.is_full() && name.is_some_and(|name| name.starts_with(LOG_START_OFFSETS_FILE))
+    error.passes() && name.is_some_and(|name| name.starts_with(LOG_START_OFFSETS_FILE))
 }
 
 fn plain<'a>((name, offset): (&'a Arc<TopicPartition>, &'a i64)) -> (&'a TopicPartition, &'a i64) {

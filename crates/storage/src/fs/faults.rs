@@ -32,6 +32,18 @@ struct State {
     faults: Vec<Fault>,
     done: Vec<(Operation, PathBuf)>,
     transfer_max: Option<usize>,
+    exhaustion: Option<Exhaustion>,
+}
+
+/// A time in which there is no descriptor left.
+#[derive(Debug)]
+struct Exhaustion {
+    /// The end of the paths that are not opened; empty for any.
+    path_end: &'static str,
+    /// How many openings succeed first.
+    after: u32,
+    /// How many then fail.
+    times: u32,
 }
 
 impl Faults {
@@ -40,9 +52,24 @@ impl Faults {
         self.state.lock().expect("no test panics with it").faults.push(fault);
     }
 
+    /// Has `times` openings fail for want of a descriptor, of files and directories whose path has that end, once `after`
+    /// have succeeded.
+    pub fn exhaust_descriptors(&self, path_end: &'static str, after: u32, times: u32) {
+        let exhaustion = Exhaustion { path_end, after, times };
+        self.state.lock().expect("no test panics with it").exhaustion = Some(exhaustion);
+    }
+
+    /// How many openings are still to fail for want of a descriptor.
+    pub fn exhaustion_left(&self) -> u32 {
+        let state = self.state.lock().expect("no test panics with it");
+        state.exhaustion.as_ref().map_or(0, |exhaustion| exhaustion.times)
+    }
+
     /// Removes all faults.
     pub fn clear(&self) {
-        self.state.lock().expect("no test panics with it").faults.clear();
+        let mut state = self.state.lock().expect("no test panics with it");
+        state.faults.clear();
+        state.exhaustion = None;
     }
 
     /// From now on one read or write transfers no more than `bytes`.
@@ -71,6 +98,20 @@ impl Faults {
             return Err(fault.error.into());
         }
         Ok(())
+    }
+
+    pub(super) fn before_opening(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state.lock().expect("no test panics with it");
+        let Some(exhaustion) = &mut state.exhaustion else { return Ok(()) };
+        if exhaustion.times == 0 || !path.to_string_lossy().ends_with(exhaustion.path_end) {
+            return Ok(());
+        }
+        if exhaustion.after > 0 {
+            exhaustion.after -= 1;
+            return Ok(());
+        }
+        exhaustion.times -= 1;
+        Err(rustix::io::Errno::MFILE.into())
     }
 
     pub(super) fn transfer_max(&self, len: usize) -> usize {

@@ -179,7 +179,7 @@ impl Active {
     /// time all are tried again.
     pub(crate) fn write_due_indexes(&mut self) -> fs::Result<()> {
         match self.write_indexes(false) {
-            Err(error) if error.is_full() => Ok(()),
+            Err(error) if error.passes() => Ok(()),
             written => written,
         }
     }

@@ -84,7 +84,7 @@ impl Log {
     /// another, deleting those before it makes some.
     fn roll_to_delete(&mut self, now_ms: i64) -> Result<(), ChangeError> {
         match self.roll(self.end_offset, now_ms) {
-            Err(error) if error.is_full() => Ok(()),
+            Err(error) if error.passes() => Ok(()),
             rolled => rolled.map_err(|error| self.change_error(error)),
         }
     }

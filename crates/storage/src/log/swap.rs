@@ -11,7 +11,6 @@ use super::{ChangeError, Log};
 use crate::clean::Cleaned;
 use crate::fs;
 use crate::names::{CLEANED_SUFFIX, SWAP_SUFFIX, SegmentFile};
-use crate::offline::Offline;
 use crate::segment::{Closed, Segment};
 use crate::traps::{self, Trap};
 
@@ -59,8 +58,10 @@ impl Log {
     /// [`ChangeError`].
     pub fn begin_swap(&mut self, cleaned: &Cleaned) -> Result<Swapped, ChangeError> {
         self.partition.directory.health.check()?;
+        // One that is given up takes away the names that the new files have.
+        let withdraws = self.swapping.as_ref().is_some_and(|swap| !swap.installed);
         self.settle_swap(i64::MAX)?;
-        if self.place_of(cleaned).is_none() {
+        if withdraws || self.place_of(cleaned).is_none() {
             return self.discard(cleaned);
         }
         let fs = &self.partition.directory.fs;
@@ -118,16 +119,24 @@ impl Log {
     /// Ends a swap that has begun before segments below an offset are cut or deleted: one that is
     /// not in place is given up, so that it does not bring back what is about to go.
     pub(super) fn settle_swap(&mut self, below: i64) -> Result<(), ChangeError> {
-        match self.swapping.take_if(|swap| swap.segment.base_offset < below) {
-            Some(swap) => self.settle(&swap).map_err(|error| self.offline(error)),
-            None => Ok(()),
+        let Some(swap) = self.swapping.take_if(|swap| swap.segment.base_offset < below) else {
+            return Ok(());
+        };
+        if swap.installed {
+            let synced = self.partition.directory.fs.sync_dir(&self.partition.path());
+            if let Err(error) = synced {
+                if error.passes() {
+                    self.swapping = Some(swap);
+                }
+                return Err(self.change_error(error));
+            }
         }
+        self.settle(&swap).map_err(|error| self.offline(error))
     }
 
     fn settle(&self, swap: &Swap) -> fs::Result<()> {
         let (fs, path) = (&self.partition.directory.fs, &self.partition.path());
         if swap.installed {
-            fs.sync_dir(path)?;
             swap.segment.take_names()?;
         } else {
             self.withdraw(&swap.segment)?;
@@ -186,14 +195,14 @@ impl Cleaned {
     /// Makes the names durable that the last step has given. Needs no lock.
     ///
     /// # Errors
-    /// [`Offline`]: the log directory has failed.
-    pub fn sync_names(&self) -> Result<(), Offline> {
+    /// [`ChangeError`]: the swap ends here, and the next change of the log settles it.
+    pub fn sync_names(&self) -> Result<(), ChangeError> {
         let partition = &self.segment.partition;
         let synced = traps::unless(Trap::SwapUnsynced, || partition.directory.fs.sync_dir(&partition.path()));
         match synced {
             // The partition was deleted, or goes on elsewhere.
             Err(error) if error.is_not_found() => Ok(()),
-            synced => synced.map_err(|error| partition.directory.health.fail(error)),
+            synced => synced.map_err(|error| ChangeError::of(&partition.directory, error)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod aborted;
 mod damage;
+mod descriptors;
 mod expiry;
 mod faults;
 mod full;

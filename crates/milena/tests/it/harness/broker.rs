@@ -28,6 +28,8 @@ struct Process {
     log: PathBuf,
     settings: Vec<(String, String)>,
     environment: Vec<(&'static str, PathBuf)>,
+    /// The descriptors that the process may have, if not as many as the tests.
+    descriptors_max: Option<u64>,
     /// Last, so that the process has ended when the directory goes.
     _directory: Directory,
 }
@@ -58,10 +60,21 @@ impl Broker {
         Some(Broker::fresh(settings))
     }
 
+    /// The same in a process that may have so many descriptors.
+    pub(crate) fn with_descriptors(max: u64, settings: &[(&str, &str)]) -> Option<Broker> {
+        if std::env::var_os("MILENA_TEST_BOOTSTRAP").is_some() {
+            eprintln!("skipped: needs a broker of its own");
+            return None;
+        }
+        let directory = Directory::new();
+        let data = directory.path().join("data");
+        Some(Broker::launch(directory, data, settings, &[], Some(max)).expect("the broker starts"))
+    }
+
     fn fresh(settings: &[(&str, &str)]) -> Broker {
         let directory = Directory::new();
         let data = directory.path().join("data");
-        Broker::launch(directory, data, settings, &[]).expect("the broker starts on a fresh directory")
+        Broker::launch(directory, data, settings, &[], None).expect("the broker starts on a fresh directory")
     }
 
     /// A broker of its own that tells the time by `clock`; `None` where the tests run against another one.
@@ -72,13 +85,13 @@ impl Broker {
         }
         let directory = Directory::new();
         let data = directory.path().join("data");
-        let launched = Broker::launch(directory, data, settings, &clock.environment());
+        let launched = Broker::launch(directory, data, settings, &clock.environment(), None);
         Some(launched.expect("the broker starts on a fresh directory"))
     }
 
     /// A broker of its own whose data are at `data`, which may hold some already.
     pub(crate) fn on(data: &Path, settings: &[(&str, &str)]) -> Result<Broker, Refusal> {
-        Broker::launch(Directory::new(), data.to_owned(), settings, &[])
+        Broker::launch(Directory::new(), data.to_owned(), settings, &[], None)
     }
 
     fn launch(
@@ -86,6 +99,7 @@ impl Broker {
         data: PathBuf,
         settings: &[(&str, &str)],
         environment: &[(&'static str, PathBuf)],
+        descriptors_max: Option<u64>,
     ) -> Result<Broker, Refusal> {
         let port = free_port();
         let mut own = Process {
@@ -94,6 +108,7 @@ impl Broker {
             log: directory.path().join("broker.log"),
             settings: vec![("listeners".into(), format!("PLAINTEXT://127.0.0.1:{port}"))],
             environment: environment.to_vec(),
+            descriptors_max,
             _directory: directory,
         };
         own.settings.extend(settings.iter().map(|(name, value)| ((*name).into(), (*value).into())));
@@ -138,6 +153,15 @@ impl Broker {
         let child = self.process().child.as_ref().expect("it runs");
         rustix::process::kill_process(rustix::process::Pid::from_child(child), signal)
             .expect("a process of ours can be signalled");
+    }
+
+    /// How many descriptors the process may have from here on, of those that it was started with.
+    pub(crate) fn limit_descriptors(&self, current: u64) {
+        let child = self.process().child.as_ref().expect("it runs");
+        let id = Some(rustix::process::Pid::from_child(child));
+        let maximum = self.process().descriptors_max;
+        let limit = rustix::process::Rlimit { current: Some(current), maximum };
+        rustix::process::prlimit(id, rustix::process::Resource::Nofile, limit).expect("a process of ours");
     }
 
     /// SIGTERM, and waits for the end; says how long that took.
@@ -246,6 +270,9 @@ impl Process {
         let log = open_log(&self.log);
         let mut command = start_command(&self.data, &self.settings);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(max) = self.descriptors_max {
+            command = with_descriptors(max, &command);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("the product's binary runs");
         let stdout = child.stdout.take().expect("piped");
@@ -286,6 +313,20 @@ impl Drop for Process {
             let _ = child.wait();
         }
     }
+}
+
+/// The same command in a process that may have so many descriptors.
+fn with_descriptors(max: u64, command: &Command) -> Command {
+    let mut limited = Command::new("sh");
+    limited.arg("-c").arg(format!("ulimit -n {max}; exec \"$@\"")).arg("sh");
+    limited.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    limited
 }
 
 /// `milena start` on `data`, with nothing taken from the environment of the tests.

@@ -1,0 +1,54 @@
+//! A descriptor that is kept back for syncing directories.
+//!
+//! A directory has to be opened to be synced, and where a name that was given or taken is to be durable there is often no
+//! way back: a process that has no descriptor left must still be able to do that much.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// A file that is open for nothing but its descriptor.
+static SPARE: Mutex<Option<File>> = Mutex::new(None);
+
+/// How often another thread may take the descriptor that was given up before that is a failure.
+const TRIES: u32 = 100;
+
+/// Keeps a descriptor back, unless one is.
+pub(super) fn keep() {
+    refill(&mut SPARE.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+fn refill(spare: &mut Option<File>) {
+    if spare.is_none() {
+        *spare = File::open("/dev/null").ok();
+    }
+}
+
+/// Does with the directory what `sync` does; with the spare descriptor if there is no other.
+pub(super) fn with_dir(path: &Path, sync: impl Fn(&File) -> io::Result<()>) -> Result<(), Failure> {
+    match File::open(path) {
+        Ok(dir) => return sync(&dir).map_err(Failure::Sync),
+        Err(error) if !super::is_out_of_descriptors(&error) => return Err(Failure::Open(error)),
+        Err(_) => {}
+    }
+    let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut opened = Err(io::ErrorKind::Other.into());
+    for _ in 0..TRIES {
+        *spare = None;
+        opened = File::open(path);
+        if !matches!(&opened, Err(error) if super::is_out_of_descriptors(error)) {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    let synced = opened.map_err(Failure::Open).and_then(|dir| sync(&dir).map_err(Failure::Sync));
+    refill(&mut spare);
+    synced
+}
+
+/// Which of the two failed.
+pub(super) enum Failure {
+    Open(io::Error),
+    Sync(io::Error),
+}
