@@ -80,6 +80,7 @@ fn rules(timestamp_type: TimestampType) -> ProduceRules {
         now_ms: 1_700_000_000_000,
         max_message_bytes: 16 << 20,
         max_decompressed_bytes: 64 << 20,
+        max_record_bytes: usize::MAX,
         compacted: false,
         timestamp_type,
         timestamp_before_max_ms: i64::MAX,

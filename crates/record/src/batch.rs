@@ -6,6 +6,7 @@ use crate::compression::{Compression, DecompressError, Scratch};
 use crate::crc::crc32c;
 use crate::header::{BATCH_OVERHEAD, BatchHeader, CRC_COVERS_FROM};
 use crate::legacy;
+use crate::record_stream::{DecompressLimits, RecordStream};
 use crate::records::Records;
 
 /// Why bytes are not a batch of magic 2.
@@ -150,6 +151,32 @@ impl<'a> Batch<'a> {
             codec => scratch.decompress(codec, self.body(), max_bytes)?,
         };
         Ok(Records::new(&self.header, body))
+    }
+
+    /// The same records one at a time: what they take in memory is the longest of them and a step of the codec. Those of
+    /// messages of magic 0 and 1 are decompressed at once.
+    ///
+    /// # Errors
+    /// [`DecompressError`].
+    pub fn record_stream<'s>(
+        &self,
+        scratch: &'s mut Scratch,
+        limits: DecompressLimits,
+    ) -> Result<RecordStream<'s>, DecompressError>
+    where
+        'a: 's,
+    {
+        if self.header.magic != 2 {
+            let records = legacy::records(&self.header, self.bytes, scratch, limits.batch_bytes)?;
+            return Ok(RecordStream::whole(records));
+        }
+        Ok(match self.header.attributes.compression().map_err(DecompressError::UnknownCodec)? {
+            Compression::None => RecordStream::whole(Records::new(&self.header, self.body())),
+            codec => {
+                let stream = scratch.open(codec, self.body(), limits.batch_bytes);
+                RecordStream::compressed(&self.header, stream, limits)
+            }
+        })
     }
 }
 

@@ -85,6 +85,13 @@ pub enum DecompressError {
         /// The limit, in bytes.
         max_bytes: usize,
     },
+    /// One of the records has more bytes than a record may.
+    RecordTooLarge {
+        /// Bytes of the record.
+        size_bytes: usize,
+        /// The limit, in bytes.
+        max_bytes: usize,
+    },
     /// The batch names no codec.
     UnknownCodec(UnknownCodec),
 }
@@ -97,6 +104,9 @@ impl fmt::Display for DecompressError {
             }
             DecompressError::TooLarge { max_bytes } => {
                 write!(f, "the bytes decompress to more than {max_bytes}")
+            }
+            DecompressError::RecordTooLarge { size_bytes, max_bytes } => {
+                write!(f, "a record decompresses to {size_bytes} bytes and may have {max_bytes}")
             }
             DecompressError::UnknownCodec(error) => error.fmt(f),
         }
@@ -124,6 +134,11 @@ impl Scratch {
     /// Nothing yet.
     pub fn new() -> Scratch {
         Scratch::default()
+    }
+
+    /// All bytes that have been decompressed with it so far, by which the time that a request takes can be told.
+    pub fn decompressed_bytes(&self) -> u64 {
+        self.window.total_bytes()
     }
 
     /// Begins to decompress `input`, which is to come to `max_bytes` at most.
@@ -154,6 +169,12 @@ impl Scratch {
         let mut stream = self.open(codec, input, max_bytes);
         while stream.fill()? == Progress::More {}
         Ok(self.window.unread())
+    }
+
+    /// Gives back what only a batch out of the ordinary needs.
+    pub(crate) fn trim(&mut self) {
+        self.window.reset();
+        self.zstd.trim();
     }
 }
 
@@ -211,6 +232,14 @@ enum Fault {
 }
 
 impl Stream<'_> {
+    /// Checks that `bytes` more are within the limit.
+    pub(crate) fn check_left(&self, bytes: usize) -> Result<(), DecompressError> {
+        if bytes <= self.left_bytes {
+            return Ok(());
+        }
+        Err(DecompressError::TooLarge { max_bytes: self.max_bytes })
+    }
+
     /// Decompresses the next piece into the window.
     pub(crate) fn fill(&mut self) -> Result<Progress, DecompressError> {
         let before = self.window.unread().len();
@@ -219,8 +248,8 @@ impl Stream<'_> {
             Decoder::None(input) => Ok(window.write_all(std::mem::take(input))),
             Decoder::Gzip(decoder) => decoder.fill(window),
             Decoder::Snappy(decoder) => decoder.fill(window, left_bytes),
-            Decoder::Lz4(decoder) => decoder.fill(window),
-            Decoder::Zstd(decoder) => decoder.fill(window),
+            Decoder::Lz4(decoder) => decoder.fill(window, left_bytes),
+            Decoder::Zstd(decoder) => decoder.fill(window, left_bytes),
         };
         let produced = self.window.unread().len() - before;
         let progress = progress.and_then(|progress| {

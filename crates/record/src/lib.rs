@@ -14,6 +14,7 @@ pub mod control;
 mod crc;
 mod header;
 mod legacy;
+mod record_stream;
 mod records;
 pub mod validate;
 mod varint;
@@ -25,5 +26,6 @@ pub use header::{
     Attributes, BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH,
     NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, TimestampType,
 };
+pub use record_stream::{DecompressLimits, RecordStream, StreamError};
 pub use records::{Header, Headers, RECORD_BYTES_MIN, Record, RecordFault, Records, RecordsError};
 pub use validate::{InvalidBatch, ProduceRules, ValidBatch};

@@ -135,6 +135,41 @@ pub(crate) struct RawRecord<'a> {
     pub(crate) end: usize,
 }
 
+/// What the deltas of a batch's records count from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bases {
+    offset: i64,
+    timestamp: i64,
+    /// The one timestamp of all records, with `LogAppendTime`.
+    append_timestamp: Option<i64>,
+}
+
+impl Bases {
+    pub(crate) fn of(header: &BatchHeader) -> Bases {
+        let append_time = header.attributes.timestamp_type() == TimestampType::LogAppendTime;
+        Bases {
+            offset: header.base_offset,
+            timestamp: header.base_timestamp,
+            append_timestamp: append_time.then_some(header.max_timestamp),
+        }
+    }
+}
+
+impl<'a> RawRecord<'a> {
+    pub(crate) fn resolve(self, bases: Bases) -> Record<'a> {
+        Record {
+            offset: bases.offset.wrapping_add(i64::from(self.offset_delta)),
+            timestamp: match bases.append_timestamp {
+                Some(timestamp) => timestamp,
+                None => bases.timestamp.wrapping_add(self.timestamp_delta),
+            },
+            key: self.key,
+            value: self.value,
+            headers: Headers { count: self.header_count, bytes: self.headers },
+        }
+    }
+}
+
 /// The extent of the record at `at`: where its fields begin, and where it ends.
 ///
 /// [`RecordFault::Truncated`] says that more bytes might make it whole.
@@ -223,10 +258,7 @@ pub struct Records<'a> {
     at: usize,
     index: u32,
     count: i32,
-    base_offset: i64,
-    base_timestamp: i64,
-    /// The one timestamp of all records, with `LogAppendTime`.
-    append_timestamp: Option<i64>,
+    bases: Bases,
     ended: bool,
     /// Messages of magic 0 and 1, which are read instead of the bytes.
     messages: Option<Messages<'a>>,
@@ -235,15 +267,12 @@ pub struct Records<'a> {
 impl<'a> Records<'a> {
     /// The records in `bytes`, which are those of the batch with that header, uncompressed.
     pub(crate) fn new(header: &BatchHeader, bytes: &'a [u8]) -> Records<'a> {
-        let append_time = header.attributes.timestamp_type() == TimestampType::LogAppendTime;
         Records {
             bytes,
             at: 0,
             index: 0,
             count: header.records_count,
-            base_offset: header.base_offset,
-            base_timestamp: header.base_timestamp,
-            append_timestamp: append_time.then_some(header.max_timestamp),
+            bases: Bases::of(header),
             ended: false,
             messages: None,
         }
@@ -256,9 +285,7 @@ impl<'a> Records<'a> {
             at: 0,
             index: 0,
             count: 0,
-            base_offset: 0,
-            base_timestamp: 0,
-            append_timestamp: None,
+            bases: Bases::default(),
             ended: false,
             messages: Some(messages),
         }
@@ -279,16 +306,7 @@ impl<'a> Records<'a> {
             .map_err(|fault| RecordsError::Record { index: self.index, fault })?;
         self.at = raw.end;
         self.index += 1;
-        Ok(Some(Record {
-            offset: self.base_offset.wrapping_add(i64::from(raw.offset_delta)),
-            timestamp: match self.append_timestamp {
-                Some(timestamp) => timestamp,
-                None => self.base_timestamp.wrapping_add(raw.timestamp_delta),
-            },
-            key: raw.key,
-            value: raw.value,
-            headers: Headers { count: raw.header_count, bytes: raw.headers },
-        }))
+        Ok(Some(raw.resolve(self.bases)))
     }
 }
 

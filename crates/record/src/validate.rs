@@ -18,6 +18,7 @@
 //! | an lz4 frame whose checksum or size of the content is wrong | `INVALID_RECORD` | stored, and refused by librdkafka |
 //! | record lengths in a compressed batch that lie | `INVALID_RECORD` | stored, and consumers fail on it |
 
+mod long_record;
 mod walk;
 
 use std::fmt;
@@ -41,8 +42,10 @@ pub struct ProduceRules {
     pub now_ms: i64,
     /// `max.message.bytes`: the limit for the batch as it came.
     pub max_message_bytes: usize,
-    /// The limit for the records of the batch once they are decompressed, all of them together.
+    /// The limit for the records of a compressed batch once they are decompressed, all of them together.
     pub max_decompressed_bytes: usize,
+    /// `max.decompressed.message.bytes`: the limit for each record of a compressed batch.
+    pub max_record_bytes: usize,
     /// Whether `cleanup.policy` includes `compact`, which makes keys mandatory.
     pub compacted: bool,
     /// `message.timestamp.type`.
@@ -97,6 +100,7 @@ impl ValidBatch {
             came_as => scratch.decompress(came_as, body, max_decompressed_bytes)?,
         };
         let bytes = compress_and_seal(self.header, compressor, records);
+        scratch.trim();
         let header = *Batch::parse(&bytes).expect("what was sealed parses").header();
         Ok((bytes, ValidBatch { header }))
     }
@@ -149,8 +153,8 @@ pub enum InvalidBatch {
     },
     /// `INVALID_RECORD`: transactional, and without a producer id.
     TransactionalWithoutProducer,
-    /// `MESSAGE_TOO_LARGE` if the records are larger than allowed once they are decompressed, which makes a producer
-    /// split the batch; else `INVALID_RECORD`: they cannot be decompressed.
+    /// `MESSAGE_TOO_LARGE` if the records together are larger than allowed once they are decompressed, which makes a
+    /// producer split the batch; else `INVALID_RECORD`: one of them is too large, or they cannot be decompressed.
     Decompress(DecompressError),
     /// `INVALID_RECORD`: the records cannot be read.
     Records(RecordsError),
@@ -324,7 +328,11 @@ pub fn produce(
     let mut walk = Walk::new(header, rules);
     match compression {
         Compression::None => walk.whole(batch.body())?,
-        codec => walk.stream(scratch.open(codec, batch.body(), rules.max_decompressed_bytes))?,
+        codec => {
+            let walked = walk.stream(scratch.open(codec, batch.body(), rules.max_decompressed_bytes));
+            scratch.trim();
+            walked?;
+        }
     }
     let max_timestamp = walk.finish()?;
     Ok(ValidBatch { header: stored_header(header, max_timestamp, rules) })

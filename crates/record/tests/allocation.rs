@@ -8,7 +8,8 @@ use std::cell::Cell;
 
 use record::validate::produce;
 use record::{
-    Batch, BatchBuilder, Compression, Header, InvalidBatch, ProduceRules, Scratch, TimestampType, batches,
+    Batch, BatchBuilder, Compression, DecompressError, Header, InvalidBatch, ProduceRules, Scratch,
+    TimestampType, batches,
 };
 
 /// Counts what each thread allocates, so that tests do not disturb one another.
@@ -65,6 +66,7 @@ fn rules() -> ProduceRules {
         now_ms: 1_700_000_000_000,
         max_message_bytes: 16 << 20,
         max_decompressed_bytes: 1 << 20,
+        max_record_bytes: usize::MAX,
         compacted: true,
         timestamp_type: TimestampType::CreateTime,
         timestamp_before_max_ms: i64::MAX,
@@ -153,6 +155,24 @@ fn a_bomb_takes_no_more_than_the_limit_allows() {
         let (held, refused) = most_bytes(|| produce(&bytes, &rules(), &mut Scratch::new()));
         assert!(matches!(refused, Err(InvalidBatch::Decompress(_))));
         assert!(held < 4 << 20, "{codec:?}: {held} bytes");
+    }
+}
+
+#[test]
+fn a_long_record_is_not_kept_while_it_is_checked() {
+    let rules = ProduceRules { max_decompressed_bytes: 100 << 20, ..rules() };
+    for codec in [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd] {
+        let mut builder = BatchBuilder::new(codec);
+        builder.push(0, Some(b"key"), Some(&vec![0; 40 << 20]), &[]);
+        let bytes = builder.build();
+        let (held, valid) = most_bytes(|| produce(&bytes, &rules, &mut Scratch::new()));
+        valid.unwrap();
+        assert!(held < 400_000, "{codec:?}: {held} bytes for a record of 40 MiB");
+        let rules = ProduceRules { max_record_bytes: 1 << 20, ..rules };
+        let (held, refused) = most_bytes(|| produce(&bytes, &rules, &mut Scratch::new()));
+        let expected = DecompressError::RecordTooLarge { size_bytes: (40 << 20) + 12, max_bytes: 1 << 20 };
+        assert_eq!(refused.unwrap_err(), InvalidBatch::Decompress(expected));
+        assert!(held < 400_000, "{codec:?}: {held} bytes");
     }
 }
 

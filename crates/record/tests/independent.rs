@@ -109,6 +109,7 @@ fn each_reads_what_the_other_writes() {
         now_ms: 1 << 46,
         max_message_bytes: 16 << 20,
         max_decompressed_bytes: 16 << 20,
+        max_record_bytes: usize::MAX,
         compacted: false,
         timestamp_type: TimestampType::CreateTime,
         timestamp_before_max_ms: i64::MAX,

@@ -219,7 +219,9 @@ fn rules(timestamp_type: &str, before: &str, after: &str, compacted: &str) -> Pr
         request_version: 0,
         now_ms: NOW_MS,
         max_message_bytes: 5000,
-        max_decompressed_bytes: 1 << 20,
+        // Lengths that lie are met at the end of the bytes, as in Kafka, and not at a limit.
+        max_decompressed_bytes: usize::MAX,
+        max_record_bytes: usize::MAX,
         compacted: compacted == "true",
         timestamp_type: match timestamp_type {
             "CreateTime" => TimestampType::CreateTime,

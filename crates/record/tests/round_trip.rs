@@ -69,6 +69,7 @@ fn rules() -> ProduceRules {
         now_ms: 1_700_000_000_000,
         max_message_bytes: 16 << 20,
         max_decompressed_bytes: 16 << 20,
+        max_record_bytes: usize::MAX,
         compacted: false,
         timestamp_type: TimestampType::CreateTime,
         timestamp_before_max_ms: i64::MAX,

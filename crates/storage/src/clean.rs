@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use record::{DecompressError, RecordsError, Scratch};
+use record::{DecompressError, RecordsError, Scratch, StreamError};
 
 use crate::closed_list::ClosedList;
 use crate::config::LogConfig;
@@ -34,9 +34,6 @@ use crate::traps::{self, Trap};
 
 pub use offset_map::OffsetMap;
 use transactions::Transactions;
-
-/// What the records of one batch may come to once they are decompressed: a limit for damage only.
-const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
 
 /// What has to stay of a producer, so that a replay of the log knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +116,15 @@ impl From<ScanError> for CleanError {
 impl From<RecordsError> for CleanError {
     fn from(error: RecordsError) -> Self {
         CleanError::Records(error)
+    }
+}
+
+impl From<StreamError> for CleanError {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Records(error) => CleanError::Records(error),
+            StreamError::Decompress(error) => CleanError::Decompress(error),
+        }
     }
 }
 
@@ -340,6 +346,7 @@ impl Cleaning<'_> {
 
     fn fill_map(&mut self, throttle: &mut Throttle<'_>) -> Result<(), CleanError> {
         let start = self.plan.dirty_offset;
+        let limits = self.plan.config.decompress_limits();
         let first = (0..self.plan.end).find(|index| self.plan.next_base_offset(*index) > start);
         let first = first.unwrap_or(self.plan.end);
         let mut transactions = Transactions::new(self.plan.aborted(first)?);
@@ -355,8 +362,8 @@ impl Cleaning<'_> {
                 let void = transactions.pass(&batch);
                 let has_keys = !batch.header().attributes.is_control() || traps::is_on(Trap::MarkerHasKey);
                 if !void && has_keys && batch.header().next_offset() > start {
-                    for record in batch.records_decompressed(&mut self.scratch, DECOMPRESSED_BYTES_MAX)? {
-                        let record = record?;
+                    let mut records = batch.record_stream(&mut self.scratch, limits)?;
+                    while let Some(record) = records.next()? {
                         let Some(key) = record.key.filter(|_| record.offset >= start) else { continue };
                         if !self.map.put(key, record.offset) {
                             return Ok(());

@@ -1,5 +1,7 @@
 //! What a log is told about its topic, as plain values.
 
+use record::DecompressLimits;
+
 /// The settings of one partition's log. Kafka's names and meanings; a topic's configuration is the
 /// broker's affair.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +33,22 @@ pub struct LogConfig {
     pub retention_bytes: i64,
     /// `file.delete.delay.ms`: how long a deleted segment's files stay under another name.
     pub file_delete_delay_ms: i64,
+    /// `max.decompressed.message.bytes`: the most bytes of a record of a compressed batch that is read here, once it is
+    /// decompressed.
+    pub max_decompressed_message_bytes: usize,
     /// `producer.id.expiration.ms`: how long a producer that writes nothing is remembered.
     pub producer_id_expiration_ms: i64,
+}
+
+/// What the records of one stored batch may come to once they are decompressed. They were validated when they were
+/// appended, so that this is a limit for damage only.
+const BATCH_BYTES_MAX: usize = 1 << 30;
+
+impl LogConfig {
+    /// How much of a stored batch may be decompressed.
+    pub(crate) fn decompress_limits(&self) -> DecompressLimits {
+        DecompressLimits { batch_bytes: BATCH_BYTES_MAX, record_bytes: self.max_decompressed_message_bytes }
+    }
 }
 
 impl Default for LogConfig {
@@ -52,6 +68,7 @@ impl Default for LogConfig {
             retention_ms: 7 * 24 * 60 * 60 * 1000,
             retention_bytes: -1,
             file_delete_delay_ms: 60_000,
+            max_decompressed_message_bytes: 2_147_483_639,
             producer_id_expiration_ms: 24 * 60 * 60 * 1000,
         }
     }

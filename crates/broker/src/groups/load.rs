@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use coordinator::{Loading, ReplayError, Settings, StoredRecord};
 use protocol::ErrorCode;
-use record::{Batch, BatchError, DecompressError, RecordsError, Scratch};
+use record::{Batch, BatchError, DecompressError, DecompressLimits, RecordsError, Scratch, StreamError};
 use storage::fs;
 
 use crate::partition::{Isolation, Partition, ReadRequest};
@@ -13,7 +13,7 @@ use crate::partition::{Isolation, Partition, ReadRequest};
 /// What is read at a time.
 const READ_BYTES: usize = 1 << 20;
 /// What the records of one batch may come to. Only brokers write to the topic, small batches.
-const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
+const LIMITS: DecompressLimits = DecompressLimits { batch_bytes: 1 << 30, record_bytes: usize::MAX };
 /// A record that is not part of a transaction.
 const NO_PRODUCER_ID: i64 = -1;
 
@@ -49,6 +49,15 @@ impl fmt::Display for LoadError {
             Self::Decompress(error) => error.fmt(f),
             Self::Records(error) => error.fmt(f),
             Self::Replay(error) => error.fmt(f),
+        }
+    }
+}
+
+impl LoadError {
+    fn of_stream(error: StreamError) -> Self {
+        match error {
+            StreamError::Decompress(error) => Self::Decompress(error),
+            StreamError::Records(error) => Self::Records(error),
         }
     }
 }
@@ -96,10 +105,8 @@ fn replay(loading: &mut Loading, batch: &Batch<'_>, scratch: &mut Scratch) -> Re
     let header = batch.header();
     let transactional = header.attributes.is_transactional();
     let producer_id = if transactional { header.producer_id } else { NO_PRODUCER_ID };
-    let records =
-        batch.records_decompressed(scratch, DECOMPRESSED_BYTES_MAX).map_err(LoadError::Decompress)?;
-    for record in records {
-        let record = record.map_err(LoadError::Records)?;
+    let mut records = batch.record_stream(scratch, LIMITS).map_err(LoadError::Decompress)?;
+    while let Some(record) = records.next().map_err(LoadError::of_stream)? {
         if header.attributes.is_control() {
             if let Some(committed) = is_commit(record.key) {
                 loading.end_transaction(header.producer_id, committed);

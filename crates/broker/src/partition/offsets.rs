@@ -1,6 +1,7 @@
 //! Offsets by what a client means: the first, the last, that of a time, that of an epoch.
 
 use protocol::ErrorCode;
+use record::DecompressError;
 use storage::{LocatedTime, LookupError};
 use tracing::error;
 
@@ -126,6 +127,7 @@ impl Partition {
         }
         error!(partition = self.name(), "a time could not be looked up: {error}");
         match error {
+            LookupError::Decompress(DecompressError::RecordTooLarge { .. }) => ErrorCode::INVALID_RECORD,
             LookupError::Records(_) | LookupError::Decompress(_) => ErrorCode::CORRUPT_MESSAGE,
             LookupError::Fs(_) | LookupError::Damaged(_) => ErrorCode::KAFKA_STORAGE_ERROR,
         }

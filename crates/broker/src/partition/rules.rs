@@ -19,7 +19,7 @@ impl PartitionRules {
         Self {
             log: Arc::new(log_config(&topic, i64::from(broker.producer_id_expiration_ms))),
             topic,
-            max_decompressed_bytes: usize::try_from(broker.max_decompressed_message_bytes).unwrap_or(0),
+            max_decompressed_bytes: usize::try_from(broker.max_decompressed_batch_bytes).unwrap_or(0),
         }
     }
 
@@ -41,6 +41,7 @@ impl PartitionRules {
             now_ms,
             max_message_bytes: usize::try_from(self.topic.max_message_bytes).unwrap_or(0),
             max_decompressed_bytes: self.max_decompressed_bytes,
+            max_record_bytes: usize::try_from(self.topic.max_decompressed_message_bytes).unwrap_or(0),
             compacted: self.topic.compact,
             timestamp_type: match self.topic.message_timestamp_type {
                 TimestampType::CreateTime => record::TimestampType::CreateTime,
@@ -74,6 +75,7 @@ fn log_config(topic: &TopicConfig, producer_id_expiration_ms: i64) -> LogConfig 
         retention_ms: topic.retention_ms,
         retention_bytes: topic.retention_bytes,
         file_delete_delay_ms: topic.file_delete_delay_ms,
+        max_decompressed_message_bytes: usize::try_from(topic.max_decompressed_message_bytes).unwrap_or(0),
         producer_id_expiration_ms,
     }
 }

@@ -44,7 +44,7 @@ pub struct BrokerConfig {
     pub log_scrub_io_max_bytes_per_second: i64,
     pub max_connections: i32,
     pub max_connections_per_ip: i32,
-    pub max_decompressed_message_bytes: i32,
+    pub max_decompressed_batch_bytes: i32,
     pub max_incremental_fetch_session_cache_slots: i32,
     pub max_request_partition_size_limit: i32,
     pub metadata_log_max_record_bytes_between_snapshots: i64,
@@ -122,7 +122,7 @@ impl BrokerConfig {
             log_scrub_io_max_bytes_per_second: long("log.scrub.io.max.bytes.per.second"),
             max_connections: int("max.connections"),
             max_connections_per_ip: int("max.connections.per.ip"),
-            max_decompressed_message_bytes: int("max.decompressed.message.bytes"),
+            max_decompressed_batch_bytes: int("max.decompressed.batch.bytes"),
             max_incremental_fetch_session_cache_slots: int("max.incremental.fetch.session.cache.slots"),
             max_request_partition_size_limit: int("max.request.partition.size.limit"),
             metadata_log_max_record_bytes_between_snapshots: long(

@@ -225,10 +225,18 @@ counted in the metrics, and shown by milena log status. A setting of Milena's ow
         "How many connections the broker takes from one address; one more is closed at once. Kafka sets \
 no limit.",
     ),
-    broker("max.decompressed.message.bytes", Type::Int, "104857600").at_least(1).doc(
-        "How many bytes a compressed batch may decompress to; a larger one is refused before it is \
-decompressed any further. A setting of Milena's own.",
+    broker("max.decompressed.batch.bytes", Type::Int, "104857600").at_least(1).doc(
+        "The size in bytes that the records of a compressed batch may have together once they are \
+decompressed. A larger batch is rejected with MESSAGE_TOO_LARGE, before it is decompressed any further. A setting of \
+Milena's own.",
     ),
+    broker("max.decompressed.message.bytes", Type::Int, "2147483639")
+        .between(1, 2_147_483_639)
+        .dynamic()
+        .doc(
+            "The size in bytes that a record of a compressed batch may have once it is decompressed, in topics \
+without max.decompressed.message.bytes.",
+        ),
     broker("max.incremental.fetch.session.cache.slots", Type::Int, "1000").at_least(0).doc(
         "How many incremental fetch sessions are kept. A client without one sends its whole list of \
 partitions each time.",

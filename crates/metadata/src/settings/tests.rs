@@ -31,7 +31,7 @@ const READ_ONLY_HERE: &[&str] = &[
     "producer.id.expiration.ms",
 ];
 
-/// Settings that Kafka's definitions do not have: dynamic quotas, and Milena's own.
+/// Settings that Kafka's definitions of 4.3 do not have: dynamic quotas, those of 4.4, and Milena's own.
 const BEYOND: &[&str] = &[
     "console.listener",
     "follower.replication.throttled.rate",
@@ -39,6 +39,7 @@ const BEYOND: &[&str] = &[
     "log.dir.reserved.bytes",
     "log.scrub.interval.ms",
     "log.scrub.io.max.bytes.per.second",
+    "max.decompressed.batch.bytes",
     "max.decompressed.message.bytes",
     "replica.alter.log.dirs.io.max.bytes.per.second",
 ];

@@ -79,6 +79,12 @@ pub(super) static TOPIC: &[Setting] = &[
     topic("max.compaction.lag.ms", Type::Long, "9223372036854775807")
         .at_least(1)
         .doc("After how many milliseconds at the latest a record becomes eligible for compaction."),
+    topic("max.decompressed.message.bytes", Type::Int, "2147483639").between(1, 2_147_483_639).doc(
+        "The size in bytes that a record may have once it is decompressed. A larger record of a compressed \
+         batch is rejected with INVALID_RECORD before it is decompressed; compaction and offset lookups by \
+         time fail on one that is already stored. A setting of Kafka 4.4. \
+         max.decompressed.batch.bytes limits all records of a batch together.",
+    ),
     topic("max.message.bytes", Type::Int, "1048588").at_least(0).doc(
         "The size in bytes that a record batch, as compressed by its producer, may have at most.",
     ),
@@ -166,6 +172,7 @@ pub(super) static TOPIC_SYNONYMS: &[(&str, &[(&str, Unit)])] = &[
     ("index.interval.bytes", &[("log.index.interval.bytes", 1)]),
     ("local.retention.bytes", &[("log.local.retention.bytes", 1)]),
     ("local.retention.ms", &[("log.local.retention.ms", 1)]),
+    ("max.decompressed.message.bytes", &[("max.decompressed.message.bytes", 1)]),
     ("max.compaction.lag.ms", &[("log.cleaner.max.compaction.lag.ms", 1)]),
     ("max.message.bytes", &[("message.max.bytes", 1)]),
     ("message.timestamp.after.max.ms", &[("log.message.timestamp.after.max.ms", 1)]),

@@ -1,7 +1,10 @@
 //! Bad batches of every kind: each gets Kafka's error, nothing of it is stored, and the connection stays.
 
-use protocol::messages::ProduceRequest;
+use protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use protocol::messages::list_offsets_response::ListOffsetsPartitionResponse;
 use protocol::messages::produce_request::PartitionProduceData;
+use protocol::messages::{IncrementalAlterConfigsRequest, ListOffsetsRequest, ProduceRequest};
 use protocol::{ErrorCode, Records};
 use record::{BatchBuilder, Compression};
 
@@ -270,8 +273,7 @@ fn compressed_bytes_that_lie() {
 #[test]
 fn compressed_bombs() {
     // Kafka 4.3 opens them to the end.
-    let limit = [("max.decompressed.message.bytes", "10485760")];
-    let Some(mut broker) = Broker::own(&limit) else { return };
+    let Some(mut broker) = Broker::own(&[]) else { return };
     let mut raw = Raw::open(broker.bootstrap());
     let topic = create_topic(broker.bootstrap(), "bomb", 1, &[]);
     let before = broker.resident_bytes().expect("it runs");
@@ -282,10 +284,59 @@ fn compressed_bombs() {
         let answer = raw.produce(&topic, bomb);
         assert_eq!(answer.error_code, ErrorCode::MESSAGE_TOO_LARGE, "{codec:?}");
     }
+    // Many records that are small each are counted as they pass.
+    let piece = vec![0; 1 << 20];
+    let bomb = batch_with(BatchBuilder::new(Compression::Zstd), &[&piece[..]; 120]);
+    assert_eq!(raw.produce(&topic, bomb).error_code, ErrorCode::MESSAGE_TOO_LARGE);
     let after = broker.resident_bytes().expect("it runs");
-    assert!(after < before + (64 << 20), "memory grew from {before} to {after}");
+    assert!(after < before + (32 << 20), "memory grew from {before} to {after}");
     assert_eq!(raw.append(&topic, batch(&[b"good"])), 0);
+    // What is within the limit takes no memory either.
+    let large = batch_with(BatchBuilder::new(Compression::Gzip), &[&zeros[..90 << 20]]);
+    assert_eq!(raw.append(&topic, large), 1);
+    let after = broker.resident_bytes().expect("it runs");
+    assert!(after < before + (32 << 20), "memory grew from {before} to {after}");
     broker.assert_healthy();
+}
+
+/// The limit of Kafka 4.4 for a record of a compressed batch: a topic's own, else the brokers', at once; where records
+/// are produced and where they are read to find an offset.
+#[test]
+fn records_that_decompress_to_more_than_a_topic_takes() {
+    let Some(broker) = Broker::own(&[]) else { return };
+    let mut raw = Raw::open(broker.bootstrap());
+    const NAME: &str = "max.decompressed.message.bytes";
+    let own = create_topic(broker.bootstrap(), "own-limit", 1, &[(NAME, "512")]);
+    let other = create_topic(broker.bootstrap(), "no-limit", 1, &[]);
+    let large = |codec| batch_with(BatchBuilder::new(codec), &[&[0; 4096]]);
+    for codec in [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd] {
+        assert_eq!(raw.produce(&own, large(codec)).error_code, ErrorCode::INVALID_RECORD, "{codec:?}");
+        assert_eq!(raw.produce(&other, large(codec)).error_code, ErrorCode::NONE, "{codec:?}");
+        let small = batch_with(BatchBuilder::new(codec), &[&[0; 64][..]; 100]);
+        assert_eq!(raw.produce(&own, small).error_code, ErrorCode::NONE, "{codec:?}");
+    }
+    assert_eq!(raw.produce(&own, large(Compression::None)).error_code, ErrorCode::NONE);
+    assert_eq!(first_at(&mut raw, &other, 0).error_code, ErrorCode::NONE);
+    set_for_all_brokers(&mut raw, NAME, "512");
+    assert_eq!(raw.produce(&other, large(Compression::Gzip)).error_code, ErrorCode::INVALID_RECORD);
+    assert_eq!(first_at(&mut raw, &other, 0).error_code, ErrorCode::INVALID_RECORD);
+}
+
+/// The answer for the first record of a topic's partition 0 at or after a time.
+fn first_at(raw: &mut Raw, topic: &str, timestamp: i64) -> ListOffsetsPartitionResponse {
+    let partition = ListOffsetsPartition { timestamp, current_leader_epoch: -1, ..Default::default() };
+    let topic = ListOffsetsTopic { name: topic.into(), partitions: vec![partition] };
+    let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
+    raw.ask(&request, 7).topics.remove(0).partitions.remove(0)
+}
+
+fn set_for_all_brokers(raw: &mut Raw, name: &'static str, value: &str) {
+    let config = AlterableConfig { name: name.into(), config_operation: 0, value: Some(value.into()) };
+    const BROKER: i8 = 4;
+    let resource =
+        AlterConfigsResource { resource_type: BROKER, configs: vec![config], ..Default::default() };
+    let request = IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+    assert_eq!(raw.ask(&request, 1).responses[0].error_code, ErrorCode::NONE);
 }
 
 #[test]

@@ -88,6 +88,7 @@ fn rules(input: &[u8]) -> ProduceRules {
         now_ms: 1_000_000,
         max_message_bytes: 1 << 20,
         max_decompressed_bytes: MAX_DECOMPRESSED_BYTES,
+        max_record_bytes: usize::MAX,
         compacted: picked & 1 != 0,
         timestamp_type: if picked & 2 != 0 {
             TimestampType::LogAppendTime

@@ -48,10 +48,14 @@ impl<'s> Decoder<'s> {
         self.verifies_descriptor = verify;
     }
 
-    pub(super) fn fill(&mut self, window: &mut Window) -> Result<Progress, Fault> {
+    /// The next block. A frame that says that it comes to more than `left_bytes` is not begun.
+    pub(super) fn fill(&mut self, window: &mut Window, left_bytes: usize) -> Result<Progress, Fault> {
         let Some(frame) = &mut self.frame else {
             let (frame, rest) =
                 read_descriptor(self.input, self.verifies_descriptor).ok_or(Fault::Malformed)?;
+            if frame.content_size > left_bytes as u64 {
+                return Err(Fault::TooLarge);
+            }
             self.frame = Some(frame);
             self.input = rest;
             return Ok(Progress::More);

@@ -43,6 +43,13 @@ fn refuses(codec: Compression, input: &[u8]) {
     assert_eq!(refused, Err(DecompressError::Malformed(codec)));
 }
 
+/// Refuses a frame because of what it says that it comes to.
+#[track_caller]
+fn refuses_as_too_large(codec: Compression, input: &[u8]) {
+    let refused = Scratch::new().decompress(codec, input, LIMIT_BYTES).map(<[u8]>::len);
+    assert_eq!(refused, Err(DecompressError::TooLarge { max_bytes: LIMIT_BYTES }));
+}
+
 #[test]
 fn every_size_comes_back() {
     let mut random = fastrand::Rng::with_seed(5);

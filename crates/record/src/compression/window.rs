@@ -19,6 +19,8 @@ pub(crate) struct Window {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// What has been taken in since the window is there.
+    total_bytes: u64,
 }
 
 impl Window {
@@ -28,6 +30,10 @@ impl Window {
         if self.bytes.len() > KEPT_BYTES_MAX {
             self.bytes = Vec::new();
         }
+    }
+
+    pub(super) fn total_bytes(&self) -> u64 {
+        self.total_bytes
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -73,6 +79,7 @@ impl Window {
     /// Takes in the first `count` bytes of the room.
     pub(super) fn filled(&mut self, count: usize) {
         self.end += count;
+        self.total_bytes += count as u64;
         assert!(self.end <= self.bytes.len(), "no more was filled than there was room for");
     }
 

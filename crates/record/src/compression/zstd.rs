@@ -1,6 +1,8 @@
 //! Zstandard (RFC 8878).
 
-use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, compress_bound};
+use zstd::zstd_safe::{
+    DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, compress_bound, get_frame_content_size,
+};
 
 use super::window::{ROOM_BYTES, Window};
 use super::{Fault, Progress};
@@ -9,12 +11,27 @@ use super::{Fault, Progress};
 /// that of Kafka, and what its highest level uses. The memory is reserved when a frame begins and becomes real as
 /// output is written to it, so what is decompressed bounds it.
 const WINDOW_LOG_MAX: u32 = 27;
+/// A context larger than this, by the window of a frame, is given back after the batch that needed it. The windows of
+/// levels up to 19 stay below it.
+const KEPT_BYTES_MAX: usize = 10 << 20;
 /// The level that Kafka's clients take by default.
 const LEVEL: i32 = 3;
 
 /// The decoding context, once there is one.
 #[derive(Default)]
 pub(super) struct State(Option<DCtx<'static>>);
+
+impl State {
+    /// Gives back a context that is large.
+    pub(super) fn trim(&mut self) {
+        self.0.take_if(|context| context.sizeof() > KEPT_BYTES_MAX);
+    }
+
+    #[cfg(test)]
+    pub(super) fn context_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, DCtx::sizeof)
+    }
+}
 
 pub(super) struct Decoder<'s> {
     context: &'s mut DCtx<'static>,
@@ -34,7 +51,14 @@ impl<'s> Decoder<'s> {
         Decoder { context, input: InBuffer::around(input) }
     }
 
-    pub(super) fn fill(&mut self, window: &mut Window) -> Result<Progress, Fault> {
+    /// The next piece. A frame that says that it comes to more than `left_bytes` is not begun.
+    pub(super) fn fill(&mut self, window: &mut Window, left_bytes: usize) -> Result<Progress, Fault> {
+        if self.input.pos() == 0
+            && let Ok(Some(content_bytes)) = get_frame_content_size(self.input.src)
+            && content_bytes > left_bytes as u64
+        {
+            return Err(Fault::TooLarge);
+        }
         let mut out = OutBuffer::around(window.room(ROOM_BYTES));
         let used_before = self.input.pos();
         let hint = self.context.decompress_stream(&mut out, &mut self.input).map_err(|_| Fault::Malformed)?;

@@ -29,6 +29,7 @@ fn rules() -> ProduceRules {
         now_ms: NOW_MS,
         max_message_bytes: 1 << 20,
         max_decompressed_bytes: 1 << 20,
+        max_record_bytes: usize::MAX,
         compacted: false,
         timestamp_type: TimestampType::CreateTime,
         timestamp_before_max_ms: i64::MAX,

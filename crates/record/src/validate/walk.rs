@@ -1,9 +1,10 @@
 //! The walk over a batch's records: one pass, in place, no allocation unless a record is at fault.
 
+use super::long_record::{LONG_BYTES, LongRecord};
 use super::{InvalidBatch, ProduceRules, RECORD_ERRORS_MAX, RecordError, Rejection};
-use crate::compression::{Progress, Stream};
+use crate::compression::{DecompressError, Progress, Stream};
 use crate::header::{BatchHeader, NO_TIMESTAMP, TimestampType};
-use crate::records::{RecordFault, RecordsError, record_at};
+use crate::records::{RecordFault, RecordsError, record_at, record_extent};
 
 /// How far the records have been checked, and what has been found.
 pub(super) struct Walk {
@@ -19,6 +20,10 @@ pub(super) struct Walk {
     /// The latest that needs none.
     latest_ms: i64,
     keys_required: bool,
+    /// Bytes that a record of a compressed batch may have.
+    max_record_bytes: usize,
+    /// The record that is passing, if it is too long to be kept.
+    long: Option<LongRecord>,
     errors: Vec<RecordError>,
     timestamp_rejected: bool,
 }
@@ -57,6 +62,8 @@ impl Walk {
             earliest_ms,
             latest_ms,
             keys_required: rules.compacted,
+            max_record_bytes: rules.max_record_bytes,
+            long: None,
             errors: Vec::new(),
             timestamp_rejected: false,
         }
@@ -64,7 +71,7 @@ impl Walk {
 
     /// Checks the records of an uncompressed batch.
     pub(super) fn whole(&mut self, bytes: &[u8]) -> Result<(), InvalidBatch> {
-        let checked = self.advance(bytes)?;
+        let checked = self.advance(bytes, usize::MAX)?;
         if self.index < self.records_count {
             return Err(self.malformed(RecordFault::Truncated));
         }
@@ -74,11 +81,12 @@ impl Walk {
         Ok(())
     }
 
-    /// Checks the records of a compressed batch as they are decompressed.
+    /// Checks the records of a compressed batch as they are decompressed. What has been checked is not kept, nor is a
+    /// record that is longer than [`LONG_BYTES`]; one that cannot fit the limits is refused before it is decompressed.
     pub(super) fn stream(&mut self, mut stream: Stream<'_>) -> Result<(), InvalidBatch> {
         loop {
             let progress = stream.fill().map_err(InvalidBatch::Decompress)?;
-            let checked = self.advance(stream.window.unread())?;
+            let checked = self.advance_in_pieces(stream.window.unread(), &stream)?;
             stream.window.consume(checked);
             if self.index == self.records_count && !stream.window.unread().is_empty() {
                 return Err(InvalidBatch::Records(RecordsError::TrailingBytes));
@@ -93,9 +101,53 @@ impl Walk {
         Ok(())
     }
 
+    /// Checks records and the beginning of one that is long. Returns how many bytes they took.
+    fn advance_in_pieces(&mut self, bytes: &[u8], stream: &Stream<'_>) -> Result<usize, InvalidBatch> {
+        let mut at = 0;
+        loop {
+            if let Some(long) = &mut self.long {
+                let passed = long.pass(&bytes[at..]);
+                let (seen, complete) = passed.map_err(|fault| self.malformed(fault))?;
+                at += seen;
+                if !complete {
+                    return Ok(at);
+                }
+                let long = self.long.take().expect("it has just passed");
+                self.accept(long.offset_delta, !long.has_key, long.timestamp_delta)?;
+            }
+            at += self.advance(&bytes[at..], self.max_record_bytes)?;
+            let rest = &bytes[at..];
+            if self.index == self.records_count || !self.fits(rest, stream)? || rest.len() < LONG_BYTES {
+                return Ok(at);
+            }
+            let (long, seen) = LongRecord::begin(rest).map_err(|fault| self.malformed(fault))?;
+            at += seen;
+            self.long = Some(long);
+        }
+    }
+
+    /// Whether the record that begins with `bytes` is within the limits; not if its length is not there yet.
+    fn fits(&self, bytes: &[u8], stream: &Stream<'_>) -> Result<bool, InvalidBatch> {
+        let (body_at, end) = match record_extent(bytes, 0) {
+            Ok(extent) => extent,
+            Err(RecordFault::Truncated) => return Ok(false),
+            Err(fault) => return Err(self.malformed(fault)),
+        };
+        self.check_length(end - body_at, self.max_record_bytes)?;
+        stream.check_left(end - bytes.len()).map_err(InvalidBatch::Decompress)?;
+        Ok(true)
+    }
+
+    fn check_length(&self, size_bytes: usize, max_bytes: usize) -> Result<(), InvalidBatch> {
+        if size_bytes <= max_bytes {
+            return Ok(());
+        }
+        Err(InvalidBatch::Decompress(DecompressError::RecordTooLarge { size_bytes, max_bytes }))
+    }
+
     /// Checks records until there are as many as there should be or no whole one is left, and says how many bytes they
-    /// took.
-    fn advance(&mut self, bytes: &[u8]) -> Result<usize, InvalidBatch> {
+    /// took. Each may have `max_bytes`, without its length.
+    fn advance(&mut self, bytes: &[u8], max_bytes: usize) -> Result<usize, InvalidBatch> {
         let mut at = 0;
         while self.index < self.records_count {
             let record = match record_at(bytes, at) {
@@ -103,15 +155,25 @@ impl Walk {
                 Err(RecordFault::Truncated) => break,
                 Err(fault) => return Err(self.malformed(fault)),
             };
-            if record.offset_delta != self.index {
-                let index = self.index as u32;
-                return Err(InvalidBatch::OffsetDelta { index, offset_delta: record.offset_delta });
+            if record.end - at > max_bytes {
+                let (body_at, end) = record_extent(bytes, at).expect("the record has just been read");
+                self.check_length(end - body_at, max_bytes)?;
             }
-            self.check(record.key.is_none(), record.timestamp_delta);
-            self.index += 1;
+            self.accept(record.offset_delta, record.key.is_none(), record.timestamp_delta)?;
             at = record.end;
         }
         Ok(at)
+    }
+
+    /// Takes the next record in, which can be read.
+    #[inline(always)]
+    fn accept(&mut self, offset_delta: i32, no_key: bool, timestamp_delta: i64) -> Result<(), InvalidBatch> {
+        if offset_delta != self.index {
+            return Err(InvalidBatch::OffsetDelta { index: self.index as u32, offset_delta });
+        }
+        self.check(no_key, timestamp_delta);
+        self.index += 1;
+        Ok(())
     }
 
     /// Checks what the topic's settings say of a record.

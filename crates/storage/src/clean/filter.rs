@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use record::{Batch, BatchBuilder, BatchHeader, Record, emptied};
 
-use super::{CleanError, Cleaned, Cleaning, DECOMPRESSED_BYTES_MAX, LastRecord, Throttle};
+use super::{CleanError, Cleaned, Cleaning, LastRecord, Throttle};
 use crate::fs::{self, File, Mode};
 use crate::log::active::Active;
 use crate::names::{CLEANED_SUFFIX, SegmentFile};
@@ -149,13 +149,14 @@ impl Cleaning<'_> {
         let horizon_passed = horizon_ms.is_some_and(|horizon_ms| horizon_ms <= self.plan.now_ms);
         let horizon_passed = horizon_passed || traps::is_on(Trap::TombstoneGoes);
         let discard = is_void && (!is_control || horizon_passed);
+        let limits = self.plan.config.decompress_limits();
         let mut builder: Option<BatchBuilder> = None;
         if !discard {
             let mut all = true;
             let mut any = false;
             let mut tombstones = false;
-            for record in batch.records_decompressed(&mut self.scratch, DECOMPRESSED_BYTES_MAX)? {
-                let record = record?;
+            let mut records = batch.record_stream(&mut self.scratch, limits)?;
+            while let Some(record) = records.next()? {
                 if header.magic != 2 {
                     // What is left of an old message is written in the format of today.
                     header = header.upgraded(record.offset);
@@ -178,8 +179,8 @@ impl Cleaning<'_> {
             }
         }
         if let Some(mut builder) = builder {
-            for record in batch.records_decompressed(&mut self.scratch, DECOMPRESSED_BYTES_MAX)? {
-                let record = record?;
+            let mut records = batch.record_stream(&mut self.scratch, limits)?;
+            while let Some(record) = records.next()? {
                 if is_control || stays(self.map, &record, horizon_passed, &mut 0) {
                     builder.push_record(&record);
                 }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use record::{Batch, DecompressError, NO_TIMESTAMP, RecordsError, Scratch, TimestampType};
+use record::{
+    Batch, DecompressError, DecompressLimits, NO_TIMESTAMP, RecordsError, Scratch, StreamError, TimestampType,
+};
 
 use super::Log;
 use crate::closed_list::ClosedList;
@@ -12,10 +14,6 @@ use crate::names::SegmentFile;
 use crate::scan::{Damage, Headers, ScanError, read_batch};
 use crate::segment::{Closed, MaxTimestamp, Segment};
 use crate::time_index::TimeEntry;
-
-/// What the records of one batch may come to once they are decompressed. They were validated when
-/// they were appended, so that this is a limit for damage only.
-const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
 
 /// An offset found by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +35,8 @@ pub enum LookupError {
     Damaged(Damage),
     /// `CORRUPT_MESSAGE`: the records of a batch cannot be read.
     Records(RecordsError),
-    /// `CORRUPT_MESSAGE`: the records of a batch cannot be decompressed.
+    /// The records of a batch cannot be decompressed. `INVALID_RECORD` if one of them is larger than
+    /// `max.decompressed.message.bytes`, `CORRUPT_MESSAGE` otherwise.
     Decompress(DecompressError),
 }
 
@@ -69,9 +68,12 @@ impl From<ScanError> for LookupError {
     }
 }
 
-impl From<RecordsError> for LookupError {
-    fn from(error: RecordsError) -> Self {
-        LookupError::Records(error)
+impl From<StreamError> for LookupError {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Records(error) => LookupError::Records(error),
+            StreamError::Decompress(error) => LookupError::Decompress(error),
+        }
     }
 }
 
@@ -86,6 +88,7 @@ impl From<DecompressError> for LookupError {
 pub struct LocatedTime {
     wanted: Wanted,
     log_start_offset: i64,
+    limits: DecompressLimits,
     closed: ClosedList,
     active_max: MaxTimestamp,
     /// None where the active segment has nothing that is wanted.
@@ -161,6 +164,7 @@ impl Log {
         Ok(LocatedTime {
             wanted,
             log_start_offset: self.log_start_offset,
+            limits: self.config.decompress_limits(),
             closed: self.closed.clone(),
             active_max: self.active.max_timestamp,
             active: active.transpose()?,
@@ -271,8 +275,8 @@ impl LocatedTime {
         }
         let mut bytes = Vec::new();
         let batch: Batch<'_> = read_batch(file, position, header, &mut bytes)?;
-        for record in batch.records_decompressed(scratch, DECOMPRESSED_BYTES_MAX)? {
-            let record = record?;
+        let mut records = batch.record_stream(scratch, self.limits)?;
+        while let Some(record) = records.next()? {
             if record.timestamp >= timestamp && record.offset >= self.log_start_offset {
                 let (timestamp, offset) = (record.timestamp, record.offset);
                 return Ok(Some(TimestampOffset { timestamp, offset, leader_epoch }));

@@ -327,7 +327,7 @@ fn a_topics_settings_are_told_with_where_they_come_from() {
     let image = with_topics(&["t"]);
     let image = alter(&image, (TOPIC, "t"), &[("segment.ms", SET, Some("77"))]).expect("it is set");
     let result = describe(&image, (TOPIC, "t"), None);
-    assert_eq!((result.error_code, result.configs.len()), (ErrorCode::NONE, 33));
+    assert_eq!((result.error_code, result.configs.len()), (ErrorCode::NONE, 34));
     let setting = |name: &str| result.configs.iter().find(|config| &*config.name == name).expect(name);
     let segment = setting("segment.ms");
     assert_eq!((segment.value.as_deref(), segment.config_source), (Some("77"), 1));

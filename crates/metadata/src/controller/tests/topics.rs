@@ -50,7 +50,7 @@ fn a_topic_gets_its_records_and_its_answer() {
     assert_eq!(config("retention.ms").value.as_deref(), Some("1000"));
     assert_eq!(config("retention.ms").config_source, 1);
     assert_eq!(config("segment.bytes").config_source, 5);
-    assert_eq!(configs.len(), 33);
+    assert_eq!(configs.len(), 34);
 }
 
 #[test]

@@ -18,6 +18,66 @@ fn stops(codec: Compression, input: &[u8], ratio_at_least: usize, bytes: usize) 
     assert!(scratch.window.capacity() <= MAX_BYTES);
 }
 
+/// A stream that is used as it comes is decompressed up to its limit and one step beyond, in a buffer of one step.
+fn stops_as_it_streams(codec: Compression, input: &[u8], step_bytes: usize) {
+    let mut scratch = Scratch::new();
+    let mut stream = scratch.open(codec, input, MAX_BYTES);
+    let mut used_bytes = 0;
+    let refused = loop {
+        match stream.fill() {
+            Ok(progress) => assert_eq!(progress, Progress::More),
+            Err(error) => break error,
+        }
+        used_bytes += stream.window.unread().len();
+        stream.window.consume(stream.window.unread().len());
+    };
+    assert_eq!(refused, DecompressError::TooLarge { max_bytes: MAX_BYTES });
+    let produced_bytes = used_bytes + stream.window.unread().len();
+    assert!(produced_bytes <= MAX_BYTES + step_bytes, "{codec:?}: {produced_bytes} bytes");
+    let window_bytes = scratch.window.capacity();
+    assert!(window_bytes <= step_bytes.max(128 << 10), "{codec:?}: a window of {window_bytes} bytes");
+}
+
+#[test]
+fn no_more_is_decompressed_than_the_limit_and_a_step() {
+    let zeros = vec![0; 16 << 20];
+    for codec in CODECS {
+        stops_as_it_streams(codec, &compressed(codec, &zeros), 128 << 10);
+    }
+    // A bare block and a frame that say what they come to are not begun.
+    let announced = zstd_of_known_size(&zeros);
+    for (codec, input) in [
+        (Compression::Snappy, snap::raw::Encoder::new().compress_vec(&zeros).unwrap()),
+        (Compression::Zstd, announced),
+    ] {
+        let mut scratch = Scratch::new();
+        let refused = scratch.open(codec, &input, MAX_BYTES).fill().unwrap_err();
+        assert_eq!(refused, DecompressError::TooLarge { max_bytes: MAX_BYTES });
+        assert_eq!(scratch.window.capacity(), 0, "{codec:?}");
+    }
+}
+
+fn zstd_of_known_size(input: &[u8]) -> Vec<u8> {
+    ::zstd::bulk::compress(input, 3).unwrap()
+}
+
+#[test]
+fn a_large_window_of_zstd_is_given_back() {
+    let mut scratch = Scratch::new();
+    let frame = super::zstd::zeros(27, 200);
+    let mut stream = scratch.open(Compression::Zstd, &frame, 32 << 20);
+    while stream.fill().unwrap() == Progress::More {
+        stream.window.consume(stream.window.unread().len());
+    }
+    assert!(scratch.zstd.context_bytes() > 100 << 20);
+    scratch.trim();
+    assert_eq!(scratch.zstd.context_bytes(), 0);
+    // That of an ordinary batch stays for the next one.
+    scratch.decompress(Compression::Zstd, &compressed(Compression::Zstd, b"text"), MAX_BYTES).unwrap();
+    scratch.trim();
+    assert!(scratch.zstd.context_bytes() > 0);
+}
+
 #[test]
 fn each_codec_at_its_greatest_ratio() {
     const BYTES: usize = 16 << 20;

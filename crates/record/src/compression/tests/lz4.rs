@@ -88,9 +88,11 @@ fn checksums_and_sizes_that_are_wrong_are_refused() {
         Compression::Lz4,
         &Frame::new(PLAIN | BLOCK_CHECKSUM, 0x40, None).stored(b"12345").word(wrong).end(),
     );
-    for size in [0, 4, 6, u64::MAX] {
+    for size in [0, 4, 6] {
         refuses(Compression::Lz4, &Frame::new(PLAIN | CONTENT_SIZE, 0x40, Some(size)).stored(b"12345").end());
     }
+    let frame = Frame::new(PLAIN | CONTENT_SIZE, 0x40, Some(u64::MAX)).stored(b"12345").end();
+    refuses_as_too_large(Compression::Lz4, &frame);
     let mut frame = Frame::new(PLAIN, 0x40, None).stored(b"12345").end();
     frame[6] ^= 1;
     refuses(Compression::Lz4, &frame);

@@ -76,13 +76,17 @@ fn a_window_above_the_limit_is_refused() {
 
 #[test]
 fn a_content_size_that_is_wrong_is_refused() {
-    for size in [0_u64, 1, (128 << 10) - 1, (128 << 10) + 1, 1 << 62] {
-        // Content size of eight bytes, no single segment, a window of 1 MiB.
+    // Content size of eight bytes, no single segment, a window of 1 MiB.
+    let frame_of = |size: u64| {
         let mut frame = zeros(20, 1);
         frame[4] = 0xc0;
         frame.splice(6..6, size.to_le_bytes());
-        refuses(Compression::Zstd, &frame);
+        frame
+    };
+    for size in [0_u64, 1, (128 << 10) - 1, (128 << 10) + 1] {
+        refuses(Compression::Zstd, &frame_of(size));
     }
+    refuses_as_too_large(Compression::Zstd, &frame_of(1 << 62));
 }
 
 #[test]

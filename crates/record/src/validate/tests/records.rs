@@ -89,8 +89,89 @@ fn record_lengths_that_lie() {
     refused(&ENDLESS, RecordFault::Number);
     refused(&[1, 0, 0, 0, 1, 1, 0], RecordFault::Length);
     refused(&[14, 0, 0, 0, 1, 1, 0], RecordFault::Truncated);
-    refused(&[0xfe, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0, 1, 1, 0], RecordFault::Truncated);
     refused(&[10, 0, 0, 0, 1, 1, 0], RecordFault::Number);
+}
+
+/// A length beyond the limit ends the check of a compressed batch: whether the bytes come is not waited for.
+#[test]
+fn record_lengths_beyond_the_limits() {
+    let mut spoilt = Spoilt::of_record(&[]);
+    spoilt.records = vec![0xfe, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0, 1, 1, 0];
+    let of_record = ProduceRules { max_record_bytes: 2_147_483_639, ..rules() };
+    let check = |codec: Compression, rules: &ProduceRules| {
+        let spoilt =
+            spoilt.clone().with(|header| header.attributes = header.attributes.with_compression(codec));
+        produce(&spoilt.seal(), rules, &mut Scratch::new()).unwrap_err()
+    };
+    assert_eq!(check(Compression::None, &of_record), malformed(0, RecordFault::Truncated));
+    for codec in CODECS.into_iter().filter(|codec| *codec != Compression::None) {
+        let too_large = DecompressError::TooLarge { max_bytes: 1 << 20 };
+        assert_eq!(check(codec, &rules()), InvalidBatch::Decompress(too_large));
+        assert_eq!(check(codec, &rules()).error_code(), MESSAGE_TOO_LARGE);
+        let too_large =
+            DecompressError::RecordTooLarge { size_bytes: 2_147_483_647, max_bytes: 2_147_483_639 };
+        assert_eq!(check(codec, &of_record), InvalidBatch::Decompress(too_large));
+        assert_eq!(check(codec, &of_record).error_code(), INVALID_RECORD);
+    }
+}
+
+/// `max.decompressed.message.bytes` counts what stands behind a record's length, in compressed batches alone.
+#[test]
+fn records_of_compressed_batches_have_a_limit_of_their_own() {
+    for value_bytes in [0, 100, 70_000, 300_000] {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.push(NOW_MS, Some(b"short"), None, &[]);
+        builder.push(NOW_MS, Some(b"long one"), Some(&vec![0; value_bytes]), &[]);
+        builder.push(NOW_MS, Some(b"short"), None, &[]);
+        let spoilt = Spoilt::of(builder);
+        let (first, _) = varint::read_i32(&spoilt.records, 0).unwrap();
+        let (size, _) = varint::read_i32(&spoilt.records, 1 + first as usize).unwrap();
+        let size_bytes = size as usize;
+        for codec in CODECS {
+            let bytes = spoilt
+                .clone()
+                .with(|header| header.attributes = header.attributes.with_compression(codec))
+                .seal();
+            let with_limit = |max_record_bytes| {
+                produce(&bytes, &ProduceRules { max_record_bytes, ..rules() }, &mut Scratch::new())
+            };
+            with_limit(size_bytes).unwrap();
+            let below = with_limit(size_bytes - 1);
+            if codec == Compression::None {
+                below.unwrap();
+                continue;
+            }
+            let max_bytes = size_bytes - 1;
+            let error = InvalidBatch::Decompress(DecompressError::RecordTooLarge { size_bytes, max_bytes });
+            assert_eq!(below.unwrap_err(), error, "{codec:?}");
+        }
+    }
+}
+
+/// What a long record is checked for is what a short one is.
+#[test]
+fn long_records_are_checked_as_they_pass() {
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.push(NOW_MS, Some(b"k"), Some(&vec![1; 200_000]), &[Header { key: b"h", value: None }]);
+    builder.push(NOW_MS + 7, Some(&vec![2; 150_000]), None, &[]);
+    builder.push(NOW_MS + 3, None, Some(&vec![3; 100_000]), &[]);
+    let spoilt = Spoilt::of(builder);
+    assert_eq!(spoilt.accepted(&rules()).header.max_timestamp, NOW_MS + 7);
+    for codec in CODECS {
+        let spoilt =
+            spoilt.clone().with(|header| header.attributes = header.attributes.with_compression(codec));
+        let compacted = ProduceRules { compacted: true, ..rules() };
+        let error = produce(&spoilt.seal(), &compacted, &mut Scratch::new()).unwrap_err();
+        let no_key = RecordError { batch_index: 2, rejection: Rejection::NoKey };
+        assert_eq!(error, InvalidBatch::RejectedRecords(vec![no_key]), "{codec:?}");
+    }
+    // The last record has no headers, and its last byte says so.
+    let mut cut = spoilt.clone();
+    cut.records.pop();
+    cut.refused(INVALID_RECORD, &malformed(2, RecordFault::Truncated));
+    let mut lies = spoilt;
+    *lies.records.last_mut().unwrap() = 2;
+    lies.refused(INVALID_RECORD, &malformed(2, RecordFault::HeaderCount));
 }
 
 #[test]
