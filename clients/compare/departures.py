@@ -4,6 +4,19 @@ from wire import CLOSED
 
 INVALID_TIMESTAMP, INVALID_REQUEST, INVALID_RECORD = 32, 42, 87
 
+# Those of Kafka 4.3.1, and one of 4.4.
+TOPIC_SETTINGS = [
+    "cleanup.policy", "compression.gzip.level", "compression.lz4.level", "compression.type",
+    "compression.zstd.level", "delete.retention.ms", "file.delete.delay.ms", "flush.messages", "flush.ms",
+    "follower.replication.throttled.replicas", "index.interval.bytes", "leader.replication.throttled.replicas",
+    "local.retention.bytes", "local.retention.ms", "max.compaction.lag.ms", "max.decompressed.message.bytes",
+    "max.message.bytes", "message.timestamp.after.max.ms", "message.timestamp.before.max.ms",
+    "message.timestamp.type", "min.cleanable.dirty.ratio", "min.compaction.lag.ms", "min.insync.replicas",
+    "preallocate", "remote.log.copy.disable", "remote.log.delete.on.disable", "remote.storage.enable",
+    "retention.bytes", "retention.ms", "segment.bytes", "segment.index.bytes", "segment.jitter.ms",
+    "segment.ms", "unclean.leader.election.enable",
+]
+
 DEPARTURES = {
     # What does not decode is refused, whichever way it is wrong.
     ("bodies", "a count of minus two"): CLOSED,
@@ -29,8 +42,13 @@ DEPARTURES = {
     ("metadata", "neither"): [[INVALID_REQUEST, False]],
     # Kafka keeps settings that it does not know for plugins to read; here there are none.
     ("alter_configs", "the broker, unknown"): INVALID_REQUEST,
+    # A resource that is named again is described once: Kafka answers a request of 160 kB with 300 MB.
+    ("resources", "described twice"): [[0, "", 1]],
     # Spaces around an element of a list do not count, here not even where it is subtracted.
     ("lists_change", "cleanup.policy, with spaces, shown"): [["", 1]],
+    # Kafka 4.4 has this one too.
+    ("describe_configs", "all of a topic's"): TOPIC_SETTINGS,
+    ("describe_configs", "max.decompressed.message.bytes is"): "2147483639",
     # Durable by default.
     ("describe_configs", "flush.messages is"): "1",
 }

@@ -12,12 +12,13 @@ use protocol::messages::AllocateProducerIdsRequest;
 use protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use protocol::{ErrorCode, Str, Uuid};
 use runtime::{clock, random};
+use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use crate::cleaner::Cleaner;
 use crate::fetch_session::FetchSessions;
 use crate::groups::{Groups, OFFSETS_TOPIC};
-use crate::limits::{ConnectionLimits, RequestMemory};
+use crate::limits::{AnswerMemory, ConnectionLimits, RequestMemory};
 use crate::logs::Logs;
 use crate::moves::Moves;
 use crate::producer_ids::ProducerIds;
@@ -53,6 +54,9 @@ pub(crate) struct Broker {
     pub(crate) producer_ids: ProducerIds,
     pub(crate) connection_limits: Arc<ConnectionLimits>,
     pub(crate) request_memory: Arc<RequestMemory>,
+    pub(crate) answer_memory: Arc<AnswerMemory>,
+    /// Held while a large answer is made.
+    pub(crate) large_answers: Semaphore,
     pub(crate) traffic: Traffic,
     /// Requests that are not served.
     pub(crate) refused_log: RareLog,

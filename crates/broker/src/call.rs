@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use protocol::wire::Chunk;
-use protocol::{Response, Str, Writer, frame};
+use protocol::wire::EncodeErrorKind;
+use protocol::{EncodeError, Response, Str, Writer, frame};
+use runtime::task;
+use tracing::error;
 
 use crate::broker::Broker;
 use crate::connection::Peer;
@@ -27,6 +30,21 @@ impl Call<'_> {
         self.responder.version
     }
 
+    /// Answers with what `make` makes beside the runtime's workers, so that their other connections do not wait: for
+    /// answers that may be large. A few are made at a time, so that they do not fill the memory together.
+    pub(crate) fn reply_aside<R: Response>(&self, make: impl FnOnce(&Broker) -> R + Send + 'static) -> Reply {
+        let (broker, responder) = (Arc::clone(self.broker), self.responder);
+        Reply::later(async move {
+            let _permit = broker.large_answers.acquire().await;
+            let maker = Arc::clone(&broker);
+            match task::spawn_blocking(move || responder.frame(&make(&maker))).await {
+                Ok(frame) => frame,
+                // It has told of its panic.
+                Err(_panic) => Frame::unsayable(),
+            }
+        })
+    }
+
     /// Answers at once.
     pub(crate) fn reply(&self, response: &impl Response) -> Reply {
         Reply::Now(self.responder.frame(response))
@@ -42,20 +60,22 @@ pub(crate) struct Responder {
 
 impl Responder {
     /// A response whose bytes are all in it.
-    pub(crate) fn frame(self, response: &impl Response) -> Frame {
+    pub(crate) fn frame<R: Response>(self, response: &R) -> Frame {
         self.frame_with(response, Vec::new())
     }
 
     /// A response whose external records are `pieces`, in the order of the fields.
-    pub(crate) fn frame_with(self, response: &impl Response, pieces: Vec<Piece>) -> Frame {
+    pub(crate) fn frame_with<R: Response>(self, response: &R, pieces: Vec<Piece>) -> Frame {
         let encoded = frame::encode_response(
             self.correlation_id,
             response,
             self.version,
             Writer::with_capacity(SMALL_BYTES),
         );
-        // A handler that builds what its version cannot say has a bug that the client cannot mend.
-        let encoded = encoded.unwrap_or_else(|error| panic!("a response must fit its version: {error}"));
+        let encoded = match encoded {
+            Ok(encoded) => encoded,
+            Err(error) => return unsayable::<R>(error),
+        };
         let mut pieces = pieces.into_iter();
         let chunks = encoded.into_chunks().into_iter().map(|chunk| match chunk {
             Chunk::Bytes(bytes) => Piece::Bytes(bytes),
@@ -66,5 +86,52 @@ impl Responder {
             }
         });
         Frame::of_pieces(chunks.collect())
+    }
+}
+
+/// Tells of a response that the protocol cannot carry. One that is too large is the client's to mend; one that its version
+/// cannot say would be a bug of its handler.
+#[cold]
+fn unsayable<R: Response>(problem: EncodeError) -> Frame {
+    let api = R::API_KEY.name();
+    match problem.kind {
+        EncodeErrorKind::FrameTooLong | EncodeErrorKind::StringTooLong => {
+            error!(
+                "connection closed: an answer to {api} is too large to be sent ({problem}); ask for less at once"
+            );
+            Frame::unsayable()
+        }
+        EncodeErrorKind::NotInVersion | EncodeErrorKind::Null | EncodeErrorKind::UnsupportedVersion => {
+            panic!("a response must fit its version: {problem}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::messages::DescribeGroupsResponse;
+    use protocol::messages::describe_groups_response::DescribedGroup;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_cannot_be_sent_ends_the_connection_and_not_the_broker() {
+        let responder = Responder { version: 5, correlation_id: 7 };
+        let of = |members: usize| {
+            let metadata = protocol::Bytes::from(vec![0; 1 << 20]);
+            let member = protocol::messages::describe_groups_response::DescribedGroupMember {
+                member_metadata: metadata,
+                ..Default::default()
+            };
+            // The bytes are shared, so that this takes no memory.
+            let group = DescribedGroup { members: vec![member; members], ..Default::default() };
+            responder.frame(&DescribeGroupsResponse { groups: vec![group], ..Default::default() })
+        };
+        assert!(of(2048).is_unsayable());
+        assert!(!of(2).is_unsayable());
+        let name = "x".repeat(40_000);
+        let group = DescribedGroup { group_id: name.as_str().into(), ..Default::default() };
+        let response = DescribeGroupsResponse { groups: vec![group], ..Default::default() };
+        assert!(responder.frame(&response).is_unsayable());
     }
 }

@@ -11,16 +11,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes};
 use runtime::clock::{self, Instant};
 use runtime::net::TcpStream;
+use runtime::task;
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use crate::broker::Broker;
 use crate::dispatch::{self, Refused};
-use crate::limits::{Admission, RequestBytes};
+use crate::limits::{Admission, AnswerBytes, RequestBytes};
 use crate::reply::Reply;
 
 mod inbox;
@@ -33,6 +34,8 @@ use outbox::{Outbox, Sent};
 const IDLE_TICK: Duration = Duration::from_secs(10);
 /// Request bytes handled in a row before other connections have their turn.
 const TURN_BYTES: usize = 1 << 20;
+/// A request from here on, other than a produce, is handled where other connections do not wait for it.
+const LONG_REQUEST_BYTES: usize = 32 << 10;
 /// How long replies under way may take once the broker stops.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -55,6 +58,8 @@ pub(crate) struct Connection {
     stopping: watch::Receiver<bool>,
     /// What the inbox holds, as a part of what all connections may.
     request_bytes: RequestBytes,
+    /// What the outbox holds beyond what every connection may.
+    answer_bytes: AnswerBytes,
     /// Counts against the limits on connections until it is dropped.
     _admission: Admission,
     /// When bytes last came or went, as far as it was looked.
@@ -82,6 +87,10 @@ enum End {
     TooManyBytes,
     /// A request that wants no answer failed.
     Unanswered,
+    /// The answer cannot be sent, which has been told.
+    Unsayable,
+    /// Answers that clients do not read hold what they may.
+    TooManyAnswers,
     /// The socket failed.
     Io(io::Error),
 }
@@ -109,8 +118,10 @@ impl Connection {
     ) -> Self {
         let frame_bytes_max = usize::try_from(broker.config.socket_request_max_bytes).unwrap_or(0);
         let request_bytes = RequestBytes::new(Arc::clone(&broker.request_memory));
+        let answer_bytes = AnswerBytes::new(Arc::clone(&broker.answer_memory));
         Self {
             request_bytes,
+            answer_bytes,
             broker,
             peer: Arc::new(peer),
             stream,
@@ -142,6 +153,13 @@ impl Connection {
             End::TooManyBytes => {
                 warn!(client = host, "closed: queued.max.request.bytes is exceeded twice over");
             }
+            End::TooManyAnswers => {
+                warn!(
+                    client = host,
+                    "closed: large answers that clients have not read hold a quarter of the memory"
+                );
+            }
+            End::Unsayable => {}
             End::Unanswered => debug!(client = host, "closed: a produce with acks=0 failed"),
             End::Io(error) => debug!(client = host, "closed: {error}"),
         }
@@ -172,6 +190,12 @@ impl Connection {
             let sent_bytes = self.outbox.take_sent_bytes();
             self.has_sent |= sent_bytes > 0;
             self.broker.traffic.count_sent(sent_bytes);
+            if self.outbox.ends() && !self.outbox.has_pieces() {
+                return Err(End::Unsayable);
+            }
+            if !self.answer_bytes.set(self.outbox.excess_bytes()) {
+                return Err(End::TooManyAnswers);
+            }
             if turn_over || sent == Sent::Turn {
                 tokio::task::yield_now().await;
                 continue;
@@ -230,7 +254,7 @@ impl Connection {
                 }
             };
             handled_bytes += frame.len();
-            match dispatch::handle(&self.broker, &self.peer, frame) {
+            match self.handle(frame) {
                 Ok(Reply::Nothing) => {}
                 Ok(Reply::Now(frame)) => self.outbox.push(frame),
                 Ok(Reply::Later(future)) => self.outbox.push_waiting(future),
@@ -247,6 +271,16 @@ impl Connection {
         let fewer = self.request_bytes.set(self.inbox.unfinished_bytes());
         assert!(fewer, "handling requests takes no bytes in");
         false
+    }
+
+    /// Handles one request. A long one asks about much and may take its time, so the other tasks of this thread go on
+    /// elsewhere. A produce does not: its length is that of its records.
+    fn handle(&self, frame: Bytes) -> Result<Reply, Refused> {
+        let handle = |frame| dispatch::handle(&self.broker, &self.peer, frame);
+        if frame.len() < LONG_REQUEST_BYTES || dispatch::is_produce(&frame) {
+            return handle(frame);
+        }
+        task::block_in_place(|| handle(frame))
     }
 
     /// Waits for the first of: bytes to read, room to write, the oldest reply, the tick, the end.

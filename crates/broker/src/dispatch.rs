@@ -142,6 +142,11 @@ pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Re
     (api.handle)(call, reader).map_err(malformed)
 }
 
+/// Whether the request in `frame` is a produce.
+pub(crate) fn is_produce(frame: &[u8]) -> bool {
+    peek(frame).is_some_and(|(key, ..)| key == ApiKey::Produce.as_i16())
+}
+
 /// What every header begins with: the API key, its version and the correlation id.
 fn peek(frame: &[u8]) -> Option<(i16, i16, i32)> {
     let (key, rest) = frame.split_first_chunk::<2>()?;

@@ -198,6 +198,54 @@ impl Drop for RequestBytes {
     }
 }
 
+/// What all connections hold of answers beyond what each may hold. One answer may be large, and its client slow to read
+/// it or in no mind to.
+#[derive(Debug)]
+pub(crate) struct AnswerMemory {
+    max: usize,
+    used: AtomicUsize,
+}
+
+impl AnswerMemory {
+    /// A budget of `max` bytes.
+    pub(crate) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { max, used: AtomicUsize::new(0) })
+    }
+}
+
+/// One connection's part of the [`AnswerMemory`]; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct AnswerBytes {
+    memory: Arc<AnswerMemory>,
+    held: usize,
+}
+
+impl AnswerBytes {
+    pub(crate) fn new(memory: Arc<AnswerMemory>) -> Self {
+        Self { memory, held: 0 }
+    }
+
+    /// Notes that the connection now holds `bytes`. False if that is more than before and too much with what others hold.
+    #[must_use]
+    pub(crate) fn set(&mut self, bytes: usize) -> bool {
+        let before = std::mem::replace(&mut self.held, bytes);
+        if bytes <= before {
+            if bytes < before {
+                self.memory.used.fetch_sub(before - bytes, Ordering::Relaxed);
+            }
+            return true;
+        }
+        let used = self.memory.used.fetch_add(bytes - before, Ordering::Relaxed) + (bytes - before);
+        used <= self.memory.max
+    }
+}
+
+impl Drop for AnswerBytes {
+    fn drop(&mut self) {
+        self.memory.used.fetch_sub(self.held, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,5 +294,18 @@ mod tests {
         assert!(first.set(200), "twice the limit is the end of it");
         assert!(!first.set(201));
         assert!(first.set(0) && memory.has_room());
+    }
+
+    #[test]
+    fn answers_that_nobody_reads_are_limited_together() {
+        let memory = AnswerMemory::new(100);
+        let mut first = AnswerBytes::new(Arc::clone(&memory));
+        let mut second = AnswerBytes::new(Arc::clone(&memory));
+        assert!(first.set(60) && second.set(40));
+        assert!(!second.set(41), "the one that asks for more is at fault");
+        drop(second);
+        assert!(first.set(59) && first.set(100) && !first.set(101));
+        drop(first);
+        assert_eq!(memory.used.load(Ordering::Relaxed), 0);
     }
 }

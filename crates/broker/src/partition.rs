@@ -24,6 +24,7 @@ mod read;
 mod relocate;
 mod rules;
 mod scrub;
+mod turn;
 mod watch;
 
 pub(crate) use durability::FlushNews;
@@ -33,6 +34,7 @@ pub(crate) use read::{Isolation, ReadOutcome, ReadRequest};
 pub(crate) use rules::PartitionRules;
 use scrub::ScrubRecord;
 pub(crate) use scrub::{LastScrub, ScrubNews};
+pub(crate) use turn::Turn;
 pub(crate) use watch::Watch;
 use watch::Watchers;
 

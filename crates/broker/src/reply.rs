@@ -56,6 +56,8 @@ pub(crate) enum Piece {
 #[derive(Debug, Default)]
 pub(crate) struct Frame {
     pieces: Vec<Piece>,
+    /// There is none: the connection ends in its place.
+    is_unsayable: bool,
 }
 
 /// The future of a reply that waits. It is polled only when all earlier replies are out.
@@ -93,7 +95,16 @@ impl Reply {
 impl Frame {
     /// A response of several parts, in order.
     pub(crate) fn of_pieces(pieces: Vec<Piece>) -> Self {
-        Self { pieces }
+        Self { pieces, is_unsayable: false }
+    }
+
+    /// In place of a response that the protocol cannot carry: the end of the connection.
+    pub(crate) fn unsayable() -> Self {
+        Self { pieces: Vec::new(), is_unsayable: true }
+    }
+
+    pub(crate) fn is_unsayable(&self) -> bool {
+        self.is_unsayable
     }
 
     /// What it holds in memory, in bytes.

@@ -18,14 +18,14 @@ use runtime::task::JoinHandle;
 use runtime::{clock, net, random, task};
 use storage::TopicPartition;
 use storage::fs::Fs;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tracing::{debug, info, warn};
 
 use crate::broker::Broker;
 use crate::cleaner::Cleaner;
 use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
-use crate::limits::{ConnectionLimits, RequestMemory};
+use crate::limits::{AnswerMemory, ConnectionLimits, RequestMemory};
 use crate::listener;
 use crate::log_dir::LogDir;
 use crate::logs::{Logs, Recovery};
@@ -39,6 +39,8 @@ use crate::traffic::Traffic;
 
 pub use error::StartError;
 
+/// Large answers that are made at a time.
+const LARGE_ANSWERS_MAX: usize = 2;
 /// How long connections may take to send what is under way when the broker stops.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -95,6 +97,8 @@ pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError>
             limit(config.max_connections_per_ip),
         ),
         request_memory: RequestMemory::new(request_bytes_max(&config)),
+        answer_memory: AnswerMemory::new(runtime::memory_bytes() / 4),
+        large_answers: Semaphore::new(LARGE_ANSWERS_MAX),
         traffic: Traffic::new(),
         refused_log: RareLog::default(),
         not_accepted_log: RareLog::default(),

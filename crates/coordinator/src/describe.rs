@@ -1,5 +1,7 @@
 //! ListGroups and DescribeGroups: what tools show.
 
+use std::collections::HashMap;
+
 use protocol::messages::ListGroupsRequest;
 use protocol::messages::describe_groups_response::DescribedGroup;
 use protocol::messages::list_groups_response::ListedGroup;
@@ -22,11 +24,15 @@ impl GroupCoordinator {
         let has = |filter: &[Str], name: &str, of: fn(&str) -> &str| {
             filter.is_empty() || filter.iter().any(|wanted| of(wanted).eq_ignore_ascii_case(name))
         };
+        // There are few names and many groups, and a filter may be as long as a request.
+        let mut verdicts: HashMap<(&str, &str), bool> = HashMap::new();
         let listed = self.groups.iter().filter_map(|(group_id, group)| {
             let GroupType::Classic(classic) = &group.of_type;
             let (state, type_name) = (classic.state().name(), group.of_type.name());
-            let wanted = has(&request.states_filter, state, str::trim)
-                && has(&request.types_filter, type_name, |wanted| wanted);
+            let wanted = *verdicts.entry((state, type_name)).or_insert_with(|| {
+                has(&request.states_filter, state, str::trim)
+                    && has(&request.types_filter, type_name, |wanted| wanted)
+            });
             wanted.then(|| ListedGroup {
                 group_id: group_id.clone(),
                 protocol_type: classic.protocol_type.clone().unwrap_or_default(),

@@ -13,6 +13,7 @@ mod describe_configs;
 mod directories;
 mod elect_leaders;
 mod list_config_resources;
+mod messages;
 mod placement;
 mod reassignments;
 mod topic_name;
@@ -55,12 +56,12 @@ struct Refusal {
 
 impl Refusal {
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: Some(Str::fitting(message.into())) }
+        Self { code, message: Some(messages::shortened(Str::from(message.into()))) }
     }
 
     /// With the text that the error itself has.
     fn plain(code: ErrorCode) -> Self {
-        Self::new(code, code.message())
+        Self { code, message: Some(Str::from_static(code.message())) }
     }
 
     fn too_large() -> Self {

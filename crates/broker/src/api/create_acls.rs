@@ -2,9 +2,9 @@
 //!
 //! 2 is flexible; 3 knows users as resources (KIP-373). Answered with the error of DescribeAcls.
 
-use protocol::ErrorCode;
 use protocol::messages::CreateAclsRequest;
 use protocol::messages::create_acls_response::{AclCreationResult, CreateAclsResponse};
+use protocol::{ErrorCode, Str};
 
 use super::describe_acls::NO_AUTHORIZER;
 use crate::call::Call;
@@ -13,7 +13,7 @@ use crate::reply::Reply;
 pub(crate) fn handle(call: Call<'_>, request: CreateAclsRequest) -> Reply {
     let refused = |_| AclCreationResult {
         error_code: ErrorCode::SECURITY_DISABLED,
-        error_message: Some(NO_AUTHORIZER.into()),
+        error_message: Some(Str::from_static(NO_AUTHORIZER)),
     };
     let results = request.creations.iter().map(refused).collect();
     call.reply(&CreateAclsResponse { results, ..CreateAclsResponse::default() })

@@ -2,9 +2,9 @@
 //!
 //! 2 is flexible; 3 knows users as resources (KIP-373). Answered with the error of DescribeAcls.
 
-use protocol::ErrorCode;
 use protocol::messages::DeleteAclsRequest;
 use protocol::messages::delete_acls_response::{DeleteAclsFilterResult, DeleteAclsResponse};
+use protocol::{ErrorCode, Str};
 
 use super::describe_acls::NO_AUTHORIZER;
 use crate::call::Call;
@@ -13,7 +13,7 @@ use crate::reply::Reply;
 pub(crate) fn handle(call: Call<'_>, request: DeleteAclsRequest) -> Reply {
     let refused = |_| DeleteAclsFilterResult {
         error_code: ErrorCode::SECURITY_DISABLED,
-        error_message: Some(NO_AUTHORIZER.into()),
+        error_message: Some(Str::from_static(NO_AUTHORIZER)),
         ..DeleteAclsFilterResult::default()
     };
     let filter_results = request.filters.iter().map(refused).collect();

@@ -5,8 +5,8 @@
 //! Nobody is kept from anything here. What Kafka says where no authorizer is configured is what holds, and what tools
 //! that copy or show ACLs expect of a cluster without them.
 
-use protocol::ErrorCode;
 use protocol::messages::{DescribeAclsRequest, DescribeAclsResponse};
+use protocol::{ErrorCode, Str};
 
 use crate::call::Call;
 use crate::reply::Reply;
@@ -17,7 +17,7 @@ pub(crate) const NO_AUTHORIZER: &str = "No Authorizer is configured on the broke
 pub(crate) fn handle(call: Call<'_>, _request: DescribeAclsRequest) -> Reply {
     call.reply(&DescribeAclsResponse {
         error_code: ErrorCode::SECURITY_DISABLED,
-        error_message: Some(NO_AUTHORIZER.into()),
+        error_message: Some(Str::from_static(NO_AUTHORIZER)),
         ..DescribeAclsResponse::default()
     })
 }

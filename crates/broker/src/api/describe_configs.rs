@@ -7,6 +7,12 @@ use protocol::messages::DescribeConfigsRequest;
 use crate::call::Call;
 use crate::reply::Reply;
 
+/// Resources from which on an answer may be large: one may have 100 kB of settings.
+const MANY_RESOURCES: usize = 4;
+
 pub(crate) fn handle(call: Call<'_>, request: DescribeConfigsRequest) -> Reply {
-    call.reply(&call.broker.controller.describe_configs(&call.broker.image(), &request))
+    if request.resources.len() < MANY_RESOURCES {
+        return call.reply(&call.broker.controller.describe_configs(&call.broker.image(), &request));
+    }
+    call.reply_aside(move |broker| broker.controller.describe_configs(&broker.image(), &request))
 }

@@ -27,7 +27,7 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeGroupsRequest) -> Reply {
         let mut described = match looked {
             Ok((described, barrier)) => {
                 barriers.push(barrier);
-                repeats.tell(described.members.len());
+                repeats.tell_members(&described);
                 described
             }
             Err(error_code) => {

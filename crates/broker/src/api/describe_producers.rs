@@ -32,7 +32,7 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeProducersRequest) -> Reply
             PartitionResponse {
                 partition_index: *index,
                 error_code: error.unwrap_or(ErrorCode::NONE),
-                error_message: error.map(|code| code.message().into()),
+                error_message: error.map(|code| Str::from_static(code.message())),
                 active_producers: active.collect(),
             }
         });

@@ -7,7 +7,7 @@ use protocol::messages::DescribeQuorumRequest;
 use protocol::messages::describe_quorum_response::{
     DescribeQuorumResponse, Listener, Node, PartitionData, ReplicaState, TopicData,
 };
-use protocol::{ErrorCode, Uuid};
+use protocol::{ErrorCode, Str, Uuid};
 use runtime::clock;
 
 use crate::call::Call;
@@ -33,7 +33,7 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeQuorumRequest) -> Reply {
                 PartitionData {
                     partition_index: asked.partition_index,
                     error_code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-                    error_message: Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.message().into()),
+                    error_message: Some(Str::from_static(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.message())),
                     ..PartitionData::default()
                 }
             })

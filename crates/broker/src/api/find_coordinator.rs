@@ -6,6 +6,7 @@
 //! Where Kafka answers a first question with COORDINATOR_NOT_AVAILABLE while it creates
 //! `__consumer_offsets`, Milena creates it and answers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use metadata::Image;
@@ -37,7 +38,11 @@ const NO_TRANSACTIONS: &str = "This broker does not serve transactions.";
 
 pub(crate) fn handle(call: Call<'_>, request: FindCoordinatorRequest) -> Reply {
     let version = call.version();
-    let keys = if version >= KEYS_SINCE { request.coordinator_keys } else { vec![request.key] };
+    let mut keys = if version >= KEYS_SINCE { request.coordinator_keys } else { vec![request.key] };
+    if keys.len() > REPEATS_MAX {
+        let mut seen = HashSet::new();
+        keys.retain(|key| seen.insert(key.clone()));
+    }
     let listener = call.broker.listener_name(call.peer.listener).clone();
     let key_type = request.key_type;
     let answer = move |broker: &Broker, image: &Image| {

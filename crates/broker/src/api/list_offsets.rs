@@ -12,7 +12,7 @@ use protocol::messages::list_offsets_response::{
 use protocol::{ErrorCode, Str};
 
 use crate::call::Call;
-use crate::partition::{Isolation, OffsetSpec};
+use crate::partition::{Isolation, OffsetSpec, Turn};
 use crate::reply::Reply;
 
 /// Leader epochs are told from here on.
@@ -25,6 +25,7 @@ pub(crate) fn handle(call: Call<'_>, request: ListOffsetsRequest) -> Reply {
     let version = call.version();
     let repeated = repeated(&request.topics);
     let mut refused = BTreeSet::new();
+    let turn = Turn::begin();
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().filter_map(|partition| {
             let index = partition.partition_index;
@@ -33,7 +34,7 @@ pub(crate) fn handle(call: Call<'_>, request: ListOffsetsRequest) -> Reply {
                 return first.then(|| refuse(index, ErrorCode::INVALID_REQUEST));
             }
             Some(match isolation {
-                Some(isolation) => find(&call, &topic.name, partition, isolation, version),
+                Some(isolation) => turn.run(|| find(&call, &topic.name, partition, isolation, version)),
                 None => refuse(index, ErrorCode::INVALID_REQUEST),
             })
         });

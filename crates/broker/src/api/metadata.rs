@@ -9,7 +9,7 @@
 //! Where Kafka answers a first question for a topic that it is about to create with
 //! UNKNOWN_TOPIC_OR_PARTITION, so that the client asks again, Milena creates it and answers.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use metadata::controller::{check_topic_name, is_internal_topic};
@@ -29,6 +29,10 @@ use crate::reply::Reply;
 const EMPTY_MEANS_ALL_UNTIL: i16 = 0;
 /// Topics may be asked for by id from here on.
 const TOPIC_IDS_SINCE: i16 = 12;
+
+/// Partitions of all topics, and topics of a request, from which on an answer is made aside.
+const MANY_PARTITIONS: usize = 2000;
+const MANY_TOPICS: usize = 500;
 
 /// What a request asks about.
 enum Asked {
@@ -64,6 +68,9 @@ pub(crate) fn handle(call: Call<'_>, request: MetadataRequest) -> Reply {
     let missing = question.missing(&image);
     let create = request.allow_auto_topic_creation && call.broker.config.auto_create_topics_enable;
     if missing.is_empty() || !create {
+        if question.is_large(&image) {
+            return call.reply_aside(move |broker| question.answer(broker, &broker.image(), &[]));
+        }
         return call.reply(&question.answer(call.broker, &image, &[]));
     }
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
@@ -110,11 +117,20 @@ impl Question {
         names.filter(|name| image.topic(name).is_none()).cloned().collect()
     }
 
+    /// Whether the answer may be so large that it is not made between those of others.
+    fn is_large(&self, image: &Image) -> bool {
+        match &self.asked {
+            Asked::All => image.topics().partition_count() > MANY_PARTITIONS,
+            Asked::Some(wanted) => wanted.len() > MANY_TOPICS,
+        }
+    }
+
     fn answer(&self, broker: &Broker, image: &Image, failed: &[(Str, ErrorCode)]) -> MetadataResponse {
+        let failed: HashMap<&Str, ErrorCode> = failed.iter().map(|(name, error)| (name, *error)).collect();
         let topics = match &self.asked {
             Asked::All => image.topics().iter().map(|topic| self.describe(image, topic)).collect(),
             Asked::Some(wanted) => {
-                wanted.iter().map(|wanted| self.describe_wanted(image, wanted, failed)).collect()
+                wanted.iter().map(|wanted| self.describe_wanted(image, wanted, &failed)).collect()
             }
         };
         let nodes = cluster::live_nodes(image, &self.listener).into_iter();
@@ -138,13 +154,13 @@ impl Question {
         &self,
         image: &Image,
         wanted: &Wanted,
-        failed: &[(Str, ErrorCode)],
+        failed: &HashMap<&Str, ErrorCode>,
     ) -> MetadataResponseTopic {
         match wanted {
             Wanted::Name(name) => match image.topic(name) {
                 Some(topic) => self.describe(image, topic),
                 None => {
-                    let known = failed.iter().find(|(failed, _)| failed == name).map(|(_, error)| *error);
+                    let known = failed.get(name).copied();
                     self.unknown(Some(name.clone()), Uuid::ZERO, known.unwrap_or_else(|| name_error(name)))
                 }
             },

@@ -3,6 +3,8 @@
 //! 2 to 4 may say how long to keep it; 6 brings the leader epoch (KIP-320); 7 static members
 //! (KIP-345); 9 the members of KIP-848; 10 names topics by id (KIP-848).
 
+use std::collections::HashMap;
+
 use coordinator::Reply as CoordinatorReply;
 use metadata::Image;
 use protocol::messages::offset_commit_request::{OffsetCommitRequest, OffsetCommitRequestTopic};
@@ -109,11 +111,16 @@ fn merge(
     mut response: OffsetCommitResponse,
     refused: Vec<OffsetCommitResponseTopic>,
 ) -> OffsetCommitResponse {
+    if refused.is_empty() {
+        return response;
+    }
+    let place =
+        |(place, topic): (usize, &OffsetCommitResponseTopic)| ((topic.name.clone(), topic.topic_id.0), place);
+    let mut places: HashMap<_, usize> = response.topics.iter().enumerate().map(place).collect();
     for topic in refused {
-        let same = |other: &&mut OffsetCommitResponseTopic| {
-            other.name == topic.name && other.topic_id == topic.topic_id
-        };
-        match response.topics.iter_mut().find(same) {
+        let next = response.topics.len();
+        let place = *places.entry((topic.name.clone(), topic.topic_id.0)).or_insert(next);
+        match response.topics.get_mut(place) {
             Some(known) => known.partitions.extend(topic.partitions),
             None => response.topics.push(topic),
         }

@@ -1,13 +1,15 @@
 //! OffsetDelete (47), version 0: a group forgets how far it has read partitions that it reads no more
 //! (KIP-496).
 
+use std::collections::HashMap;
+
 use coordinator::Reply as CoordinatorReply;
 use metadata::Image;
-use protocol::ErrorCode;
 use protocol::messages::offset_delete_request::{OffsetDeleteRequest, OffsetDeleteRequestTopic};
 use protocol::messages::offset_delete_response::{
     OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
+use protocol::{ErrorCode, Str};
 
 use crate::call::Call;
 use crate::reply::Reply;
@@ -67,8 +69,12 @@ fn merge(
     if response.error_code != ErrorCode::NONE {
         return response;
     }
+    let place = |(place, topic): (usize, &OffsetDeleteResponseTopic)| (topic.name.clone(), place);
+    let mut places: HashMap<Str, usize> = response.topics.iter().enumerate().map(place).collect();
     for topic in refused {
-        match response.topics.iter_mut().find(|known| known.name == topic.name) {
+        let next = response.topics.len();
+        let place = *places.entry(topic.name.clone()).or_insert(next);
+        match response.topics.get_mut(place) {
             Some(known) => known.partitions.extend(topic.partitions),
             None => response.topics.push(topic),
         }

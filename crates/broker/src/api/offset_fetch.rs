@@ -29,12 +29,14 @@ pub(crate) fn handle(call: Call<'_>, request: OffsetFetchRequest) -> Reply {
     let mut repeats = Repeats::default();
     let answers = groups.iter().map(|group| {
         let answer = if repeats.admits(&group.group_id) {
-            fetch_group(&call, &image, group, require_stable, &mut barriers)
+            let mut asked = group.clone();
+            repeats.thin_out(&mut asked);
+            fetch_group(&call, &image, asked, require_stable, &mut barriers)
         } else {
             Err(ErrorCode::INVALID_REQUEST)
         };
         let answer = answer.unwrap_or_else(|error| offset_fetch_error(group, error, version));
-        repeats.tell(answer.topics.iter().map(|topic| topic.partitions.len()).sum());
+        repeats.tell_offsets(&answer);
         answer
     });
     let response = offset_fetch_response(answers.collect(), version);
@@ -47,12 +49,11 @@ pub(crate) fn handle(call: Call<'_>, request: OffsetFetchRequest) -> Reply {
 fn fetch_group(
     call: &Call<'_>,
     image: &Image,
-    asked: &OffsetFetchRequestGroup,
+    mut group: OffsetFetchRequestGroup,
     require_stable: bool,
     barriers: &mut Vec<Barrier>,
 ) -> Result<OffsetFetchResponseGroup, ErrorCode> {
     let by_id = call.version() >= TOPIC_IDS_SINCE;
-    let mut group = asked.clone();
     // Where all topics are asked for, there are none to name.
     let unknown = if by_id && group.topics.is_some() { name_topics(image, &mut group) } else { Vec::new() };
     let id_of = |name: &str| image.topic(name).map_or(Uuid::ZERO, |topic| topic.id);

@@ -21,7 +21,7 @@ use runtime::clock;
 
 use crate::append::{Appended, Refusal};
 use crate::call::{Call, Responder};
-use crate::partition::Partition;
+use crate::partition::{Partition, Turn};
 use crate::reply::{Frame, Reply};
 use crate::topics::{Topic, TopicTable};
 
@@ -33,6 +33,10 @@ const ACKS_ALL: i16 = -1;
 const ACKS_NONE: i16 = 0;
 /// The client id by which Kafka's own admin tools may write to internal topics.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
+
+/// The most records that one response names: a batch of a hundred bytes may have a thousand that are wrong. A producer
+/// fails all records of a batch, whichever are named.
+const RECORD_ERRORS_MAX: usize = 5000;
 
 /// How long a produce waits for this broker's own disk, however short its timeout: that is for other replicas, and Kafka
 /// waits for its disk without one.
@@ -47,6 +51,14 @@ struct Pending {
     end_offset: i64,
 }
 
+/// What has come of the request's batches so far.
+struct SoFar {
+    pending: Vec<Pending>,
+    /// How many more records the response may name.
+    record_errors_left: usize,
+    turn: Turn,
+}
+
 pub(crate) fn handle(call: Call<'_>, request: ProduceRequest) -> Reply {
     if request.transactional_id.is_none() && has_transactional_records(&request) {
         return refuse_all(&call, &request, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
@@ -54,11 +66,12 @@ pub(crate) fn handle(call: Call<'_>, request: ProduceRequest) -> Reply {
     let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
     let acks = request.acks;
     let table = call.broker.topics.table();
-    let mut pending = Vec::new();
+    let mut so_far =
+        SoFar { pending: Vec::new(), record_errors_left: RECORD_ERRORS_MAX, turn: Turn::begin() };
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic_data in request.topic_data {
         let place = responses.len();
-        responses.push(append_topic(&call, &table, topic_data, acks, place, &mut pending));
+        responses.push(append_topic(&call, &table, topic_data, acks, place, &mut so_far));
     }
     let response = ProduceResponse { responses, ..ProduceResponse::default() };
     if acks == ACKS_NONE {
@@ -66,6 +79,7 @@ pub(crate) fn handle(call: Call<'_>, request: ProduceRequest) -> Reply {
         let failed = partitions(&response).any(|partition| partition.error_code != ErrorCode::NONE);
         return if failed { Reply::Close } else { Reply::Nothing };
     }
+    let mut pending = so_far.pending;
     pending.retain(|wait| !wait.log.is_durable(wait.end_offset));
     if pending.is_empty() {
         return call.reply(&response);
@@ -104,21 +118,21 @@ fn append_topic(
     topic_data: TopicProduceData,
     acks: i16,
     place: usize,
-    pending: &mut Vec<Pending>,
+    so_far: &mut SoFar,
 ) -> TopicProduceResponse {
     let topic = find(call, table, &topic_data);
     let mut partition_responses = Vec::with_capacity(topic_data.partition_data.len());
     for partition_data in topic_data.partition_data {
         let index = partition_data.index;
         let appended = match &topic {
-            Ok(topic) => append_partition(call, topic, partition_data, acks),
+            Ok(topic) => so_far.turn.run(|| append_partition(call, topic, partition_data, acks)),
             Err(error) => Err(Refusal::from(*error)),
         };
         partition_responses.push(match appended {
             Ok((log, appended)) => {
                 if acks == ACKS_ALL {
                     let partition = partition_responses.len();
-                    pending.push(Pending {
+                    so_far.pending.push(Pending {
                         topic: place,
                         partition,
                         log,
@@ -127,7 +141,11 @@ fn append_topic(
                 }
                 succeeded(index, &appended)
             }
-            Err(refusal) => refused(index, refusal),
+            Err(mut refusal) => {
+                refusal.records.truncate(so_far.record_errors_left);
+                so_far.record_errors_left -= refusal.records.len();
+                refused(index, refusal)
+            }
         });
     }
     // The name is the table's own rather than the request's, which is a slice of the receive

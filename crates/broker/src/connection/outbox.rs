@@ -32,6 +32,8 @@ pub(crate) struct Outbox {
     bytes: usize,
     /// What the socket took since [`Outbox::take_sent_bytes`] was last asked.
     sent_bytes: u64,
+    /// The next reply is one that cannot be sent: the connection ends behind `pieces`.
+    ends: bool,
 }
 
 enum Slot {
@@ -53,6 +55,9 @@ pub(crate) enum Sent {
 impl Outbox {
     /// Puts a response behind those of earlier requests.
     pub(crate) fn push(&mut self, frame: Frame) {
+        if self.ends {
+            return;
+        }
         self.bytes += frame.memory_bytes();
         self.replies.push_back(Slot::Ready(frame));
         self.take_ready();
@@ -60,12 +65,25 @@ impl Outbox {
 
     /// Keeps the place of a response that comes later.
     pub(crate) fn push_waiting(&mut self, future: ReplyFuture) {
+        if self.ends {
+            return;
+        }
         self.replies.push_back(Slot::Waiting(future));
     }
 
     /// Whether a further request may be handled before something here is sent.
     pub(crate) fn has_room(&self) -> bool {
         self.replies.len() < REPLIES_MAX && self.bytes < BYTES_MAX
+    }
+
+    /// Whether the connection is to end once all pieces are sent.
+    pub(crate) fn ends(&self) -> bool {
+        self.ends
+    }
+
+    /// The memory that unsent replies hold beyond what any connection may hold.
+    pub(crate) fn excess_bytes(&self) -> usize {
+        self.bytes.saturating_sub(BYTES_MAX)
     }
 
     /// Whether bytes wait for the socket.
@@ -97,6 +115,12 @@ impl Outbox {
     fn take_ready(&mut self) {
         while let Some(Slot::Ready(_)) = self.replies.front() {
             let Some(Slot::Ready(frame)) = self.replies.pop_front() else { unreachable!("just seen") };
+            if frame.is_unsayable() {
+                // What follows would be taken for the answer to another request.
+                self.ends = true;
+                self.replies.clear();
+                return;
+            }
             frame.into_pieces(&mut self.pieces);
         }
     }

@@ -13,6 +13,7 @@ use protocol::messages::{
 use protocol::records::ConfigRecord;
 use protocol::{ErrorCode, Str};
 
+use super::messages::Messages;
 use super::topic_name::check_topic_name;
 use super::{Controller, Decision, RECORDS_PER_REQUEST_MAX, Refusal, repeated};
 use crate::image::{ConfigResource, Image, ResourceType};
@@ -112,6 +113,7 @@ impl Controller {
     ) -> (Vec<Altered>, Vec<MetadataRecord>) {
         let repeated = repeated(resources.iter().map(&named));
         let mut records = Vec::new();
+        let mut messages = Messages::default();
         let altered = resources.iter().map(|resource| {
             let (resource_type, resource_name) = named(resource);
             let is_repeated = repeated.contains(&named(resource));
@@ -119,6 +121,7 @@ impl Controller {
                 .alter_resource(image, resource_type, &resource_name, &operations(resource), is_repeated)
                 .and_then(|changes| take(&mut records, changes));
             let (error_code, error_message) = outcome(result);
+            let error_message = messages.admit(error_message);
             Altered { error_code, error_message, resource_type, resource_name }
         });
         (altered.collect(), records)

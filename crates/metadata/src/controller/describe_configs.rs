@@ -1,5 +1,9 @@
 //! DescribeConfigs.
 
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
 use protocol::messages::describe_configs_request::DescribeConfigsResource;
 use protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
@@ -8,9 +12,14 @@ use protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use protocol::{ErrorCode, Str};
 
 use super::alter_configs::check_node_id;
+use super::messages::Messages;
 use super::{Controller, Refusal, check_topic_name};
 use crate::image::{ConfigResource, Image, ResourceType};
 use crate::settings::{self, Configs, Layers, Scope, Setting, Source};
+
+/// Bytes of the settings in one answer. It is less than librdkafka takes (`receive.message.max.bytes`), and room for
+/// 20,000 topics without documentation.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 impl Controller {
     /// Tells the settings of topics and of this broker: their values, where those were set, and
@@ -20,40 +29,38 @@ impl Controller {
         image: &Image,
         request: &DescribeConfigsRequest,
     ) -> DescribeConfigsResponse {
-        let results = request
-            .resources
-            .iter()
-            .map(|resource| {
-                let configs = self.describe(image, request, resource);
-                let (error_code, error_message, configs) = match configs {
-                    // Kafka's text of no error is empty here, and not null.
-                    Ok(configs) => (ErrorCode::NONE, Some(Str::default()), configs),
-                    Err(refusal) => (refusal.code, refusal.message, Vec::new()),
-                };
-                DescribeConfigsResult {
-                    error_code,
-                    error_message,
-                    resource_type: resource.resource_type,
-                    resource_name: resource.resource_name.clone(),
-                    configs,
-                }
-            })
-            .collect();
-        DescribeConfigsResponse { results, ..DescribeConfigsResponse::default() }
+        let mut messages = Messages::default();
+        let mut left_bytes = ANSWER_BYTES_MAX;
+        let results = distinct(request).into_iter().map(|asked| {
+            let configs = self.describe(image, request, &asked).and_then(|configs| {
+                let bytes = configs.iter().map(size_bytes).sum();
+                left_bytes = usize::checked_sub(left_bytes, bytes).ok_or_else(too_large)?;
+                Ok(configs)
+            });
+            let (error_code, error_message, configs) = match configs {
+                // Kafka's text of no error is empty here, and not null.
+                Ok(configs) => (ErrorCode::NONE, Some(Str::default()), configs),
+                Err(refusal) => (refusal.code, messages.admit(refusal.message), Vec::new()),
+            };
+            DescribeConfigsResult {
+                error_code,
+                error_message,
+                resource_type: asked.resource_type,
+                resource_name: asked.name.clone(),
+                configs,
+            }
+        });
+        DescribeConfigsResponse { results: results.collect(), ..DescribeConfigsResponse::default() }
     }
 
     fn describe(
         &self,
         image: &Image,
         request: &DescribeConfigsRequest,
-        resource: &DescribeConfigsResource,
+        resource: &Asked<'_>,
     ) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
-        let name = &resource.resource_name;
-        // No names mean all of them, as null does.
-        let keys = resource.configuration_keys.as_deref().filter(|keys| !keys.is_empty());
-        let asked = |setting: &&Setting| {
-            keys.map_or(!setting.internal, |keys| keys.iter().any(|key| key == setting.name))
-        };
+        let (name, keys) = (resource.name, resource.keys.as_ref());
+        let asked = |setting: &&Setting| keys.map_or(!setting.internal, |keys| keys.contains(setting.name));
         let describe = |layers: &Layers<'_>, setting| describe_one(layers, setting, request);
         match ResourceType::from_i8(resource.resource_type) {
             Some(ResourceType::Topic) => {
@@ -107,6 +114,58 @@ impl Controller {
     }
 }
 
+/// A resource that is described, named once or more often.
+struct Asked<'a> {
+    resource_type: i8,
+    name: &'a Str,
+    /// The settings that are asked for; `None` for all of them.
+    keys: Option<HashSet<&'a str>>,
+}
+
+/// Each resource of a request once, with all settings that are asked for. Kafka describes one that is named again as
+/// often as it is named: a request of 160 kB is answered with 300 MB.
+fn distinct(request: &DescribeConfigsRequest) -> Vec<Asked<'_>> {
+    let mut all: Vec<Asked<'_>> = Vec::new();
+    let mut places: HashMap<(i8, &Str), usize> = HashMap::new();
+    for DescribeConfigsResource { resource_type, resource_name: name, configuration_keys, .. } in
+        &request.resources
+    {
+        // No names mean all of them, as null does.
+        let keys = configuration_keys.as_deref().filter(|keys| !keys.is_empty());
+        let keys = keys.map(|keys| keys.iter().map(Str::as_str));
+        match places.entry((*resource_type, name)) {
+            Entry::Vacant(place) => {
+                place.insert(all.len());
+                all.push(Asked { resource_type: *resource_type, name, keys: keys.map(Iterator::collect) });
+            }
+            Entry::Occupied(place) => {
+                let before = &mut all[*place.get()].keys;
+                match (before.as_mut(), keys) {
+                    (Some(before), Some(keys)) => before.extend(keys),
+                    _ => *before = None,
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The bytes of a setting in an answer, about.
+fn size_bytes(config: &DescribeConfigsResourceResult) -> usize {
+    const NUMBERS: usize = 16;
+    let text = |text: &Option<Str>| text.as_ref().map_or(0, |text| text.len());
+    let synonyms = config.synonyms.iter().map(|it| NUMBERS + it.name.len() + text(&it.value)).sum::<usize>();
+    NUMBERS + config.name.len() + text(&config.value) + text(&config.documentation) + synonyms
+}
+
+fn too_large() -> Refusal {
+    let message = format!(
+        "The answer would have more than {} MiB: describe fewer resources at once, or without documentation.",
+        ANSWER_BYTES_MAX >> 20
+    );
+    Refusal::new(ErrorCode::POLICY_VIOLATION, message)
+}
+
 fn describe_one(
     layers: &Layers<'_>,
     setting: &'static Setting,
@@ -116,7 +175,7 @@ fn describe_one(
     let shown = |value: &str| (!setting.is_sensitive()).then(|| Str::from(value));
     let synonyms = if request.include_synonyms { resolved.synonyms.as_slice() } else { &[] };
     DescribeConfigsResourceResult {
-        name: setting.name.into(),
+        name: Str::from_static(setting.name),
         value: resolved.value.as_deref().map(|value| setting.canonical(value)).as_deref().and_then(shown),
         read_only: setting.is_read_only(),
         config_source: resolved.source as i8,
@@ -124,12 +183,15 @@ fn describe_one(
         synonyms: synonyms
             .iter()
             .map(|synonym| DescribeConfigsSynonym {
-                name: synonym.name.into(),
+                name: Str::from_static(synonym.name),
                 value: shown(synonym.value),
                 source: synonym.source as i8,
             })
             .collect(),
         config_type: setting.kind as i8,
-        documentation: request.include_documentation.then(|| setting.documentation().into()),
+        documentation: request.include_documentation.then(|| match setting.documentation() {
+            Cow::Borrowed(text) => Str::from_static(text),
+            Cow::Owned(text) => text.into(),
+        }),
     }
 }

@@ -6,6 +6,7 @@ use protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectio
 use protocol::messages::{ElectLeadersRequest, ElectLeadersResponse};
 use protocol::{ErrorCode, Str};
 
+use super::messages::Messages;
 use super::{Controller, Refusal};
 use crate::image::{Image, Partition};
 
@@ -31,10 +32,12 @@ impl Controller {
                 };
             }
         };
-        let elect = |topic: &Str, partition_id: i32| {
+        let mut messages = Messages::default();
+        let mut elect = |topic: &Str, partition_id: i32| {
             let found = image.partition(topic, partition_id);
             let refusal = refuse(election, found.map(|partition| &**partition), topic, partition_id);
-            PartitionResult { partition_id, error_code: refusal.code, error_message: refusal.message }
+            let error_message = messages.admit(refusal.message);
+            PartitionResult { partition_id, error_code: refusal.code, error_message }
         };
         let replica_election_results = match &request.topic_partitions {
             Some(asked) => asked

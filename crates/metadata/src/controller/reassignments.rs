@@ -2,6 +2,8 @@
 //!
 //! No partition moves between brokers yet: the only assignment that can be asked for is the present one.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use protocol::messages::alter_partition_reassignments_request::ReassignablePartition;
 use protocol::messages::alter_partition_reassignments_response::{
     ReassignablePartitionResponse, ReassignableTopicResponse,
@@ -15,6 +17,7 @@ use protocol::messages::{
 };
 use protocol::{ErrorCode, Str};
 
+use super::messages::Messages;
 use super::placement::Placement;
 use super::{Controller, Refusal};
 use crate::image::{Image, Partition, Topic};
@@ -28,12 +31,13 @@ impl Controller {
     ) -> AlterPartitionReassignmentsResponse {
         let placement = Placement::new(image);
         let may_resize = request.allow_replication_factor_change;
+        let mut messages = Messages::default();
         let responses = request.topics.iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|asked| {
                 let result = reassign(image, &placement, may_resize, &topic.name, asked);
                 let (error_code, error_message) = match result {
                     Ok(()) => (ErrorCode::NONE, None),
-                    Err(refusal) => (refusal.code, refusal.message),
+                    Err(refusal) => (refusal.code, messages.admit(refusal.message)),
                 };
                 let partition_index = asked.partition_index;
                 ReassignablePartitionResponse { partition_index, error_code, error_message }
@@ -54,12 +58,16 @@ impl Controller {
         request: &ListPartitionReassignmentsRequest,
     ) -> ListPartitionReassignmentsResponse {
         let topics = match &request.topics {
-            None => image.topics().iter().filter_map(|topic| ongoing(topic, &[])).collect(),
-            Some(asked) => asked
-                .iter()
-                .filter(|asked| !asked.partition_indexes.is_empty())
-                .filter_map(|asked| ongoing(image.topic(&asked.name)?, &asked.partition_indexes))
-                .collect(),
+            None => image.topics().iter().filter_map(|topic| ongoing(topic, None)).collect(),
+            Some(asked) => {
+                // What is asked for twice is answered once: a short request leads to no long answer.
+                let mut distinct: BTreeMap<&Str, BTreeSet<i32>> = BTreeMap::new();
+                for asked in asked {
+                    distinct.entry(&asked.name).or_default().extend(&asked.partition_indexes);
+                }
+                let distinct = distinct.into_iter().filter(|(_, indexes)| !indexes.is_empty());
+                distinct.filter_map(|(name, indexes)| ongoing(image.topic(name)?, Some(&indexes))).collect()
+            }
         };
         ListPartitionReassignmentsResponse { topics, ..ListPartitionReassignmentsResponse::default() }
     }
@@ -101,11 +109,12 @@ fn reassign(
     Ok(())
 }
 
-/// What is being moved of a topic, of the partitions in `only` or of all where that is empty; none where nothing is.
-fn ongoing(topic: &Topic, only: &[i32]) -> Option<OngoingTopicReassignment> {
+/// The partitions of a topic that are being moved, of those in `only` or of all; `None` if there are none.
+fn ongoing(topic: &Topic, only: Option<&BTreeSet<i32>>) -> Option<OngoingTopicReassignment> {
+    let is_asked = |index: &i32| only.is_none_or(|only| only.contains(index));
     let moved = (0..)
         .zip(&topic.partitions)
-        .filter(|(index, partition)| partition.is_reassigned() && (only.is_empty() || only.contains(index)));
+        .filter(|(index, partition)| partition.is_reassigned() && is_asked(index));
     let partitions: Vec<_> = moved.map(|(index, partition)| describe(index, partition)).collect();
     (!partitions.is_empty()).then(|| OngoingTopicReassignment { name: topic.name.clone(), partitions })
 }

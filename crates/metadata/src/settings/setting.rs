@@ -204,14 +204,15 @@ impl Setting {
     }
 
     /// What it means and what Milena does with it, for people.
-    pub fn documentation(&self) -> String {
-        match self.honour {
-            Honour::Honoured => self.doc.to_owned(),
-            Honour::Warned(reason) if self.doc.is_empty() => format!("It has no effect: {reason}."),
-            Honour::Warned(reason) => format!("{} Another value has no effect: {reason}.", self.doc),
-            Honour::Refused(reason) if self.doc.is_empty() => format!("It is refused: {reason}."),
-            Honour::Refused(reason) => format!("{} Another value is refused: {reason}.", self.doc),
-        }
+    pub fn documentation(&self) -> Cow<'static, str> {
+        let (doc, is_empty) = (self.doc, self.doc.is_empty());
+        Cow::Owned(match self.honour {
+            Honour::Honoured => return Cow::Borrowed(doc),
+            Honour::Warned(reason) if is_empty => format!("It has no effect: {reason}."),
+            Honour::Warned(reason) => format!("{doc} Another value has no effect: {reason}."),
+            Honour::Refused(reason) if is_empty => format!("It is refused: {reason}."),
+            Honour::Refused(reason) => format!("{doc} Another value is refused: {reason}."),
+        })
     }
 
     /// Reads a value.

@@ -9,6 +9,7 @@
 mod harness;
 
 mod admin;
+mod amplification;
 mod batches;
 mod bench;
 mod check;

@@ -1,7 +1,7 @@
 //! IncrementalAlterConfigs, AlterConfigs, DescribeConfigs.
 
 use protocol::messages::describe_configs_request::DescribeConfigsResource;
-use protocol::messages::describe_configs_response::DescribeConfigsResult;
+use protocol::messages::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult};
 use protocol::messages::{AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest};
 use protocol::messages::{alter_configs_request, incremental_alter_configs_request};
 
@@ -306,6 +306,70 @@ fn altering_all_settings_drops_those_that_are_not_named() {
     let (response, records) =
         controller(&[]).alter_configs(&image, &request(vec![setting("retention.ms", "x")]));
     assert_eq!((response.responses[0].error_code, records.len()), (ErrorCode::INVALID_CONFIG, 0));
+}
+
+fn describe_all(image: &Image, resources: Vec<DescribeConfigsResource>) -> Vec<DescribeConfigsResult> {
+    let request = DescribeConfigsRequest { resources, include_synonyms: true, include_documentation: true };
+    controller(&[]).describe_configs(image, &request).results
+}
+
+fn named(resource_type: i8, name: &str, keys: &[&str]) -> DescribeConfigsResource {
+    let keys: Vec<Str> = keys.iter().map(|key| (*key).into()).collect();
+    DescribeConfigsResource {
+        resource_type,
+        resource_name: name.into(),
+        configuration_keys: (!keys.is_empty()).then_some(keys),
+    }
+}
+
+#[test]
+fn a_resource_that_is_named_again_is_described_once() {
+    let image = with_topics(&["t"]);
+    let mut asked = vec![named(BROKER, "1", &[]), named(TOPIC, "t", &["segment.ms"])];
+    asked.extend((0..20_000).map(|_| named(BROKER, "1", &[])));
+    asked.push(named(TOPIC, "t", &["segment.ms", "retention.ms"]));
+    let results = describe_all(&image, asked);
+    assert_eq!(results.len(), 2);
+    assert_eq!((results[0].resource_type, results[1].resource_type), (BROKER, TOPIC));
+    assert_eq!(results[1].configs.len(), 2, "all that is asked for of it");
+    let all = describe_all(&image, vec![named(TOPIC, "t", &["segment.ms"]), named(TOPIC, "t", &[])]);
+    assert_eq!((all.len(), all[0].configs.len()), (1, 34));
+}
+
+#[test]
+fn an_answer_has_a_limit() {
+    // Any name is one of a group, and one of a broker may have zeros in front.
+    let mut asked: Vec<_> = (0..50_000).map(|number| named(GROUP, &number.to_string(), &[])).collect();
+    asked.extend((0..10_000).map(|zeros| named(BROKER, &format!("{}1", "0".repeat(zeros % 100)), &[])));
+    let results = describe_all(&cluster(), asked);
+    let bytes = |it: &DescribeConfigsResult| -> usize {
+        let texts = |config: &DescribeConfigsResourceResult| {
+            config.name.len() + config.documentation.as_ref().map_or(0, |text| text.len())
+        };
+        it.configs.iter().map(texts).sum()
+    };
+    assert!(results.iter().map(bytes).sum::<usize>() < 64 << 20);
+    let refused: Vec<_> = results.iter().filter(|it| it.error_code == ErrorCode::POLICY_VIOLATION).collect();
+    assert!(refused.len() > 1000 && results[0].error_code == ErrorCode::NONE);
+    assert!(refused[0].error_message.as_deref().is_some_and(|message| message.contains("fewer resources")));
+    let messages: usize = results.iter().filter_map(|it| it.error_message.as_ref()).map(|it| it.len()).sum();
+    assert!(messages <= 1 << 20, "{messages} bytes of messages");
+}
+
+#[test]
+fn what_is_long_is_not_repeated_for_each_item_of_a_request() {
+    use protocol::messages::ElectLeadersRequest;
+    use protocol::messages::elect_leaders_request::TopicPartitions;
+    let topic = TopicPartitions { topic: "x".repeat(30_000).into(), partitions: (0..20_000).collect() };
+    let request = ElectLeadersRequest { topic_partitions: Some(vec![topic]), ..Default::default() };
+    let response = controller(&[]).elect_leaders(&cluster(), &request);
+    let results = &response.replica_election_results[0].partition_result;
+    assert_eq!(results.len(), 20_000);
+    assert!(results.iter().all(|it| it.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    let longest = results.iter().filter_map(|it| it.error_message.as_ref()).map(|it| it.len()).max();
+    assert!((100..1100).contains(&longest.expect("the first has one")));
+    let all: usize = results.iter().filter_map(|it| it.error_message.as_ref()).map(|it| it.len()).sum();
+    assert!(all <= 1 << 20, "{all} bytes of messages");
 }
 
 fn describe(image: &Image, resource: (i8, &str), keys: Option<&[&str]>) -> DescribeConfigsResult {

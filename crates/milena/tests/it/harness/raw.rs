@@ -34,19 +34,31 @@ impl Raw {
 
     /// Sends a request without waiting for its response.
     pub(crate) fn send<R: Request>(&mut self, request: &R, version: i16) {
+        self.send_counted(request, version);
+    }
+
+    /// The same; returns how many bytes it has.
+    pub(crate) fn send_counted<R: Request>(&mut self, request: &R, version: i16) -> usize {
         self.correlation_id += 1;
         let client_id = Some(Str::from("raw"));
         let frame = frame::encode_request(self.correlation_id, client_id, request, version, Writer::new());
         let bytes = frame.expect("a request that its version can carry").into_bytes();
         self.stream.write_all(&bytes).expect("sent");
+        bytes.len()
     }
 
-    /// The next response, to a request of that version.
-    pub(crate) fn receive<R: Request>(&mut self, version: i16) -> (i32, R::Response) {
+    /// The bytes of the next response, without their length.
+    pub(crate) fn receive_bytes(&mut self) -> Vec<u8> {
         let mut length = [0; 4];
         self.stream.read_exact(&mut length).expect("a response");
         let mut bytes = vec![0; usize::try_from(i32::from_be_bytes(length)).expect("a length")];
         self.stream.read_exact(&mut bytes).expect("a whole response");
+        bytes
+    }
+
+    /// The next response, to a request of that version.
+    pub(crate) fn receive<R: Request>(&mut self, version: i16) -> (i32, R::Response) {
+        let bytes = self.receive_bytes();
         frame::decode_response(Bytes::from(bytes), version).expect("a response of that version")
     }
 

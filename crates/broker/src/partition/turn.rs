@@ -1,0 +1,61 @@
+//! A request's turn on its thread, which the other connections of that thread wait for.
+
+use runtime::task;
+
+use super::SCRATCH;
+
+/// Bytes that a request may have decompressed before the rest of it is done where nobody waits: some ten milliseconds. A
+/// request of a megabyte may hold ten thousand batches that come to a hundred megabytes each.
+const BYTES_MAX: u64 = 16 << 20;
+
+/// What a request has had decompressed, all of it on one thread.
+pub(crate) struct Turn {
+    began_at: u64,
+}
+
+impl Turn {
+    /// Begins now.
+    pub(crate) fn begin() -> Self {
+        Self { began_at: decompressed_bytes() }
+    }
+
+    /// Does the next part of the request: right here, and after much work with the other tasks of this thread elsewhere.
+    pub(crate) fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+        if self.is_over() { task::block_in_place(work) } else { work() }
+    }
+
+    fn is_over(&self) -> bool {
+        decompressed_bytes() - self.began_at > BYTES_MAX
+    }
+}
+
+fn decompressed_bytes() -> u64 {
+    SCRATCH.with_borrow(record::Scratch::decompressed_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{Batch, BatchBuilder, Compression};
+
+    use super::*;
+
+    #[test]
+    fn a_turn_is_over_after_much_decompression() {
+        let mut builder = BatchBuilder::new(Compression::Zstd);
+        builder.push(0, None, Some(&vec![0; 6 << 20]), &[]);
+        let bytes = builder.build();
+        let batch = Batch::parse(&bytes).expect("it was built");
+        let read = || {
+            SCRATCH.with_borrow_mut(|scratch| {
+                batch.records_decompressed(scratch, 64 << 20).expect("it was compressed").count()
+            })
+        };
+        let turn = Turn::begin();
+        for _ in 0..2 {
+            assert_eq!(turn.run(read), 1);
+            assert!(!turn.is_over());
+        }
+        read();
+        assert!(turn.is_over() && !Turn::begin().is_over());
+    }
+}
