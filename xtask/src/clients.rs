@@ -50,6 +50,21 @@ const SUITES: &[Suite] = &[
     Suite { name: "connect", shows: "Kafka Connect: a distributed worker and its topics", run: jvm::connect },
     Suite { name: "mirror-maker", shows: "MirrorMaker 2 from one broker to another", run: jvm::mirror_maker },
     Suite { name: "console", shows: "Kafka's console tools, as users run them", run: console::suite },
+    Suite {
+        name: "java-4.4",
+        shows: "Kafka's Java producer, consumer and admin client of 4.4",
+        run: |stage| jvm::suite(stage.with_java(KafkaVersion::V4_4)),
+    },
+    Suite {
+        name: "streams-4.4",
+        shows: "Kafka Streams of 4.4",
+        run: |stage| jvm::streams(stage.with_java(KafkaVersion::V4_4)),
+    },
+    Suite {
+        name: "console-4.4",
+        shows: "Kafka's console tools of 4.4",
+        run: |stage| console::suite(stage.with_java(KafkaVersion::V4_4)),
+    },
     Suite { name: "kcat", shows: "kcat on librdkafka", run: kcat::suite },
     Suite { name: "kafka-python-2.0.2", shows: "kafka-python as of 2020", run: python::kafka_python_old },
     Suite { name: "kafka-python", shows: "kafka-python, newest", run: python::kafka_python },
@@ -91,8 +106,16 @@ pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Those that take longest begin first, so that none of them is left alone at the end.
-const FIRST: [&str; 6] =
-    ["migrate-from-milena", "migrate-from-kafka", "crossing", "console", "java", "java-old"];
+const FIRST: [&str; 8] = [
+    "migrate-from-milena",
+    "migrate-from-kafka",
+    "crossing",
+    "console",
+    "console-4.4",
+    "java",
+    "java-4.4",
+    "java-old",
+];
 
 /// Runs the suites whose names are in `only`, or all if it is empty, `lanes` at a time; true if every test passed. Kafka is
 /// of that version where it is the broker under test.
@@ -128,7 +151,7 @@ fn prepare(kind: Kind) {
         if kind == Kind::Milena {
             scope.spawn(|| drop(milena::program()));
         }
-        scope.spawn(|| drop(java::class_path()));
+        scope.spawn(|| KafkaVersion::TESTED.map(|version| drop(version.class_path())));
         scope.spawn(|| drop(python::install()));
         scope.spawn(|| drop(go::build()));
         scope.spawn(|| drop(node::install()));
@@ -226,7 +249,11 @@ impl Stage {
         let options =
             BrokerOptions::new(&folder)?.kafka(version).set("group.initial.rebalance.delay.ms", "0");
         // Partitions are moved between them.
-        let options = if matches!(name, "java" | "console") { options.two_dirs() } else { options };
+        let options = if matches!(name, "java" | "java-4.4" | "console" | "console-4.4") {
+            options.two_dirs()
+        } else {
+            options
+        };
         let broker = Some(Broker::start(kind, options)?);
         let java = KafkaVersion::REFERENCE;
         Ok(Stage { kind, version, java, folder, broker, report: Report::of(name) })
@@ -234,6 +261,12 @@ impl Stage {
 
     fn broker(&mut self) -> &mut Broker {
         self.broker.as_mut().expect("a stage has a broker until it is closed")
+    }
+
+    /// Has Kafka's clients and tools be of another version.
+    fn with_java(&mut self, version: KafkaVersion) -> &mut Stage {
+        self.java = version;
+        self
     }
 
     fn class_path(&self) -> Attempt<ClassPath> {

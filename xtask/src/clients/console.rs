@@ -1,6 +1,7 @@
 //! Kafka's console tools, run as users run them.
 
 use super::{Stage, contains, same};
+use crate::kafka::KafkaVersion;
 use crate::{Attempt, java};
 
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
@@ -8,7 +9,6 @@ const CONSOLE_PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
 const CONSOLE_CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 const CONSUMER_GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 const GROUPS: &str = "org.apache.kafka.tools.GroupsCommand";
-const CONFIGS: &str = "kafka.admin.ConfigCommand";
 const GET_OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
 const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
@@ -49,6 +49,15 @@ pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
     stage.test("kafka-producer-perf-test and kafka-consumer-perf-test", performance);
     stage.test("kafka-verifiable-producer and -consumer", verifiable);
     Ok(())
+}
+
+/// The class of kafka-configs, which has been among the other tools since 4.4.
+fn configs(version: KafkaVersion) -> &'static str {
+    if version == KafkaVersion::V4_4 {
+        "org.apache.kafka.tools.ConfigCommand"
+    } else {
+        "kafka.admin.ConfigCommand"
+    }
 }
 
 /// Runs a tool with the broker's address and further arguments, separated by spaces.
@@ -208,32 +217,34 @@ fn deleted_groups(stage: &mut Stage) -> Attempt<()> {
 }
 
 fn topic_configs(stage: &mut Stage) -> Attempt<()> {
+    let configs = configs(stage.java);
     tool(stage, TOPICS, "--create --topic configured")?;
     let entity = "--entity-type topics --entity-name configured";
     let lists = "--add-config retention.ms=5000,cleanup.policy=[compact,delete]";
-    contains(&tool(stage, CONFIGS, &format!("--alter {entity} {lists}"))?, &["Completed updating config"])?;
-    let described = tool(stage, CONFIGS, &format!("--describe {entity}"))?;
+    contains(&tool(stage, configs, &format!("--alter {entity} {lists}"))?, &["Completed updating config"])?;
+    let described = tool(stage, configs, &format!("--describe {entity}"))?;
     contains(&described, &["retention.ms=5000 ", "cleanup.policy=compact,delete", "DYNAMIC_TOPIC_CONFIG"])?;
-    tool(stage, CONFIGS, &format!("--alter {entity} --delete-config retention.ms,cleanup.policy"))?;
-    let described = tool(stage, CONFIGS, &format!("--describe {entity}"))?;
+    tool(stage, configs, &format!("--alter {entity} --delete-config retention.ms,cleanup.policy"))?;
+    let described = tool(stage, configs, &format!("--describe {entity}"))?;
     if described.contains("retention.ms") {
         return Err(format!("still configured: {described}"));
     }
-    let all = tool(stage, CONFIGS, &format!("--describe --all {entity}"))?;
+    let all = tool(stage, configs, &format!("--describe --all {entity}"))?;
     contains(&all, &["retention.ms=604800000", "DEFAULT_CONFIG:log.cleanup.policy=delete"])?;
-    let wrong = refusal(stage, CONFIGS, &format!("--alter {entity} --add-config retention.ms=soon"))?;
+    let wrong = refusal(stage, configs, &format!("--alter {entity} --add-config retention.ms=soon"))?;
     contains(&wrong, &["InvalidConfigurationException"])
 }
 
 fn broker_configs(stage: &mut Stage) -> Attempt<()> {
+    let configs = configs(stage.java);
     let entity = "--entity-type brokers --entity-name 1";
-    let all = tool(stage, CONFIGS, &format!("--describe --all {entity}"))?;
+    let all = tool(stage, configs, &format!("--describe --all {entity}"))?;
     contains(&all, &["node.id=1", "log.retention.hours=168", "num.partitions=1"])?;
-    tool(stage, CONFIGS, &format!("--alter {entity} --add-config log.retention.ms=5000000"))?;
-    let described = tool(stage, CONFIGS, &format!("--describe {entity}"))?;
+    tool(stage, configs, &format!("--alter {entity} --add-config log.retention.ms=5000000"))?;
+    let described = tool(stage, configs, &format!("--describe {entity}"))?;
     contains(&described, &["log.retention.ms=5000000", "DYNAMIC_BROKER_CONFIG"])?;
-    tool(stage, CONFIGS, &format!("--alter {entity} --delete-config log.retention.ms"))?;
-    let fixed = refusal(stage, CONFIGS, &format!("--alter {entity} --add-config node.id=7"))?;
+    tool(stage, configs, &format!("--alter {entity} --delete-config log.retention.ms"))?;
+    let fixed = refusal(stage, configs, &format!("--alter {entity} --add-config node.id=7"))?;
     contains(&fixed, &["Exception"])
 }
 
@@ -333,13 +344,14 @@ fn quorum(stage: &mut Stage) -> Attempt<()> {
 }
 
 fn group_configs(stage: &mut Stage) -> Attempt<()> {
+    let configs = configs(stage.java);
     tool_with_input(stage, CONSOLE_PRODUCER, "--topic group-configs", "1\n")?;
     let read =
         "--topic group-configs --group configured --from-beginning --max-messages 1 --timeout-ms 20000";
     tool(stage, CONSOLE_CONSUMER, read)?;
-    let described = tool(stage, CONFIGS, "--entity-type groups --describe")?;
+    let described = tool(stage, configs, "--entity-type groups --describe")?;
     contains(&described, &["Dynamic configs for group configured are:"])?;
-    let all = tool(stage, CONFIGS, "--entity-type groups --entity-name configured --describe --all")?;
+    let all = tool(stage, configs, "--entity-type groups --entity-name configured --describe --all")?;
     contains(&all, &["consumer.session.timeout.ms=45000"])?;
     same("subscriptions", "", tool(stage, CLIENT_METRICS, "--list")?.trim())
 }

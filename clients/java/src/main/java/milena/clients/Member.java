@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.apache.kafka.clients.consumer.CloseOptions;
+import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.common.TopicPartition;
@@ -79,6 +80,10 @@ final class Member implements AutoCloseable, ConsumerRebalanceListener {
             consumer.commitSync();
         } catch (RebalanceInProgressException rebalance) {
             // The next poll takes part in it.
+        } catch (CommitFailedException failure) {
+            // A poll throws what a heartbeat was answered, for one that it is fenced.
+            consumer.poll(Duration.ofMillis(100)).forEach(record -> values.add(record.value()));
+            throw failure;
         }
     }
 
