@@ -16,6 +16,7 @@ mod cached;
 pub(crate) mod copy;
 mod error;
 mod handle;
+mod overlay;
 mod spare;
 
 use std::io::{self, IoSlice};
@@ -27,6 +28,7 @@ use std::time::UNIX_EPOCH;
 use error::is_out_of_descriptors;
 pub use error::{Error, Operation, Result};
 use handle::Handle;
+use overlay::Overlay;
 use rustix::fs::FlockOperation;
 use spare::Failure;
 
@@ -74,6 +76,7 @@ pub struct Fs {
 #[derive(Clone, Debug)]
 enum Backend {
     Real,
+    Overlay(Arc<Overlay>),
     #[cfg(any(test, feature = "faults"))]
     Faulty(Arc<faults::Faults>),
     #[cfg(any(test, feature = "faults"))]
@@ -85,6 +88,12 @@ impl Fs {
     pub fn real() -> Fs {
         spare::keep();
         Fs { backend: Backend::Real }
+    }
+
+    /// The files of this file system, with every change kept in memory: what is opened here changes
+    /// nothing, and tells what opening the real files would come to.
+    pub fn overlay(&self) -> Fs {
+        Fs { backend: Backend::Overlay(Arc::new(Overlay::new(self.clone()))) }
     }
 
     /// The operating system's files, with operations counted and failed as `faults` says.
@@ -102,7 +111,8 @@ impl Fs {
     #[inline]
     fn before(&self, operation: Operation, path: &Path) -> Result<()> {
         let result = match &self.backend {
-            Backend::Real => Ok(()),
+            // What is below an overlay is asked by itself.
+            Backend::Real | Backend::Overlay(_) => Ok(()),
             #[cfg(any(test, feature = "faults"))]
             Backend::Faulty(faults) => faults.before(operation, path),
             #[cfg(any(test, feature = "faults"))]
@@ -125,7 +135,7 @@ impl Fs {
     #[inline]
     fn transfer_max(&self, len: usize) -> usize {
         match &self.backend {
-            Backend::Real => len,
+            Backend::Real | Backend::Overlay(_) => len,
             #[cfg(any(test, feature = "faults"))]
             Backend::Faulty(faults) => faults.transfer_max(len),
             #[cfg(any(test, feature = "faults"))]
@@ -147,6 +157,9 @@ impl Fs {
         #[cfg(any(test, feature = "faults"))]
         if let Backend::Simulated(disk) = &self.backend {
             return disk.open(path, mode).map(Handle::Simulated);
+        }
+        if let Backend::Overlay(overlay) = &self.backend {
+            return overlay.open(path, mode).map(Handle::Overlaid);
         }
         let mut options = std::fs::OpenOptions::new();
         options.read(true);
@@ -205,6 +218,7 @@ impl Fs {
         let renamed = match &self.backend {
             #[cfg(any(test, feature = "faults"))]
             Backend::Simulated(disk) => disk.rename(from, to),
+            Backend::Overlay(overlay) => overlay.rename(from, to),
             _ => std::fs::rename(from, to),
         };
         renamed.map_err(|e| Error::new(Operation::Rename, from, e))
@@ -219,6 +233,7 @@ impl Fs {
         let removed = match &self.backend {
             #[cfg(any(test, feature = "faults"))]
             Backend::Simulated(disk) => disk.remove_file(path),
+            Backend::Overlay(overlay) => overlay.remove_file(path),
             _ => std::fs::remove_file(path),
         };
         removed.map_err(|e| Error::new(Operation::Remove, path, e))
@@ -245,6 +260,7 @@ impl Fs {
         let removed = match &self.backend {
             #[cfg(any(test, feature = "faults"))]
             Backend::Simulated(disk) => disk.remove_dir_all(path),
+            Backend::Overlay(overlay) => overlay.remove_dir_all(path),
             _ => std::fs::remove_dir_all(path),
         };
         removed.map_err(|e| Error::new(Operation::Remove, path, e))
@@ -260,6 +276,7 @@ impl Fs {
         let created = match &self.backend {
             #[cfg(any(test, feature = "faults"))]
             Backend::Simulated(disk) => disk.create_dir_all(path),
+            Backend::Overlay(overlay) => overlay.create_dir_all(path),
             _ => std::fs::create_dir_all(path),
         };
         created.map_err(|e| Error::new(Operation::CreateDir, path, e))
@@ -275,6 +292,9 @@ impl Fs {
         #[cfg(any(test, feature = "faults"))]
         if let Backend::Simulated(disk) = &self.backend {
             return disk.list(path).map_err(failed);
+        }
+        if let Backend::Overlay(overlay) = &self.backend {
+            return overlay.list(path).map_err(failed);
         }
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(path).map_err(failed)? {
@@ -300,6 +320,9 @@ impl Fs {
     /// directory with.
     pub fn sync_dir(&self, path: &Path) -> Result<()> {
         self.before_opening(Operation::SyncDir, path)?;
+        if let Backend::Overlay(_) = &self.backend {
+            return Ok(());
+        }
         #[cfg(any(test, feature = "faults"))]
         if let Backend::Simulated(disk) = &self.backend {
             return disk.sync_dir(path).map_err(|e| Error::new(Operation::SyncDir, path, e));
@@ -319,6 +342,7 @@ impl Fs {
         let exists = match &self.backend {
             #[cfg(any(test, feature = "faults"))]
             Backend::Simulated(disk) => disk.exists(path),
+            Backend::Overlay(overlay) => overlay.exists(path),
             _ => path.try_exists(),
         };
         exists.map_err(|e| Error::new(Operation::Stat, path, e))
@@ -334,6 +358,9 @@ impl Fs {
         if let Backend::Simulated(disk) = &self.backend {
             return disk.space().map_err(|e| Error::new(Operation::Stat, path, e));
         }
+        if let Backend::Overlay(overlay) = &self.backend {
+            return overlay.base().space(path);
+        }
         let stat = rustix::fs::statvfs(path).map_err(|e| Error::new(Operation::Stat, path, e))?;
         Ok(Space {
             total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
@@ -345,7 +372,7 @@ impl Fs {
     /// processes for as long as the [`File`] lives. `None` where another holds the lock.
     ///
     /// Two locks are taken: `flock`, which a second opening in this process meets as well, and the
-    /// POSIX record lock that a JVM takes on the same file.
+    /// POSIX record lock that a JVM takes on the same file. In an overlay nobody else has it.
     ///
     /// # Errors
     /// What the system says, other than that the lock is held.
@@ -356,6 +383,10 @@ impl Fs {
         if let Handle::Simulated(handle) = &file.open.handle {
             let locked = handle.lock().map_err(|e| Error::new(Operation::Lock, path, e))?;
             return Ok(locked.then_some(file));
+        }
+        if matches!(file.open.handle, Handle::Overlaid(_)) {
+            // Nobody else sees it.
+            return Ok(Some(file));
         }
         let operation = FlockOperation::NonBlockingLockExclusive;
         let locked =
@@ -511,6 +542,7 @@ impl AsFd for File {
             Handle::Real(file) => file.as_fd(),
             #[cfg(any(test, feature = "faults"))]
             Handle::Simulated(_) => panic!("a simulated file has no descriptor"),
+            Handle::Overlaid(_) => panic!("a file of an overlay has no descriptor"),
         }
     }
 }
