@@ -1,6 +1,7 @@
 //! Writes anew what tests keep of a real Kafka's directories.
 
 use crate::broker::{Broker, BrokerOptions, Kind};
+use crate::kafka::KafkaVersion;
 use crate::{Attempt, java, kafka, root, workshop};
 use std::path::{Path, PathBuf};
 
@@ -16,26 +17,15 @@ pub fn metadata_logs() -> PathBuf {
     root().join("crates/metadata/src/quorum/tests/captured")
 }
 
-/// Writes two metadata logs of Kafka, broker and controller in one, into `to`: `static` by
-/// `controller.quorum.voters`, stopped; `dynamic` formatted with `--standalone`, killed.
+/// Writes metadata logs of Kafka, broker and controller in one, into `to`: `static` by
+/// `controller.quorum.voters`, stopped; `dynamic` formatted with `--standalone`, killed; and directories that were
+/// formatted and never started.
 pub fn metadata(to: &Path) -> Attempt<()> {
+    formatted(to)?;
     for is_dynamic in [false, true] {
         let name = if is_dynamic { "dynamic" } else { "static" };
-        let folder = workshop().join("capture").join(name);
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        }
-        let mut options = BrokerOptions::new(&folder)?
-            .set("listeners", &format!("PLAINTEXT://127.0.0.1:{PORT},CONTROLLER://{CONTROLLER}"))
-            .set(
-                "controller.quorum.voters",
-                &if is_dynamic { String::new() } else { format!("1@{CONTROLLER}") },
-            )
-            .set("offsets.topic.num.partitions", "3")
-            .set("group.initial.rebalance.delay.ms", "0");
-        options.port = PORT;
+        let options = options(name, is_dynamic)?;
         if is_dynamic {
-            options = options.set("controller.quorum.bootstrap.servers", CONTROLLER);
             kafka::format(&options, &["--standalone"])?;
         }
         let mut kafka = Broker::start(Kind::Kafka, options)?;
@@ -49,6 +39,46 @@ pub fn metadata(to: &Path) -> Attempt<()> {
         println!("{name} is in {}", to.join(name).display());
     }
     Ok(())
+}
+
+/// Where and how the node of that name runs; an older one's folder is emptied.
+fn options(name: &str, is_dynamic: bool) -> Attempt<BrokerOptions> {
+    let folder = workshop().join("capture").join(name);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    let voters = if is_dynamic { String::new() } else { format!("1@{CONTROLLER}") };
+    let mut options = BrokerOptions::new(&folder)?
+        .set("listeners", &format!("PLAINTEXT://127.0.0.1:{PORT},CONTROLLER://{CONTROLLER}"))
+        .set("controller.quorum.voters", &voters)
+        .set("offsets.topic.num.partitions", "3")
+        .set("group.initial.rebalance.delay.ms", "0");
+    options.port = PORT;
+    if is_dynamic {
+        options = options.set("controller.quorum.bootstrap.servers", CONTROLLER);
+    }
+    Ok(options)
+}
+
+/// Directories that were formatted and never started: of Kafka 4.3 and of 4.4, which keeps the first records elsewhere,
+/// with voters in settings and in the log.
+fn formatted(to: &Path) -> Attempt<()> {
+    let scram = ["--add-scram", "SCRAM-SHA-256=[name=alice,password=secret]"];
+    for version in KafkaVersion::TESTED {
+        for is_dynamic in [false, true] {
+            let kind = if is_dynamic { "-dynamic" } else { "" };
+            let name = format!("formatted-{}{kind}", version.minor());
+            let options = options(&name, is_dynamic)?.kafka(version);
+            // With static voters 4.4 formats for 4.3: two of its cases in one.
+            let more: &[&str] = if is_dynamic { &["--standalone"] } else { &["--release-version", "4.3"] };
+            kafka::format(&options, &[more, &scram].concat())?;
+            keep(&options.data_dir(), &to.join(&name))?;
+            println!("{name} is in {}", to.join(&name).display());
+        }
+    }
+    let options = options("formatted-3.3", false)?;
+    kafka::format(&options, &["--release-version", "3.3"])?;
+    keep(&options.data_dir(), &to.join("formatted-3.3"))
 }
 
 /// A topic of two partitions with settings, a deleted topic, a SCRAM credential, a quota, a producer's id and a group.
@@ -91,6 +121,14 @@ fn keep(data: &Path, to: &Path) -> Attempt<()> {
     // Kafka's snapshots may not be written to; ours in the work tree may.
     let copy = |name: &Path| std::fs::write(to.join(name), std::fs::read(data.join(name))?);
     copy(Path::new("meta.properties")).map_err(failed)?;
+    let first_records = Path::new("bootstrap.checkpoint");
+    if data.join(first_records).exists() {
+        copy(first_records).map_err(failed)?;
+    }
+    if !data.join(log).exists() {
+        // Git keeps no empty folder, and what reads this makes it.
+        return std::fs::remove_dir(to.join(log)).map_err(failed);
+    }
     for entry in data.join(log).read_dir().map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
         if KEPT.iter().any(|kept| name.to_string_lossy().ends_with(kept)) {

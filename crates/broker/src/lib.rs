@@ -34,5 +34,5 @@ mod topics;
 mod traffic;
 
 pub use dispatch::{APIS, Api};
-pub use logs::Recovery;
+pub use logs::{Directories, Recovery, Surveyed, survey};
 pub use start::{Running, StartError, start, start_on};

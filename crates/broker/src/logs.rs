@@ -23,6 +23,7 @@ use crate::partition::{Leadership, Partition, PartitionRules};
 use crate::topics::{PartitionSlot, TopicTable};
 
 pub(crate) use open::connections_max;
+pub use open::{Directories, Surveyed, survey};
 pub use recovery::Recovery;
 
 /// Threads that close logs when the broker stops.

@@ -28,7 +28,7 @@ use crate::groups::Groups;
 use crate::limits::{AnswerMemory, ConnectionLimits, RequestMemory};
 use crate::listener;
 use crate::log_dir::LogDir;
-use crate::logs::{Logs, Recovery};
+use crate::logs::{self, Directories, Logs, Recovery, Surveyed};
 use crate::metrics::Metrics;
 use crate::moves::Moves;
 use crate::producer_ids::ProducerIds;
@@ -72,9 +72,10 @@ pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError>
     settings::check_broker(&given).map_err(StartError::Settings)?;
     let config = BrokerConfig::start(&given).map_err(|error| StartError::Settings(vec![error]))?;
     let given = Arc::new(given);
-    survey(&config)?;
-    let logs = Logs::open(&config, &fs)?;
+    // What refuses a start does so before anything is changed.
+    survey(&config, &fs)?;
     let (sockets, addresses) = listen(&config.listeners).await?;
+    let logs = Logs::open(&config, &fs)?;
 
     let observed: Arc<OnceLock<Weak<Broker>>> = Arc::default();
     let quorum = start_quorum(&config, logs.metadata_dir(), Arc::clone(&observed)).await?;
@@ -140,28 +141,20 @@ fn adopt_node_id(given: &mut Configs) {
     }
 }
 
-/// Looks at the metadata that another broker may have left, before anything is changed.
-fn survey(config: &BrokerConfig) -> Result<(), StartError> {
-    let metadata_log_dir = Some(&config.metadata_log_dir).filter(|dir| !config.log_dirs.contains(dir));
-    for dir in config.log_dirs.iter().chain(metadata_log_dir) {
-        // What cannot be read is told of by who opens it; another process may be writing there.
-        let Ok(Some(survey)) = metadata::quorum::survey(Path::new(dir)) else { continue };
-        let properties = storage::inspect::read_meta_properties(&Fs::real(), Path::new(dir));
-        if properties.ok().flatten().is_some_and(|found| found.node_id != Some(config.node_id)) {
-            // Another node's, which is told of when it is opened.
-            continue;
-        }
-        let refusals = survey.refusals(config.node_id);
-        if !refusals.is_empty() {
-            return Err(StartError::Foreign(refusals));
-        }
-        let topics = survey.image.topics();
+/// Looks at the directories, which another broker may have left, before anything is changed.
+fn survey(config: &BrokerConfig, fs: &Fs) -> Result<(), StartError> {
+    let Surveyed { survey, refusals } = logs::survey(&Directories::of(config), config.node_id, fs)?;
+    if !refusals.is_empty() {
+        return Err(StartError::Foreign(refusals));
+    }
+    let (topics, dir) = (survey.image.topics(), &config.metadata_log_dir);
+    if !topics.is_empty() {
         info!("{dir} holds {} topics with {} partitions", topics.len(), topics.partition_count());
-        let kept = survey.not_acted_on();
-        if !kept.is_empty() {
-            let kept: Vec<String> = kept.iter().map(|(what, count)| format!("{count} {what}")).collect();
-            warn!("{dir} holds {}: they are kept, and not enforced by this version", kept.join(", "));
-        }
+    }
+    let kept = survey.not_acted_on();
+    if !kept.is_empty() {
+        let kept: Vec<String> = kept.iter().map(|(what, count)| format!("{count} {what}")).collect();
+        warn!("{dir} holds {}: they are kept, and not enforced by this version", kept.join(", "));
     }
     Ok(())
 }
@@ -231,6 +224,7 @@ async fn start_quorum(
         segment_bytes: u32::try_from(config.metadata_log_segment_bytes).unwrap_or(u32::MAX),
         bytes_between_snapshots: u64::try_from(config.metadata_log_max_record_bytes_between_snapshots)
             .unwrap_or(u64::MAX),
+        min_insync_replicas: config.topic_defaults.min_insync_replicas,
     };
     let observer = move |change: &Change| {
         if let Some(broker) = observed.get().and_then(Weak::upgrade) {

@@ -202,7 +202,12 @@ impl Image {
 
     /// How many there are of each kind of thing that is kept and not read.
     pub(crate) fn kept_counts(&self) -> Vec<(&'static str, usize)> {
+        let with_configs = |resource_type| {
+            self.configs.iter().filter(|(resource, _)| resource.resource_type == resource_type).count()
+        };
         vec![
+            ("client metrics subscriptions", with_configs(ResourceType::ClientMetrics)),
+            ("groups with settings", with_configs(ResourceType::Group)),
             ("ACLs", self.kept.acls.len()),
             ("SCRAM credentials", self.kept.scram.len()),
             ("delegation tokens", self.kept.tokens.len()),

@@ -6,10 +6,12 @@
 //! * [`replay`]: reading the log of records, transactions as a whole.
 //! * [`controller`]: requests about the cluster, decided.
 //! * [`features`]: the features of a cluster and their levels.
+//! * [`level`]: what a level of `metadata.version` can express.
 //! * [`quorum`]: agreement on the records, and their log on disk.
 pub mod controller;
 pub mod features;
 pub mod image;
+pub mod level;
 pub mod quorum;
 pub mod record;
 pub mod replay;

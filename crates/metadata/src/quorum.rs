@@ -35,15 +35,16 @@ use tokio::sync::{Mutex, watch};
 pub use batches::BatchFault;
 pub use checkpoint::CheckpointError;
 pub use raft::{VoterEndpoint, VoterId};
-pub use start::{QuorumConfig, StartError};
+pub use start::{QuorumConfig, StartError, check_room};
 pub use status::{QuorumStatus, VoterStatus};
-pub use survey::{Survey, SurveyError, survey};
+pub use survey::{Survey, is_formatted, survey, survey_in};
 pub use vote::VoteError;
 
 use crate::image::{ApplyError, Delta, Image};
+use crate::level;
 use crate::record::MetadataRecord;
 use log_store::LogStore;
-use raft::{Types, offset};
+use raft::{EntryRecord, Types, offset};
 use state_machine::{Observer, Published, StateMachine};
 
 /// The topic whose only partition is the metadata log.
@@ -155,7 +156,8 @@ impl Quorum {
     /// Decides something, and makes it true.
     ///
     /// `decide` is given the state with every decision before this one, and returns an answer and
-    /// the records that make it true. Records of one decision count together or not at all. When
+    /// the records that make it true. What the finalised `metadata.version` cannot express of them
+    /// is left out ([`level::express`]). Records of one decision count together or not at all. When
     /// this returns they are on disk, applied, and the observer of [`Quorum::start`] has seen them;
     /// so has it for an answer without records, as far as that built on earlier ones.
     ///
@@ -171,13 +173,16 @@ impl Quorum {
         let mut writer = self.writer.lock().await;
         writer.catch_up(&self.image());
         let (answer, records) = decide(&writer.proposed);
+        let level = level::of_decision(&records, &writer.proposed);
+        let records: Vec<_> =
+            records.into_iter().filter_map(|record| level::express(record, level)).collect();
         if records.is_empty() {
             let seen = writer.proposed.offset();
             drop(writer);
             self.wait_for(seen).await?;
             return Ok(answer);
         }
-        let records = together(records);
+        let records = EntryRecord::of_decision(together(records, level), level);
         self.check_space(self.check_size(&records)?)?;
         let proposed = propose(&writer.proposed, &records).map_err(SubmitError::Contradiction)?;
         let last = proposed.offset();
@@ -219,18 +224,20 @@ impl Quorum {
 
     /// Refuses what the log could not take: it is too late once it is proposed, because a log that fails ends the
     /// quorum. Returns the bytes that the records take.
-    fn check_size(&self, records: &[MetadataRecord]) -> Result<usize, SubmitError> {
+    fn check_size(&self, records: &[EntryRecord]) -> Result<usize, SubmitError> {
         let within = |size_bytes, max_bytes| {
             if size_bytes > max_bytes { Err(SubmitError::TooLarge { size_bytes, max_bytes }) } else { Ok(()) }
         };
-        let mut size_bytes = 0;
-        for record in records {
-            let encoded = record.encode();
+        let (mut size_bytes, mut batch_bytes) = (0, 0);
+        for EntryRecord { record, version, ends_batch } in records {
+            let encoded = record.encode(*version);
             let encoded =
                 encoded.map_err(|error| SubmitError::Unencodable { record: record.name(), error })?;
-            let batch_bytes = RECORD_OVERHEAD_BYTES + encoded.len();
+            let record_bytes = RECORD_OVERHEAD_BYTES + encoded.len();
+            batch_bytes += record_bytes;
             within(batch_bytes, self.segment_bytes)?;
-            size_bytes += batch_bytes;
+            size_bytes += record_bytes;
+            batch_bytes = if *ends_batch { 0 } else { batch_bytes };
         }
         within(size_bytes, DECISION_BYTES_MAX)?;
         Ok(size_bytes)
@@ -308,9 +315,10 @@ impl fmt::Debug for Quorum {
     }
 }
 
-/// Records that count together: more than one are put in a transaction.
-fn together(records: Vec<MetadataRecord>) -> Vec<MetadataRecord> {
-    if records.len() == 1 {
+/// Records that count together: more than one are put in a transaction, if the level has those.
+/// Otherwise they share a batch, see [`EntryRecord::of_decision`].
+fn together(records: Vec<MetadataRecord>, level: i16) -> Vec<MetadataRecord> {
+    if records.len() == 1 || !level::has_transactions(level) {
         return records;
     }
     let begin = std::iter::once(BeginTransactionRecord::default().into());
@@ -319,10 +327,10 @@ fn together(records: Vec<MetadataRecord>) -> Vec<MetadataRecord> {
 }
 
 /// The state with `records`, which stand together, applied.
-fn propose(image: &Image, records: &[MetadataRecord]) -> Result<Image, ApplyError> {
+fn propose(image: &Image, records: &[EntryRecord]) -> Result<Image, ApplyError> {
     let mut proposed = image.clone();
     let mut delta = Delta::default();
-    for record in records {
+    for EntryRecord { record, .. } in records {
         if !matches!(record, MetadataRecord::BeginTransaction(_) | MetadataRecord::EndTransaction(_)) {
             proposed.apply(record.clone(), &mut delta)?;
         }

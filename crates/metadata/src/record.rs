@@ -4,10 +4,11 @@ use protocol::records as kafka;
 use protocol::records::framed;
 use protocol::{Bytes, DecodeError, EncodeError};
 
-/// Declares [`MetadataRecord`]: each line is a variant, Kafka's record, and the version that is
-/// written at `metadata.version` 4.3-IV0 (`MetadataVersion.java`).
+/// Declares [`MetadataRecord`]: each line is a variant, Kafka's record, and the versions that are
+/// written from which `metadata.version` on (`MetadataVersion.java`). A record that has none at a
+/// level does not exist there.
 macro_rules! metadata_records {
-    ($($variant:ident($record:ident) $version:literal),* $(,)?) => {
+    ($($variant:ident($record:ident) [$($since:literal => $version:literal),*]),* $(,)?) => {
         /// One record of the metadata log.
         #[derive(Clone, Debug, PartialEq)]
         #[allow(missing_docs, reason = "each variant is Kafka's record of that name")]
@@ -23,26 +24,36 @@ macro_rules! metadata_records {
                 }
             }
 
+            /// The version in which a record of this type is written at `metadata.version` `level`;
+            /// `None` if the level has no such record.
+            pub fn version_at(&self, level: i16) -> Option<i16> {
+                let versions: &[(i16, i16)] = match self {
+                    $(Self::$variant(_) => &[$(($since, $version)),*],)*
+                };
+                versions.iter().rfind(|(since, _)| *since <= level).map(|(_, version)| *version)
+            }
+
             /// The value of the record as it stands in a batch, in its frame.
             ///
             /// # Errors
-            /// Where a text is longer than the format allows.
-            pub fn encode(&self) -> Result<Bytes, EncodeError> {
+            /// If a text is longer than the format allows, or a field has a value that `version`
+            /// cannot express.
+            pub fn encode(&self, version: i16) -> Result<Bytes, EncodeError> {
                 match self {
-                    $(Self::$variant(record) => framed::encode(record, $version),)*
+                    $(Self::$variant(record) => framed::encode(record, version),)*
                 }
             }
 
-            /// Reads the value of a record.
+            /// Reads the value of a record; gives the version that it is written in, too.
             ///
             /// # Errors
             /// [`UnreadableRecord`] where the bytes are not a record, or not one that is known.
-            pub fn decode(bytes: Bytes) -> Result<Self, UnreadableRecord> {
+            pub fn decode(bytes: Bytes) -> Result<(Self, i16), UnreadableRecord> {
                 let (key, version, reader) = framed::split(bytes)?;
                 match key {
                     $(
                         <kafka::$record as kafka::FramedRecord>::API_KEY => {
-                            Ok(Self::$variant(framed::decode_rest(reader, version)?))
+                            Ok((Self::$variant(framed::decode_rest(reader, version)?), version))
                         }
                     )*
                     _ => Err(UnreadableRecord::UnknownType(key)),
@@ -61,32 +72,33 @@ macro_rules! metadata_records {
 }
 
 metadata_records! {
-    RegisterBroker(RegisterBrokerRecord) 4,
-    UnregisterBroker(UnregisterBrokerRecord) 0,
-    Topic(TopicRecord) 0,
-    Partition(PartitionRecord) 2,
-    Config(ConfigRecord) 0,
-    PartitionChange(PartitionChangeRecord) 2,
-    FenceBroker(FenceBrokerRecord) 0,
-    UnfenceBroker(UnfenceBrokerRecord) 0,
-    RemoveTopic(RemoveTopicRecord) 0,
-    DelegationToken(DelegationTokenRecord) 0,
-    UserScramCredential(UserScramCredentialRecord) 0,
-    FeatureLevel(FeatureLevelRecord) 0,
-    ClientQuota(ClientQuotaRecord) 0,
-    ProducerIds(ProducerIdsRecord) 0,
-    BrokerRegistrationChange(BrokerRegistrationChangeRecord) 3,
-    AccessControlEntry(AccessControlEntryRecord) 0,
-    RemoveAccessControlEntry(RemoveAccessControlEntryRecord) 0,
-    NoOp(NoOpRecord) 0,
-    ZkMigration(ZkMigrationStateRecord) 0,
-    RemoveUserScramCredential(RemoveUserScramCredentialRecord) 0,
-    BeginTransaction(BeginTransactionRecord) 0,
-    EndTransaction(EndTransactionRecord) 0,
-    AbortTransaction(AbortTransactionRecord) 0,
-    RemoveDelegationToken(RemoveDelegationTokenRecord) 0,
-    RegisterController(RegisterControllerRecord) 0,
-    ClearElr(ClearElrRecord) 0,
+    RegisterBroker(RegisterBrokerRecord) [7 => 1, 8 => 2, 17 => 3, 30 => 4],
+    UnregisterBroker(UnregisterBrokerRecord) [7 => 0],
+    Topic(TopicRecord) [7 => 0],
+    Partition(PartitionRecord) [7 => 0, 17 => 1, 23 => 2],
+    Config(ConfigRecord) [7 => 0],
+    PartitionChange(PartitionChangeRecord) [7 => 0, 17 => 1, 23 => 2],
+    FenceBroker(FenceBrokerRecord) [7 => 0],
+    UnfenceBroker(UnfenceBrokerRecord) [7 => 0],
+    RemoveTopic(RemoveTopicRecord) [7 => 0],
+    DelegationToken(DelegationTokenRecord) [14 => 0],
+    UserScramCredential(UserScramCredentialRecord) [11 => 0],
+    FeatureLevel(FeatureLevelRecord) [7 => 0],
+    ClientQuota(ClientQuotaRecord) [7 => 0],
+    ProducerIds(ProducerIdsRecord) [7 => 0],
+    BrokerRegistrationChange(BrokerRegistrationChangeRecord) [7 => 1, 17 => 2, 30 => 3],
+    AccessControlEntry(AccessControlEntryRecord) [7 => 0],
+    RemoveAccessControlEntry(RemoveAccessControlEntryRecord) [7 => 0],
+    NoOp(NoOpRecord) [7 => 0],
+    ZkMigration(ZkMigrationStateRecord) [8 => 0],
+    RemoveUserScramCredential(RemoveUserScramCredentialRecord) [11 => 0],
+    BeginTransaction(BeginTransactionRecord) [13 => 0],
+    EndTransaction(EndTransactionRecord) [13 => 0],
+    AbortTransaction(AbortTransactionRecord) [13 => 0],
+    RemoveDelegationToken(RemoveDelegationTokenRecord) [14 => 0],
+    RegisterController(RegisterControllerRecord) [15 => 0],
+    ClearElr(ClearElrRecord) [23 => 0],
+    UnregisterController(UnregisterControllerRecord) [33 => 0],
 }
 
 /// Why bytes are no metadata record.

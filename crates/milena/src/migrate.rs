@@ -4,9 +4,14 @@ mod contents;
 
 use std::path::{Path, PathBuf};
 
+use broker::{Directories, Surveyed};
 use clap::{Args, Subcommand};
+use metadata::features::METADATA_VERSION;
+use metadata::level;
 use metadata::quorum::{self, Survey};
 use serde_json::json;
+use storage::DirKind;
+use storage::fs::Fs;
 
 use self::contents::{Contents, GroupKind};
 use crate::failure::Failure;
@@ -41,11 +46,12 @@ pub(crate) struct CheckArgs {
     pub(crate) json: bool,
 }
 
-/// Looks at a directory, and fails where `start` would.
+/// Looks at a directory as a start does, and fails where `start` would.
 pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let node = node_of(&args.dirs)?;
-    let survey = survey(&args.dirs)?;
-    let refusals = survey.refusals(node.id);
+    let refused = |error: broker::StartError| Failure::new(format!("it would not be opened: {error}"));
+    let Surveyed { survey, refusals } =
+        broker::survey(&directories(&args.dirs)?, node.id, &Fs::real()).map_err(refused)?;
     let contents = Contents::of(&args.dirs).map_err(|error| Failure::new(error.to_string()))?;
     let mut output = Output::new(args.json);
     if args.json {
@@ -58,6 +64,36 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(format!("it would not be opened: {}", refusals.join("; "))))
+}
+
+/// What the settings of the node say of its directories: the metadata log is in one of them, which is among `log.dirs`
+/// unless it holds nothing else.
+fn directories(dirs: &[PathBuf]) -> Result<Directories, Failure> {
+    let fs = Fs::real();
+    let failed = |error: storage::fs::Error| Failure::new(error.to_string());
+    let (mut metadata_log_dir, mut log_dirs) = (None, Vec::new());
+    for dir in dirs {
+        let entries = fs.list(dir).map_err(failed)?;
+        let has_metadata = |name: &str| name == format!("{}-0", quorum::METADATA_TOPIC);
+        let is_found = entries.iter().any(|entry| has_metadata(&entry.name))
+            || fs.exists(&dir.join("bootstrap.checkpoint")).map_err(failed)?;
+        let others = entries.iter().filter(|entry| entry.is_dir && !has_metadata(&entry.name));
+        let holds_partitions =
+            others.map(|entry| DirKind::of(&entry.name)).any(|kind| matches!(kind, DirKind::Partition(_)));
+        let shown = dir.display().to_string();
+        if is_found && metadata_log_dir.is_none() {
+            metadata_log_dir = Some(shown.clone());
+            if !holds_partitions && dirs.len() > 1 {
+                continue;
+            }
+        }
+        log_dirs.push(shown);
+    }
+    match metadata_log_dir {
+        Some(metadata_log_dir) => Ok(Directories { log_dirs, metadata_log_dir }),
+        None => Err(Failure::new(format!("no metadata log is in {}", log_dirs.join(", ")))
+            .mend("It is in one directory of log.dirs or in metadata.log.dir: give all of them.")),
+    }
 }
 
 /// Whose directory it is, by its `meta.properties`.
@@ -80,23 +116,15 @@ fn node_of(dirs: &[PathBuf]) -> Result<Node, Failure> {
     Ok(first)
 }
 
-/// The metadata, which is in one of the directories.
-fn survey(dirs: &[PathBuf]) -> Result<Survey, Failure> {
-    for dir in dirs {
-        if let Some(found) = quorum::survey(dir).map_err(|error| Failure::new(error.to_string()))? {
-            return Ok(found);
-        }
-    }
-    let shown: Vec<String> = dirs.iter().map(|dir| dir.display().to_string()).collect();
-    Err(Failure::new(format!("no metadata log is in {}", shown.join(", "))).mend(
-        "It is in one directory of log.dirs or in metadata.log.dir: give all of them. A node that is a broker alone \
-         has none, and is not opened.",
-    ))
-}
-
 fn node_of_dir(dir: &Path) -> Result<Node, Failure> {
     let path = dir.join("meta.properties");
     let shown = path.display();
+    let fs = Fs::real();
+    let exists = |path: &Path| fs.exists(path).map_err(|error| Failure::new(error.to_string()));
+    if exists(dir)? && !exists(&path)? {
+        return Err(Failure::new(format!("it would not be opened: there is no {shown}"))
+            .mend("Restore it: a start takes a directory without it for a new one, or rejects it."));
+    }
     let properties = properties::parse(&files::read(&path)?)
         .map_err(|error| Failure::new(format!("cannot read {shown}: {error}")))?;
     let value = |name: &str| {
@@ -125,7 +153,7 @@ fn as_table(survey: &Survey, node: &Node, contents: &Contents) -> Table {
     row("node.id", node.id.to_string());
     row("metadata log", format!("{} records, kraft.version {}", survey.end_offset, survey.kraft_version));
     for (name, level) in image.features() {
-        row(name, level.to_string());
+        row(name, if &**name == METADATA_VERSION { level::named(level) } else { level.to_string() });
     }
     row("topics", image.topics().len().to_string());
     row("partitions", image.topics().partition_count().to_string());
@@ -159,11 +187,16 @@ fn as_table(survey: &Survey, node: &Node, contents: &Contents) -> Table {
     for (what, count) in survey.not_acted_on() {
         row(what, format!("{count}, kept and not enforced"));
     }
+    row("the way back", WAY_BACK.to_owned());
     if survey.torn_bytes > 0 {
         row("torn end of the log", format!("{} bytes, cut by start", survey.torn_bytes));
     }
     table
 }
+
+/// Who can open the directory once a start has.
+const WAY_BACK: &str =
+    "Kafka 4.3 or later, at the same metadata.version; an older Kafka may not read what Milena writes";
 
 /// The kinds of groups whose members find no coordinator.
 const NOT_SERVED: [(GroupKind, &str); 3] = [

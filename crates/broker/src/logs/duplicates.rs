@@ -1,9 +1,10 @@
 //! Partitions that are in two directories: a crash came when one had been moved.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::Path;
 
 use metadata::Image;
+use protocol::Uuid;
 use storage::TopicPartition;
 use tracing::{info, warn};
 
@@ -39,30 +40,53 @@ pub(super) fn duplicates(opening: &[Opening]) -> Vec<Duplicate> {
     several.map(|((partition, topic_id), dirs)| Duplicate { partition, topic_id, dirs }).collect()
 }
 
-impl Logs {
-    /// Settles where partitions are that were found in two directories. A move has the controller know of the target
-    /// before the log gets its name there, and nothing is deleted where it came from before that name is durable: where
-    /// the controller knows it in one of them, that one has everything.
+impl Duplicate {
+    /// Which of its directories, whose ids are `ids`, is right. A move has the controller know of the target before
+    /// the log gets its name there, and nothing is deleted where it came from before that name is durable: the one
+    /// that the controller knows has everything. `None` if the topic is gone: all of them are set aside.
     ///
     /// # Errors
-    /// [`StartError::PartitionTwice`] where the controller knows it in neither.
+    /// [`StartError::PartitionTwice`] if the controller knows it in neither.
+    fn right(
+        &self,
+        image: &Image,
+        node_id: i32,
+        dirs: &[(&Path, Uuid)],
+    ) -> Result<Option<usize>, StartError> {
+        let Self { partition, topic_id, dirs: places } = self;
+        let topic = image.topic(&partition.topic).filter(|topic| topic_id.is_none_or(|id| id == topic.id.0));
+        let Some(known) = topic.and_then(|topic| topic.partition(partition.partition)) else {
+            return Ok(None);
+        };
+        let directory = known.directory_of(node_id);
+        let right = places.iter().find(|place| dirs[**place].1 == directory);
+        right.copied().map(Some).ok_or_else(|| {
+            let dirs = [places[0], places[1]].map(|place| dirs[place].0.to_owned());
+            StartError::PartitionTwice { partition: partition.clone(), dirs }
+        })
+    }
+}
+
+/// Checks that it can be settled where partitions are that are in two directories.
+///
+/// # Errors
+/// [`StartError::PartitionTwice`] if it cannot.
+pub(super) fn check(opening: &[Opening], image: &Image, node_id: i32) -> Result<(), StartError> {
+    let dirs: Vec<_> = opening.iter().map(|dir| (dir.path(), dir.id())).collect();
+    duplicates(opening).iter().try_for_each(|duplicate| duplicate.right(image, node_id, &dirs).map(drop))
+}
+
+impl Logs {
+    /// Settles where partitions are that were found in two directories.
+    ///
+    /// # Errors
+    /// [`StartError::PartitionTwice`] if the controller knows one in neither.
     pub(crate) fn settle(&self, image: &Image, node_id: i32) -> Result<(), StartError> {
+        let ids: Vec<_> = self.dirs.iter().map(|dir| (dir.path(), dir.id())).collect();
         for duplicate in std::mem::take(&mut *self.duplicates.lock()) {
-            let Duplicate { partition, topic_id, dirs } = duplicate;
-            let topic =
-                image.topic(&partition.topic).filter(|topic| topic_id.is_none_or(|id| id == topic.id.0));
-            let Some(known) = topic.and_then(|topic| topic.partition(partition.partition)) else {
-                // Of a topic that is gone: all of them are set aside.
-                continue;
-            };
-            let directory = known.directory_of(node_id);
-            let dirs: Vec<_> = dirs.into_iter().map(|index| &self.dirs[index]).collect();
-            let Some(right) = dirs.iter().find(|dir| dir.id() == directory) else {
-                let dirs = [dirs[0].path().to_owned(), dirs[1].path().to_owned()];
-                return Err(StartError::PartitionTwice { partition, dirs });
-            };
-            for stale in dirs.iter().filter(|dir| !Arc::ptr_eq(dir, right)) {
-                remove_stale(&partition, stale, right)?;
+            let Some(right) = duplicate.right(image, node_id, &ids)? else { continue };
+            for stale in duplicate.dirs.iter().filter(|stale| **stale != right) {
+                remove_stale(&duplicate.partition, &self.dirs[*stale], &self.dirs[right])?;
             }
         }
         Ok(())

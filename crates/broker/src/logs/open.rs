@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use metadata::quorum::METADATA_TOPIC;
+use metadata::quorum::{self, METADATA_TOPIC, QuorumConfig, Survey};
 use metadata::settings::BrokerConfig;
 use parking_lot::Mutex;
 use protocol::Uuid;
@@ -13,9 +13,10 @@ use storage::fs::Fs;
 use storage::{LogDirectory, MetaProperties, OpenDirectory, OpenDirectoryError, TopicPartition};
 use tokio::sync::mpsc;
 use tracing::error;
+use tracing::subscriber::NoSubscriber;
 
 use super::Logs;
-use super::duplicates::duplicates;
+use super::duplicates::{self, duplicates};
 use crate::log_dir::LogDir;
 use crate::start::StartError;
 
@@ -40,8 +41,39 @@ pub(crate) fn connections_max() -> usize {
     runtime::descriptors_max().saturating_sub(open_files_max() + OTHERS).max(CONNECTIONS_MIN)
 }
 
+/// The file that a broker locks in each of its directories.
+const LOCK_FILE: &str = ".lock";
+
 /// The version of `meta.properties` that is written, and the latest that is read.
 const META_PROPERTIES_VERSION: i32 = 1;
+
+/// The directories of a node.
+#[derive(Clone, Debug)]
+pub struct Directories {
+    /// `log.dirs`.
+    pub log_dirs: Vec<String>,
+    /// `metadata.log.dir`, or the first of the above.
+    pub metadata_log_dir: String,
+}
+
+impl Directories {
+    /// Those of a node with these settings.
+    pub(crate) fn of(config: &BrokerConfig) -> Self {
+        Self { log_dirs: config.log_dirs.clone(), metadata_log_dir: config.metadata_log_dir.clone() }
+    }
+
+    /// Each of them once, absolute, and whether it holds partitions; with the place of that of the metadata log.
+    fn paths(&self) -> (Vec<(PathBuf, bool)>, usize) {
+        let mut paths: Vec<_> = self.log_dirs.iter().map(|dir| (absolute(dir), true)).collect();
+        let metadata = absolute(&self.metadata_log_dir);
+        let found = paths.iter().position(|(path, _)| *path == metadata);
+        let place = found.unwrap_or_else(|| {
+            paths.push((metadata, false));
+            paths.len() - 1
+        });
+        (paths, place)
+    }
+}
 
 /// A directory on its way to being open.
 pub(super) struct Opening {
@@ -58,22 +90,11 @@ impl Logs {
     /// # Errors
     /// [`StartError`] with what to do about it.
     pub(crate) fn open(config: &BrokerConfig, fs: &Fs) -> Result<Self, StartError> {
-        let mut opening = open_all(config, fs)?;
-        let metadata_path = absolute(&config.metadata_log_dir);
-        let metadata = opening.iter().position(|dir| dir.path == metadata_path);
-        let metadata = metadata.expect("the directory of the metadata log is one of those opened");
-        check_identified(&opening)?;
-        check_metadata_log(&opening, metadata)?;
-        let duplicates = Mutex::new(duplicates(&opening));
-        let was_unclean =
-            opening.iter().filter_map(|dir| dir.open.as_ref()).any(|(directory, properties)| {
-                !directory.was_clean()
-                    && properties.as_ref().is_some_and(|before| before.cluster_id.is_some())
-            });
-        let cluster_id = identify(&mut opening, metadata, config.node_id)?;
+        let opened = open_dirs(&Directories::of(config), config.node_id, fs)?;
+        let duplicates = Mutex::new(duplicates(&opened.opening));
         let (failed, failures) = mpsc::unbounded_channel();
         let mut dirs = Vec::new();
-        for (index, dir) in opening.into_iter().enumerate() {
+        for (index, dir) in opened.opening.into_iter().enumerate() {
             let Opening { path, holds_partitions, open } = dir;
             dirs.push(Arc::new(match open {
                 None => LogDir::offline(path),
@@ -93,14 +114,92 @@ impl Logs {
         let failures = Mutex::new(Some(failures));
         Ok(Self {
             dirs,
-            metadata,
-            cluster_id,
+            metadata: opened.metadata,
+            cluster_id: opened.cluster_id,
             duplicates,
             failures,
             without_room: Mutex::default(),
-            was_unclean,
+            was_unclean: opened.was_unclean,
             recovery: Mutex::default(),
         })
+    }
+}
+
+impl Opening {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its `directory.id`; zero if it does not work.
+    pub(super) fn id(&self) -> Uuid {
+        let properties = self.open.as_ref().and_then(|(_, properties)| properties.as_ref());
+        Uuid(properties.and_then(|properties| properties.directory_id).unwrap_or_default())
+    }
+}
+
+/// Directories that are open and belong together.
+struct OpenedDirs {
+    opening: Vec<Opening>,
+    /// Which of them has the metadata log.
+    metadata: usize,
+    cluster_id: String,
+    /// Whether one that was used before was not closed cleanly.
+    was_unclean: bool,
+}
+
+/// Opens the directories of a node, and makes those that are new this node's.
+fn open_dirs(directories: &Directories, node_id: i32, fs: &Fs) -> Result<OpenedDirs, StartError> {
+    let (paths, metadata) = directories.paths();
+    let mut opening = open_all(paths, metadata, fs)?;
+    check_identified(&opening)?;
+    check_metadata_log(&opening, metadata)?;
+    let was_unclean = opening.iter().filter_map(|dir| dir.open.as_ref()).any(|(directory, properties)| {
+        !directory.was_clean() && properties.as_ref().is_some_and(|before| before.cluster_id.is_some())
+    });
+    let cluster_id = identify(&mut opening, metadata, node_id)?;
+    Ok(OpenedDirs { opening, metadata, cluster_id, was_unclean })
+}
+
+/// What a start would find in directories.
+#[derive(Clone, Debug)]
+pub struct Surveyed {
+    /// The metadata.
+    pub survey: Survey,
+    /// Why the node cannot go on from there, one sentence each; none if it can.
+    pub refusals: Vec<String>,
+}
+
+/// Looks at the directories of node `node_id` as a start would, by the code of a start, and changes nothing.
+///
+/// # Errors
+/// [`StartError`] with what to do about it.
+pub fn survey(directories: &Directories, node_id: i32, fs: &Fs) -> Result<Surveyed, StartError> {
+    for (path, _) in directories.paths().0 {
+        check_unlocked(&path, fs)?;
+    }
+    // What is found is logged when it is opened.
+    tracing::subscriber::with_default(NoSubscriber::new(), || {
+        let opened = open_dirs(directories, node_id, &fs.overlay())?;
+        let metadata = &opened.opening[opened.metadata];
+        let (directory, _) = metadata.open.as_ref().expect("a start without it has failed");
+        quorum::check_room(directory).map_err(StartError::Quorum)?;
+        let config = QuorumConfig::of_node(node_id, metadata.id());
+        let survey = quorum::survey_in(&config, directory).map_err(StartError::Quorum)?;
+        let refusals = survey.refusals(node_id, directories.log_dirs.len());
+        if refusals.is_empty() {
+            duplicates::check(&opened.opening, &survey.image, node_id)?;
+        }
+        Ok(Surveyed { survey, refusals })
+    })
+}
+
+/// Checks that no other process has a directory, without making a file there.
+fn check_unlocked(path: &Path, fs: &Fs) -> Result<(), StartError> {
+    let lock = path.join(LOCK_FILE);
+    // What cannot be locked for another reason fails where it is opened.
+    match fs.exists(&lock).and_then(|exists| if exists { fs.lock(&lock).map(Some) } else { Ok(None) }) {
+        Ok(Some(None)) => Err(StartError::Directory(OpenDirectoryError::Locked(path.to_owned()))),
+        _ => Ok(()),
     }
 }
 
@@ -110,20 +209,15 @@ fn absolute(path: &str) -> PathBuf {
     path.components().filter(|component| *component != Component::CurDir).collect()
 }
 
-fn open_all(config: &BrokerConfig, fs: &Fs) -> Result<Vec<Opening>, StartError> {
-    let mut paths: Vec<(PathBuf, bool)> = config.log_dirs.iter().map(|dir| (absolute(dir), true)).collect();
-    let metadata = absolute(&config.metadata_log_dir);
-    if paths.iter().all(|(path, _)| *path != metadata) {
-        paths.push((metadata.clone(), false));
-    }
+fn open_all(paths: Vec<(PathBuf, bool)>, metadata: usize, fs: &Fs) -> Result<Vec<Opening>, StartError> {
     let open_files_max = open_files_max() / paths.len();
     let mut opening = Vec::new();
-    for (path, holds_partitions) in paths {
+    for (place, (path, holds_partitions)) in paths.into_iter().enumerate() {
         let open = match open_one(fs, &path, open_files_max) {
             Ok(open) => Some(open),
             // What another process has, or what is damaged, is for people to mend before anything starts.
             Err(StartError::Directory(OpenDirectoryError::Fs(cause)) | StartError::Fs(cause))
-                if path != metadata =>
+                if place != metadata =>
             {
                 error!("the log directory {} is offline: {cause}", path.display());
                 None
@@ -177,7 +271,10 @@ fn check_metadata_log(opening: &[Opening], metadata: usize) -> Result<(), StartE
         let elsewhere = index != metadata && directory.holds(&log);
         let found_new = index != metadata
             && properties.as_ref().is_some_and(|properties| properties.cluster_id.is_some())
-            && opening[metadata].open.as_ref().is_some_and(|(directory, _)| !directory.holds(&log));
+            && opening[metadata]
+                .open
+                .as_ref()
+                .is_some_and(|(directory, _)| !directory.holds(&log) && !quorum::is_formatted(directory));
         if elsewhere || found_new {
             let (found, expected) = (dir.path.clone(), opening[metadata].path.clone());
             return Err(StartError::MetadataLogElsewhere { found, expected, has_log: elsewhere });

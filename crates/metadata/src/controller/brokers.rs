@@ -149,11 +149,12 @@ fn return_of(
     match is_online(directory, &request.log_dirs) {
         true if may_lead(partition, broker) => {
             let alone = !partition.isr.contains(&broker);
+            let emptied = |replicas: &[i32]| (alone && !replicas.is_empty()).then(Vec::new);
             PartitionChangeRecord {
                 leader: broker,
                 isr: alone.then(|| vec![broker]),
-                eligible_leader_replicas: alone.then(Vec::new),
-                last_known_elr: alone.then(Vec::new),
+                eligible_leader_replicas: emptied(partition.eligible_leader_replicas()),
+                last_known_elr: emptied(partition.last_known_elr()),
                 ..change
             }
         }

@@ -105,6 +105,9 @@ impl Image {
             MetadataRecord::RegisterController(record) => {
                 kept.controllers.insert(record.controller_id, record);
             }
+            MetadataRecord::UnregisterController(record) => {
+                kept.controllers.remove(&record.controller_id);
+            }
             MetadataRecord::AccessControlEntry(record) => {
                 kept.acls.insert(record.id, record);
             }

@@ -1,8 +1,9 @@
 //! Entries of the quorum as record batches of the metadata log.
 //!
-//! One entry is one offset: a metadata record in a batch of its own, so that the log can be cut
-//! after any entry. The entry that begins a term is Kafka's `LeaderChangeMessage`, and one that
-//! sets the voters is Kafka's `VotersRecord`, both in control batches.
+//! One entry is one offset: a metadata record in a batch of its own, so that the log can be truncated
+//! after any entry. Where `metadata.version` has no transactions yet, the records of a decision share
+//! a batch. The entry that begins a term is Kafka's `LeaderChangeMessage`, and one that sets the
+//! voters is Kafka's `VotersRecord`, both in control batches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,7 +16,9 @@ use protocol::{DecodeError, EncodeError, Message, Reader, Writer};
 use record::control::{self, ControlError, ControlType};
 use record::{Batch, BatchBuilder, BatchError, Compression, RecordsError};
 
-use super::raft::{Entry, Membership, Payload, VoterEndpoint, VoterId, VoterNode, epoch, log_id, offset};
+use super::raft::{
+    Entry, EntryRecord, Membership, Payload, VoterEndpoint, VoterId, VoterNode, epoch, log_id, offset,
+};
 use crate::record::{MetadataRecord, UnreadableRecord};
 
 /// The version of control records: the only one that Kafka reads.
@@ -77,27 +80,43 @@ pub(super) struct Leadership {
     pub(super) voters: Vec<VoterId>,
 }
 
-/// Adds the batch of an entry to `out`.
+/// Whether the batch of an entry ends with it.
+pub(super) fn ends_batch(entry: &Entry) -> bool {
+    !matches!(&entry.payload, Payload::Normal(record) if !record.ends_batch)
+}
+
+/// Adds the batch of entries that share one to `out`.
+///
+/// # Panics
+/// If there is none, or the last of them and no other does not end its batch: openraft appends at
+/// once what was proposed at once.
 pub(super) fn encode(
-    entry: &Entry,
+    entries: &[Entry],
     leadership: &Leadership,
     now_ms: i64,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
-    let builder = match &entry.payload {
+    assert_eq!(entries.iter().position(ends_batch), entries.len().checked_sub(1), "it is one batch");
+    let first = &entries[0];
+    let builder = match &first.payload {
         Payload::Blank => control::batch(ControlType::LeaderChange, &leader_change(leadership)?, now_ms),
         Payload::Membership(membership) => {
             control::batch(ControlType::KRaftVoters, &voters(membership)?, now_ms)
         }
-        Payload::Normal(record) => {
+        Payload::Normal(_) => {
             let mut builder = BatchBuilder::new(Compression::None);
-            builder.push(now_ms, None, Some(&record.encode()?), &[]);
+            for entry in entries {
+                let Payload::Normal(EntryRecord { record, version, .. }) = &entry.payload else {
+                    unreachable!("entries that share a batch are records");
+                };
+                builder.push(now_ms, None, Some(&record.encode(*version)?), &[]);
+            }
             builder
         }
     };
     let batch = builder
-        .base_offset(offset(entry.log_id.index))
-        .partition_leader_epoch(epoch(entry.log_id.leader_id.term))
+        .base_offset(offset(first.log_id.index))
+        .partition_leader_epoch(epoch(first.log_id.leader_id.term))
         .build();
     out.extend_from_slice(&batch);
     Ok(())
@@ -192,13 +211,17 @@ pub(super) fn decode(batch: &Batch<'_>) -> Result<Vec<Entry>, BatchFault> {
         return Err(BatchFault::Compressed);
     }
     let mut entries = Vec::new();
+    let last_offset = header.last_offset();
     for record in batch.records() {
         let record = record?;
+        let record_offset = record.offset;
         let payload = if header.attributes.is_control() {
             control_payload(&record)?
         } else {
             let value = Bytes::copy_from_slice(record.value.ok_or(BatchFault::NoValue)?);
-            Payload::Normal(MetadataRecord::decode(value).map_err(BatchFault::Record)?)
+            let (record, version) = MetadataRecord::decode(value).map_err(BatchFault::Record)?;
+            let ends_batch = record_offset == last_offset;
+            Payload::Normal(EntryRecord { record, version, ends_batch })
         };
         let log_id = log_id(header.partition_leader_epoch, record.offset);
         entries.push(Entry { log_id, payload });

@@ -16,8 +16,11 @@ use record::{Batch, BatchBuilder, Compression};
 use storage::fs::{self, Fs};
 
 use super::batches::{self, BatchFault};
-use super::raft::{LogId, Membership, Payload, StoredMembership, epoch, log_id, offset};
+use super::raft::{EntryRecord, LogId, Membership, Payload, StoredMembership, epoch, log_id, offset};
+use crate::features::METADATA_VERSION;
 use crate::image::{Delta, Image};
+use crate::level;
+use crate::record::MetadataRecord;
 
 const SUFFIX: &str = ".checkpoint";
 
@@ -38,16 +41,21 @@ pub(super) struct Snapshot {
     pub(super) image: Image,
 }
 
-/// What formatting a directory for a quorum with voters in its log leaves: the state before the
-/// first record.
-#[derive(Clone, Debug)]
+/// What `kafka-storage format` leaves for the first start.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Bootstrap {
+    /// Without voters where they stand in settings alone.
     pub(super) membership: Membership,
     pub(super) kraft_version: i16,
+    /// What the metadata log begins with: feature levels, SCRAM credentials.
+    pub(super) records: Vec<MetadataRecord>,
 }
 
-/// The name of [`Bootstrap`].
-const BOOTSTRAP: &str = "00000000000000000000-0000000000.checkpoint";
+/// The file of the voters in the directory of the metadata log; from Kafka 4.4 on of all of [`Bootstrap`].
+const BOOTSTRAP_SNAPSHOT: &str = "00000000000000000000-0000000000.checkpoint";
+
+/// The file of the records in the log directory, up to Kafka 4.3.
+pub(super) const BOOTSTRAP_RECORDS: &str = "bootstrap.checkpoint";
 
 /// A snapshot on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,8 +165,10 @@ fn write_to(fs: &Fs, path: &Path, snapshot: &Snapshot) -> Result<u64, Checkpoint
     };
     put(out.head(snapshot)?)?;
     let mut builder = BatchBuilder::new(Compression::None);
-    for record in snapshot.image.records() {
-        builder.push(snapshot.last_timestamp_ms, None, Some(&record.encode()?), &[]);
+    let level = level::of(&snapshot.image);
+    for record in snapshot.image.records().filter_map(|record| level::express(record, level)) {
+        let version = record.version_at(level).expect("the level expresses it");
+        builder.push(snapshot.last_timestamp_ms, None, Some(&record.encode(version)?), &[]);
         if builder.size_bytes() >= BATCH_BYTES {
             put(out.finish(std::mem::replace(&mut builder, BatchBuilder::new(Compression::None))))?;
         }
@@ -222,17 +232,38 @@ pub(super) fn read(fs: &Fs, checkpoint: &Checkpoint) -> Result<Snapshot, Checkpo
     whole.map_err(|reason| damaged(checkpoint, position, reason))
 }
 
-/// Reads what stands before the first record; `None` where there is no such file.
-pub(super) fn read_bootstrap(fs: &Fs, dir: &Path) -> Result<Option<Bootstrap>, CheckpointError> {
-    let path = dir.join(BOOTSTRAP);
+/// Reads what formatting the log directory `log_dir` left, whose metadata log is in `dir`; `None` if
+/// nothing did.
+pub(super) fn read_bootstrap(
+    fs: &Fs,
+    log_dir: &Path,
+    dir: &Path,
+) -> Result<Option<Bootstrap>, CheckpointError> {
+    let snapshot = read_bootstrap_file(fs, dir.join(BOOTSTRAP_SNAPSHOT))?;
+    if snapshot.as_ref().is_some_and(|snapshot| !snapshot.records.is_empty()) {
+        return Ok(snapshot);
+    }
+    let records = read_bootstrap_file(fs, log_dir.join(BOOTSTRAP_RECORDS))?;
+    Ok(match (snapshot, records) {
+        (Some(snapshot), Some(Bootstrap { records, .. })) => Some(Bootstrap { records, ..snapshot }),
+        (snapshot, records) => snapshot.or(records),
+    })
+}
+
+fn read_bootstrap_file(fs: &Fs, path: PathBuf) -> Result<Option<Bootstrap>, CheckpointError> {
     if !fs.exists(&path)? {
         return Ok(None);
     }
     let checkpoint = Checkpoint { path, last_log_id: log_id(0, 0), size_bytes: 0 };
     let (reading, position) = read_batches(fs, &checkpoint)?;
     let kraft_version = reading.kraft_version;
-    let snapshot = reading.finish(log_id(0, 0)).map_err(|reason| damaged(&checkpoint, position, reason))?;
-    Ok(Some(Bootstrap { membership: snapshot.membership.membership().clone(), kraft_version }))
+    let damaged = |reason| damaged(&checkpoint, position, reason);
+    let snapshot = reading.finish(log_id(0, 0)).map_err(damaged)?;
+    let records: Vec<_> = snapshot.image.records().collect();
+    if !records.is_empty() && snapshot.image.feature_level(METADATA_VERSION) == 0 {
+        return Err(damaged("it sets no metadata.version".to_owned()));
+    }
+    Ok(Some(Bootstrap { membership: snapshot.membership.membership().clone(), kraft_version, records }))
 }
 
 fn read_batches(fs: &Fs, checkpoint: &Checkpoint) -> Result<(Reading, usize), CheckpointError> {
@@ -286,7 +317,7 @@ impl Reading {
         let is_control = batch.header().attributes.is_control();
         for entry in batches::decode(batch)? {
             match entry.payload {
-                Payload::Normal(record) => {
+                Payload::Normal(EntryRecord { record, .. }) => {
                     if let Err(error) = self.image.apply(record, &mut Delta::default()) {
                         self.contradiction.get_or_insert(error.to_string());
                     }

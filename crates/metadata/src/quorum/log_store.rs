@@ -60,6 +60,7 @@ struct State {
     /// `None` once it is closed.
     log: Option<Log>,
     vote: Option<Vote>,
+    kraft_version: i16,
     leadership: Leadership,
     /// The last entry that a snapshot stands for. Those up to it may still be on disk.
     purged: Option<LogId>,
@@ -104,8 +105,8 @@ pub(super) struct Loaded {
     pub(super) store: LogStore,
     /// The voters that the last entry which sets them names; `None` where no entry does.
     pub(super) membership: Option<StoredMembership>,
-    /// The protocol of the quorum that the log says; `None` where it does not say.
-    pub(super) kraft_version: Option<i16>,
+    /// The protocol of the quorum: what the log says, else what it was founded with.
+    pub(super) kraft_version: i16,
 }
 
 impl LogStore {
@@ -117,6 +118,7 @@ impl LogStore {
         vote: Option<Vote>,
         leadership: Leadership,
         snapshot: Option<LogId>,
+        founded_kraft_version: i16,
     ) -> Result<Loaded, Unreadable> {
         let from = snapshot.map_or(0, |last| offset(last.index) + 1);
         if log.log_start_offset() > from {
@@ -126,9 +128,9 @@ impl LogStore {
         let mut tail = VecDeque::new();
         let mut last = snapshot;
         let mut next = from;
-        let mut kraft_version = None;
+        let mut found_kraft_version = None;
         while next < log.end_offset() {
-            for entry in read_entries(&log, next, READ_BYTES, &mut kraft_version)? {
+            for entry in read_entries(&log, next, READ_BYTES, &mut found_kraft_version)? {
                 check_follows(last.as_ref(), &entry)?;
                 last = Some(entry.log_id);
                 next = offset(entry.log_id.index) + 1;
@@ -148,7 +150,17 @@ impl LogStore {
             leadership.voters = voter_ids(Some(membership.membership()));
         }
         let unsnapshotted_bytes = log.size_bytes();
-        let state = State { log: Some(log), vote, leadership, purged, last, tail, unsnapshotted_bytes };
+        let kraft_version = found_kraft_version.unwrap_or(founded_kraft_version);
+        let state = State {
+            log: Some(log),
+            vote,
+            kraft_version,
+            leadership,
+            purged,
+            last,
+            tail,
+            unsnapshotted_bytes,
+        };
         let (state, lacks_room, stopping) = (Arc::new(Mutex::new(state)), Arc::default(), Arc::default());
         let store = Self { fs, dir, state, waiting, lacks_room, stopping };
         Ok(Loaded { store, membership, kraft_version })
@@ -169,6 +181,11 @@ impl LogStore {
             // After a start it held the whole log, or all of a topic with many partitions.
             state.tail.shrink_to(TAIL_IDLE_ENTRIES);
         }
+    }
+
+    /// The entries that loading found after the snapshot.
+    pub(super) fn loaded_entries(&self) -> Vec<Entry> {
+        self.state.lock().tail.iter().cloned().collect()
     }
 
     /// Bytes appended since the last snapshot.
@@ -213,14 +230,14 @@ impl LogStore {
         let now_ms = runtime::clock::now_ms();
         let mut state = self.state.lock();
         let mut encoded = Encoded { entries: Vec::new(), positions: Vec::new(), bytes: Vec::new(), now_ms };
-        for entry in entries {
-            if let Payload::Membership(membership) = &entry.payload {
+        encoded.entries.extend(entries);
+        for batch in encoded.entries.chunk_by(|entry, _| !batches::ends_batch(entry)) {
+            if let Payload::Membership(membership) = &batch[0].payload {
                 state.leadership.voters = membership.voter_ids().collect();
             }
-            encoded.positions.push(encoded.bytes.len());
-            batches::encode(&entry, &state.leadership, now_ms, &mut encoded.bytes)
+            encoded.positions.extend(batch.iter().map(|_| encoded.bytes.len()));
+            batches::encode(batch, &state.leadership, now_ms, &mut encoded.bytes)
                 .map_err(io::Error::other)?;
-            encoded.entries.push(entry);
         }
         Ok(encoded)
     }
@@ -282,7 +299,7 @@ impl LogStore {
 /// Entries on their way to the log.
 struct Encoded {
     entries: Vec<Entry>,
-    /// Where each begins in the bytes.
+    /// Where the batch of each begins in the bytes.
     positions: Vec<usize>,
     bytes: Vec<u8>,
     now_ms: i64,
@@ -431,9 +448,12 @@ impl RaftLogStorage<Types> for LogStore {
     /// That the vote has won is not written: a node that starts again is elected again, whether or
     /// not it had led, and what it must not forget is whom it voted for in which term.
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
-        let known = self.state.lock().vote;
+        let (known, kraft_version) = {
+            let state = self.state.lock();
+            (state.vote, state.kraft_version)
+        };
         if known.is_none_or(|known| known.leader_id != vote.leader_id) {
-            vote::write(&self.fs, &self.dir, vote).map_err(io::Error::other)?;
+            vote::write(&self.fs, &self.dir, vote, kraft_version).map_err(io::Error::other)?;
         }
         let mut state = self.state.lock();
         state.vote = Some(*vote);

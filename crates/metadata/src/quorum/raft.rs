@@ -8,6 +8,7 @@ use std::fmt;
 
 use protocol::Uuid;
 
+use crate::level;
 use crate::record::MetadataRecord;
 
 /// A voter: the node and the directory that holds its votes. A node whose directory was wiped has
@@ -44,9 +45,36 @@ pub(super) struct VoterNode {
     pub(super) endpoints: Vec<VoterEndpoint>,
 }
 
-impl fmt::Display for MetadataRecord {
+/// A metadata record as an entry.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct EntryRecord {
+    pub(super) record: MetadataRecord,
+    /// The version that it is written in.
+    pub(super) version: i16,
+    /// Whether the next entry is in another batch. Entries of one batch are on disk together or not
+    /// at all.
+    pub(super) ends_batch: bool,
+}
+
+impl EntryRecord {
+    /// Records that are proposed together at a `metadata.version` that expresses them: in one batch
+    /// if the level has no transactions in which they could stand.
+    ///
+    /// # Panics
+    /// If the level does not have one of the records.
+    pub(super) fn of_decision(records: Vec<MetadataRecord>, level: i16) -> Vec<Self> {
+        let last = records.len().saturating_sub(1);
+        let entry = |(at, record): (usize, MetadataRecord)| {
+            let version = record.version_at(level).expect("the level has what is proposed at it");
+            Self { record, version, ends_batch: at == last || level::has_transactions(level) }
+        };
+        records.into_iter().enumerate().map(entry).collect()
+    }
+}
+
+impl fmt::Display for EntryRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.record.name())
     }
 }
 
@@ -54,7 +82,7 @@ openraft::declare_raft_types!(
     /// A quorum whose entries are metadata records. A leader id is a term alone in the log
     /// (`leader_id_std`): that is what a leader epoch of Kafka can hold.
     pub(super) Types:
-        D = MetadataRecord,
+        D = EntryRecord,
         R = (),
         NodeId = VoterId,
         Node = VoterNode,

@@ -10,24 +10,30 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use openraft::SnapshotPolicy;
 use parking_lot::Mutex as SyncMutex;
-use protocol::Uuid;
-use protocol::records::{AbortTransactionRecord, FeatureLevelRecord};
+use protocol::records::{AbortTransactionRecord, ConfigRecord, FeatureLevelRecord};
+use protocol::{Str, Uuid};
 use storage::fs::{self, Fs};
-use storage::{Log, LogConfig, LogDirectory, OpenError, OpenLog, TopicPartition};
+use storage::{Log, LogConfig, LogDirectory, OpenDirectoryError, OpenError, OpenLog, TopicPartition};
 use tokio::sync::{Mutex, watch};
 
 use super::batches::{self, Leadership};
-use super::checkpoint::{self, CheckpointError};
+use super::checkpoint::{self, Bootstrap, CheckpointError};
 use super::log_store::{Loaded, LogStore, Unreadable, voter_ids};
 use super::network::NoPeers;
 use super::raft::{
-    Entry, Membership, Payload, StoredMembership, VoterEndpoint, VoterId, VoterNode, log_id, offset,
+    Entry, EntryRecord, Membership, Payload, StoredMembership, Vote, VoterEndpoint, VoterId, VoterNode,
+    log_id, offset,
 };
 use super::state_machine::{Founding, Observer, Published, StateMachine};
-use super::vote::{self, VoteError};
+use super::vote::{self, QuorumState, VoteError};
 use super::{METADATA_TOPIC, Quorum, RESERVED_BYTES, SubmitError, Writer};
-use crate::features::{METADATA_VERSION, METADATA_VERSION_LATEST};
-use crate::image::{Change, Image};
+use crate::features::{
+    ELIGIBLE_LEADER_REPLICAS, METADATA_VERSION, METADATA_VERSION_EARLIEST, METADATA_VERSION_LATEST,
+    METADATA_VERSION_NEW,
+};
+use crate::image::{Change, Image, ResourceType};
+use crate::level;
+use crate::record::MetadataRecord;
 
 /// How long the only voter may take to elect itself: a few syncs of a disk.
 const ELECTION_MAX: Duration = Duration::from_secs(60);
@@ -48,18 +54,35 @@ pub struct QuorumConfig {
     pub segment_bytes: u32,
     /// `metadata.log.max.record.bytes.between.snapshots`.
     pub bytes_between_snapshots: u64,
+    /// `min.insync.replicas`, which a cluster begins with whose leaders are eligible by KIP-966.
+    pub min_insync_replicas: i32,
 }
 
 impl QuorumConfig {
+    /// That of a node of which no more is known than that, with Kafka's defaults.
+    pub fn of_node(node_id: i32, directory_id: Uuid) -> Self {
+        Self {
+            node_id,
+            directory_id,
+            endpoints: Vec::new(),
+            segment_bytes: 1 << 30,
+            bytes_between_snapshots: 20 << 20,
+            min_insync_replicas: 1,
+        }
+    }
+
     /// This node.
     pub(super) fn voter(&self) -> VoterId {
         VoterId { id: self.node_id, directory_id: self.directory_id }
     }
 }
 
-/// Why a quorum does not start. No file was changed, save that a torn end of the log was cut.
+/// Why a quorum does not start. Each reason that files can give is found by [`super::survey_in`] as well, which
+/// changes none.
 #[derive(Debug)]
 pub enum StartError {
+    /// The log directory cannot be opened.
+    Directory(OpenDirectoryError),
     /// The metadata log cannot be opened.
     Log(OpenError),
     /// The metadata log holds something that is no entry of it.
@@ -84,7 +107,7 @@ pub enum StartError {
     },
     /// The quorum has other nodes, or speaks a protocol that is not known.
     Foreign(String),
-    /// The metadata was written by a newer version.
+    /// The metadata was written by a newer version, or one from before Kafka 3.3.
     MetadataVersion(i16),
     /// The disk has no room for what a start writes: a vote, and who leads.
     DiskFull {
@@ -100,6 +123,7 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Directory(error) => error.fmt(f),
             Self::Log(error) => error.fmt(f),
             Self::Checkpoint(error) => error.fmt(f),
             Self::Vote(error) => error.fmt(f),
@@ -110,16 +134,21 @@ impl fmt::Display for StartError {
                 path.display()
             ),
             Self::NotVoter { this, voters } => {
-                write!(f, "this node is {this} (node.id and directory.id), and the metadata log belongs to")?;
-                for voter in voters {
-                    write!(f, " {voter}")?;
-                }
-                f.write_str(": start with the node.id and the directory that it was written with.")
+                let voters: Vec<String> = voters.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "the voters of the metadata quorum are {}, and this node is {this} (node.id and directory.id): only \
+                     a node that is broker and controller in one, and the only voter, is opened. Start with the node.id \
+                     and the directory that it was written with",
+                    voters.join(", ")
+                )
             }
             Self::MetadataVersion(level) => write!(
                 f,
-                "the metadata has version {level}, and {METADATA_VERSION_LATEST} is the latest that is known: \
-                 start the version of Milena that wrote it."
+                "metadata.version is {}, and {} to {} are known",
+                level::named(*level),
+                level::named(METADATA_VERSION_EARLIEST),
+                level::named(METADATA_VERSION_LATEST)
             ),
             Self::DiskFull { dir, usable_bytes } => write!(
                 f,
@@ -142,45 +171,48 @@ impl From<CheckpointError> for StartError {
 }
 
 /// What is on disk.
-struct Found {
-    loaded: Loaded,
-    snapshot: Option<(checkpoint::Checkpoint, checkpoint::Snapshot)>,
+pub(super) struct Found {
+    pub(super) loaded: Loaded,
+    pub(super) snapshot: Option<(checkpoint::Checkpoint, checkpoint::Snapshot)>,
     /// What holds where neither says otherwise.
     founding: Founding,
+    /// The records that a cluster begins with that has no `metadata.version` yet.
+    pub(super) first_records: Vec<MetadataRecord>,
+    /// Bytes at the end of the log that opening it truncates.
+    pub(super) torn_bytes: u64,
     dir: PathBuf,
 }
 
 impl Found {
+    /// The protocol of the quorum.
+    pub(super) fn kraft_version(&self) -> i16 {
+        self.loaded.kraft_version
+    }
+
     /// The voters by the log, else by the snapshot.
-    fn membership(&self) -> &Membership {
+    pub(super) fn membership(&self) -> &Membership {
         let in_snapshot = self.snapshot.as_ref().map(|(_, snapshot)| &snapshot.membership);
         let stored = self.loaded.membership.as_ref().or(in_snapshot).map(StoredMembership::membership);
         stored.filter(|voters| voters.nodes().next().is_some()).unwrap_or(&self.founding.voters)
     }
 
-    /// Whether this node can lead the quorum alone.
-    fn check(&self, this: VoterId) -> Result<(), StartError> {
-        let level = self.founding.kraft_version;
-        if !(0..=batches::KRAFT_VERSION).contains(&level) {
-            let known = batches::KRAFT_VERSION;
-            let reason =
-                format!("the metadata log has kraft.version {level}, and {known} is the latest known");
-            return Err(StartError::Foreign(reason));
-        }
-        let voters = voter_ids(Some(self.membership()));
-        if !voters.contains(&this) {
-            return Err(StartError::NotVoter { this, voters });
-        }
-        if voters.len() > 1 {
-            let names: Vec<String> = voters.iter().map(ToString::to_string).collect();
-            let reason = format!(
-                "the metadata log is of a quorum of several nodes ({}): one is opened",
-                names.join(", ")
-            );
-            return Err(StartError::Foreign(reason));
-        }
-        Ok(())
+    /// Checks that this node can lead the quorum alone.
+    pub(super) fn check(&self, this: VoterId) -> Result<(), StartError> {
+        check_kraft_version(self.kraft_version())?;
+        check_voters(voter_ids(Some(self.membership())), this)
     }
+}
+
+fn check_kraft_version(level: i16) -> Result<(), StartError> {
+    if (0..=batches::KRAFT_VERSION).contains(&level) {
+        return Ok(());
+    }
+    let known = batches::KRAFT_VERSION;
+    Err(StartError::Foreign(format!("kraft.version is {level}, and {known} is the latest that is known")))
+}
+
+fn check_voters(voters: Vec<VoterId>, this: VoterId) -> Result<(), StartError> {
+    if voters == [this] { Ok(()) } else { Err(StartError::NotVoter { this, voters }) }
 }
 
 impl Quorum {
@@ -200,7 +232,8 @@ impl Quorum {
     ) -> Result<Self, StartError> {
         let this = config.voter();
         check_room(directory)?;
-        let Opened { store, machine, published, observer, dir } = open(&config, directory, observer)?;
+        let Opened { store, machine, published, observer, first_records, dir } =
+            open(&config, directory, observer)?;
         let raft = openraft::Raft::new(this, raft_config(), NoPeers, store.clone(), machine).await;
         let quorum = Self {
             raft: raft.map_err(stopped)?,
@@ -217,7 +250,7 @@ impl Quorum {
         };
         quorum.raft.trigger().elect(false).await.map_err(stopped)?;
         quorum.lead(this).await?;
-        quorum.prepare().await?;
+        quorum.prepare(first_records).await?;
         Ok(quorum)
     }
 
@@ -237,8 +270,8 @@ impl Quorum {
         Ok(())
     }
 
-    /// Ends what a crash has interrupted, and gives a new cluster its version.
-    async fn prepare(&self) -> Result<(), StartError> {
+    /// Ends what a crash has interrupted, and gives a cluster that has no version the records that it begins with.
+    async fn prepare(&self, first_records: Vec<MetadataRecord>) -> Result<(), StartError> {
         if self.published.in_transaction.load(std::sync::atomic::Ordering::Acquire) {
             let reason = Some("the node stopped before the end".into());
             tracing::warn!("a decision that the last stop has interrupted is dropped");
@@ -246,15 +279,11 @@ impl Quorum {
         }
         match self.image().feature_level(METADATA_VERSION) {
             0 => {
-                let version = FeatureLevelRecord {
-                    name: METADATA_VERSION.into(),
-                    feature_level: METADATA_VERSION_LATEST,
-                };
-                self.submit(|_| ((), vec![version.into()])).await?;
+                self.submit(|_| ((), first_records)).await?;
                 Ok(())
             }
-            ..=METADATA_VERSION_LATEST => Ok(()),
-            newer => Err(StartError::MetadataVersion(newer)),
+            METADATA_VERSION_EARLIEST..=METADATA_VERSION_LATEST => Ok(()),
+            other => Err(StartError::MetadataVersion(other)),
         }
     }
 }
@@ -265,8 +294,11 @@ impl From<SubmitError> for StartError {
     }
 }
 
-/// Refuses a start that would end half-way.
-fn check_room(directory: &LogDirectory) -> Result<(), StartError> {
+/// Checks that the disk has room for a start, which would end half-way otherwise.
+///
+/// # Errors
+/// [`StartError::DiskFull`].
+pub fn check_room(directory: &LogDirectory) -> Result<(), StartError> {
     match directory.space() {
         Ok(space) if space.total_bytes > 0 && space.usable_bytes < RESERVED_BYTES => {
             let dir = directory.path().to_owned();
@@ -287,6 +319,7 @@ pub(super) struct Opened {
     pub(super) machine: StateMachine,
     pub(super) published: Arc<Published>,
     pub(super) observer: Observer,
+    pub(super) first_records: Vec<MetadataRecord>,
     /// The directory of the metadata log.
     pub(super) dir: PathBuf,
 }
@@ -317,12 +350,54 @@ pub(super) fn open(
         observer.clone(),
         store.clone(),
     );
-    Ok(Opened { store, machine, published, observer, dir: found.dir })
+    let first_records = found.first_records;
+    Ok(Opened { store, machine, published, observer, first_records, dir: found.dir })
 }
 
 /// Reads what is on disk.
-fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Result<Found, StartError> {
+pub(super) fn find(
+    config: &QuorumConfig,
+    this: VoterId,
+    directory: &LogDirectory,
+) -> Result<Found, StartError> {
     let fs = directory.fs();
+    let (mut log, torn_bytes, dir) = open_log(config, directory)?;
+    let QuorumState { vote, voters } = vote::read(fs, &dir).map_err(StartError::Vote)?;
+    let newest = checkpoint::list(fs, &dir).map_err(CheckpointError::Fs)?.pop();
+    let snapshot = match newest {
+        Some(newest) => {
+            let read = checkpoint::read(fs, &newest)?;
+            Some((newest, read))
+        }
+        None => None,
+    };
+    let bootstrap = match snapshot {
+        Some(_) => None,
+        None => checkpoint::read_bootstrap(fs, directory.path(), &dir)?,
+    };
+    let founding = founding(config, this, snapshot.as_ref().map(|(_, read)| read), bootstrap.as_ref());
+    let first_records = first_records(config, bootstrap.as_ref());
+    if snapshot.is_none() && log.end_offset() == 0 {
+        check_kraft_version(founding.kraft_version)?;
+        check_voters(voter_ids(Some(&founding.voters)), this)?;
+        let begun = bootstrap.is_some().then_some(&*first_records);
+        found_empty(&mut log, config, this, vote.is_some(), begun)
+            .map_err(|reason| unreadable(fs, &dir, Unreadable { offset: 0, reason }))?;
+    }
+    let known = voter_ids(snapshot.as_ref().map(|(_, snapshot)| snapshot.membership.membership()));
+    let leading = if known.is_empty() { voter_ids(Some(&founding.voters)) } else { known };
+    let covered = snapshot.as_ref().map(|(checkpoint, _)| checkpoint.last_log_id);
+    let leadership = Leadership { leader: this, voters: leading };
+    let kraft_version = founding.kraft_version;
+    let loaded = LogStore::load(fs.clone(), dir.clone(), log, vote, leadership, covered, kraft_version)
+        .map_err(|error| unreadable(fs, &dir, error))?;
+    check_vote(&loaded, vote, voters, this, &dir)?;
+    let founding = Founding { kraft_version: loaded.kraft_version, ..founding };
+    Ok(Found { loaded, snapshot, founding, first_records, torn_bytes, dir })
+}
+
+/// Opens the metadata log; gives the bytes that were truncated, and its directory.
+fn open_log(config: &QuorumConfig, directory: &LogDirectory) -> Result<(Log, u64, PathBuf), StartError> {
     let partition = TopicPartition { topic: METADATA_TOPIC.to_owned(), partition: 0 };
     let dir = directory.path().join(partition.to_string());
     let open = OpenLog {
@@ -333,7 +408,7 @@ fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Resul
         jitter_seed: 0,
         accept_damage: false,
     };
-    let (mut log, recovered) = Log::open(directory, open).map_err(StartError::Log)?;
+    let (log, recovered) = Log::open(directory, open).map_err(StartError::Log)?;
     match &recovered.cut {
         Some(cut) if cut.batches_followed => {
             tracing::error!(?cut, "the metadata log was damaged, and what followed the damage is cut");
@@ -343,51 +418,74 @@ fn find(config: &QuorumConfig, this: VoterId, directory: &LogDirectory) -> Resul
     }
     // An entry counts as durable from here on; what a killed process left may be in memory only.
     log.flush().map_err(|error| StartError::Log(error.into()))?;
-    let vote = vote::read(fs, &dir).map_err(StartError::Vote)?;
-    let newest = checkpoint::list(fs, &dir).map_err(CheckpointError::Fs)?.pop();
-    let snapshot = match newest {
-        Some(newest) => {
-            let read = checkpoint::read(fs, &newest)?;
-            Some((newest, read))
-        }
-        None => None,
+    Ok((log, recovered.cut.map_or(0, |cut| cut.bytes), dir))
+}
+
+/// What holds before the first entry that says otherwise.
+fn founding(
+    config: &QuorumConfig,
+    this: VoterId,
+    snapshot: Option<&checkpoint::Snapshot>,
+    bootstrap: Option<&Bootstrap>,
+) -> Founding {
+    let kraft_version = match (snapshot, bootstrap) {
+        (Some(snapshot), _) => snapshot.kraft_version,
+        (None, Some(bootstrap)) => bootstrap.kraft_version,
+        (None, None) => 0,
     };
-    if snapshot.is_none() && log.end_offset() == 0 {
-        found_empty(&mut log, config, this, vote.is_some())
-            .map_err(|reason| unreadable(fs, &dir, Unreadable { offset: 0, reason }))?;
+    // Voters that stand in Kafka's settings alone: here it is this node alone.
+    let named = bootstrap.map(|bootstrap| &bootstrap.membership);
+    let voters = named.filter(|voters| voters.nodes().next().is_some()).cloned();
+    Founding { voters: voters.unwrap_or_else(|| alone(config, this)), kraft_version }
+}
+
+/// The records that a cluster begins with: those of its formatting, or the level of a new one.
+fn first_records(config: &QuorumConfig, bootstrap: Option<&Bootstrap>) -> Vec<MetadataRecord> {
+    let mut records = bootstrap.map(|bootstrap| bootstrap.records.clone()).unwrap_or_default();
+    if records.is_empty() {
+        let name = METADATA_VERSION.into();
+        records.push(FeatureLevelRecord { name, feature_level: METADATA_VERSION_NEW }.into());
     }
-    let bootstrap = match snapshot {
-        Some(_) => None,
-        None => checkpoint::read_bootstrap(fs, &dir)?,
+    let switches_on = |record: &MetadataRecord| {
+        matches!(record, MetadataRecord::FeatureLevel(feature)
+            if &*feature.name == ELIGIBLE_LEADER_REPLICAS && feature.feature_level > 0)
     };
-    let founding = match (&snapshot, bootstrap) {
-        (Some((_, snapshot)), _) => {
-            Founding { voters: alone(config, this), kraft_version: snapshot.kraft_version }
-        }
-        (None, Some(bootstrap)) => {
-            Founding { voters: bootstrap.membership, kraft_version: bootstrap.kraft_version }
-        }
-        // Voters that stand in Kafka's settings alone: here it is this node alone.
-        (None, None) => Founding { voters: alone(config, this), kraft_version: 0 },
-    };
-    let voters = voter_ids(snapshot.as_ref().map(|(_, snapshot)| snapshot.membership.membership()));
-    let voters = if voters.is_empty() { voter_ids(Some(&founding.voters)) } else { voters };
-    let covered = snapshot.as_ref().map(|(checkpoint, _)| checkpoint.last_log_id);
-    let leadership = Leadership { leader: this, voters };
-    let loaded = LogStore::load(fs.clone(), dir.clone(), log, vote, leadership, covered)
-        .map_err(|error| unreadable(fs, &dir, error))?;
+    if records.iter().any(switches_on) {
+        // As Kafka: who is eligible depends on it, and it must not differ from broker to broker.
+        let record = ConfigRecord {
+            resource_type: ResourceType::Broker as i8,
+            resource_name: Str::default(),
+            name: "min.insync.replicas".into(),
+            value: Some(config.min_insync_replicas.to_string().into()),
+        };
+        records.push(record.into());
+    }
+    records
+}
+
+/// Checks that the vote is that of this log, and of a quorum of this node alone.
+fn check_vote(
+    loaded: &Loaded,
+    vote: Option<Vote>,
+    voters: Option<Vec<i32>>,
+    this: VoterId,
+    dir: &Path,
+) -> Result<(), StartError> {
+    let path = || dir.join(vote::FILE_NAME);
+    // Once the log has the voters, the file need not be right.
+    if let Some(voters) = voters.filter(|voters| loaded.kraft_version == 0 && *voters != [this.id]) {
+        return Err(StartError::Vote(VoteError::OtherVoters { path: path(), node_id: this.id, voters }));
+    }
     // To forget a vote, and with it the term, may split a cluster and confuses its log.
     let log_epoch = loaded.store.last().map_or(0, |last| last.leader_id.term);
     if log_epoch > vote.map_or(0, |vote| vote.leader_id.term) {
-        let path = dir.join(vote::FILE_NAME);
-        return Err(StartError::Vote(VoteError::Behind { path, log_epoch }));
+        return Err(StartError::Vote(VoteError::Behind { path: path(), log_epoch }));
     }
-    let kraft_version = loaded.kraft_version.unwrap_or(founding.kraft_version);
-    Ok(Found { loaded, snapshot, founding: Founding { kraft_version, ..founding }, dir })
+    Ok(())
 }
 
 /// What cannot be read, with the segment in `dir` that has its offset.
-fn unreadable(fs: &Fs, dir: &Path, error: Unreadable) -> StartError {
+pub(super) fn unreadable(fs: &Fs, dir: &Path, error: Unreadable) -> StartError {
     let Unreadable { offset, reason } = error;
     let has_it = |entry: &fs::DirEntry| {
         let base_offset = entry.name.strip_suffix(".log").and_then(|name| name.parse::<i64>().ok());
@@ -405,18 +503,38 @@ fn alone(config: &QuorumConfig, this: VoterId) -> Membership {
     Membership::new(vec![BTreeSet::from([this])], nodes).expect("the only node votes")
 }
 
-/// Begins a new log with what its quorum speaks, without which Kafka would look for the voters in
-/// its settings, and the entry that says who votes: this node alone. It is durable before any
-/// vote is given, so that an empty log beside a vote is one that was lost.
-fn found_empty(log: &mut Log, config: &QuorumConfig, this: VoterId, voted: bool) -> Result<(), String> {
+/// Begins a log: one that Kafka has formatted with `first_records`, in one batch. A new one with what its quorum
+/// speaks, without which Kafka would look for the voters in its settings, and the entry that says who votes: this node
+/// alone. It is durable before any vote is given, so that an empty log beside a vote is one that was lost.
+fn found_empty(
+    log: &mut Log,
+    config: &QuorumConfig,
+    this: VoterId,
+    voted: bool,
+    first_records: Option<&[MetadataRecord]>,
+) -> Result<(), String> {
     if voted {
         return Err("it is empty, and a vote was given in it: its files are missing".to_owned());
     }
-    let entry = Entry { log_id: log_id(0, 1), payload: Payload::Membership(alone(config, this)) };
     let leadership = Leadership { leader: this, voters: vec![this] };
     let now_ms = runtime::clock::now_ms();
-    let mut bytes = batches::protocol(now_ms).map_err(|error| error.to_string())?;
-    batches::encode(&entry, &leadership, now_ms, &mut bytes).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    let entries = match first_records {
+        Some(records) => {
+            let mut entries = EntryRecord::of_decision(records.to_vec(), level::set_by(records));
+            let last = entries.len() - 1;
+            for (at, entry) in entries.iter_mut().enumerate() {
+                entry.ends_batch = at == last;
+            }
+            let entry = |(at, record)| Entry { log_id: log_id(0, at), payload: Payload::Normal(record) };
+            (0..).zip(entries).map(entry).collect()
+        }
+        None => {
+            bytes.extend(batches::protocol(now_ms).map_err(|error| error.to_string())?);
+            vec![Entry { log_id: log_id(0, 1), payload: Payload::Membership(alone(config, this)) }]
+        }
+    };
+    batches::encode(&entries, &leadership, now_ms, &mut bytes).map_err(|error| error.to_string())?;
     log.append_with_offsets(&bytes, now_ms).map_err(|error| error.to_string())?;
     log.flush().map_err(|error| error.to_string())?;
     Ok(())

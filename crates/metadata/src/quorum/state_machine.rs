@@ -16,7 +16,8 @@ use tokio::sync::watch;
 use super::checkpoint::{self, Checkpoint, CheckpointError, Snapshot};
 use super::log_store::LogStore;
 use super::raft::{
-    CommittedLeaderId, LogId, Membership, Payload, StoredMembership, Types, VoterId, VoterNode, offset,
+    CommittedLeaderId, EntryRecord, LogId, Membership, Payload, StoredMembership, Types, VoterId, VoterNode,
+    offset,
 };
 use crate::image::{Change, Delta, Image};
 use crate::replay::Replay;
@@ -127,7 +128,7 @@ impl StateMachine {
     fn apply_entry(&mut self, log_id: LogId, payload: Payload) -> io::Result<()> {
         let at = offset(log_id.index);
         match payload {
-            Payload::Normal(record) => {
+            Payload::Normal(EntryRecord { record, .. }) => {
                 let name = record.name();
                 self.replay.record(at, record).map_err(|error| {
                     io::Error::other(format!("the metadata log at offset {at}: {name}: {error}"))

@@ -1,233 +1,128 @@
 //! Looking at a metadata log, whoever wrote it, without changing a byte.
+//!
+//! A survey opens the log by the code of a start, over an [overlay](Fs::overlay) that keeps the
+//! changes in memory: what it reports is what a start would find, and what it rejects a start would.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use record::BatchError;
-use storage::fs::{self, Fs};
+use protocol::Uuid;
+use storage::fs::Fs;
+use storage::{LogDirectory, OpenDirectory, OpenDirectoryError};
 
 use super::METADATA_TOPIC;
-use super::batches::{self, BatchFault, KRAFT_VERSION};
-use super::checkpoint::{self, CheckpointError};
-use super::raft::{Payload, offset};
-use super::vote::{self, VoteError};
-use crate::features::{METADATA_VERSION, METADATA_VERSION_LATEST};
-use crate::image::{Image, ResourceType};
+use super::checkpoint::BOOTSTRAP_RECORDS;
+use super::log_store::{Unreadable, voter_ids};
+use super::raft::{EntryRecord, Payload, VoterId, offset};
+use super::start::{self, Found, QuorumConfig, StartError};
+use crate::features::{self, METADATA_VERSION};
+use crate::image::{Delta, Image, ResourceType};
+use crate::level;
 use crate::replay::Replay;
 
-/// What a broker that stops cleanly leaves in a log directory.
-const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
-
-/// Features beside `metadata.version` whose levels are kept for Kafka 4.3, and the latest level
-/// that is known of each.
-const KEPT_FEATURES: [(&str, i16); 5] = [
-    ("eligible.leader.replicas.version", 1),
-    ("group.version", 1),
-    ("share.version", 1),
-    ("streams.version", 1),
-    ("transaction.version", 2),
-];
+/// Files of the metadata log that a survey has open at once.
+const OPEN_FILES_MAX: usize = 16;
 
 /// What a metadata log holds.
 #[derive(Clone, Debug)]
 pub struct Survey {
-    /// The state that its whole records lead to.
+    /// The state that its whole records lead to, or that a formatted directory begins with.
     pub image: Image,
     /// The offset after its last record.
     pub end_offset: i64,
     /// `kraft.version`: 0 where the voters stand in settings alone.
     pub kraft_version: i16,
-    /// The numbers of the voters that the log names.
-    pub voters: Vec<i32>,
-    /// Bytes at its end that are no whole record: a crash left them, and opening cuts them.
+    /// The voters of the quorum.
+    pub voters: Vec<VoterId>,
+    /// Bytes at its end that are no whole record: a crash left them, and opening truncates them.
     pub torn_bytes: u64,
 }
 
-/// Why a metadata log cannot be looked at.
-#[derive(Debug)]
-pub enum SurveyError {
-    /// A file operation failed.
-    Fs(fs::Error),
-    /// A snapshot cannot be used.
-    Checkpoint(CheckpointError),
-    /// The vote cannot be read.
-    Vote(VoteError),
-    /// A place in the log cannot be read.
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Where in it, in bytes.
-        position: u64,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-impl fmt::Display for SurveyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fs(error) => error.fmt(f),
-            Self::Checkpoint(error) => error.fmt(f),
-            Self::Vote(error) => error.fmt(f),
-            Self::Unreadable { path, position, reason } => {
-                write!(f, "{} cannot be read at byte {position}: {reason}", path.display())
-            }
-        }
-    }
-}
-
-impl std::error::Error for SurveyError {}
-
-impl From<fs::Error> for SurveyError {
-    fn from(error: fs::Error) -> Self {
-        Self::Fs(error)
-    }
-}
-
-impl From<CheckpointError> for SurveyError {
-    fn from(error: CheckpointError) -> Self {
-        Self::Checkpoint(error)
-    }
-}
-
-/// Reads the metadata log in the log directory `log_dir`; `None` where there is none. Only reads.
+/// Reads the metadata log in the log directory `log_dir` as the node that its `meta.properties`
+/// names; `None` if there is none, nor a formatted directory that will have one. Only reads.
 ///
 /// # Errors
-/// [`SurveyError`].
-pub fn survey(log_dir: &Path) -> Result<Option<Survey>, SurveyError> {
-    let fs = &Fs::real();
-    let dir = log_dir.join(format!("{METADATA_TOPIC}-0"));
-    if !fs.exists(&dir)? {
+/// [`StartError`] as a start has it.
+pub fn survey(fs: &Fs, log_dir: &Path) -> Result<Option<Survey>, StartError> {
+    if !has_metadata(fs, log_dir).map_err(|error| StartError::Log(error.into()))? {
         return Ok(None);
     }
-    let vote = vote::read(fs, &dir).map_err(SurveyError::Vote)?;
-    let mut reading = Reading::default();
-    if let Some(newest) = checkpoint::list(fs, &dir)?.pop() {
-        let snapshot = checkpoint::read(fs, &newest)?;
-        reading.next = offset(newest.last_log_id.index) + 1;
-        reading.epoch = newest.last_log_id.leader_id.term;
-        reading.kraft_version = snapshot.kraft_version;
-        reading.voters = snapshot.membership.membership().voter_ids().map(|voter| voter.id).collect();
-        reading.replay = Replay::from_image(snapshot.image);
-    } else if let Some(bootstrap) = checkpoint::read_bootstrap(fs, &dir)? {
-        reading.kraft_version = bootstrap.kraft_version;
-        reading.voters = bootstrap.membership.voter_ids().map(|voter| voter.id).collect();
-    }
-    let is_segment = |name: &str| name.len() == 24 && name.ends_with(".log");
-    let mut segments: Vec<String> = fs.list(&dir)?.into_iter().map(|entry| entry.name).collect();
-    segments.retain(|name| is_segment(name));
-    segments.sort();
-    // After a clean stop nothing is torn: what does not fit is damage, and a start refuses it.
-    let may_be_torn = !fs.exists(&log_dir.join(CLEAN_SHUTDOWN_FILE))?;
-    for (number, name) in segments.iter().enumerate() {
-        let is_last = number + 1 == segments.len();
-        reading.segment(fs, &dir.join(name), is_last && may_be_torn)?;
-    }
-    if reading.epoch > vote.map_or(0, |vote| vote.leader_id.term) {
-        let (path, log_epoch) = (dir.join(vote::FILE_NAME), reading.epoch);
-        return Err(SurveyError::Vote(VoteError::Behind { path, log_epoch }));
-    }
-    Ok(Some(Survey {
-        image: reading.replay.image().clone(),
-        end_offset: reading.next,
-        kraft_version: reading.kraft_version,
-        voters: reading.voters,
-        torn_bytes: reading.torn_bytes,
-    }))
+    let open = OpenDirectory { fs: fs.overlay(), path: log_dir.to_owned(), open_files_max: OPEN_FILES_MAX };
+    let directory = LogDirectory::open(open).map_err(StartError::Directory)?;
+    let properties = directory.meta_properties().map_err(OpenDirectoryError::Checkpoint);
+    let properties = properties.map_err(StartError::Directory)?;
+    let node_id = properties.as_ref().and_then(|found| found.node_id).unwrap_or_default();
+    let directory_id = properties.and_then(|found| found.directory_id).map(Uuid).unwrap_or_default();
+    survey_in(&QuorumConfig::of_node(node_id, directory_id), &directory).map(Some)
 }
 
-#[derive(Default)]
-struct Reading {
-    replay: Replay,
-    next: i64,
-    kraft_version: i16,
-    voters: Vec<i32>,
-    torn_bytes: u64,
-    /// The leader epoch of the last record.
-    epoch: u64,
+/// Whether a log directory has a metadata log, or was formatted to have one.
+fn has_metadata(fs: &Fs, log_dir: &Path) -> storage::fs::Result<bool> {
+    let log = log_dir.join(format!("{METADATA_TOPIC}-0"));
+    Ok(fs.exists(&log)? || fs.exists(&log_dir.join(BOOTSTRAP_RECORDS))?)
 }
 
-impl Reading {
-    fn segment(&mut self, fs: &Fs, path: &Path, may_be_torn: bool) -> Result<(), SurveyError> {
-        let bytes = fs.read(path)?;
-        let mut position = 0;
-        for batch in record::batches(&bytes) {
-            let verified = batch.and_then(|batch| batch.verify_crc().map(|()| batch));
-            let outcome = match verified {
-                Ok(batch) => {
-                    let read = self.batch(&batch);
-                    read.map(|()| batch.bytes().len())
-                }
-                // What a crash tears is the end.
-                Err(BatchError::Truncated { .. } | BatchError::Crc { .. } | BatchError::Length(_))
-                    if may_be_torn =>
-                {
-                    break;
-                }
-                Err(error) => Err(error.to_string()),
-            };
-            position += outcome.map_err(|reason| SurveyError::Unreadable {
-                path: path.to_owned(),
-                position: position as u64,
-                reason,
-            })?;
-        }
-        self.torn_bytes += (bytes.len() - position) as u64;
-        Ok(())
-    }
+/// Whether the log directory was formatted by Kafka, up to 4.3, and has its first records.
+pub fn is_formatted(directory: &LogDirectory) -> bool {
+    matches!(directory.fs().exists(&directory.path().join(BOOTSTRAP_RECORDS)), Ok(true))
+}
 
-    fn batch(&mut self, batch: &record::Batch<'_>) -> Result<(), String> {
-        let fault = |fault: BatchFault| fault.to_string();
-        if batch.header().last_offset() < self.next {
-            return Ok(());
-        }
-        if let Some(level) = batches::kraft_version_in(batch).map_err(fault)? {
-            self.kraft_version = level;
-        }
-        for entry in batches::decode(batch).map_err(fault)? {
-            let at = offset(entry.log_id.index);
-            if at < self.next {
-                continue;
-            }
-            if at > self.next {
-                return Err(format!("the records from {} to {at} are missing", self.next));
-            }
-            match entry.payload {
-                Payload::Normal(record) => {
-                    let name = record.name();
-                    let read = self.replay.record(at, record);
-                    read.map_err(|error| format!("{name} at offset {at}: {error}"))?;
-                }
-                Payload::Membership(membership) => {
-                    self.voters = membership.voter_ids().map(|voter| voter.id).collect();
-                }
-                Payload::Blank => {}
-            }
-            self.next = at + 1;
-            self.epoch = entry.log_id.leader_id.term;
-        }
-        Ok(())
+/// Reads the metadata log in a directory that is open over an [overlay](Fs::overlay): it is changed
+/// as a start would change it.
+///
+/// # Errors
+/// [`StartError`] as a start has it.
+pub fn survey_in(config: &QuorumConfig, directory: &LogDirectory) -> Result<Survey, StartError> {
+    let this = config.voter();
+    let found = start::find(config, this, directory)?;
+    found.check(this)?;
+    let end_offset = found.loaded.store.last().map_or(0, |last| offset(last.index) + 1);
+    let kraft_version = found.kraft_version();
+    let voters = voter_ids(Some(found.membership()));
+    let torn_bytes = found.torn_bytes;
+    let image = replay(found, directory)?;
+    Ok(Survey { image, end_offset, kraft_version, voters, torn_bytes })
+}
+
+/// The state that a start would come to.
+fn replay(found: Found, directory: &LogDirectory) -> Result<Image, StartError> {
+    let mut replay =
+        found.snapshot.map(|(_, snapshot)| Replay::from_image(snapshot.image)).unwrap_or_default();
+    let dir = directory.path().join(format!("{METADATA_TOPIC}-0"));
+    for entry in found.loaded.store.loaded_entries() {
+        let at = offset(entry.log_id.index);
+        let Payload::Normal(EntryRecord { record, .. }) = entry.payload else {
+            replay.skip(at);
+            continue;
+        };
+        let name = record.name();
+        replay.record(at, record).map_err(|error| {
+            let unreadable = Unreadable { offset: at, reason: format!("{name}: {error}") };
+            start::unreadable(directory.fs(), &dir, unreadable)
+        })?;
     }
+    let mut image = replay.image().clone();
+    if image.feature_level(METADATA_VERSION) == 0 {
+        let applied = found.first_records.into_iter().try_for_each(|record| {
+            // They are those of an empty cluster: what contradicts them is older than any level.
+            image.apply(record, &mut Delta::default())
+        });
+        applied.map_err(|error| StartError::Foreign(error.to_string()))?;
+    }
+    Ok(image)
 }
 
 impl Survey {
-    /// Why node `node_id` cannot go on from here: one sentence each, none where it can.
-    pub fn refusals(&self, node_id: i32) -> Vec<String> {
-        let mut refusals = Vec::new();
-        if !(0..=KRAFT_VERSION).contains(&self.kraft_version) {
+    /// Why node `node_id` with so many directories in `log.dirs` cannot go on from here: one sentence
+    /// each, none if it can.
+    pub fn refusals(&self, node_id: i32, log_dirs: usize) -> Vec<String> {
+        let mut refusals = refused_features(&self.image);
+        let level = level::of(&self.image);
+        if log_dirs > 1 && !level::has_directories(level) {
             refusals.push(format!(
-                "kraft.version is {}, and {KRAFT_VERSION} is the latest that is known",
-                self.kraft_version
+                "metadata.version is {}, which has no room for several log directories: raise it in Kafka, or give one",
+                level::named(level)
             ));
         }
-        if self.voters.iter().any(|voter| *voter != node_id) {
-            let voters: Vec<String> = self.voters.iter().map(ToString::to_string).collect();
-            refusals.push(format!(
-                "the voters of the metadata quorum are {}, and it is opened only where node {node_id} is the only one",
-                voters.join(", ")
-            ));
-        }
-        refusals.extend(refused_features(&self.image));
         for broker in self.image.brokers().keys().filter(|broker| **broker != node_id) {
             refusals.push(format!("broker {broker} is registered as well: unregister it in Kafka first"));
         }
@@ -258,15 +153,16 @@ impl Survey {
 
 fn refused_features(image: &Image) -> Vec<String> {
     let refused = image.features().filter_map(|(name, level)| {
-        let known = match &**name {
-            METADATA_VERSION => Some(METADATA_VERSION_LATEST),
-            other => KEPT_FEATURES.iter().find(|(kept, _)| *kept == other).map(|(_, level)| *level),
+        let Some(known) = features::known(name) else {
+            return Some(format!("the feature {name} (at level {level}) is not known"));
         };
-        match known {
-            Some(latest) if level <= latest => None,
-            Some(latest) => Some(format!("{name} is {level}, and {latest} is the latest that is known")),
-            None => Some(format!("the feature {name} (at level {level}) is not known")),
+        let shown =
+            |level: i16| if &**name == METADATA_VERSION { level::named(level) } else { level.to_string() };
+        if known.contains(&level) {
+            return None;
         }
+        let (earliest, latest) = (shown(*known.start()), shown(*known.end()));
+        Some(format!("{name} is {}, and {earliest} to {latest} are known", shown(level)))
     });
     refused.collect()
 }

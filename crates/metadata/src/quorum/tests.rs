@@ -3,6 +3,7 @@
 mod captured;
 mod crash;
 mod disk;
+mod formatted;
 mod full;
 mod submit;
 
@@ -70,6 +71,7 @@ pub(super) fn config() -> QuorumConfig {
         endpoints: Vec::new(),
         segment_bytes: 8 << 20,
         bytes_between_snapshots: 20 << 20,
+        min_insync_replicas: 1,
     }
 }
 

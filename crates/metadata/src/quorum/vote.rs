@@ -1,8 +1,8 @@
 //! The file `quorum-state`: whom this node has voted for.
 //!
-//! One line of JSON in Kafka's version 1 (`QuorumStateData.json`), replaced as a whole and synced
-//! before the vote is told to anyone. Version 0, which Kafka writes where the voters are named in
-//! its settings, is read as well.
+//! One line of JSON in Kafka's format (`QuorumStateData.json`), replaced as a whole and synced before
+//! the vote is told to anyone. Its version is that of the quorum's protocol (`kraft.version`): in
+//! version 0 the voters stand in settings, and in this file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,23 +16,29 @@ use super::raft::{LeaderId, Vote, VoterId, epoch};
 /// `leaderId` and `votedId` where there is none.
 const NOBODY: i32 = -1;
 
-/// The version of the file that is written.
+/// The latest version of the file.
 const VERSION: i16 = 1;
 
 pub(super) const FILE_NAME: &str = "quorum-state";
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct QuorumState {
+struct QuorumStateFile {
+    /// In version 0 alone, and unused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster_id: Option<String>,
     leader_id: i32,
     leader_epoch: i32,
     voted_id: i32,
     /// From version 1 on.
     #[serde(skip_serializing_if = "Option::is_none")]
     voted_directory_id: Option<String>,
+    /// In version 0 alone, and unused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    applied_offset: Option<i64>,
     /// In version 0 alone.
-    #[serde(default, skip_serializing)]
-    current_voters: Vec<CurrentVoter>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    current_voters: Option<Vec<CurrentVoter>>,
     #[serde(rename = "data_version")]
     data_version: i16,
 }
@@ -41,6 +47,15 @@ struct QuorumState {
 #[serde(rename_all = "camelCase")]
 struct CurrentVoter {
     voter_id: i32,
+}
+
+/// What the file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct QuorumState {
+    /// `None` if no vote was ever given.
+    pub(super) vote: Option<Vote>,
+    /// The numbers of the voters, if the file has them.
+    pub(super) voters: Option<Vec<i32>>,
 }
 
 /// Why the vote is not known.
@@ -55,11 +70,14 @@ pub enum VoteError {
         /// What is wrong with it.
         reason: String,
     },
-    /// It names voters beside the node that it is of.
-    SeveralVoters {
+    /// It names other voters than the node that it is of: this is a broker alone, whose log follows
+    /// that of the controllers, or one of several controllers.
+    OtherVoters {
         /// The file.
         path: PathBuf,
-        /// Their numbers.
+        /// The node.
+        node_id: i32,
+        /// The numbers of the voters.
         voters: Vec<i32>,
     },
     /// There is no such file, or an older one, beside a log of later epochs.
@@ -80,11 +98,16 @@ impl fmt::Display for VoteError {
                 "{} does not hold a vote ({reason}). Restore it from a backup; nothing was changed.",
                 path.display()
             ),
-            Self::SeveralVoters { path, voters } => write!(
-                f,
-                "{} names the voters {voters:?}: a quorum of several nodes is not opened. Nothing was changed.",
-                path.display()
-            ),
+            Self::OtherVoters { path, node_id, voters } => {
+                let voters: Vec<String> = voters.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "{} names the voters {} of the metadata quorum, and this is node {node_id}: only a node that is \
+                     broker and controller in one, and the only voter, is opened",
+                    path.display(),
+                    voters.join(", ")
+                )
+            }
             Self::Behind { path, log_epoch } => write!(
                 f,
                 "{} is missing or old: the metadata log beside it is in epoch {log_epoch}. Restore both from \
@@ -97,25 +120,23 @@ impl fmt::Display for VoteError {
 
 impl std::error::Error for VoteError {}
 
-/// Reads the vote in `dir`; `None` where no vote was ever given.
-pub(super) fn read(fs: &Fs, dir: &Path) -> Result<Option<Vote>, VoteError> {
+/// Reads the file in `dir`; what it says is nothing if it is not there.
+pub(super) fn read(fs: &Fs, dir: &Path) -> Result<QuorumState, VoteError> {
     let path = dir.join(FILE_NAME);
     let bytes = match fs.read(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) if error.is_not_found() => return Ok(QuorumState::default()),
         Err(error) => return Err(VoteError::Fs(error)),
     };
     let damaged = |reason| VoteError::Damaged { path: path.clone(), reason };
-    let state: QuorumState = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    let parsed = vote_of(&state).map_err(damaged)?;
-    if state.current_voters.len() > 1 {
-        let voters = state.current_voters.iter().map(|voter| voter.voter_id).collect();
-        return Err(VoteError::SeveralVoters { path, voters });
-    }
-    Ok(parsed)
+    let data: QuorumStateFile = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let vote = vote_of(&data).map_err(damaged)?;
+    let voters = data.current_voters.filter(|voters| !voters.is_empty());
+    let voters = voters.map(|voters| voters.iter().map(|voter| voter.voter_id).collect());
+    Ok(QuorumState { vote, voters })
 }
 
-fn vote_of(state: &QuorumState) -> Result<Option<Vote>, String> {
+fn vote_of(state: &QuorumStateFile) -> Result<Option<Vote>, String> {
     if !(0..=VERSION).contains(&state.data_version) {
         return Err(format!("its version is {}, {VERSION} is known", state.data_version));
     }
@@ -136,16 +157,20 @@ fn vote_of(state: &QuorumState) -> Result<Option<Vote>, String> {
     Ok(Some(Vote { leader_id, committed: state.leader_id != NOBODY }))
 }
 
-/// Writes the vote to `dir`. When this returns it is durable.
-pub(super) fn write(fs: &Fs, dir: &Path, vote: &Vote) -> fs::Result<()> {
+/// Writes the vote of a quorum that speaks `kraft_version` to `dir`. When this returns it is durable.
+pub(super) fn write(fs: &Fs, dir: &Path, vote: &Vote, kraft_version: i16) -> fs::Result<()> {
     let VoterId { id, directory_id } = vote.leader_id.voted_for;
-    let state = QuorumState {
+    let is_static = kraft_version == 0;
+    let state = QuorumStateFile {
+        cluster_id: is_static.then(String::new),
         leader_id: if vote.committed { id } else { NOBODY },
         leader_epoch: epoch(vote.leader_id.term),
         voted_id: id,
-        voted_directory_id: Some(directory_id.to_string()),
-        current_voters: Vec::new(),
-        data_version: VERSION,
+        voted_directory_id: (!is_static).then(|| directory_id.to_string()),
+        applied_offset: is_static.then_some(0),
+        // The only voter votes for itself.
+        current_voters: is_static.then(|| vec![CurrentVoter { voter_id: id }]),
+        data_version: kraft_version.min(VERSION),
     };
     let line = serde_json::to_vec(&state).expect("numbers and a text are JSON");
     fs.replace(&dir.join(FILE_NAME), &line)

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use metadata::quorum;
+use metadata::StartError;
+use metadata::quorum::{self, VoteError};
 use storage::fs::Fs;
 use storage::inspect::{self, base_offset_of};
 use storage::{DirKind, TopicPartition};
@@ -23,7 +24,7 @@ pub(super) fn check(fs: &Fs, dir: &Path) -> Result<(Vec<Partition>, Vec<Finding>
     }
     let mut findings = Vec::new();
     meta_properties(fs, dir, &mut findings);
-    metadata(dir, &mut findings);
+    metadata(fs, dir, &mut findings);
     let checkpoints = Checkpoints::read(fs, dir, &mut findings);
     let was_clean = entries.iter().any(|entry| entry.name == ".kafka_cleanshutdown");
     let mut partitions = Vec::new();
@@ -53,12 +54,22 @@ pub(super) fn check(fs: &Fs, dir: &Path) -> Result<(Vec<Partition>, Vec<Finding>
 }
 
 /// Reads the metadata as a start does: the vote, the newest snapshot and the log behind it.
-fn metadata(dir: &Path, findings: &mut Vec<Finding>) {
-    if let Err(error) = quorum::survey(dir) {
-        let path = dir.join(format!("{}-0", quorum::METADATA_TOPIC));
-        let mend = "Start does not go on from here: restore the directory from a backup.";
-        findings.push(Finding::damage(&path, error.to_string().trim_end_matches('.'), mend));
-    }
+fn metadata(fs: &Fs, dir: &Path, findings: &mut Vec<Finding>) {
+    let Err(error) = quorum::survey(fs, dir) else { return };
+    let path = dir.join(format!("{}-0", quorum::METADATA_TOPIC));
+    let said = error.to_string();
+    let said = said.trim_end_matches('.');
+    let is_others = matches!(
+        error,
+        StartError::NotVoter { .. }
+            | StartError::Foreign(_)
+            | StartError::Vote(VoteError::OtherVoters { .. })
+    );
+    findings.push(if is_others {
+        Finding::note(&path, said, "It is whole; Kafka goes on from here, and start does not.")
+    } else {
+        Finding::damage(&path, said, "Start does not go on from here: restore the directory from a backup.")
+    });
 }
 
 fn meta_properties(fs: &Fs, dir: &Path, findings: &mut Vec<Finding>) {

@@ -1,4 +1,4 @@
-//! `milena migrate check`, on directories that Kafka 4.3.1 left.
+//! `milena migrate check` and `milena start`, on directories that Kafka left.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -31,9 +31,9 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Every file with its bytes.
+/// Every file with its bytes, and every directory.
 fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut files = Vec::new();
+    let mut files = vec![(dir.to_owned(), Vec::new())];
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -75,6 +75,7 @@ fn a_check_tells_what_is_there_and_changes_nothing() {
         let output = check(&dir, &[]);
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.lines().any(|line| line.split_whitespace().eq(["partitions", "5"])), "{text}");
+        assert!(text.contains("30 (4.3-IV0)") && text.contains("an older Kafka may not read"), "{text}");
         assert_eq!(contents(&dir), before);
         std::fs::remove_dir_all(dir).unwrap();
     }
@@ -90,7 +91,7 @@ fn a_check_fails_where_a_start_would() {
     let output = check(&dir, &[]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("broker 1 is registered as well"), "{said}");
+    assert!(said.contains("names the voters 1 of the metadata quorum, and this is node 7"), "{said}");
     assert_eq!(contents(&dir), before);
     std::fs::write(&properties, "version=0\nbroker.id=1\n").unwrap();
     let said = String::from_utf8(check(&dir, &[]).stderr).unwrap();
@@ -106,7 +107,7 @@ fn a_check_fails_where_a_start_would() {
     assert!(check(&dir, &[]).status.success());
     std::fs::write(dir.join(".kafka_cleanshutdown"), b"").unwrap();
     let said = String::from_utf8(check(&dir, &[]).stderr).unwrap();
-    assert!(said.contains("cannot be read at byte"), "{said}");
+    assert!(said.contains("00000000000000000000.log"), "{said}");
     std::fs::remove_file(dir.join(".kafka_cleanshutdown")).unwrap();
     bytes.drain(..91);
     std::fs::write(&log, bytes).unwrap();
@@ -132,10 +133,166 @@ fn a_refused_start_changes_nothing() {
     std::fs::write(dir.join("meta.properties"), "version=1\nnode.id=7\ncluster.id=x\n").unwrap();
     let before = contents(&dir);
     let settings = [("node.id", "7"), ("metadata.log.dir", metadata.as_str())];
-    let Err(refusal) = Broker::on(&data, &settings) else { panic!("another broker is registered") };
-    assert!(refusal.output.contains("broker 1 is registered as well"), "{}", refusal.output);
+    let Err(refusal) = Broker::on(&data, &settings) else { panic!("it is node 1's") };
+    assert!(refusal.output.contains("and this is node 7"), "{}", refusal.output);
     assert_eq!(contents(&dir), before);
     std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// What is wrong with a directory, and a part of what is said of it.
+type Fault = (fn(&Path), &'static str);
+
+/// Faults of a directory that Kafka stopped cleanly.
+const FAULTS: [Fault; 12] = [
+    (|dir| remove(dir, "__cluster_metadata-0/quorum-state"), "is missing or old"),
+    (|dir| write(dir, "__cluster_metadata-0/quorum-state", "{"), "does not hold a vote"),
+    (
+        |dir| {
+            let voters = r#"{"clusterId":"","leaderId":100,"leaderEpoch":9,"votedId":-1,"appliedOffset":0,"currentVoters":[{"voterId":100}],"data_version":0}"#;
+            write(dir, "__cluster_metadata-0/quorum-state", voters);
+        },
+        "names the voters 100 of the metadata quorum",
+    ),
+    (
+        |dir| write(dir, "__cluster_metadata-0/00000000000000000010-0000000001.checkpoint", "not one"),
+        "00000000000000000010-0000000001.checkpoint is damaged",
+    ),
+    (|dir| flip(dir, "__cluster_metadata-0/00000000000000000000.log", 200), "00000000000000000000.log"),
+    (|dir| truncate(dir, "__cluster_metadata-0/00000000000000000000.log", 7), "00000000000000000000.log"),
+    (|dir| remove(dir, "meta.properties"), "meta.properties"),
+    (|dir| write(dir, "meta.properties", "version=2\nnode.id=1\ncluster.id=x\n"), "a later Kafka wrote"),
+    (|dir| write(dir, "meta.properties", "version=1\nnode.id=7\ncluster.id=x\n"), "and this is node 7"),
+    (
+        |dir| {
+            std::fs::remove_dir_all(dir.join("__cluster_metadata-0")).unwrap();
+            std::fs::create_dir(dir.join("foo-0")).unwrap();
+        },
+        "metadata log",
+    ),
+    (|dir| write(dir, "recovery-point-offset-checkpoint", "junk"), "recovery-point-offset-checkpoint"),
+    (|dir| write(dir, "replication-offset-checkpoint", "0\n2\nfoo 0 1\n"), "replication-offset-checkpoint"),
+];
+
+fn remove(dir: &Path, name: &str) {
+    std::fs::remove_file(dir.join(name)).unwrap();
+}
+
+fn write(dir: &Path, name: &str, text: &str) {
+    std::fs::write(dir.join(name), text).unwrap();
+}
+
+fn flip(dir: &Path, name: &str, at: usize) {
+    let mut bytes = std::fs::read(dir.join(name)).unwrap();
+    bytes[at] ^= 0x41;
+    std::fs::write(dir.join(name), bytes).unwrap();
+}
+
+fn truncate(dir: &Path, name: &str, by: usize) {
+    let bytes = std::fs::read(dir.join(name)).unwrap();
+    std::fs::write(dir.join(name), &bytes[..bytes.len() - by]).unwrap();
+}
+
+/// Every reason in a directory to refuse a start: nothing is changed, not the file of the clean stop either, no file is
+/// made, and `migrate check` has said so before.
+#[test]
+fn whatever_refuses_a_start_changes_nothing_and_is_told_beforehand() {
+    for (fault, said) in FAULTS {
+        let dir = copy_of("static");
+        std::fs::write(dir.join(".kafka_cleanshutdown"), b"{\"version\":0,\"brokerEpoch\":4}").unwrap();
+        fault(&dir);
+        let before = contents(&dir);
+        let output = check(&dir, &[]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && told.contains(said), "{said:?} is not in {told}");
+        assert_eq!(contents(&dir), before, "{said}: the check changed something");
+        let Err(refusal) = Broker::on(&dir, &[]) else { panic!("it started: {said}") };
+        assert!(refusal.output.contains(said), "{said:?} is not in {}", refusal.output);
+        assert_eq!(contents(&dir), before, "{said}: the start changed something");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}
+
+/// The same of several directories that do not belong together.
+#[test]
+fn directories_that_do_not_belong_together_are_left_as_they_are() {
+    let partition = |dir: &Path, name: &str| {
+        std::fs::create_dir_all(dir.join(name)).unwrap();
+        std::fs::write(dir.join(name).join("00000000000000000000.log"), b"").unwrap();
+    };
+    let properties = |dir: &Path, cluster: &str, id: &str| {
+        write(
+            dir,
+            "meta.properties",
+            &format!("version=1\nnode.id=1\ncluster.id={cluster}\ndirectory.id={id}\n"),
+        );
+    };
+    let id = std::fs::read_to_string(copy_of("static").join("meta.properties")).unwrap();
+    let id = id.lines().find_map(|line| line.strip_prefix("directory.id=")).unwrap().to_owned();
+    let other = "AwMDAwMDAwMDAwMDAwMDAw";
+    type Second<'a> = (&'a dyn Fn(&Path, &Path), &'a str);
+    let seconds: [Second<'_>; 4] = [
+        (&|_, dir| properties(dir, "AAAAAAAAQACAAAAAAAAAAQ", &id), "the same directory.id"),
+        (&|_, dir| properties(dir, "another", other), "belongs to cluster another"),
+        (
+            &|_, dir| {
+                properties(dir, "AAAAAAAAQACAAAAAAAAAAQ", other);
+                partition(dir, "__cluster_metadata-0");
+            },
+            "has the metadata log",
+        ),
+        (
+            &|first, dir| {
+                properties(dir, "AAAAAAAAQACAAAAAAAAAAQ", other);
+                write(first, "meta.properties", "version=1\nnode.id=1\ncluster.id=AAAAAAAAQACAAAAAAAAAAQ\n");
+                for dir in [first, dir] {
+                    partition(dir, "foo-0");
+                }
+            },
+            "foo-0 is in",
+        ),
+    ];
+    for (make, said) in seconds {
+        let dir = copy_of("static");
+        let second = std::env::temp_dir().join(unique("milena-migrate-second"));
+        std::fs::create_dir_all(&second).unwrap();
+        make(&dir, &second);
+        let before = [contents(&dir), contents(&second)];
+        let both = format!("{},{}", dir.display(), second.display());
+        let told = check(&dir, &[&second.display().to_string()]);
+        let told = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert!(told.contains(said) || said.contains("another"), "{said:?} is not in {told}");
+        let Err(refusal) = Broker::on(&dir, &[("log.dirs", &both)]) else { panic!("it started: {said}") };
+        assert!(refusal.output.contains(said), "{said:?} is not in {}", refusal.output);
+        assert_eq!([contents(&dir), contents(&second)], before, "{said}");
+        std::fs::remove_dir_all(dir).unwrap();
+        std::fs::remove_dir_all(second).unwrap();
+    }
+}
+
+/// Kafka's `format` has written, and no broker has opened: check and start say yes, and what it wrote is there.
+#[test]
+fn a_formatted_directory_is_opened_as_it_was_formatted() {
+    for name in
+        ["formatted-3.3", "formatted-4.3", "formatted-4.3-dynamic", "formatted-4.4", "formatted-4.4-dynamic"]
+    {
+        let dir = copy_of(name);
+        let output = check(&dir, &["--json"]);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let before: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let mut broker = Broker::on(&dir, &[]).unwrap();
+        create_topic(broker.bootstrap(), "first", 1, &[]);
+        broker.stop();
+        let output = check(&dir, &["--json"]);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let after: Value = serde_json::from_slice(&output.stdout).unwrap();
+        for what in ["features", "keptAndNotEnforced", "kraftVersion", "clusterId", "nodeId"] {
+            assert_eq!(before[what], after[what], "{name}: {what}");
+        }
+        let scram = if name == "formatted-3.3" { json!(null) } else { json!(1) };
+        assert_eq!(after["keptAndNotEnforced"]["SCRAM credentials"], scram, "{name}");
+        assert_eq!(after["topics"], 1, "{name}");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 }
 
 #[test]

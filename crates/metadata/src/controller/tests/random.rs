@@ -12,6 +12,7 @@ use protocol::messages::{
 use protocol::records::{BeginTransactionRecord, EndTransactionRecord};
 
 use super::*;
+use crate::features::METADATA_VERSION_NEW;
 use crate::image::Change;
 use crate::replay::Replay;
 
@@ -73,8 +74,9 @@ pub(crate) fn decide(rng: &mut Rng, image: &Image) -> Vec<MetadataRecord> {
 
 /// The records as they are read back from their bytes.
 fn through_bytes(record: &MetadataRecord) -> MetadataRecord {
-    let bytes = record.encode().expect("it fits");
-    MetadataRecord::decode(bytes).expect("it reads")
+    let version = record.version_at(METADATA_VERSION_NEW).expect("it is of that level");
+    let bytes = record.encode(version).expect("it fits");
+    MetadataRecord::decode(bytes).expect("it reads").0
 }
 
 #[test]

@@ -19,9 +19,10 @@ use storage::{LogDirectory, OpenDirectory};
 use super::check;
 use crate::MetadataRecord;
 use crate::controller::tests::random::decide;
+use crate::features::METADATA_VERSION_NEW;
 use crate::quorum::checkpoint::{self, Snapshot};
 use crate::quorum::log_store::LogStore;
-use crate::quorum::raft::{Entry, LeaderId, LogId, Payload, Types, Vote, VoterId};
+use crate::quorum::raft::{Entry, EntryRecord, LeaderId, LogId, Payload, Types, Vote, VoterId};
 use crate::quorum::start::{self, QuorumConfig};
 use crate::quorum::state_machine::{Published, StateMachine};
 use crate::quorum::together;
@@ -82,6 +83,7 @@ pub(super) fn config() -> QuorumConfig {
         endpoints: Vec::new(),
         segment_bytes: 4096,
         bytes_between_snapshots: 1 << 20,
+        min_insync_replicas: 1,
     }
 }
 
@@ -247,8 +249,9 @@ impl History {
             let reason = Some("its leader is gone".into());
             vec![AbortTransactionRecord { reason }.into()]
         } else {
-            together(decide(&mut self.random, self.proposed.image()))
+            together(decide(&mut self.random, self.proposed.image()), METADATA_VERSION_NEW)
         };
+        let records = EntryRecord::of_decision(records, METADATA_VERSION_NEW);
         let mut payloads: Vec<Payload> = records.into_iter().map(Payload::Normal).collect();
         let rest = payloads.split_off(self.random.usize(..=payloads.len()));
         self.append(payloads)?;
@@ -446,7 +449,7 @@ impl History {
 pub(super) fn advance(replay: &mut Replay, entry: &Entry) {
     let at = crate::quorum::raft::offset(entry.log_id.index);
     match &entry.payload {
-        Payload::Normal(record) => {
+        Payload::Normal(EntryRecord { record, .. }) => {
             let record: MetadataRecord = record.clone();
             replay.record(at, record).expect("what was decided follows");
         }

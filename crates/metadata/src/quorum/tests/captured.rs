@@ -13,34 +13,43 @@ use crate::settings::Configs;
 
 const CAPTURED: [&str; 2] = ["static", "dynamic"];
 
-fn captured(name: &str) -> PathBuf {
+pub(super) fn captured(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/quorum/tests/captured").join(name)
 }
 
 /// The directory's id, which Kafka drew.
-fn directory_id(name: &str) -> Uuid {
+pub(super) fn directory_id(name: &str) -> Uuid {
     let text = std::fs::read_to_string(captured(name).join("meta.properties")).unwrap();
     let id = text.lines().find_map(|line| line.strip_prefix("directory.id=")).unwrap();
     id.parse().unwrap()
 }
 
-fn copy_of(name: &str) -> TempDir {
+pub(super) fn copy_of(name: &str) -> TempDir {
     let dir = TempDir::new();
-    std::fs::create_dir(dir.metadata()).unwrap();
-    for entry in std::fs::read_dir(captured(name).join("__cluster_metadata-0")).unwrap() {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, dir.metadata().join(path.file_name().unwrap())).unwrap();
+    for (path, bytes) in contents(&captured(name)) {
+        let to = dir.path().join(path.strip_prefix(captured(name)).unwrap());
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::write(to, bytes).unwrap();
     }
     dir
 }
 
-fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+/// Every file with its bytes.
+pub(super) fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(contents(&path));
+        } else {
+            files.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    files
 }
 
-fn surveyed(dir: &TempDir) -> Survey {
-    survey(dir.path()).unwrap().unwrap()
+pub(super) fn surveyed(dir: &TempDir) -> Survey {
+    survey(&Fs::real(), dir.path()).unwrap().unwrap()
 }
 
 /// Registers broker 1 as another process than the one that Kafka had registered.
@@ -75,17 +84,17 @@ fn check(image: &Image) {
 fn a_survey_says_what_kafka_left_and_changes_nothing() {
     for name in CAPTURED {
         let dir = copy_of(name);
-        let before = contents(&dir.metadata());
+        let before = contents(dir.path());
         let survey = surveyed(&dir);
-        assert_eq!(contents(&dir.metadata()), before);
+        assert_eq!(contents(dir.path()), before);
         check(&survey.image);
-        assert_eq!(survey.refusals(1), [""; 0]);
+        assert_eq!(survey.refusals(1, 1), [""; 0]);
         assert_eq!(survey.torn_bytes, 0);
-        let voters = if name == "static" { vec![] } else { vec![1] };
-        assert_eq!((survey.kraft_version, survey.voters.clone()), (i16::from(name != "static"), voters));
+        assert_eq!(survey.kraft_version, i16::from(name != "static"));
+        assert_eq!(survey.voters, [VoterId { id: 1, directory_id: directory_id(name) }]);
         assert_eq!(survey.not_acted_on(), [("SCRAM credentials", 1), ("quotas", 1)]);
         // As another node it is no quorum, and the broker's partitions are elsewhere.
-        assert!(survey.refusals(2).iter().any(|refusal| refusal.contains("topic foo")));
+        assert!(survey.refusals(2, 1).iter().any(|refusal| refusal.contains("topic foo")));
     }
 }
 
@@ -129,17 +138,35 @@ fn another_nodes_log_and_newer_features_are_refused() {
         let record = protocol::records::FeatureLevelRecord { name: name.into(), feature_level };
         survey.image.apply(record.into(), &mut crate::Delta::default()).unwrap();
     };
-    apply("metadata.version", 31);
-    apply("share.version", 2);
+    apply("metadata.version", 34);
+    apply("share.version", 3);
     apply("quantum.version", 1);
-    survey.kraft_version = 2;
-    survey.voters.push(3);
-    let refusals = survey.refusals(1).join("\n");
+    let refusals = survey.refusals(1, 1).join("\n");
     for part in
-        ["metadata.version is 31", "share.version is 2", "quantum.version", "kraft.version", "are 1, 3, and"]
+        ["metadata.version is 34, and 7 (3.3-IV3) to 33 (4.4-IV2)", "share.version is 3", "quantum.version"]
     {
         assert!(refusals.contains(part), "{part} in {refusals}");
     }
+}
+
+/// Settings of what is not served are kept, and a survey names them.
+#[test]
+fn settings_that_are_kept_are_counted() {
+    let mut survey = surveyed(&copy_of("static"));
+    for (resource_type, name) in [(16, "sub"), (32, "group-a"), (32, "group-b"), (2, "foo"), (4, "1")] {
+        for (name_of, value) in [("a", "1"), ("b", "2")] {
+            let record = protocol::records::ConfigRecord {
+                resource_type,
+                resource_name: name.into(),
+                name: name_of.into(),
+                value: Some(value.into()),
+            };
+            survey.image.apply(record.into(), &mut crate::Delta::default()).unwrap();
+        }
+    }
+    let kept = survey.not_acted_on();
+    assert!(kept.contains(&("client metrics subscriptions", 1)), "{kept:?}");
+    assert!(kept.contains(&("groups with settings", 2)), "{kept:?}");
 }
 
 #[test]
@@ -147,16 +174,23 @@ fn damage_is_an_error_or_a_torn_end_and_never_a_panic() {
     let dir = copy_of("static");
     let whole = std::fs::read(dir.metadata_log()).unwrap();
     let end_offset = surveyed(&dir).end_offset;
+    let first = ::record::batches(&whole).next().unwrap().unwrap().bytes().len();
     for len in (0..whole.len()).step_by(61) {
         std::fs::write(dir.metadata_log(), &whole[..len]).unwrap();
-        let survey = surveyed(&dir);
-        assert!(survey.torn_bytes <= len as u64 && survey.end_offset < end_offset);
+        match survey(&Fs::real(), dir.path()) {
+            Ok(Some(survey)) => {
+                assert!(survey.torn_bytes <= len as u64 && survey.end_offset < end_offset, "{len} bytes");
+            }
+            // Nothing is left of a log in which there was a vote.
+            Err(StartError::Unreadable { offset: 0, .. }) if len < first => {}
+            other => panic!("{len} bytes: {other:?}"),
+        }
     }
     for at in (0..whole.len()).step_by(53) {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x41;
         std::fs::write(dir.metadata_log(), &damaged).unwrap();
-        if let Ok(Some(survey)) = survey(dir.path()) {
+        if let Ok(Some(survey)) = survey(&Fs::real(), dir.path()) {
             // Leader epochs stand outside the checksum.
             let is_epoch = survey.end_offset == end_offset && survey.torn_bytes == 0;
             assert!(is_epoch || survey.torn_bytes > 0, "byte {at}");

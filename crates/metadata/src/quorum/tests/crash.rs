@@ -21,7 +21,7 @@ fn expected(bytes: &[u8]) -> Image {
         for entry in batches::decode(&batch.expect("whole")).expect("readable") {
             let at = offset(entry.log_id.index);
             match entry.payload {
-                raft::Payload::Normal(record) => replay.record(at, record).expect("it follows"),
+                raft::Payload::Normal(entry) => replay.record(at, entry.record).expect("it follows"),
                 _ => replay.skip(at),
             }
         }
@@ -106,7 +106,7 @@ async fn an_interrupted_transaction_is_aborted_in_the_log() {
     let bytes = std::fs::read(dir.metadata_log()).expect("the log");
     let aborts = ::record::batches(&bytes)
         .flat_map(|batch| batches::decode(&batch.expect("whole")).expect("readable"))
-        .filter(|entry| matches!(&entry.payload, raft::Payload::Normal(MetadataRecord::AbortTransaction(_))));
+        .filter(|entry| matches!(&entry.payload, raft::Payload::Normal(it) if matches!(it.record, MetadataRecord::AbortTransaction(_))));
     assert_eq!(aborts.count(), 1);
 }
 
@@ -165,7 +165,12 @@ async fn a_snapshot_within_a_transaction_is_of_before_it() {
     node.quorum.submit(|_| ((), vec![topic(1).into()])).await.expect("it is created");
     // Half a decision, as a node that is not the only one might find it.
     let half = vec![BeginTransactionRecord::default().into(), topic(2).into()];
-    let mut written = node.quorum.raft.client_write_many(half).await.expect("it is sent");
+    let mut written = node
+        .quorum
+        .raft
+        .client_write_many(raft::EntryRecord::of_decision(half, 30))
+        .await
+        .expect("it is sent");
     while let Some(result) = written.next().await {
         result.expect("it runs").expect("it is written");
     }
@@ -178,7 +183,12 @@ async fn a_snapshot_within_a_transaction_is_of_before_it() {
     }
     assert_eq!(checkpoints(&dir).len(), 1);
     let rest = vec![topic(3).into(), EndTransactionRecord::default().into()];
-    let mut written = node.quorum.raft.client_write_many(rest).await.expect("it is sent");
+    let mut written = node
+        .quorum
+        .raft
+        .client_write_many(raft::EntryRecord::of_decision(rest, 30))
+        .await
+        .expect("it is sent");
     while let Some(result) = written.next().await {
         result.expect("it runs").expect("it is written");
     }

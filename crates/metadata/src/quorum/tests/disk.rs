@@ -6,6 +6,7 @@ use std::sync::Arc;
 use storage::fs::Operation;
 use storage::fs::faults::{Fault, Faults};
 
+use super::captured::contents;
 use super::crash::checkpoints;
 use super::*;
 
@@ -29,10 +30,20 @@ fn refused(dir: &TempDir) -> impl Future<Output = StartError> {
     refused_for(dir, caller)
 }
 
+/// Why a start is refused. A survey must find the same, and change nothing.
 async fn refused_for(dir: &TempDir, caller: &std::panic::Location<'_>) -> StartError {
+    let before = contents(dir.path());
+    let open = OpenDirectory { fs: Fs::real().overlay(), path: dir.path().to_owned(), open_files_max: 16 };
+    let opened = LogDirectory::open(open).map_err(StartError::Directory);
+    let surveyed = opened.and_then(|directory| survey_in(&config(), &directory));
+    assert_eq!(contents(dir.path()), before, "at {caller}");
     match Node::try_start(&Fs::real(), dir.path(), config(), |_| {}).await {
         Ok(_) => panic!("it started, at {caller}"),
-        Err(error) => error,
+        Err(error) => {
+            let surveyed = surveyed.err().map(|error| error.to_string());
+            assert_eq!(surveyed, Some(error.to_string()), "at {caller}");
+            error
+        }
     }
 }
 
