@@ -39,6 +39,9 @@ struct Suite {
     run: fn(&mut Stage) -> Attempt<()>,
 }
 
+/// The suites that take too long to run with all others: `--only` asks for them.
+const ON_DEMAND: [&str; 1] = ["migrate-levels"];
+
 const SUITES: &[Suite] = &[
     Suite { name: "java", shows: "Kafka's Java producer, consumer and admin client", run: jvm::suite },
     Suite {
@@ -96,6 +99,11 @@ const SUITES: &[Suite] = &[
         shows: "a data directory goes from ours to Kafka",
         run: migrate::from_milena,
     },
+    Suite {
+        name: "migrate-levels",
+        shows: "a directory at each metadata.version, there and back; only if asked for",
+        run: migrate::levels,
+    },
     Suite { name: "legacy", shows: "message sets of magic 0 and 1 in a data directory", run: legacy::suite },
     Suite { name: "compare", shows: "the same raw requests, the same answers", run: compare::suite },
 ];
@@ -117,14 +125,17 @@ const FIRST: [&str; 8] = [
     "java-old",
 ];
 
-/// Runs the suites whose names are in `only`, or all if it is empty, `lanes` at a time; true if every test passed. Kafka is
-/// of that version where it is the broker under test.
+/// Runs the suites whose names are in `only`, or all but those on demand if it is empty, `lanes` at a time; true if every
+/// test passed. Kafka is of that version where it is the broker under test.
 pub fn run_suites(kind: Kind, version: KafkaVersion, only: &[String], lanes: usize) -> Attempt<bool> {
     if let Some(unknown) = only.iter().find(|name| !SUITES.iter().any(|suite| suite.name == **name)) {
         return Err(format!("there is no suite {unknown}"));
     }
-    let mut suites: Vec<&Suite> =
-        SUITES.iter().filter(|suite| only.is_empty() || only.iter().any(|name| name == suite.name)).collect();
+    let is_asked_for = |suite: &&Suite| match only {
+        [] => !ON_DEMAND.contains(&suite.name),
+        only => only.iter().any(|name| name == suite.name),
+    };
+    let mut suites: Vec<&Suite> = SUITES.iter().filter(is_asked_for).collect();
     suites.sort_by_key(|suite| FIRST.iter().position(|name| *name == suite.name).unwrap_or(FIRST.len()));
     if only.is_empty() {
         prepare(kind);

@@ -3,6 +3,7 @@
 
 mod bridge;
 mod files;
+mod levels;
 
 use super::{Stage, contains, same};
 use crate::broker::{Broker, BrokerOptions, Kind};
@@ -22,6 +23,10 @@ pub(super) fn from_kafka(stage: &mut Stage) -> Attempt<()> {
 
 pub(super) fn from_milena(stage: &mut Stage) -> Attempt<()> {
     suite(stage, [Kind::Milena, Kind::Kafka, Kind::Milena, Kind::Kafka])
+}
+
+pub(super) fn levels(stage: &mut Stage) -> Attempt<()> {
+    levels::suite(stage)
 }
 
 fn suite(stage: &mut Stage, turns: [Kind; 4]) -> Attempt<()> {
