@@ -99,7 +99,7 @@ fn messages_fit_a_response() {
     ];
     let messages = changes.map(|(resource, changes)| alter(&image, resource, &changes).expect_err("wrong").1);
     assert!(messages.iter().all(|message| Str::fits(message)));
-    assert!(messages.iter().filter(|message| message.len() > 32_700).count() >= 3, "they repeat the request");
+    assert!(messages.iter().filter(|message| message.ends_with('…')).count() >= 3, "they repeat the request");
     let (response, _) = create(&image, vec![topic(&long)]);
     assert!(response.topics[0].error_message.as_ref().is_some_and(|message| Str::fits(message)));
 }
