@@ -30,6 +30,7 @@ mod groups;
 mod hostile;
 mod list_offsets;
 mod log_dirs;
+mod long_texts;
 mod metrics;
 mod migrate;
 mod moves;
