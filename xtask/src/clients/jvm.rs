@@ -1,7 +1,7 @@
 //! Kafka's Java clients.
 
-use super::{Stage, same};
-use crate::broker::{Broker, BrokerOptions};
+use super::{Stage, contains, same};
+use crate::broker::{Broker, BrokerOptions, Kind};
 use crate::process::run;
 use crate::{Attempt, java};
 use std::time::Duration;
@@ -46,11 +46,30 @@ fn refused(stage: &mut Stage) -> Attempt<()> {
         let mut command = java::old_clients("Refused.java", version)?;
         stage.program(&format!("{version}: "), command.args([&address, TOPIC, version]))?;
     }
+    stage.test("the broker names the client that it refuses", told);
     stage.test("nothing of a refused client is stored", |_| {
         let read = run(main().args([&address, "read", TOPIC, "1"]), "", LIMIT)?.success()?;
         same("records", RECORD, &read)
     });
     Ok(())
+}
+
+/// Whoever runs the client finds in the broker's output why it is cut off. Milena limits how often it says so, and the
+/// first is that of the oldest producer.
+fn told(stage: &mut Stage) -> Attempt<()> {
+    let path = stage.folder.join("output.txt");
+    let output = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    match stage.kind {
+        Kind::Kafka => contains(&output, &["(Produce) and unsupported version 2"]),
+        Kind::Milena => contains(
+            &output,
+            &[
+                "client=\"/127.0.0.1\"",
+                "client \"old-producer-0.10.0.1\" asked for version 2 of Produce; versions 3 to",
+                "too old",
+            ],
+        ),
+    }
 }
 
 /// Kafka Streams.
