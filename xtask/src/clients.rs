@@ -104,6 +104,11 @@ const SUITES: &[Suite] = &[
         shows: "a directory at each metadata.version, there and back; only if asked for",
         run: migrate::levels,
     },
+    Suite {
+        name: "migrate-groups",
+        shows: "groups of Kafka's newer protocols go to ours and back",
+        run: migrate::groups,
+    },
     Suite { name: "legacy", shows: "message sets of magic 0 and 1 in a data directory", run: legacy::suite },
     Suite { name: "compare", shows: "the same raw requests, the same answers", run: compare::suite },
 ];

@@ -246,12 +246,13 @@ impl Groups {
     /// COORDINATOR_LOAD_IN_PROGRESS where one cannot answer yet.
     pub(crate) fn look_everywhere<R>(
         self: &Arc<Self>,
-        mut question: impl FnMut(&GroupCoordinator) -> R,
+        mut question: impl FnMut(&GroupCoordinator, Now) -> R,
     ) -> Result<Vec<(R, Barrier)>, ErrorCode> {
         let shards: Vec<_> = self.shards.read().values().cloned().collect();
         let look = |shard: Arc<Shard>| {
-            let look =
-                |serving: &mut Serving| (question(&serving.coordinator), Barrier::at_end_of(&shard.log));
+            let look = |serving: &mut Serving| {
+                (question(&serving.coordinator, now()), Barrier::at_end_of(&shard.log))
+            };
             match self.work(&shard, look) {
                 // Given up a moment ago: not this broker's to tell of.
                 Err(ErrorCode::NOT_COORDINATOR) => None,
@@ -331,7 +332,10 @@ impl Shard {
     fn serve(&self, groups: &Groups, loaded: coordinator::Loading) {
         let coordinator = loaded.loaded(now());
         for (record_type, count) in &coordinator.skipped_records().by_type {
-            info!(partition = %self.log.name(), record_type, count, "records of groups that are not served");
+            info!(partition = %self.log.name(), record_type, count, "records of an unknown type are left as they are");
+        }
+        for (group_type, groups) in coordinator.unserved_groups() {
+            info!(partition = %self.log.name(), group_type, groups, "groups of a protocol that is not served are kept");
         }
         let mut state = self.state.lock();
         let State::Loading(deleted) = &mut *state else { return };

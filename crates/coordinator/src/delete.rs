@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use protocol::messages::DeleteGroupsResponse;
 use protocol::messages::delete_groups_response::DeletableGroupResult;
+use protocol::records::{ShareSnapshotKey, coordinator_key};
 use protocol::{ErrorCode, Str, Uuid};
 
 use crate::classic::State;
 use crate::group::{Group, GroupType};
-use crate::{Append, CoordinatorRecord, GroupCoordinator, Output, Reply, Token};
+use crate::{Append, CoordinatorRecord, GroupCoordinator, Now, Output, Reply, Token, partition_for};
 
 /// A topic that is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,14 +20,43 @@ pub struct DeletedTopic {
     pub id: Uuid,
 }
 
+/// What a share group has in `__share_group_state` about one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareState {
+    /// The group.
+    pub group_id: Str,
+    /// The topic that it reads.
+    pub topic_id: Uuid,
+    /// The partition of it.
+    pub partition: i32,
+}
+
+impl ShareState {
+    /// The partition of `__share_group_state` that has the state, of `partitions` that the topic has.
+    pub fn stored_in(&self, partitions: i32) -> i32 {
+        partition_for(&format!("{}:{}:{}", self.group_id, self.topic_id, self.partition), partitions)
+    }
+
+    /// The record that deletes the state.
+    pub fn tombstone(&self) -> CoordinatorRecord {
+        let key = ShareSnapshotKey {
+            group_id: self.group_id.clone(),
+            topic_id: self.topic_id,
+            partition: self.partition,
+        };
+        let key = coordinator_key::encode(&key).expect("names that were stored fit");
+        CoordinatorRecord { key, value: None }
+    }
+}
+
 impl GroupCoordinator {
     /// DeleteGroups, versions 0 to 2, of the groups that live in this partition.
-    pub fn delete_groups(&mut self, token: Token, group_ids: &[Str]) -> Output {
+    pub fn delete_groups(&mut self, token: Token, group_ids: &[Str], now: Now) -> Output {
         self.assert_ready();
         let mut records = Vec::new();
         let mut results = Vec::new();
         for group_id in group_ids.iter().collect::<BTreeSet<_>>() {
-            let error_code = self.delete_group(group_id, &mut records).err().unwrap_or_default();
+            let error_code = self.delete_group(group_id, now, &mut records).err().unwrap_or_default();
             results.push(DeletableGroupResult { group_id: group_id.clone(), error_code });
         }
         let reply = Reply::DeleteGroups(DeleteGroupsResponse { results, ..Default::default() });
@@ -36,16 +66,43 @@ impl GroupCoordinator {
         }
     }
 
-    fn delete_group(&self, group_id: &Str, records: &mut Vec<CoordinatorRecord>) -> Result<(), ErrorCode> {
+    fn delete_group(
+        &self,
+        group_id: &Str,
+        now: Now,
+        records: &mut Vec<CoordinatorRecord>,
+    ) -> Result<(), ErrorCode> {
         let group = self.groups.get(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
-        let GroupType::Classic(classic) = &group.of_type;
-        if classic.state() != State::Empty {
+        let (is_empty, tombstones) = match &group.of_type {
+            GroupType::Classic(classic) => {
+                (classic.state() == State::Empty, vec![CoordinatorRecord::group_tombstone(group_id)])
+            }
+            GroupType::Unserved(unserved) => (unserved.is_empty(now.steady), unserved.tombstones()),
+        };
+        if !is_empty {
             return Err(ErrorCode::NON_EMPTY_GROUP);
         }
         self.delete_offsets_of(group_id, group, records);
         // Last, so that a group of which only a part was deleted is still there to be deleted again.
-        records.push(CoordinatorRecord::group_tombstone(group_id));
+        records.extend(tombstones);
         Ok(())
+    }
+
+    /// The states that share groups have in `__share_group_state`, for the shell to delete before the group: nobody
+    /// would know of them afterwards. There are none of a group that may not be deleted.
+    pub fn share_states(&self, group_ids: &[Str], now: Now) -> Vec<ShareState> {
+        let mut states = Vec::new();
+        for group_id in group_ids.iter().collect::<BTreeSet<_>>() {
+            let Some(group) = self.unserved_group(group_id).filter(|group| group.is_empty(now.steady)) else {
+                continue;
+            };
+            states.extend(group.share_partitions().map(|(topic_id, partition)| ShareState {
+                group_id: group_id.clone(),
+                topic_id,
+                partition,
+            }));
+        }
+        states
     }
 
     fn delete_offsets_of(&self, group_id: &Str, group: &Group, records: &mut Vec<CoordinatorRecord>) {

@@ -7,9 +7,9 @@ use protocol::messages::describe_groups_response::DescribedGroup;
 use protocol::messages::list_groups_response::ListedGroup;
 use protocol::{Bytes, ErrorCode, Str};
 
-use crate::GroupCoordinator;
 use crate::classic::State;
 use crate::group::GroupType;
+use crate::{GroupCoordinator, Now};
 
 /// From this version on, a client is told that a group does not exist (KIP-1043). Before, such a group is
 /// in the state `Dead`.
@@ -20,22 +20,27 @@ const DEAD: &str = "Dead";
 impl GroupCoordinator {
     /// ListGroups, versions 0 to 5: the groups of this partition that have one of the states and one of
     /// the types asked for, or all. Upper and lower case do not matter, nor do spaces around a state.
-    pub fn list_groups(&self, request: &ListGroupsRequest) -> Vec<ListedGroup> {
+    pub fn list_groups(&self, request: &ListGroupsRequest, now: Now) -> Vec<ListedGroup> {
         let has = |filter: &[Str], name: &str, of: fn(&str) -> &str| {
             filter.is_empty() || filter.iter().any(|wanted| of(wanted).eq_ignore_ascii_case(name))
         };
         // There are few names and many groups, and a filter may be as long as a request.
         let mut verdicts: HashMap<(&str, &str), bool> = HashMap::new();
         let listed = self.groups.iter().filter_map(|(group_id, group)| {
-            let GroupType::Classic(classic) = &group.of_type;
-            let (state, type_name) = (classic.state().name(), group.of_type.name());
+            let type_name = group.of_type.name();
+            let (state, protocol_type) = match &group.of_type {
+                GroupType::Classic(group) => {
+                    (group.state().name(), group.protocol_type.clone().unwrap_or_default())
+                }
+                GroupType::Unserved(group) => (group.state_name(now.steady), Str::from_static(type_name)),
+            };
             let wanted = *verdicts.entry((state, type_name)).or_insert_with(|| {
                 has(&request.states_filter, state, str::trim)
                     && has(&request.types_filter, type_name, |wanted| wanted)
             });
             wanted.then(|| ListedGroup {
                 group_id: group_id.clone(),
-                protocol_type: classic.protocol_type.clone().unwrap_or_default(),
+                protocol_type,
                 group_state: Str::from_static(state),
                 group_type: Str::from_static(type_name),
             })
@@ -43,10 +48,14 @@ impl GroupCoordinator {
         listed.collect()
     }
 
-    /// DescribeGroups for one group, versions 0 to 6. What the asker may do with the group is for the
-    /// shell to fill in.
+    /// DescribeGroups for one group, versions 0 to 6, which is about classic groups alone. What the asker may do
+    /// with the group is for the shell to fill in.
     pub fn describe_group(&self, group_id: &Str, api_version: i16) -> DescribedGroup {
-        let Some(group) = self.classic_group(group_id) else { return not_found(group_id, api_version) };
+        let Some(group) = self.classic_group(group_id) else {
+            let is_other = self.groups.contains_key(group_id);
+            let why = if is_other { "is not a classic group" } else { "not found" };
+            return not_found(group_id, why, api_version);
+        };
         let stable = group.state() == State::Stable;
         let members = group.members().map(|member| {
             // Before the group is stable, the metadata may be of a protocol that is not chosen.
@@ -63,7 +72,7 @@ impl GroupCoordinator {
     }
 }
 
-fn not_found(group_id: &Str, api_version: i16) -> DescribedGroup {
+fn not_found(group_id: &Str, why: &str, api_version: i16) -> DescribedGroup {
     let mut described = DescribedGroup {
         group_id: group_id.clone(),
         group_state: Str::from_static(DEAD),
@@ -71,7 +80,7 @@ fn not_found(group_id: &Str, api_version: i16) -> DescribedGroup {
     };
     if api_version >= GROUP_ID_NOT_FOUND_VERSION {
         described.error_code = ErrorCode::GROUP_ID_NOT_FOUND;
-        described.error_message = Some(Str::fitting(format!("Group {group_id} not found.")));
+        described.error_message = Some(Str::fitting(format!("Group {group_id} {why}.")));
     }
     described
 }

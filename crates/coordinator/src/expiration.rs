@@ -24,8 +24,9 @@ impl GroupCoordinator {
         self.timers.schedule(Timer::Expiration, next);
         let mut records = Vec::new();
         for (group_id, group) in &self.groups {
-            let GroupType::Classic(classic) = &group.of_type;
-            let nothing_left = self.expire_offsets_of(group_id, group, now.wall, &mut records);
+            let nothing_left = self.expire_offsets_of(group_id, group, now, &mut records);
+            // Groups of other protocols stay until someone deletes them, or Kafka serves them again.
+            let GroupType::Classic(classic) = &group.of_type else { continue };
             // A client that was told its member id a moment ago is about to join.
             if nothing_left && classic.state() == State::Empty && classic.pending_join.is_empty() {
                 records.push(CoordinatorRecord::group_tombstone(group_id));
@@ -40,17 +41,19 @@ impl GroupCoordinator {
         &self,
         group_id: &Str,
         group: &Group,
-        now: WallMs,
+        now: Now,
         records: &mut Vec<CoordinatorRecord>,
     ) -> bool {
-        let GroupType::Classic(classic) = &group.of_type;
         let mut nothing_left = self.pending_offsets.of_group(group_id).next().is_none();
-        let start = classic.retention_start();
+        let start = match &group.of_type {
+            GroupType::Classic(classic) => classic.retention_start(),
+            GroupType::Unserved(_) => Some(RetentionStart::Commit),
+        };
         for (topic, partitions) in group.offsets.topics() {
             for (&partition, offset) in partitions {
                 let key = || OffsetKey { group_id: group_id.clone(), topic: topic.clone(), partition };
-                let expired = start.is_some_and(|start| self.is_expired(offset, start, now))
-                    && !classic.is_subscribed_to(topic)
+                let expired = start.is_some_and(|start| self.is_expired(offset, start, now.wall))
+                    && !group.is_subscribed_to(topic, now.steady)
                     && !self.pending_offsets.contains(&key());
                 if expired {
                     records.push(CoordinatorRecord::offset_tombstone(group_id, topic, partition));

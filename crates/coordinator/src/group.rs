@@ -2,14 +2,16 @@
 
 use protocol::Str;
 
-use crate::WallMs;
 use crate::classic::ClassicGroup;
 use crate::offsets::Offsets;
+use crate::unserved::UnservedGroup;
+use crate::{SteadyMs, WallMs};
 
 /// The type of a group decides what is known of its members.
 #[derive(Debug)]
 pub(crate) enum GroupType {
     Classic(ClassicGroup),
+    Unserved(UnservedGroup),
 }
 
 impl GroupType {
@@ -17,6 +19,7 @@ impl GroupType {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             GroupType::Classic(_) => "classic",
+            GroupType::Unserved(group) => group.protocol.name(),
         }
     }
 }
@@ -42,9 +45,16 @@ impl Group {
         Group { of_type: GroupType::Classic(ClassicGroup::new(group_id, None)), offsets: Offsets::default() }
     }
 
+    /// Whether the group consumes `topic`, as far as the coordinator can tell.
+    pub(crate) fn is_subscribed_to(&self, topic: &str, now: SteadyMs) -> bool {
+        match &self.of_type {
+            GroupType::Classic(group) => group.is_subscribed_to(topic),
+            GroupType::Unserved(group) => group.is_subscribed_to(topic, now),
+        }
+    }
+
     /// Whether nothing would be lost with the group.
     pub(crate) fn is_vacant(&self) -> bool {
-        let GroupType::Classic(group) = &self.of_type;
-        group.is_vacant() && self.offsets.is_empty()
+        matches!(&self.of_type, GroupType::Classic(group) if group.is_vacant()) && self.offsets.is_empty()
     }
 }

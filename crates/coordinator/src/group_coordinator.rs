@@ -14,10 +14,12 @@ use crate::classic::{
 };
 use crate::group::{Group, GroupType};
 use crate::offsets::PendingOffsets;
-use crate::output::Then;
+use crate::output::{Then, coordinator_error};
 use crate::timers::{Timer, Timers};
+use crate::unserved::UnservedGroup;
 use crate::{
-    Append, Now, Output, Reply, RequestContext, Settings, SkippedRecords, SteadyMs, StoredRecord, Token,
+    Append, CoordinatorRecord, Now, Output, Reply, RequestContext, Settings, SkippedRecords, SteadyMs,
+    StoredRecord, Token,
 };
 
 /// The state of the groups in one partition of `__consumer_offsets`, and the rules by which it changes.
@@ -73,6 +75,18 @@ impl GroupCoordinator {
             let response = join_error(&request.member_id, error);
             return Output::reply(token, Reply::JoinGroup(join_for_version(response, context.api_version)));
         }
+        if let Some(group) = self.unserved_group(&request.group_id) {
+            return match group.conversion(&request, now.steady) {
+                Ok(records) => self.convert(records, token, context, request),
+                Err(error) => {
+                    // Kafka names the member only where that is what is wrong.
+                    let is_unknown = error == ErrorCode::UNKNOWN_MEMBER_ID;
+                    let member_id = if is_unknown { &request.member_id } else { &Str::default() };
+                    let response = join_error(member_id, error);
+                    Output::reply(token, Reply::JoinGroup(join_for_version(response, context.api_version)))
+                }
+            };
+        }
         if context.api_version == 0 {
             request.rebalance_timeout_ms = request.session_timeout_ms;
         }
@@ -94,7 +108,7 @@ impl GroupCoordinator {
         if !allowed.contains(&request.session_timeout_ms) {
             return Err(ErrorCode::INVALID_SESSION_TIMEOUT);
         }
-        // Only who has no member id yet may found a group.
+        // Only who has no member id yet may found a group, also in the place of an empty one of another protocol.
         if !request.member_id.is_empty() && !self.groups.contains_key(&request.group_id) {
             return Err(ErrorCode::UNKNOWN_MEMBER_ID);
         }
@@ -117,7 +131,7 @@ impl GroupCoordinator {
             ErrorCode::INCONSISTENT_GROUP_PROTOCOL
         } else if request.group_id.is_empty() {
             ErrorCode::INVALID_GROUP_ID
-        } else if !self.groups.contains_key(&request.group_id) {
+        } else if self.classic_group(&request.group_id).is_none() {
             ErrorCode::UNKNOWN_MEMBER_ID
         } else {
             let parked = Parked { token, api_version: context.api_version };
@@ -216,13 +230,16 @@ impl GroupCoordinator {
         self.append_in_flight = false;
         let mut output = Output::default();
         match append.then {
-            Then::Replay => {
+            Then::Replay | Then::Join { .. } => {
                 for (record, offset) in append.records.into_iter().zip(base_offset..) {
                     self.replay(StoredRecord::new(offset, record)).expect("own records are readable");
                 }
                 if let Some(records) = append.rest.pop_front() {
-                    output.append = Some(Append { records, then: Then::Replay, ..append });
+                    output.append = Some(Append { records, ..append });
                     return self.given_out(output);
+                }
+                if let Then::Join { token, context, request } = append.then {
+                    return self.join_group(token, &context, *request, now);
                 }
             }
             Then::Stabilize { group_id, assignments } => {
@@ -261,6 +278,11 @@ impl GroupCoordinator {
                 if let Some((_, Reply::JoinGroup(response))) = &mut append.reply {
                     response.leader = operation.group.leader.clone().unwrap_or_default();
                 }
+            }
+            Then::Join { token, context, .. } => {
+                let response = join_error(&Str::default(), coordinator_error(error));
+                let response = join_for_version(response, context.api_version);
+                output.replies.push((token, Reply::JoinGroup(response)));
             }
             Then::Replay => {}
         }
@@ -301,7 +323,7 @@ impl GroupCoordinator {
         replies: &'a mut Vec<(Token, Reply)>,
         now: Now,
     ) -> Option<Operation<'a>> {
-        let GroupType::Classic(group) = &mut self.groups.get_mut(group_id)?.of_type;
+        let GroupType::Classic(group) = &mut self.groups.get_mut(group_id)?.of_type else { return None };
         Some(Operation { group, timers: &mut self.timers, settings: &self.settings, replies, now })
     }
 
@@ -316,8 +338,47 @@ impl GroupCoordinator {
     }
 
     pub(crate) fn classic_group(&self, group_id: &str) -> Option<&ClassicGroup> {
-        let GroupType::Classic(group) = &self.groups.get(group_id)?.of_type;
-        Some(group)
+        match &self.groups.get(group_id)?.of_type {
+            GroupType::Classic(group) => Some(group),
+            GroupType::Unserved(_) => None,
+        }
+    }
+
+    pub(crate) fn unserved_group(&self, group_id: &str) -> Option<&UnservedGroup> {
+        match &self.groups.get(group_id)?.of_type {
+            GroupType::Unserved(group) => Some(group),
+            GroupType::Classic(_) => None,
+        }
+    }
+
+    /// How many groups there are of protocols that are not served, by the name of their type.
+    pub fn unserved_groups(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for group in self.groups.values().filter(|group| matches!(group.of_type, GroupType::Unserved(_))) {
+            *counts.entry(group.of_type.name()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Makes an empty group of another protocol a classic one, and then has the client join it.
+    fn convert(
+        &mut self,
+        records: Vec<CoordinatorRecord>,
+        token: Token,
+        context: &RequestContext,
+        request: JoinGroupRequest,
+    ) -> Output {
+        let append = Append::deletion(records, self.settings.deletion_batch_max_bytes);
+        let then = Then::Join { token, context: context.clone(), request: Box::new(request) };
+        let append = append.map(|append| Append { then, ..append });
+        self.given_out(Output { append, ..Output::default() })
+    }
+
+    /// Forgets all groups of which nothing is left, not even an offset of a transaction that is open.
+    pub(crate) fn drop_all_vacant(&mut self) {
+        let pending = &self.pending_offsets;
+        self.groups
+            .retain(|group_id, group| !group.is_vacant() || pending.of_group(group_id).next().is_some());
     }
 
     /// Forgets a group of which nothing is stored and in which no one is: anyone may name a group.

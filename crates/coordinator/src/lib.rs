@@ -46,8 +46,9 @@ mod records;
 mod replay;
 mod settings;
 mod timers;
+mod unserved;
 
-pub use delete::DeletedTopic;
+pub use delete::{DeletedTopic, ShareState};
 pub use group_coordinator::GroupCoordinator;
 pub use now::{Now, SteadyMs, WallMs};
 pub use offset_fetch::{offset_fetch_error, offset_fetch_groups, offset_fetch_response};

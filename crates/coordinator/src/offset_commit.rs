@@ -27,7 +27,7 @@ impl GroupCoordinator {
         now: Now,
     ) -> Output {
         self.assert_ready();
-        if let Err(error) = self.validate_offset_commit(context, request) {
+        if let Err(error) = self.validate_offset_commit(context, request, now) {
             return Output::reply(token, Reply::OffsetCommit(refused(request, error)));
         }
         self.keep_session_alive(request, now);
@@ -60,8 +60,13 @@ impl GroupCoordinator {
         &self,
         context: &RequestContext,
         request: &OffsetCommitRequest,
+        now: Now,
     ) -> Result<(), ErrorCode> {
         let generation_id = request.generation_id_or_member_epoch;
+        if let Some(group) = self.unserved_group(&request.group_id) {
+            let version = context.api_version;
+            return group.validate_offset_commit(&request.member_id, generation_id, version, now.steady);
+        }
         match self.classic_group(&request.group_id) {
             Some(group) => group.validate_offset_commit(
                 &request.member_id,

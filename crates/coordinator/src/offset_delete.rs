@@ -8,13 +8,13 @@ use protocol::{ErrorCode, Str};
 use crate::classic::{ClassicGroup, State};
 use crate::group::GroupType;
 use crate::offsets::OffsetKey;
-use crate::{Append, CoordinatorRecord, GroupCoordinator, Output, Reply, Token};
+use crate::{Append, CoordinatorRecord, GroupCoordinator, Now, Output, Reply, Token};
 
 impl GroupCoordinator {
     /// OffsetDelete, version 0. The shell has left out topics and partitions that do not exist.
-    pub fn offset_delete(&mut self, token: Token, request: &OffsetDeleteRequest) -> Output {
+    pub fn offset_delete(&mut self, token: Token, request: &OffsetDeleteRequest, now: Now) -> Output {
         self.assert_ready();
-        let (topics, records) = match self.delete_offsets(request) {
+        let (topics, records) = match self.delete_offsets(request, now) {
             Ok(deleted) => deleted,
             Err(error_code) => {
                 let response = OffsetDeleteResponse { error_code, ..Default::default() };
@@ -32,17 +32,20 @@ impl GroupCoordinator {
     fn delete_offsets(
         &self,
         request: &OffsetDeleteRequest,
+        now: Now,
     ) -> Result<(Vec<OffsetDeleteResponseTopic>, Vec<CoordinatorRecord>), ErrorCode> {
         if request.group_id.is_empty() {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
         let group = self.groups.get(&request.group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
-        let GroupType::Classic(classic) = &group.of_type;
-        classic.validate_offset_delete()?;
+        match &group.of_type {
+            GroupType::Classic(classic) => classic.validate_offset_delete()?,
+            GroupType::Unserved(unserved) => unserved.validate_offset_delete()?,
+        }
         let mut records = Vec::new();
         let mut topics = Vec::new();
         for topic in &request.topics {
-            if classic.is_subscribed_to(&topic.name) {
+            if group.is_subscribed_to(&topic.name, now.steady) {
                 topics.push(topic_response(topic, ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC));
                 continue;
             }

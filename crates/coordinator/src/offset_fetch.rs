@@ -10,9 +10,9 @@ use protocol::messages::offset_fetch_response::{
 use protocol::messages::{OffsetFetchRequest, OffsetFetchResponse};
 use protocol::{ErrorCode, Str, Uuid};
 
-use crate::GroupCoordinator;
 use crate::group::Group;
 use crate::offsets::{CommittedOffset, OffsetKey};
+use crate::{GroupCoordinator, Now};
 
 /// What stands for "nothing is committed".
 const INVALID_OFFSET: i64 = -1;
@@ -32,12 +32,19 @@ impl GroupCoordinator {
     ///
     /// A group that is not known has committed nothing, which is no error. With `require_stable`,
     /// partitions whose offset an open transaction may yet change say so (KIP-447).
+    ///
+    /// # Errors
+    /// What the group is answered with if the request names a member that it does not have.
     pub fn offset_fetch(
         &self,
         request: &OffsetFetchRequestGroup,
         require_stable: bool,
+        now: Now,
         id_of: impl Fn(&str) -> Uuid,
-    ) -> OffsetFetchResponseGroup {
+    ) -> Result<OffsetFetchResponseGroup, ErrorCode> {
+        if let Some(group) = self.unserved_group(&request.group_id) {
+            group.validate_offset_fetch(request.member_id.as_ref(), request.member_epoch, now.steady)?;
+        }
         let group = self.groups.get(&request.group_id);
         let topics = match &request.topics {
             Some(topics) => {
@@ -47,7 +54,7 @@ impl GroupCoordinator {
                 group.map_or_else(Vec::new, |group| self.fetch_all(request, group, require_stable, id_of))
             }
         };
-        OffsetFetchResponseGroup { group_id: request.group_id.clone(), topics, ..Default::default() }
+        Ok(OffsetFetchResponseGroup { group_id: request.group_id.clone(), topics, ..Default::default() })
     }
 
     fn fetch_topic(

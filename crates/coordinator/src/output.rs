@@ -5,8 +5,8 @@ use std::fmt;
 
 use bytes::Bytes;
 use protocol::messages::{
-    DeleteGroupsResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse, OffsetDeleteResponse,
-    SyncGroupResponse,
+    DeleteGroupsResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse,
+    OffsetDeleteResponse, SyncGroupResponse,
 };
 use protocol::{ErrorCode, Str, Uuid};
 
@@ -109,6 +109,8 @@ impl fmt::Debug for Append {
 pub(crate) enum Then {
     /// Take the records in, as loading them from the log would.
     Replay,
+    /// Take the records in, which make an empty group of another protocol a classic one, and have the client join it.
+    Join { token: Token, context: RequestContext, request: Box<JoinGroupRequest> },
     /// The leader's assignments are stored: hand them out; the group is stable.
     Stabilize { group_id: Str, assignments: Vec<(Str, Bytes)> },
     /// A static member came back under a new member id: put the group in place that has it.

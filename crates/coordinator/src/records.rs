@@ -8,6 +8,8 @@ use protocol::records::{
 };
 use protocol::{DecodeError, EncodeError, Str};
 
+use crate::unserved::{UnservedKey, UnservedProtocol};
+
 /// Kafka 4.1 and later. Version 4 adds the topic id.
 const OFFSET_COMMIT_VALUE_VERSION: i16 = 4;
 
@@ -75,7 +77,9 @@ impl CoordinatorRecord {
 pub(crate) enum Key {
     OffsetCommit(OffsetCommitKey),
     GroupMetadata(GroupMetadataKey),
-    /// A type that this coordinator does not keep.
+    /// A record of a group whose protocol is not served.
+    Unserved(UnservedKey),
+    /// A type that this coordinator does not know.
     Other(i16),
 }
 
@@ -88,7 +92,10 @@ impl Key {
                 Key::OffsetCommit(coordinator_key::decode_rest(reader)?)
             }
             GroupMetadataKey::RECORD_TYPE => Key::GroupMetadata(coordinator_key::decode_rest(reader)?),
-            other => Key::Other(other),
+            other => match UnservedProtocol::of_record_type(other) {
+                Some(protocol) => Key::Unserved(UnservedKey::decode(protocol, other, reader)?),
+                None => Key::Other(other),
+            },
         })
     }
 }

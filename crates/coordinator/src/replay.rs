@@ -12,6 +12,7 @@ use crate::group::{Group, GroupType};
 use crate::offsets::{CommittedOffset, OffsetKey};
 use crate::records::Key;
 use crate::timers::Timer;
+use crate::unserved::{UnservedGroup, UnservedKey, UnservedRecord};
 use crate::{CoordinatorRecord, GroupCoordinator, Now, Settings};
 
 /// A batch that is not idempotent, or a record of one.
@@ -42,8 +43,8 @@ impl StoredRecord {
 pub enum Replayed {
     /// It was.
     Applied,
-    /// It is of a type that this coordinator does not keep: that of a consumer, share or streams group,
-    /// or of a later version. It stays in the log, and in [`SkippedRecords`].
+    /// It is of a type that this coordinator does not know, of a later Kafka. It stays in the log, and in
+    /// [`SkippedRecords`].
     Skipped,
 }
 
@@ -146,11 +147,17 @@ impl Loading {
         let mut coordinator = self.coordinator;
         let next = now.steady.after(coordinator.settings.offsets_retention_check_interval_ms);
         coordinator.timers.schedule(Timer::Expiration, next);
+        coordinator.drop_all_vacant();
         let group_ids: Vec<Str> = coordinator.groups.keys().cloned().collect();
         for group_id in group_ids {
             let mut replies = Vec::new();
-            let operation = coordinator.operation(&group_id, &mut replies, now);
-            operation.expect("listed above").begin_after_load();
+            match &mut coordinator.groups.get_mut(&group_id).expect("listed above").of_type {
+                GroupType::Unserved(group) => group.begin_after_load(now.steady),
+                GroupType::Classic(_) => {
+                    let operation = coordinator.operation(&group_id, &mut replies, now);
+                    operation.expect("a classic group").begin_after_load();
+                }
+            }
             assert!(replies.is_empty(), "no one has asked anything yet");
         }
         coordinator
@@ -179,6 +186,7 @@ impl GroupCoordinator {
                     self.replay_group(group);
                 }
             },
+            Key::Unserved(key) => self.replay_unserved(&key, record.value),
             Key::Other(record_type) => {
                 *self.skipped.by_type.entry(record_type).or_default() += 1;
                 return Ok(Replayed::Skipped);
@@ -224,6 +232,36 @@ impl GroupCoordinator {
             assert_eq!(group.awaiting_join(), 0, "only empty groups are deleted");
             group.cancel_timers(&mut self.timers);
         }
+        self.remove_group(group_id);
+    }
+
+    /// What the log has of a group is the type that it has now: its first record of another type replaces it.
+    fn replay_unserved(&mut self, key: &UnservedKey, value: Option<Bytes>) {
+        let Some(value) = value else { return self.replay_unserved_tombstone(key) };
+        let unserved = || UnservedGroup::new(key.group_id.clone(), key.protocol);
+        let new = || Group { of_type: GroupType::Unserved(unserved()), offsets: Default::default() };
+        let group = self.groups.entry(key.group_id.clone()).or_insert_with(new);
+        if !matches!(&group.of_type, GroupType::Unserved(group) if group.protocol == key.protocol) {
+            group.of_type = GroupType::Unserved(unserved());
+        }
+        if let GroupType::Unserved(group) = &mut group.of_type {
+            group.apply(key, UnservedRecord::decode(key, value));
+        }
+    }
+
+    fn replay_unserved_tombstone(&mut self, key: &UnservedKey) {
+        let Some(group) = self.groups.get_mut(&key.group_id) else { return };
+        match &mut group.of_type {
+            GroupType::Unserved(group) if group.protocol != key.protocol => {}
+            // Its offsets came first, or all that is left of it is this tombstone.
+            GroupType::Classic(group) if group.stored => {}
+            _ if key.is_of_group() => self.remove_group(&key.group_id),
+            GroupType::Unserved(group) => group.apply_tombstone(key),
+            GroupType::Classic(_) => {}
+        }
+    }
+
+    fn remove_group(&mut self, group_id: &Str) {
         if let Some(group) = self.groups.remove(group_id)
             && !group.offsets.is_empty()
         {

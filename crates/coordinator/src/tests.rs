@@ -21,6 +21,7 @@ mod shell;
 mod static_members;
 mod sync;
 mod traps;
+mod unserved;
 mod versions;
 
 use script::check;

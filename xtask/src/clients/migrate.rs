@@ -3,6 +3,7 @@
 
 mod bridge;
 mod files;
+mod groups;
 mod levels;
 
 use super::{Stage, contains, same};
@@ -11,6 +12,7 @@ use crate::java::ClassPath;
 use crate::process::run;
 use crate::{Attempt, java, milena};
 use bridge::Bridge;
+pub(super) use groups::suite as groups;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;

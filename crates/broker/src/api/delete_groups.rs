@@ -1,45 +1,99 @@
 //! DeleteGroups (42), versions 0-2: forgets groups without members, and their offsets (KIP-229).
+//!
+//! Groups of protocols that are not served are among them: what Kafka has stored about them is deleted.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use coordinator::Reply as CoordinatorReply;
+use coordinator::{CoordinatorRecord, Reply as CoordinatorReply};
 use protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use protocol::messages::delete_groups_response::{DeletableGroupResult, DeleteGroupsResponse};
 use protocol::{ErrorCode, Str};
+use runtime::clock;
 
+use crate::broker::Broker;
 use crate::call::Call;
-use crate::groups::Pending;
+use crate::groups::{Barrier, Pending};
 use crate::reply::Reply;
 
+/// The topic that holds how far share groups have read.
+const SHARE_STATE_TOPIC: &str = "__share_group_state";
+
+/// Groups of one partition that are to be deleted.
+struct Deletion {
+    names: Vec<Str>,
+    /// What has to be durable first.
+    before: Result<Vec<Barrier>, ErrorCode>,
+    /// The request to their coordinator, if it waits for nothing.
+    asked: Option<Result<Pending, ErrorCode>>,
+}
+
 pub(crate) fn handle(call: Call<'_>, request: DeleteGroupsRequest) -> Reply {
-    let groups = &call.broker.groups;
     let mut by_partition: BTreeMap<i32, Vec<Str>> = BTreeMap::new();
     for group_id in request.groups_names {
-        by_partition.entry(groups.partition_for(&group_id)).or_default().push(group_id);
+        by_partition.entry(call.broker.groups.partition_for(&group_id)).or_default().push(group_id);
     }
-    let asked: Vec<(Vec<Str>, Result<Pending, ErrorCode>)> = by_partition
-        .into_values()
-        .map(|names| {
-            let asked =
-                groups.ask(&names[0], |coordinator, token, _now| coordinator.delete_groups(token, &names));
-            (names, asked)
-        })
-        .collect();
-    let responder = call.responder;
+    let begin = |names: Vec<Str>| {
+        let before = delete_share_states(call.broker, &names);
+        let waits = !before.as_ref().is_ok_and(Vec::is_empty);
+        let asked = if waits { None } else { Some(delete(call.broker, &names)) };
+        Deletion { names, before, asked }
+    };
+    let deletions: Vec<Deletion> = by_partition.into_values().map(begin).collect();
+    let (responder, broker) = (call.responder, Arc::clone(call.broker));
     Reply::later(async move {
         let mut results = Vec::new();
-        for (names, asked) in asked {
-            let settled = match asked {
-                Ok(pending) => pending.settled().await,
-                Err(error) => Err(error),
-            };
-            match settled {
-                Ok(CoordinatorReply::DeleteGroups(response)) => results.extend(response.results),
-                Ok(other) => unreachable!("a deletion is answered by {other:?}"),
+        for Deletion { names, before, asked } in deletions {
+            match finish(&broker, &names, before, asked).await {
+                Ok(response) => results.extend(response.results),
                 Err(error_code) => results
                     .extend(names.into_iter().map(|group_id| DeletableGroupResult { group_id, error_code })),
             }
         }
         responder.frame(&DeleteGroupsResponse { results, ..DeleteGroupsResponse::default() })
     })
+}
+
+fn delete(broker: &Broker, names: &[Str]) -> Result<Pending, ErrorCode> {
+    broker.groups.ask(&names[0], |coordinator, token, now| coordinator.delete_groups(token, names, now))
+}
+
+async fn finish(
+    broker: &Broker,
+    names: &[Str],
+    before: Result<Vec<Barrier>, ErrorCode>,
+    asked: Option<Result<Pending, ErrorCode>>,
+) -> Result<DeleteGroupsResponse, ErrorCode> {
+    for barrier in before? {
+        barrier.passed().await?;
+    }
+    let pending = asked.unwrap_or_else(|| delete(broker, names))?;
+    match pending.settled().await? {
+        CoordinatorReply::DeleteGroups(response) => Ok(response),
+        other => unreachable!("a deletion is answered by {other:?}"),
+    }
+}
+
+/// Deletes what share groups have in `__share_group_state`, which comes before the group, as in Kafka: a share
+/// group of the same name would be fenced by what is left. Returns what must be durable before the group goes.
+fn delete_share_states(broker: &Broker, names: &[Str]) -> Result<Vec<Barrier>, ErrorCode> {
+    let (states, _) =
+        broker.groups.look(&names[0], |coordinator, now| coordinator.share_states(names, now))?;
+    let table = broker.topics.table();
+    let Some(topic) = table.by_name(SHARE_STATE_TOPIC).filter(|_| !states.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let partitions = i32::try_from(topic.slots().len()).unwrap_or(i32::MAX);
+    let mut records: BTreeMap<i32, Vec<CoordinatorRecord>> = BTreeMap::new();
+    for state in &states {
+        records.entry(state.stored_in(partitions)).or_default().push(state.tombstone());
+    }
+    let mut barriers = Vec::new();
+    for (partition, records) in records {
+        let log = topic.partition(partition).map_err(|_offline| ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+        log.append_coordinator_records(&records, clock::now_ms())
+            .map_err(|_refused| ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+        barriers.push(Barrier::at_end_of(log));
+    }
+    Ok(barriers)
 }

@@ -10,7 +10,7 @@ use crate::groups::reply_behind;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: ListGroupsRequest) -> Reply {
-    match call.broker.groups.look_everywhere(|coordinator| coordinator.list_groups(&request)) {
+    match call.broker.groups.look_everywhere(|coordinator, now| coordinator.list_groups(&request, now)) {
         Err(error_code) => call.reply(&failed(error_code)),
         Ok(looked) => {
             let (groups, barriers): (Vec<_>, Vec<_>) = looked.into_iter().unzip();

@@ -21,7 +21,7 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetDeleteRequest) -> Reply 
     let asked = call
         .broker
         .groups
-        .ask(&request.group_id, |coordinator, token, _now| coordinator.offset_delete(token, &request));
+        .ask(&request.group_id, |coordinator, token, now| coordinator.offset_delete(token, &request, now));
     match asked {
         Err(error_code) => call.reply(&failed(error_code)),
         Ok(pending) => pending.answer(

@@ -60,12 +60,12 @@ fn fetch_group(
     if !by_id {
         group.topics.iter_mut().flatten().for_each(|topic| topic.topic_id = id_of(&topic.name));
     }
-    let looked = call
-        .broker
-        .groups
-        .look(&group.group_id, |coordinator, _now| coordinator.offset_fetch(&group, require_stable, id_of));
-    let (mut answer, barrier) = looked?;
+    let looked = call.broker.groups.look(&group.group_id, |coordinator, now| {
+        coordinator.offset_fetch(&group, require_stable, now, id_of)
+    });
+    let (answer, barrier) = looked?;
     barriers.push(barrier);
+    let mut answer = answer?;
     if by_id {
         // A topic that is gone has no id to be answered by.
         answer.topics.retain(|topic| topic.topic_id != Uuid::ZERO);

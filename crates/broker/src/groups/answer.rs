@@ -24,7 +24,7 @@ pub(crate) struct Barrier {
 
 impl Barrier {
     /// Everything that is in `log` now.
-    pub(super) fn at_end_of(log: &Arc<Partition>) -> Self {
+    pub(crate) fn at_end_of(log: &Arc<Partition>) -> Self {
         Self { log: Arc::clone(log), end_offset: log.end_offset() }
     }
 
@@ -32,7 +32,9 @@ impl Barrier {
         self.log.is_durable(self.end_offset)
     }
 
-    async fn passed(&self) -> Result<(), ErrorCode> {
+    /// # Errors
+    /// NOT_COORDINATOR if the log was lost before, COORDINATOR_NOT_AVAILABLE if the disk takes too long.
+    pub(crate) async fn passed(&self) -> Result<(), ErrorCode> {
         match clock::timeout(DISK_WAIT, self.log.durable(self.end_offset)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_lost)) => Err(ErrorCode::NOT_COORDINATOR),

@@ -63,9 +63,10 @@ impl Home {
             topics: Some(vec![topic]),
             ..Default::default()
         };
-        let (answer, _) = self
-            .groups
-            .look(group_id, |coordinator, _| coordinator.offset_fetch(&request, false, |_| TOPIC_ID))?;
+        let (answer, _) = self.groups.look(group_id, |coordinator, now| {
+            coordinator.offset_fetch(&request, false, now, |_| TOPIC_ID)
+        })?;
+        let answer = answer?;
         Ok(answer.topics[0].partitions[0].committed_offset)
     }
 
@@ -79,7 +80,8 @@ impl Home {
 
     fn listed(&self) -> Result<Vec<Str>, ErrorCode> {
         let request = ListGroupsRequest::default();
-        let looked = self.groups.look_everywhere(|coordinator| coordinator.list_groups(&request))?;
+        let looked =
+            self.groups.look_everywhere(|coordinator, now| coordinator.list_groups(&request, now))?;
         Ok(looked.into_iter().flat_map(|(groups, _)| groups).map(|group| group.group_id).collect())
     }
 }

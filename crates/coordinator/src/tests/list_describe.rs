@@ -82,7 +82,7 @@ fn spaces_around_a_state_do_not_matter() {
         let names = |names: &[&str]| names.iter().map(|name| Str::from(*name)).collect();
         let request =
             ListGroupsRequest { states_filter: names(states_filter), types_filter: names(types_filter) };
-        play.shell.coordinator.list_groups(&request).len()
+        play.shell.coordinator.list_groups(&request, play.shell.now).len()
     };
     assert_eq!(listed(&[" eMpty\t"], &["CLASSIC"]), 1);
     assert_eq!(listed(&["Empty"], &[" classic "]), 0);

@@ -329,7 +329,7 @@ impl World {
     fn delete(&mut self) {
         let group = self.rng.usize(..GROUPS);
         let token = self.ask(0, Asked::Delete { group });
-        let output = self.shell.coordinator.delete_groups(token, &[group_id(group)]);
+        let output = self.shell.coordinator.delete_groups(token, &[group_id(group)], self.shell.now);
         self.drive(output, Deletes::Asked);
     }
 
@@ -489,7 +489,8 @@ impl World {
                 topics: Some(vec![topic]),
                 ..Default::default()
             };
-            let response = self.shell.coordinator.offset_fetch(&request, true, |_| Uuid::ZERO);
+            let response =
+                self.shell.coordinator.offset_fetch(&request, true, self.shell.now, |_| Uuid::ZERO).unwrap();
             for partition in &response.topics[0].partitions {
                 let expected = self.groups[group].committed.get(&partition.partition_index);
                 assert_eq!(partition.committed_offset, expected.copied().unwrap_or(-1));

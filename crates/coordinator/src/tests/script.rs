@@ -13,7 +13,7 @@
 //! | `a heartbeat` | Heartbeat; `id=`, `gen=`, `instance=` |
 //! | `a leave` | LeaveGroup; `v=`; other members as `b1` or `b1[instance]` |
 //! | `a commit t-0=5:metadata` | OffsetCommit; `v=`, `id=`, `gen=`, `instance=`, `retention=`; `t@2` is a later topic of the same name |
-//! | `a fetch t-0`, `a fetch *` | OffsetFetch; `stable`; `*@2`: all, where topics have the id 2 by now |
+//! | `a fetch t-0`, `a fetch *` | OffsetFetch; `id=`, `gen=`, `stable`; `*@2`: all, where topics have the id 2 by now |
 //! | `a forget t-0` | OffsetDelete |
 //! | `a delete g h` | DeleteGroups |
 //! | `a list`, `a describe g` | ListGroups (`states=`, `types=`), DescribeGroups (`v=`) |
@@ -58,19 +58,18 @@ pub(super) fn check(script: &str) {
 #[track_caller]
 pub(super) fn check_with(settings: Settings, script: &str) {
     let mut play = Play::new(settings);
-    let lines: Vec<&str> = script.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let mut transcript = String::new();
-    for step in lines.chunk_by(|_, next| next.starts_with('>')) {
-        let expected: Vec<String> = step[1..].iter().map(|line| line[1..].trim().to_owned()).collect();
-        let happened = play.step(step[0]);
-        transcript += step[0];
-        transcript += "\n";
-        for event in &happened {
-            transcript += &format!("> {event}\n");
-        }
-        assert!(happened == expected, "expected {expected:#?} after:\n\n{transcript}");
-    }
+    play.run(script);
     play.finish();
+}
+
+/// Runs a script on what a log holds already, and gives back how it ended.
+#[track_caller]
+pub(super) fn check_on(log: Vec<CoordinatorRecord>, script: &str) -> Play {
+    let mut play = Play::new(Settings::default());
+    play.shell.log = log;
+    play.shell.restart();
+    play.run(script);
+    play
 }
 
 /// The records that a script leads to, whatever else it does.
@@ -169,6 +168,22 @@ impl Play {
         }
     }
 
+    #[track_caller]
+    fn run(&mut self, script: &str) {
+        let lines: Vec<&str> = script.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let mut transcript = String::new();
+        for step in lines.chunk_by(|_, next| next.starts_with('>')) {
+            let expected: Vec<String> = step[1..].iter().map(|line| line[1..].trim().to_owned()).collect();
+            let happened = self.step(step[0]);
+            transcript += step[0];
+            transcript += "\n";
+            for event in &happened {
+                transcript += &format!("> {event}\n");
+            }
+            assert!(happened == expected, "expected {expected:#?} after:\n\n{transcript}");
+        }
+    }
+
     /// What clients are waiting for.
     pub(super) fn waits_for(&self) -> impl Iterator<Item = &str> {
         self.asked.values().map(|(asked, _)| asked.as_str())
@@ -261,10 +276,10 @@ impl Play {
                 let request = self.commit_request(client, words);
                 self.shell.coordinator.offset_commit(token, &context, &request, now)
             }
-            "forget" => self.shell.coordinator.offset_delete(token, &forget_request(words)),
+            "forget" => self.shell.coordinator.offset_delete(token, &forget_request(words), now),
             "delete" => {
                 let groups: Vec<Str> = words.others.iter().map(|group| Str::from(*group)).collect();
-                self.shell.coordinator.delete_groups(token, &groups)
+                self.shell.coordinator.delete_groups(token, &groups, now)
             }
             other => panic!("no such step: {other}"),
         };
@@ -298,8 +313,8 @@ impl Play {
         let records =
             |records: &[CoordinatorRecord]| records.iter().map(record_text).collect::<Vec<_>>().join("; ");
         match event {
-            Event::Appended(appended) => format!("log: {}", records(appended)),
-            Event::NotAppended(lost) => format!("lost: {}", records(lost)),
+            Event::Appended(appended) => format!("log: {}", records(appended)).trim_end().to_owned(),
+            Event::NotAppended(lost) => format!("lost: {}", records(lost)).trim_end().to_owned(),
             Event::Replied(token, reply) => self.replied(*token, reply),
         }
     }
@@ -428,6 +443,7 @@ impl Play {
     }
 
     fn read(&mut self, client: &str, verb: &str, words: &Words<'_>) -> String {
+        let now = self.shell.now;
         match verb {
             "heartbeat" => {
                 let request = HeartbeatRequest {
@@ -436,7 +452,6 @@ impl Play {
                     member_id: self.member_id(client, words),
                     group_instance_id: words.text("instance"),
                 };
-                let now = self.shell.now;
                 self.shell.coordinator.heartbeat(&request, now).error_code.name().to_owned()
             }
             "fetch" => {
@@ -451,15 +466,18 @@ impl Play {
                 let request = OffsetFetchRequestGroup {
                     group_id: words.group(),
                     topics: if all { None } else { Some(topics.collect()) },
-                    ..Default::default()
+                    member_id: words.text("id"),
+                    member_epoch: words.number("gen", -1),
                 };
                 let stable = words.options.contains_key("stable");
-                text::fetched(&self.shell.coordinator.offset_fetch(&request, stable, |_| current))
+                let fetched = self.shell.coordinator.offset_fetch(&request, stable, now, |_| current);
+                fetched.map_or_else(|error| error.name().to_owned(), |group| text::fetched(&group))
             }
-            "list" => text::listed(&self.shell.coordinator.list_groups(&ListGroupsRequest {
-                states_filter: words.list("states"),
-                types_filter: words.list("types"),
-            })),
+            "list" => {
+                let (states_filter, types_filter) = (words.list("states"), words.list("types"));
+                let request = ListGroupsRequest { states_filter, types_filter };
+                text::listed(&self.shell.coordinator.list_groups(&request, now))
+            }
             _ => {
                 let group_id = Str::from(*words.others.first().unwrap_or(&"g"));
                 text::described(&self.shell.coordinator.describe_group(&group_id, words.number("v", 6)))

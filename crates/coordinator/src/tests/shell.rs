@@ -161,7 +161,14 @@ impl Shell {
         };
         assert_eq!(offsets(&self.coordinator), offsets(reloaded), "offsets are those of the log");
         for (group_id, group) in &self.coordinator.groups {
-            let GroupType::Classic(live) = &group.of_type;
+            let live = match &group.of_type {
+                GroupType::Classic(live) => live,
+                GroupType::Unserved(live) => {
+                    let stored = reloaded.unserved_group(group_id).expect("the log has it");
+                    assert_eq!(live.tombstones(), stored.tombstones(), "{group_id} is that of the log");
+                    continue;
+                }
+            };
             self.check_invariants(live);
             match reloaded.classic_group(group_id) {
                 Some(stored) => check_stored(live, stored),

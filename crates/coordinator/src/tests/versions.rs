@@ -169,7 +169,10 @@ fn with_an_offset() -> GroupCoordinator {
 fn fetch(request: OffsetFetchRequest, version: i16) -> OffsetFetchResponse {
     let coordinator = with_an_offset();
     let groups = offset_fetch_groups(request, version);
-    let groups = groups.iter().map(|group| coordinator.offset_fetch(group, false, |_| Uuid::ZERO)).collect();
+    let groups = groups
+        .iter()
+        .map(|group| coordinator.offset_fetch(group, false, START, |_| Uuid::ZERO).unwrap())
+        .collect();
     let response = offset_fetch_response(groups, version);
     assert_eq!(response.encode(&mut Writer::new(), version), Ok(()));
     response

@@ -48,7 +48,7 @@ fn loaded(batches: &[Vec<u8>]) -> Vec<(i64, ErrorCode)> {
     };
     let request =
         OffsetFetchRequestGroup { group_id: Str::from("g"), topics: Some(vec![topic]), ..Default::default() };
-    let answer = loading.loaded(NOW).offset_fetch(&request, true, |_| Uuid::ZERO);
+    let answer = loading.loaded(NOW).offset_fetch(&request, true, NOW, |_| Uuid::ZERO).unwrap();
     answer.topics[0].partitions.iter().map(|it| (it.committed_offset, it.error_code)).collect()
 }
 

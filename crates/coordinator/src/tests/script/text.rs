@@ -143,6 +143,11 @@ pub(crate) fn record_text(record: &CoordinatorRecord) -> String {
             }
             text
         }
+        Key::Unserved(key) => {
+            let name = if key.name.is_empty() { String::new() } else { format!(" {}", key.name) };
+            let deleted = if record.value.is_none() { " deleted" } else { "" };
+            format!("{} {}{name}{deleted}", key.record_type, key.group_id)
+        }
         Key::Other(record_type) => format!("type {record_type}"),
     }
 }

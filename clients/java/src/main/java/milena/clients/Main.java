@@ -20,6 +20,9 @@ public final class Main {
                 case "transactions" -> Migration.transactions(cluster);
                 case "settle" -> Migration.settle(cluster);
                 case "more" -> Migration.more(cluster, Integer.parseInt(arguments[2]));
+                case "groups-make" -> OtherGroups.make(cluster);
+                case "groups-milena" -> OtherGroups.milenas(cluster);
+                case "groups-kafka" -> OtherGroups.kafkas(cluster);
                 case "bridge" -> Migration.bridge(cluster);
                 case "classes" -> classes(cluster);
                 case "show" -> new Contents(cluster).print();
