@@ -215,7 +215,7 @@ fn of_settings() {
             include_documentation: true,
             include_synonyms: true,
         };
-        it.check([1, 3], &request);
+        it.check([3], &request);
         if resource_type == BROKER {
             continue;
         }
