@@ -123,7 +123,11 @@ impl Logs {
                 self.recovery.lock().add(&recovered);
                 if let Some(cut) = &recovered.cut {
                     let bytes = cut.bytes;
-                    warn!(partition = %name, bytes, "the end of the log was cut: {}", cut.damage);
+                    if cut.only_zeros {
+                        info!(partition = %name, bytes, "zeros that followed the last batch were removed");
+                    } else {
+                        warn!(partition = %name, bytes, "the end of the log was cut: {}", cut.damage);
+                    }
                 }
                 if recovered.scanned_bytes > 0 {
                     let bytes = recovered.scanned_bytes;

@@ -12,6 +12,7 @@ use crate::fs::{self, File, Fs, Mode};
 use crate::names::{SNAPSHOT_SUFFIX, SegmentFile};
 use crate::offset_index::{self, OffsetEntry};
 use crate::producer_state::snapshot::{self, SnapshotError};
+use crate::scan::only_zeros_from;
 use crate::time_index::{self, TimeEntry};
 use crate::txn_index::{self, AbortedTxn};
 
@@ -82,6 +83,12 @@ pub enum Found<'a> {
         /// How many bytes there are.
         bytes: u64,
     },
+    /// Zeros up to the end of the file: room that was allocated ahead of the records (`log.preallocate`), which a
+    /// process that was killed has not given back. No record was there.
+    Zeros {
+        /// How many bytes there are.
+        bytes: u64,
+    },
 }
 
 /// The batches of a file, and what stands between them.
@@ -119,6 +126,10 @@ impl Batches {
                 let batch = Batch::parse_stored(&self.bytes).expect("it has just been parsed");
                 let checked = batch.verify_crc();
                 Ok(Some((position, Found::Batch(batch, checked))))
+            }
+            Err(BatchError::Length(0)) if only_zeros_from(&self.file, position)? => {
+                self.position = self.end;
+                Ok(Some((position, Found::Zeros { bytes: self.end - position })))
             }
             Err(error) => {
                 self.position = self.search(position + 1)?;
@@ -290,6 +301,25 @@ impl IndexEntries {
             _ => IndexEntry::Txn(AbortedTxn::from_bytes(&bytes)),
         };
         Ok(Some((position, entry)))
+    }
+
+    /// Whether nothing but zeros follow from the entry at a position on, of which there are several: room that Kafka
+    /// allocates ahead, and that a process that was killed has not given back.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn only_zeros_from(&self, position: u64) -> fs::Result<bool> {
+        let is_room = position > 0 || self.end >= 2 * entry_bytes(self.kind) as u64;
+        // Most entries are not zero, and tell so before anything else is read.
+        let mut entry = [1; txn_index::ENTRY_BYTES];
+        let read = self.file.read_at(&mut entry[..entry_bytes(self.kind)], position)?;
+        let is_zero = entry[..read].iter().all(|byte| *byte == 0);
+        Ok(is_room && is_zero && only_zeros_from(&self.file, position)?)
+    }
+
+    /// The length of its file in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.end
     }
 
     /// Bytes at the end that are less than an entry.

@@ -192,6 +192,23 @@ fn damaged_batch(file: &File, position: u32, error: BatchError) -> ScanError {
 /// their checksum is computed.
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// Whether a file holds nothing but zeros from a position to its end, and something at all.
+pub(crate) fn only_zeros_from(file: &File, mut position: u64) -> fs::Result<bool> {
+    let end = file.len()?;
+    if position >= end {
+        return Ok(false);
+    }
+    let mut buffer = vec![0; BUFFER_BYTES];
+    while position < end {
+        let read = file.read_at(&mut buffer, position)?;
+        if read == 0 || buffer[..read].iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        position += read as u64;
+    }
+    Ok(true)
+}
+
 /// The batches of a file whose checksums are verified, in order.
 pub(crate) struct Verified<'a> {
     file: &'a File,

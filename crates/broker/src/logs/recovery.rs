@@ -18,11 +18,13 @@ pub struct Recovery {
 impl Recovery {
     /// Counts a log that was opened.
     pub(super) fn add(&mut self, recovered: &Recovered) {
-        if recovered.scanned_bytes > 0 || recovered.cut.is_some() {
+        // Zeros behind the last batch are no records, and nothing is lost with them.
+        let cut = recovered.cut.as_ref().filter(|cut| !cut.only_zeros);
+        if recovered.scanned_bytes > 0 || cut.is_some() {
             self.partitions += 1;
         }
         self.checked_bytes += recovered.scanned_bytes;
-        if let Some(cut) = &recovered.cut {
+        if let Some(cut) = cut {
             self.cut_partitions += 1;
             self.cut_bytes += cut.bytes;
         }

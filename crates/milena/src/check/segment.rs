@@ -40,6 +40,14 @@ pub(super) fn check(fs: &Fs, segment: &Segment, findings: &mut Vec<Finding>) -> 
     let mut log = LogCheck::new(segment.base_offset);
     let mut batches = Batches::open(fs, &segment.path)?;
     while let Some((position, found)) = batches.next_found()? {
+        if let Found::Zeros { bytes } = found
+            && segment.is_last
+            && segment.may_be_torn_from.is_some_and(|offset| log.next_offset >= offset)
+        {
+            let what = format!("{bytes} bytes at its end are zeros, and no record was there");
+            findings.push(Finding::note(&segment.path, what, "Start gives them back.").at(position));
+            continue;
+        }
         match log.next(&found) {
             Ok(header) => {
                 // What is followed by a whole batch is not the torn end.
@@ -106,6 +114,7 @@ impl LogCheck {
     fn next(&mut self, found: &Found<'_>) -> Result<BatchHeader, String> {
         let batch = match found {
             Found::Damage { error, bytes } => return Err(format!("{error} ({bytes} bytes are no batch)")),
+            Found::Zeros { bytes } => return Err(format!("{bytes} bytes at its end are zeros")),
             Found::Batch(_, Err(error)) => return Err(error.to_string()),
             Found::Batch(batch, Ok(())) => batch,
         };

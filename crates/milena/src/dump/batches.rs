@@ -33,6 +33,10 @@ pub(super) fn show(dump: &mut Dump<'_>, path: &Path) -> Result<(), Failure> {
             Found::Damage { error, bytes } => {
                 dump.damage(path, position, format_args!("{error} ({bytes} bytes are no batch)"))?;
             }
+            // What was allocated ahead of the records.
+            Found::Zeros { bytes } => {
+                dump.line(path, "zeros", json!({ "position": position, "zeros": bytes }))?;
+            }
         }
     }
     Ok(())

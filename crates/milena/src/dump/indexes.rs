@@ -18,8 +18,15 @@ pub(super) fn show(dump: &mut Dump<'_>, path: &Path, kind: FileKind) -> Result<(
     let segment = if FileKind::of(&name) == Some(kind) { segment_of(dump, path)? } else { None };
     let mut last = None;
     let mut end = 0;
+    let mut zeros_from = None;
     while let Some((at, entry)) = entries.next_entry().map_err(|error| failed(&error))? {
         end = at;
+        if entries.only_zeros_from(at).map_err(|error| failed(&error))? {
+            // What was allocated ahead of the entries.
+            dump.line(path, "zeros", json!({ "position": at, "zeros": entries.size_bytes() - at }))?;
+            zeros_from = Some(at);
+            break;
+        }
         dump.line(path, "entry", fields(entry))?;
         let is_above = last.is_none_or(|last| entry.follows(last));
         if !is_above && (segment.is_none() || kind == FileKind::OffsetIndex) {
@@ -34,10 +41,12 @@ pub(super) fn show(dump: &mut Dump<'_>, path: &Path, kind: FileKind) -> Result<(
         // An entry of these tells of all that is before it, so the segment is read along with them.
         (Some(segment), FileKind::TimeIndex | FileKind::TxnIndex) => {
             let fault = compared(check, segment, base_offset).map_err(|error| failed(&error))?;
+            let fault = fault.filter(|fault| zeros_from.is_none_or(|from| fault.position < from));
             fault.map_or(Ok(()), |fault| dump.damage(path, fault.position, fault.what))
         }
         _ => match entries.trailing_bytes() {
             0 => Ok(()),
+            _ if zeros_from.is_some() => Ok(()),
             bytes => dump.damage(path, end, format_args!("{bytes} bytes at the end are no entry")),
         },
     }

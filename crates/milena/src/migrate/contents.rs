@@ -139,6 +139,7 @@ impl Contents {
                     self.old_segments += usize::from(is_first && batch.header().magic < 2);
                     !is_internal || self.batch(&batch, topic, &mut scratch)
                 }
+                Found::Zeros { .. } => true,
                 _ => false,
             };
             if !is_internal {

@@ -137,6 +137,35 @@ fn what_a_crash_leaves_and_a_start_mends_is_no_damage() {
     }
 }
 
+/// With `log.preallocate` Kafka allocates a segment and its indexes ahead, and a kill leaves that room.
+#[test]
+fn what_was_allocated_ahead_is_no_damage() {
+    let (directory, copies) = (Directory::new(), Directory::new());
+    let remains = Remains::of_a_kill(directory.path(), &mut Rng::with_seed(9));
+    let mut broker = Broker::on(&remains.copy(&copies).dir, &[]).expect("it starts");
+    let end_offset = watermarks(broker.bootstrap(), &remains.topic, 0).1;
+    broker.stop();
+    for suffix in [".log", ".index", ".timeindex"] {
+        let file = std::fs::File::options().write(true).open(remains.active(suffix)).expect("a file");
+        file.set_len(64 << 20).expect("room");
+    }
+    let (lines, status) = check(&remains.dir);
+    assert_eq!(status, 0, "{lines:?}");
+    assert!(lines.iter().all(|line| line["kind"] == "note"), "{lines:?}");
+    for suffix in [".log", ".index", ".timeindex"] {
+        let path = remains.active(suffix).display().to_string();
+        let dumped = std::process::Command::new(env!("CARGO_BIN_EXE_milena")).args(["dump", &path]).output();
+        let dumped = dumped.expect("the product's binary runs");
+        let text = String::from_utf8_lossy(&dumped.stdout);
+        assert!(dumped.status.success() && text.contains("zeros"), "{suffix}: {text}");
+    }
+    let mut broker = Broker::on(&remains.dir, &[]).expect("it starts");
+    assert_eq!(watermarks(broker.bootstrap(), &remains.topic, 0).1, end_offset);
+    let told = broker.log();
+    assert!(told.contains("nothing had to be cut") && !told.contains("WARN"), "{told}");
+    broker.stop();
+}
+
 #[test]
 fn damage_in_what_a_crash_leaves_is_found() {
     let (directory, copies) = (Directory::new(), Directory::new());

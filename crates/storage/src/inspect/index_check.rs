@@ -48,7 +48,7 @@ impl IndexCheck {
 
     /// The length of its file in bytes.
     pub(crate) fn size_bytes(&self) -> u64 {
-        self.entries.end
+        self.entries.size_bytes()
     }
 
     /// Compares the entries of a batch with it. Batches come in their order.

@@ -18,16 +18,57 @@ fn segment(home: &Home) -> (Vec<u8>, Vec<u64>) {
 
 /// The offsets of the whole batches, and the positions and lengths of what is damaged.
 fn walk(path: &Path) -> (Vec<i64>, Vec<(u64, u64)>) {
-    let (mut whole, mut damaged) = (Vec::new(), Vec::new());
+    let (mut whole, mut damaged, mut zeros) = (Vec::new(), Vec::new(), None);
     let mut batches = Batches::open(&Fs::real(), path).unwrap();
     while let Some((position, found)) = batches.next_found().unwrap() {
         match found {
             Found::Batch(batch, Ok(())) => whole.push(batch.header().base_offset),
             Found::Batch(batch, Err(_)) => damaged.push((position, batch.bytes().len() as u64)),
             Found::Damage { bytes, .. } => damaged.push((position, bytes)),
+            Found::Zeros { bytes } => zeros = Some((position, bytes)),
         }
     }
+    // As a fault at that place: what is not looked for here is none.
+    damaged.extend(zeros);
     (whole, damaged)
+}
+
+#[test]
+fn zeros_at_the_end_are_no_damage() {
+    let home = Home::new();
+    let (bytes, _) = segment(&home);
+    let path = home.file("00000000000000000000.log");
+    let zeros = |path: &Path| {
+        let mut batches = Batches::open(&Fs::real(), path).unwrap();
+        let mut found = Vec::new();
+        while let Some((position, next)) = batches.next_found().unwrap() {
+            match next {
+                Found::Zeros { bytes } => found.push((position, bytes)),
+                Found::Batch(_, Ok(())) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        found
+    };
+    let len = bytes.len() as u64;
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(len + (3 << 20)).unwrap();
+    assert_eq!(zeros(&path), [(len, 3 << 20)]);
+    std::fs::write(&path, [0; 500]).unwrap();
+    assert_eq!(zeros(&path), [(0, 500)]);
+    for (name, kind) in [("index", FileKind::OffsetIndex), ("timeindex", FileKind::TimeIndex)] {
+        let path = home.file(&format!("00000000000000000000.{name}"));
+        let len = std::fs::metadata(&path).unwrap().len();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(len + 10_000).unwrap();
+        let mut entries = IndexEntries::open(&Fs::real(), &path, kind, 0).unwrap();
+        let mut from = None;
+        while let Some((at, _)) = entries.next_entry().unwrap() {
+            if entries.only_zeros_from(at).unwrap() {
+                from = Some(at);
+                break;
+            }
+        }
+        assert_eq!(from, Some(len), "{name}");
+    }
 }
 
 #[test]

@@ -158,7 +158,7 @@ pub(super) fn drop_without_start(
     }
     // Come back after a loss of power they would overlap what follows.
     fs.sync_dir(&partition.path())?;
-    Ok(Some(Cut { damage, bytes, batches_followed: bytes > 0 }))
+    Ok(Some(Cut { damage, bytes, batches_followed: bytes > 0, only_zeros: false }))
 }
 
 /// Whether a file is an index of a segment that has no log file.

@@ -481,12 +481,10 @@ impl Opening<'_> {
         let Verification { scanned_bytes, cut } = verified?;
         self.recovered.scanned_bytes += scanned_bytes;
         if let Some(cut) = cut {
-            tracing::warn!(
-                bytes = cut.bytes,
-                batches_followed = cut.batches_followed,
-                "log cut: {}",
-                cut.damage
-            );
+            if !cut.only_zeros {
+                let batches_followed = cut.batches_followed;
+                tracing::warn!(bytes = cut.bytes, batches_followed, "log cut: {}", cut.damage);
+            }
             self.recovered.cut = Some(cut);
         }
         Ok(active)
@@ -499,6 +497,7 @@ impl Opening<'_> {
             let cut = self.recovered.cut.as_mut().expect("a segment was cut");
             cut.bytes += u64::from(listed.size);
             cut.batches_followed |= listed.size > 0;
+            cut.only_zeros &= listed.size == 0;
         }
         Ok(())
     }
@@ -548,7 +547,7 @@ impl Opening<'_> {
         let reason = DamageReason::Batch(missing);
         let damage = Damage { path, position: u64::from(previous.size), reason };
         tracing::warn!("log cut: {damage}");
-        self.recovered.cut = Some(Cut { damage, bytes: 0, batches_followed: false });
+        self.recovered.cut = Some(Cut { damage, bytes: 0, batches_followed: false, only_zeros: false });
         Ok(())
     }
 

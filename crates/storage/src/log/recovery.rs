@@ -13,13 +13,13 @@ use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::offset_index::{self, OffsetEntry};
 use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::producer_state::{Marker, ProducerState};
-use crate::scan::{Damage, DamageReason, Headers, ScanError, Verified, read_batch};
+use crate::scan::{Damage, DamageReason, Headers, ScanError, Verified, only_zeros_from, read_batch};
 use crate::segment::{MaxTimestamp, Segment};
 use crate::time_index::{self, TimeEntry};
 use crate::traps::{self, Trap};
 use crate::txn_index;
 
-/// What is wrong with zeros.
+/// The reason that zeros are no batch.
 const ZEROS: DamageReason = DamageReason::Batch(BatchError::Length(0));
 
 /// What verifying the part of a log that may be torn came to.
@@ -39,6 +39,9 @@ pub struct Cut {
     /// Whether whole batches followed. After a loss of power that can be, when blocks reach the
     /// disk out of order; otherwise it is data that was lost.
     pub batches_followed: bool,
+    /// Whether all that is gone were zeros: room that was allocated ahead of the records (`log.preallocate`), or a file
+    /// that had grown when the power went. No record was there.
+    pub only_zeros: bool,
 }
 
 impl Active {
@@ -285,10 +288,15 @@ impl Active {
         if let Some(damage) = damage.take_if(|_| self.end_offset < durable_below) {
             return Err(ScanError::Damaged(damage));
         }
-        let cut = damage.map(|damage| {
-            let batches_followed = batches.skip_damaged() && matches!(batches.next(), Ok(Some(_)));
-            Cut { damage, bytes: u64::from(file_size - self.size), batches_followed }
-        });
+        let cut = match damage {
+            Some(damage) => {
+                let only_zeros = damage.reason == ZEROS && only_zeros_from(&file, u64::from(self.size))?;
+                let batches_followed =
+                    !only_zeros && batches.skip_damaged() && matches!(batches.next(), Ok(Some(_)));
+                Some(Cut { damage, bytes: u64::from(file_size - self.size), batches_followed, only_zeros })
+            }
+            None => None,
+        };
         if cut.is_some() {
             file.truncate(u64::from(self.size))?;
             self.segment.written(SegmentFile::Log, &file)?;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use record::BatchError;
+
 use crate::fs::Fs;
 use crate::inspect::{Batches, Found};
 
@@ -43,6 +45,7 @@ pub fn scrub_file(
                 (position, bytes, checked.err())
             }
             Ok(Some((position, Found::Damage { error, bytes }))) => (position, bytes, Some(error)),
+            Ok(Some((position, Found::Zeros { bytes }))) => (position, bytes, Some(BatchError::Length(0))),
             Err(error) => {
                 scrubbed.faults.append(&mut behind_last);
                 scrubbed.faults.push(unreadable(path, end, offset, error)?);

@@ -154,13 +154,14 @@ fn trap_s2_zeros_at_the_end_and_in_the_middle_are_not_batches() {
     checkpoint(&directory, &log);
     append_many(&mut log, 10);
     let one = batch(1, NOW_MS, 100).len();
-    for (from, to, whole, followed) in [
-        (15 * one, 15 * one + 4000, 15, false),
-        (14 * one, 15 * one, 14, false),
-        (14 * one + 100, 15 * one, 14, false),
-        (8 * one + 70, 9 * one, 8, true),
-        (8 * one, 9 * one, 8, false),
-        (5 * one, 15 * one, 5, false),
+    for (from, to, whole, followed, only_zeros) in [
+        (15 * one, 15 * one + 4000, 15, false, true),
+        (15 * one, 15 * one + 1_000_000, 15, false, true),
+        (14 * one, 15 * one, 14, false, true),
+        (14 * one + 100, 15 * one, 14, false, false),
+        (8 * one + 70, 9 * one, 8, true, false),
+        (8 * one, 9 * one, 8, false, false),
+        (5 * one, 15 * one, 5, false, true),
     ] {
         let crash = Crash::of(&home);
         let path = path_of(&crash.home, 0, ".log");
@@ -170,7 +171,8 @@ fn trap_s2_zeros_at_the_end_and_in_the_middle_are_not_batches() {
         std::fs::write(&path, &bytes).unwrap();
         let (log, recovered) = crash.open();
         assert_eq!((log.end_offset(), contents(&log).len()), (whole, whole as usize), "{from}");
-        assert_eq!(recovered.cut.unwrap().batches_followed, followed, "{from}");
+        let cut = recovered.cut.unwrap();
+        assert_eq!((cut.batches_followed, cut.only_zeros), (followed, only_zeros), "{from}");
     }
 }
 
