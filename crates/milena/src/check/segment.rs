@@ -14,8 +14,8 @@ const DECOMPRESSED_BYTES_MAX: usize = 256 << 20;
 pub(super) const MEND_LOG: &str =
     "Put a copy of the partition's directory back; milena dump --records shows what can still be read.";
 const MEND_INDEX: &str = "Remove it: start makes it anew from the segment.";
-const MEND_TXN_INDEX: &str =
-    "Put a copy back: without it, records of aborted transactions would be read as committed.";
+const MEND_TXN_INDEX: &str = "Put a copy back, or remove it and the .index of that offset: start makes them anew from the segment. Until \
+     then records of aborted transactions may be read as committed.";
 
 /// A segment to be read.
 #[derive(Debug)]

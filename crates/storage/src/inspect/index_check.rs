@@ -1,11 +1,13 @@
 //! Comparing an index with the batches of its segment.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use record::BatchHeader;
 
 use super::{FileKind, IndexEntries, IndexEntry};
 use crate::fs::{self, Fs};
+use crate::txn_index::AbortedTxn;
 
 /// An index that is followed along the batches of its segment. Its first fault is told: mending that mends all.
 #[derive(Debug)]
@@ -15,6 +17,9 @@ pub struct IndexCheck {
     due: Option<(u64, IndexEntry)>,
     /// The greatest timestamp of the batches so far.
     max_timestamp: i64,
+    /// Where the transactions begin in the segment that have not ended so far, by producer. Of an index of aborted
+    /// transactions only.
+    open: BTreeMap<i64, i64>,
     fault: Option<IndexFault>,
 }
 
@@ -41,7 +46,8 @@ impl IndexCheck {
 
     /// The check of an index that is open.
     pub(crate) fn of(entries: IndexEntries) -> IndexCheck {
-        let mut check = IndexCheck { entries, due: None, max_timestamp: -1, fault: None };
+        let mut check =
+            IndexCheck { entries, due: None, max_timestamp: -1, open: BTreeMap::new(), fault: None };
         check.advance();
         check
     }
@@ -53,6 +59,18 @@ impl IndexCheck {
 
     /// Compares the entries of a batch with it. Batches come in their order.
     pub fn batch(&mut self, position: u64, header: &BatchHeader) {
+        self.compare(position, header);
+        if self.entries.kind != FileKind::TxnIndex || !header.has_producer_id() {
+            return;
+        }
+        if header.attributes.is_control() {
+            self.open.remove(&header.producer_id);
+        } else if header.attributes.is_transactional() {
+            self.open.entry(header.producer_id).or_insert(header.base_offset);
+        }
+    }
+
+    fn compare(&mut self, position: u64, header: &BatchHeader) {
         let before = self.max_timestamp;
         self.max_timestamp = before.max(header.max_timestamp);
         while let Some((at, entry)) = self.due {
@@ -81,10 +99,26 @@ impl IndexCheck {
                 {
                     return self.fault(at, "the entry is no transaction that is aborted here");
                 }
+                // Data of the transaction before that would be read.
+                IndexEntry::Txn(txn)
+                    if self.open.get(&txn.producer_id).is_some_and(|at| *at < txn.first_offset) =>
+                {
+                    return self.fault(at, "the entry begins after its transaction");
+                }
+                // A reader would look no further.
+                IndexEntry::Txn(txn) if txn.last_stable_offset > self.stable_at(&txn) => {
+                    return self.fault(at, "the entry calls stable what is not");
+                }
                 _ => {}
             }
             self.advance();
         }
+    }
+
+    /// How far the log is stable at most once a transaction is over.
+    fn stable_at(&self, txn: &AbortedTxn) -> i64 {
+        let others = self.open.iter().filter(|(producer_id, _)| **producer_id != txn.producer_id);
+        others.map(|(_, first_offset)| *first_offset).min().unwrap_or(i64::MAX).min(txn.last_offset + 1)
     }
 
     /// Looks at what is left after the last batch, which ends before `next_offset`. Gives the first

@@ -403,10 +403,18 @@ impl Opening<'_> {
     }
 
     /// Has the index of aborted transactions made anew where it holds something else: each is small, and few segments
-    /// have one. Or where there is none although there are any: only where the other indexes are missing, too, is that
-    /// a loss. They are made after it, so that what is there tells that it is whole.
+    /// have one. After a crash its entries are compared with the log. Or where there is none although there are any:
+    /// only where the other indexes are missing, too, is that a loss. They are made after it, so that what is there
+    /// tells that it is whole.
     fn check_txn_index(&self, listed: &Listed, segment: &Arc<Segment>) -> Result<(), OpenError> {
-        let is_right = if listed.has_txn_index { segment.has_sound_txn_index()? } else { listed.has_indexes };
+        let is_right = match listed.has_txn_index {
+            true if self.recovered.clean || !listed.has_indexes => segment.has_sound_txn_index()?,
+            true => {
+                let closed = Closed::new(segment.clone(), listed.size, None);
+                segment.has_sound_txn_index()? && closed.has_right_txn_index(&self.closed)?
+            }
+            false => listed.has_indexes,
+        };
         if is_right { Ok(()) } else { self.make_txn_index(segment, listed.size, i64::MAX) }
     }
 
@@ -471,7 +479,7 @@ impl Opening<'_> {
             }
         }
         self.lacked_indexes |= !listed.has_indexes;
-        if !active.cut_txn_index(self.recovery_point)? {
+        if !active.cut_txn_index(&self.closed, self.recovery_point)? {
             self.make_txn_index(&active.segment, listed.size, self.recovery_point)?;
         }
         let durable_below = if self.accepts_damage() { 0 } else { self.recovery_point };

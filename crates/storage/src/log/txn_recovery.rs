@@ -11,7 +11,7 @@ use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::producer_state::ProducerState;
 use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::scan::{Headers, ScanError};
-use crate::segment::{PartitionDir, Segment};
+use crate::segment::{Closed, PartitionDir, Segment};
 use crate::txn_index::{self, AbortedTxn};
 
 impl Active {
@@ -20,7 +20,7 @@ impl Active {
     /// marker in the part of the log that was walked so far, and what was written before it is whole. Says whether
     /// all that was cut are entries of markers at `below` or above, which are made again one by one; where they are
     /// not it cuts nothing.
-    pub(super) fn cut_txn_index(&self, below: i64) -> Result<bool, ScanError> {
+    pub(super) fn cut_txn_index(&self, before: &[Arc<Closed>], below: i64) -> Result<bool, ScanError> {
         let Some(file) = self.segment.file_if_exists(SegmentFile::TxnIndex)? else { return Ok(true) };
         let all = txn_index::read(&file)?;
         let is_whole = file.len()? == (all.len() * txn_index::ENTRY_BYTES) as u64;
@@ -34,6 +34,12 @@ impl Active {
         if !is_whole || all[keep.len()..].iter().any(|txn| txn.last_offset < below) {
             return Ok(false);
         }
+        for txn in &keep {
+            let floor = |offset| self.floor_position(offset);
+            if !is_aborted_here(&self.segment, self.size, txn, floor, before)? {
+                return Ok(false);
+            }
+        }
         self.segment.file_to_write(SegmentFile::TxnIndex)?;
         file.truncate((keep.len() * txn_index::ENTRY_BYTES) as u64)?;
         self.segment.written(SegmentFile::TxnIndex, &file)?;
@@ -41,17 +47,77 @@ impl Active {
     }
 
     fn has_abort_marker(&self, txn: &AbortedTxn) -> Result<bool, ScanError> {
-        if txn.last_offset < self.base_offset() {
-            return Ok(false);
-        }
-        let file = self.segment.file(SegmentFile::Log)?;
-        let floor = self.floor_position(txn.last_offset)?;
-        let found = Headers::new(&file, floor.min(self.size), self.size).find(txn.last_offset)?;
-        let Some((position, header)) = found else { return Ok(false) };
-        let marker = read_marker(&file, position, &header, &mut Vec::new())?;
-        let is_its = header.base_offset == txn.last_offset && header.producer_id == txn.producer_id;
-        Ok(is_its && marker.is_some_and(|marker| !marker.commit))
+        has_abort_marker(&self.segment, self.size, txn, |offset| self.floor_position(offset))
     }
+}
+
+impl Closed {
+    /// Whether each entry of its index of aborted transactions is of one that the log has. What cannot be compared
+    /// because a batch is damaged counts as right: who reads the batch is told.
+    pub(super) fn has_right_txn_index(&self, before: &[Arc<Closed>]) -> Result<bool, ScanError> {
+        let Some(file) = self.segment.file_if_exists(SegmentFile::TxnIndex)? else { return Ok(true) };
+        for txn in txn_index::read(&file)? {
+            let floor = |offset| self.floor_position(offset);
+            match is_aborted_here(&self.segment, self.size, &txn, floor, before) {
+                Ok(true) | Err(ScanError::Damaged(_)) => {}
+                wrong => return wrong,
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Whether a segment, of so many bytes, has the marker that aborts a transaction, and what is in it of the transaction
+/// begins where the entry says. `floor` gives where to look for an offset, and `before` are the segments before it.
+fn is_aborted_here(
+    segment: &Arc<Segment>,
+    size: u32,
+    txn: &AbortedTxn,
+    floor: impl Fn(i64) -> fs::Result<u32>,
+    before: &[Arc<Closed>],
+) -> Result<bool, ScanError> {
+    // A reader looks no further once an entry says that what it wants is stable.
+    let is_stable_too_far = txn.last_stable_offset > txn.last_offset + 1;
+    if is_stable_too_far || !has_abort_marker(segment, size, txn, &floor)? {
+        return Ok(false);
+    }
+    let (segment, size, position) = if txn.first_offset >= segment.base_offset {
+        (segment, size, floor(txn.first_offset)?)
+    } else {
+        let after = before.partition_point(|closed| closed.base_offset() <= txn.first_offset);
+        // The segment that had it may be deleted.
+        let Some(closed) = after.checked_sub(1).map(|index| &before[index]) else { return Ok(true) };
+        (&closed.segment, closed.size, closed.floor_position(txn.first_offset)?)
+    };
+    let file = segment.file(SegmentFile::Log)?;
+    let found = Headers::new(&file, position.min(size), size).find(txn.first_offset)?;
+    let Some((_, header)) = found else { return Ok(true) };
+    // Compaction leaves gaps.
+    let is_gap = header.base_offset > txn.first_offset;
+    let is_its = header.base_offset == txn.first_offset
+        && header.producer_id == txn.producer_id
+        && header.attributes.is_transactional();
+    Ok(is_gap || is_its)
+}
+
+fn has_abort_marker(
+    segment: &Arc<Segment>,
+    size: u32,
+    txn: &AbortedTxn,
+    floor: impl Fn(i64) -> fs::Result<u32>,
+) -> Result<bool, ScanError> {
+    if txn.last_offset < segment.base_offset {
+        return Ok(false);
+    }
+    let file = segment.file(SegmentFile::Log)?;
+    let position = floor(txn.last_offset)?.min(size);
+    let found = Headers::new(&file, position, size).find(txn.last_offset)?;
+    let Some((position, header)) = found else { return Ok(false) };
+    let marker = read_marker(&file, position, &header, &mut Vec::new())?;
+    let is_its = header.base_offset == txn.last_offset && header.producer_id == txn.producer_id;
+    // Compaction empties a marker that it removes and whose batch has to stay.
+    let is_emptied = header.attributes.is_control() && header.records_count == 0;
+    Ok(is_its && (is_emptied || marker.is_some_and(|marker| !marker.commit)))
 }
 
 impl Segment {

@@ -43,6 +43,37 @@ fn an_entry_torn_within_its_offset_is_no_entry() {
     }
 }
 
+/// It has no checksum, and with another producer's id the records of the transaction are read as committed.
+#[test]
+fn an_entry_of_something_else_is_found_after_a_crash() {
+    let fields = [("producer id", 9, 1), ("first offset", 17, 1), ("last offset", 25, 1), ("stable", 30, 1)];
+    for (what, byte, bit) in fields {
+        // Of a closed segment, and of the last.
+        for is_closed in [true, false] {
+            let home = Home::new();
+            let directory = home.open();
+            let (log, aborted) = fill(&directory);
+            let segment = if is_closed { log.closed[1].base_offset() } else { log.active.base_offset() };
+            let path = path_of(&home, segment, ".txnindex");
+            log.flush().unwrap();
+            directory.checkpoint_log_offsets().unwrap();
+            drop((log, directory));
+            let whole = std::fs::read(&path).unwrap();
+            let mut changed = whole.clone();
+            changed[byte] ^= bit;
+            std::fs::write(&path, &changed).unwrap();
+            let (log, recovered) = open_log(&home.open(), small());
+            assert!(!recovered.clean);
+            assert_eq!(
+                log.aborted_transactions(0, i64::MAX).unwrap(),
+                aborted,
+                "{what}, closed: {is_closed}"
+            );
+            assert_eq!(std::fs::read(&path).unwrap(), whole, "{what}, closed: {is_closed}");
+        }
+    }
+}
+
 #[test]
 fn it_is_made_anew_where_all_indexes_are_missing() {
     for clean in [true, false] {
