@@ -1,5 +1,6 @@
 //! A log directory: what it holds, and what its logs share.
 
+mod checkpointed;
 mod clean_shutdown;
 mod futures;
 mod meta_properties;
@@ -24,6 +25,7 @@ use crate::open_files::OpenFiles;
 use crate::room::Room;
 use crate::traps::{self, Trap};
 
+use checkpointed::CheckpointedOffsets;
 pub use futures::FutureDir;
 pub use meta_properties::MetaProperties;
 pub(crate) use meta_properties::read as read_meta_properties;
@@ -54,15 +56,12 @@ pub enum OpenDirectoryError {
     Fs(fs::Error),
     /// Another process, or this one, has it open.
     Locked(PathBuf),
-    /// A file of text in it is damaged.
-    Checkpoint(CheckpointError),
 }
 
 impl fmt::Display for OpenDirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenDirectoryError::Fs(error) => error.fmt(f),
-            OpenDirectoryError::Checkpoint(error) => error.fmt(f),
             OpenDirectoryError::Locked(path) => {
                 write!(f, "the log directory {} is in use by another process", path.display())
             }
@@ -75,12 +74,6 @@ impl std::error::Error for OpenDirectoryError {}
 impl From<fs::Error> for OpenDirectoryError {
     fn from(error: fs::Error) -> Self {
         OpenDirectoryError::Fs(error)
-    }
-}
-
-impl From<CheckpointError> for OpenDirectoryError {
-    fn from(error: CheckpointError) -> Self {
-        OpenDirectoryError::Checkpoint(error)
     }
 }
 
@@ -111,6 +104,8 @@ pub(crate) struct Shared {
     cleaned_to: Mutex<Option<BTreeMap<TopicPartition, i64>>>,
     /// Whether the file is there that says that its last use ended cleanly.
     has_shutdown_file: Mutex<bool>,
+    /// Whether the recovery points are lost: nothing says any more what was durable.
+    pub(crate) lacks_recovery_points: bool,
 }
 
 /// What is known of a partition of the directory, open or not.
@@ -181,7 +176,8 @@ impl LogDirectory {
             return Err(OpenDirectoryError::Locked(path));
         };
         let shutdown = clean_shutdown::read(&fs, &path)?;
-        let (partitions, stale) = known_partitions(&fs, &path, shutdown.is_some())?;
+        let found = known_partitions(&fs, &path, shutdown.is_some())?;
+        let FoundPartitions { partitions, stale, lacks_recovery_points } = found;
         if shutdown.is_none() {
             // What the last process made and did not live to sync is found here, and gone with the
             // power. From here on it counts as being there.
@@ -201,6 +197,7 @@ impl LogDirectory {
             stale: Mutex::new(stale),
             cleaned_to: Mutex::default(),
             has_shutdown_file: Mutex::new(shutdown.is_some()),
+            lacks_recovery_points,
             fs,
             path,
         };
@@ -538,24 +535,27 @@ impl Shared {
 
 type KnownPartitions = BTreeMap<Arc<TopicPartition>, Known>;
 
-/// The partitions that have a directory, with what the checkpoints say of them, and those that
-/// only the checkpoints know.
-fn known_partitions(
-    fs: &Fs,
-    path: &Path,
-    clean: bool,
-) -> Result<(KnownPartitions, BTreeSet<TopicPartition>), OpenDirectoryError> {
-    let recovery_points = checkpoint::read_offsets(fs, &path.join(RECOVERY_POINTS_FILE))?;
-    let log_start_offsets = checkpoint::read_offsets(fs, &path.join(LOG_START_OFFSETS_FILE))?;
-    let high_watermarks = checkpoint::read_offsets(fs, &path.join(HIGH_WATERMARKS_FILE))?;
+/// The partitions that a log directory is found with.
+struct FoundPartitions {
+    /// Those that have a directory, with what the checkpoints say of them.
+    partitions: KnownPartitions,
+    /// Those that only the checkpoints know.
+    stale: BTreeSet<TopicPartition>,
+    lacks_recovery_points: bool,
+}
+
+fn known_partitions(fs: &Fs, path: &Path, clean: bool) -> fs::Result<FoundPartitions> {
+    let found = CheckpointedOffsets::read(fs, path)?;
+    let lacks_recovery_points = found.lacks_recovery_points();
+    let [recovery_points, log_start_offsets, high_watermarks] = found.all();
     let mut partitions = Vec::new();
     for entry in fs.list(path)?.into_iter().filter(|entry| entry.is_dir) {
         let DirKind::Partition(name) = DirKind::of(&entry.name) else { continue };
         let offset = |offsets: &BTreeMap<_, _>| offsets.get(&name).copied().unwrap_or(0);
         let offsets = Offsets {
-            recovery_point: offset(&recovery_points),
-            log_start_offset: offset(&log_start_offsets),
-            high_watermark: offset(&high_watermarks),
+            recovery_point: offset(recovery_points),
+            log_start_offset: offset(log_start_offsets),
+            high_watermark: offset(high_watermarks),
         };
         let written = [(offsets.recovery_point, offsets.log_start_offset); 2];
         let mut known = Known { clean, ..Known::default() };
@@ -564,9 +564,8 @@ fn known_partitions(
     }
     // Made of all at once, the map has no room that is not used.
     let partitions = partitions.into_iter().collect();
-    let checkpointed = [&recovery_points, &log_start_offsets, &high_watermarks];
-    let stale = stale::names(checkpointed, &partitions).collect();
-    Ok((partitions, stale))
+    let stale = stale::names([recovery_points, log_start_offsets, high_watermarks], &partitions).collect();
+    Ok(FoundPartitions { partitions, stale, lacks_recovery_points })
 }
 
 #[cfg(test)]

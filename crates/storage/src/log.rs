@@ -3,6 +3,7 @@
 pub(crate) mod active;
 mod append;
 mod clean_plan;
+mod completion;
 mod epoch_recovery;
 mod listing;
 mod open;

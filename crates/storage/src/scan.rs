@@ -43,6 +43,13 @@ pub enum DamageReason {
         /// The offset up to which the log was durable.
         durable_offset: i64,
     },
+    /// The log ends here, below its start.
+    EndsBelowStart {
+        /// The log start offset in the checkpoint.
+        log_start_offset: i64,
+        /// The offset at which the log ends.
+        end_offset: i64,
+    },
     /// A segment is longer than a segment can be.
     TooLong,
 }
@@ -58,6 +65,11 @@ impl fmt::Display for Damage {
             DamageReason::Missing { durable_offset } => {
                 write!(f, "the log ends, although it was durable up to offset {durable_offset}")
             }
+            DamageReason::EndsBelowStart { log_start_offset, end_offset } => write!(
+                f,
+                "the log ends at offset {end_offset}, and log-start-offset-checkpoint says that it starts at \
+                 {log_start_offset}"
+            ),
             DamageReason::TooLong => f.write_str("no segment is longer"),
         }
     }

@@ -100,17 +100,17 @@ impl Checkpoints {
                 BTreeMap::new()
             })
         };
-        let again = "Remove it: it is written again.";
-        read("replication-offset-checkpoint", again);
+        read("replication-offset-checkpoint", "Start counts it as lost, and writes it again.");
         read("cleaner-offset-checkpoint", "Remove it: compaction then begins at the start of each log.");
         Checkpoints {
             recovery_points: read(
                 "recovery-point-offset-checkpoint",
-                "Remove it and .kafka_cleanshutdown: start then verifies every log from its beginning.",
+                "Start counts it as lost. To have it verify every log from its beginning remove .kafka_cleanshutdown.",
             ),
             log_start_offsets: read(
                 "log-start-offset-checkpoint",
-                "Remove it: records that were deleted by DeleteRecords and are still in a segment come back.",
+                "Put a copy back. Start counts it as lost: records that were deleted by DeleteRecords and are still in a \
+                 segment come back.",
             ),
         }
     }

@@ -80,13 +80,17 @@ fn segments(
     Some(end_offset)
 }
 
+/// Compares the end of the log with what the checkpoints say. After a crash start deletes what is below a log start
+/// offset that is above the end, as Kafka does, and what was appended from there on may be lost.
 fn offsets(partition: &Partition, end_offset: i64, findings: &mut Vec<Finding>) {
     let Checkpointed { recovery_point, log_start_offset } = partition.checkpointed;
-    // After a crash start goes on at the log start offset where what followed it is gone.
-    let log_start_offset = log_start_offset.filter(|_| partition.was_clean);
-    for (name, offset) in [("recovery point", recovery_point), ("log start offset", log_start_offset)] {
+    let offsets = [
+        ("recovery-point-offset-checkpoint", "recovery point", recovery_point),
+        ("log-start-offset-checkpoint", "log start offset", log_start_offset),
+    ];
+    for (file, name, offset) in offsets {
         if let Some(offset) = offset.filter(|offset| *offset < 0 || *offset > end_offset) {
-            let what = format!("its {name} in the checkpoint is {offset}, and its log ends at {end_offset}");
+            let what = format!("its {name} in {file} is {offset}, and its log ends at {end_offset}");
             findings.push(Finding::damage(&partition.path, what, segment::MEND_LOG));
         }
     }

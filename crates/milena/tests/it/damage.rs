@@ -63,18 +63,25 @@ fn no_length(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// A log start offset of the captured partition above its end.
+fn beyond_the_end(_: Vec<u8>) -> Option<Vec<u8>> {
+    Some(format!("0\n1\n{CAPTURED} 0 {}\n", END_OFFSET + 5).into_bytes())
+}
+
 /// What a start makes of the damage.
 #[derive(Clone, Copy, Debug)]
 enum Start {
     /// All is as it was.
     Mended,
+    /// The same, and the log names the file.
+    Warned,
     /// The records of the captured partition are not all served: who reads them meets an error, or the log says what
     /// it lacks.
     Told,
     /// Nothing is served, and the file is named.
     Refused,
 }
-use Start::{Mended, Refused, Told};
+use Start::{Mended, Refused, Told, Warned};
 
 /// What clients see of a broker.
 #[derive(Debug, PartialEq, Eq)]
@@ -287,6 +294,7 @@ fn start_on(data: &Path, name: &str, start: Start, sound: &Seen) -> Result<(), S
     let told = broker.log();
     let is_right = match start {
         Mended => seen == *sound,
+        Warned => seen == *sound && told.contains(name),
         // A reader meets an error, or the log has said what is gone.
         _ => seen.batches.is_err() || told.contains(name),
     };
@@ -338,10 +346,11 @@ fn damage_to_a_partition_is_mended_or_told() {
 #[test]
 fn damage_to_what_partitions_share_is_mended_or_refused() {
     suffer_all(&[
-        ("recovery-point-offset-checkpoint", garbage, true, Refused, Refused),
+        ("recovery-point-offset-checkpoint", garbage, true, Warned, Warned),
         ("recovery-point-offset-checkpoint", lost, false, Mended, Mended),
-        ("log-start-offset-checkpoint", garbage, true, Refused, Refused),
-        ("replication-offset-checkpoint", garbage, true, Refused, Refused),
+        ("log-start-offset-checkpoint", garbage, true, Warned, Warned),
+        ("log-start-offset-checkpoint", beyond_the_end, true, Told, Told),
+        ("replication-offset-checkpoint", garbage, true, Warned, Warned),
         ("replication-offset-checkpoint", lost, false, Mended, Mended),
         ("cleaner-offset-checkpoint", garbage, true, Mended, Mended),
         ("meta.properties", garbage, true, Refused, Refused),

@@ -162,10 +162,38 @@ fn a_clean_shutdown_file_of_any_content_counts() {
     }
 }
 
+/// As in Kafka, which resets the offsets of such a file.
 #[test]
-fn a_damaged_checkpoint_is_refused() {
-    let home = Home::new();
-    std::fs::write(home.dir.path().join("recovery-point-offset-checkpoint"), "0\n1\n").unwrap();
-    let open = OpenDirectory { fs: Fs::real(), path: home.dir.path().to_owned(), open_files_max: 10 };
-    assert!(matches!(LogDirectory::open(open), Err(OpenDirectoryError::Checkpoint(_))));
+fn a_damaged_checkpoint_counts_as_lost() {
+    let files = ["recovery-point-offset", "log-start-offset", "replication-offset"];
+    for damaged in files {
+        let home = Home::new();
+        let directory = home.open();
+        let mut log = open_named(&directory, &partition("a", 0));
+        for _ in 0..9 {
+            append(&mut log, &batch(1, NOW_MS, 10)).unwrap();
+        }
+        log.flush().unwrap();
+        log.set_high_watermark(8);
+        log.delete_records(3, NOW_MS).unwrap();
+        directory.checkpoint_log_offsets().unwrap();
+        directory.checkpoint_high_watermarks().unwrap();
+        drop((log, directory));
+        std::fs::write(home.dir.path().join(format!("{damaged}-checkpoint")), "0\n1\n").unwrap();
+        let directory = home.open();
+        let log = open_named(&directory, &partition("a", 0));
+        let is = |file: &str| damaged == file;
+        let start = if is("log-start-offset") { 0 } else { 3 };
+        let high_watermark = if is("replication-offset") { 3 } else { 8 };
+        let found = (log.log_start_offset(), log.high_watermark(), log.end_offset());
+        assert_eq!(found, (start, high_watermark, 9), "{damaged}");
+        assert_eq!(log.flushed_offset(), if is("recovery-point-offset") { 0 } else { 9 });
+        directory.checkpoint_log_offsets().unwrap();
+        directory.checkpoint_high_watermarks().unwrap();
+        drop((log, directory));
+        assert!(
+            checkpoint::read_offsets(&Fs::real(), &home.dir.path().join(format!("{damaged}-checkpoint")))
+                .is_ok()
+        );
+    }
 }

@@ -12,7 +12,7 @@ use super::listing::{self, Listed, Listing};
 pub use super::open_error::OpenError;
 use super::recovery::{Cut, Verification};
 use super::txn_recovery::make_txn_index;
-use super::{Log, WriteError, swap_recovery};
+use super::{Log, swap_recovery};
 use crate::checkpoint::{self, CheckpointError};
 use crate::config::LogConfig;
 use crate::directory::{self, LogDirectory, Offsets};
@@ -103,7 +103,7 @@ impl Log {
         if !clean {
             listing::drop_below(&partition, &mut listing, offsets.log_start_offset)?;
             listing::drop_snapshots_of_nothing(&partition, &mut listing)?;
-            if !open.accept_damage {
+            if !open.accept_damage && !shared.lacks_recovery_points {
                 lost_start = listing::drop_without_start(&partition, &mut listing, offsets)?;
             }
         }
@@ -122,103 +122,6 @@ impl Log {
         log.active.segment.close_synced();
         shared.opened(log.flush.clone());
         Ok((log, recovered))
-    }
-
-    /// What follows once the segments are in order.
-    fn complete(
-        &mut self,
-        epochs: Option<&LeaderEpochs>,
-        offsets: Offsets,
-        recovered: &Recovered,
-        lacked_indexes: bool,
-        now_ms: i64,
-    ) -> Result<(), OpenError> {
-        if offsets.log_start_offset > self.end_offset {
-            // Deleting records emptied it, and what was appended since is gone, or its files are.
-            self.truncate_fully_and_start_at(offsets.log_start_offset, now_ms)?;
-            return Ok(());
-        }
-        if epochs.is_none() {
-            self.epochs = self.epochs_of_batches()?;
-        }
-        if !recovered.clean {
-            self.complete_first_epochs()?;
-        }
-        self.epochs.truncate_from_end(self.end_offset);
-        self.epochs.truncate_from_start(self.log_start_offset);
-        if epochs != Some(&self.epochs) {
-            self.flush.epochs_changed(self.epochs.entries());
-        }
-        let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
-        let txns_from = if recovered.clean { i64::MAX } else { offsets.recovery_point };
-        // What was deleted before the recovery point was checkpointed had become durable first.
-        let durable = if recovered.clean { self.end_offset } else { offsets.recovery_point.max(first) };
-        if !recovered.clean {
-            self.remove_snapshots_below(first)?;
-        }
-        traps::unless(Trap::SnapshotTrusted, || self.remove_snapshots_above(durable))?;
-        if !recovered.clean {
-            let unsynced = self.snapshots.range(offsets.recovery_point..).copied();
-            self.flush.found_unsynced(unsynced);
-            // Its indexes were cut, too: entries that come back may fit other batches by then.
-            self.flush.unsynced(vec![self.active.segment.clone()]);
-        }
-        self.load_producers(self.end_offset, txns_from, now_ms)?;
-        if recovered.clean {
-            // After a crash the newest need not be durable, and an older one be all that tells of a producer.
-            self.remove_stray_snapshots()?;
-        }
-        let is_empty = self.end_offset == self.log_start_offset;
-        if !recovered.clean && (!is_empty || recovered.cut.is_some()) {
-            self.flush.directory_changed();
-            let written = self.write_snapshot(self.end_offset).map_err(|error| self.write_error(error));
-            self.unless_full(written)?;
-        }
-        if recovered.cut.is_some() {
-            self.sync_cut()?;
-            // What was found may wait: the recovery point stays where it is until it is synced.
-            let flushed = self.flush.flush().map(drop);
-            self.unless_full(flushed)?;
-        } else if lacked_indexes {
-            // What is there at the next start is taken to be whole.
-            let flushed = self.flush.flush().map(drop);
-            self.unless_full(flushed)?;
-        }
-        Ok(())
-    }
-
-    /// Passes over a full disk: the first flush that finds room makes durable what recovery found, and until then
-    /// nothing that is appended counts as durable. What is there can be read meanwhile.
-    fn unless_full(&self, made: Result<(), WriteError>) -> Result<(), WriteError> {
-        match made {
-            Err(WriteError::Full(error)) => {
-                tracing::warn!(partition = %self.partition.name, "opened all the same: {error}");
-                Ok(())
-            }
-            made => made,
-        }
-    }
-
-    /// Removes the producer snapshots below the first segment: they are of a log that was emptied.
-    fn remove_snapshots_below(&mut self, first: i64) -> fs::Result<()> {
-        let kept = self.snapshots.split_off(&first);
-        for stale in std::mem::replace(&mut self.snapshots, kept) {
-            let path = names::offset_path(&self.partition.path(), stale, names::SNAPSHOT_SUFFIX);
-            self.partition.directory.fs.remove_file(&path)?;
-        }
-        Ok(())
-    }
-
-    /// Uses no producer snapshots above an offset: they may know of batches that are gone. The file
-    /// of one that a segment begins with stays until it is written anew: it explains a gap before
-    /// the segment, should this recovery be interrupted.
-    fn remove_snapshots_above(&mut self, offset: i64) -> fs::Result<()> {
-        let stale = self.snapshots.split_off(&(offset + 1));
-        for stale in stale.into_iter().filter(|offset| !self.begins_segment(*offset)) {
-            let path = names::offset_path(&self.partition.path(), stale, names::SNAPSHOT_SUFFIX);
-            self.partition.directory.fs.remove_file(&path)?;
-        }
-        Ok(())
     }
 }
 
@@ -347,7 +250,7 @@ fn open_segments(
             }
             opening.close(previous)?;
         }
-        active = Some(opening.verify(listed, index == verify_from)?);
+        active = Some(opening.verify(listed, index == verify_from, index == last)?);
         if opening.recovered.cut.is_some() {
             opening.drop_segments(&segments[index + 1..])?;
             break;
@@ -463,7 +366,7 @@ impl Opening<'_> {
 
     /// Opens a segment after a crash. What is below the recovery point is walked, the rest
     /// verified.
-    fn verify(&mut self, listed: &Listed, has_durable: bool) -> Result<Active, OpenError> {
+    fn verify(&mut self, listed: &Listed, has_durable: bool, is_last: bool) -> Result<Active, OpenError> {
         let (config, now_ms) = (&self.open.config, self.open.now_ms);
         let durable_below = if has_durable { self.recovery_point } else { 0 };
         let segment = self.segment(listed);
@@ -482,7 +385,14 @@ impl Opening<'_> {
         if !active.cut_txn_index(&self.closed, self.recovery_point)? {
             self.make_txn_index(&active.segment, listed.size, self.recovery_point)?;
         }
-        let durable_below = if self.accepts_damage() { 0 } else { self.recovery_point };
+        let durable_below = if self.accepts_damage() {
+            0
+        } else if self.partition.directory.lacks_recovery_points && !is_last {
+            // It may have been durable for long. Cut there the log would lose the segments that follow.
+            i64::MAX
+        } else {
+            self.recovery_point
+        };
         let epochs = &mut self.epochs;
         let note = |header: &_| note_epoch(epochs, header);
         let verified = active.verify(listed.size, durable_below, config, note);
@@ -531,7 +441,9 @@ impl Opening<'_> {
     /// Whether the end of a segment is lost although the segment after it is there: a file may end
     /// between two batches, or not have been written at all.
     fn lacks_batches_before(&self, previous: &Active, next: &Listed) -> Result<bool, OpenError> {
-        let is_ignored = traps::is_on(Trap::HoleBetweenSegments);
+        // Without recovery points a gap that compaction has left cannot be told from a loss.
+        let is_ignored =
+            traps::is_on(Trap::HoleBetweenSegments) || self.partition.directory.lacks_recovery_points;
         if previous.end_offset == next.base_offset || next.base_offset <= self.recovery_point || is_ignored {
             return Ok(false);
         }

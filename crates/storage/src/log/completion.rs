@@ -1,0 +1,127 @@
+//! Completing a log once its segments are in order: epochs, producers, and what has to be durable.
+
+use super::open::{OpenError, Recovered};
+use super::{Log, WriteError};
+use crate::directory::Offsets;
+use crate::fs;
+use crate::leader_epochs::LeaderEpochs;
+use crate::names::{self, SegmentFile};
+use crate::scan::{Damage, DamageReason};
+use crate::traps::{self, Trap};
+
+impl Log {
+    /// What follows once the segments are in order.
+    pub(super) fn complete(
+        &mut self,
+        epochs: Option<&LeaderEpochs>,
+        offsets: Offsets,
+        recovered: &Recovered,
+        lacked_indexes: bool,
+        now_ms: i64,
+    ) -> Result<(), OpenError> {
+        if offsets.log_start_offset > self.end_offset {
+            return self.begin_above_end(offsets.log_start_offset, recovered.clean, now_ms);
+        }
+        if epochs.is_none() {
+            self.epochs = self.epochs_of_batches()?;
+        }
+        if !recovered.clean {
+            self.complete_first_epochs()?;
+        }
+        self.epochs.truncate_from_end(self.end_offset);
+        self.epochs.truncate_from_start(self.log_start_offset);
+        if epochs != Some(&self.epochs) {
+            self.flush.epochs_changed(self.epochs.entries());
+        }
+        let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
+        let txns_from = if recovered.clean { i64::MAX } else { offsets.recovery_point };
+        // What was deleted before the recovery point was checkpointed had become durable first.
+        let durable = if recovered.clean { self.end_offset } else { offsets.recovery_point.max(first) };
+        if !recovered.clean {
+            self.remove_snapshots_below(first)?;
+        }
+        traps::unless(Trap::SnapshotTrusted, || self.remove_snapshots_above(durable))?;
+        if !recovered.clean {
+            let unsynced = self.snapshots.range(offsets.recovery_point..).copied();
+            self.flush.found_unsynced(unsynced);
+            // Its indexes were cut, too: entries that come back may fit other batches by then.
+            self.flush.unsynced(vec![self.active.segment.clone()]);
+        }
+        self.load_producers(self.end_offset, txns_from, now_ms)?;
+        if recovered.clean {
+            // After a crash the newest need not be durable, and an older one be all that tells of a producer.
+            self.remove_stray_snapshots()?;
+        }
+        let is_empty = self.end_offset == self.log_start_offset;
+        if !recovered.clean && (!is_empty || recovered.cut.is_some()) {
+            self.flush.directory_changed();
+            let written = self.write_snapshot(self.end_offset).map_err(|error| self.write_error(error));
+            self.unless_full(written)?;
+        }
+        if recovered.cut.is_some() {
+            self.sync_cut()?;
+            // What was found may wait: the recovery point stays where it is until it is synced.
+            let flushed = self.flush.flush().map(drop);
+            self.unless_full(flushed)?;
+        } else if lacked_indexes {
+            // What is there at the next start is taken to be whole.
+            let flushed = self.flush.flush().map(drop);
+            self.unless_full(flushed)?;
+        }
+        Ok(())
+    }
+
+    /// Has a log that ends below its start begin there, with a warning, as Kafka does: a crash came when it was being
+    /// emptied, or took what was appended since records were deleted up to its end. A log that was closed cleanly did not
+    /// end there, so that either the offset or the log is wrong.
+    fn begin_above_end(&mut self, log_start_offset: i64, clean: bool, now_ms: i64) -> Result<(), OpenError> {
+        let end_offset = self.end_offset;
+        if clean {
+            let reason = DamageReason::EndsBelowStart { log_start_offset, end_offset };
+            let path = self.active.segment.path(SegmentFile::Log);
+            return Err(OpenError::Damaged(Damage { path, position: u64::from(self.active.size), reason }));
+        }
+        let (partition, bytes) = (&self.partition.name, self.size_bytes());
+        tracing::warn!(
+            %partition,
+            bytes,
+            "the log ends at offset {end_offset}, below its log start offset {log_start_offset}: all its segments are \
+             deleted, and it goes on at {log_start_offset}; what was appended there may be lost"
+        );
+        Ok(self.truncate_fully_and_start_at(log_start_offset, now_ms)?)
+    }
+
+    /// Passes over a full disk: the first flush that finds room makes durable what recovery found, and until then
+    /// nothing that is appended counts as durable. What is there can be read meanwhile.
+    fn unless_full(&self, made: Result<(), WriteError>) -> Result<(), WriteError> {
+        match made {
+            Err(WriteError::Full(error)) => {
+                tracing::warn!(partition = %self.partition.name, "opened all the same: {error}");
+                Ok(())
+            }
+            made => made,
+        }
+    }
+
+    /// Removes the producer snapshots below the first segment: they are of a log that was emptied.
+    fn remove_snapshots_below(&mut self, first: i64) -> fs::Result<()> {
+        let kept = self.snapshots.split_off(&first);
+        for stale in std::mem::replace(&mut self.snapshots, kept) {
+            let path = names::offset_path(&self.partition.path(), stale, names::SNAPSHOT_SUFFIX);
+            self.partition.directory.fs.remove_file(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Uses no producer snapshots above an offset: they may know of batches that are gone. The file
+    /// of one that a segment begins with stays until it is written anew: it explains a gap before
+    /// the segment, should this recovery be interrupted.
+    fn remove_snapshots_above(&mut self, offset: i64) -> fs::Result<()> {
+        let stale = self.snapshots.split_off(&(offset + 1));
+        for stale in stale.into_iter().filter(|offset| !self.begins_segment(*offset)) {
+            let path = names::offset_path(&self.partition.path(), stale, names::SNAPSHOT_SUFFIX);
+            self.partition.directory.fs.remove_file(&path)?;
+        }
+        Ok(())
+    }
+}
