@@ -159,6 +159,7 @@ impl Scrubber {
 
     fn run(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
         let (started, mut last_end) = (clock::now(), None);
+        self.look_for_gaps(broker)?;
         loop {
             match settings(broker)?.next_round(started, last_end, clock::now()) {
                 Some(Duration::ZERO) => {
@@ -171,17 +172,26 @@ impl Scrubber {
         }
     }
 
+    /// Looks for segments that are missing, once after a start: all that is read is the end of each closed segment. It
+    /// takes as long as it takes, and the start does not wait for it.
+    fn look_for_gaps(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
+        for partition in partitions(broker)?.iter().filter_map(Weak::upgrade) {
+            let mut from = i64::MIN;
+            while let Some(segment) = partition.closed_segment_from(from) {
+                self.pause(Duration::ZERO)?;
+                from = segment.next_base_offset();
+                if let Some(gap) = segment.gap() {
+                    report(&partition.name(), &partition.note_scrubbed(&segment, vec![gap]));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the closed segments of all partitions, and the metadata.
     fn round(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
-        let partitions = {
-            let broker = broker.upgrade().ok_or(ScrubError::Stopped)?;
-            let mut partitions: Vec<Arc<Partition>> = broker.topics.table().partitions().cloned().collect();
-            partitions.sort_by(|a, b| (a.topic(), a.index()).cmp(&(b.topic(), b.index())));
-            // A round may take days, and what is deleted meanwhile is not to be kept by it.
-            partitions.iter().map(Arc::downgrade).collect::<Vec<Weak<Partition>>>()
-        };
         let mut pace = Pace { paid_at: clock::now() };
-        for partition in partitions.iter().filter_map(Weak::upgrade) {
+        for partition in partitions(broker)?.iter().filter_map(Weak::upgrade) {
             self.scrub(&partition, |bytes| self.before_read(broker, &mut pace, bytes))?;
         }
         let metadata = broker.upgrade().ok_or(ScrubError::Stopped)?.logs.metadata_dir().clone();
@@ -250,6 +260,15 @@ impl Scrubber {
         }
         Err(ScrubError::Stopped)
     }
+}
+
+/// All partitions, in the order of their names. A round may take days, and what is deleted meanwhile is not to be kept
+/// by it.
+fn partitions(broker: &Weak<Broker>) -> Result<Vec<Weak<Partition>>, ScrubError> {
+    let broker = broker.upgrade().ok_or(ScrubError::Stopped)?;
+    let mut partitions: Vec<Arc<Partition>> = broker.topics.table().partitions().cloned().collect();
+    partitions.sort_by(|a, b| (a.topic(), a.index()).cmp(&(b.topic(), b.index())));
+    Ok(partitions.iter().map(Arc::downgrade).collect())
 }
 
 /// The settings in force; an error where the broker is gone.

@@ -7,6 +7,7 @@
 
 mod aborts;
 mod file;
+mod gap;
 mod walk;
 
 use std::fmt;
@@ -34,6 +35,8 @@ pub struct ClosedSegment {
     pub(crate) closed: Arc<Closed>,
     /// Where the next segment begins.
     pub(crate) next_base_offset: i64,
+    /// Whether nothing is lost where the last batch ends before that.
+    pub(crate) may_end_early: bool,
 }
 
 /// What reading a segment has shown.
@@ -87,6 +90,13 @@ pub enum FaultReason {
         /// The first offset of the next segment.
         next_base_offset: i64,
     },
+    /// The segment ends before the next begins, and the log was never compacted: a segment is missing.
+    Gap {
+        /// The offset after its last batch.
+        next_offset: i64,
+        /// The first offset of the next segment.
+        next_base_offset: i64,
+    },
     /// The entry of an index says something else than the batches do.
     Index(String),
     /// The file is not there.
@@ -108,6 +118,11 @@ impl fmt::Display for FaultReason {
             FaultReason::Overlap { next_offset, next_base_offset } => write!(
                 f,
                 "a batch goes on to before offset {next_offset}, and the next segment begins at {next_base_offset}"
+            ),
+            FaultReason::Gap { next_offset, next_base_offset } => write!(
+                f,
+                "the segment ends before offset {next_offset}, and the next begins at {next_base_offset}: the records \
+                 between them may have been lost"
             ),
             FaultReason::Index(what) => f.write_str(what),
             FaultReason::Missing => f.write_str("the file is missing"),
@@ -220,8 +235,10 @@ impl ClosedSegment {
         })?;
         let next_offset = walk.next_offset();
         let is_whole = walk.faults.is_empty();
+        let gap = self.gap_after(next_offset, walk.has_holes).filter(|_| is_whole);
         scrubbed.bytes += walk.read_bytes;
         scrubbed.faults.append(&mut walk.faults);
+        scrubbed.faults.extend(gap);
         for (kind, index) in indexes {
             // The entries of a batch that is damaged have nothing to be compared with.
             if let Some(fault) = index.end(next_offset).filter(|_| is_whole) {

@@ -15,6 +15,8 @@ pub(super) struct Partition {
     /// Whether the last use of its log directory ended cleanly.
     pub(super) was_clean: bool,
     pub(super) checkpointed: Checkpointed,
+    /// Whether compaction may have removed records from the ends of segments.
+    pub(super) is_compacted: bool,
 }
 
 /// What the checkpoint files of the log directory say of it.
@@ -62,20 +64,39 @@ fn segments(
     let base_offsets: Vec<i64> =
         entries.iter().filter_map(|entry| base_offset_of(&entry.name, ".log")).collect();
     let mut end_offset = *base_offsets.first()?;
+    let (mut gaps, mut has_holes, mut is_whole) = (Vec::new(), partition.is_compacted, true);
     for (n, &base_offset) in base_offsets.iter().enumerate() {
         let path = partition.path.join(format!("{base_offset:020}.log"));
         if base_offset < end_offset {
             let what = format!("the segment before it goes on to offset {end_offset}");
             findings.push(Finding::damage(&path, what, segment::MEND_LOG));
         }
+        let log_start_offset = partition.checkpointed.log_start_offset.unwrap_or(0);
+        if base_offset > end_offset.max(log_start_offset) && is_whole {
+            let what = format!(
+                "the segment before it ends at offset {end_offset}: the records from there up to {base_offset} may have \
+                 been lost"
+            );
+            gaps.push(Finding::damage(&path, what, segment::MEND_LOG));
+        }
         let durable_offset = partition.checkpointed.recovery_point.unwrap_or(0);
         let may_be_torn_from = (!partition.was_clean).then_some(durable_offset);
         let is_last = n + 1 == base_offsets.len();
         let segment = Segment { path, base_offset, may_be_torn_from, is_last };
         match segment::check(fs, &segment, findings) {
-            Ok(next_offset) => end_offset = next_offset,
-            Err(error) => findings.push(Finding::unreadable(&segment.path, &error)),
+            Ok(end) => {
+                (end_offset, is_whole) = (end.next_offset, end.is_whole);
+                has_holes |= end.has_holes;
+            }
+            Err(error) => {
+                is_whole = false;
+                findings.push(Finding::unreadable(&segment.path, &error));
+            }
         }
+    }
+    // Compaction leaves gaps between segments as it does within them.
+    if !has_holes {
+        findings.append(&mut gaps);
     }
     Some(end_offset)
 }

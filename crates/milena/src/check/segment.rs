@@ -29,8 +29,19 @@ pub(super) struct Segment {
     pub(super) is_last: bool,
 }
 
-/// Reads a segment with its indexes; gives the offset after its last record.
-pub(super) fn check(fs: &Fs, segment: &Segment, findings: &mut Vec<Finding>) -> fs::Result<i64> {
+/// How a segment ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SegmentEnd {
+    /// The offset after its last record.
+    pub(super) next_offset: i64,
+    /// Whether offsets are missing among its records: it was compacted once.
+    pub(super) has_holes: bool,
+    /// Whether every batch is as it was written.
+    pub(super) is_whole: bool,
+}
+
+/// Reads a segment with its indexes.
+pub(super) fn check(fs: &Fs, segment: &Segment, findings: &mut Vec<Finding>) -> fs::Result<SegmentEnd> {
     let (mut indexes, mut index_findings) = (Vec::new(), Vec::new());
     for kind in [FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::TxnIndex] {
         indexes.extend(Index::open(fs, segment, kind, &mut index_findings));
@@ -78,7 +89,7 @@ pub(super) fn check(fs: &Fs, segment: &Segment, findings: &mut Vec<Finding>) -> 
     if is_whole && !is_verified_at_start {
         findings.append(&mut index_findings);
     }
-    Ok(log.next_offset)
+    Ok(SegmentEnd { next_offset: log.next_offset, has_holes: log.has_holes, is_whole })
 }
 
 /// Reads a snapshot of the metadata.
@@ -102,12 +113,13 @@ pub(super) fn metadata_snapshot(fs: &Fs, path: &Path, findings: &mut Vec<Finding
 /// Goes along the batches of a file.
 struct LogCheck {
     next_offset: i64,
+    has_holes: bool,
     scratch: Scratch,
 }
 
 impl LogCheck {
     fn new(base_offset: i64) -> LogCheck {
-        LogCheck { next_offset: base_offset, scratch: Scratch::new() }
+        LogCheck { next_offset: base_offset, has_holes: false, scratch: Scratch::new() }
     }
 
     /// The header of a batch that is whole; what is wrong with one that is not.
@@ -123,6 +135,9 @@ impl LogCheck {
         if header.last_offset_delta < 0 {
             return Err(format!("the batch at offset {} ends before it begins", header.base_offset));
         }
+        let has_holes =
+            header.magic == 2 && i64::from(header.records_count) <= i64::from(header.last_offset_delta);
+        self.has_holes |= has_holes || header.base_offset > expected;
         self.next_offset = expected.max(header.next_offset());
         if header.base_offset < expected {
             return Err(format!(

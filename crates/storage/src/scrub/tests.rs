@@ -356,6 +356,113 @@ fn a_lost_index_of_aborted_transactions_is_found_and_made_anew() {
     }
 }
 
+/// Nothing else tells of it: each segment that is left is whole.
+#[test]
+fn a_missing_segment_is_found_unless_compaction_may_have_left_the_gap() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    for n in 0..200 {
+        append(&mut log, &batch(2, NOW_MS + n, 100)).unwrap();
+    }
+    let begins = |log: &Log, offset| log.closed_segment_from(offset).unwrap().base_offset();
+    let first = begins(&log, 1);
+    let lost = begins(&log, first + 1);
+    let next = begins(&log, lost + 1);
+    let lost_files = [".log", ".index", ".timeindex"].map(|suffix| path(&home, lost, suffix));
+    let reason = FaultReason::Gap { next_offset: lost, next_base_offset: next };
+    let gaps = |log: &Log| {
+        let (mut from, mut faults) = (0, Vec::new());
+        while let Some(segment) = log.closed_segment_from(from) {
+            faults.extend(segment.gap());
+            from = segment.next_base_offset();
+        }
+        faults
+    };
+    assert_eq!(gaps(&log), []);
+    log.close().unwrap();
+    assert!(directory.close(1).unwrap());
+    lost_files.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    for found in [gaps(&log), scrub(&log)] {
+        let [fault] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((&fault.path, fault.offset, &fault.reason), (&path(&home, first, ".log"), lost, &reason));
+    }
+    // Compacted now, or once.
+    log.set_config(LogConfig { compact: true, ..small() });
+    assert_eq!((gaps(&log), scrub(&log)), (vec![], vec![]));
+    log.set_config(small());
+    assert_eq!(gaps(&log).len(), 1);
+    log.set_high_watermark(i64::MAX);
+    log.delete_records(lost - 1, NOW_MS).unwrap();
+    assert_eq!(gaps(&log).len(), 1);
+    log.delete_records(next, NOW_MS).unwrap();
+    assert_eq!(gaps(&log), []);
+}
+
+#[test]
+fn a_gap_in_a_log_that_was_compacted_once_is_no_loss() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    for n in 0..200 {
+        append(&mut log, &batch(2, NOW_MS + n, 100)).unwrap();
+    }
+    let one = batch(2, NOW_MS, 100).len();
+    let second = log.closed_segment_from(1).unwrap();
+    let last = second.size_bytes() as usize - one;
+    let (first, second) = (path(&home, second.base_offset(), ".log"), second.base_offset());
+    let index = first.with_extension("index");
+    log.close().unwrap();
+    assert!(directory.close(1).unwrap());
+    // The end of a segment is gone, and the offsets of one batch before it.
+    let mut bytes = std::fs::read(&first).unwrap();
+    bytes.truncate(last);
+    let whole = bytes.clone();
+    let gaps = |bytes: &[u8]| {
+        std::fs::write(&first, bytes).unwrap();
+        let _ = std::fs::remove_file(&index);
+        let directory = home.open();
+        let (log, _) = open_log(&directory, small());
+        let segment = log.closed_segment_from(second).unwrap();
+        let found = (segment.gap().is_some(), !segment.scrub(|_| Ok(())).unwrap().faults.is_empty());
+        log.close().unwrap();
+        assert!(directory.close(1).unwrap());
+        found
+    };
+    assert_eq!(gaps(&whole), (true, true));
+    bytes.drain(one..2 * one);
+    assert_eq!(gaps(&bytes), (false, false));
+    assert_eq!(gaps(&whole), (true, true));
+    let name = crate::testing::name_of_log();
+    let directory = home.open();
+    directory.set_cleaned_to(&name, 1).unwrap();
+    drop(directory);
+    assert_eq!(gaps(&whole), (false, false));
+}
+
+#[test]
+fn an_index_of_aborted_transactions_that_misleads_is_found() {
+    let home = Home::new();
+    let directory = home.open();
+    let (mut log, _) = open_log(&directory, small());
+    for n in 0..60 {
+        append(&mut log, &txn_batch(n, 0, 0, 2)).unwrap();
+        append_from(&mut log, &end_txn(n, 0, n % 3 != 0), Origin::Marker { transaction_version: 0 }).unwrap();
+    }
+    let path = path(&home, 0, ".txnindex");
+    // The producer, a beginning that leaves out data, the marker, and how far the log is stable.
+    for (byte, bit) in [(9, 1), (17, 1), (25, 1), (33, 4)] {
+        let faults = with_changed(&log, &path, |bytes| bytes[byte] ^= bit);
+        let [Fault { path: found, reason: FaultReason::Index(_), .. }] = &faults[..] else {
+            panic!("{byte}: {faults:?}")
+        };
+        assert_eq!(found, &path);
+    }
+    assert_eq!(scrub(&log), []);
+}
+
 /// The index of a segment that has the marker alone: its data is in the one before.
 #[test]
 fn a_lost_index_is_found_also_where_its_transaction_began_before_the_segment() {

@@ -3,6 +3,7 @@
 use crc_fast::CrcAlgorithm;
 use record::{BATCH_OVERHEAD, Batch, BatchError, BatchHeader};
 
+use super::gap::has_holes;
 use super::{ClosedSegment, FAULTS_MAX, Fault, FaultReason, ScrubError, unreadable};
 use crate::fs::{self, File};
 use crate::names::SegmentFile;
@@ -29,6 +30,8 @@ pub(super) struct Walk<'a, S> {
     buffer_position: u32,
     next_offset: i64,
     pub(super) read_bytes: u64,
+    /// Whether offsets are missing between batches, or in one: the segment was compacted once.
+    pub(super) has_holes: bool,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -65,6 +68,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
             buffer_position: 0,
             next_offset: segment.base_offset(),
             read_bytes: 0,
+            has_holes: false,
             faults: Vec::new(),
         }
     }
@@ -141,6 +145,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
         if next_offset > next_base_offset {
             return self.fault(position, FaultReason::Overlap { next_offset, next_base_offset });
         }
+        self.has_holes |= found > expected || has_holes(header);
         self.next_offset = next_offset;
     }
 

@@ -310,7 +310,9 @@ impl Model {
             }
         }
         assert!(expected.next().is_none());
-        assert_eq!(scrub(log), []);
+        // Batches that brought their offsets leave gaps, which look like segments that are missing.
+        let is_gap = |fault: &crate::Fault| matches!(fault.reason, crate::FaultReason::Gap { .. });
+        assert!(scrub(log).iter().all(is_gap));
         self.check_reads();
         self.check_indexes();
         self.check_producers();
