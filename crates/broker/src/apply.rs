@@ -30,6 +30,7 @@ impl Broker {
             self.groups.topics_deleted(&gone.collect::<Vec<_>>());
         }
         self.open_missing(&change.new, &change.delta);
+        self.open_again(&change.new, self.logs.accept_losses(&change.new, &change.delta));
         self.reconfigure(&change.new, &change.delta);
     }
 
@@ -41,10 +42,8 @@ impl Broker {
             if &**topic.name() == OFFSETS_TOPIC {
                 self.groups.resign_all();
             }
-            topic.partitions().for_each(|partition| {
-                self.moves.cancel(partition);
-                self.logs.delete_partition(partition);
-            });
+            topic.partitions().for_each(|partition| self.moves.cancel(partition));
+            self.logs.delete_topic(topic);
         }
     }
 

@@ -147,6 +147,14 @@ impl LogDir {
         }
     }
 
+    /// Writes the checkpoints where they do not tell yet that a log has records: without them nobody would miss its
+    /// directory.
+    pub(crate) fn checkpoint_if_untold(&self) {
+        if self.working().is_some_and(|directory| directory.take_untold()) {
+            self.checkpoint();
+        }
+    }
+
     /// Closes it. Its logs are closed already.
     pub(crate) fn close(&self, broker_epoch: i64) {
         let Some(directory) = self.directory.lock().take() else { return };

@@ -2,11 +2,12 @@
 //! deletes and closes them.
 
 mod duplicates;
+mod lost;
 mod open;
 mod place;
 mod recovery;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,9 +20,11 @@ use tracing::{error, info, warn};
 
 use crate::log_dir::LogDir;
 use crate::logs::duplicates::Duplicate;
+use crate::logs::lost::LostLog;
 use crate::partition::{Leadership, Partition, PartitionRules};
-use crate::topics::{PartitionSlot, TopicTable};
+use crate::topics::{PartitionSlot, Topic, TopicTable};
 
+pub(crate) use lost::Roll;
 pub(crate) use open::connections_max;
 pub use open::{Directories, Surveyed, survey};
 pub use recovery::Recovery;
@@ -38,6 +41,8 @@ pub(crate) struct Logs {
     cluster_id: String,
     /// Partitions that were found in more than one directory, until it is settled where they are.
     duplicates: Mutex<Vec<Duplicate>>,
+    /// Partitions whose logs are not where they should be, by topic id and number.
+    lost: Mutex<BTreeMap<(Uuid, i32), LostLog>>,
     /// Which directories have failed. None once it is followed.
     failures: Mutex<Option<mpsc::UnboundedReceiver<usize>>>,
     /// Partitions that could not be opened because a disk was full: topic ids and numbers.
@@ -155,28 +160,39 @@ impl Logs {
         std::mem::take(&mut *self.without_room.lock())
     }
 
-    /// Deletes the log of a partition. Its files are gone from its name at once and from the disk
+    /// Deletes the logs of the partitions of a topic. Their files are gone from their names at once and from the disk
     /// a little later.
-    pub(crate) fn delete_partition(&self, partition: &Partition) {
-        let Some(directory) = partition.log_dir().working() else { return };
-        let name = TopicPartition { topic: partition.topic().to_string(), partition: partition.index() };
-        drop(partition.take_log());
-        match directory.rename_deleted(&name, &unique_id()) {
-            Ok(path) => remove_later(directory, path),
-            Err(problem) => error!(partition = %name, "the partition's files are still there: {problem}"),
-        }
-    }
-
-    /// Sets aside directories of partitions that the cluster does not know, and removes what
-    /// earlier deletions left behind.
-    pub(crate) fn clean_up(&self, is_known: impl Fn(&TopicPartition, Option<[u8; 16]>) -> bool) {
-        for directory in self.dirs.iter().filter_map(|dir| dir.working()) {
-            set_strays_aside(&directory, &is_known);
-            for (kind, path) in directory.leftovers().unwrap_or_default() {
-                if kind == storage::DirKind::Delete {
-                    remove_later(Arc::clone(&directory), path);
+    pub(crate) fn delete_topic(&self, topic: &Topic) {
+        let name = |index: usize| TopicPartition {
+            topic: topic.name().to_string(),
+            partition: i32::try_from(index).expect("partitions are numbered by i32"),
+        };
+        let mut by_dir: Vec<(Arc<LogDirectory>, Vec<TopicPartition>)> = Vec::new();
+        self.forget_lost(topic.id());
+        for (index, slot) in topic.slots().iter().enumerate() {
+            let name = name(index);
+            let dir = match slot {
+                Some(partition) => {
+                    drop(partition.take_log());
+                    partition.log_dir().working()
                 }
+                // It was offline, and its files would stand in the way of another topic of that name.
+                None => self.find(&name).and_then(|dir| dir.working()).filter(|directory| {
+                    directory.topic_id(&name).ok().flatten().is_none_or(|id| id == topic.id().0)
+                }),
+            };
+            let Some(directory) = dir else { continue };
+            match by_dir.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &directory)) {
+                Some((_, names)) => names.push(name),
+                None => by_dir.push((directory, vec![name])),
             }
+        }
+        for (directory, names) in by_dir {
+            // First, so that a partition of that name which is made later is not missed.
+            if let Err(problem) = directory.forget(&names) {
+                warn!("the checkpoints tell of partitions that are deleted: {problem}");
+            }
+            names.iter().for_each(|name| delete(&directory, name));
         }
     }
 
@@ -217,19 +233,11 @@ fn close_logs(partitions: Vec<Arc<Partition>>) {
     }
 }
 
-fn set_strays_aside(directory: &LogDirectory, is_known: impl Fn(&TopicPartition, Option<[u8; 16]>) -> bool) {
-    for partition in directory.partitions() {
-        let topic_id = directory.topic_id(&partition).ok().flatten();
-        if is_known(&partition, topic_id) {
-            continue;
-        }
-        match directory.rename_stray(&partition, &unique_id()) {
-            Ok(path) => warn!(
-                "{partition} is no partition of this cluster: its files were set aside in {}",
-                path.display()
-            ),
-            Err(problem) => error!("the files of the unknown {partition} stay where they are: {problem}"),
-        }
+/// Deletes the directory of a partition whose log is closed.
+fn delete(directory: &Arc<LogDirectory>, name: &TopicPartition) {
+    match directory.rename_deleted(name, &unique_id()) {
+        Ok(path) => remove_later(Arc::clone(directory), path),
+        Err(problem) => error!(partition = %name, "the partition's files are still there: {problem}"),
     }
 }
 

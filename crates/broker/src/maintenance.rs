@@ -16,6 +16,9 @@ const DELETIONS_INTERVAL: Duration = Duration::from_secs(10);
 /// How often the room on the disks is looked at.
 const ROOM_INTERVAL_MS: i64 = 1_000;
 
+/// How often checkpoints are written where logs have got their first records since.
+const UNTOLD_INTERVAL_MS: i64 = 1_000;
+
 /// How often partitions are tried again that could not be opened on a full disk.
 const WITHOUT_ROOM_INTERVAL_MS: i64 = 5_000;
 
@@ -47,6 +50,9 @@ pub(crate) async fn run(broker: Arc<Broker>) {
         Chore::new(i64::from(config.producer_id_expiration_check_interval_ms), forget_producers),
         Chore::new(config.log_flush_scheduler_interval_ms, |broker, _| flush_by_age(broker)),
         Chore::new(ROOM_INTERVAL_MS, look_at_room),
+        Chore::new(UNTOLD_INTERVAL_MS, |broker, _| {
+            broker.logs.dirs().iter().for_each(|dir| dir.checkpoint_if_untold());
+        }),
         Chore::new(WITHOUT_ROOM_INTERVAL_MS, |broker, _| broker.open_those_without_room()),
     ];
     loop {

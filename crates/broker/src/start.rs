@@ -2,6 +2,7 @@
 
 mod error;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, OnceLock, Weak};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use metadata::quorum::{Quorum, QuorumConfig};
 use metadata::settings::{self, BrokerConfig, Configs, Listener};
-use metadata::{Change, Controller, Delta, Image, Topic, features};
+use metadata::{Change, Controller, Delta, Topic, features};
 use parking_lot::Mutex;
 use protocol::messages::broker_registration_request::{self, BrokerRegistrationRequest, Feature};
 use protocol::{Str, Uuid};
@@ -28,7 +29,7 @@ use crate::groups::Groups;
 use crate::limits::{AnswerMemory, ConnectionLimits, RequestMemory};
 use crate::listener;
 use crate::log_dir::LogDir;
-use crate::logs::{self, Directories, Logs, Recovery, Surveyed};
+use crate::logs::{self, Directories, Logs, Recovery, Roll, Surveyed};
 use crate::metrics::Metrics;
 use crate::moves::Moves;
 use crate::producer_ids::ProducerIds;
@@ -73,14 +74,15 @@ pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError>
     let config = BrokerConfig::start(&given).map_err(|error| StartError::Settings(vec![error]))?;
     let given = Arc::new(given);
     // What refuses a start does so before anything is changed.
-    survey(&config, &fs)?;
+    let removed_topics = survey(&config, &fs)?;
     let (sockets, addresses) = listen(&config.listeners).await?;
     let logs = Logs::open(&config, &fs)?;
 
     let observed: Arc<OnceLock<Weak<Broker>>> = Arc::default();
     let quorum = start_quorum(&config, logs.metadata_dir(), Arc::clone(&observed)).await?;
     logs.settle(&quorum.image(), config.node_id)?;
-    clean_up(&logs, &quorum.image());
+    let (image, node_id) = (quorum.image(), config.node_id);
+    logs.call_roll(&Roll { image: &image, node_id, removed_topics: &removed_topics });
     let controller = Controller::new(config.node_id, Arc::clone(&given));
     let listeners = advertised(&config, &addresses);
     let broker_epoch = register(&config, &quorum, &controller, &logs, listeners).await?;
@@ -141,8 +143,9 @@ fn adopt_node_id(given: &mut Configs) {
     }
 }
 
-/// Looks at the directories, which another broker may have left, before anything is changed.
-fn survey(config: &BrokerConfig, fs: &Fs) -> Result<(), StartError> {
+/// Looks at the directories, which another broker may have left, before anything is changed. Gives the topics that the
+/// metadata log has removed since its last snapshot.
+fn survey(config: &BrokerConfig, fs: &Fs) -> Result<BTreeSet<Uuid>, StartError> {
     let Surveyed { survey, refusals } = logs::survey(&Directories::of(config), config.node_id, fs)?;
     if !refusals.is_empty() {
         return Err(StartError::Foreign(refusals));
@@ -156,18 +159,7 @@ fn survey(config: &BrokerConfig, fs: &Fs) -> Result<(), StartError> {
         let kept: Vec<String> = kept.iter().map(|(what, count)| format!("{count} {what}")).collect();
         warn!("{dir} holds {}: they are kept, and not enforced by this version", kept.join(", "));
     }
-    Ok(())
-}
-
-/// Sets aside what the metadata does not have.
-fn clean_up(logs: &Logs, image: &Image) {
-    logs.clean_up(|partition: &TopicPartition, topic_id| {
-        let topic = image.topic(&partition.topic);
-        let expected =
-            topic.filter(|topic| topic.partition(partition.partition).is_some()).map(|topic| topic.id.0);
-        let metadata_log = partition.topic == metadata::quorum::METADATA_TOPIC;
-        metadata_log || (expected.is_some() && (topic_id.is_none() || topic_id == expected))
-    });
+    Ok(survey.removed_topics)
 }
 
 /// Opens what the metadata has, and follows it from here on.
@@ -281,6 +273,7 @@ async fn register(
         let (response, mut records) = controller.register_broker(image, &request, found);
         // Alone in its cluster, it has nothing to catch up with.
         records.push(controller.unfence_broker(config.node_id, response.broker_epoch));
+        records.extend(controller.logs_lost(&logs.lost()));
         (response.broker_epoch, records)
     });
     registered.await.map_err(StartError::Register)

@@ -11,6 +11,7 @@ mod few;
 mod kept;
 mod records;
 mod sorted_map;
+mod standing;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use apply::ApplyError;
 pub use delta::{Change, Delta};
 pub use few::Few;
 pub use sorted_map::SortedMap;
+pub use standing::{FoundReplica, Standing};
 pub use topics::{Partition, Topic, Topics};
 
 use crate::settings::{BrokerConfig, Configs, InvalidSetting, Layers, Scope, TopicConfig};

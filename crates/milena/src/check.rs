@@ -9,10 +9,12 @@ use clap::Args;
 use serde_json::json;
 use storage::fs::{File, Fs};
 
+use self::cluster::Cluster;
 use self::finding::{Finding, Weight};
 use crate::failure::Failure;
 use crate::output::{Output, Progress};
 
+mod cluster;
 mod directory;
 mod finding;
 mod partition;
@@ -52,8 +54,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
         locks.extend(lock(&fs, dir)?);
     }
     let mut work = Vec::new();
+    let (cluster, findings) = Cluster::of(&fs, &args.dirs);
+    report.tell(findings)?;
     for dir in &args.dirs {
-        let (partitions, findings) = directory::check(&fs, dir)?;
+        let (partitions, findings) = directory::check(&fs, dir, &cluster)?;
         work.extend(partitions);
         report.tell(findings)?;
     }

@@ -1,5 +1,6 @@
 //! A log directory: what it holds, and what its logs share.
 
+mod absent;
 mod checkpointed;
 mod clean_shutdown;
 mod futures;
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -25,6 +26,7 @@ use crate::open_files::OpenFiles;
 use crate::room::Room;
 use crate::traps::{self, Trap};
 
+pub use absent::AbsentPartition;
 use checkpointed::CheckpointedOffsets;
 pub use futures::FutureDir;
 pub use meta_properties::MetaProperties;
@@ -56,12 +58,15 @@ pub enum OpenDirectoryError {
     Fs(fs::Error),
     /// Another process, or this one, has it open.
     Locked(PathBuf),
+    /// Its `meta.properties` cannot be parsed.
+    Checkpoint(CheckpointError),
 }
 
 impl fmt::Display for OpenDirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenDirectoryError::Fs(error) => error.fmt(f),
+            OpenDirectoryError::Checkpoint(error) => error.fmt(f),
             OpenDirectoryError::Locked(path) => {
                 write!(f, "the log directory {} is in use by another process", path.display())
             }
@@ -98,8 +103,13 @@ pub(crate) struct Shared {
     partitions: Mutex<BTreeMap<Arc<TopicPartition>, Known>>,
     /// Logs that are about to be here. The checkpoints have them first. Lock order: inside `partitions`.
     arriving: Mutex<BTreeMap<TopicPartition, Offsets>>,
-    /// Partitions that the checkpoint files tell of and that have no directory.
+    /// Partitions that the checkpoint files tell of and that have no directory: deleted, or never written to.
     stale: Mutex<BTreeSet<TopicPartition>>,
+    /// Partitions that had records, as the checkpoint files say, and have no directory. The files go on saying so until
+    /// somebody knows better. Lock order: inside `partitions`.
+    absent: Mutex<BTreeMap<TopicPartition, Offsets>>,
+    /// Whether a log has become durable of which no checkpoint tells that it has records.
+    untold: AtomicBool,
     /// How far each compacted log is clean; none before it is asked for.
     cleaned_to: Mutex<Option<BTreeMap<TopicPartition, i64>>>,
     /// Whether the file is there that says that its last use ended cleanly.
@@ -177,7 +187,7 @@ impl LogDirectory {
         };
         let shutdown = clean_shutdown::read(&fs, &path)?;
         let found = known_partitions(&fs, &path, shutdown.is_some())?;
-        let FoundPartitions { partitions, stale, lacks_recovery_points } = found;
+        let FoundPartitions { partitions, stale, absent, lacks_recovery_points } = found;
         if shutdown.is_none() {
             // What the last process made and did not live to sync is found here, and gone with the
             // power. From here on it counts as being there.
@@ -195,6 +205,8 @@ impl LogDirectory {
             partitions: Mutex::new(partitions),
             arriving: Mutex::default(),
             stale: Mutex::new(stale),
+            absent: Mutex::new(absent),
+            untold: AtomicBool::new(false),
             cleaned_to: Mutex::default(),
             has_shutdown_file: Mutex::new(shutdown.is_some()),
             lacks_recovery_points,
@@ -436,7 +448,8 @@ impl Shared {
         let offsets = self.cleaner_offsets(&mut cleaned_to);
         {
             let partitions = self.partitions.lock();
-            offsets.retain(|name, _| partitions.contains_key(name));
+            let absent = self.absent.lock();
+            offsets.retain(|name, _| partitions.contains_key(name) || absent.contains_key(name));
         }
         offsets.insert(partition.clone(), offset);
         let written =
@@ -539,8 +552,10 @@ type KnownPartitions = BTreeMap<Arc<TopicPartition>, Known>;
 struct FoundPartitions {
     /// Those that have a directory, with what the checkpoints say of them.
     partitions: KnownPartitions,
-    /// Those that only the checkpoints know.
+    /// Those that only the checkpoints know, without records.
     stale: BTreeSet<TopicPartition>,
+    /// The same with records.
+    absent: BTreeMap<TopicPartition, Offsets>,
     lacks_recovery_points: bool,
 }
 
@@ -548,15 +563,18 @@ fn known_partitions(fs: &Fs, path: &Path, clean: bool) -> fs::Result<FoundPartit
     let found = CheckpointedOffsets::read(fs, path)?;
     let lacks_recovery_points = found.lacks_recovery_points();
     let [recovery_points, log_start_offsets, high_watermarks] = found.all();
-    let mut partitions = Vec::new();
-    for entry in fs.list(path)?.into_iter().filter(|entry| entry.is_dir) {
-        let DirKind::Partition(name) = DirKind::of(&entry.name) else { continue };
-        let offset = |offsets: &BTreeMap<_, _>| offsets.get(&name).copied().unwrap_or(0);
-        let offsets = Offsets {
+    let offsets_of = |name: &TopicPartition| {
+        let offset = |offsets: &BTreeMap<_, _>| offsets.get(name).copied().unwrap_or(0);
+        Offsets {
             recovery_point: offset(recovery_points),
             log_start_offset: offset(log_start_offsets),
             high_watermark: offset(high_watermarks),
-        };
+        }
+    };
+    let mut partitions = Vec::new();
+    for entry in fs.list(path)?.into_iter().filter(|entry| entry.is_dir) {
+        let DirKind::Partition(name) = DirKind::of(&entry.name) else { continue };
+        let offsets = offsets_of(&name);
         let written = [(offsets.recovery_point, offsets.log_start_offset); 2];
         let mut known = Known { clean, ..Known::default() };
         known.note(Noted { offsets, written });
@@ -564,8 +582,14 @@ fn known_partitions(fs: &Fs, path: &Path, clean: bool) -> fs::Result<FoundPartit
     }
     // Made of all at once, the map has no room that is not used.
     let partitions = partitions.into_iter().collect();
-    let stale = stale::names([recovery_points, log_start_offsets, high_watermarks], &partitions).collect();
-    Ok(FoundPartitions { partitions, stale, lacks_recovery_points })
+    let (mut stale, mut absent) = (BTreeSet::new(), BTreeMap::new());
+    for name in stale::names([recovery_points, log_start_offsets, high_watermarks], &partitions) {
+        match offsets_of(&name) {
+            none if none == Offsets::default() => drop(stale.insert(name)),
+            offsets => drop(absent.insert(name, offsets)),
+        }
+    }
+    Ok(FoundPartitions { partitions, stale, absent, lacks_recovery_points })
 }
 
 #[cfg(test)]

@@ -450,7 +450,8 @@ impl FlushState {
         work.deletions -= deletions;
         work.rolls -= rolls;
         if work.generation == generation {
-            self.flushed_offset.fetch_max(end_offset, Ordering::AcqRel);
+            let before = self.flushed_offset.fetch_max(end_offset, Ordering::AcqRel);
+            self.partition.directory.note_durable(before, end_offset);
         }
         Ok(self.flushed_offset.load(Ordering::Acquire))
     }

@@ -47,7 +47,9 @@ mod uuid;
 pub use checkpoint::{CheckpointError, read_offsets, write_offsets};
 pub use clean::{CleanError, CleanPlan, CleanStats, Cleaned, Cleaning, OffsetMap, Throttle};
 pub use config::LogConfig;
-pub use directory::{Flushing, FutureDir, LogDirectory, MetaProperties, OpenDirectory, OpenDirectoryError};
+pub use directory::{
+    AbsentPartition, Flushing, FutureDir, LogDirectory, MetaProperties, OpenDirectory, OpenDirectoryError,
+};
 pub use flusher::{FlushListener, FlushTimes, Flusher};
 pub use future::{Copied, CopyError, CopySource, FutureLog};
 pub use leader_epochs::{EpochEndOffset, EpochEntry};

@@ -65,6 +65,9 @@ pub(crate) enum Trap {
     DeletionUntold,
     /// L6: the directory of a deleted topic may come back under its name.
     DeletedTopicReturns,
+    /// The checkpoints tell of the records of a deleted partition until another of its name is made: a crash in between
+    /// has that one missed.
+    DeletedPartitionMissed,
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! Partitions that could not be opened because a disk was full are opened once there is room.
+//! Partitions that could not be opened at first: because a disk was full, once there is room, or because their logs were
+//! lost, once that is accepted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use metadata::Image;
 use protocol::Uuid;
 use tracing::info;
 
@@ -18,7 +20,11 @@ impl Broker {
             return;
         }
         let _applying = self.applying.lock();
-        let image = self.image();
+        self.open_again(&self.image(), waiting);
+    }
+
+    /// Tries again to open partitions, by topic id and number. Nothing else is applied meanwhile. Blocks on the disk.
+    pub(super) fn open_again(&self, image: &Image, waiting: impl IntoIterator<Item = (Uuid, i32)>) {
         let table = self.topics.table();
         let mut changed: BTreeMap<Uuid, Vec<PartitionSlot>> = BTreeMap::new();
         for (id, number) in waiting {
@@ -29,11 +35,11 @@ impl Broker {
             if !is_missing || index >= topic.partitions.len() {
                 continue;
             }
-            let rules = self.rules(&image, &topic.name);
+            let rules = self.rules(image, &topic.name);
             let Some(partition) = self.logs.open_partition(self.to_open(topic, index, &rules)) else {
                 continue;
             };
-            info!(partition = partition.name(), "the partition is online: there is room again");
+            info!(partition = partition.name(), "the partition is online");
             let slots = changed.entry(id).or_insert_with(|| here.slots().to_vec());
             if &*topic.name == OFFSETS_TOPIC {
                 let count = i32::try_from(slots.len()).expect("partitions are numbered by i32");
@@ -46,6 +52,8 @@ impl Broker {
             Some(Topic::new(here.name().clone(), id, slots))
         });
         let topics: Vec<Topic> = topics.collect();
-        self.topics.change(topics, &[]);
+        if !topics.is_empty() {
+            self.topics.change(topics, &[]);
+        }
     }
 }

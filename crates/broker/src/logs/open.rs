@@ -117,6 +117,7 @@ impl Logs {
             metadata: opened.metadata,
             cluster_id: opened.cluster_id,
             duplicates,
+            lost: Mutex::default(),
             failures,
             without_room: Mutex::default(),
             was_unclean: opened.was_unclean,

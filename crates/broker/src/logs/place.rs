@@ -22,6 +22,9 @@ impl Logs {
         wanted: Uuid,
         preferred: Option<&'a Arc<LogDir>>,
     ) -> Result<&'a Arc<LogDir>, String> {
+        if let Some(why) = self.why_lost(Uuid(topic_id), partition.partition) {
+            return Err(why);
+        }
         if let Some(found) = self.find(partition) {
             return Ok(found);
         }

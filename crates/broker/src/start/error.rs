@@ -104,6 +104,7 @@ impl fmt::Display for StartError {
             Self::Directory(OpenDirectoryError::Fs(error)) | Self::Fs(error) => {
                 write!(f, "{error}{}", mend(error.source.kind()))
             }
+            Self::Directory(error) => error.fmt(f),
             Self::MetaProperties(error) => error.fmt(f),
             Self::NodeId { dir, found, given } => write!(
                 f,

@@ -46,6 +46,21 @@ impl Controller {
         assignments.iter().filter_map(record).collect()
     }
 
+    /// Takes the leader from partitions, by topic id and number, whose logs a broker that has just registered lacks.
+    pub fn logs_lost(&self, lost: &[(Uuid, i32)]) -> Vec<MetadataRecord> {
+        let change = |(topic_id, partition_id): &(Uuid, i32)| {
+            let (topic_id, partition_id) = (*topic_id, *partition_id);
+            PartitionChangeRecord {
+                topic_id,
+                partition_id,
+                leader: NO_LEADER,
+                ..PartitionChangeRecord::default()
+            }
+            .into()
+        };
+        lost.iter().map(change).collect()
+    }
+
     /// Takes directories of a broker offline: those that are not among `online`, of which there is at least one. The
     /// partitions in them lose their leader.
     pub fn directories_offline(&self, image: &Image, broker: i32, online: &[Uuid]) -> Vec<MetadataRecord> {

@@ -1,14 +1,17 @@
 //! ElectLeaders (KIP-460).
 //!
-//! A partition has one replica and that one leads it, so an election finds nothing to do, or nobody who could lead.
+//! A partition has one replica and that one leads it, so an election finds nothing to do, or nobody who could lead. Where
+//! the log of that replica is lost an unclean election accepts it, as it accepts in Kafka that records are lost.
 
 use protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use protocol::messages::{ElectLeadersRequest, ElectLeadersResponse};
-use protocol::{ErrorCode, Str};
+use protocol::records::PartitionChangeRecord;
+use protocol::{ErrorCode, Str, Uuid};
 
 use super::messages::Messages;
-use super::{Controller, Refusal};
+use super::{Controller, Decision, Refusal};
 use crate::image::{Image, Partition};
+use crate::record::MetadataRecord;
 
 /// Which leader is wanted.
 #[derive(Clone, Copy)]
@@ -21,20 +24,34 @@ enum Election {
 
 impl Controller {
     /// Answers an election of leaders: of the partitions asked about, or of those that lack the leader they should have.
-    pub fn elect_leaders(&self, image: &Image, request: &ElectLeadersRequest) -> ElectLeadersResponse {
+    ///
+    /// `is_lost` says whether the log of a partition, by its topic's id and its number, is lost.
+    pub fn elect_leaders(
+        &self,
+        image: &Image,
+        request: &ElectLeadersRequest,
+        is_lost: impl Fn(Uuid, i32) -> bool,
+    ) -> Decision<ElectLeadersResponse> {
         let election = match request.election_type {
             kind if kind == Election::Preferred as i8 => Election::Preferred,
             kind if kind == Election::Unclean as i8 => Election::Unclean,
             _ => {
-                return ElectLeadersResponse {
-                    error_code: ErrorCode::INVALID_REQUEST,
-                    ..ElectLeadersResponse::default()
-                };
+                let error_code = ErrorCode::INVALID_REQUEST;
+                return (ElectLeadersResponse { error_code, ..ElectLeadersResponse::default() }, Vec::new());
             }
         };
         let mut messages = Messages::default();
+        let mut records = Vec::new();
         let mut elect = |topic: &Str, partition_id: i32| {
             let found = image.partition(topic, partition_id);
+            let topic_id = image.topic(topic).map_or(Uuid::ZERO, |topic| topic.id);
+            if let (Election::Unclean, Some(partition)) = (election, found)
+                && !partition.has_leader()
+                && is_lost(topic_id, partition_id)
+            {
+                records.push(self.lead_anew(topic_id, partition_id, partition));
+                return PartitionResult { partition_id, ..PartitionResult::default() };
+            }
             let refusal = refuse(election, found.map(|partition| &**partition), topic, partition_id);
             let error_message = messages.admit(refusal.message);
             PartitionResult { partition_id, error_code: refusal.code, error_message }
@@ -60,7 +77,20 @@ impl Controller {
                 })
                 .collect(),
         };
-        ElectLeadersResponse { replica_election_results, ..ElectLeadersResponse::default() }
+        (ElectLeadersResponse { replica_election_results, ..ElectLeadersResponse::default() }, records)
+    }
+
+    /// Has this node lead a partition whose log it has lost.
+    fn lead_anew(&self, topic_id: Uuid, partition_id: i32, partition: &Partition) -> MetadataRecord {
+        let is_in_sync = partition.isr.contains(&self.node_id);
+        PartitionChangeRecord {
+            topic_id,
+            partition_id,
+            leader: self.node_id,
+            isr: (!is_in_sync).then(|| vec![self.node_id]),
+            ..PartitionChangeRecord::default()
+        }
+        .into()
     }
 }
 

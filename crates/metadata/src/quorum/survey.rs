@@ -3,6 +3,7 @@
 //! A survey opens the log by the code of a start, over an [overlay](Fs::overlay) that keeps the
 //! changes in memory: what it reports is what a start would find, and what it rejects a start would.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use protocol::Uuid;
@@ -17,6 +18,7 @@ use super::start::{self, Found, QuorumConfig, StartError};
 use crate::features::{self, METADATA_VERSION};
 use crate::image::{Delta, Image, ResourceType};
 use crate::level;
+use crate::record::MetadataRecord;
 use crate::replay::Replay;
 
 /// Files of the metadata log that a survey has open at once.
@@ -35,6 +37,8 @@ pub struct Survey {
     pub voters: Vec<VoterId>,
     /// Bytes at its end that are no whole record: a crash left them, and opening truncates them.
     pub torn_bytes: u64,
+    /// The ids of the topics that were removed since the snapshot.
+    pub removed_topics: BTreeSet<Uuid>,
 }
 
 /// Reads the metadata log in the log directory `log_dir` as the node that its `meta.properties`
@@ -79,12 +83,13 @@ pub fn survey_in(config: &QuorumConfig, directory: &LogDirectory) -> Result<Surv
     let kraft_version = found.kraft_version();
     let voters = voter_ids(Some(found.membership()));
     let torn_bytes = found.torn_bytes;
-    let image = replay(found, directory)?;
-    Ok(Survey { image, end_offset, kraft_version, voters, torn_bytes })
+    let mut removed_topics = BTreeSet::new();
+    let image = replay(found, directory, &mut removed_topics)?;
+    Ok(Survey { image, end_offset, kraft_version, voters, torn_bytes, removed_topics })
 }
 
-/// The state that a start would come to.
-fn replay(found: Found, directory: &LogDirectory) -> Result<Image, StartError> {
+/// The state that a start would come to. The topics that are removed on the way are added to `removed`.
+fn replay(found: Found, directory: &LogDirectory, removed: &mut BTreeSet<Uuid>) -> Result<Image, StartError> {
     let mut replay =
         found.snapshot.map(|(_, snapshot)| Replay::from_image(snapshot.image)).unwrap_or_default();
     let dir = directory.path().join(format!("{METADATA_TOPIC}-0"));
@@ -95,6 +100,9 @@ fn replay(found: Found, directory: &LogDirectory) -> Result<Image, StartError> {
             continue;
         };
         let name = record.name();
+        if let MetadataRecord::RemoveTopic(topic) = &record {
+            removed.insert(topic.topic_id);
+        }
         replay.record(at, record).map_err(|error| {
             let unreadable = Unreadable { offset: at, reason: format!("{name}: {error}") };
             start::unreadable(directory.fs(), &dir, unreadable)

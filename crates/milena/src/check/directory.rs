@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use metadata::StartError;
-use metadata::quorum::{self, VoteError};
 use storage::fs::Fs;
 use storage::inspect::{self, base_offset_of};
 use storage::{DirKind, TopicPartition};
 
+use super::cluster::Cluster;
 use super::finding::Finding;
 use super::partition::{Checkpointed, Partition};
 use crate::failure::Failure;
@@ -16,7 +15,11 @@ use crate::failure::Failure;
 const LEFT_BEHIND: &str = "Start removes it.";
 
 /// Looks at a log directory; gives the partitions that are left to read.
-pub(super) fn check(fs: &Fs, dir: &Path) -> Result<(Vec<Partition>, Vec<Finding>), Failure> {
+pub(super) fn check(
+    fs: &Fs,
+    dir: &Path,
+    cluster: &Cluster,
+) -> Result<(Vec<Partition>, Vec<Finding>), Failure> {
     let entries = fs.list(dir).map_err(|error| Failure::new(error.to_string()))?;
     if entries.iter().any(|entry| base_offset_of(&entry.name, ".log").is_some()) {
         return Err(Failure::usage(format!("{} is the directory of a partition", dir.display()))
@@ -24,7 +27,6 @@ pub(super) fn check(fs: &Fs, dir: &Path) -> Result<(Vec<Partition>, Vec<Finding>
     }
     let mut findings = Vec::new();
     meta_properties(fs, dir, &mut findings);
-    metadata(fs, dir, &mut findings);
     let checkpoints = Checkpoints::read(fs, dir, &mut findings);
     let was_clean = entries.iter().any(|entry| entry.name == ".kafka_cleanshutdown");
     let mut partitions = Vec::new();
@@ -40,7 +42,10 @@ pub(super) fn check(fs: &Fs, dir: &Path) -> Result<(Vec<Partition>, Vec<Finding>
         let (what, mend) = match DirKind::of(&entry.name) {
             DirKind::Partition(name) => {
                 let checkpointed = checkpoints.of(&name);
-                partitions.push(Partition { path, was_clean, checkpointed });
+                let is_compacted =
+                    checkpoints.cleaned.contains_key(&name) || cluster.is_compacted(&name.topic);
+                findings.extend(cluster.standing(fs, dir, &path, &name));
+                partitions.push(Partition { path, was_clean, checkpointed, is_compacted });
                 continue;
             }
             DirKind::Delete => ("a partition that was being deleted", LEFT_BEHIND),
@@ -50,26 +55,8 @@ pub(super) fn check(fs: &Fs, dir: &Path) -> Result<(Vec<Partition>, Vec<Finding>
         };
         findings.push(Finding::note(&path, what, mend));
     }
+    findings.extend(cluster.missing(dir, |name| checkpoints.records_of(name)));
     Ok((partitions, findings))
-}
-
-/// Reads the metadata as a start does: the vote, the newest snapshot and the log behind it.
-fn metadata(fs: &Fs, dir: &Path, findings: &mut Vec<Finding>) {
-    let Err(error) = quorum::survey(fs, dir) else { return };
-    let path = dir.join(format!("{}-0", quorum::METADATA_TOPIC));
-    let said = error.to_string();
-    let said = said.trim_end_matches('.');
-    let is_others = matches!(
-        error,
-        StartError::NotVoter { .. }
-            | StartError::Foreign(_)
-            | StartError::Vote(VoteError::OtherVoters { .. })
-    );
-    findings.push(if is_others {
-        Finding::note(&path, said, "It is whole; Kafka goes on from here, and start does not.")
-    } else {
-        Finding::damage(&path, said, "Start does not go on from here: restore the directory from a backup.")
-    });
 }
 
 fn meta_properties(fs: &Fs, dir: &Path, findings: &mut Vec<Finding>) {
@@ -89,6 +76,9 @@ fn meta_properties(fs: &Fs, dir: &Path, findings: &mut Vec<Finding>) {
 struct Checkpoints {
     recovery_points: BTreeMap<TopicPartition, i64>,
     log_start_offsets: BTreeMap<TopicPartition, i64>,
+    high_watermarks: BTreeMap<TopicPartition, i64>,
+    /// How far each compacted log is clean.
+    cleaned: BTreeMap<TopicPartition, i64>,
 }
 
 impl Checkpoints {
@@ -100,9 +90,15 @@ impl Checkpoints {
                 BTreeMap::new()
             })
         };
-        read("replication-offset-checkpoint", "Start counts it as lost, and writes it again.");
-        read("cleaner-offset-checkpoint", "Remove it: compaction then begins at the start of each log.");
         Checkpoints {
+            high_watermarks: read(
+                "replication-offset-checkpoint",
+                "Start counts it as lost, and writes it again.",
+            ),
+            cleaned: read(
+                "cleaner-offset-checkpoint",
+                "Remove it: compaction then begins at the start of each log.",
+            ),
             recovery_points: read(
                 "recovery-point-offset-checkpoint",
                 "Start counts it as lost. To have it verify every log from its beginning remove .kafka_cleanshutdown.",
@@ -113,6 +109,14 @@ impl Checkpoints {
                  segment come back.",
             ),
         }
+    }
+
+    /// The offsets between which a partition had records, where it had any.
+    fn records_of(&self, name: &TopicPartition) -> Option<(i64, i64)> {
+        let of = |offsets: &BTreeMap<TopicPartition, i64>| offsets.get(name).copied().unwrap_or(0);
+        let start = of(&self.log_start_offsets);
+        let end = start.max(of(&self.recovery_points)).max(of(&self.high_watermarks));
+        (end > 0).then_some((start, end))
     }
 
     fn of(&self, name: &TopicPartition) -> Checkpointed {

@@ -31,6 +31,7 @@ mod hostile;
 mod list_offsets;
 mod log_dirs;
 mod long_texts;
+mod lost;
 mod metrics;
 mod migrate;
 mod moves;

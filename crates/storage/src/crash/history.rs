@@ -93,11 +93,23 @@ impl History {
         for (_, path) in directory.leftovers().unwrap_or_default() {
             let _ = directory.remove(&path);
         }
+        let missed: Vec<_> = directory.absent().into_iter().filter(|it| it.was_durable).collect();
+        assert!(
+            missed.iter().all(|it| it.end_offset == it.log_start_offset),
+            "deleted or durable: {missed:?}"
+        );
         let mut all = Vec::new();
         for n in 0..self.partitions.len() {
             let partition = &mut self.partitions[n];
-            if partition.deleting && !directory.holds(&partition.name) {
+            if partition.deleting {
                 self.generation += 1;
+                if directory.holds(&partition.name) {
+                    // The checkpoints may have forgotten it: what is left of it is of no topic.
+                    let id = format!("{:032x}", self.generation);
+                    let forgotten = directory.forget(std::slice::from_ref(&partition.name));
+                    let renamed = forgotten.and_then(|()| directory.rename_deleted(&partition.name, &id));
+                    renamed.map_err(|error| Failure::Log(error.into()))?;
+                }
                 *partition = Partition::new(n as i32, self.generation, &mut self.random);
             }
             let opened = crate::Log::open(directory, open_log(partition, self.now_ms));
@@ -146,6 +158,8 @@ impl History {
         self.points.crashes += 1;
         self.come_back();
         let before = (self.random.u8(..4) == 0).then(|| self.disk.copy(self.random.u64(..)));
+        // The copy has what opening deletes.
+        let before = before.filter(|_| self.partitions.iter().all(|partition| !partition.deleting));
         let interrupted = self.points.in_recovery;
         self.open_after_crashes();
         // Where another crash came first it may have found less than is on the copy, and be right all the same.
@@ -363,7 +377,10 @@ impl History {
         let (partition, directory) = (&mut partitions[n], directory.as_ref().expect("it is open"));
         partition.log = None;
         self.generation += 1;
-        let Ok(path) = directory.rename_deleted(&partition.name, &format!("{:032x}", self.generation)) else {
+        let forgotten = directory.forget(std::slice::from_ref(&partition.name));
+        let renamed = forgotten
+            .and_then(|()| directory.rename_deleted(&partition.name, &format!("{:032x}", self.generation)));
+        let Ok(path) = renamed else {
             partition.deleting = true;
             return false;
         };

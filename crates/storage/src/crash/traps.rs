@@ -42,6 +42,7 @@ const TRAPS: &[(Trap, In, u64)] = &[
     (Trap::HalfSwapCompleted, In::Compacting, 0),
     (Trap::DeletionUntold, In::All, 0),
     (Trap::DeletedTopicReturns, In::All, 0),
+    (Trap::DeletedPartitionMissed, In::All, 0),
 ];
 
 /// Runs a seed with a trap put back; whether something was found wrong.

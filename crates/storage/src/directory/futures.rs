@@ -55,6 +55,7 @@ impl LogDirectory {
         self.shared.fs.rename(&future.path, &path)?;
         self.shared.fs.sync_dir(&self.shared.path).map_err(|error| self.shared.health.meet(error))?;
         self.shared.partitions.lock().insert(Arc::new(future.partition.clone()), Known::default());
+        self.shared.is_back(&future.partition);
         Ok(())
     }
 
@@ -103,6 +104,7 @@ impl Shared {
     /// Has the checkpoint files say the offsets of a log that is about to be here.
     pub(crate) fn expect(&self, partition: &TopicPartition, offsets: Offsets) -> fs::Result<()> {
         self.begin_use()?;
+        self.is_back(partition);
         self.arriving.lock().insert(partition.clone(), offsets);
         self.checkpoint_log_offsets()
     }

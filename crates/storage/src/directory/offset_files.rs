@@ -53,7 +53,8 @@ impl Shared {
         let known = partitions.iter().map(|(name, known)| (name.clone(), known.offsets()));
         let arriving =
             self.arriving.lock().clone().into_iter().map(|(name, offsets)| (Arc::new(name), offsets));
-        for (name, offsets) in known.chain(arriving) {
+        let absent = self.absent.lock().clone().into_iter().map(|(name, offsets)| (Arc::new(name), offsets));
+        for (name, offsets) in absent.chain(known).chain(arriving) {
             recovery_points.insert(name.clone(), offsets.recovery_point);
             if offsets.log_start_offset > 0 {
                 log_start_offsets.insert(name, offsets.log_start_offset);
@@ -102,8 +103,10 @@ impl Shared {
     pub(super) fn write(&self, file: &str, offset: impl Fn(Offsets) -> i64) -> fs::Result<()> {
         let written = {
             let partitions = self.partitions.lock();
-            let offsets: BTreeMap<_, _> =
-                partitions.iter().map(|(name, known)| (name.clone(), offset(known.offsets()))).collect();
+            let absent = self.absent.lock();
+            let known = partitions.iter().map(|(name, known)| (name.clone(), offset(known.offsets())));
+            let absent = absent.iter().map(|(name, offsets)| (Arc::new(name.clone()), offset(*offsets)));
+            let offsets: BTreeMap<_, _> = absent.chain(known).collect();
             checkpoint::write_offsets(&self.fs, &self.path.join(file), offsets.iter().map(plain))
         };
         written.map_err(|error| self.health.meet(error))

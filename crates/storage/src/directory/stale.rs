@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{CLEANER_OFFSETS_FILE, HIGH_WATERMARKS_FILE, Known, Shared};
+use super::{CLEANER_OFFSETS_FILE, Known, Shared};
 use crate::checkpoint;
 use crate::fs;
 use crate::names::TopicPartition;
@@ -24,20 +24,25 @@ impl Shared {
     /// Has the checkpoint files forget what they say of a partition whose directory is about to be
     /// made. It counts as one of the directory's partitions already, with nothing known of it.
     pub(crate) fn forget_stale(&self, partition: &TopicPartition) -> fs::Result<()> {
-        if !self.stale.lock().contains(partition) {
+        let was_absent = self.absent.lock().remove(partition).is_some();
+        if !was_absent && !self.stale.lock().contains(partition) {
             return Ok(());
         }
-        self.checkpoint_log_offsets()?;
-        self.write(HIGH_WATERMARKS_FILE, |offsets| offsets.high_watermark)?;
-        {
-            let mut cleaned_to = self.cleaned_to.lock();
-            let offsets = self.cleaner_offsets(&mut cleaned_to);
-            if offsets.remove(partition).is_some() {
-                let path = self.path.join(CLEANER_OFFSETS_FILE);
-                checkpoint::write_offsets(&self.fs, &path, offsets.iter())?;
-            }
-        }
+        self.forget(std::slice::from_ref(partition))?;
         self.stale.lock().clear();
+        Ok(())
+    }
+
+    /// Has the checkpoint of compaction forget partitions.
+    pub(super) fn forget_cleaned(&self, partitions: &[TopicPartition]) -> fs::Result<()> {
+        let mut cleaned_to = self.cleaned_to.lock();
+        let offsets = self.cleaner_offsets(&mut cleaned_to);
+        let before = offsets.len();
+        offsets.retain(|name, _| !partitions.contains(name));
+        if offsets.len() < before {
+            let path = self.path.join(CLEANER_OFFSETS_FILE);
+            checkpoint::write_offsets(&self.fs, &path, offsets.iter())?;
+        }
         Ok(())
     }
 }

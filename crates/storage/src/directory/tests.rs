@@ -197,3 +197,57 @@ fn a_damaged_checkpoint_counts_as_lost() {
         );
     }
 }
+
+/// The name of a deleted topic may be taken by another, whose partition then never had the records that a checkpoint
+/// tells of; and the checkpoint that tells of records whose directory is gone is not to forget them by itself.
+#[test]
+fn a_partition_with_records_and_no_directory_is_missed_until_it_is_forgotten() {
+    let home = Home::new();
+    let directory = home.open();
+    let names = ["deleted", "empty", "gone", "kept"].map(|topic| partition(topic, 0));
+    let [deleted, empty, gone, kept] = &names;
+    assert!(!directory.take_untold());
+    for name in &names {
+        let mut log = open_named(&directory, name);
+        if name != empty {
+            append(&mut log, &batch(5, NOW_MS, 10)).unwrap();
+            log.set_high_watermark(5);
+        }
+        log.flush().unwrap();
+        assert_eq!(directory.take_untold(), name != empty);
+        log.close().unwrap();
+    }
+    directory.set_cleaned_to(gone, 3).unwrap();
+    assert!(directory.close(1).unwrap());
+    for name in [deleted, empty, gone] {
+        std::fs::remove_dir_all(home.dir.path().join(name.to_string())).unwrap();
+    }
+    let missed = |name: &TopicPartition| AbsentPartition {
+        partition: name.clone(),
+        log_start_offset: 0,
+        end_offset: 5,
+        was_durable: true,
+    };
+    let directory = home.open();
+    assert_eq!(directory.absent(), [missed(deleted), missed(gone)]);
+    directory.forget(std::slice::from_ref(deleted)).unwrap();
+    // As a checkpoint now and then does, and a stop.
+    open_named(&directory, kept).close().unwrap();
+    directory.set_cleaned_to(kept, 1).unwrap();
+    directory.checkpoint_log_offsets().unwrap();
+    assert!(directory.close(1).unwrap());
+    let directory = home.open();
+    assert_eq!(directory.absent(), [missed(gone)]);
+    assert_eq!(directory.cleaned_to(gone), Some(3));
+    // Made anew it is not missed any more, and nothing is known of what it was.
+    let log = open_named(&directory, gone);
+    assert_eq!((log.log_start_offset(), log.end_offset(), directory.cleaned_to(gone)), (0, 0, None));
+    drop((log, directory));
+    let directory = home.open();
+    assert_eq!(directory.absent(), []);
+    // Before its directory goes, the checkpoints forget a partition that is deleted.
+    directory.forget(std::slice::from_ref(kept)).unwrap();
+    let text = std::fs::read_to_string(home.dir.path().join("replication-offset-checkpoint")).unwrap();
+    assert!(text.contains("kept 0 0\n"), "{text}");
+    assert_eq!(directory.checkpointed_high_watermark(kept), 0);
+}

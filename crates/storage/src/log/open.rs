@@ -95,6 +95,8 @@ impl Log {
             shared.check_exists()?;
             shared.forget_stale(&open.partition)?;
             shared.fs.create_dir_all(&partition.path())?;
+        } else {
+            shared.is_back(&open.partition);
         }
         let topic_id = check_topic_id(&partition, open.topic_id)?;
         swap_recovery::complete_swaps(&partition)?;

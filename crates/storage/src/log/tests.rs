@@ -1,6 +1,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at the files behind the seam")]
 
 mod aborted;
+mod checkpoints;
 mod damage;
 mod descriptors;
 mod expiry;

@@ -117,7 +117,8 @@ fn elections_find_the_leader_that_is_there() {
             |(topic, partitions): (&str, _)| vec![TopicPartitions { topic: topic.into(), partitions }];
         let request =
             ElectLeadersRequest { election_type, topic_partitions: asked.map(topics), ..Default::default() };
-        let response = controller(&[]).elect_leaders(image, &request);
+        let (response, records) = controller(&[]).elect_leaders(image, &request, |_, _| false);
+        assert_eq!(records, []);
         assert_eq!(response.error_code, ErrorCode::NONE);
         let results = response.replica_election_results.into_iter();
         let codes = results.map(|topic| {
@@ -142,7 +143,25 @@ fn elections_find_the_leader_that_is_there() {
         assert_eq!(elect(&without, election, None), expected);
     }
     let request = ElectLeadersRequest { election_type: 2, ..Default::default() };
-    assert_eq!(controller(&[]).elect_leaders(&image, &request).error_code, ErrorCode::INVALID_REQUEST);
+    let (refused, _) = controller(&[]).elect_leaders(&image, &request, |_, _| true);
+    assert_eq!(refused.error_code, ErrorCode::INVALID_REQUEST);
+    // The log of one is lost, and nothing but an unclean election of that one accepts it.
+    let lost = without.topic("t").expect("it is there").id;
+    for (election_type, code, leads) in
+        [(PREFERRED, ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE, false), (UNCLEAN, ErrorCode::NONE, true)]
+    {
+        let request = ElectLeadersRequest { election_type, topic_partitions: None, ..Default::default() };
+        let (response, records) =
+            controller(&[]).elect_leaders(&without, &request, |topic, number| (topic, number) == (lost, 0));
+        let result = &response.replica_election_results[1].partition_result[0];
+        assert_eq!((result.partition_id, result.error_code), (0, code));
+        let mut after = without.clone();
+        records
+            .into_iter()
+            .for_each(|record| after.apply(record, &mut crate::Delta::default()).expect("it follows"));
+        let (before, after) = (without.partition("t", 0).expect("is"), after.partition("t", 0).expect("is"));
+        assert_eq!((after.has_leader(), after.leader_epoch > before.leader_epoch), (leads, leads));
+    }
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! Partitions that had records and whose directories are missing.
+//!
+//! The checkpoint files tell of them. Made anew, empty, such a partition would have lost its records without a word: who
+//! opens logs asks first.
+
+use std::sync::atomic::Ordering;
+
+use super::{HIGH_WATERMARKS_FILE, Known, LogDirectory, Noted, Offsets, Shared};
+use crate::fs;
+use crate::names::TopicPartition;
+use crate::traps::{self, Trap};
+
+/// A partition that had records and has no directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AbsentPartition {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The first offset that could be read.
+    pub log_start_offset: i64,
+    /// The offset up to which it had records at least.
+    pub end_offset: i64,
+    /// Whether they were durable, so that no loss of power explains that the directory is gone.
+    pub was_durable: bool,
+}
+
+impl AbsentPartition {
+    fn new(partition: &TopicPartition, offsets: Offsets) -> AbsentPartition {
+        let Offsets { recovery_point, log_start_offset, high_watermark } = offsets;
+        let end_offset = recovery_point.max(high_watermark).max(log_start_offset);
+        let was_durable = recovery_point > 0;
+        AbsentPartition { partition: partition.clone(), log_start_offset, end_offset, was_durable }
+    }
+}
+
+impl LogDirectory {
+    /// The partitions that had records here, as the checkpoint files say, and have no directory, in order.
+    pub fn absent(&self) -> Vec<AbsentPartition> {
+        let absent = self.shared.absent.lock();
+        absent.iter().map(|(name, offsets)| AbsentPartition::new(name, *offsets)).collect()
+    }
+
+    /// Has the checkpoint files forget what they say of partitions whose directories are about to go, or are gone and
+    /// missed by nobody: a partition of the same name that is made later did not have those records. Costs nothing where
+    /// they say nothing.
+    ///
+    /// # Errors
+    /// What the file system says.
+    ///
+    /// # Panics
+    /// Where the log of one is open.
+    pub fn forget(&self, partitions: &[TopicPartition]) -> fs::Result<()> {
+        let mut is_told = false;
+        {
+            let mut known = self.shared.partitions.lock();
+            let mut absent = self.shared.absent.lock();
+            for name in partitions {
+                is_told |= absent.remove(name).is_some();
+                let Some(known) = known.get_mut(name) else { continue };
+                assert!(known.log.is_none(), "the log of {name} is open");
+                is_told |= known.forget_offsets();
+            }
+        }
+        if !is_told {
+            return Ok(());
+        }
+        traps::unless(Trap::DeletedPartitionMissed, || self.shared.forget(partitions))
+    }
+
+    /// Whether records have become durable since it was last asked in a log of which no checkpoint tells that it has
+    /// any: its directory would not be missed.
+    pub fn take_untold(&self) -> bool {
+        self.shared.untold.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Known {
+    /// Forgets the offsets; says whether there were any.
+    fn forget_offsets(&mut self) -> bool {
+        let noted = self.noted();
+        self.note(Noted { offsets: Offsets::default(), ..noted });
+        noted != Noted::default()
+    }
+}
+
+impl Shared {
+    /// Notes that a log has become durable up to an offset, from one before it.
+    pub(crate) fn note_durable(&self, from: i64, to: i64) {
+        if from == 0 && to > 0 {
+            self.untold.store(true, Ordering::Release);
+        }
+    }
+
+    /// Notes that a partition which was missed has its directory again.
+    pub(crate) fn is_back(&self, partition: &TopicPartition) {
+        self.absent.lock().remove(partition);
+    }
+
+    /// Writes the checkpoint files, and leaves these partitions out of that of compaction.
+    pub(super) fn forget(&self, partitions: &[TopicPartition]) -> fs::Result<()> {
+        self.forget_cleaned(partitions)?;
+        self.checkpoint_log_offsets()?;
+        self.write(HIGH_WATERMARKS_FILE, |offsets| offsets.high_watermark)
+    }
+}
