@@ -64,7 +64,7 @@ fn run_clients(options: &[&str]) -> Attempt<bool> {
         match pair {
             ["--against", "milena"] => against = vec![(Kind::Milena, KafkaVersion::REFERENCE)],
             ["--against", "kafka"] => {
-                against = KafkaVersion::TESTED.map(|version| (Kind::Kafka, version)).to_vec()
+                against = KafkaVersion::TESTED.map(|version| (Kind::Kafka, version)).to_vec();
             }
             ["--against", broker] if broker.starts_with("kafka-") => {
                 against = vec![(Kind::Kafka, KafkaVersion::numbered(&broker["kafka-".len()..])?)];
