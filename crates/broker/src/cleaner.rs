@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use metadata::settings::BrokerConfig;
 use parking_lot::{Condvar, Mutex};
+use protocol::Uuid;
 use runtime::clock::{self, Instant};
 use runtime::{random, task};
 use storage::{ChangeError, CleanError, CleanPlan, CleanStats, OffsetMap, Swapped};
@@ -15,6 +16,7 @@ use tracing::{debug, error, info};
 
 use crate::broker::Broker;
 use crate::partition::Partition;
+use crate::topics::TopicTable;
 
 /// The most that the offset maps of all threads may take is shared by the threads; one map is never
 /// larger than this, as in Kafka.
@@ -36,11 +38,12 @@ struct State {
     uncleanable: HashSet<PartitionKey>,
 }
 
-/// A partition by its address: a topic that is deleted and made again has others.
-type PartitionKey = usize;
+/// A partition by its topic's id and its number: a topic that is deleted and made again has another id.
+type PartitionKey = (Uuid, i32);
 
 /// A log to clean, and who may not take it meanwhile.
 struct Work {
+    key: PartitionKey,
     partition: Arc<Partition>,
     plan: CleanPlan,
 }
@@ -64,6 +67,13 @@ impl From<CleanError> for Failure {
             CleanError::Stale => Failure::Changed,
             other => Failure::Clean(other),
         }
+    }
+}
+
+impl State {
+    /// Forgets the verdict on partitions of topics that are deleted.
+    fn forget_deleted(&mut self, table: &TopicTable) {
+        self.uncleanable.retain(|(topic_id, _)| table.by_id(*topic_id).is_some());
     }
 }
 
@@ -106,8 +116,8 @@ impl Cleaner {
             // What was changed while the broker runs counts from the next round on.
             let resolved = broker.image().broker_config(broker.config.node_id, &broker.given);
             let config = resolved.as_ref().unwrap_or(&broker.config);
-            while let Some(work) = self.filthiest(&broker) {
-                let key = key(&work.partition);
+            while let Some(work) = self.filthiest(&broker.topics.table()) {
+                let key = work.key;
                 self.clean(work, config);
                 self.state.lock().in_progress.remove(&key);
             }
@@ -135,16 +145,17 @@ impl Cleaner {
 
     /// The log with the largest part that is dirty, of those whose part is above
     /// `min.cleanable.dirty.ratio` or that waited for `max.compaction.lag.ms`; those first.
-    fn filthiest(&self, broker: &Broker) -> Option<Work> {
+    fn filthiest(&self, table: &TopicTable) -> Option<Work> {
         let now_ms = clock::now_ms();
         let mut state = self.state.lock();
         if state.stopping {
             return None;
         }
-        let table = broker.topics.table();
+        state.forget_deleted(table);
         let mut best: Option<((bool, f64), Work)> = None;
-        for partition in table.partitions() {
-            let key = key(partition);
+        let partitions = table.topics().flat_map(|topic| topic.partitions().map(|it| (topic.id(), it)));
+        for (topic_id, partition) in partitions {
+            let key = (topic_id, partition.index());
             if state.in_progress.contains(&key) || state.uncleanable.contains(&key) {
                 continue;
             }
@@ -161,17 +172,17 @@ impl Cleaner {
             let rank = (plan.is_overdue(), plan.dirty_ratio());
             let is_due = rank.0 || rank.1 > partition.min_cleanable_dirty_ratio();
             if is_due && best.as_ref().is_none_or(|(most, _)| rank > *most) {
-                best = Some((rank, Work { partition: Arc::clone(partition), plan }));
+                best = Some((rank, Work { key, partition: Arc::clone(partition), plan }));
             }
         }
         let (_, work) = best?;
-        state.in_progress.insert(key(&work.partition));
+        state.in_progress.insert(work.key);
         Some(work)
     }
 
     /// Cleans one log, and reports it where that cannot be.
     fn clean(&self, work: Work, config: &BrokerConfig) {
-        let (partition, begun) = (Arc::clone(&work.partition), clock::now());
+        let (key, partition, begun) = (work.key, Arc::clone(&work.partition), clock::now());
         match self.pass(work, config) {
             Ok(stats) => {
                 let CleanStats { map_bytes, read_bytes, written_bytes, invalid_records } = stats;
@@ -191,7 +202,7 @@ impl Cleaner {
                     "the log is not compacted any more: the keys of one segment do not fit \
                      log.cleaner.dedupe.buffer.size; make it larger and restart"
                 );
-                self.state.lock().uncleanable.insert(key(&partition));
+                self.state.lock().uncleanable.insert(key);
             }
             Err(Failure::Clean(problem)) => {
                 let is_full = matches!(&problem, CleanError::Fs(error) if error.passes());
@@ -199,14 +210,14 @@ impl Cleaner {
                     debug!(partition = partition.name(), "the log was not compacted: {problem}");
                 } else {
                     error!(partition = partition.name(), "the log is not compacted any more: {problem}");
-                    self.state.lock().uncleanable.insert(key(&partition));
+                    self.state.lock().uncleanable.insert(key);
                 }
             }
         }
     }
 
     fn pass(&self, work: Work, config: &BrokerConfig) -> Result<CleanStats, Failure> {
-        let Work { partition, plan } = work;
+        let Work { partition, plan, .. } = work;
         let threads = i64::from(config.log_cleaner_threads.max(1));
         let map_bytes = (config.log_cleaner_dedupe_buffer_size / threads).clamp(0, MAP_BYTES_MAX);
         let map_bytes = usize::try_from(map_bytes).expect("it is clamped");
@@ -250,10 +261,6 @@ impl Cleaner {
             }
         }
     }
-}
-
-fn key(partition: &Arc<Partition>) -> PartitionKey {
-    Arc::as_ptr(partition) as usize
 }
 
 /// What one pass may read and write.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use metadata::settings::{BrokerConfig, Configs};
 use runtime::clock;
 
-use super::{Budget, Cleaner, TURN, Work};
-use crate::scrubber::tests::Home;
+use super::{Budget, Cleaner, TURN, Uuid, Work};
+use crate::scrubber::tests::{Home, flip};
+use crate::topics::{Topic, Topics};
 
 #[test]
 fn a_pass_waits_for_as_long_as_its_bytes_may_take() {
@@ -44,8 +45,28 @@ fn segments_that_go_while_a_log_is_compacted_are_no_reason_to_give_it_up() {
     let cleaner = Cleaner::new();
     let partition = Arc::clone(&home.partition);
     let plan = partition.clean_plan(2_000).unwrap().expect("it is dirty");
-    let work = Work { partition, plan };
+    let work = Work { key: (Uuid([1; 16]), 0), partition, plan };
     assert_eq!(home.partition.delete_records(home.second() + 1, 2_000), Ok(home.second() + 1));
     cleaner.clean(work, &config);
     assert!(cleaner.state.lock().uncleanable.is_empty());
+}
+
+#[test]
+fn a_topic_made_anew_does_not_inherit_that_its_log_cannot_be_compacted() {
+    let config = BrokerConfig::start(&Configs::new()).unwrap();
+    let home = Home::with("made-anew", true, false);
+    let (cleaner, topics, ids) = (Cleaner::new(), Topics::default(), [Uuid([1; 16]), Uuid([2; 16])]);
+    // At the same address, as the allocator may have it.
+    let topic = |id| Topic::new(home.partition.topic().clone(), id, vec![Some(Arc::clone(&home.partition))]);
+    topics.change(vec![topic(ids[0])], &[]);
+    flip(&home.segment(0), 70);
+    cleaner.clean(cleaner.filthiest(&topics.table()).expect("it is dirty"), &config);
+    cleaner.state.lock().in_progress.clear();
+    assert!(cleaner.filthiest(&topics.table()).is_none(), "it cannot be compacted");
+
+    topics.change(vec![topic(ids[1])], &ids[..1]);
+    flip(&home.segment(0), 70);
+    let work = cleaner.filthiest(&topics.table()).expect("another topic's log was never tried");
+    assert_eq!(work.key, (ids[1], 0));
+    assert!(cleaner.state.lock().uncleanable.is_empty(), "nothing is kept of a topic that is gone");
 }

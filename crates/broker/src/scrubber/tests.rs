@@ -60,7 +60,7 @@ impl Home {
         Self { path, _directory: directory, partition }
     }
 
-    fn segment(&self, base_offset: i64) -> PathBuf {
+    pub(crate) fn segment(&self, base_offset: i64) -> PathBuf {
         let name = format!("{}-0/{base_offset:020}.log", self.partition.topic());
         self.path.join(name)
     }
@@ -86,7 +86,7 @@ fn places(partition: &Partition) -> Vec<(PathBuf, u64)> {
     partition.damage().1.into_iter().map(|fault| (fault.path, fault.position)).collect()
 }
 
-fn flip(path: &Path, at: usize) {
+pub(crate) fn flip(path: &Path, at: usize) {
     let mut bytes = std::fs::read(path).unwrap();
     bytes[at] ^= 1;
     std::fs::write(path, bytes).unwrap();
