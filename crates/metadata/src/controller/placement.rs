@@ -130,15 +130,5 @@ impl<'a> Placement<'a> {
 /// The directories of a broker, and how many replicas each has.
 fn held(image: &Image, broker: i32) -> Vec<(Uuid, usize)> {
     let directories = image.brokers().get(&broker).map_or(&[][..], |broker| broker.log_dirs.as_slice());
-    let mut held: Vec<_> = directories.iter().map(|directory| (*directory, 0)).collect();
-    if held.len() < 2 {
-        return held;
-    }
-    for partition in image.topics().iter().flat_map(|topic| &topic.partitions) {
-        let directory = partition.directory_of(broker);
-        if let Some((_, count)) = held.iter_mut().find(|(held, _)| *held == directory) {
-            *count += 1;
-        }
-    }
-    held
+    directories.iter().map(|directory| (*directory, image.topics().replicas_in(*directory))).collect()
 }

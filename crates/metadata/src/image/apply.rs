@@ -144,9 +144,9 @@ impl Image {
 
     fn change_partition(&mut self, record: PartitionChangeRecord, delta: &mut Delta) -> Applied {
         let (topic_id, number) = (record.topic_id, record.partition_id);
-        let partition =
-            self.topics.partition_mut(topic_id, number).ok_or_else(|| unknown_partition(topic_id, number))?;
-        partition.change(record);
+        if !self.topics.change_partition(topic_id, number, |partition| partition.change(record)) {
+            return Err(unknown_partition(topic_id, number));
+        }
         delta.topics.insert(topic_id);
         Ok(())
     }
@@ -209,8 +209,8 @@ impl Image {
             .map(|(id, number, _)| (id, number))
             .collect();
         for (id, number) in cleared {
-            let partition = self.topics.partition_mut(id, number).expect("it was listed just now");
-            partition.clear_elr();
+            let is_there = self.topics.change_partition(id, number, Partition::clear_elr);
+            assert!(is_there, "it was listed just now");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Topics and their partitions.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol::records::{PartitionChangeRecord, PartitionRecord};
@@ -189,6 +190,8 @@ pub struct Topics {
     /// Names with a `.` or `_`, by what metrics make of both: such names must not collide.
     by_metric_name: SortedMap<Str, Str>,
     partitions: usize,
+    /// How many replicas each log directory has, of those that have any.
+    replicas_in: Arc<BTreeMap<Uuid, usize>>,
 }
 
 impl Topics {
@@ -205,6 +208,31 @@ impl Topics {
     /// How many partitions all topics have.
     pub fn partition_count(&self) -> usize {
         self.partitions
+    }
+
+    /// How many replicas a log directory has.
+    pub fn replicas_in(&self, directory: Uuid) -> usize {
+        self.replicas_in.get(&directory).copied().unwrap_or_default()
+    }
+
+    /// Counts the replicas of a partition that comes, or that changes its directories.
+    fn count(&mut self, directories: &[Uuid]) {
+        let replicas_in = Arc::make_mut(&mut self.replicas_in);
+        for directory in directories {
+            *replicas_in.entry(*directory).or_default() += 1;
+        }
+    }
+
+    /// Takes them out of the count.
+    fn discount(&mut self, directories: &[Uuid]) {
+        let replicas_in = Arc::make_mut(&mut self.replicas_in);
+        for directory in directories {
+            let count = replicas_in.get_mut(directory).expect("it was counted");
+            *count -= 1;
+            if *count == 0 {
+                replicas_in.remove(directory);
+            }
+        }
     }
 
     /// The topic called `name`.
@@ -255,6 +283,7 @@ impl Topics {
             self.by_metric_name.remove(metric_name.as_str());
         }
         self.partitions -= topic.partitions.len();
+        topic.partitions.iter().for_each(|partition| self.discount(&partition.directories));
         Some(topic)
     }
 
@@ -267,24 +296,39 @@ impl Topics {
             return false;
         }
         let partitions = &mut Arc::make_mut(topic).partitions;
-        match partitions.get_mut(at) {
-            Some(slot) => *slot = Arc::new(partition),
+        let partition = Arc::new(partition);
+        let before = match partitions.get_mut(at) {
+            Some(slot) => Some(std::mem::replace(slot, Arc::clone(&partition))),
             None => {
-                partitions.push(Arc::new(partition));
+                partitions.push(Arc::clone(&partition));
                 self.partitions += 1;
+                None
             }
-        }
+        };
+        self.count(&partition.directories);
+        before.iter().for_each(|before| self.discount(&before.directories));
         true
     }
 
-    /// The partition, to be changed.
-    pub(super) fn partition_mut(&mut self, id: Uuid, number: i32) -> Option<&mut Partition> {
-        let at = usize::try_from(number).ok()?;
-        let topic = self.by_id.get_mut(&id)?;
+    /// Changes a partition. `false` if there is none.
+    pub(super) fn change_partition(
+        &mut self,
+        id: Uuid,
+        number: i32,
+        change: impl FnOnce(&mut Partition),
+    ) -> bool {
+        let Ok(at) = usize::try_from(number) else { return false };
+        let Some(topic) = self.by_id.get_mut(&id) else { return false };
         if at >= topic.partitions.len() {
-            return None;
+            return false;
         }
-        Some(Arc::make_mut(&mut Arc::make_mut(topic).partitions[at]))
+        let partition = Arc::make_mut(&mut Arc::make_mut(topic).partitions[at]);
+        let before = partition.directories.clone();
+        change(partition);
+        let after = partition.directories.clone();
+        self.count(&after);
+        self.discount(&before);
+        true
     }
 }
 

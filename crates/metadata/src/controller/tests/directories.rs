@@ -55,6 +55,7 @@ fn a_replica_that_has_moved_is_noted_once_and_keeps_its_leader_epoch() {
     let image = with(image, records);
     let partition = image.partition("a", 0).unwrap();
     assert_eq!((partition.directory_of(1), partition.leader, partition.leader_epoch), (OTHER, 1, 0));
+    assert_eq!(image.topics().replicas_in(OTHER), 1, "it is counted where it is");
     assert!(controller(&[]).assign_replicas_to_dirs(&image, 1, &[moved(0)]).is_empty());
 }
 

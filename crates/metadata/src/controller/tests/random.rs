@@ -133,6 +133,12 @@ fn check_change(change: &Change) {
     }
     assert!(old.brokers() == new.brokers() || delta.brokers.contains(&1));
     assert!(old.next_producer_id() == new.next_producer_id() || delta.producer_ids);
+    let partitions = || new.topics().iter().flat_map(|topic| &topic.partitions);
+    for directory in partitions().flat_map(|partition| partition.directories.iter()) {
+        let here =
+            partitions().flat_map(|partition| partition.directories.iter()).filter(|it| *it == directory);
+        assert_eq!(new.topics().replicas_in(*directory), here.count(), "{directory}");
+    }
     let created: usize = change.created_topics().map(|topic| topic.partitions.len()).sum();
     let deleted: usize = change.deleted_topics().map(|topic| topic.partitions.len()).sum();
     let added = change.changed_partitions().filter(|(topic, _, old_partition, _)| {
