@@ -53,6 +53,8 @@ impl Cluster {
         for dir in dirs {
             match quorum::survey(fs, dir) {
                 Ok(survey) => cluster.survey = survey.or(cluster.survey),
+                // What is wrong with its meta.properties is told of where the directory is looked at.
+                Err(StartError::Directory(_)) => {}
                 Err(error) => findings.push(refused(dir, &error)),
             }
             // What is wrong with it is told of where the directory is looked at.

@@ -143,7 +143,7 @@ fn a_refused_start_changes_nothing() {
 type Fault = (fn(&Path), &'static str);
 
 /// Faults of a directory that Kafka stopped cleanly.
-const FAULTS: [Fault; 12] = [
+const FAULTS: [Fault; 10] = [
     (|dir| remove(dir, "__cluster_metadata-0/quorum-state"), "is missing or old"),
     (|dir| write(dir, "__cluster_metadata-0/quorum-state", "{"), "does not hold a vote"),
     (
@@ -169,8 +169,6 @@ const FAULTS: [Fault; 12] = [
         },
         "metadata log",
     ),
-    (|dir| write(dir, "recovery-point-offset-checkpoint", "junk"), "recovery-point-offset-checkpoint"),
-    (|dir| write(dir, "replication-offset-checkpoint", "0\n2\nfoo 0 1\n"), "replication-offset-checkpoint"),
 ];
 
 fn remove(dir: &Path, name: &str) {
