@@ -4,112 +4,46 @@
     reason = "a test speaks to the broker over sockets of its own, and looks at files"
 )]
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod home;
 
-use broker::Running;
-use metadata::settings::Configs;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use home::{Home, LIMIT, ask, create_topics, produce as produce_to};
 use protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use protocol::messages::create_topics_request::CreatableTopic;
 use protocol::messages::delete_topics_request::DeleteTopicState;
 use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use protocol::messages::metadata_request::MetadataRequestTopic;
-use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::messages::{
     CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, FetchRequest, FindCoordinatorRequest,
-    IncrementalAlterConfigsRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, MetadataRequest,
 };
-use protocol::{Bytes, ErrorCode, Records, Request, Str, Writer, frame};
-use record::{BatchBuilder, Compression};
-use storage::fs::faults::{Fault, Faults};
-use storage::fs::{Fs, Operation};
+use protocol::{ErrorCode, Str};
+use storage::fs::Operation;
+use storage::fs::faults::Fault;
 
-const LIMIT: Duration = Duration::from_secs(20);
 const TOPIC: &str = "disk";
 /// The first segment of each partition of the topic.
 const SEGMENTS: [&str; 2] = ["disk-0/00000000000000000000.log", "disk-1/00000000000000000000.log"];
+const DIRS: &[&str] = &["first", "second"];
 
-/// A broker with two log directories.
-struct Home {
-    root: PathBuf,
-    faults: Arc<Faults>,
-}
-
-impl Home {
-    fn new(name: &str) -> Home {
-        let root = std::env::temp_dir().join(format!("milena-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&root);
-        Home { root, faults: Arc::default() }
-    }
-
-    fn dir(&self, name: &str) -> PathBuf {
-        self.root.join(name)
-    }
-
-    async fn start(&self) -> Running {
-        let dirs = format!("{},{}", self.dir("first").display(), self.dir("second").display());
-        let given = [
-            ("listeners", "PLAINTEXT://127.0.0.1:0"),
-            ("log.dirs", dirs.as_str()),
-            ("node.id", "1"),
-            // Nothing is synced but what the test has synced.
-            ("log.flush.offset.checkpoint.interval.ms", "3600000"),
-        ];
-        let given: Configs = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        broker::start_on(given, Fs::faulty(self.faults.clone())).await.expect("it starts")
-    }
-
-    /// The partition that is in the second directory, which has no metadata log, and the other.
-    fn second_and_first(&self) -> (i32, i32) {
-        let has = |index: i32| self.dir("second").join(format!("{TOPIC}-{index}")).is_dir();
-        assert_ne!(has(0), has(1), "each directory has one");
-        if has(0) { (0, 1) } else { (1, 0) }
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.root);
-    }
-}
-
-fn ask<R: Request>(address: SocketAddr, request: &R, version: i16) -> R::Response {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(LIMIT)).unwrap();
-    let sent =
-        frame::encode_request(7, Some(Str::from("disk-test")), request, version, Writer::new()).unwrap();
-    stream.write_all(&sent.into_bytes()).unwrap();
-    let mut length = [0; 4];
-    stream.read_exact(&mut length).unwrap();
-    let mut response = vec![0; usize::try_from(i32::from_be_bytes(length)).unwrap()];
-    stream.read_exact(&mut response).unwrap();
-    frame::decode_response::<R::Response>(Bytes::from(response), version).unwrap().1
+/// The partition that is in the second directory, which has no metadata log, and the other.
+fn second_and_first(home: &Home) -> (i32, i32) {
+    let has = |index: i32| home.dir("second").join(format!("{TOPIC}-{index}")).is_dir();
+    assert_ne!(has(0), has(1), "each directory has one");
+    if has(0) { (0, 1) } else { (1, 0) }
 }
 
 fn create_topic(address: SocketAddr) {
-    let name = Str::from_static(TOPIC);
-    let topic = CreatableTopic { name, num_partitions: 2, replication_factor: 1, ..Default::default() };
-    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 9_000, ..Default::default() };
-    let response = ask(address, &request, 7);
-    assert_eq!(response.topics[0].error_code, ErrorCode::NONE, "{:?}", response.topics[0]);
+    create_topics(address, &[TOPIC], 2);
 }
 
-/// Produces one record with acks=all.
 fn produce(address: SocketAddr, index: i32) -> (ErrorCode, i64) {
-    let mut builder = BatchBuilder::new(Compression::None);
-    builder.push(1_700_000_000_000, None, Some(b"value"), &[]);
-    let data = PartitionProduceData { index, records: Records::Bytes(builder.build().into()) };
-    let topic =
-        TopicProduceData { name: Str::from_static(TOPIC), partition_data: vec![data], ..Default::default() };
-    let request =
-        ProduceRequest { acks: -1, timeout_ms: 9_000, topic_data: vec![topic], ..Default::default() };
-    let response = ask(address, &request, 9);
-    let partition = &response.responses[0].partition_responses[0];
-    (partition.error_code, partition.base_offset)
+    produce_to(address, TOPIC, index)
 }
 
 /// The error of a fetch, and the number of batches that it gives.
@@ -130,12 +64,12 @@ fn in_dir(done: &[(Operation, PathBuf)], operation: Operation, dir: &Path) -> us
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_s5_a_failed_sync_takes_its_directory_offline_and_is_never_retried() {
-    let home = Home::new("failed-sync");
+    let home = Home::new("failed-sync", DIRS);
     let running = home.start().await;
     let address = running.local_addresses()[0];
     let home = tokio::task::spawn_blocking(move || {
         create_topic(address);
-        let (failing, other) = home.second_and_first();
+        let (failing, other) = second_and_first(&home);
         assert_eq!(produce(address, failing), (ErrorCode::NONE, 0));
         assert_eq!(produce(address, other), (ErrorCode::NONE, 0));
         home.faults.take_done();
@@ -180,7 +114,7 @@ async fn trap_s5_a_failed_sync_takes_its_directory_offline_and_is_never_retried(
     let running = home.start().await;
     let address = running.local_addresses()[0];
     let answers = tokio::task::spawn_blocking(move || {
-        let (failing, other) = home.second_and_first();
+        let (failing, other) = second_and_first(&home);
         let answers = (fetch(address, failing), fetch(address, other), produce(address, failing).0);
         (home, answers)
     });
@@ -210,7 +144,7 @@ fn alter(address: SocketAddr, retention_ms: &str) -> ErrorCode {
 /// has some: the one that is being written by its timeout, those behind it at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_waits_for_the_metadata_log_for_ever() {
-    let home = Home::new("metadata-full");
+    let home = Home::new("metadata-full", DIRS);
     let running = home.start().await;
     let address = running.local_addresses()[0];
     let ended = tokio::task::spawn_blocking(move || {
@@ -277,7 +211,7 @@ async fn no_request_waits_for_the_metadata_log_for_ever() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partition_that_finds_no_room_comes_when_there_is_some() {
-    let home = Home::new("no-room");
+    let home = Home::new("no-room", DIRS);
     let running = home.start().await;
     let address = running.local_addresses()[0];
     let home = tokio::task::spawn_blocking(move || {
