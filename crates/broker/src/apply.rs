@@ -1,8 +1,8 @@
 //! Following the metadata log: topics come, grow, change their settings and go.
 
+mod progress;
 mod without_room;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coordinator::DeletedTopic;
@@ -12,11 +12,13 @@ use protocol::Uuid;
 use runtime::task;
 use tracing::{error, warn};
 
+use crate::beside;
 use crate::broker::{Broker, DECISION_TIMEOUT};
 use crate::groups::OFFSETS_TOPIC;
 use crate::logs::PartitionToOpen;
 use crate::partition::{Leadership, Partition, PartitionRules};
 use crate::topics::{PartitionSlot, Topic};
+use progress::Progress;
 
 impl Broker {
     /// Puts a change of the metadata in force. Blocks on the disk.
@@ -38,41 +40,40 @@ impl Broker {
         let table = self.topics.table();
         // First out of the table, so that no new request finds them.
         self.topics.change(Vec::new(), ids);
+        let mut deleted = Vec::new();
         for topic in ids.iter().filter_map(|id| table.by_id(*id)) {
             if &**topic.name() == OFFSETS_TOPIC {
                 self.groups.resign_all();
             }
             topic.partitions().for_each(|partition| self.moves.cancel(partition));
-            self.logs.delete_topic(topic);
+            deleted.push(Arc::clone(topic));
         }
+        self.logs.delete_topics(&deleted);
     }
 
     /// Opens the logs of partitions that are in the metadata and not yet here.
     fn open_missing(self: &Arc<Self>, image: &Image, delta: &Delta) {
-        let mut opened: BTreeMap<Uuid, Vec<PartitionSlot>> = BTreeMap::new();
         let table = self.topics.table();
+        let slots_of = |id| table.by_id(id).map_or(&[][..], |topic| topic.slots());
+        let (mut grown, mut missing) = (Vec::new(), Vec::new());
         for topic in delta.topics.iter().filter_map(|id| image.topic_by_id(*id)) {
-            let here = table.by_id(topic.id).map_or(&[][..], |topic| topic.slots());
-            if here.len() == topic.partitions.len() {
-                continue;
+            let numbers = slots_of(topic.id).len()..topic.partitions.len();
+            if !numbers.is_empty() {
+                let rules = self.rules(image, &topic.name);
+                missing.extend(numbers.clone().map(|index| self.to_open(topic, index, &rules)));
+                grown.push((topic, numbers.len()));
             }
-            let missing = here.len()..topic.partitions.len();
-            let rules = self.rules(image, &topic.name);
-            let missing: Vec<_> = missing.map(|index| self.to_open(topic, index, &rules)).collect();
-            let slots = opened.entry(topic.id).or_insert_with(|| here.to_vec());
-            slots.extend(self.open_all(missing));
         }
-        let topics = opened.into_iter().filter_map(|(id, slots)| {
-            let name = image.topic_by_id(id)?.name.clone();
-            Some(Topic::new(name, id, slots))
+        let mut opened = self.open_all(missing).into_iter();
+        let topics = grown.into_iter().map(|(topic, count)| {
+            let slots = slots_of(topic.id).iter().cloned().chain(opened.by_ref().take(count)).collect();
+            Topic::new(topic.name.clone(), topic.id, slots)
         });
         let topics: Vec<Topic> = topics.collect();
         self.elect_groups(&topics);
-        if !topics.is_empty() {
-            let elsewhere = self.elsewhere(image, &topics);
-            self.topics.change(topics, &[]);
-            self.tell_where(elsewhere);
-        }
+        let elsewhere = self.elsewhere(image, &topics);
+        self.topics.change(topics, &[]);
+        self.tell_where(elsewhere);
     }
 
     /// The partitions that are in another directory than the controller knows: a client has chosen it.
@@ -123,30 +124,14 @@ impl Broker {
         }
     }
 
-    /// Opens logs, several at a time: most of it is waiting for the disk.
-    fn open_all(self: &Arc<Self>, partitions: Vec<PartitionToOpen>) -> Vec<PartitionSlot> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        if partitions.len() == 1 || threads == 1 {
-            return partitions.into_iter().map(|partition| self.logs.open_partition(partition)).collect();
-        }
-        let share = partitions.len().div_ceil(threads);
-        let mut partitions = partitions.into_iter();
-        let mut shares = Vec::new();
-        loop {
-            let share: Vec<_> = partitions.by_ref().take(share).collect();
-            if share.is_empty() {
-                break;
-            }
-            let broker = Arc::clone(self);
-            let work = move || share.into_iter().map(|it| broker.logs.open_partition(it)).collect::<Vec<_>>();
-            shares.push(task::spawn_blocking(work));
-        }
-        let runtime = tokio::runtime::Handle::current();
-        let slots =
-            shares.into_iter().map(|share| runtime.block_on(share).expect("opening logs does not panic"));
-        let mut slots: Vec<_> = slots.flatten().collect();
-        slots.shrink_to_fit();
-        slots
+    /// Opens logs, several at a time, and tells how far it is if that takes long.
+    fn open_all(&self, partitions: Vec<PartitionToOpen>) -> Vec<PartitionSlot> {
+        let progress = Progress::new(partitions.len());
+        beside::map(partitions, |partition| {
+            let slot = self.logs.open_partition(partition);
+            progress.one_more();
+            slot
+        })
     }
 
     fn elect_groups(&self, topics: &[Topic]) {
@@ -163,18 +148,17 @@ impl Broker {
 
     /// Puts changed settings in force: a topic's own, or the broker's for all topics.
     fn reconfigure(&self, image: &Image, delta: &Delta) {
-        let all = delta.configs.iter().any(|resource| resource.resource_type == ResourceType::Broker);
         let table = self.topics.table();
-        let changed = table.topics().filter(|topic| {
-            let own = |resource: &metadata::ConfigResource| {
-                resource.resource_type == ResourceType::Topic && resource.name == *topic.name()
-            };
-            all || delta.configs.iter().any(own)
-        });
-        for topic in changed {
+        let set_rules = |topic: &Topic| {
             let rules = self.rules(image, topic.name());
             topic.partitions().for_each(|partition| partition.set_rules(Arc::clone(&rules)));
+        };
+        if delta.configs.iter().any(|resource| resource.resource_type == ResourceType::Broker) {
+            table.topics().for_each(|topic| set_rules(topic));
+            return;
         }
+        let of_topics = delta.configs.iter().filter(|resource| resource.resource_type == ResourceType::Topic);
+        of_topics.filter_map(|resource| table.by_name(&resource.name)).for_each(|topic| set_rules(topic));
     }
 
     /// The settings that all partitions of a topic share.

@@ -7,6 +7,7 @@
 mod api;
 mod append;
 mod apply;
+mod beside;
 mod broker;
 mod call;
 mod cleaner;

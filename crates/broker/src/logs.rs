@@ -18,6 +18,7 @@ use storage::{Log, LogDirectory, OpenError, OpenLog, TopicPartition};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+use crate::beside;
 use crate::log_dir::LogDir;
 use crate::logs::duplicates::Duplicate;
 use crate::logs::lost::LostLog;
@@ -28,9 +29,6 @@ pub(crate) use lost::Roll;
 pub(crate) use open::connections_max;
 pub use open::{Directories, Surveyed, survey};
 pub use recovery::Recovery;
-
-/// Threads that close logs when the broker stops.
-const CLOSING_THREADS: usize = 16;
 
 /// The logs of this broker.
 pub(crate) struct Logs {
@@ -160,31 +158,29 @@ impl Logs {
         std::mem::take(&mut *self.without_room.lock())
     }
 
-    /// Deletes the logs of the partitions of a topic. Their files are gone from their names at once and from the disk
-    /// a little later.
-    pub(crate) fn delete_topic(&self, topic: &Topic) {
-        let name = |index: usize| TopicPartition {
-            topic: topic.name().to_string(),
-            partition: i32::try_from(index).expect("partitions are numbered by i32"),
-        };
+    /// Deletes the logs of the partitions of topics. Their files are gone from their names at once and from the disk a
+    /// little later.
+    pub(crate) fn delete_topics(&self, topics: &[Arc<Topic>]) {
         let mut by_dir: Vec<(Arc<LogDirectory>, Vec<TopicPartition>)> = Vec::new();
-        self.forget_lost(topic.id());
-        for (index, slot) in topic.slots().iter().enumerate() {
-            let name = name(index);
-            let dir = match slot {
-                Some(partition) => {
-                    drop(partition.take_log());
-                    partition.log_dir().working()
+        for topic in topics {
+            self.forget_lost(topic.id());
+            for (number, slot) in (0..).zip(topic.slots()) {
+                let name = TopicPartition { topic: topic.name().to_string(), partition: number };
+                let dir = match slot {
+                    Some(partition) => {
+                        drop(partition.take_log());
+                        partition.log_dir().working()
+                    }
+                    // It was offline, and its files would stand in the way of another topic of that name.
+                    None => self.find(&name).and_then(|dir| dir.working()).filter(|directory| {
+                        directory.topic_id(&name).ok().flatten().is_none_or(|id| id == topic.id().0)
+                    }),
+                };
+                let Some(directory) = dir else { continue };
+                match by_dir.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &directory)) {
+                    Some((_, names)) => names.push(name),
+                    None => by_dir.push((directory, vec![name])),
                 }
-                // It was offline, and its files would stand in the way of another topic of that name.
-                None => self.find(&name).and_then(|dir| dir.working()).filter(|directory| {
-                    directory.topic_id(&name).ok().flatten().is_none_or(|id| id == topic.id().0)
-                }),
-            };
-            let Some(directory) = dir else { continue };
-            match by_dir.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &directory)) {
-                Some((_, names)) => names.push(name),
-                None => by_dir.push((directory, vec![name])),
             }
         }
         for (directory, names) in by_dir {
@@ -192,7 +188,12 @@ impl Logs {
             if let Err(problem) = directory.forget(&names) {
                 warn!("the checkpoints tell of partitions that are deleted: {problem}");
             }
-            names.iter().for_each(|name| delete(&directory, name));
+            let names: Vec<_> = names.into_iter().map(|name| (name, unique_id())).collect();
+            let (paths, failures) = directory.rename_all_deleted(&names);
+            for problem in failures {
+                error!("files of deleted partitions are still there: {problem}");
+            }
+            remove_later(&directory, paths);
         }
     }
 
@@ -208,37 +209,15 @@ impl Logs {
     }
 }
 
-/// Closes logs, several at a time: each waits for the disk a few times, and the disk takes what waits together.
+/// Closes logs, several at a time: each waits for the disk a few times.
 fn close_logs(partitions: Vec<Arc<Partition>>) {
-    let threads = CLOSING_THREADS.min(partitions.len().div_ceil(4));
-    let left = Arc::new(Mutex::new(partitions.into_iter()));
-    let work = move || {
-        let next = || left.lock().next();
-        while let Some(partition) = next() {
-            if let Some(log) = partition.take_log()
-                && let Err(problem) = log.close()
-            {
-                warn!(partition = partition.name(), "the log was not closed cleanly: {problem}");
-            }
+    beside::map(partitions, |partition| {
+        if let Some(log) = partition.take_log()
+            && let Err(problem) = log.close()
+        {
+            warn!(partition = partition.name(), "the log was not closed cleanly: {problem}");
         }
-    };
-    // Where the system gives no thread there are fewer.
-    let others = (1..threads).filter_map(|_| task::spawn_thread("milena-close", work.clone()).ok());
-    let others: Vec<_> = others.collect();
-    work();
-    for other in others {
-        if other.join().is_err() {
-            error!("a thread that closes logs ended by a panic");
-        }
-    }
-}
-
-/// Deletes the directory of a partition whose log is closed.
-fn delete(directory: &Arc<LogDirectory>, name: &TopicPartition) {
-    match directory.rename_deleted(name, &unique_id()) {
-        Ok(path) => remove_later(Arc::clone(directory), path),
-        Err(problem) => error!(partition = %name, "the partition's files are still there: {problem}"),
-    }
+    });
 }
 
 /// What tells a directory from others of the same partition.
@@ -246,11 +225,20 @@ pub(crate) fn unique_id() -> String {
     format!("{:016x}{:016x}", random::u64(), random::u64())
 }
 
-/// Removes a directory without making anybody wait for it.
-pub(crate) fn remove_later(directory: Arc<LogDirectory>, path: PathBuf) {
+/// Removes directories without making anybody wait for it.
+pub(crate) fn remove_later(directory: &LogDirectory, paths: Vec<PathBuf>) {
+    if paths.is_empty() {
+        return;
+    }
+    // It does not keep the directory open.
+    let remover = directory.remover();
     drop(task::spawn_blocking(move || {
-        if let Err(problem) = directory.remove(&path) {
-            warn!("deleted files are still on the disk: {problem}");
+        for path in paths {
+            match remover.remove(&path) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(problem) => warn!("deleted files are still on the disk: {problem}"),
+            }
         }
     }));
 }

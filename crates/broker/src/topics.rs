@@ -1,6 +1,7 @@
 //! The topics and partitions of this broker, by name and by id.
 
-use std::collections::HashMap;
+mod shared_map;
+
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
@@ -8,6 +9,7 @@ use parking_lot::Mutex;
 use protocol::{ErrorCode, Str, Uuid};
 
 use crate::partition::Partition;
+use shared_map::SharedMap;
 
 /// A topic with the partitions that this broker leads.
 pub(crate) struct Topic {
@@ -63,8 +65,8 @@ impl Topic {
 /// All topics at one moment. Immutable: a request sees one table from its begin to its end.
 #[derive(Default)]
 pub(crate) struct TopicTable {
-    by_name: HashMap<Str, Arc<Topic>>,
-    by_id: HashMap<Uuid, Arc<Topic>>,
+    by_name: SharedMap<Str, Arc<Topic>>,
+    by_id: SharedMap<Uuid, Arc<Topic>>,
 }
 
 impl TopicTable {
@@ -108,8 +110,12 @@ impl Topics {
         self.table.load()
     }
 
-    /// Replaces the table by one with `added` put in and `removed` taken out.
+    /// Replaces the table by one with `added` put in and `removed` taken out. Costs as much as these, and little of what
+    /// else is in it.
     pub(crate) fn change(&self, added: Vec<Topic>, removed: &[Uuid]) {
+        if added.is_empty() && removed.is_empty() {
+            return;
+        }
         let _one_at_a_time = self.changing.lock();
         let before = self.table.load();
         let mut by_name = before.by_name.clone();

@@ -68,3 +68,20 @@ pub fn yield_thread() {
 pub fn block_in_place<R>(work: impl FnOnce() -> R) -> R {
     tokio::task::block_in_place(work)
 }
+
+/// Runs `work` on this thread and, at the same time, on up to `others` more; returns when all of them are done with it.
+/// There are fewer if the system gives no thread.
+///
+/// # Panics
+/// If it panics on one of them.
+pub fn run_beside(name: &str, others: usize, work: impl Fn() + Sync) {
+    std::thread::scope(|scope| {
+        for _ in 0..others {
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            if thread.spawn_scoped(scope, &work).is_err() {
+                break;
+            }
+        }
+        work();
+    });
+}

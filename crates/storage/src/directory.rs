@@ -3,6 +3,8 @@
 mod absent;
 mod checkpointed;
 mod clean_shutdown;
+mod deletion;
+mod entries;
 mod futures;
 mod meta_properties;
 mod offset_files;
@@ -20,6 +22,7 @@ use parking_lot::Mutex;
 use crate::checkpoint::{self, CheckpointError};
 use crate::flusher::{FlushState, Flusher};
 use crate::fs::{self, File, Fs};
+use crate::log::OpenError;
 use crate::names::{DirKind, TopicPartition};
 use crate::offline::{FailureListener, Health, Offline};
 use crate::open_files::OpenFiles;
@@ -28,6 +31,8 @@ use crate::traps::{self, Trap};
 
 pub use absent::AbsentPartition;
 use checkpointed::CheckpointedOffsets;
+pub use deletion::Remover;
+pub(crate) use entries::Entries;
 pub use futures::FutureDir;
 pub use meta_properties::MetaProperties;
 pub(crate) use meta_properties::read as read_meta_properties;
@@ -101,6 +106,9 @@ pub(crate) struct Shared {
     pub(crate) flusher: Flusher,
     pub(crate) room: Room,
     partitions: Mutex<BTreeMap<Arc<TopicPartition>, Known>>,
+    entries: Entries,
+    /// The logs that were being moved here when the last process ended, and still wait for what becomes of them.
+    futures: Mutex<BTreeMap<TopicPartition, Vec<FutureDir>>>,
     /// Logs that are about to be here. The checkpoints have them first. Lock order: inside `partitions`.
     arriving: Mutex<BTreeMap<TopicPartition, Offsets>>,
     /// Partitions that the checkpoint files tell of and that have no directory: deleted, or never written to.
@@ -116,6 +124,8 @@ pub(crate) struct Shared {
     has_shutdown_file: Mutex<bool>,
     /// Whether the recovery points are lost: nothing says any more what was durable.
     pub(crate) lacks_recovery_points: bool,
+    /// Whether it is closed. Held while a directory in it is removed.
+    is_closed: Mutex<bool>,
 }
 
 /// What is known of a partition of the directory, open or not.
@@ -186,8 +196,8 @@ impl LogDirectory {
             return Err(OpenDirectoryError::Locked(path));
         };
         let shutdown = clean_shutdown::read(&fs, &path)?;
-        let found = known_partitions(&fs, &path, shutdown.is_some())?;
-        let FoundPartitions { partitions, stale, absent, lacks_recovery_points } = found;
+        let Held { partitions, stale, absent, futures, lacks_recovery_points } =
+            held(&fs, &path, shutdown.is_some())?;
         if shutdown.is_none() {
             // What the last process made and did not live to sync is found here, and gone with the
             // power. From here on it counts as being there.
@@ -203,6 +213,8 @@ impl LogDirectory {
             flusher: Flusher::default(),
             room: Room::new(&path),
             partitions: Mutex::new(partitions),
+            entries: Entries::new(shutdown.is_none()),
+            futures: Mutex::new(futures),
             arriving: Mutex::default(),
             stale: Mutex::new(stale),
             absent: Mutex::new(absent),
@@ -210,6 +222,7 @@ impl LogDirectory {
             cleaned_to: Mutex::default(),
             has_shutdown_file: Mutex::new(shutdown.is_some()),
             lacks_recovery_points,
+            is_closed: Mutex::new(false),
             fs,
             path,
         };
@@ -296,6 +309,11 @@ impl LogDirectory {
         self.shared.partitions.lock().get(partition).map_or(0, |known| known.noted().offsets.high_watermark)
     }
 
+    /// How many partitions have a directory here.
+    pub fn partition_count(&self) -> usize {
+        self.shared.partitions.lock().len()
+    }
+
     /// The topic id in a partition's `partition.metadata`, as the 16 bytes of a UUID; `None` where
     /// there is no such file.
     ///
@@ -303,61 +321,6 @@ impl LogDirectory {
     /// [`CheckpointError`].
     pub fn topic_id(&self, partition: &TopicPartition) -> Result<Option<[u8; 16]>, CheckpointError> {
         read_topic_id(&self.shared.fs, &self.shared.path.join(partition.to_string()))
-    }
-
-    /// Directories here that hold no partition in use: being deleted, moved or stray.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn leftovers(&self) -> fs::Result<Vec<(DirKind, PathBuf)>> {
-        let entries = self.shared.fs.list(&self.shared.path)?;
-        let kinds = entries.into_iter().filter(|entry| entry.is_dir);
-        let kinds = kinds.map(|entry| (DirKind::of(&entry.name), self.shared.path.join(entry.name)));
-        Ok(kinds.filter(|(kind, _)| !matches!(kind, DirKind::Partition(_) | DirKind::Other)).collect())
-    }
-
-    /// Gives a partition's directory the name of one that is being deleted; gives its path, which
-    /// [`LogDirectory::remove`] removes. `unique_id` is any text that no other has, without dots
-    /// and hyphens. Its log must have been dropped.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn rename_deleted(&self, partition: &TopicPartition, unique_id: &str) -> fs::Result<PathBuf> {
-        self.rename_partition(partition, unique_id, "delete")
-    }
-
-    /// The same for a partition that the cluster does not know to be here.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn rename_stray(&self, partition: &TopicPartition, unique_id: &str) -> fs::Result<PathBuf> {
-        self.rename_partition(partition, unique_id, "stray")
-    }
-
-    fn rename_partition(&self, partition: &TopicPartition, id: &str, suffix: &str) -> fs::Result<PathBuf> {
-        // A directory name has at most 255 bytes; a long topic's name is cut, and not the partition, without which Kafka
-        // does not start.
-        let unique = format!("-{}.{id}-{suffix}", partition.partition);
-        let mut name = partition.topic.clone();
-        name.truncate(255 - unique.len());
-        let (from, to) =
-            (self.shared.path.join(partition.to_string()), self.shared.path.join(name + &unique));
-        self.shared.fs.rename(&from, &to)?;
-        self.shared.partitions.lock().remove(partition);
-        self.shared.stale.lock().insert(partition.clone());
-        let synced = traps::unless(Trap::DeletedTopicReturns, || self.shared.fs.sync_dir(&self.shared.path));
-        synced.map_err(|error| self.shared.health.meet(error))?;
-        Ok(to)
-    }
-
-    /// Removes a directory that [`LogDirectory::leftovers`] or [`LogDirectory::rename_deleted`]
-    /// gave. Takes as long as the file system does with large files.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn remove(&self, path: &Path) -> fs::Result<()> {
-        assert!(path.parent() == Some(&*self.shared.path), "only what is in the log directory is removed");
-        self.shared.fs.remove_dir_all(path)
     }
 
     /// Writes the recovery points and log start offsets of all logs to their checkpoint files.
@@ -406,6 +369,7 @@ impl LogDirectory {
     /// # Errors
     /// What the file system says; the next start is then one after a crash.
     pub fn close(self, broker_epoch: i64) -> fs::Result<bool> {
+        *self.shared.is_closed.lock() = true;
         self.checkpoint_log_offsets()?;
         self.checkpoint_high_watermarks()?;
         let all_clean =
@@ -504,8 +468,27 @@ impl Shared {
         (name, known.noted().offsets, std::mem::take(&mut known.clean))
     }
 
-    /// Fails where the directory itself is gone, as when its volume was taken away: made anew below the mount point it
-    /// would look like a log directory, and be none.
+    /// Makes the directory of a partition that is known already; returns whether it was missing. Takes this one offline
+    /// if it is gone itself, as when its volume was taken away: made anew below the mount point it would look like a
+    /// log directory, and be none.
+    pub(crate) fn make(&self, partition: &TopicPartition) -> Result<bool, OpenError> {
+        let path = self.path.join(partition.to_string());
+        if self.is_told_of(partition) && !self.fs.exists(&path)? {
+            self.forget_stale(partition)?;
+        }
+        let made = self.fs.create_dir(&path).map_err(|error| match error {
+            gone if gone.is_not_found() => OpenError::Offline(self.health.fail(gone)),
+            error => OpenError::Fs(error),
+        })?;
+        if made {
+            self.entry_made();
+        } else {
+            self.is_back(partition);
+        }
+        Ok(made)
+    }
+
+    /// Fails where the directory itself is gone.
     pub(crate) fn check_exists(&self) -> Result<(), Offline> {
         let gone = match self.fs.exists(&self.path) {
             Ok(true) => return Ok(()),
@@ -546,20 +529,19 @@ impl Shared {
     }
 }
 
-type KnownPartitions = BTreeMap<Arc<TopicPartition>, Known>;
-
-/// The partitions that a log directory is found with.
-struct FoundPartitions {
-    /// Those that have a directory, with what the checkpoints say of them.
-    partitions: KnownPartitions,
+/// What a log directory holds when it is opened.
+struct Held {
+    /// The partitions that have a directory, with what the checkpoints say of them.
+    partitions: BTreeMap<Arc<TopicPartition>, Known>,
     /// Those that only the checkpoints know, without records.
     stale: BTreeSet<TopicPartition>,
     /// The same with records.
     absent: BTreeMap<TopicPartition, Offsets>,
+    futures: BTreeMap<TopicPartition, Vec<FutureDir>>,
     lacks_recovery_points: bool,
 }
 
-fn known_partitions(fs: &Fs, path: &Path, clean: bool) -> fs::Result<FoundPartitions> {
+fn held(fs: &Fs, path: &Path, clean: bool) -> fs::Result<Held> {
     let found = CheckpointedOffsets::read(fs, path)?;
     let lacks_recovery_points = found.lacks_recovery_points();
     let [recovery_points, log_start_offsets, high_watermarks] = found.all();
@@ -572,7 +554,11 @@ fn known_partitions(fs: &Fs, path: &Path, clean: bool) -> fs::Result<FoundPartit
         }
     };
     let mut partitions = Vec::new();
+    let mut futures: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for entry in fs.list(path)?.into_iter().filter(|entry| entry.is_dir) {
+        if let Some(future) = FutureDir::find(fs, path, &entry.name) {
+            futures.entry(future.partition.clone()).or_default().push(future);
+        }
         let DirKind::Partition(name) = DirKind::of(&entry.name) else { continue };
         let offsets = offsets_of(&name);
         let written = [(offsets.recovery_point, offsets.log_start_offset); 2];
@@ -589,7 +575,7 @@ fn known_partitions(fs: &Fs, path: &Path, clean: bool) -> fs::Result<FoundPartit
             offsets => drop(absent.insert(name, offsets)),
         }
     }
-    Ok(FoundPartitions { partitions, stale, absent, lacks_recovery_points })
+    Ok(Held { partitions, stale, absent, futures, lacks_recovery_points })
 }
 
 #[cfg(test)]

@@ -213,8 +213,10 @@ struct Work {
     rolls: u64,
     /// Deletions of first segments that the directory was not synced after.
     deletions: u64,
-    /// Whether the directory itself is new.
-    created: bool,
+    /// The number of the directory's own entry, if that need not be durable yet; see [`Entries`](crate::directory::Entries).
+    entry: Option<u64>,
+    /// Whether nothing was ever written to the log. It can be made again as it is, so that closing it syncs nothing.
+    void: bool,
     /// Changes when the log is truncated: what was synced before says nothing about it then.
     generation: u64,
 }
@@ -251,7 +253,8 @@ impl FlushState {
             directory: false,
             rolls: 0,
             deletions: 0,
-            created: false,
+            entry: None,
+            void: false,
             generation: 0,
         };
         FlushState {
@@ -291,6 +294,7 @@ impl FlushState {
         work.files().closed.push(closed);
         work.active = active;
         work.directory = true;
+        work.void = false;
         work.rolls += 1;
     }
 
@@ -329,11 +333,28 @@ impl FlushState {
         self.work.lock().directory = true;
     }
 
-    /// Notes that the partition's directory is new, or may be.
-    pub(crate) fn created(&self) {
+    /// Notes that the partition's directory need not be durable yet, nor what is in it. `entry` is the number of its
+    /// entry in the log directory.
+    pub(crate) fn created(&self, entry: u64) {
         let mut work = self.work.lock();
         work.directory = true;
-        work.created = true;
+        work.entry = Some(entry);
+    }
+
+    /// Notes that nothing was ever written to the log.
+    pub(crate) fn begun_void(&self) {
+        self.work.lock().void = true;
+    }
+
+    /// Whether nothing was ever written to the log, and all that a loss of power could take can be made again.
+    pub(crate) fn is_void(&self) -> bool {
+        let work = self.work.lock();
+        work.void && self.end_offset.load(Ordering::Acquire) == 0 && !work.active.has_unsynced()
+    }
+
+    /// Forgets the leader epochs that were not written yet: no batch has one of them.
+    pub(crate) fn forget_epochs(&self) {
+        self.work.lock().epochs = None;
     }
 
     /// Waits for a sync that is under way and keeps the next from starting.
@@ -362,6 +383,7 @@ impl FlushState {
     pub(crate) fn truncated(&self, active: Arc<Segment>, end_offset: i64, flushed_offset: i64) {
         let mut work = self.work.lock();
         work.generation += 1;
+        work.void = false;
         if let Some(files) = &mut work.files {
             files.closed.retain(|segment| segment.base_offset < active.base_offset);
             files.snapshots.retain(|offset| *offset <= end_offset);
@@ -427,7 +449,8 @@ impl FlushState {
                 directory: std::mem::take(&mut work.directory),
                 rolls: work.rolls,
                 deletions: work.deletions,
-                created: std::mem::take(&mut work.created),
+                entry: work.entry.take(),
+                void: work.void,
                 generation: work.generation,
             };
             let generation = taken.generation;
@@ -465,7 +488,7 @@ impl FlushState {
             files.snapshots.extend(taken.snapshots);
         }
         work.directory |= taken.directory;
-        work.created |= taken.created;
+        work.entry = work.entry.max(taken.entry);
     }
 
     /// Writes the leader epochs where they have changed: the one step for which the disk needs room.
@@ -495,15 +518,15 @@ impl FlushState {
         }
         traps::unless(Trap::AcknowledgedUnsynced, || work.active.sync(SegmentFile::Log))?;
         work.active.sync(SegmentFile::TxnIndex)?;
-        if work.created {
+        if work.entry.is_some() {
             directory::sync_topic_id(fs, &self.partition.path())?;
         }
         if work.directory {
             traps::unless(Trap::SegmentEntryUnsynced, || fs.sync_dir(&self.partition.path()))?;
         }
-        if work.created {
-            let parent = &self.partition.directory.path;
-            traps::unless(Trap::PartitionEntryUnsynced, || fs.sync_dir(parent))?;
+        if let Some(entry) = work.entry {
+            let parent = &self.partition.directory;
+            traps::unless(Trap::PartitionEntryUnsynced, || parent.sync_entry(entry))?;
         }
         Ok(())
     }

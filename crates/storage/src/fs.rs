@@ -282,6 +282,25 @@ impl Fs {
         created.map_err(|e| Error::new(Operation::CreateDir, path, e))
     }
 
+    /// Makes the directory at `path`, whose parent must exist; returns whether it was missing. Durable once the
+    /// directory above is synced.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create_dir(&self, path: &Path) -> Result<bool> {
+        self.before(Operation::CreateDir, path)?;
+        let created = match &self.backend {
+            #[cfg(any(test, feature = "faults"))]
+            Backend::Simulated(disk) => disk.create_dir(path),
+            Backend::Overlay(overlay) => overlay.create_dir(path),
+            _ => std::fs::create_dir(path),
+        };
+        match created {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            created => created.map(|()| true).map_err(|e| Error::new(Operation::CreateDir, path, e)),
+        }
+    }
+
     /// What the directory at `path` holds, in the order of names.
     ///
     /// # Errors

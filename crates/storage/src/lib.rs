@@ -49,6 +49,7 @@ pub use clean::{CleanError, CleanPlan, CleanStats, Cleaned, Cleaning, OffsetMap,
 pub use config::LogConfig;
 pub use directory::{
     AbsentPartition, Flushing, FutureDir, LogDirectory, MetaProperties, OpenDirectory, OpenDirectoryError,
+    Remover,
 };
 pub use flusher::{FlushListener, FlushTimes, Flusher};
 pub use future::{Copied, CopyError, CopySource, FutureLog};

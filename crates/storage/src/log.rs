@@ -4,6 +4,7 @@ pub(crate) mod active;
 mod append;
 mod clean_plan;
 mod completion;
+mod contents;
 mod epoch_recovery;
 mod listing;
 mod open;
@@ -36,6 +37,7 @@ use crate::offline::Offline;
 use crate::producer_state::{ProducerState, snapshot};
 use crate::scan::{Damage, ScanError};
 use crate::segment::{Closed, PartitionDir, Segment};
+use crate::traps::{self, Trap};
 
 use active::Active;
 pub use append::{AppendError, Appended};
@@ -339,6 +341,14 @@ impl Log {
     /// [`ChangeError`]; the log is then as after a crash.
     pub fn close(mut self) -> Result<(), ChangeError> {
         self.partition.directory.health.check()?;
+        if self.flush.is_void() && !self.active.torn || traps::is_on(Trap::CloseUnsynced) {
+            // What a loss of power takes of it the next start makes again.
+            self.partition.directory.closed(&self.flush, true);
+            return Ok(());
+        }
+        if self.end_offset == 0 {
+            self.flush.forget_epochs();
+        }
         self.settle_swap(i64::MAX)?;
         self.finish().map_err(|error| self.change_error(error))?;
         self.flush.flush()?;

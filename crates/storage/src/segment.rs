@@ -271,6 +271,20 @@ impl Segment {
         self.close();
     }
 
+    /// Makes the three files that every segment has where they are missing, and leaves them closed: as long as nothing
+    /// is written to them there is nothing to sync, and most partitions are idle.
+    pub(crate) fn touch_files(&self) -> fs::Result<()> {
+        for kind in [SegmentFile::Log, SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
+            self.partition.directory.fs.open(&self.path(kind), Mode::Create)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a file was written since it was last synced.
+    pub(crate) fn has_unsynced(&self) -> bool {
+        self.slots.lock().as_ref().is_some_and(|slots| slots.iter().any(|slot| slot.unsynced))
+    }
+
     /// Makes the three files that every segment has, empty.
     pub(crate) fn create_files(self: &Arc<Self>) -> fs::Result<()> {
         let fs = &self.partition.directory.fs;

@@ -19,6 +19,10 @@ pub(crate) enum Trap {
     SegmentEntryUnsynced,
     /// S3: the log directory is not synced after a partition's directory is made.
     PartitionEntryUnsynced,
+    /// S3: a sync of the log directory counts for entries that were made after it.
+    EarlierSyncCounts,
+    /// S3: a log that was written is closed without a sync, as one that was not may be.
+    CloseUnsynced,
     /// S3: the directory is not synced after a checkpoint is renamed.
     RenameUnsynced,
     /// S4: a checkpoint is renamed before its bytes are synced.

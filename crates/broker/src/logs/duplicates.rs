@@ -99,7 +99,7 @@ fn remove_stale(partition: &TopicPartition, stale: &LogDir, right: &LogDir) -> R
     if other.has_all_of(partition, &directory).map_err(StartError::Fs)? {
         let deleted = directory.rename_deleted(partition, &unique_id()).map_err(StartError::Fs)?;
         info!(%partition, "it was moved from {path} to {}", other.path().display());
-        remove_later(directory, deleted);
+        remove_later(&directory, vec![deleted]);
     } else {
         // After a loss of power it may have more than was durable.
         let aside = directory.rename_stray(partition, &unique_id()).map_err(StartError::Fs)?;

@@ -115,11 +115,9 @@ impl Logs {
                 }
             }
             set_aside(&directory, &strays);
-            for (kind, path) in directory.leftovers().unwrap_or_default() {
-                if kind == storage::DirKind::Delete {
-                    remove_later(Arc::clone(&directory), path);
-                }
-            }
+            let leftovers = directory.leftovers().unwrap_or_default().into_iter();
+            let deleted = leftovers.filter(|(kind, _)| *kind == storage::DirKind::Delete);
+            remove_later(&directory, deleted.map(|(_, path)| path).collect());
         }
         for dir in self.partition_dirs() {
             self.miss(roll, dir);
@@ -133,12 +131,11 @@ impl Logs {
         for absent in directory.absent() {
             let partition = absent.partition.clone();
             let is_there = self.find(&partition).is_some();
-            let copies = directory.futures().unwrap_or_default();
             let Some(topic_id) = roll.topic_id_in(dir, &partition).filter(|_| !is_there) else {
                 forgotten.push(partition);
                 continue;
             };
-            if copies.iter().any(|copy| copy.partition == partition && copy.topic_id == Some(topic_id.0)) {
+            if directory.future_of(&partition, topic_id.0).is_some() {
                 // It takes the place of the log.
                 continue;
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metadata::image::directories::is_directory;
 use protocol::Uuid;
-use storage::{FutureDir, TopicPartition};
+use storage::TopicPartition;
 use tracing::warn;
 
 use super::Logs;
@@ -43,7 +43,7 @@ impl Logs {
         if let Some(preferred) = preferred {
             return Ok(preferred);
         }
-        let held = |dir: &Arc<LogDir>| dir.working().map_or(usize::MAX, |dir| dir.partitions().len());
+        let held = |dir: &Arc<LogDir>| dir.working().map_or(usize::MAX, |dir| dir.partition_count());
         self.partition_dirs()
             .min_by_key(|dir| held(dir))
             .ok_or_else(|| "there is no log directory".to_owned())
@@ -61,10 +61,7 @@ impl Logs {
         dir: &Arc<LogDir>,
     ) -> Result<(), String> {
         let Some(directory) = dir.working() else { return Ok(()) };
-        let is_copy =
-            |future: &FutureDir| future.partition == *partition && future.topic_id == Some(topic_id);
-        let futures = directory.futures().unwrap_or_default();
-        let Some(future) = futures.into_iter().find(is_copy) else { return Ok(()) };
+        let Some(future) = directory.future_of(partition, topic_id) else { return Ok(()) };
         if let Some(other) = self.partition_dirs().find(|dir| !dir.is_online()) {
             return Err(format!(
                 "its log was being moved here and may be in {}, which does not work; {} may lack what was appended last",

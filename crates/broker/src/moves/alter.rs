@@ -120,7 +120,7 @@ impl Moves {
     pub(crate) fn resume(&self, broker: &Broker) {
         for target in broker.logs.partition_dirs() {
             let Some(directory) = target.working() else { continue };
-            for future in directory.futures().unwrap_or_default() {
+            for future in directory.futures() {
                 self.resume_one(broker, target, &directory, &future);
             }
         }
@@ -154,7 +154,7 @@ impl Moves {
             // Its log may come back, in a directory that does not work now.
             Some(Err(ErrorCode::KAFKA_STORAGE_ERROR)) => {}
             _ => match directory.rename_future_deleted(future) {
-                Ok(path) => remove_later(Arc::clone(directory), path),
+                Ok(path) => remove_later(directory, vec![path]),
                 Err(problem) => warn!("what is left of a move is still on the disk: {problem}"),
             },
         }

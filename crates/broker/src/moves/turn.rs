@@ -168,7 +168,7 @@ fn relocate(broker: &Broker, this: &Move) -> Step {
         && let Some(directory) = source.working()
     {
         match directory.rename_deleted(&name, &unique_id()) {
-            Ok(path) => remove_later(directory, path),
+            Ok(path) => remove_later(&directory, vec![path]),
             Err(problem) => drop(directory.fail(problem)),
         }
     }
@@ -212,7 +212,7 @@ async fn give_up(broker: &Arc<Broker>, this: &Arc<Move>) {
         let Some(future) = this.future.lock().take() else { return Step::GivenUp };
         let Some(directory) = this.target.working() else { return Step::GivenUp };
         match future.discard() {
-            Ok(path) => remove_later(directory, path),
+            Ok(path) => remove_later(&directory, vec![path]),
             Err(problem) => {
                 let partition = this.partition.name();
                 warn!(partition, "the files of a move that was given up are still there: {problem}");

@@ -1,11 +1,11 @@
 //! Logs that are being moved to a log directory from another (KIP-113).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Known, LogDirectory, Noted, Offsets, Shared, read_topic_id};
 use crate::flusher::FlushState;
-use crate::fs;
+use crate::fs::{self, Fs};
 use crate::names::{FUTURE_DIR_SUFFIX, SegmentFile, TopicPartition, offset_of};
 
 /// A directory `topic-partition.uniqueId-future`: a log that is being moved here.
@@ -19,20 +19,27 @@ pub struct FutureDir {
     pub path: PathBuf,
 }
 
+impl FutureDir {
+    /// The log that is being moved to a directory of this name in `dir`; `None` if it is no such name.
+    pub(super) fn find(fs: &Fs, dir: &Path, name: &str) -> Option<FutureDir> {
+        let partition = TopicPartition::from_future_dir_name(name)?;
+        let path = dir.join(name);
+        let topic_id = read_topic_id(fs, &path).ok().flatten();
+        Some(FutureDir { partition, topic_id, path })
+    }
+}
+
 impl LogDirectory {
-    /// The logs that were being moved here when the last process ended, in the order of their names.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn futures(&self) -> fs::Result<Vec<FutureDir>> {
-        let entries = self.shared.fs.list(&self.shared.path)?;
-        let futures = entries.into_iter().filter(|entry| entry.is_dir).filter_map(|entry| {
-            let partition = TopicPartition::from_future_dir_name(&entry.name)?;
-            let path = self.shared.path.join(entry.name);
-            let topic_id = read_topic_id(&self.shared.fs, &path).ok().flatten();
-            Some(FutureDir { partition, topic_id, path })
-        });
-        Ok(futures.collect())
+    /// The logs that were being moved here when the last process ended and have not become anything else since, in the
+    /// order of their partitions.
+    pub fn futures(&self) -> Vec<FutureDir> {
+        self.shared.futures.lock().values().flatten().cloned().collect()
+    }
+
+    /// The one of them that is to become the log of this partition of the topic with this id.
+    pub fn future_of(&self, partition: &TopicPartition, topic_id: [u8; 16]) -> Option<FutureDir> {
+        let futures = self.shared.futures.lock();
+        futures.get(partition)?.iter().find(|future| future.topic_id == Some(topic_id)).cloned()
     }
 
     /// Gives a log that was being moved here the name of one that is being deleted; gives its path, which
@@ -54,6 +61,7 @@ impl LogDirectory {
         self.shared.begin_use()?;
         self.shared.fs.rename(&future.path, &path)?;
         self.shared.fs.sync_dir(&self.shared.path).map_err(|error| self.shared.health.meet(error))?;
+        self.shared.forget_future(&future.path);
         self.shared.partitions.lock().insert(Arc::new(future.partition.clone()), Known::default());
         self.shared.is_back(&future.partition);
         Ok(())
@@ -90,13 +98,27 @@ impl LogDirectory {
 }
 
 impl Shared {
-    pub(crate) fn rename_future_deleted(&self, path: &std::path::Path) -> fs::Result<PathBuf> {
+    /// Forgets a log that was being moved here: its directory has another name.
+    pub(crate) fn forget_future(&self, path: &Path) {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(partition) = name.and_then(TopicPartition::from_future_dir_name) else { return };
+        let mut futures = self.futures.lock();
+        if let Some(of_it) = futures.get_mut(&partition) {
+            of_it.retain(|future| future.path != path);
+            if of_it.is_empty() {
+                futures.remove(&partition);
+            }
+        }
+    }
+
+    pub(crate) fn rename_future_deleted(&self, path: &Path) -> fs::Result<PathBuf> {
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name
             .and_then(|name| name.strip_suffix(FUTURE_DIR_SUFFIX))
             .expect("it is the name of a future log");
         let deleted = self.path.join(format!("{name}-delete"));
         self.fs.rename(path, &deleted)?;
+        self.forget_future(path);
         self.fs.sync_dir(&self.path).map_err(|error| self.health.meet(error))?;
         Ok(deleted)
     }

@@ -21,13 +21,15 @@ pub(super) fn names<'a>(
 }
 
 impl Shared {
+    /// Whether the checkpoint files may tell of a partition that has no directory.
+    pub(super) fn is_told_of(&self, partition: &TopicPartition) -> bool {
+        self.absent.lock().contains_key(partition) || self.stale.lock().contains(partition)
+    }
+
     /// Has the checkpoint files forget what they say of a partition whose directory is about to be
     /// made. It counts as one of the directory's partitions already, with nothing known of it.
     pub(crate) fn forget_stale(&self, partition: &TopicPartition) -> fs::Result<()> {
-        let was_absent = self.absent.lock().remove(partition).is_some();
-        if !was_absent && !self.stale.lock().contains(partition) {
-            return Ok(());
-        }
+        self.absent.lock().remove(partition);
         self.forget(std::slice::from_ref(partition))?;
         self.stale.lock().clear();
         Ok(())
@@ -38,7 +40,9 @@ impl Shared {
         let mut cleaned_to = self.cleaned_to.lock();
         let offsets = self.cleaner_offsets(&mut cleaned_to);
         let before = offsets.len();
-        offsets.retain(|name, _| !partitions.contains(name));
+        for name in partitions {
+            offsets.remove(name);
+        }
         if offsets.len() < before {
             let path = self.path.join(CLEANER_OFFSETS_FILE);
             checkpoint::write_offsets(&self.fs, &path, offsets.iter())?;

@@ -251,3 +251,105 @@ fn a_partition_with_records_and_no_directory_is_missed_until_it_is_forgotten() {
     assert!(text.contains("kept 0 0\n"), "{text}");
     assert_eq!(directory.checkpointed_high_watermark(kept), 0);
 }
+
+/// How often each log directory itself was synced since the last call.
+fn syncs_of(home: &Home) -> usize {
+    let done = home.faults.take_done().into_iter();
+    done.filter(|(operation, path)| *operation == fs::Operation::SyncDir && path == home.dir.path()).count()
+}
+
+#[test]
+fn one_sync_of_the_log_directory_makes_all_partitions_durable_that_were_made_before() {
+    let home = Home::new();
+    let directory = home.open();
+    let names: Vec<_> = (0..10).map(|n| partition("a", n)).collect();
+    let mut logs: Vec<_> = names.iter().map(|name| open_named(&directory, name)).collect();
+    assert_eq!(syncs_of(&home), 1, "opening a directory that was not closed cleanly, and no partition");
+    for log in &mut logs {
+        append(log, &batch(1, NOW_MS, 10)).unwrap();
+        log.flush().unwrap();
+    }
+    assert_eq!(syncs_of(&home), 1, "the first makes all durable");
+    let mut later = open_named(&directory, &partition("b", 0));
+    append(&mut later, &batch(1, NOW_MS, 10)).unwrap();
+    later.flush().unwrap();
+    assert_eq!(syncs_of(&home), 1, "an entry that was made since is not");
+    drop(logs);
+    let unique: Vec<_> = names.iter().map(|name| (name.clone(), format!("id{}", name.partition))).collect();
+    let (paths, failures) = directory.rename_all_deleted(&unique);
+    assert_eq!((paths.len(), failures.len(), syncs_of(&home)), (10, 0, 1), "names that go, go together");
+    assert_eq!(directory.partition_count(), 1);
+}
+
+#[test]
+fn a_partition_without_records_leaves_nothing_to_sync_and_no_file_open() {
+    let home = Home::new();
+    for round in ["made", "opened again"] {
+        let directory = home.open();
+        home.faults.take_done();
+        let logs: Vec<_> = (0..20).map(|n| open_named(&directory, &partition("a", n))).collect();
+        assert!(round != "made" || directory.shared().open_files.len() == 0);
+        for mut log in logs {
+            log.assign_epoch(0);
+            log.close().unwrap();
+        }
+        let is_sync =
+            |operation: &fs::Operation| matches!(operation, fs::Operation::Sync | fs::Operation::SyncDir);
+        let done = home.faults.take_done();
+        let syncs: Vec<_> = done.iter().filter(|(it, path)| is_sync(it) && path != home.dir.path()).collect();
+        assert!(syncs.is_empty(), "{round}: {syncs:?}");
+        assert!(directory.close(1).unwrap());
+    }
+    // One that has a record is not such a one, whether or not it was flushed.
+    let directory = home.open();
+    let mut log = open_named(&directory, &partition("a", 0));
+    append(&mut log, &batch(1, NOW_MS, 10)).unwrap();
+    home.faults.take_done();
+    log.close().unwrap();
+    let done = home.faults.take_done();
+    let synced = |name: &str| {
+        let path = home.dir.path().join("a-0").join(name);
+        done.iter().any(|(it, at)| matches!(it, fs::Operation::Sync | fs::Operation::SyncDir) && *at == path)
+    };
+    assert!(synced("00000000000000000000.log") && synced("partition.metadata") && synced(""), "{done:?}");
+}
+
+#[test]
+fn a_partition_made_anew_rewrites_checkpoints_only_if_they_tell_of_the_one_before() {
+    let home = Home::new();
+    let directory = home.open();
+    let name = partition("a", 0);
+    for (round, (records, rewrites)) in [(0, 0), (1, 1), (0, 0)].into_iter().enumerate() {
+        let mut log = open_named(&directory, &name);
+        for _ in 0..records {
+            append(&mut log, &batch(1, NOW_MS, 10)).unwrap();
+            log.flush().unwrap();
+        }
+        directory.checkpoint_log_offsets().unwrap();
+        drop(log);
+        directory.rename_deleted(&name, &format!("id{round}")).unwrap();
+        home.faults.take_done();
+        drop(open_named(&directory, &name));
+        let renamed = home.faults.take_done().into_iter().filter(|(operation, path)| {
+            *operation == fs::Operation::Rename && path.ends_with("recovery-point-offset-checkpoint.tmp")
+        });
+        assert_eq!(renamed.count(), rewrites, "{records} records");
+        directory.rename_deleted(&name, &format!("id{round}b")).unwrap();
+    }
+}
+
+#[test]
+fn what_removes_in_the_background_ends_with_the_directory() {
+    let home = Home::new();
+    let directory = home.open();
+    let deleted: Vec<_> = (0..2).map(|n| (partition("a", n), format!("id{n}"))).collect();
+    for (name, _) in &deleted {
+        drop(open_named(&directory, name));
+    }
+    let (paths, _) = directory.rename_all_deleted(&deleted);
+    let remover = directory.remover();
+    assert!(remover.remove(&paths[0]).unwrap());
+    assert!(directory.close(1).unwrap());
+    assert!(!remover.remove(&paths[1]).unwrap());
+    assert!(!paths[0].exists() && paths[1].exists(), "the next start removes it");
+}

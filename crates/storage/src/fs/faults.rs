@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 
 use super::Operation;
 
@@ -25,6 +25,7 @@ pub struct Fault {
 #[derive(Debug, Default)]
 pub struct Faults {
     state: Mutex<State>,
+    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +34,9 @@ struct State {
     done: Vec<(Operation, PathBuf)>,
     transfer_max: Option<usize>,
     exhaustion: Option<Exhaustion>,
+    /// The operations that wait, by their kind and the end of their path.
+    held: Option<(Operation, &'static str)>,
+    waiting: usize,
 }
 
 /// A time in which there is no descriptor left.
@@ -47,6 +51,24 @@ struct Exhaustion {
 }
 
 impl Faults {
+    /// From now on operations of this kind on such a path wait.
+    pub fn hold(&self, operation: Operation, path_end: &'static str) {
+        self.state.lock().expect("no test panics with it").held = Some((operation, path_end));
+    }
+
+    /// Waits until an operation waits that is held.
+    pub fn await_held(&self) {
+        let state = self.state.lock().expect("no test panics with it");
+        let nobody = |state: &mut State| state.waiting == 0;
+        drop(self.changed.wait_while(state, nobody).expect("no test panics with it"));
+    }
+
+    /// Lets operations go on that were held.
+    pub fn release(&self) {
+        self.state.lock().expect("no test panics with it").held = None;
+        self.changed.notify_all();
+    }
+
     /// Adds a fault.
     pub fn add(&self, fault: Fault) {
         self.state.lock().expect("no test panics with it").faults.push(fault);
@@ -86,6 +108,16 @@ impl Faults {
         let mut state = self.state.lock().expect("no test panics with it");
         state.done.push((operation, path.to_owned()));
         let path = path.to_string_lossy();
+        let is_held = |state: &State| {
+            state.held.is_some_and(|(held, path_end)| held == operation && path.ends_with(path_end))
+        };
+        if is_held(&state) {
+            state.waiting += 1;
+            self.changed.notify_all();
+            let held = self.changed.wait_while(state, |state| is_held(state));
+            state = held.expect("no test panics with it");
+            state.waiting -= 1;
+        }
         for fault in &mut state.faults {
             if fault.operation != operation || !path.ends_with(fault.path_end) || fault.times == 0 {
                 continue;

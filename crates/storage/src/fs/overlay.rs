@@ -145,6 +145,17 @@ impl Overlay {
         Ok(())
     }
 
+    pub(super) fn create_dir(&self, path: &Path) -> io::Result<()> {
+        if self.exists(path)? {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        if !path.parent().map_or(Ok(false), |parent| self.exists(parent))? {
+            return Err(ErrorKind::NotFound.into());
+        }
+        self.nodes.lock().insert(path.to_owned(), Node::Dir);
+        Ok(())
+    }
+
     pub(super) fn exists(&self, path: &Path) -> io::Result<bool> {
         match self.node(path) {
             Some(Node::Gone) => Ok(false),

@@ -366,6 +366,15 @@ impl Disk {
         })
     }
 
+    pub(super) fn create_dir(&self, path: &Path) -> io::Result<()> {
+        if self.exists(path)? {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        self.change(None, Operation::CreateDir, |state| {
+            state.link(path, Node::Dir(Entries::default())).map(|_| ())
+        })
+    }
+
     pub(super) fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         self.look(None, Operation::List, |state| {
             let inode = state.find(path)?;

@@ -28,6 +28,14 @@ pub(super) struct Listing {
     pub(super) snapshots: BTreeSet<i64>,
 }
 
+impl Listing {
+    /// Whether it holds a log to which nothing was written, or of which nothing is left.
+    pub(super) fn is_void(&self) -> bool {
+        let is_empty_first = |listed: &Listed| listed.base_offset == 0 && listed.size == 0;
+        self.segments.iter().all(is_empty_first) && self.snapshots.is_empty()
+    }
+}
+
 /// What the directory holds, once leftovers are removed.
 pub(super) fn list(partition: &PartitionDir) -> Result<Listing, OpenError> {
     let fs = &partition.directory.fs;

@@ -6,17 +6,17 @@ use std::sync::atomic::Ordering;
 
 use record::BatchError;
 
+use super::Log;
 use super::active::Active;
+use super::contents::Contents;
 use super::epoch_recovery::note_epoch;
-use super::listing::{self, Listed, Listing};
+use super::listing::{Listed, Listing};
 pub use super::open_error::OpenError;
 use super::recovery::{Cut, Verification};
 use super::txn_recovery::make_txn_index;
-use super::{Log, swap_recovery};
-use crate::checkpoint::{self, CheckpointError};
 use crate::config::LogConfig;
-use crate::directory::{self, LogDirectory, Offsets};
-use crate::flusher::{FlushState, LEADER_EPOCHS_FILE};
+use crate::directory::{LogDirectory, Offsets};
+use crate::flusher::FlushState;
 use crate::fs;
 use crate::leader_epochs::LeaderEpochs;
 use crate::names::{self, SegmentFile, TopicPartition};
@@ -90,36 +90,25 @@ impl Log {
         shared.begin_use()?;
         let (name, offsets, clean) = shared.opening(&open.partition);
         let partition = Arc::new(PartitionDir { name, directory: shared.clone() });
-        let created = !shared.fs.exists(&partition.path())?;
-        if created {
-            shared.check_exists()?;
-            shared.forget_stale(&open.partition)?;
-            shared.fs.create_dir_all(&partition.path())?;
-        } else {
-            shared.is_back(&open.partition);
-        }
-        let topic_id = check_topic_id(&partition, open.topic_id)?;
-        swap_recovery::complete_swaps(&partition)?;
-        let mut listing = listing::list(&partition)?;
-        let mut lost_start = None;
-        if !clean {
-            listing::drop_below(&partition, &mut listing, offsets.log_start_offset)?;
-            listing::drop_snapshots_of_nothing(&partition, &mut listing)?;
-            if !open.accept_damage && !shared.lacks_recovery_points {
-                lost_start = listing::drop_without_start(&partition, &mut listing, offsets)?;
-            }
-        }
-        let epochs = read_epochs(&partition)?;
+        let created = shared.make(&open.partition)?;
+        let contents = match created {
+            true => Contents::make(&partition, open.topic_id)?,
+            false => Contents::read(&partition, &open, offsets, clean)?,
+        };
+        let Contents { topic_id, listing, lost_start, epochs } = contents;
         let mut opened = open_segments(&partition, &listing, offsets, clean, &open, epochs.clone())?;
         opened.recovered.cut = lost_start.or(opened.recovered.cut);
         let lacked_indexes = opened.lacked_indexes;
         let (mut log, recovered) = assemble(partition, topic_id, opened, offsets, open);
-        log.snapshots = listing.snapshots;
         // Without a recovery point it may never have been synced: it is where the first attempt to open it met a full
-        // disk, or the process was killed after it was made.
-        if created || (!clean && offsets.recovery_point == 0) {
-            log.flush.created();
+        // disk, the process was killed after it was made, or stopped before anything was written to it.
+        if created || offsets.recovery_point == 0 {
+            log.flush.created(shared.last_entry());
         }
+        if created || (clean && listing.is_void() && offsets == Offsets::default()) {
+            log.flush.begun_void();
+        }
+        log.snapshots = listing.snapshots;
         log.complete(epochs.as_ref(), offsets, &recovered, lacked_indexes, now_ms)?;
         log.active.segment.close_synced();
         shared.opened(log.flush.clone());
@@ -163,36 +152,6 @@ fn assemble(
     };
     log.active.jitter_ms = log.jitter_ms(log.active.base_offset());
     (log, recovered)
-}
-
-/// The topic id of the directory, written where it has none.
-fn check_topic_id(
-    partition: &PartitionDir,
-    expected: Option<[u8; 16]>,
-) -> Result<Option<[u8; 16]>, OpenError> {
-    let fs = &partition.directory.fs;
-    match (directory::read_topic_id(fs, &partition.path())?, expected) {
-        (Some(found), Some(expected)) if found != expected => Err(OpenError::TopicId { found, expected }),
-        (Some(found), _) => Ok(Some(found)),
-        (None, Some(expected)) => {
-            directory::write_topic_id(fs, &partition.path(), expected)?;
-            Ok(Some(expected))
-        }
-        (None, None) => Ok(None),
-    }
-}
-
-/// The leader epochs in the checkpoint; `None` where that is damaged.
-fn read_epochs(partition: &PartitionDir) -> Result<Option<LeaderEpochs>, OpenError> {
-    let path = partition.path().join(LEADER_EPOCHS_FILE);
-    match checkpoint::read_leader_epochs(&partition.directory.fs, &path) {
-        Ok(entries) => Ok(Some(LeaderEpochs::from_entries(&entries))),
-        Err(CheckpointError::Fs(error)) => Err(error.into()),
-        Err(error) => {
-            tracing::warn!("made anew from the log: {error}");
-            Ok(None)
-        }
-    }
 }
 
 /// Opens all segments: those below the recovery point as they are, the others verified.
@@ -284,7 +243,7 @@ impl Opening<'_> {
     fn begin(self, base_offset: i64) -> Result<Opened, OpenError> {
         let active = Active::new(Segment::new(self.partition.clone(), base_offset), 0, self.open.now_ms);
         self.check_durable(&active)?;
-        active.segment.create_files()?;
+        active.segment.touch_files()?;
         Ok(self.done(active))
     }
 

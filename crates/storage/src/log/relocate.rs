@@ -91,6 +91,7 @@ impl Log {
         // Once the name may have changed there is no way back but through recovery.
         let renamed = directory.fs.rename(&future.path, &path);
         renamed.map_err(|error| CopyError::Offline(directory.health.fail(error)))?;
+        directory.forget_future(&future.path);
         let partition = Arc::new(PartitionDir { name: self.partition.name.clone(), directory });
         let active = Segment::with_unsynced(partition.clone(), self.active.base_offset(), files);
         self.go_on_in(partition, active);
@@ -103,7 +104,8 @@ impl Log {
         flush.log_start_offset.store(self.log_start_offset, Ordering::Release);
         flush.high_watermark.store(self.high_watermark(), Ordering::Release);
         flush.epochs_changed(self.epochs.entries());
-        flush.created();
+        partition.directory.entry_made();
+        flush.created(partition.directory.last_entry());
         self.flush.retire();
         self.partition.directory.departed(&self.partition.name);
         partition.directory.arrived(flush.clone());

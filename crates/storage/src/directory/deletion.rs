@@ -1,0 +1,125 @@
+//! Directories of partitions that are deleted or set aside: first they get another name, and go later.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{LogDirectory, Shared};
+use crate::fs;
+use crate::names::{DirKind, TopicPartition};
+use crate::traps::{self, Trap};
+
+impl LogDirectory {
+    /// Directories here that hold no partition in use: being deleted, moved or stray.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn leftovers(&self) -> fs::Result<Vec<(DirKind, PathBuf)>> {
+        let entries = self.shared.fs.list(&self.shared.path)?;
+        let kinds = entries.into_iter().filter(|entry| entry.is_dir);
+        let kinds = kinds.map(|entry| (DirKind::of(&entry.name), self.shared.path.join(entry.name)));
+        Ok(kinds.filter(|(kind, _)| !matches!(kind, DirKind::Partition(_) | DirKind::Other)).collect())
+    }
+
+    /// Gives a partition's directory the name of one that is being deleted; gives its path, which
+    /// [`LogDirectory::remove`] removes. `unique_id` is any text that no other has, without dots
+    /// and hyphens. Its log must have been dropped.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn rename_deleted(&self, partition: &TopicPartition, unique_id: &str) -> fs::Result<PathBuf> {
+        let path = self.rename_partition(partition, unique_id, "delete")?;
+        self.sync_renamed()?;
+        Ok(path)
+    }
+
+    /// The same for many partitions, each with its unique id, which one sync makes durable. Returns the paths of those
+    /// that have their new names, and what failed of the others.
+    pub fn rename_all_deleted(
+        &self,
+        partitions: &[(TopicPartition, String)],
+    ) -> (Vec<PathBuf>, Vec<fs::Error>) {
+        let (mut paths, mut failures) = (Vec::new(), Vec::new());
+        for (partition, unique_id) in partitions {
+            match self.rename_partition(partition, unique_id, "delete") {
+                Ok(path) => paths.push(path),
+                Err(error) => failures.push(error),
+            }
+        }
+        failures.extend(self.sync_renamed().err());
+        (paths, failures)
+    }
+
+    /// The same for a partition that the cluster does not know to be here.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn rename_stray(&self, partition: &TopicPartition, unique_id: &str) -> fs::Result<PathBuf> {
+        let path = self.rename_partition(partition, unique_id, "stray")?;
+        self.sync_renamed()?;
+        Ok(path)
+    }
+
+    fn rename_partition(&self, partition: &TopicPartition, id: &str, suffix: &str) -> fs::Result<PathBuf> {
+        // A directory name has at most 255 bytes; a long topic's name is cut, and not the partition, without which Kafka
+        // does not start.
+        let unique = format!("-{}.{id}-{suffix}", partition.partition);
+        let mut name = partition.topic.clone();
+        name.truncate(255 - unique.len());
+        let (from, to) =
+            (self.shared.path.join(partition.to_string()), self.shared.path.join(name + &unique));
+        self.shared.fs.rename(&from, &to)?;
+        self.shared.entry_made();
+        let known = self.shared.partitions.lock().remove(partition);
+        if known.is_none_or(|known| known.noted.is_some()) {
+            self.shared.stale.lock().insert(partition.clone());
+        }
+        Ok(to)
+    }
+
+    /// Makes durable which partitions have other names.
+    fn sync_renamed(&self) -> fs::Result<()> {
+        let last = self.shared.last_entry();
+        let synced = traps::unless(Trap::DeletedTopicReturns, || self.shared.sync_entry(last));
+        synced.map_err(|error| self.shared.health.meet(error))
+    }
+
+    /// Removes a directory that [`LogDirectory::leftovers`] or [`LogDirectory::rename_deleted`]
+    /// gave. Takes as long as the file system does with large files.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn remove(&self, path: &Path) -> fs::Result<()> {
+        self.shared.remove(path)
+    }
+
+    /// What removes such directories in the background, for as long as this one is open.
+    pub fn remover(&self) -> Remover {
+        Remover(self.shared.clone())
+    }
+}
+
+/// Removes directories of deleted partitions in the background.
+#[derive(Debug)]
+pub struct Remover(Arc<Shared>);
+
+impl Remover {
+    /// As [`LogDirectory::remove`]; returns whether it did. Once the log directory is closed what is left is the next
+    /// start's to remove.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn remove(&self, path: &Path) -> fs::Result<bool> {
+        let is_closed = self.0.is_closed.lock();
+        if !*is_closed {
+            self.0.remove(path)?;
+        }
+        Ok(!*is_closed)
+    }
+}
+
+impl Shared {
+    fn remove(&self, path: &Path) -> fs::Result<()> {
+        assert!(path.parent() == Some(&*self.path), "only what is in the log directory is removed");
+        self.fs.remove_dir_all(path)
+    }
+}
