@@ -9,7 +9,7 @@ use coordinator::DeletedTopic;
 use metadata::controller::Assignment;
 use metadata::{Change, Delta, Image, ResourceType};
 use protocol::Uuid;
-use runtime::task;
+use runtime::{clock, task};
 use tracing::{error, warn};
 
 use crate::beside;
@@ -126,7 +126,7 @@ impl Broker {
 
     /// Opens logs, several at a time, and tells how far it is if that takes long.
     fn open_all(&self, partitions: Vec<PartitionToOpen>) -> Vec<PartitionSlot> {
-        let progress = Progress::new(partitions.len());
+        let progress = Progress::new(partitions.len(), clock::now());
         beside::map(partitions, |partition| {
             let slot = self.logs.open_partition(partition);
             progress.one_more();

@@ -14,7 +14,7 @@ use metadata::{Change, Controller, Delta, Topic, features};
 use parking_lot::Mutex;
 use protocol::messages::broker_registration_request::{self, BrokerRegistrationRequest, Feature};
 use protocol::{Str, Uuid};
-use runtime::net::TcpListener;
+use runtime::net::BoundSocket;
 use runtime::task::JoinHandle;
 use runtime::{clock, net, random, task};
 use storage::TopicPartition;
@@ -69,13 +69,14 @@ pub async fn start(given: Configs) -> Result<Running, StartError> {
 /// # Errors
 /// As [`start`].
 pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError> {
-    adopt_node_id(&mut given);
+    adopt_node_id(&mut given, &fs);
     settings::check_broker(&given).map_err(StartError::Settings)?;
     let config = BrokerConfig::start(&given).map_err(|error| StartError::Settings(vec![error]))?;
     let given = Arc::new(given);
     // What refuses a start does so before anything is changed.
     let removed_topics = survey(&config, &fs)?;
-    let (sockets, addresses) = listen(&config.listeners).await?;
+    // Who cannot have an address is told so at once, and who connects meanwhile is refused: nothing is answered yet.
+    let (sockets, addresses) = bind(&config.listeners).await?;
     let logs = Logs::open(&config, &fs)?;
 
     let observed: Arc<OnceLock<Weak<Broker>>> = Arc::default();
@@ -123,18 +124,18 @@ pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError>
     broker.moves.start(&broker);
     broker.cleaner.start(&broker).map_err(StartError::Thread)?;
     broker.scrubber.start(&broker).map_err(StartError::Thread)?;
-    Ok(serve(broker, sockets, addresses))
+    serve(broker, sockets, addresses)
 }
 
 /// Takes the number of the node whose directories these are, where the settings say none.
-fn adopt_node_id(given: &mut Configs) {
+fn adopt_node_id(given: &mut Configs, fs: &Fs) {
     if given.contains_key("node.id") || given.contains_key("broker.id") {
         return;
     }
     // What is wrong is told of by who needs it.
     let Ok(config) = BrokerConfig::start(given) else { return };
     for dir in [&config.metadata_log_dir].into_iter().chain(&config.log_dirs) {
-        let properties = storage::inspect::read_meta_properties(&Fs::real(), Path::new(dir));
+        let properties = storage::inspect::read_meta_properties(fs, Path::new(dir));
         if let Some(node_id) = properties.ok().flatten().and_then(|properties| properties.node_id) {
             info!("node.id is {node_id}, as {dir} says");
             given.insert("node.id".to_owned(), node_id.to_string());
@@ -171,10 +172,16 @@ fn follow_metadata(broker: &Arc<Broker>, observed: &OnceLock<Weak<Broker>>) {
     assert!(observed.set(Arc::downgrade(broker)).is_ok(), "a broker starts once");
 }
 
-fn serve(broker: Arc<Broker>, sockets: Vec<TcpListener>, addresses: Vec<SocketAddr>) -> Running {
+fn serve(
+    broker: Arc<Broker>,
+    sockets: Vec<BoundSocket>,
+    addresses: Vec<SocketAddr>,
+) -> Result<Running, StartError> {
     let (stopping, stop) = watch::channel(false);
     let mut tasks = Vec::new();
     for (listener, socket) in sockets.into_iter().enumerate() {
+        let failed = |error| StartError::Listen(broker.config.listeners[listener].clone(), error);
+        let socket = socket.listen().map_err(failed)?;
         tasks.push(task::spawn(listener::accept(Arc::clone(&broker), listener, socket, stop.clone())));
     }
     for dir in broker.logs.partition_dirs() {
@@ -188,10 +195,10 @@ fn serve(broker: Arc<Broker>, sockets: Vec<TcpListener>, addresses: Vec<SocketAd
     let failures = broker.logs.take_failures();
     tasks.push(task::spawn(crate::failures::follow_quorum(Arc::clone(&broker), fatal.clone())));
     tasks.push(task::spawn(crate::failures::follow(Arc::clone(&broker), failures, fatal)));
-    Running { broker, addresses, stopping, failed, tasks }
+    Ok(Running { broker, addresses, stopping, failed, tasks })
 }
 
-async fn listen(listeners: &[Listener]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
+async fn bind(listeners: &[Listener]) -> Result<(Vec<BoundSocket>, Vec<SocketAddr>), StartError> {
     let mut sockets = Vec::new();
     let mut addresses = Vec::new();
     for listener in listeners {

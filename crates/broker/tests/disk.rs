@@ -4,6 +4,7 @@
     reason = "a test speaks to the broker over sockets of its own, and looks at files"
 )]
 
+#[path = "home/broker.rs"]
 mod home;
 
 use std::io::ErrorKind;

@@ -57,7 +57,7 @@ impl ScriptedBroker {
     pub(crate) async fn start(
         script: impl FnMut(ReceivedRequest) -> Answer + Send + 'static,
     ) -> ScriptedBroker {
-        let listener = net::bind("127.0.0.1:0").await.expect("a port is free");
+        let listener = net::listen("127.0.0.1:0").await.expect("a port is free");
         let port = listener.local_addr().expect("it listens").port();
         let script = Arc::new(Mutex::new(script));
         let accepting = task::spawn(async move {

@@ -15,7 +15,7 @@ use broker::metrics::Metrics;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use runtime::net::{self, TcpListener, TcpStream};
+use runtime::net::{self, BoundSocket, TcpListener, TcpStream};
 use runtime::{clock, task};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
@@ -37,12 +37,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A listener that is bound and does not answer yet.
 #[derive(Debug)]
 pub struct Console {
-    socket: TcpListener,
+    socket: BoundSocket,
     address: SocketAddr,
 }
 
 impl Console {
-    /// Listens on `address`, `host:port`.
+    /// Takes `address`, `host:port`, on which [`Console::serve`] listens.
     ///
     /// # Errors
     /// What the system says: the address is in use, is not one of this machine, is not permitted.
@@ -52,25 +52,33 @@ impl Console {
         Ok(Console { socket, address })
     }
 
-    /// The address that is listened on.
+    /// The address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers until it is dropped: `GET /metrics` with the broker's metrics.
-    pub async fn serve(self, metrics: Metrics) {
-        let router = Router::new().route("/metrics", get(answer)).with_state(metrics);
-        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        loop {
-            match self.socket.accept().await {
-                Ok((stream, client)) => match Arc::clone(&room).try_acquire_owned() {
-                    Ok(permit) => drop(task::spawn(converse(stream, router.clone(), permit))),
-                    Err(_) => debug!(%client, "connection closed: {CONNECTIONS_MAX} are open"),
-                },
-                Err(problem) => {
-                    warn!("a connection to the console was not accepted: {problem}");
-                    clock::sleep(ACCEPT_PAUSE).await;
-                }
+    /// Listens, and answers until what it returns is dropped: `GET /metrics` with the broker's metrics.
+    ///
+    /// # Errors
+    /// What the system says: another program listens on the address by now.
+    pub fn serve(self, metrics: Metrics) -> io::Result<impl Future<Output = ()> + Send> {
+        let socket = self.socket.listen()?;
+        Ok(answer_all(socket, metrics))
+    }
+}
+
+async fn answer_all(socket: TcpListener, metrics: Metrics) {
+    let router = Router::new().route("/metrics", get(answer)).with_state(metrics);
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        match socket.accept().await {
+            Ok((stream, client)) => match Arc::clone(&room).try_acquire_owned() {
+                Ok(permit) => drop(task::spawn(converse(stream, router.clone(), permit))),
+                Err(_) => debug!(%client, "connection closed: {CONNECTIONS_MAX} are open"),
+            },
+            Err(problem) => {
+                warn!("a connection to the console was not accepted: {problem}");
+                clock::sleep(ACCEPT_PAUSE).await;
             }
         }
     }

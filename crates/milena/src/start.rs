@@ -75,7 +75,14 @@ async fn serve(configs: Configs, given: &Settings, started: Instant) -> Result<(
     let metrics = console.as_ref().map_or_else(String::new, |console| {
         format!("serves metrics at http://{}/metrics, ", console.address())
     });
-    let console = console.map(|console| task::spawn(console.serve(running.metrics())));
+    let console = match console.map(|console| (console.address(), console.serve(running.metrics()))) {
+        Some((address, Err(error))) => {
+            running.shutdown().await;
+            return Err(no_console(&address.to_string(), &error));
+        }
+        Some((_, Ok(serving))) => Some(task::spawn(serving)),
+        None => None,
+    };
     let mut output = Output::new(false);
     let ready = output.say(format_args!(
         "Milena {} listens on {}, {metrics}keeps its data in {}, started in {} ms",
@@ -121,12 +128,14 @@ async fn bind_console(address: Option<String>) -> Result<Option<Console>, Failur
     let Some(address) = address else { return Ok(None) };
     match Console::bind(&address).await {
         Ok(console) => Ok(Some(console)),
-        Err(error) => {
-            let words = without_numbers(&error.to_string());
-            Err(Failure::new(format!("{address} cannot be listened on for the metrics: {words}"))
-                .mend("Set console.listener to another address."))
-        }
+        Err(error) => Err(no_console(&address, &error)),
     }
+}
+
+fn no_console(address: &str, error: &std::io::Error) -> Failure {
+    let words = without_numbers(&error.to_string());
+    Failure::new(format!("{address} cannot be listened on for the metrics: {words}"))
+        .mend("Set console.listener to another address.")
 }
 
 /// What the start had to mend, in a line.

@@ -2,19 +2,69 @@
 #![allow(clippy::disallowed_methods, reason = "this module is the seam")]
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 
 use rustix::net::{SendAncillaryBuffer, SendFlags, sockopt};
 use tokio::io::Interest;
 
+use tokio::net::TcpSocket;
 pub use tokio::net::{TcpListener, TcpStream};
 
-/// Listens on `address` (`host:port`; port 0 lets the system choose).
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// A socket that has its address and does not listen yet: who connects is refused, rather than left to wait.
+#[derive(Debug)]
+pub struct BoundSocket(TcpSocket);
+
+impl BoundSocket {
+    /// The address that it has.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Listens from here on.
+    ///
+    /// # Errors
+    /// What the system says: another program that had bound the address as well listens on it by now.
+    pub fn listen(self) -> io::Result<TcpListener> {
+        self.0.listen(BACKLOG)
+    }
+}
+
+/// Takes `address` (`host:port`; port 0 lets the system choose), to be listened on later.
 ///
 /// # Errors
 /// What the system says: the address is in use, is not one of this machine, is not permitted.
-pub async fn bind(address: &str) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
+pub async fn bind(address: &str) -> io::Result<BoundSocket> {
+    let mut last = None;
+    for address in tokio::net::lookup_host(address).await? {
+        match bind_one(address) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name has no address")))
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<BoundSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // What is left of an earlier process's connections does not keep the address from this one.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(BoundSocket(socket))
+}
+
+/// Listens on `address` at once.
+///
+/// # Errors
+/// As [`bind`].
+pub async fn listen(address: &str) -> io::Result<TcpListener> {
+    bind(address).await?.listen()
 }
 
 /// Connects to `address` (`host:port`), with small writes sent at once.
@@ -75,11 +125,26 @@ pub fn host_name() -> String {
 mod tests {
     use rustix::net::sockopt;
 
-    use super::{bind, connect, do_not_pace};
+    use std::io::ErrorKind;
+
+    use super::{bind, connect, do_not_pace, listen};
+
+    #[tokio::test]
+    async fn who_connects_before_it_listens_is_refused() {
+        let bound = bind("127.0.0.1:0").await.expect("a port");
+        let address = bound.local_addr().expect("an address").to_string();
+        let refused = connect(&address).await.expect_err("it does not listen");
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        let listener = bound.listen().expect("nobody else does");
+        connect(&address).await.expect("it listens");
+        let in_use = bind(&address).await.expect_err("another listens");
+        assert_eq!(in_use.kind(), ErrorKind::AddrInUse);
+        drop(listener);
+    }
 
     #[tokio::test]
     async fn a_connection_within_the_machine_is_not_paced() {
-        let listener = bind("127.0.0.1:0").await.expect("a port");
+        let listener = listen("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let stream = connect(&address).await.expect("it listens");
         let name = || sockopt::tcp_congestion(&stream).expect("Linux tells");

@@ -19,8 +19,8 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(all: usize) -> Progress {
-        Progress { all, done: AtomicUsize::new(0), told_at: Mutex::new(clock::now()) }
+    pub(super) fn new(all: usize, now: Instant) -> Progress {
+        Progress { all, done: AtomicUsize::new(0), told_at: Mutex::new(now) }
     }
 
     /// Notes that one more is open.
@@ -53,12 +53,13 @@ mod tests {
 
     #[test]
     fn what_takes_long_is_told_of_every_few_seconds_until_it_is_done() {
-        let (began, progress) = (clock::now(), Progress::new(100));
+        let began = clock::now();
+        let progress = Progress::new(100, began);
         let told: Vec<_> =
             (1..=100).filter_map(|second| progress.count(began + Duration::from_secs(second))).collect();
         assert_eq!(told.first(), Some(&3));
         assert_eq!(told.len() as u64, 99 / TOLD_EVERY.as_secs());
-        let quick = Progress::new(1_000);
+        let quick = Progress::new(1_000, began);
         assert!((0..1_000).all(|_| quick.count(began).is_none()), "nothing is told of what is soon done");
     }
 }

@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use broker::{Running, StartError};
 use metadata::settings::Configs;
+use protocol::messages::create_topics_request::CreatableTopic;
+use protocol::messages::delete_topics_request::DeleteTopicState;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use protocol::messages::{CreateTopicsRequest, ProduceRequest};
+use protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest, ProduceRequest};
 use protocol::{Bytes, ErrorCode, Records, Request, Str, Writer, frame};
 use record::{BatchBuilder, Compression};
 use storage::fs::Fs;
@@ -84,7 +86,6 @@ pub fn ask<R: Request>(address: SocketAddr, request: &R, version: i16) -> R::Res
 
 /// Creates topics with so many partitions each.
 pub fn create_topics(address: SocketAddr, names: &[&str], num_partitions: i32) {
-    use protocol::messages::create_topics_request::CreatableTopic;
     let topics = names.iter().map(|name| CreatableTopic {
         name: Str::from(*name),
         num_partitions,
@@ -93,6 +94,16 @@ pub fn create_topics(address: SocketAddr, names: &[&str], num_partitions: i32) {
     });
     let request = CreateTopicsRequest { topics: topics.collect(), timeout_ms: 9_000, ..Default::default() };
     for topic in ask(address, &request, 7).topics {
+        assert_eq!(topic.error_code, ErrorCode::NONE, "{topic:?}");
+    }
+}
+
+/// Deletes topics.
+pub fn delete_topics(address: SocketAddr, names: &[&str]) {
+    let topics =
+        names.iter().map(|name| DeleteTopicState { name: Some(Str::from(*name)), ..Default::default() });
+    let request = DeleteTopicsRequest { topics: topics.collect(), timeout_ms: 9_000, ..Default::default() };
+    for topic in ask(address, &request, 6).responses {
         assert_eq!(topic.error_code, ErrorCode::NONE, "{topic:?}");
     }
 }

@@ -203,7 +203,7 @@ async fn what_is_not_sent_leaves_the_connection_as_it_was() {
 
 #[tokio::test]
 async fn who_is_no_broker_is_told_apart() {
-    let listener = runtime::net::bind("127.0.0.1:0").await.expect("a port is free");
+    let listener = runtime::net::listen("127.0.0.1:0").await.expect("a port is free");
     let address = listener.local_addr().expect("it listens").to_string();
     drop(listener);
     let error = Connection::open(&address, &options()).await.expect_err("nobody listens");
