@@ -8,6 +8,7 @@ mod scaling;
 pub(crate) mod start;
 mod steal;
 pub(crate) mod throughput;
+mod topics;
 
 use std::fs;
 use std::io::Write;
@@ -38,7 +39,7 @@ pub(crate) struct Options {
     /// The brokers.
     #[arg(long, value_delimiter = ',', default_value = "milena,kafka,sink,redis,rabbitmq,nats,activemq")]
     peers: Vec<Kind>,
-    /// Only this part (start, throughput, latency, connections, scaling, classic), or the workloads whose name contains
+    /// Only this part (start, throughput, latency, connections, scaling, topics, classic), or the workloads whose name contains
     /// this; may be given several times.
     #[arg(long)]
     only: Vec<String>,
@@ -104,12 +105,13 @@ struct Part {
     measure: fn(&mut Comparison) -> Attempt<()>,
 }
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     Part { name: start::PART, estimate_s: start::estimate_s, measure: start::measure },
     Part { name: throughput::PART, estimate_s: throughput::estimate_s, measure: throughput::measure },
     Part { name: latency::PART, estimate_s: latency::estimate_s, measure: latency::measure },
     Part { name: connections::PART, estimate_s: connections::estimate_s, measure: connections::measure },
     Part { name: scaling::PART, estimate_s: scaling::estimate_s, measure: scaling::measure },
+    Part { name: topics::PART, estimate_s: topics::estimate_s, measure: topics::measure },
     Part { name: classic::PART, estimate_s: classic::estimate_s, measure: classic::measure },
 ];
 

@@ -103,6 +103,20 @@ impl Connection {
         Ok(answer.topic_id)
     }
 
+    /// Creates topics of so many partitions each, in one request.
+    pub(crate) fn create_topics(&mut self, names: &[String], partitions: i32) -> Attempt<()> {
+        let topics = names.iter().map(|name| CreatableTopic {
+            name: Str::from(name.as_str()),
+            num_partitions: partitions,
+            replication_factor: 1,
+            ..CreatableTopic::default()
+        });
+        let request =
+            CreateTopicsRequest { topics: topics.collect(), timeout_ms: 60_000, ..Default::default() };
+        let topics = self.request(&request, CREATE_TOPICS)?.topics;
+        topics.iter().try_for_each(|topic| check("CreateTopics", topic.error_code))
+    }
+
     /// Gives a topic so many partitions.
     fn create_partitions(&mut self, topic: &str, count: i32) -> Attempt<()> {
         let topic = CreatePartitionsTopic { name: Str::from(topic), count, assignments: None };

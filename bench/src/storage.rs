@@ -6,7 +6,7 @@ mod compaction;
 mod descriptors;
 mod findings;
 mod latency;
-mod made;
+pub(crate) mod made;
 mod memory;
 mod recovery;
 mod restart;

@@ -6,12 +6,13 @@ use super::goals::Judged;
 use crate::results::{Figure, Results, Unit, spread};
 
 /// Parts in the order of the report, and what they are called.
-pub(super) const PARTS: [(&str, &str); 6] = [
+pub(super) const PARTS: [(&str, &str); 7] = [
     ("throughput", "As fast as it goes"),
     ("latency", "Latency at a given rate"),
     ("connections", "Many connections"),
     ("start", "Starting, and idling"),
     ("scaling", "Partitions and backlog"),
+    ("topics", "Thousands of topics"),
     ("classic", "One million in, one million out"),
 ];
 
