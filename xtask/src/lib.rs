@@ -12,6 +12,7 @@ pub mod java;
 pub mod kafka;
 pub mod milena;
 pub mod process;
+pub mod simulation;
 pub mod soak;
 pub mod tidy;
 

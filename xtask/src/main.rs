@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use xtask::broker::{BrokerOptions, Kind};
 use xtask::kafka::{Kafka, KafkaVersion};
-use xtask::{Attempt, capture, clients, soak, tidy};
+use xtask::{Attempt, capture, clients, simulation, soak, tidy};
 
 const HELP: &str = "\
 The workshop of Milena.
@@ -22,6 +22,8 @@ cargo xtask capture metadata
     Writes anew the metadata logs of Kafka 4.3.1 that tests read.
 cargo xtask soak storage|metadata --seeds N [--from SEED]
     Runs so many seeds of the crash test of the storage engine or of the metadata log, in release; prints the command that replays one that fails.
+cargo xtask sim --seed N [--trace FILE] [--log] | --seeds A..B [--trap TRAP]
+    Runs one broker with clients in simulation, under the faults that each seed draws; --traps lists mistakes to put back.
 cargo xtask tidy [--write]
     Checks the rules of the house; with --write, writes the generated documents first.
 ";
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["capture", "metadata"] => capture::metadata(&capture::metadata_logs()).map(|()| true),
         ["soak", "storage", options @ ..] => run_soak(soak::STORAGE, options),
         ["soak", "metadata", options @ ..] => run_soak(soak::METADATA, options),
+        ["sim", options @ ..] => simulation::run(options),
         ["tidy"] => check_tidy(),
         ["tidy", "--write"] => tidy::apis::write().and_then(|()| check_tidy()),
         ["help" | "--help" | "-h"] => {

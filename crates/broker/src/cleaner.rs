@@ -1,15 +1,15 @@
 //! The cleaner: threads that compact the logs of topics with `cleanup.policy=compact`, the one with
 //! the largest dirty part first.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use metadata::settings::BrokerConfig;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use protocol::Uuid;
+use runtime::HashSet;
 use runtime::clock::{self, Instant};
+use runtime::sync::Condvar;
 use runtime::{random, task};
 use storage::{ChangeError, CleanError, CleanPlan, CleanStats, OffsetMap, Swapped};
 use tracing::{debug, error, info};
@@ -26,7 +26,7 @@ const MAP_BYTES_MAX: i64 = i32::MAX as i64;
 pub(crate) struct Cleaner {
     state: Mutex<State>,
     stopping: Condvar,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Vec<task::Thread>>,
 }
 
 #[derive(Default)]

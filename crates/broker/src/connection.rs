@@ -197,7 +197,7 @@ impl Connection {
                 return Err(End::TooManyAnswers);
             }
             if turn_over || sent == Sent::Turn {
-                tokio::task::yield_now().await;
+                task::yield_now().await;
                 continue;
             }
             if self.outbox.is_empty()

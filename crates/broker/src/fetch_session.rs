@@ -1,13 +1,14 @@
 //! Incremental fetch sessions (KIP-227): a client names its partitions once, and later requests
 //! and responses carry only what changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use protocol::messages::fetch_response::PartitionData;
 use protocol::{ErrorCode, Str, Uuid};
+use runtime::HashMap;
 
 /// The session id of a fetch without a session.
 pub(crate) const NO_SESSION: i32 = 0;

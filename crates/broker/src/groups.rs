@@ -3,7 +3,7 @@
 //!
 //! What a group may do is decided in the `coordinator` crate, which does no IO.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
@@ -14,8 +14,7 @@ use coordinator::{
 };
 use parking_lot::{Mutex, RwLock};
 use protocol::{ErrorCode, Str, Uuid};
-use runtime::clock;
-use runtime::{random, task};
+use runtime::{HashMap, clock, random, task};
 use tokio::sync::{Notify, oneshot};
 use tracing::{debug, error, info, warn};
 
@@ -340,7 +339,7 @@ impl Shard {
         let mut state = self.state.lock();
         let State::Loading(deleted) = &mut *state else { return };
         let deleted = std::mem::take(deleted);
-        let mut serving = Box::new(Serving { coordinator, waiting: HashMap::new() });
+        let mut serving = Box::new(Serving { coordinator, waiting: HashMap::default() });
         serving.topics_deleted(&self.log, &deleted, now());
         groups.arm(&serving.coordinator);
         *state = State::Serving(serving);

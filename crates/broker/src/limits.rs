@@ -1,11 +1,11 @@
 //! Limits that hold whatever clients do. They are on by default.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use runtime::HashMap;
 use tokio::sync::Notify;
 
 /// Connections of this process, in all and by address (`max.connections`,

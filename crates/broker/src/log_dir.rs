@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use protocol::Uuid;
@@ -29,7 +28,7 @@ pub(crate) struct LogDir {
     /// None where it could not be opened, and once it is closed.
     directory: Mutex<Option<Arc<LogDirectory>>>,
     /// The threads that flush it.
-    flushing: Mutex<Vec<JoinHandle<()>>>,
+    flushing: Mutex<Vec<task::Thread>>,
     news: Arc<FlushNews>,
     /// Whether its disk was full, but for the reserve, when it was last looked at.
     was_full: AtomicBool,

@@ -7,13 +7,14 @@
 mod alter;
 mod turn;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use protocol::{Str, Uuid};
+use runtime::HashMap;
 use runtime::clock::{self, Instant};
 use runtime::task::{self, JoinHandle};
 use storage::FutureLog;
@@ -247,6 +248,7 @@ async fn work(broker: Arc<Broker>, mut stopping: watch::Receiver<bool>) {
             // The limit may change meanwhile.
             let wait = if wait.is_zero() { IDLE } else { wait.min(LIMIT_CHECK) };
             tokio::select! {
+                biased;
                 () = moves.queued.notified() => {}
                 () = clock::sleep(wait) => {}
                 _ = stopping.changed() => {}
@@ -270,6 +272,7 @@ async fn work(broker: Arc<Broker>, mut stopping: watch::Receiver<bool>) {
 /// Waits, unless the broker stops.
 async fn pause(stopping: &mut watch::Receiver<bool>, time: Duration) {
     tokio::select! {
+        biased;
         () = clock::sleep(time) => {}
         _ = stopping.wait_for(|stopping| *stopping) => {}
     }

@@ -7,13 +7,13 @@ mod metadata_log;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use metadata::quorum::METADATA_TOPIC;
 use metadata::settings::BrokerConfig;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use runtime::clock::{self, Instant};
+use runtime::sync::Condvar;
 use runtime::task;
 use storage::{Fault, ScrubError};
 use tracing::{debug, error, info};
@@ -33,7 +33,7 @@ const FIRST_ROUND_AFTER: Duration = Duration::from_secs(300);
 pub(crate) struct Scrubber {
     stopping: Mutex<bool>,
     stop: Condvar,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Mutex<Option<task::Thread>>,
     read_bytes: AtomicU64,
     rounds: AtomicU64,
     /// In ms since the epoch; 0 before the first.

@@ -1,6 +1,5 @@
 //! A cluster: its brokers, and which of them to ask for what.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use parking_lot::Mutex;
 use protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use protocol::{ErrorCode, Request, Str};
+use runtime::HashMap;
 
 use crate::connection::{ConnectError, Connection, ConnectionOptions};
 

@@ -12,11 +12,10 @@ use parking_lot::Mutex;
 use protocol::messages::ResponseHeader;
 use protocol::wire::{Chunk, Frame};
 use protocol::{ApiKey, DecodeError, EncodeError, Message, Reader, Request, Str, Writer};
-use runtime::net::TcpStream;
+use runtime::net::{OwnedWriteHalf, TcpStream};
 use runtime::task::JoinHandle;
 use runtime::{clock, net, task};
 use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::oneshot;
 
 pub use error::{ConnectError, RequestError};

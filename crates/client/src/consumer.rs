@@ -233,6 +233,7 @@ impl Consumer {
             self.send_fetches().await?;
             let next_attempt = self.partitions.values().filter_map(|state| state.not_before).min();
             let fetched = tokio::select! {
+                biased;
                 Some(fetched) = self.fetches.next() => fetched,
                 () = clock::sleep_until(next_attempt.unwrap_or(deadline).min(deadline)) => {
                     if clock::now() >= deadline {

@@ -213,6 +213,11 @@ impl GroupConsumer {
         Ok(())
     }
 
+    /// The positions that the coordinator has acknowledged, or had when this member joined.
+    pub fn committed(&self) -> &BTreeMap<TopicPartition, i64> {
+        &self.committed
+    }
+
     /// Leaves the group, whose other members go on at once. What is not committed is read again.
     ///
     /// # Errors

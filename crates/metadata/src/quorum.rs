@@ -7,6 +7,7 @@
 //! One node alone is a quorum of one. It elects itself at each start without waiting: no timer of
 //! openraft runs.
 
+mod async_runtime;
 mod batches;
 mod checkpoint;
 #[cfg(test)]

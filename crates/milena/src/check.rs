@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use clap::Args;
+use runtime::task;
 use serde_json::json;
 use storage::fs::{File, Fs};
 
@@ -88,7 +89,7 @@ fn counted(count: usize, one: &str, several: &str) -> String {
 }
 
 fn jobs(args: &CheckArgs) -> usize {
-    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let cores = || NonZeroUsize::new(task::parallelism()).unwrap_or(NonZeroUsize::MIN);
     args.jobs.unwrap_or_else(cores).get()
 }
 

@@ -1,16 +1,30 @@
 //! What the product takes from the machine it runs on: time, randomness, sockets, tasks.
 //!
 //! Each of them is reached through a module here and nowhere else (clippy's
-//! `disallowed_methods` holds it); files are reached through `storage::fs`. A simulation replaces
-//! these modules and runs the product's own code, so that one seed always gives one trace.
+//! `disallowed_methods` holds it); files are reached through `storage::fs`. The modules have two bodies: tokio
+//! and the operating system (`real`), and, with the feature `simulation`, a world in which one seed always gives one
+//! trace (`sim`). The product's code is the same in both.
 //!
 //! Nothing here decides anything: what decides is given `now` and random values by its caller.
 
-pub mod bell;
-pub mod clock;
-pub mod net;
-pub mod random;
-pub mod task;
+mod file_bytes;
+#[cfg(not(feature = "simulation"))]
+mod real;
+#[cfg(feature = "simulation")]
+pub mod sim;
+
+pub use file_bytes::FileBytes;
+
+/// A hash map whose order of iteration is drawn by [`random::HashState`]: unknown to clients that choose its keys, and
+/// the same in each simulated run of a seed.
+pub type HashMap<K, V> = std::collections::HashMap<K, V, random::HashState>;
+/// As [`HashMap`].
+pub type HashSet<K> = std::collections::HashSet<K, random::HashState>;
+
+#[cfg(not(feature = "simulation"))]
+pub use real::{bell, clock, net, random, sync, task};
+#[cfg(feature = "simulation")]
+pub use sim::{bell, clock, net, random, sync, task};
 
 /// The memory of this machine, in bytes.
 pub fn memory_bytes() -> usize {

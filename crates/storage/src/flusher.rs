@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard};
+use runtime::sync::Condvar;
 
 use crate::checkpoint;
 use crate::directory;
@@ -104,7 +105,7 @@ impl Flusher {
                     }
                     if queue.full.is_empty() {
                         self.changed.wait(&mut queue);
-                    } else if self.changed.wait_for(&mut queue, FULL_PAUSE).timed_out() {
+                    } else if self.changed.wait_for(&mut queue, FULL_PAUSE) {
                         break;
                     }
                 }

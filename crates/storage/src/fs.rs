@@ -29,6 +29,7 @@ use error::is_out_of_descriptors;
 pub use error::{Error, Operation, Result};
 use handle::Handle;
 use overlay::Overlay;
+use runtime::FileBytes;
 use rustix::fs::FlockOperation;
 use spare::Failure;
 
@@ -563,6 +564,12 @@ impl AsFd for File {
             Handle::Simulated(_) => panic!("a simulated file has no descriptor"),
             Handle::Overlaid(_) => panic!("a file of an overlay has no descriptor"),
         }
+    }
+}
+
+impl FileBytes for File {
+    fn read_bytes_at(&self, bytes: &mut [u8], position: u64) -> io::Result<usize> {
+        self.read_at(bytes, position).map_err(io::Error::other)
     }
 }
 

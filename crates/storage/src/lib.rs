@@ -40,6 +40,9 @@ mod segment;
 #[cfg(test)]
 mod testing;
 mod time_index;
+#[cfg(feature = "traps")]
+pub mod traps;
+#[cfg(not(feature = "traps"))]
 mod traps;
 mod txn_index;
 mod uuid;

@@ -5,8 +5,9 @@
 //! on storage, L of its section on the cleaner, retention and deletion.
 
 /// A mistake.
+#[cfg_attr(not(feature = "traps"), allow(unreachable_pub, reason = "only a simulation reaches it"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trap {
+pub enum Trap {
     /// S1: the checksum of what may be torn is not looked at.
     TornBatchServed,
     /// S1: what is damaged is cut, durable or not.
@@ -74,6 +75,42 @@ pub(crate) enum Trap {
     DeletedPartitionMissed,
 }
 
+impl Trap {
+    /// All of them.
+    #[cfg(feature = "traps")]
+    pub const ALL: &[Trap] = &[
+        Trap::TornBatchServed,
+        Trap::DurableDamageCut,
+        Trap::ZerosAreTheEnd,
+        Trap::HoleBetweenSegments,
+        Trap::SegmentEntryUnsynced,
+        Trap::PartitionEntryUnsynced,
+        Trap::RenameUnsynced,
+        Trap::CheckpointUnsynced,
+        Trap::CheckpointInPlace,
+        Trap::RecoveryPointAhead,
+        Trap::CleanStopBelieved,
+        Trap::AcknowledgedUnsynced,
+        Trap::FailedSyncRetried,
+        Trap::HalfBatchStays,
+        Trap::ShortWrite,
+        Trap::ShortRead,
+        Trap::IndexTrusted,
+        Trap::SnapshotTrusted,
+        Trap::SnapshotLeft,
+        Trap::TruncationUnsynced,
+        Trap::MarkerGoesFirst,
+        Trap::UndecidedCleaned,
+        Trap::MarkerHasKey,
+        Trap::LastBatchGoes,
+        Trap::TombstoneGoes,
+        Trap::SwapUnsynced,
+        Trap::HalfSwapCompleted,
+        Trap::DeletionUntold,
+        Trap::DeletedTopicReturns,
+    ];
+}
+
 #[cfg(test)]
 thread_local! {
     static ON: std::cell::Cell<Option<Trap>> = const { std::cell::Cell::new(None) };
@@ -85,8 +122,23 @@ pub(crate) fn is_on(trap: Trap) -> bool {
     ON.get() == Some(trap)
 }
 
+#[cfg(all(feature = "traps", not(test)))]
+static ON: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(u8::MAX);
+
+/// Whether this process makes that mistake.
+#[cfg(all(feature = "traps", not(test)))]
+pub(crate) fn is_on(trap: Trap) -> bool {
+    ON.load(std::sync::atomic::Ordering::Relaxed) == trap as u8
+}
+
+/// Has this process make one mistake, or none.
+#[cfg(all(feature = "traps", not(test)))]
+pub fn set(trap: Option<Trap>) {
+    ON.store(trap.map_or(u8::MAX, |trap| trap as u8), std::sync::atomic::Ordering::Relaxed);
+}
+
 /// Whether this thread makes that mistake.
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "traps")))]
 #[inline(always)]
 pub(crate) const fn is_on(_: Trap) -> bool {
     false

@@ -7,7 +7,7 @@
 //! A partition that is moved is shown in the directory where it is and, as a future one, in that where it goes to, with
 //! what it has there and how many offsets that is behind.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use protocol::messages::describe_log_dirs_response::{
     LogDamage, PartitionLogStatus,
 };
 use protocol::{ErrorCode, Str};
+use runtime::HashMap;
 use runtime::task;
 use storage::Fault;
 
@@ -38,7 +39,7 @@ struct Asked {
 
 pub(crate) fn handle(call: Call<'_>, request: DescribeLogDirsRequest) -> Reply {
     let partitions: Partitions = request.topics.map(|topics| {
-        let mut asked: HashMap<Str, BTreeSet<i32>> = HashMap::new();
+        let mut asked: HashMap<Str, BTreeSet<i32>> = HashMap::default();
         for topic in topics {
             asked.entry(topic.topic).or_default().extend(topic.partitions);
         }

@@ -6,7 +6,6 @@
 //! Where Kafka answers a first question with COORDINATOR_NOT_AVAILABLE while it creates
 //! `__consumer_offsets`, Milena creates it and answers.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use metadata::Image;
@@ -19,6 +18,7 @@ use crate::call::Call;
 use crate::cluster;
 use crate::groups::OFFSETS_TOPIC;
 use crate::reply::Reply;
+use runtime::HashSet;
 
 /// Several keys per request from here on.
 const KEYS_SINCE: i16 = 4;
@@ -40,7 +40,7 @@ pub(crate) fn handle(call: Call<'_>, request: FindCoordinatorRequest) -> Reply {
     let version = call.version();
     let mut keys = if version >= KEYS_SINCE { request.coordinator_keys } else { vec![request.key] };
     if keys.len() > REPEATS_MAX {
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::default();
         keys.retain(|key| seen.insert(key.clone()));
     }
     let listener = call.broker.listener_name(call.peer.listener).clone();

@@ -9,7 +9,6 @@
 //! Where Kafka answers a first question for a topic that it is about to create with
 //! UNKNOWN_TOPIC_OR_PARTITION, so that the client asks again, Milena creates it and answers.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use metadata::controller::{check_topic_name, is_internal_topic};
@@ -19,6 +18,7 @@ use protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use protocol::{ErrorCode, Str, Uuid};
+use runtime::{HashMap, HashSet};
 
 use crate::broker::Broker;
 use crate::call::Call;
@@ -86,7 +86,7 @@ fn asked(request: &MetadataRequest, version: i16) -> Option<Asked> {
     if topics.is_empty() && version <= EMPTY_MEANS_ALL_UNTIL {
         return Some(Asked::All);
     }
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::default();
     let distinct = topics.iter().filter(|topic| seen.insert((topic.topic_id, topic.name.clone())));
     let wanted = distinct.map(|topic| {
         if topic.topic_id != Uuid::ZERO {

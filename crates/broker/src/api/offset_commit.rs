@@ -3,8 +3,6 @@
 //! 2 to 4 may say how long to keep it; 6 brings the leader epoch (KIP-320); 7 static members
 //! (KIP-345); 9 the members of KIP-848; 10 names topics by id (KIP-848).
 
-use std::collections::HashMap;
-
 use coordinator::Reply as CoordinatorReply;
 use metadata::Image;
 use protocol::messages::offset_commit_request::{OffsetCommitRequest, OffsetCommitRequestTopic};
@@ -16,6 +14,7 @@ use protocol::{ErrorCode, Str, Uuid};
 use crate::call::Call;
 use crate::groups::request_context;
 use crate::reply::Reply;
+use runtime::HashMap;
 
 /// Topics are named by id from here on.
 const TOPIC_IDS_SINCE: i16 = 10;

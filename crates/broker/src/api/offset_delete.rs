@@ -1,8 +1,6 @@
 //! OffsetDelete (47), version 0: a group forgets how far it has read partitions that it reads no more
 //! (KIP-496).
 
-use std::collections::HashMap;
-
 use coordinator::Reply as CoordinatorReply;
 use metadata::Image;
 use protocol::messages::offset_delete_request::{OffsetDeleteRequest, OffsetDeleteRequestTopic};
@@ -13,6 +11,7 @@ use protocol::{ErrorCode, Str};
 
 use crate::call::Call;
 use crate::reply::Reply;
+use runtime::HashMap;
 
 pub(crate) fn handle(call: Call<'_>, mut request: OffsetDeleteRequest) -> Reply {
     let (known, refused) = split(&call.broker.image(), std::mem::take(&mut request.topics));

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -142,7 +141,7 @@ impl Outbox {
                 Piece::File(region) => {
                     let len = region.len.min(FILE_BYTES_MAX);
                     region.bring_into_cache(len);
-                    let sent = net::try_send_file(stream, region.file.as_fd(), &mut region.position, len);
+                    let sent = net::try_send_file(stream, &region.file, &mut region.position, len);
                     sent.and_then(|sent| self.file_sent(sent))
                 }
             };

@@ -1,9 +1,11 @@
 //! A hash map whose copies share what they have in common.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
+
+use runtime::HashMap;
+use runtime::random::HashState;
 
 /// Entries of a shard, on average, at most. A change to a copy copies one shard and the list of shards, so the size is a
 /// compromise between the two: 20,000 entries are 512 shards.
@@ -15,12 +17,12 @@ pub(super) struct SharedMap<K, V> {
     /// A power of two of them.
     shards: Vec<Arc<HashMap<K, V>>>,
     len: usize,
-    hasher: RandomState,
+    hasher: HashState,
 }
 
 impl<K, V> Default for SharedMap<K, V> {
     fn default() -> Self {
-        Self { shards: vec![Arc::default()], len: 0, hasher: RandomState::default() }
+        Self { shards: vec![Arc::default()], len: 0, hasher: HashState::default() }
     }
 }
 
@@ -85,7 +87,7 @@ mod tests {
 
     #[test]
     fn it_holds_what_a_plain_map_holds() {
-        let (mut map, mut plain) = (SharedMap::default(), HashMap::new());
+        let (mut map, mut plain) = (SharedMap::default(), HashMap::default());
         for n in 0..5_000_u32 {
             let key = format!("topic-{}", n % 700);
             if n % 3 == 0 {

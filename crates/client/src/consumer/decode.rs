@@ -1,11 +1,11 @@
 //! Fetched bytes as records.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use protocol::messages::fetch_response::PartitionData;
 use record::{Batch, BatchError, Compression, Record, Scratch, TimestampType};
+use runtime::{HashMap, HashSet};
 
 use super::{ConsumeError, ConsumedRecord};
 use crate::topic_partition::TopicPartition;
@@ -33,7 +33,12 @@ struct Aborted {
 
 impl Decoder {
     pub(super) fn new(read_committed: bool, decompressed_bytes_max: usize) -> Self {
-        Decoder { read_committed, decompressed_bytes_max, scratch: Scratch::new(), topics: HashMap::new() }
+        Decoder {
+            read_committed,
+            decompressed_bytes_max,
+            scratch: Scratch::new(),
+            topics: HashMap::default(),
+        }
     }
 
     /// Adds the records from `offset` on to `out`, and gives the offset to fetch from next.
@@ -148,7 +153,7 @@ impl Aborted {
         let mut ahead: Vec<(i64, i64)> =
             aborted.map(|aborted| (aborted.first_offset, aborted.producer_id)).collect();
         ahead.sort_unstable();
-        Aborted { ahead: ahead.into_iter().peekable(), producers: HashSet::new() }
+        Aborted { ahead: ahead.into_iter().peekable(), producers: HashSet::default() }
     }
 
     /// Whether the next batch is part of a transaction that was aborted. Its marker ends it.

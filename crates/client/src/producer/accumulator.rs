@@ -1,9 +1,10 @@
 //! Records that wait to be sent, in batches by partition. Pure: it is told the time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use record::{BatchBuilder, Compression};
+use runtime::HashMap;
 use runtime::clock::Instant;
 use runtime::{clock, random};
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -78,7 +79,7 @@ pub(super) struct Appended {
 
 impl Accumulator {
     pub(super) fn new(linger: Duration, batch_bytes: usize, compression: Compression) -> Self {
-        Accumulator { linger, batch_bytes, compression, topics: HashMap::new() }
+        Accumulator { linger, batch_bytes, compression, topics: HashMap::default() }
     }
 
     /// Adds a record of at most `bytes` to the batch of its partition.

@@ -71,6 +71,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         let next_due = shared.accumulator.lock().next_due().filter(|_| ready || !identifying);
         tokio::select! {
+            biased;
             () = shared.wake.notified() => {}
             () = sleep_until(next_due) => {}
             Some(done) = under_way.next() => match done {

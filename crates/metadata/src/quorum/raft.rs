@@ -1,8 +1,4 @@
 //! The types that openraft is given.
-//!
-//! openraft runs on tokio. Of the runtime it takes the clock for timers that are off here (no
-//! ticks, see [`super::Quorum::start`]) and random numbers for election timeouts that never run;
-//! a simulation seeds both where it patches tokio.
 
 use std::fmt;
 
@@ -88,7 +84,7 @@ openraft::declare_raft_types!(
         Node = VoterNode,
         Term = u64,
         LeaderId = openraft::impls::leader_id_std::LeaderId<u64, VoterId>,
-        AsyncRuntime = openraft::TokioRuntime,
+        AsyncRuntime = super::async_runtime::Seam,
 );
 
 pub(super) type LogId = openraft::alias::LogIdOf<Types>;

@@ -138,7 +138,7 @@ fn the_thread_serves_appends_until_it_is_stopped() {
 
 /// Two threads that are in it at once: true for both, or false for one that was alone for long.
 #[derive(Default)]
-struct Meeting(Mutex<usize>, Condvar);
+struct Meeting(Mutex<usize>, parking_lot::Condvar);
 
 impl Meeting {
     fn meet(&self) -> bool {

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::io;
 
-pub use tokio::task::JoinHandle;
+pub use tokio::task::{JoinError, JoinHandle, yield_now};
 
 /// How much nicer than the rest of the process a thread is that works in the background.
 pub const BACKGROUND_NICE: i32 = 10;
@@ -27,15 +27,29 @@ where
     tokio::task::spawn_blocking(work)
 }
 
+/// A thread that was started; dropping it lets it run on.
+#[derive(Debug)]
+pub struct Thread(std::thread::JoinHandle<()>);
+
+impl Thread {
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// The payload of its panic.
+    pub fn join(self) -> std::thread::Result<()> {
+        self.0.join()
+    }
+}
+
 /// Starts a thread of its own for work that blocks for as long as the process lives.
 ///
 /// # Errors
 /// Where the system has no thread to give.
-pub fn spawn_thread<F>(name: &str, work: F) -> io::Result<std::thread::JoinHandle<()>>
+pub fn spawn_thread<F>(name: &str, work: F) -> io::Result<Thread>
 where
     F: FnOnce() + Send + 'static,
 {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map(Thread)
 }
 
 /// Starts a thread as [`spawn_thread`] does, for work that can wait while requests cannot: where the
@@ -44,7 +58,7 @@ where
 ///
 /// # Errors
 /// Where the system has no thread to give.
-pub fn spawn_background_thread<F>(name: &str, work: F) -> io::Result<std::thread::JoinHandle<()>>
+pub fn spawn_background_thread<F>(name: &str, work: F) -> io::Result<Thread>
 where
     F: FnOnce() + Send + 'static,
 {
@@ -56,9 +70,22 @@ where
     })
 }
 
+/// How many threads can run at once.
+pub fn parallelism() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Lets others that want this thread's processor have it first.
 pub fn yield_thread() {
     std::thread::yield_now();
+}
+
+/// Waits for `future` where a thread may block: in [`spawn_blocking`] and [`block_in_place`].
+///
+/// # Panics
+/// Outside the runtime.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Handle::current().block_on(future)
 }
 
 /// Runs `work`, which may block on a disk, right here; other tasks of this thread move elsewhere.

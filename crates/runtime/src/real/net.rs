@@ -3,13 +3,15 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 
 use rustix::net::{SendAncillaryBuffer, SendFlags, sockopt};
 use tokio::io::Interest;
 
 use tokio::net::TcpSocket;
+pub use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 pub use tokio::net::{TcpListener, TcpStream};
+
+use crate::FileBytes;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -109,11 +111,11 @@ pub fn try_send(stream: &TcpStream, parts: &[IoSlice<'_>], more: bool) -> io::Re
 /// `WouldBlock` where the socket takes nothing now; whatever else ends the connection.
 pub fn try_send_file(
     stream: &TcpStream,
-    file: BorrowedFd<'_>,
+    file: &impl FileBytes,
     position: &mut u64,
     len: usize,
 ) -> io::Result<usize> {
-    stream.try_io(Interest::WRITABLE, || Ok(rustix::fs::sendfile(stream, file, Some(position), len)?))
+    stream.try_io(Interest::WRITABLE, || Ok(rustix::fs::sendfile(stream, file.as_fd(), Some(position), len)?))
 }
 
 /// The name that this machine has for itself.

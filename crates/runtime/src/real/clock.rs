@@ -5,8 +5,8 @@ use std::future::Future;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub use tokio::time::Instant;
 pub use tokio::time::error::Elapsed;
+pub use tokio::time::{Instant, Sleep, Timeout};
 
 /// Wall-clock time in milliseconds since the Unix epoch, the unit of every timestamp in Kafka.
 ///
@@ -33,19 +33,22 @@ pub fn now() -> Instant {
 }
 
 /// Waits for `duration`.
-pub async fn sleep(duration: Duration) {
-    tokio::time::sleep(duration).await;
+pub fn sleep(duration: Duration) -> Sleep {
+    tokio::time::sleep(duration)
 }
 
 /// Waits until `deadline`; returns at once where it has passed.
-pub async fn sleep_until(deadline: Instant) {
-    tokio::time::sleep_until(deadline).await;
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    tokio::time::sleep_until(deadline)
 }
 
-/// Waits for `future` for at most `duration`.
-///
-/// # Errors
-/// [`Elapsed`] where the time was up first; the future is dropped.
-pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
-    tokio::time::timeout(duration, future).await
+/// Waits for `future` for at most `duration`; the output is [`Elapsed`] if the time was up first, and the future is
+/// dropped then.
+pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
+    tokio::time::timeout(duration, future)
+}
+
+/// Waits for `future` until `deadline` at most, as [`timeout`] does.
+pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
+    tokio::time::timeout_at(deadline, future)
 }

@@ -1,6 +1,9 @@
 //! Randomness: identities that must not repeat, and jitter.
 #![allow(clippy::disallowed_methods, reason = "this module is the seam")]
 
+/// How hash maps draw their keys: anew in each process.
+pub use std::collections::hash_map::RandomState as HashState;
+
 /// Fills `bytes` from the operating system's generator.
 ///
 /// # Panics

@@ -1,0 +1,93 @@
+//! Runs a broker on a simulated machine, with clients that write down what they saw, under faults drawn from a seed.
+//!
+//! The same seed gives the same run. Exit status: 0 if every run was right, 1 if one was not, 3 if one proved nothing.
+
+mod check;
+mod history;
+mod node;
+mod run;
+mod swarm;
+mod workload;
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use run::Verdict;
+
+/// Simulates one node.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Run this seed.
+    #[arg(long, conflicts_with = "seeds", required_unless_present = "seeds")]
+    seed: Option<u64>,
+    /// Run these seeds: the first, and the one after the last.
+    #[arg(long, value_name = "A..B", value_parser = range)]
+    seeds: Option<Range<u64>>,
+    /// Write every event of the run to this file.
+    #[arg(long, value_name = "FILE", requires = "seed")]
+    trace: Option<PathBuf>,
+    /// Have no client work, which proves nothing.
+    #[arg(long)]
+    idle: bool,
+    /// Show the log of the broker and the clients.
+    #[arg(long)]
+    log: bool,
+    /// Put a known mistake back, and expect that a run finds it: the name of a trap.
+    #[arg(long, value_name = "TRAP")]
+    trap: Option<String>,
+    /// List the traps.
+    #[arg(long, exclusive = true)]
+    traps: bool,
+}
+
+fn range(text: &str) -> Result<Range<u64>, String> {
+    let (first, end) = text.split_once("..").ok_or("two numbers with .. between them, such as 0..100")?;
+    let number = |text: &str| text.parse().map_err(|_| format!("'{text}' is no number"));
+    Ok(number(first)?..number(end)?)
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.traps {
+        for trap in storage::traps::Trap::ALL {
+            println!("{trap:?}");
+        }
+        return ExitCode::SUCCESS;
+    }
+    if args.log {
+        tracing_subscriber::fmt().without_time().with_writer(std::io::stderr).init();
+    }
+    if let Some(name) = &args.trap {
+        let trap = storage::traps::Trap::ALL.iter().find(|trap| format!("{trap:?}") == *name);
+        let Some(trap) = trap else {
+            eprintln!("There is no trap called '{name}': --traps lists them.");
+            return ExitCode::FAILURE;
+        };
+        storage::traps::set(Some(*trap));
+    }
+    let seeds = match (args.seed, &args.seeds) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, Some(seeds)) => seeds.clone(),
+        (None, None) => unreachable!("one of the two is required"),
+    };
+    let mut worst = 0;
+    for seed in seeds {
+        let verdict = run::seed(seed, args.trace.as_deref(), args.idle);
+        println!("seed {seed}: {verdict}");
+        let status = match verdict {
+            Verdict::Right(_) => 0,
+            Verdict::Wrong(..) => 1,
+            Verdict::ProvedNothing(..) => 3,
+        };
+        // A fault that was found is more than a run that found nothing.
+        worst = if worst == 1 || status == 1 { 1 } else { status.max(worst) };
+        if args.trap.is_some() && status == 1 {
+            println!("found with seed {seed}");
+            break;
+        }
+    }
+    ExitCode::from(worst)
+}

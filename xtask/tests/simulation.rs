@@ -1,0 +1,75 @@
+//! One broker in simulation: it is right under faults, one seed is one run, and mistakes are found.
+#![allow(clippy::disallowed_methods, reason = "a test runs programs and reads what they wrote")]
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// Seeds that every run of the tests takes.
+const SEEDS: &str = "1..41";
+
+/// Storage's mistakes that clients of a whole broker notice, each within so many seeds.
+const TRAPS: &[&str] = &[
+    "TornBatchServed",
+    "SegmentEntryUnsynced",
+    "PartitionEntryUnsynced",
+    "RenameUnsynced",
+    "CheckpointUnsynced",
+    "CheckpointInPlace",
+    "CleanStopBelieved",
+    "AcknowledgedUnsynced",
+    "FailedSyncRetried",
+    "ShortWrite",
+    "ShortRead",
+];
+
+fn simulate(arguments: &[&str]) -> Output {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| xtask::simulation::build().expect("the simulation builds"));
+    Command::new(program).args(arguments).env("RUST_BACKTRACE", "0").output().expect("the simulation runs")
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_broker_is_right_under_faults() {
+    let output = simulate(&["--seeds", SEEDS]);
+    assert!(output.status.success(), "{}", told(&output));
+    assert_eq!(told(&output).matches(": right; ").count(), 40, "{}", told(&output));
+}
+
+#[test]
+fn one_seed_is_one_run_byte_for_byte() {
+    let folder = std::env::temp_dir().join(format!("milena-traces-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    for seed in ["3", "14", "19"] {
+        let trace = |name: &str| {
+            let path = folder.join(name);
+            let path = path.to_str().expect("a path in UTF-8");
+            let output = simulate(&["--seed", seed, "--trace", path]);
+            assert!(output.status.success(), "{}", told(&output));
+            (std::fs::read(path).expect("the trace was written"), output.stdout)
+        };
+        let (first, second) = (trace("first"), trace("second"));
+        assert!(first.0.len() > 100_000, "seed {seed} does something");
+        assert!(first == second, "seed {seed} is two runs: compare the traces in {}", folder.display());
+    }
+    std::fs::remove_dir_all(&folder).expect("it was made here");
+}
+
+#[test]
+fn a_run_that_did_nothing_fails() {
+    let output = simulate(&["--seed", "1", "--idle"]);
+    assert_eq!(output.status.code(), Some(3), "{}", told(&output));
+}
+
+#[test]
+fn mistakes_are_found_through_the_whole_broker() {
+    // The same seeds without a mistake are right: see above.
+    for trap in TRAPS {
+        let output = simulate(&["--seeds", SEEDS, "--trap", trap]);
+        assert_eq!(output.status.code(), Some(1), "{trap} is not found: {}", told(&output));
+    }
+}
