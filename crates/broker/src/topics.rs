@@ -7,7 +7,6 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use protocol::{ErrorCode, Str, Uuid};
-use runtime::HashMap;
 
 use crate::partition::Partition;
 use shared_map::SharedMap;

@@ -21,8 +21,8 @@ pub(super) async fn run(
     mut chance: Rng,
     stopping: watch::Receiver<bool>,
 ) -> Result<(), String> {
-    let cluster = run::connect().await?;
     while !*stopping.borrow() {
+        let cluster = run::connect().await?;
         let mut options = GroupOptions::new(GROUP);
         options.session_timeout = Duration::from_secs(6);
         options.heartbeat_interval = Duration::from_millis(500);
@@ -30,7 +30,7 @@ pub(super) async fn run(
         options.reset = OffsetSpec::Earliest;
         options.consumer =
             ConsumerOptions { reset: Some(OffsetSpec::Earliest), ..ConsumerOptions::default() };
-        let mut member = GroupConsumer::new(cluster.separate(), options, vec![TOPIC.to_owned()]);
+        let mut member = GroupConsumer::new(cluster, options, vec![TOPIC.to_owned()]);
         let leaves_at = clock::now() + Duration::from_millis(chance.u64(1_000..20_000));
         while !*stopping.borrow() && clock::now() < leaves_at {
             // A group that does not work is tried again: it is down with its node.

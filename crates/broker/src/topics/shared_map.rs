@@ -80,14 +80,14 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use super::{SHARD_ENTRIES, SharedMap};
 
     #[test]
     fn it_holds_what_a_plain_map_holds() {
-        let (mut map, mut plain) = (SharedMap::default(), HashMap::default());
+        let (mut map, mut plain) = (SharedMap::default(), BTreeMap::new());
         for n in 0..5_000_u32 {
             let key = format!("topic-{}", n % 700);
             if n % 3 == 0 {

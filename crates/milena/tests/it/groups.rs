@@ -277,6 +277,8 @@ fn groups_are_listed_described_and_deleted() {
     assert!(one.assignment().is_some_and(|bytes| !bytes.is_empty()));
 
     assert_eq!(delete_group(broker.bootstrap(), &group), Err(RDKafkaErrorCode::NonEmptyGroup));
+    // What it has not read it cannot commit.
+    wait_until("everything is processed", LIMIT, || member.processed().len() == 60);
     member.leave();
     assert!(matches!(committed(broker.bootstrap(), &group, &topic, 0).0, Offset::Offset(_)));
     assert_eq!(delete_group(broker.bootstrap(), &group), Ok(()));

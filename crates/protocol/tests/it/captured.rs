@@ -13,6 +13,9 @@ const VECTORS: &str = include_str!("../capture/vectors.txt");
 const NAMES: &str = include_str!("../capture/names.txt");
 const FIELDS: &str = include_str!("../capture/fields.txt");
 
+/// What Kafka 4.3.1 does not have: see [`what_came_with_kafka_4_4_is_as_its_schema_says`].
+const LATER: [&str; 1] = ["UnregisterControllerRecord"];
+
 /// Bytes by version and variant, for each message.
 type Vectors = BTreeMap<&'static str, BTreeMap<(i16, &'static str), Bytes>>;
 
@@ -33,6 +36,9 @@ fn unhex(hex: &str) -> Bytes {
 }
 
 fn check_bytes<M: Message + Sample + PartialEq + Debug>(vectors: &mut Vectors) {
+    if LATER.contains(&M::NAME) {
+        return;
+    }
     let mut captured = vectors.remove(M::NAME).unwrap_or_else(|| panic!("{} was not captured", M::NAME));
     for version in M::VERSIONS {
         let full = M::sample(&mut Source::new(Content::Full, version));
@@ -62,6 +68,13 @@ fn bytes_are_those_of_kafka() {
     assert!(vectors.is_empty(), "Kafka has other messages: {:?}", vectors.keys());
 }
 
+#[test]
+fn what_came_with_kafka_4_4_is_as_its_schema_says() {
+    let record = protocol::records::UnregisterControllerRecord { controller_id: 258 };
+    assert_eq!(&encoded(&record, 0)[..], [0, 0, 1, 2, 0], "an int32, and no tagged fields");
+    assert_eq!(record, decoded(&encoded(&record, 0), 0));
+}
+
 /// The bytes do not tell two fields of one type apart that have changed places.
 #[test]
 fn fields_are_named_and_ordered_as_in_kafka() {
@@ -77,11 +90,13 @@ fn fields_are_named_and_ordered_as_in_kafka() {
     }
     macro_rules! check_all {
         ($($group:ident $kind:ident $name:ident $class:ident,)*) => {
-            $(assert_eq!(
-                lines.remove(stringify!($name)),
-                Some(Source::names::<protocol::$group::$name>()),
-                "{}", stringify!($name)
-            );)*
+            $(if !LATER.contains(&stringify!($name)) {
+                assert_eq!(
+                    lines.remove(stringify!($name)),
+                    Some(Source::names::<protocol::$group::$name>()),
+                    "{}", stringify!($name)
+                );
+            })*
         };
     }
     protocol::every_message!(check_all);
