@@ -426,7 +426,9 @@ fn administration(address: SocketAddr, asked: &mut Vec<ApiKey>) {
                 (ErrorCode::NONE, 1),
                 "version {version}"
             );
-            assert_eq!(partition.current_voters[0].log_end_offset, partition.high_watermark);
+            // A record may be on its way to the disk.
+            assert!(partition.current_voters[0].log_end_offset >= partition.high_watermark);
+            assert!(partition.high_watermark > 0);
             assert_eq!(response.nodes.len(), usize::from(version >= 2));
         },
     );
