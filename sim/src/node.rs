@@ -148,15 +148,8 @@ impl Node {
             }
             Fault::PowerCut => {
                 self.history.count(|counts| counts.power_cuts += 1);
-                // At an operation of the disk rather than between two, which is where anything can be torn.
                 if self.chance.bool() {
-                    self.disk.cut_power_at(self.disk.points() + self.chance.u64(1..40));
-                    for _ in 0..2_000 {
-                        if self.disk.is_down() {
-                            break;
-                        }
-                        clock::sleep(Duration::from_micros(500)).await;
-                    }
+                    self.await_operation().await;
                 }
                 self.cut_power();
                 self.pause().await;
@@ -206,6 +199,17 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Has the power go at an operation of the disk, rather than between two: there anything can be torn.
+    async fn await_operation(&mut self) {
+        self.disk.cut_power_at(self.disk.points() + self.chance.u64(1..40));
+        for _ in 0..2_000 {
+            if self.disk.is_down() {
+                return;
+            }
+            clock::sleep(Duration::from_micros(500)).await;
+        }
     }
 
     async fn pause(&mut self) {
