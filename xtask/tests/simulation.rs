@@ -34,6 +34,16 @@ fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
+/// The tests of the simulated body of `runtime`, which the workspace builds with the other.
+#[test]
+fn the_simulated_world_is_right() {
+    let mut command = Command::new("cargo");
+    command.current_dir(xtask::root()).args(["test", "--quiet", "--locked", "-p", "runtime", "--lib"]);
+    let output = command.args(["--features", "simulation"]).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(told(&output).contains("test result: ok. 9 passed"), "{}", told(&output));
+}
+
 #[test]
 fn a_broker_is_right_under_faults() {
     let output = simulate(&["--seeds", SEEDS]);

@@ -8,6 +8,7 @@
 //! Nothing here decides anything: what decides is given `now` and random values by its caller.
 
 mod file_bytes;
+pub mod random;
 #[cfg(not(feature = "simulation"))]
 mod real;
 #[cfg(feature = "simulation")]
@@ -22,9 +23,9 @@ pub type HashMap<K, V> = std::collections::HashMap<K, V, random::HashState>;
 pub type HashSet<K> = std::collections::HashSet<K, random::HashState>;
 
 #[cfg(not(feature = "simulation"))]
-pub use real::{bell, clock, net, random, sync, task};
+pub use real::{bell, clock, net, sync, task};
 #[cfg(feature = "simulation")]
-pub use sim::{bell, clock, net, random, sync, task};
+pub use sim::{bell, clock, net, sync, task};
 
 /// The memory of this machine, in bytes.
 pub fn memory_bytes() -> usize {

@@ -3,6 +3,6 @@
 pub mod bell;
 pub mod clock;
 pub mod net;
-pub mod random;
+pub(crate) mod random;
 pub mod sync;
 pub mod task;

@@ -13,7 +13,7 @@ pub mod bell;
 mod chance;
 pub mod clock;
 pub mod net;
-pub mod random;
+pub(crate) mod random;
 pub mod sync;
 pub mod task;
 mod trace;

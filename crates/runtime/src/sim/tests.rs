@@ -7,7 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Failure, Options, Report, boot, clock, net, random, run, sync, task};
+use super::{Failure, Options, Report, boot, clock, net, run, sync, task};
+use crate::random;
 
 fn outcome<T: Send + 'static>(
     seed: u64,
