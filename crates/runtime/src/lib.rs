@@ -40,6 +40,12 @@ pub fn descriptors_max() -> usize {
     limit.current.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX))
 }
 
+/// The descriptors that this process has open: also those that it was started with, as a supervisor may leave them.
+pub fn descriptors_open() -> usize {
+    // The listing has one itself. Without `/proc` nothing is known of those that came with the process.
+    std::fs::read_dir("/proc/self/fd").map_or(0, |open| open.count().saturating_sub(1))
+}
+
 /// Whether an operation failed because this process, or the system, has no descriptor left (`EMFILE`, `ENFILE`).
 pub fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     let errno = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);

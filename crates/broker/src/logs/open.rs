@@ -30,15 +30,22 @@ fn open_files_max() -> usize {
     OPEN_FILES_MAX.min(runtime::descriptors_max() / 2)
 }
 
-/// Descriptors for all else: listeners, locks, what the runtime has, files that are written anew or read aside, those that
-/// replies hold, and the console.
-const OTHERS: usize = 48;
+/// Descriptors for all else: listeners, locks, files that are rewritten or read aside, those that replies hold, and the
+/// console.
+const OTHERS: usize = 36;
 /// Connections for which there are descriptors in any case: a process with fewer serves nobody.
 const CONNECTIONS_MIN: usize = 8;
 
-/// Connections that leave the descriptors alone that files need: segments and indexes can then always be opened.
+/// The connections that leave files the descriptors they need: segments and indexes can then always be opened. Called
+/// before the logs of partitions are open, which have descriptors of their own.
 pub(crate) fn connections_max() -> usize {
-    runtime::descriptors_max().saturating_sub(open_files_max() + OTHERS).max(CONNECTIONS_MIN)
+    connections_beside(open_files_max(), runtime::descriptors_max(), runtime::descriptors_open())
+}
+
+/// The same in a process that may have `max` descriptors and starts with `open`: the runtime's, and those that the
+/// process inherited.
+fn connections_beside(files: usize, max: usize, open: usize) -> usize {
+    max.saturating_sub(files + open + OTHERS).max(CONNECTIONS_MIN)
 }
 
 /// The file that a broker locks in each of its directories.
@@ -332,4 +339,17 @@ fn identify(opening: &mut [Opening], metadata: usize, node_id: i32) -> Result<St
         *properties = Some(complete);
     }
     Ok(cluster_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_and_inherited_descriptors_theirs() {
+        assert_eq!(connections_beside(80, 160, 14), 30);
+        assert_eq!(connections_beside(80, 160, 30), 14);
+        assert_eq!(connections_beside(80, 160, 200), CONNECTIONS_MIN);
+        assert_eq!(connections_beside(4096, usize::MAX, 14), usize::MAX - 4096 - 14 - OTHERS);
+    }
 }

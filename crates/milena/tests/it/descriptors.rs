@@ -1,18 +1,18 @@
-//! A process that has no descriptor left: no connection costs a file its own, and no directory fails.
+//! A process that has no descriptor left: no connection takes a file's, and no log directory fails.
 
 use std::net::TcpStream;
 use std::time::Duration;
 
 use protocol::ErrorCode;
 
-use crate::harness::broker::Broker;
+use crate::harness::broker::{Broker, Descriptors};
 use crate::harness::clients::{create_topic, watermarks};
 use crate::harness::raw::{Raw, batch, fetch_request};
 use crate::harness::wait_until;
 use crate::harness::wire::{API_VERSIONS, Wire, frame};
 
 const LIMIT: Duration = Duration::from_secs(30);
-const DESCRIPTORS: u64 = 160;
+const DESCRIPTORS: Descriptors = Descriptors { max: 160, inherited: 0 };
 /// Of a segment that every batch of the tests fills.
 const SEGMENT_BYTES: &str = "20000";
 
@@ -29,7 +29,17 @@ fn is_served(bootstrap: &str) -> bool {
 
 #[test]
 fn idle_connections_leave_what_files_need() {
-    let Some(mut broker) = Broker::with_descriptors(DESCRIPTORS, &[]) else { return };
+    idle_connections_leave_what_files_need_of(DESCRIPTORS);
+}
+
+/// As a supervisor may leave them to what it starts.
+#[test]
+fn inherited_descriptors_are_not_for_connections() {
+    idle_connections_leave_what_files_need_of(Descriptors { inherited: 40, ..DESCRIPTORS });
+}
+
+fn idle_connections_leave_what_files_need_of(descriptors: Descriptors) {
+    let Some(mut broker) = Broker::with_descriptors(descriptors) else { return };
     let topic = create_topic(broker.bootstrap(), "rolls", 1, &[("internal.segment.bytes", SEGMENT_BYTES)]);
     let mut raw = Raw::open(broker.bootstrap());
     let idle: Vec<TcpStream> =
@@ -55,7 +65,7 @@ fn idle_connections_leave_what_files_need() {
 /// The limit is lowered below what is open: nothing at all can be opened until it is raised.
 #[test]
 fn what_cannot_be_opened_is_refused_and_passes() {
-    let Some(mut broker) = Broker::with_descriptors(DESCRIPTORS, &[]) else { return };
+    let Some(mut broker) = Broker::with_descriptors(DESCRIPTORS) else { return };
     let topic = create_topic(broker.bootstrap(), "rolls", 1, &[("internal.segment.bytes", SEGMENT_BYTES)]);
     let mut raw = Raw::open(broker.bootstrap());
     assert_eq!(raw.append(&topic, full_batch()), 0);
@@ -68,7 +78,7 @@ fn what_cannot_be_opened_is_refused_and_passes() {
     // Accepted by the system, it waits for the broker to have a descriptor for it.
     let mut waiting = Wire::open(broker.bootstrap());
     waiting.send(&frame(API_VERSIONS, 0, 1, &[]));
-    broker.limit_descriptors(DESCRIPTORS);
+    broker.limit_descriptors(DESCRIPTORS.max);
     assert_eq!(raw.append(&topic, full_batch()), 1);
     assert!(waiting.receive().is_ok());
     for offset in 2..20 {

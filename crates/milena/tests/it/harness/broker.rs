@@ -28,10 +28,18 @@ struct Process {
     log: PathBuf,
     settings: Vec<(String, String)>,
     environment: Vec<(&'static str, PathBuf)>,
-    /// The descriptors that the process may have, if not as many as the tests.
-    descriptors_max: Option<u64>,
+    /// The descriptors that the process may have, if not those of the tests.
+    descriptors: Option<Descriptors>,
     /// Last, so that the process has ended when the directory goes.
     _directory: Directory,
+}
+
+/// The descriptors of a process.
+#[derive(Clone, Copy)]
+pub(crate) struct Descriptors {
+    pub(crate) max: u64,
+    /// Those that are open when it starts, beside the standard streams.
+    pub(crate) inherited: u64,
 }
 
 /// How a broker that did not start ended.
@@ -61,14 +69,14 @@ impl Broker {
     }
 
     /// The same in a process that may have so many descriptors.
-    pub(crate) fn with_descriptors(max: u64, settings: &[(&str, &str)]) -> Option<Broker> {
+    pub(crate) fn with_descriptors(descriptors: Descriptors) -> Option<Broker> {
         if std::env::var_os("MILENA_TEST_BOOTSTRAP").is_some() {
             eprintln!("skipped: needs a broker of its own");
             return None;
         }
         let directory = Directory::new();
         let data = directory.path().join("data");
-        Some(Broker::launch(directory, data, settings, &[], Some(max)).expect("the broker starts"))
+        Some(Broker::launch(directory, data, &[], &[], Some(descriptors)).expect("the broker starts"))
     }
 
     fn fresh(settings: &[(&str, &str)]) -> Broker {
@@ -99,7 +107,7 @@ impl Broker {
         data: PathBuf,
         settings: &[(&str, &str)],
         environment: &[(&'static str, PathBuf)],
-        descriptors_max: Option<u64>,
+        descriptors: Option<Descriptors>,
     ) -> Result<Broker, Refusal> {
         let port = free_port();
         let mut own = Process {
@@ -108,7 +116,7 @@ impl Broker {
             log: directory.path().join("broker.log"),
             settings: vec![("listeners".into(), format!("PLAINTEXT://127.0.0.1:{port}"))],
             environment: environment.to_vec(),
-            descriptors_max,
+            descriptors,
             _directory: directory,
         };
         own.settings.extend(settings.iter().map(|(name, value)| ((*name).into(), (*value).into())));
@@ -159,7 +167,7 @@ impl Broker {
     pub(crate) fn limit_descriptors(&self, current: u64) {
         let child = self.process().child.as_ref().expect("it runs");
         let id = Some(rustix::process::Pid::from_child(child));
-        let maximum = self.process().descriptors_max;
+        let maximum = self.process().descriptors.map(|descriptors| descriptors.max);
         let limit = rustix::process::Rlimit { current: Some(current), maximum };
         rustix::process::prlimit(id, rustix::process::Resource::Nofile, limit).expect("a process of ours");
     }
@@ -270,8 +278,8 @@ impl Process {
         let log = open_log(&self.log);
         let mut command = start_command(&self.data, &self.settings);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        if let Some(max) = self.descriptors_max {
-            command = with_descriptors(max, &command);
+        if let Some(descriptors) = self.descriptors {
+            command = with_descriptors(descriptors, &command);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("the product's binary runs");
@@ -315,10 +323,17 @@ impl Drop for Process {
     }
 }
 
-/// The same command in a process that may have so many descriptors.
-fn with_descriptors(max: u64, command: &Command) -> Command {
-    let mut limited = Command::new("sh");
-    limited.arg("-c").arg(format!("ulimit -n {max}; exec \"$@\"")).arg("sh");
+/// The same command in a process with these descriptors alone: the clients of other tests leave theirs to every process
+/// that is started meanwhile (librdkafka makes pipes without `O_CLOEXEC`).
+fn with_descriptors(descriptors: Descriptors, command: &Command) -> Command {
+    let Descriptors { max, inherited } = descriptors;
+    let mut limited = Command::new("bash");
+    limited.arg("-c").arg(format!(
+        r#"for fd in /proc/self/fd/*; do fd=${{fd##*/}}; ((fd < 3)) || eval "exec $fd>&-"; done
+        for ((i = 0; i < {inherited}; i++)); do exec {{fd}}</dev/null; done
+        ulimit -n {max}; exec "$@""#
+    ));
+    limited.arg("bash");
     limited.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
