@@ -96,6 +96,13 @@ def lists_change(cluster):
     ):
         yield f"cleanup.policy, {name}", alter(cluster, TOPIC, made, ("cleanup.policy", operation, value))
         yield f"cleanup.policy, {name}, shown", shown(cluster, TOPIC, made, "cleanup.policy")
+    # Each is short enough for a record, and both together are not.
+    first, second = (",".join(f"{partition}:1" for partition in range(it, it + 3000)) for it in (0, 3000))
+    for name, operation, value in (
+        ("long", SET, first), ("too long once appended", APPEND, second), ("too long", SET, f"{first},{second}"),
+        ("deleted after it", DELETE, None),
+    ):
+        yield f"throttled, {name}", alter(cluster, TOPIC, made, (THROTTLED, operation, value))
     for name, operation, value in (
         ("absent", SUBTRACT, "0:1"), ("first", APPEND, "0:1"), ("with all", APPEND, "*"), ("second", APPEND, "1:1"),
     ):
