@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use protocol::ErrorCode;
-use protocol::messages::ElectLeadersRequest;
 use protocol::messages::elect_leaders_request::TopicPartitions;
+use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::messages::{
+    ElectLeadersRequest, FindCoordinatorRequest, OffsetCommitRequest, OffsetFetchRequest,
+};
+use protocol::{ErrorCode, Str};
 
 use crate::check::check;
 use crate::harness::broker::Broker;
@@ -83,7 +86,11 @@ impl Left {
 }
 
 fn elect(broker: &Broker, election_type: i8) -> ErrorCode {
-    let asked = vec![TopicPartitions { topic: TOPIC.into(), partitions: vec![0] }];
+    elect_for(broker, TOPIC, election_type)
+}
+
+fn elect_for(broker: &Broker, topic: &str, election_type: i8) -> ErrorCode {
+    let asked = vec![TopicPartitions { topic: topic.into(), partitions: vec![0] }];
     let request = ElectLeadersRequest { election_type, topic_partitions: Some(asked), timeout_ms: 20_000 };
     let response = Raw::open(broker.bootstrap()).ask(&request, 2);
     assert_eq!(response.error_code, ErrorCode::NONE);
@@ -159,6 +166,75 @@ fn a_directory_with_another_topics_id_is_offline_until_the_loss_is_accepted() {
             entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
         assert!(names.any(is_stray), "nothing was deleted");
     }
+}
+
+const GROUP: &str = "a-group";
+const OFFSETS: &str = "__consumer_offsets";
+
+fn commit(raw: &mut Raw) -> ErrorCode {
+    let partition =
+        OffsetCommitRequestPartition { partition_index: 0, committed_offset: 2, ..Default::default() };
+    let topic =
+        OffsetCommitRequestTopic { name: TOPIC.into(), partitions: vec![partition], ..Default::default() };
+    let request = OffsetCommitRequest {
+        group_id: Str::from(GROUP),
+        generation_id_or_member_epoch: -1,
+        topics: vec![topic],
+        ..Default::default()
+    };
+    raw.ask(&request, 8).topics[0].partitions[0].error_code
+}
+
+/// All offsets of the group: the error, and the first.
+fn committed(raw: &mut Raw) -> (ErrorCode, Option<i64>) {
+    let request =
+        OffsetFetchRequest { group_id: Str::from(GROUP), topics: None, ..OffsetFetchRequest::default() };
+    let answer = raw.ask(&request, 7);
+    (answer.error_code, answer.topics.first().map(|topic| topic.partitions[0].committed_offset))
+}
+
+/// A group without its offsets would begin again: it must not be told that it has none.
+#[test]
+fn groups_whose_partition_is_missing_have_no_coordinator_until_the_loss_is_accepted() {
+    if std::env::var_os("MILENA_TEST_BOOTSTRAP").is_some() {
+        return;
+    }
+    let directory = Directory::new();
+    let data = directory.path().join("data");
+    let partition = data.join(format!("{OFFSETS}-0"));
+    let settings = [("offsets.topic.num.partitions", "1")];
+    let start = || Broker::on(&data, &settings).expect("it starts");
+    let mut broker = start();
+    try_create_topic(broker.bootstrap(), TOPIC, 1, &[]).expect("created");
+    let mut raw = Raw::open(broker.bootstrap());
+    raw.await_coordinator(GROUP);
+    assert_eq!(commit(&mut raw), ErrorCode::NONE);
+    broker.stop();
+    std::fs::remove_dir_all(&partition).expect("removed");
+    let (lines, status) = check(&data);
+    assert!(status == 1 && lines[0]["file"] == partition.display().to_string(), "{lines:?}");
+    for crash in [false, true] {
+        let mut broker = start();
+        assert!(broker.log().contains("__consumer_offsets-0 is missing"), "{}", broker.log());
+        let mut raw = Raw::open(broker.bootstrap());
+        let find = FindCoordinatorRequest { key: Str::from(GROUP), ..Default::default() };
+        assert_eq!(raw.ask(&find, 2).error_code, ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        let (error, offset) = committed(&mut raw);
+        assert!(error.is_retriable() && offset.is_none(), "{error:?}");
+        assert!(commit(&mut raw).is_retriable());
+        broker.end(crash);
+    }
+    let mut broker = start();
+    assert_eq!(elect_for(&broker, OFFSETS, UNCLEAN), ErrorCode::NONE);
+    let mut raw = Raw::open(broker.bootstrap());
+    raw.await_coordinator(GROUP);
+    assert_eq!(committed(&mut raw), (ErrorCode::NONE, None));
+    assert_eq!(commit(&mut raw), ErrorCode::NONE);
+    broker.kill();
+    let broker = start();
+    let mut raw = Raw::open(broker.bootstrap());
+    raw.await_coordinator(GROUP);
+    assert_eq!(committed(&mut raw), (ErrorCode::NONE, Some(2)));
 }
 
 /// A partition of the same name that is made later never had the records, and is not missed.
