@@ -9,6 +9,7 @@ mod machine;
 mod modules;
 mod names;
 mod pure;
+mod traps;
 mod tree;
 
 use crate::root;
@@ -27,6 +28,7 @@ pub const RULES: &[Rule] = &[
     ("links in documents lead somewhere", links::check),
     ("nothing names a machine or a registry's host", machine::check),
     ("code that decides does not log", pure::check),
+    ("docs/traps.md has the traps that the code cites", traps::check),
 ];
 
 /// What breaks any rule.

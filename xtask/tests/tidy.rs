@@ -46,3 +46,8 @@ fn nothing_names_a_machine() {
 fn code_that_decides_does_not_log() {
     holds(7);
 }
+
+#[test]
+fn traps_have_a_row_in_the_document() {
+    holds(8);
+}

@@ -1,8 +1,7 @@
 //! Mistakes that other logs have made in public, put back by a test to show that the crash test
 //! finds each. In the product none is ever on, and the compiler leaves nothing of them.
 //!
-//! The letters and numbers are those of the project's list of correctness traps: S of its section
-//! on storage, L of its section on the cleaner, retention and deletion.
+//! The letters and numbers are those of `docs/traps.md`.
 
 /// A mistake.
 #[cfg_attr(not(feature = "traps"), allow(unreachable_pub, reason = "only a simulation reaches it"))]
