@@ -1,0 +1,420 @@
+//! The language of the doc comments: counters that may only fall.
+//!
+//! Each crate has a row only while it misses a goal. Lower a number as soon as the crate is below it, and
+//! remove the row when the crate reaches the goals. A number rises only if code moves in from another crate, whose
+//! number falls as much.
+#![allow(clippy::disallowed_methods, reason = "a test reads the sources")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The most that a crate may have of each fault.
+struct Allowance {
+    folder: &'static str,
+    /// The word `where`, if there are more than half as many as the word `if`.
+    wheres: usize,
+    /// Doc comments that begin with a question word, if they are 3 % or more of all.
+    questions: usize,
+    /// Sections on errors that only link a type.
+    bare_errors: usize,
+    /// Types whose names are participles.
+    participles: &'static [&'static str],
+}
+
+const ALLOWANCES: &[Allowance] = &[
+    Allowance {
+        folder: "bench",
+        wheres: 51,
+        questions: 119,
+        bare_errors: 0,
+        participles: &["Acknowledged", "Bound", "Fetched", "Found", "Judged", "Marked"],
+    },
+    Allowance {
+        folder: "crates/broker",
+        wheres: 149,
+        questions: 143,
+        bare_errors: 1,
+        participles: &[
+            "Appended",
+            "Asked",
+            "Found",
+            "Listening",
+            "Lost",
+            "NotServed",
+            "Opening",
+            "Pending",
+            "Reading",
+            "Refused",
+            "Running",
+            "Sent",
+            "Serving",
+            "Settled",
+            "Surveyed",
+            "Untold",
+            "Waiting",
+            "Wanted",
+        ],
+    },
+    Allowance {
+        folder: "crates/client",
+        wheres: 72,
+        questions: 93,
+        bare_errors: 2,
+        participles: &[
+            "Aborted",
+            "Acknowledged",
+            "Appended",
+            "Done",
+            "Fetched",
+            "Joined",
+            "Pending",
+            "Reading",
+            "Sent",
+            "Shared",
+        ],
+    },
+    Allowance { folder: "crates/console", wheres: 1, questions: 3, bare_errors: 0, participles: &[] },
+    Allowance {
+        folder: "crates/coordinator",
+        wheres: 0,
+        questions: 54,
+        bare_errors: 0,
+        participles: &["Asked", "Loading", "Parked", "Replayed"],
+    },
+    Allowance {
+        folder: "crates/metadata",
+        wheres: 84,
+        questions: 114,
+        bare_errors: 3,
+        participles: &[
+            "Altered",
+            "Applied",
+            "Asked",
+            "Decided",
+            "Encoded",
+            "Found",
+            "Founding",
+            "Kept",
+            "Loaded",
+            "Opened",
+            "Published",
+            "Reading",
+            "Refused",
+            "Resolved",
+            "Running",
+            "Standing",
+            "Waiting",
+        ],
+    },
+    Allowance {
+        folder: "crates/milena",
+        wheres: 81,
+        questions: 121,
+        bare_errors: 0,
+        participles: &[
+            "Checkpointed",
+            "Described",
+            "Expected",
+            "Filled",
+            "Given",
+            "Known",
+            "Left",
+            "Printing",
+            "Seen",
+            "Sending",
+            "Shared",
+        ],
+    },
+    Allowance {
+        folder: "crates/protocol",
+        wheres: 11,
+        questions: 38,
+        bare_errors: 5,
+        participles: &["Counting", "Known", "Lacking", "Reading", "Shown"],
+    },
+    Allowance {
+        folder: "crates/record",
+        wheres: 20,
+        questions: 45,
+        bare_errors: 4,
+        participles: &["Compressed", "Counting", "Kept"],
+    },
+    Allowance {
+        folder: "crates/runtime",
+        wheres: 27,
+        questions: 36,
+        bare_errors: 3,
+        participles: &["Accepting", "Elapsed", "Incoming", "Killed", "Notified"],
+    },
+    Allowance {
+        folder: "crates/storage",
+        wheres: 265,
+        questions: 203,
+        bare_errors: 31,
+        participles: &[
+            "Appended",
+            "Captured",
+            "Changed",
+            "Checked",
+            "Cleaned",
+            "Cleaning",
+            "Closed",
+            "Copied",
+            "Counting",
+            "Cut",
+            "Expected",
+            "Flushing",
+            "Found",
+            "Held",
+            "Interrupted",
+            "Kept",
+            "Known",
+            "Listed",
+            "Loaded",
+            "Located",
+            "Meeting",
+            "Noted",
+            "Opened",
+            "Opening",
+            "Ordered",
+            "Recovered",
+            "Retained",
+            "Scrubbed",
+            "Seen",
+            "Shared",
+            "Swapped",
+            "Swapping",
+            "Turned",
+            "Verified",
+            "Wanted",
+        ],
+    },
+    Allowance {
+        folder: "sim",
+        wheres: 0,
+        questions: 14,
+        bare_errors: 0,
+        participles: &["Drained", "Seen", "Sent"],
+    },
+    Allowance {
+        folder: "xtask",
+        wheres: 19,
+        questions: 39,
+        bare_errors: 0,
+        participles: &["Broken", "Ended", "Running", "Served"],
+    },
+];
+
+const QUESTION_WORDS: [&str; 5] = ["what", "who", "how", "where", "which"];
+
+/// Nouns that look like participles.
+const NOUNS: [&str; 14] = [
+    "Building",
+    "Encoding",
+    "Feed",
+    "Finding",
+    "Heading",
+    "Kind",
+    "Listing",
+    "Meaning",
+    "Measuring",
+    "Ring",
+    "Seed",
+    "Setting",
+    "Spacing",
+    "String",
+];
+
+const IRREGULAR: [&str; 22] = [
+    "Bound", "Broken", "Built", "Cut", "Done", "Drawn", "Found", "Given", "Held", "Kept", "Known", "Left",
+    "Lost", "Made", "Met", "Read", "Seen", "Sent", "Shown", "Taken", "Told", "Untold",
+];
+
+/// The counters of one crate.
+#[derive(Default)]
+struct Counters {
+    wheres: usize,
+    ifs: usize,
+    comments: usize,
+    /// The place of each comment that begins with a question word.
+    questions: Vec<String>,
+    bare_errors: Vec<String>,
+    participles: Vec<(String, String)>,
+}
+
+/// Counts what the files of each crate hold, by the crate's folder.
+fn counters() -> BTreeMap<String, Counters> {
+    let root = xtask::root();
+    let mut folders: Vec<String> = ["bench", "sim", "xtask"].map(String::from).to_vec();
+    for entry in root.join("crates").read_dir().expect("the folder of the crates") {
+        folders.push(format!("crates/{}", entry.expect("an entry").file_name().to_string_lossy()));
+    }
+    let mut all = BTreeMap::new();
+    for folder in folders {
+        let mut counters = Counters::default();
+        count_folder(&root, &root.join(&folder), &mut counters);
+        all.insert(folder, counters);
+    }
+    all
+}
+
+fn count_folder(root: &Path, folder: &Path, counters: &mut Counters) {
+    let mut entries: Vec<_> =
+        folder.read_dir().expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+            count_folder(root, &path, counters);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            let text = std::fs::read_to_string(&path).expect("a source file");
+            let name = path.strip_prefix(root).expect("it is below the root").display().to_string();
+            count_file(&name, &text, counters);
+        }
+    }
+}
+
+fn count_file(path: &str, text: &str, counters: &mut Counters) {
+    let mut comment: Vec<&str> = Vec::new();
+    for (number, line) in text.lines().chain([""]).enumerate() {
+        let line = line.trim();
+        if let Some(said) = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")) {
+            comment.push(said.trim());
+            continue;
+        }
+        if !comment.is_empty() {
+            count_comment(&format!("{path}:{}", number + 1 - comment.len()), &comment, counters);
+            comment.clear();
+        }
+        if let Some(name) = declared_type(line)
+            && is_participle(name)
+        {
+            counters.participles.push((name.to_string(), format!("{path}:{}", number + 1)));
+        }
+    }
+}
+
+fn count_comment(place: &str, lines: &[&str], counters: &mut Counters) {
+    counters.comments += 1;
+    for word in lines.iter().flat_map(|line| line.split(|it: char| !it.is_alphanumeric())) {
+        match word.to_lowercase().as_str() {
+            "where" => counters.wheres += 1,
+            "if" => counters.ifs += 1,
+            _ => {}
+        }
+    }
+    let first = lines[0].split(|it: char| !it.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
+    if QUESTION_WORDS.contains(&first.as_str()) {
+        counters.questions.push(place.to_string());
+    }
+    if let Some(start) = lines.iter().position(|line| *line == "# Errors") {
+        let section: Vec<&str> =
+            lines[start + 1..].iter().copied().take_while(|line| !line.starts_with('#')).collect();
+        if only_links_types(&section.join(" ")) {
+            counters.bare_errors.push(place.to_string());
+        }
+    }
+}
+
+/// Whether there are no words but links to types; a link to a variant says when the error comes.
+fn only_links_types(section: &str) -> bool {
+    let mut rest = String::new();
+    let mut depth = 0;
+    for letter in section.chars() {
+        match letter {
+            '[' => depth += 1,
+            ']' => depth -= 1,
+            _ if depth == 0 || letter == ':' => rest.push(letter),
+            _ => {}
+        }
+    }
+    !rest.contains("::")
+        && rest
+            .split(|it: char| !it.is_alphanumeric())
+            .all(|word| matches!(word, "" | "and" | "or" | "As" | "See"))
+}
+
+/// The name of the type that a line declares.
+fn declared_type(line: &str) -> Option<&str> {
+    let mut words = line.split(|it: char| it.is_whitespace());
+    let kind = words.find(|word| !word.starts_with("pub") && !word.ends_with(')'))?;
+    if !["struct", "enum", "union", "trait", "type"].contains(&kind) {
+        return None;
+    }
+    words.next()?.split(|it: char| !it.is_alphanumeric()).next()
+}
+
+/// Whether the last word of a name in camel case is a participle.
+fn is_participle(name: &str) -> bool {
+    let start = name.rfind(char::is_uppercase).unwrap_or(0);
+    let word = &name[start..];
+    if NOUNS.contains(&word) {
+        return false;
+    }
+    IRREGULAR.contains(&word) || word.len() > 4 && (word.ends_with("ed") || word.ends_with("ing"))
+}
+
+/// Checks one counter of every crate against its goal or, if it misses that, against its row.
+fn check(what_to_do: &str, counter: impl Fn(&Counters, &Allowance) -> Vec<String>) {
+    let none = Allowance { folder: "", wheres: 0, questions: 0, bare_errors: 0, participles: &[] };
+    let mut faults = Vec::new();
+    for (folder, counters) in counters() {
+        let allowance = ALLOWANCES.iter().find(|row| row.folder == folder).unwrap_or(&none);
+        faults.extend(counter(&counters, allowance).into_iter().map(|fault| format!("{folder}: {fault}")));
+    }
+    assert!(faults.is_empty(), "{what_to_do}\n{}", faults.join("\n"));
+}
+
+#[test]
+fn where_is_for_places_and_if_for_conditions() {
+    check("Write `if` for a condition, and leave `where` to places:", |it, allowed| {
+        let fine = it.wheres * 2 <= it.ifs || it.wheres <= allowed.wheres;
+        let fault = format!(
+            "{} `where` and {} `if`; at most {} `where` here, or half as many as `if`",
+            it.wheres, it.ifs, allowed.wheres
+        );
+        if fine { vec![] } else { vec![fault] }
+    });
+}
+
+#[test]
+fn comments_begin_with_the_name_of_the_thing() {
+    check(
+        "Begin a doc comment with a noun or a verb, not with What, Who, How, Where or Which:",
+        |it, allowed| {
+            let found = it.questions.len();
+            if found * 100 < it.comments * 3 || found <= allowed.questions {
+                return vec![];
+            }
+            let fault = format!("{found} of {} comments, at most {} here:", it.comments, allowed.questions);
+            std::iter::once(fault).chain(it.questions.iter().map(|place| format!("  {place}"))).collect()
+        },
+    );
+}
+
+#[test]
+fn sections_on_errors_say_when_they_come() {
+    check("Say when each error comes, or leave the section out if it only links the type:", |it, allowed| {
+        if it.bare_errors.len() <= allowed.bare_errors { vec![] } else { it.bare_errors.clone() }
+    });
+}
+
+#[test]
+fn types_are_nouns() {
+    check("Name a type by a noun that says what it is (`FetchRound`, not `Found`):", |it, allowed| {
+        let is_new = |(name, _): &&(String, String)| !allowed.participles.contains(&name.as_str());
+        it.participles.iter().filter(is_new).map(|(name, place)| format!("{place} {name}")).collect()
+    });
+}
+
+#[test]
+fn the_counters_find_what_they_count() {
+    let text = "//! What a log is.\n\n/// Where it is kept, or where not; if it is.\n///\n/// # Errors\n/// [`A`] and [`B`].\npub struct Kept(u8);\n\
+        /// # Errors\n/// [`A`] if it is closed.\npub(crate) struct OpenedSegments {\n/// # Errors\n/// [`A::Closed`].\nenum Replayed<T> {";
+    let mut counters = Counters::default();
+    count_file("log.rs", text, &mut counters);
+    assert_eq!((counters.wheres, counters.ifs, counters.comments), (2, 2, 4));
+    assert_eq!(counters.questions, ["log.rs:1", "log.rs:3"]);
+    assert_eq!(counters.bare_errors, ["log.rs:3"]);
+    let names: Vec<&str> = counters.participles.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["Kept", "Replayed"]);
+}
