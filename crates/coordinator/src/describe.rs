@@ -1,6 +1,6 @@
 //! ListGroups and DescribeGroups: what tools show.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use protocol::messages::ListGroupsRequest;
 use protocol::messages::describe_groups_response::DescribedGroup;
@@ -25,7 +25,7 @@ impl GroupCoordinator {
             filter.is_empty() || filter.iter().any(|wanted| of(wanted).eq_ignore_ascii_case(name))
         };
         // There are few names and many groups, and a filter may be as long as a request.
-        let mut verdicts: HashMap<(&str, &str), bool> = HashMap::new();
+        let mut verdicts: BTreeMap<(&str, &str), bool> = BTreeMap::new();
         let listed = self.groups.iter().filter_map(|(group_id, group)| {
             let type_name = group.of_type.name();
             let (state, protocol_type) = match &group.of_type {

@@ -1,5 +1,6 @@
 //! Compared with Kafka's own classes, by the captures in `captured`; `capture/README.md` says how these are made and
 //! what their lines mean.
+#![allow(clippy::disallowed_methods, reason = "a test looks things up, and iterates over none")]
 
 use std::collections::HashMap;
 

@@ -23,7 +23,7 @@
 //! | `fail NOT_ENOUGH_REPLICAS` | the next append fails, unless `fail none` comes before it |
 //! | `restart`, `resign` | the coordinator starts from the log, or gives up |
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use protocol::messages::join_group_request::JoinGroupRequestProtocol;
@@ -98,12 +98,12 @@ pub(super) struct Play {
     /// Who asked what, and in which version.
     asked: BTreeMap<Token, (String, i16)>,
     /// How many member ids were asked for by each client or static member.
-    uuids: HashMap<String, u128>,
+    uuids: BTreeMap<String, u128>,
 }
 
 /// The words of a step: `name=value` and others.
 struct Words<'a> {
-    options: HashMap<&'a str, &'a str>,
+    options: BTreeMap<&'a str, &'a str>,
     others: Vec<&'a str>,
 }
 
@@ -128,7 +128,7 @@ const OPTIONS: [&str; 16] = [
 
 impl<'a> Words<'a> {
     fn new(words: &[&'a str]) -> Words<'a> {
-        let mut parsed = Words { options: HashMap::new(), others: Vec::new() };
+        let mut parsed = Words { options: BTreeMap::new(), others: Vec::new() };
         for word in words {
             match word.split_once('=') {
                 Some((name, value)) if OPTIONS.contains(&name) => {
@@ -164,7 +164,7 @@ impl Play {
             shell: Shell::new(settings, START),
             clients: BTreeMap::new(),
             asked: BTreeMap::new(),
-            uuids: HashMap::new(),
+            uuids: BTreeMap::new(),
         }
     }
 

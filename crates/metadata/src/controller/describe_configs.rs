@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 
 use protocol::messages::describe_configs_request::DescribeConfigsResource;
 use protocol::messages::describe_configs_response::{
@@ -10,6 +9,7 @@ use protocol::messages::describe_configs_response::{
 };
 use protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use protocol::{ErrorCode, Str};
+use runtime::{HashMap, HashSet};
 
 use super::alter_configs::check_node_id;
 use super::messages::Messages;
@@ -126,7 +126,7 @@ struct Asked<'a> {
 /// often as it is named: a request of 160 kB is answered with 300 MB.
 fn distinct(request: &DescribeConfigsRequest) -> Vec<Asked<'_>> {
     let mut all: Vec<Asked<'_>> = Vec::new();
-    let mut places: HashMap<(i8, &Str), usize> = HashMap::new();
+    let mut places: HashMap<(i8, &Str), usize> = HashMap::default();
     for DescribeConfigsResource { resource_type, resource_name: name, configuration_keys, .. } in
         &request.resources
     {

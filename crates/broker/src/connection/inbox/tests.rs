@@ -56,7 +56,7 @@ fn the_buffer_is_used_again_once_its_frame_is_dropped() {
     let mut inbox = Inbox::new(1 << 20);
     let mut frame = 100_000i32.to_be_bytes().to_vec();
     frame.resize(100_004, 7);
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = std::collections::BTreeSet::new();
     for _ in 0..100 {
         for part in frame.chunks(READ_BYTES_MIN) {
             put(&mut inbox, part);
