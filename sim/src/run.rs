@@ -58,6 +58,10 @@ impl fmt::Display for Verdict {
 }
 
 /// Runs one seed.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the trace is a file of the machine, not of the simulated node"
+)]
 pub(crate) fn seed(seed: u64, trace: Option<&Path>, idle: bool) -> Verdict {
     let mut options = Options::new(seed);
     options.time_max = TIME_MAX;
