@@ -15,17 +15,17 @@ use runtime::{clock, random};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
-use crate::cleaner::Cleaner;
-use crate::fetch_session::FetchSessions;
-use crate::groups::{Groups, OFFSETS_TOPIC};
-use crate::limits::{AnswerMemory, ConnectionLimits, RequestMemory};
-use crate::logs::Logs;
-use crate::moves::Moves;
-use crate::producer_ids::ProducerIds;
-use crate::rare_log::RareLog;
-use crate::scrubber::Scrubber;
-use crate::topics::Topics;
+use crate::cluster::ProducerIds;
+use crate::coordinators::{Groups, OFFSETS_TOPIC};
+use crate::directories::Logs;
+use crate::fetch::session::FetchSessions;
+use crate::replicas::Topics;
+use crate::server::RareLog;
+use crate::server::limits::{AnswerMemory, ConnectionLimits, RequestMemory};
 use crate::traffic::Traffic;
+use crate::upkeep::cleaner::Cleaner;
+use crate::upkeep::moves::Moves;
+use crate::upkeep::scrubber::Scrubber;
 
 /// How long a request without a timeout of its own may wait for the controller: less than clients wait for an answer,
 /// which is 30 s for most.

@@ -9,7 +9,7 @@ use runtime::task;
 use tracing::error;
 
 use crate::broker::Broker;
-use crate::connection::Peer;
+use crate::peer::Peer;
 use crate::reply::{Frame, Piece, Reply};
 
 /// Room for most responses: a buffer that begins empty is moved five times before it holds one.

@@ -12,7 +12,7 @@ use protocol::{ApiKey, DecodeError, Message, Reader};
 use crate::api;
 use crate::broker::Broker;
 use crate::call::{Call, Responder};
-use crate::connection::Peer;
+use crate::peer::Peer;
 use crate::reply::Reply;
 
 mod not_served;

@@ -1,5 +1,7 @@
 //! Reading for a consumer: what is there now, waiting for more, and the response.
 
+pub(crate) mod session;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +18,10 @@ use tracing::error;
 
 use crate::broker::Broker;
 use crate::call::Responder;
-use crate::fetch_session::{FetchContext, FetchTarget};
-use crate::partition::{Isolation, Partition, ReadOutcome, ReadRequest, Watch};
+use crate::replicas::{Isolation, Partition, ReadOutcome, ReadRequest, TopicTable, Watch};
 use crate::reply::{FileRegion, Frame, Piece, Reply};
-use crate::topics::TopicTable;
+
+use session::{FetchContext, FetchTarget};
 
 /// Regions of at least this length go from the page cache to the socket; below it a copy is
 /// cheaper than the extra system call.

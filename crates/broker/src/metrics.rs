@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Weak};
 
 use crate::broker::Broker;
-use crate::log_dir::LogDir;
+use crate::directories::LogDir;
 
 /// How a metric behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn each_part_has_a_level() {
         let levels = targets("broker=debug, storage=error").expect("both parts and levels exist");
-        assert!(levels.would_enable("broker::listener", &Level::DEBUG));
+        assert!(levels.would_enable("broker::server", &Level::DEBUG));
         assert!(!levels.would_enable("storage", &Level::WARN));
         assert!(levels.would_enable("metadata", &Level::WARN));
         assert!(!levels.would_enable("metadata", &Level::INFO));

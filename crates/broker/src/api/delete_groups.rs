@@ -13,7 +13,7 @@ use runtime::clock;
 
 use crate::broker::Broker;
 use crate::call::Call;
-use crate::groups::{Barrier, Pending};
+use crate::coordinators::{Barrier, Pending};
 use crate::reply::Reply;
 
 /// The topic that holds how far share groups have read.

@@ -9,7 +9,7 @@ use protocol::messages::describe_groups_response::{DescribeGroupsResponse, Descr
 
 use crate::call::Call;
 use crate::cluster::GROUP_OPERATIONS;
-use crate::groups::{Repeats, reply_behind};
+use crate::coordinators::{Repeats, reply_behind};
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: DescribeGroupsRequest) -> Reply {

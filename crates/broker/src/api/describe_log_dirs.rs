@@ -24,8 +24,8 @@ use storage::Fault;
 
 use crate::broker::Broker;
 use crate::call::Call;
-use crate::log_dir::LogDir;
-use crate::partition::Partition;
+use crate::directories::LogDir;
+use crate::replicas::Partition;
 use crate::reply::Reply;
 
 /// Partitions by topic and number; none for all.

@@ -15,9 +15,9 @@ use protocol::{ErrorCode, Str, Uuid};
 use runtime::clock;
 
 use crate::call::Call;
+use crate::fetch::session::{FetchTarget, SessionClaim};
 use crate::fetch::{self, Fetch};
-use crate::fetch_session::{FetchTarget, SessionClaim};
-use crate::partition::Isolation;
+use crate::replicas::Isolation;
 use crate::reply::Reply;
 
 /// Sessions exist from here on.

@@ -16,7 +16,7 @@ use protocol::{ErrorCode, Str};
 use crate::broker::Broker;
 use crate::call::Call;
 use crate::cluster;
-use crate::groups::OFFSETS_TOPIC;
+use crate::coordinators::OFFSETS_TOPIC;
 use crate::reply::Reply;
 use runtime::HashSet;
 

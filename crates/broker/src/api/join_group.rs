@@ -9,7 +9,7 @@ use protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use protocol::{ErrorCode, Str};
 
 use crate::call::Call;
-use crate::groups::request_context;
+use crate::coordinators::request_context;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: JoinGroupRequest) -> Reply {

@@ -8,7 +8,7 @@ use protocol::ErrorCode;
 use protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
 
 use crate::call::Call;
-use crate::groups::request_context;
+use crate::coordinators::request_context;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: LeaveGroupRequest) -> Reply {

@@ -6,7 +6,7 @@ use protocol::ErrorCode;
 use protocol::messages::{ListGroupsRequest, ListGroupsResponse};
 
 use crate::call::Call;
-use crate::groups::reply_behind;
+use crate::coordinators::reply_behind;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: ListGroupsRequest) -> Reply {

@@ -12,7 +12,7 @@ use protocol::messages::list_offsets_response::{
 use protocol::{ErrorCode, Str};
 
 use crate::call::Call;
-use crate::partition::{Isolation, OffsetSpec, Turn};
+use crate::replicas::{Isolation, OffsetSpec, Turn};
 use crate::reply::Reply;
 
 /// Leader epochs are told from here on.

@@ -12,7 +12,7 @@ use protocol::messages::offset_commit_response::{
 use protocol::{ErrorCode, Str, Uuid};
 
 use crate::call::Call;
-use crate::groups::request_context;
+use crate::coordinators::request_context;
 use crate::reply::Reply;
 use runtime::HashMap;
 

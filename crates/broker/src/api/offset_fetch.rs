@@ -14,7 +14,7 @@ use protocol::messages::offset_fetch_response::{
 use protocol::{ErrorCode, Str, Uuid};
 
 use crate::call::Call;
-use crate::groups::{Barrier, Repeats, reply_behind};
+use crate::coordinators::{Barrier, Repeats, reply_behind};
 use crate::reply::Reply;
 
 /// Topics are named by id from here on.

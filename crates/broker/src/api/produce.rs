@@ -19,11 +19,11 @@ use protocol::{ErrorCode, Records, Str, Uuid};
 use record::Batch;
 use runtime::clock;
 
-use crate::append::{Appended, Refusal};
 use crate::call::{Call, Responder};
-use crate::partition::{Partition, Turn};
+use crate::replicas::{Appended, Refusal};
+use crate::replicas::{Partition, Turn};
+use crate::replicas::{Topic, TopicTable};
 use crate::reply::{Frame, Reply};
-use crate::topics::{Topic, TopicTable};
 
 /// Topics are named by id from here on.
 const TOPIC_IDS_SINCE: i16 = 13;

@@ -1,0 +1,133 @@
+//! Answers of a coordinator on their way to a client: they leave when the log that they tell of is
+//! durable.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use coordinator::Reply as CoordinatorReply;
+use protocol::{ErrorCode, Response};
+use runtime::clock;
+use tokio::sync::oneshot;
+
+use crate::call::Call;
+use crate::replicas::Partition;
+use crate::reply::Reply;
+
+/// How long an answer waits for the disk, as for a produce: a full disk makes no promise when it goes on.
+const DISK_WAIT: Duration = Duration::from_secs(10);
+
+/// A place in a partition of `__consumer_offsets` that must be durable before an answer leaves.
+pub(crate) struct Barrier {
+    log: Arc<Partition>,
+    end_offset: i64,
+}
+
+impl Barrier {
+    /// Everything that is in `log` now.
+    pub(crate) fn at_end_of(log: &Arc<Partition>) -> Self {
+        Self { log: Arc::clone(log), end_offset: log.end_offset() }
+    }
+
+    pub(super) fn is_passed(&self) -> bool {
+        self.log.is_durable(self.end_offset)
+    }
+
+    /// # Errors
+    /// NOT_COORDINATOR if the log was lost before, COORDINATOR_NOT_AVAILABLE if the disk takes too long.
+    pub(crate) async fn passed(&self) -> Result<(), ErrorCode> {
+        match clock::timeout(DISK_WAIT, self.log.durable(self.end_offset)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_lost)) => Err(ErrorCode::NOT_COORDINATOR),
+            // As Kafka answers where replicas take longer than `offsets.commit.timeout.ms`.
+            Err(_elapsed) => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        }
+    }
+}
+
+/// A reply, and what must be durable before it leaves.
+pub(super) struct Settled {
+    pub(super) reply: CoordinatorReply,
+    pub(super) barrier: Barrier,
+}
+
+/// A request to a coordinator whose reply has come or will come.
+pub(crate) struct Pending {
+    receiver: oneshot::Receiver<Settled>,
+}
+
+impl Pending {
+    pub(super) fn new(receiver: oneshot::Receiver<Settled>) -> Self {
+        Self { receiver }
+    }
+
+    /// The way on which the reply comes.
+    #[cfg(test)]
+    pub(super) fn into_receiver(self) -> oneshot::Receiver<Settled> {
+        self.receiver
+    }
+
+    /// The reply to the client. `respond` makes the response of the coordinator's reply, and
+    /// `failed` that of an error which keeps the coordinator from replying.
+    pub(crate) fn answer<R: Response>(
+        mut self,
+        call: &Call<'_>,
+        respond: impl FnOnce(CoordinatorReply) -> R + Send + 'static,
+        failed: impl FnOnce(ErrorCode) -> R + Send + 'static,
+    ) -> Reply {
+        let early = self.receiver.try_recv().ok();
+        if let Some(Settled { reply, barrier }) = early {
+            if barrier.is_passed() {
+                return call.reply(&respond(reply));
+            }
+            let responder = call.responder;
+            return Reply::later(async move {
+                let reply = finish(reply, &barrier).await;
+                responder.frame(&respond(reply))
+            });
+        }
+        let responder = call.responder;
+        Reply::later(async move {
+            match self.receiver.await {
+                Ok(Settled { reply, barrier }) => responder.frame(&respond(finish(reply, &barrier).await)),
+                Err(_gone) => responder.frame(&failed(ErrorCode::NOT_COORDINATOR)),
+            }
+        })
+    }
+
+    /// The coordinator's reply, once it may leave.
+    ///
+    /// # Errors
+    /// Where the coordinator is gone.
+    pub(crate) async fn settled(self) -> Result<CoordinatorReply, ErrorCode> {
+        let Settled { reply, barrier } = self.receiver.await.map_err(|_gone| ErrorCode::NOT_COORDINATOR)?;
+        Ok(finish(reply, &barrier).await)
+    }
+}
+
+async fn finish(reply: CoordinatorReply, barrier: &Barrier) -> CoordinatorReply {
+    match barrier.passed().await {
+        Ok(()) => reply,
+        Err(error) => reply.into_error(error),
+    }
+}
+
+/// Sends what was looked up once all it tells of is durable, or what `failed` makes of the error.
+pub(crate) fn reply_behind<R: Response + Send + 'static>(
+    call: &Call<'_>,
+    barriers: Vec<Barrier>,
+    response: R,
+    failed: impl FnOnce(ErrorCode) -> R + Send + 'static,
+) -> Reply {
+    if barriers.iter().all(Barrier::is_passed) {
+        return call.reply(&response);
+    }
+    let responder = call.responder;
+    Reply::later(async move {
+        for barrier in &barriers {
+            if let Err(error) = barrier.passed().await {
+                return responder.frame(&failed(error));
+            }
+        }
+        responder.frame(&response)
+    })
+}

@@ -1,0 +1,137 @@
+//! Rebuilding a coordinator from its partition of `__consumer_offsets`.
+
+use std::fmt;
+
+use bytes::Bytes;
+use coordinator::{Loading, ReplayError, Settings, StoredRecord};
+use protocol::ErrorCode;
+use record::{Batch, BatchError, DecompressError, DecompressLimits, RecordsError, Scratch, StreamError};
+use storage::fs;
+
+use crate::replicas::{Isolation, Partition, ReadRequest};
+
+/// What is read at a time.
+const READ_BYTES: usize = 1 << 20;
+/// What the records of one batch may come to. Only brokers write to the topic, small batches.
+const LIMITS: DecompressLimits = DecompressLimits { batch_bytes: 1 << 30, record_bytes: usize::MAX };
+/// A record that is not part of a transaction.
+const NO_PRODUCER_ID: i64 = -1;
+
+/// Why a partition of groups cannot be served.
+#[derive(Debug)]
+pub(super) enum LoadError {
+    /// The log cannot be read.
+    Read(ErrorCode),
+    /// A batch is not all there, though the log has more after it.
+    Incomplete {
+        /// Its offset.
+        offset: i64,
+    },
+    /// A file cannot be read.
+    Fs(fs::Error),
+    /// A batch is none.
+    Batch(BatchError),
+    /// A batch cannot be decompressed.
+    Decompress(DecompressError),
+    /// The records of a batch cannot be read.
+    Records(RecordsError),
+    /// A record is not what the topic holds.
+    Replay(ReplayError),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(error) => write!(f, "the log cannot be read: {}", error.message()),
+            Self::Incomplete { offset } => write!(f, "the batch at offset {offset} is not whole"),
+            Self::Fs(error) => error.fmt(f),
+            Self::Batch(error) => error.fmt(f),
+            Self::Decompress(error) => error.fmt(f),
+            Self::Records(error) => error.fmt(f),
+            Self::Replay(error) => error.fmt(f),
+        }
+    }
+}
+
+impl LoadError {
+    fn of_stream(error: StreamError) -> Self {
+        match error {
+            StreamError::Decompress(error) => Self::Decompress(error),
+            StreamError::Records(error) => Self::Records(error),
+        }
+    }
+}
+
+/// Reads a partition from its start to its end.
+pub(super) fn load(log: &Partition, settings: Settings) -> Result<Loading, LoadError> {
+    let mut loading = Loading::new(settings);
+    let mut scratch = Scratch::new();
+    let mut offset = log.log_start_offset();
+    let end_offset = log.end_offset();
+    while offset < end_offset {
+        let request = ReadRequest {
+            offset,
+            max_bytes: READ_BYTES,
+            min_one_batch: true,
+            recent_only: false,
+            isolation: Isolation::ReadUncommitted,
+            current_leader_epoch: -1,
+            last_fetched_epoch: -1,
+        };
+        let outcome = log.read(&request).map_err(LoadError::Read)?;
+        let Some(region) = outcome.region else { break };
+        let mut bytes = vec![0; region.len];
+        region.file.read_exact_at(&mut bytes, region.position).map_err(LoadError::Fs)?;
+        let read_from = offset;
+        for batch in record::stored_batches(&bytes) {
+            let batch = match batch {
+                Ok(batch) => batch,
+                // The last batch of a read may be cut short.
+                Err(BatchError::Truncated { .. }) => break,
+                Err(error) => return Err(LoadError::Batch(error)),
+            };
+            batch.verify_crc().map_err(LoadError::Batch)?;
+            replay(&mut loading, &batch, &mut scratch)?;
+            offset = batch.header().next_offset();
+        }
+        if offset == read_from {
+            return Err(LoadError::Incomplete { offset });
+        }
+    }
+    Ok(loading)
+}
+
+fn replay(loading: &mut Loading, batch: &Batch<'_>, scratch: &mut Scratch) -> Result<(), LoadError> {
+    let header = batch.header();
+    let transactional = header.attributes.is_transactional();
+    let producer_id = if transactional { header.producer_id } else { NO_PRODUCER_ID };
+    let mut records = batch.record_stream(scratch, LIMITS).map_err(LoadError::Decompress)?;
+    while let Some(record) = records.next().map_err(LoadError::of_stream)? {
+        if header.attributes.is_control() {
+            if let Some(committed) = is_commit(record.key) {
+                loading.end_transaction(header.producer_id, committed);
+            }
+            continue;
+        }
+        let stored = StoredRecord {
+            offset: record.offset,
+            producer_id,
+            key: record.key.map(Bytes::copy_from_slice),
+            value: record.value.map(Bytes::copy_from_slice),
+        };
+        loading.replay(stored).map_err(LoadError::Replay)?;
+    }
+    Ok(())
+}
+
+/// Whether a control record ends a transaction by a commit; none where it ends none.
+fn is_commit(key: Option<&[u8]>) -> Option<bool> {
+    match key? {
+        [_, _, 0, 0, ..] => Some(false),
+        [_, _, 0, 1, ..] => Some(true),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Partitions that are in two directories: a crash came when one had been moved.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use metadata::Image;
+use protocol::Uuid;
+use storage::TopicPartition;
+use tracing::{info, warn};
+
+use super::log_dir::LogDir;
+use super::open::Opening;
+use super::{Logs, remove_later, unique_id};
+use crate::node::StartError;
+
+/// A partition that was found in more than one directory.
+pub(super) struct Duplicate {
+    partition: TopicPartition,
+    topic_id: Option<[u8; 16]>,
+    /// The places of the directories.
+    dirs: Vec<usize>,
+}
+
+/// Partitions of one topic that are in more than one directory: their offsets would be different truths. One of
+/// another topic of the same name is set aside later.
+pub(super) fn duplicates(opening: &[Opening]) -> Vec<Duplicate> {
+    if opening.iter().filter(|dir| dir.open.is_some()).count() < 2 {
+        // One directory has no name twice, and may have very many.
+        return Vec::new();
+    }
+    let mut found: BTreeMap<(TopicPartition, Option<[u8; 16]>), Vec<usize>> = BTreeMap::new();
+    for (index, dir) in opening.iter().enumerate() {
+        let Some((directory, _)) = &dir.open else { continue };
+        for partition in directory.partitions() {
+            let topic_id = directory.topic_id(&partition).ok().flatten();
+            found.entry((partition, topic_id)).or_default().push(index);
+        }
+    }
+    let several = found.into_iter().filter(|(_, dirs)| dirs.len() > 1);
+    several.map(|((partition, topic_id), dirs)| Duplicate { partition, topic_id, dirs }).collect()
+}
+
+impl Duplicate {
+    /// Which of its directories, whose ids are `ids`, is right. A move has the controller know of the target before
+    /// the log gets its name there, and nothing is deleted where it came from before that name is durable: the one
+    /// that the controller knows has everything. `None` if the topic is gone: all of them are set aside.
+    ///
+    /// # Errors
+    /// [`StartError::PartitionTwice`] if the controller knows it in neither.
+    fn right(
+        &self,
+        image: &Image,
+        node_id: i32,
+        dirs: &[(&Path, Uuid)],
+    ) -> Result<Option<usize>, StartError> {
+        let Self { partition, topic_id, dirs: places } = self;
+        let topic = image.topic(&partition.topic).filter(|topic| topic_id.is_none_or(|id| id == topic.id.0));
+        let Some(known) = topic.and_then(|topic| topic.partition(partition.partition)) else {
+            return Ok(None);
+        };
+        let directory = known.directory_of(node_id);
+        let right = places.iter().find(|place| dirs[**place].1 == directory);
+        right.copied().map(Some).ok_or_else(|| {
+            let dirs = [places[0], places[1]].map(|place| dirs[place].0.to_owned());
+            StartError::PartitionTwice { partition: partition.clone(), dirs }
+        })
+    }
+}
+
+/// Checks that it can be settled where partitions are that are in two directories.
+///
+/// # Errors
+/// [`StartError::PartitionTwice`] if it cannot.
+pub(super) fn check(opening: &[Opening], image: &Image, node_id: i32) -> Result<(), StartError> {
+    let dirs: Vec<_> = opening.iter().map(|dir| (dir.path(), dir.id())).collect();
+    duplicates(opening).iter().try_for_each(|duplicate| duplicate.right(image, node_id, &dirs).map(drop))
+}
+
+impl Logs {
+    /// Settles where partitions are that were found in two directories.
+    ///
+    /// # Errors
+    /// [`StartError::PartitionTwice`] if the controller knows one in neither.
+    pub(crate) fn settle(&self, image: &Image, node_id: i32) -> Result<(), StartError> {
+        let ids: Vec<_> = self.dirs.iter().map(|dir| (dir.path(), dir.id())).collect();
+        for duplicate in std::mem::take(&mut *self.duplicates.lock()) {
+            let Some(right) = duplicate.right(image, node_id, &ids)? else { continue };
+            for stale in duplicate.dirs.iter().filter(|stale| **stale != right) {
+                remove_stale(&duplicate.partition, &self.dirs[*stale], &self.dirs[right])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn remove_stale(partition: &TopicPartition, stale: &LogDir, right: &LogDir) -> Result<(), StartError> {
+    let (Some(directory), Some(other)) = (stale.working(), right.working()) else { return Ok(()) };
+    let path = directory.path().display();
+    if other.has_all_of(partition, &directory).map_err(StartError::Fs)? {
+        let deleted = directory.rename_deleted(partition, &unique_id()).map_err(StartError::Fs)?;
+        info!(%partition, "it was moved from {path} to {}", other.path().display());
+        remove_later(&directory, vec![deleted]);
+    } else {
+        // After a loss of power it may have more than was durable.
+        let aside = directory.rename_stray(partition, &unique_id()).map_err(StartError::Fs)?;
+        warn!(
+            %partition,
+            "it is in {}; what was found in {path} as well was set aside in {}",
+            other.path().display(),
+            aside.display()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! How far a log is on disk, and who waits for it.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use runtime::bell::{Bell, bell};
+use storage::Offline;
+use tokio::sync::Notify;
+
+/// What was appended does not become durable: the disk has failed, or the log was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost;
+
+/// What the thread that flushes tells the requests that wait for it.
+#[derive(Debug)]
+pub(crate) struct Durability {
+    flushed_offset: AtomicI64,
+    offline: OnceLock<Offline>,
+    /// The log is gone: nothing more becomes durable.
+    ended: AtomicBool,
+    news: Notify,
+    /// Those who wait, so that nobody is woken for none.
+    waiting: AtomicUsize,
+}
+
+impl Durability {
+    pub(crate) fn new(flushed_offset: i64) -> Self {
+        Self {
+            flushed_offset: AtomicI64::new(flushed_offset),
+            offline: OnceLock::new(),
+            ended: AtomicBool::new(false),
+            news: Notify::new(),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// What the flusher has come to. True where somebody waits to be told.
+    fn note(&self, result: Result<i64, &Offline>) -> bool {
+        match result {
+            Ok(offset) => {
+                self.flushed_offset.fetch_max(offset, Ordering::AcqRel);
+            }
+            Err(offline) => {
+                // The first failure is the one that counts; it never heals.
+                let _ = self.offline.set(offline.clone());
+            }
+        }
+        // Who waits counts itself before it looks: one of the two sees the other.
+        fence(Ordering::SeqCst);
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether the disk has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.offline.get().is_some()
+    }
+
+    pub(crate) fn flushed_offset(&self) -> i64 {
+        self.flushed_offset.load(Ordering::Acquire)
+    }
+
+    /// Tells those who wait that the log is gone.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.news.notify_waiters();
+    }
+
+    /// Waits until everything before `end_offset` is on disk.
+    ///
+    /// # Errors
+    /// [`Lost`] where it will never be.
+    pub(crate) async fn wait(&self, end_offset: i64) -> Result<(), Lost> {
+        let _waiting = Waiting::new(&self.waiting);
+        loop {
+            let news = self.news.notified();
+            let mut news = std::pin::pin!(news);
+            // Enabled before the look, so that a flush between the two is not missed.
+            news.as_mut().enable();
+            if self.flushed_offset() >= end_offset {
+                return Ok(());
+            }
+            if self.has_failed() || self.ended.load(Ordering::SeqCst) {
+                return Err(Lost);
+            }
+            news.await;
+        }
+    }
+}
+
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the flusher of one log directory has come to and nobody was told of yet.
+///
+/// The thread that flushes wakes one task by a [`Bell`], and that wakes those who wait: it is on
+/// the worker that then runs them.
+#[derive(Debug, Default)]
+pub(crate) struct FlushNews {
+    untold: Mutex<Untold>,
+}
+
+#[derive(Debug, Default)]
+struct Untold {
+    logs: Vec<Arc<Durability>>,
+    /// None while nobody listens: those who wait are woken directly then.
+    bell: Option<Bell>,
+}
+
+impl FlushNews {
+    /// Tells what the flusher has come to. Called by the thread that flushes.
+    pub(crate) fn tell(&self, log: &Arc<Durability>, result: Result<i64, &Offline>) {
+        if !log.note(result) {
+            return;
+        }
+        let mut untold = self.untold.lock();
+        let Untold { logs, bell: Some(bell) } = &mut *untold else {
+            drop(untold);
+            return log.news.notify_waiters();
+        };
+        logs.push(Arc::clone(log));
+        // With more than one it has rung, and is not answered yet.
+        if logs.len() == 1 {
+            bell.ring();
+        }
+    }
+
+    /// Wakes those who wait as the news come, until this is dropped.
+    pub(crate) async fn pass_on(self: Arc<Self>) {
+        let (bell, mut rings) = match bell() {
+            Ok(both) => both,
+            Err(error) => {
+                tracing::debug!("acknowledgements are waited for without a bell: {error}");
+                return;
+            }
+        };
+        self.untold.lock().bell = Some(bell);
+        let listening = Listening(&self);
+        let mut told = Vec::new();
+        loop {
+            rings.next().await;
+            std::mem::swap(&mut told, &mut listening.0.untold.lock().logs);
+            told.drain(..).for_each(|log| log.news.notify_waiters());
+        }
+    }
+}
+
+/// Ends with who listens.
+struct Listening<'a>(&'a FlushNews);
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        let untold = std::mem::take(&mut *self.0.untold.lock());
+        untold.logs.iter().for_each(|log| log.news.notify_waiters());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! One directory of `log.dirs`, or that of the metadata log: working or not.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use protocol::Uuid;
+use runtime::{clock, task};
+use storage::{LogDirectory, TopicPartition};
+use tracing::{debug, error, warn};
+
+use super::durability::FlushNews;
+use crate::node::StartError;
+
+/// Threads that help to flush where several partitions wait at once: syncs that run beside each other share
+/// one commit of the file system's journal.
+const FLUSH_AIDS: usize = 3;
+
+/// A log directory with the threads that flush it.
+pub(crate) struct LogDir {
+    /// Absolute, as clients are told it.
+    path: PathBuf,
+    /// Its `directory.id`; zero where it could not be read.
+    id: Uuid,
+    /// Whether it is one of `log.dirs`: where metadata.log.dir is another, that holds no partitions.
+    holds_partitions: bool,
+    /// None where it could not be opened, and once it is closed.
+    directory: Mutex<Option<Arc<LogDirectory>>>,
+    /// The threads that flush it.
+    flushing: Mutex<Vec<task::Thread>>,
+    news: Arc<FlushNews>,
+    /// Whether its disk was full, but for the reserve, when it was last looked at.
+    was_full: AtomicBool,
+}
+
+impl LogDir {
+    /// A directory that is open. Starts the threads that flush it.
+    ///
+    /// # Errors
+    /// [`StartError::Thread`].
+    pub(crate) fn online(
+        path: PathBuf,
+        id: Uuid,
+        holds_partitions: bool,
+        directory: LogDirectory,
+    ) -> Result<Self, StartError> {
+        let begun = clock::now();
+        let mut flushing = Vec::new();
+        for number in 0..=FLUSH_AIDS {
+            let flusher = directory.flusher();
+            let run = move || match number {
+                0 => flusher.run_timed(|| begun.elapsed()),
+                _ => flusher.aid_timed(|| begun.elapsed()),
+            };
+            flushing.push(task::spawn_thread("milena-flush", run).map_err(StartError::Thread)?);
+        }
+        Ok(Self {
+            path,
+            id,
+            holds_partitions,
+            directory: Mutex::new(Some(Arc::new(directory))),
+            flushing: Mutex::new(flushing),
+            news: Arc::default(),
+            was_full: AtomicBool::new(false),
+        })
+    }
+
+    /// A directory that could not be opened.
+    pub(crate) fn offline(path: PathBuf) -> Self {
+        Self {
+            path,
+            id: Uuid::ZERO,
+            holds_partitions: true,
+            directory: Mutex::new(None),
+            flushing: Mutex::default(),
+            news: Arc::default(),
+            was_full: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
+
+    pub(crate) fn holds_partitions(&self) -> bool {
+        self.holds_partitions
+    }
+
+    /// What its flusher has come to.
+    pub(crate) fn news(&self) -> &Arc<FlushNews> {
+        &self.news
+    }
+
+    /// The directory where it is open, also once it has failed.
+    pub(crate) fn opened(&self) -> Option<Arc<LogDirectory>> {
+        self.directory.lock().clone()
+    }
+
+    /// The directory where it works.
+    pub(crate) fn working(&self) -> Option<Arc<LogDirectory>> {
+        self.opened().filter(|directory| directory.check().is_ok())
+    }
+
+    pub(crate) fn is_online(&self) -> bool {
+        self.working().is_some()
+    }
+
+    /// Whether it works and has a directory for the partition.
+    pub(crate) fn holds(&self, partition: &TopicPartition) -> bool {
+        self.working().is_some_and(|directory| directory.holds(partition))
+    }
+
+    /// Looks at the room on its disk: whether that is full but for its reserve, and whether it was before.
+    pub(crate) fn look_at_room(&self) -> (bool, bool) {
+        let looked = self.working().map(|directory| directory.look_at_room());
+        let is_full = match looked {
+            Some(Ok(is_full)) => is_full,
+            Some(Err(problem)) => {
+                debug!("the room is not known: {problem}");
+                return (false, false);
+            }
+            None => false,
+        };
+        (is_full, self.was_full.swap(is_full, Ordering::Relaxed))
+    }
+
+    /// Whether its disk was full but for the reserve when it was last looked at, so that records of clients are refused.
+    pub(crate) fn is_full(&self) -> bool {
+        self.was_full.load(Ordering::Relaxed)
+    }
+
+    /// Writes recovery points and log start offsets, so that a restart after a crash scans less.
+    pub(crate) fn checkpoint(&self) {
+        let Some(directory) = self.working() else { return };
+        let written =
+            directory.checkpoint_log_offsets().and_then(|()| directory.checkpoint_high_watermarks());
+        match written {
+            Err(problem) if problem.passes() => warn!("the checkpoints were not written: {problem}"),
+            Err(problem) => drop(directory.fail(problem)),
+            Ok(()) => {}
+        }
+    }
+
+    /// Writes the checkpoints where they do not tell yet that a log has records: without them nobody would miss its
+    /// directory.
+    pub(crate) fn checkpoint_if_untold(&self) {
+        if self.working().is_some_and(|directory| directory.take_untold()) {
+            self.checkpoint();
+        }
+    }
+
+    /// Closes it. Its logs are closed already.
+    pub(crate) fn close(&self, broker_epoch: i64) {
+        let Some(directory) = self.directory.lock().take() else { return };
+        directory.flusher().stop();
+        for flushing in std::mem::take(&mut *self.flushing.lock()) {
+            if flushing.join().is_err() {
+                error!("a thread that flushes ended by a panic");
+            }
+        }
+        let path = self.path.display();
+        if directory.check().is_err() {
+            warn!("the log directory {path} has failed: the next start checks its logs");
+            return;
+        }
+        let Some(directory) = Arc::into_inner(directory) else {
+            // A removal in the background still has it; the next start is one after a crash.
+            warn!("the log directory {path} is still in use: the next start checks its logs again");
+            return;
+        };
+        match directory.close(broker_epoch) {
+            Ok(true) => {}
+            Ok(false) => {
+                warn!("not all logs in {path} were closed cleanly: the next start checks them again");
+            }
+            Err(problem) => warn!("the next start checks the logs again: {problem}"),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Partitions whose logs are not where they should be: the directory is missing, or says that it belongs to another topic.
+//!
+//! Made anew, empty, such a partition would have lost its records without a word. It is offline instead, until its
+//! directory is put back and the broker started again, or until somebody accepts the loss: by Kafka's word for that, an
+//! unclean election of its leader.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use metadata::image::{FoundReplica, Standing};
+use metadata::quorum::METADATA_TOPIC;
+use metadata::{Delta, Image};
+use protocol::Uuid;
+use storage::{AbsentPartition, LogDirectory, TopicPartition};
+use tracing::{error, warn};
+
+use super::log_dir::LogDir;
+use super::{Logs, remove_later, unique_id};
+
+/// A partition whose log is not where it should be.
+pub(super) struct LostLog {
+    partition: TopicPartition,
+    dir: Arc<LogDir>,
+    why: Why,
+}
+
+enum Why {
+    /// It had records, and has no directory.
+    Absent(AbsentPartition),
+    /// Its directory has the id of another topic.
+    OtherTopic { found: Uuid, expected: Uuid },
+}
+
+impl fmt::Display for LostLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (dir, name) = (self.dir.path().display(), &self.partition);
+        match &self.why {
+            Why::Absent(AbsentPartition { log_start_offset, end_offset, .. }) => write!(
+                f,
+                "it had records from offset {log_start_offset} up to {end_offset}, and {dir}/{name} is missing"
+            ),
+            Why::OtherTopic { found, expected } => write!(
+                f,
+                "{dir}/{name}/partition.metadata has the topic id {found}, and the topic has {expected}"
+            ),
+        }
+    }
+}
+
+impl LostLog {
+    /// What to do about it, in whole sentences.
+    fn mend(&self) -> String {
+        let first = match &self.why {
+            Why::Absent(_) => "Put the directory back and start again",
+            Why::OtherTopic { .. } => "Where the records are this topic's remove that file and start again",
+        };
+        let TopicPartition { topic, partition } = &self.partition;
+        format!(
+            "{first}; or accept that they are lost: kafka-leader-election.sh --election-type unclean --topic {topic} \
+             --partition {partition}; or delete the topic."
+        )
+    }
+}
+
+/// What a start knows of the cluster when it looks for the logs.
+pub(crate) struct Roll<'a> {
+    pub(crate) image: &'a Image,
+    pub(crate) node_id: i32,
+    /// The topics that the metadata log has removed since its last snapshot.
+    pub(crate) removed_topics: &'a BTreeSet<Uuid>,
+}
+
+impl Roll<'_> {
+    fn standing(
+        &self,
+        dir: &LogDir,
+        directory: &LogDirectory,
+        partition: &TopicPartition,
+    ) -> (Standing, Uuid) {
+        if partition.topic == METADATA_TOPIC {
+            return (Standing::Known, Uuid::ZERO);
+        }
+        // One that cannot be read is told of by who opens the log.
+        let topic_id = directory.topic_id(partition).ok().flatten().map(Uuid);
+        let TopicPartition { topic, partition } = partition;
+        let found = FoundReplica { topic, partition: *partition, topic_id, directory: dir.id() };
+        (self.image.standing(self.node_id, &found, self.removed_topics), topic_id.unwrap_or_default())
+    }
+
+    /// The topic's id, where the cluster has that partition and keeps it in this directory, or nowhere else.
+    fn topic_id_in(&self, dir: &LogDir, partition: &TopicPartition) -> Option<Uuid> {
+        let topic = self.image.topic(&partition.topic)?;
+        let assigned = topic.partition(partition.partition)?.directory_of(self.node_id);
+        let is_here = assigned == dir.id() || !metadata::image::directories::is_directory(assigned);
+        is_here.then_some(topic.id)
+    }
+}
+
+impl Logs {
+    /// Looks for the logs of the partitions: sets directories aside that are of none, removes what earlier deletions left
+    /// behind, and takes note of the partitions whose logs are lost.
+    pub(crate) fn call_roll(&self, roll: &Roll<'_>) {
+        for dir in self.dirs.iter() {
+            let Some(directory) = dir.working() else { continue };
+            let mut strays = Vec::new();
+            for partition in directory.partitions() {
+                match roll.standing(dir, &directory, &partition) {
+                    (Standing::Known, _) => {}
+                    (Standing::Stray, _) => strays.push(partition),
+                    (Standing::OtherTopic { expected }, found) => {
+                        let why = Why::OtherTopic { found, expected };
+                        self.lose(expected, LostLog { partition, dir: Arc::clone(dir), why });
+                    }
+                }
+            }
+            set_aside(&directory, &strays);
+            let leftovers = directory.leftovers().unwrap_or_default().into_iter();
+            let deleted = leftovers.filter(|(kind, _)| *kind == storage::DirKind::Delete);
+            remove_later(&directory, deleted.map(|(_, path)| path).collect());
+        }
+        for dir in self.partition_dirs() {
+            self.miss(roll, dir);
+        }
+    }
+
+    /// Takes note of the partitions that had records in a directory and are not there.
+    fn miss(&self, roll: &Roll<'_>, dir: &Arc<LogDir>) {
+        let Some(directory) = dir.working() else { return };
+        let mut forgotten = Vec::new();
+        for absent in directory.absent() {
+            let partition = absent.partition.clone();
+            let is_there = self.find(&partition).is_some();
+            let Some(topic_id) = roll.topic_id_in(dir, &partition).filter(|_| !is_there) else {
+                forgotten.push(partition);
+                continue;
+            };
+            if directory.future_of(&partition, topic_id.0).is_some() {
+                // It takes the place of the log.
+                continue;
+            }
+            if absent.was_durable {
+                self.lose(topic_id, LostLog { partition, dir: Arc::clone(dir), why: Why::Absent(absent) });
+            } else {
+                let (from, to) = (absent.log_start_offset, absent.end_offset);
+                let path = dir.path().display();
+                warn!(
+                    %partition,
+                    "{path} has no directory of it: it is made anew, empty. Its records from offset {from} up to {to}, of \
+                     which none was known to be durable, are lost"
+                );
+            }
+        }
+        if let Err(problem) = directory.forget(&forgotten) {
+            warn!("the checkpoints tell of partitions that are gone: {problem}");
+        }
+    }
+
+    fn lose(&self, topic_id: Uuid, lost: LostLog) {
+        self.lost.lock().insert((topic_id, lost.partition.partition), lost);
+    }
+
+    /// The partitions whose logs are lost, by topic id and number.
+    pub(crate) fn lost(&self) -> Vec<(Uuid, i32)> {
+        self.lost.lock().keys().copied().collect()
+    }
+
+    /// Whether the log of a partition is lost.
+    pub(crate) fn is_lost(&self, topic_id: Uuid, partition: i32) -> bool {
+        self.lost.lock().contains_key(&(topic_id, partition))
+    }
+
+    /// Why the log of a partition is not to be opened.
+    pub(super) fn why_lost(&self, topic_id: Uuid, partition: i32) -> Option<String> {
+        self.lost.lock().get(&(topic_id, partition)).map(|lost| format!("{lost}. {}", lost.mend()))
+    }
+
+    /// The lost partitions that have been given a leader again: their loss is accepted, and they are to be made anew.
+    pub(crate) fn accept_losses(&self, image: &Image, delta: &Delta) -> Vec<(Uuid, i32)> {
+        let mut lost = self.lost.lock();
+        let is_accepted = |(topic_id, number): &(Uuid, i32)| {
+            let partition = image.topic_by_id(*topic_id).and_then(|topic| topic.partition(*number));
+            delta.topics.contains(topic_id) && partition.is_some_and(|partition| partition.has_leader())
+        };
+        let accepted: Vec<_> = lost.keys().copied().filter(is_accepted).collect();
+        for key in &accepted {
+            let Some(lost) = lost.remove(key) else { continue };
+            error!(partition = %lost.partition, "its records are given up, and it begins anew: {lost}");
+            lost.clear();
+        }
+        accepted
+    }
+
+    /// Forgets the lost partitions of a topic that is deleted.
+    pub(crate) fn forget_lost(&self, topic_id: Uuid) {
+        let mut lost = self.lost.lock();
+        let keys: Vec<_> = lost.keys().copied().filter(|(id, _)| *id == topic_id).collect();
+        keys.iter().filter_map(|key| lost.remove(key)).for_each(|lost| lost.clear());
+    }
+}
+
+impl LostLog {
+    /// Has nothing in its directory stand in the way of another partition of that name.
+    fn clear(&self) {
+        let Some(directory) = self.dir.working() else { return };
+        match &self.why {
+            Why::Absent(_) => {
+                if let Err(problem) = directory.forget(std::slice::from_ref(&self.partition)) {
+                    warn!(partition = %self.partition, "the checkpoints still tell of its records: {problem}");
+                }
+            }
+            Why::OtherTopic { .. } => set_aside(&directory, std::slice::from_ref(&self.partition)),
+        }
+    }
+}
+
+/// Sets directories aside that are no partitions of this cluster.
+fn set_aside(directory: &LogDirectory, strays: &[TopicPartition]) {
+    if strays.is_empty() {
+        return;
+    }
+    // First, so that a partition of that name which is made later is not missed.
+    if let Err(problem) = directory.forget(strays) {
+        warn!("the checkpoints tell of partitions that are set aside: {problem}");
+    }
+    for partition in strays {
+        match directory.rename_stray(partition, &unique_id()) {
+            Ok(path) => warn!(
+                "{partition} is no partition of this cluster: its files were set aside in {}",
+                path.display()
+            ),
+            Err(problem) => error!("the files of the unknown {partition} stay where they are: {problem}"),
+        }
+    }
+}

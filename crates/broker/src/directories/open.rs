@@ -1,0 +1,355 @@
+//! Opening the log directories at a start, and checking that they belong together.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use metadata::quorum::{self, METADATA_TOPIC, QuorumConfig, Survey};
+use metadata::settings::BrokerConfig;
+use parking_lot::Mutex;
+use protocol::Uuid;
+use runtime::random;
+use storage::fs::Fs;
+use storage::{LogDirectory, MetaProperties, OpenDirectory, OpenDirectoryError, TopicPartition};
+use tokio::sync::mpsc;
+use tracing::error;
+use tracing::subscriber::NoSubscriber;
+
+use super::Logs;
+use super::duplicates::{self, duplicates};
+use super::log_dir::LogDir;
+use crate::node::StartError;
+
+/// Segment files that may be open at once, in all directories, where the process may have enough descriptors. A closed
+/// one is opened again when it is read.
+const OPEN_FILES_MAX: usize = 4096;
+
+/// The same where it may not: half of its descriptors are for connections, and for files that replies hold beyond
+/// that.
+fn open_files_max() -> usize {
+    OPEN_FILES_MAX.min(runtime::descriptors_max() / 2)
+}
+
+/// Descriptors for all else: listeners, locks, files that are rewritten or read aside, those that replies hold, and the
+/// console.
+const OTHERS: usize = 36;
+/// Connections for which there are descriptors in any case: a process with fewer serves nobody.
+const CONNECTIONS_MIN: usize = 8;
+
+/// The connections that leave files the descriptors they need: segments and indexes can then always be opened. Called
+/// before the logs of partitions are open, which have descriptors of their own.
+pub(crate) fn connections_max() -> usize {
+    connections_beside(open_files_max(), runtime::descriptors_max(), runtime::descriptors_open())
+}
+
+/// The same in a process that may have `max` descriptors and starts with `open`: the runtime's, and those that the
+/// process inherited.
+fn connections_beside(files: usize, max: usize, open: usize) -> usize {
+    max.saturating_sub(files + open + OTHERS).max(CONNECTIONS_MIN)
+}
+
+/// The file that a broker locks in each of its directories.
+const LOCK_FILE: &str = ".lock";
+
+/// The version of `meta.properties` that is written, and the latest that is read.
+const META_PROPERTIES_VERSION: i32 = 1;
+
+/// The directories of a node.
+#[derive(Clone, Debug)]
+pub struct Directories {
+    /// `log.dirs`.
+    pub log_dirs: Vec<String>,
+    /// `metadata.log.dir`, or the first of the above.
+    pub metadata_log_dir: String,
+}
+
+impl Directories {
+    /// Those of a node with these settings.
+    pub(crate) fn of(config: &BrokerConfig) -> Self {
+        Self { log_dirs: config.log_dirs.clone(), metadata_log_dir: config.metadata_log_dir.clone() }
+    }
+
+    /// Each of them once, absolute, and whether it holds partitions; with the place of that of the metadata log.
+    fn paths(&self) -> (Vec<(PathBuf, bool)>, usize) {
+        let mut paths: Vec<_> = self.log_dirs.iter().map(|dir| (absolute(dir), true)).collect();
+        let metadata = absolute(&self.metadata_log_dir);
+        let found = paths.iter().position(|(path, _)| *path == metadata);
+        let place = found.unwrap_or_else(|| {
+            paths.push((metadata, false));
+            paths.len() - 1
+        });
+        (paths, place)
+    }
+}
+
+/// A directory on its way to being open.
+pub(super) struct Opening {
+    path: PathBuf,
+    holds_partitions: bool,
+    /// With what its `meta.properties` say; none where it does not work.
+    pub(super) open: Option<(LogDirectory, Option<MetaProperties>)>,
+}
+
+impl Logs {
+    /// Opens the log directories and starts the threads that flush them. One that cannot be read is offline and the
+    /// others serve, save that of the metadata log.
+    ///
+    /// # Errors
+    /// [`StartError`] with what to do about it.
+    pub(crate) fn open(config: &BrokerConfig, fs: &Fs) -> Result<Self, StartError> {
+        let opened = open_dirs(&Directories::of(config), config.node_id, fs)?;
+        let duplicates = Mutex::new(duplicates(&opened.opening));
+        let (failed, failures) = mpsc::unbounded_channel();
+        let mut dirs = Vec::new();
+        for (index, dir) in opened.opening.into_iter().enumerate() {
+            let Opening { path, holds_partitions, open } = dir;
+            dirs.push(Arc::new(match open {
+                None => LogDir::offline(path),
+                Some((directory, properties)) => {
+                    let failed = failed.clone();
+                    // Nobody listens once the broker stops.
+                    let listener = move |_: &storage::Offline| {
+                        let _ = failed.send(index);
+                    };
+                    directory.set_failure_listener(Box::new(listener));
+                    directory.set_reserved_bytes(u64::try_from(config.log_dir_reserved_bytes).unwrap_or(0));
+                    let id = properties.and_then(|properties| properties.directory_id);
+                    LogDir::online(path, Uuid(id.unwrap_or_default()), holds_partitions, directory)?
+                }
+            }));
+        }
+        let failures = Mutex::new(Some(failures));
+        Ok(Self {
+            dirs,
+            metadata: opened.metadata,
+            cluster_id: opened.cluster_id,
+            duplicates,
+            lost: Mutex::default(),
+            failures,
+            without_room: Mutex::default(),
+            was_unclean: opened.was_unclean,
+            recovery: Mutex::default(),
+        })
+    }
+}
+
+impl Opening {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its `directory.id`; zero if it does not work.
+    pub(super) fn id(&self) -> Uuid {
+        let properties = self.open.as_ref().and_then(|(_, properties)| properties.as_ref());
+        Uuid(properties.and_then(|properties| properties.directory_id).unwrap_or_default())
+    }
+}
+
+/// Directories that are open and belong together.
+struct OpenedDirs {
+    opening: Vec<Opening>,
+    /// Which of them has the metadata log.
+    metadata: usize,
+    cluster_id: String,
+    /// Whether one that was used before was not closed cleanly.
+    was_unclean: bool,
+}
+
+/// Opens the directories of a node, and makes those that are new this node's.
+fn open_dirs(directories: &Directories, node_id: i32, fs: &Fs) -> Result<OpenedDirs, StartError> {
+    let (paths, metadata) = directories.paths();
+    let mut opening = open_all(paths, metadata, fs)?;
+    check_identified(&opening)?;
+    check_metadata_log(&opening, metadata)?;
+    let was_unclean = opening.iter().filter_map(|dir| dir.open.as_ref()).any(|(directory, properties)| {
+        !directory.was_clean() && properties.as_ref().is_some_and(|before| before.cluster_id.is_some())
+    });
+    let cluster_id = identify(&mut opening, metadata, node_id)?;
+    Ok(OpenedDirs { opening, metadata, cluster_id, was_unclean })
+}
+
+/// What a start would find in directories.
+#[derive(Clone, Debug)]
+pub struct Surveyed {
+    /// The metadata.
+    pub survey: Survey,
+    /// Why the node cannot go on from there, one sentence each; none if it can.
+    pub refusals: Vec<String>,
+}
+
+/// Looks at the directories of node `node_id` as a start would, by the code of a start, and changes nothing.
+///
+/// # Errors
+/// [`StartError`] with what to do about it.
+pub fn survey(directories: &Directories, node_id: i32, fs: &Fs) -> Result<Surveyed, StartError> {
+    for (path, _) in directories.paths().0 {
+        check_unlocked(&path, fs)?;
+    }
+    // What is found is logged when it is opened.
+    tracing::subscriber::with_default(NoSubscriber::new(), || {
+        let opened = open_dirs(directories, node_id, &fs.overlay())?;
+        let metadata = &opened.opening[opened.metadata];
+        let (directory, _) = metadata.open.as_ref().expect("a start without it has failed");
+        quorum::check_room(directory).map_err(StartError::Quorum)?;
+        let config = QuorumConfig::of_node(node_id, metadata.id());
+        let survey = quorum::survey_in(&config, directory).map_err(StartError::Quorum)?;
+        let refusals = survey.refusals(node_id, directories.log_dirs.len());
+        if refusals.is_empty() {
+            duplicates::check(&opened.opening, &survey.image, node_id)?;
+        }
+        Ok(Surveyed { survey, refusals })
+    })
+}
+
+/// Checks that no other process has a directory, without making a file there.
+fn check_unlocked(path: &Path, fs: &Fs) -> Result<(), StartError> {
+    let lock = path.join(LOCK_FILE);
+    // What cannot be locked for another reason fails where it is opened.
+    match fs.exists(&lock).and_then(|exists| if exists { fs.lock(&lock).map(Some) } else { Ok(None) }) {
+        Ok(Some(None)) => Err(StartError::Directory(OpenDirectoryError::Locked(path.to_owned()))),
+        _ => Ok(()),
+    }
+}
+
+/// The path as clients are told it.
+fn absolute(path: &str) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
+    path.components().filter(|component| *component != Component::CurDir).collect()
+}
+
+fn open_all(paths: Vec<(PathBuf, bool)>, metadata: usize, fs: &Fs) -> Result<Vec<Opening>, StartError> {
+    let open_files_max = open_files_max() / paths.len();
+    let mut opening = Vec::new();
+    for (place, (path, holds_partitions)) in paths.into_iter().enumerate() {
+        let open = match open_one(fs, &path, open_files_max) {
+            Ok(open) => Some(open),
+            // What another process has, or what is damaged, is for people to mend before anything starts.
+            Err(StartError::Directory(OpenDirectoryError::Fs(cause)) | StartError::Fs(cause))
+                if place != metadata =>
+            {
+                error!("the log directory {} is offline: {cause}", path.display());
+                None
+            }
+            Err(problem) => return Err(problem),
+        };
+        opening.push(Opening { path, holds_partitions, open });
+    }
+    if !opening.iter().any(|dir| dir.holds_partitions && dir.open.is_some()) {
+        return Err(StartError::NoLogDir);
+    }
+    Ok(opening)
+}
+
+fn open_one(
+    fs: &Fs,
+    path: &Path,
+    open_files_max: usize,
+) -> Result<(LogDirectory, Option<MetaProperties>), StartError> {
+    let open = OpenDirectory { fs: fs.clone(), path: path.to_owned(), open_files_max };
+    let directory = LogDirectory::open(open).map_err(StartError::Directory)?;
+    let properties = directory.meta_properties().map_err(|problem| match problem {
+        storage::CheckpointError::Fs(cause) => StartError::Fs(cause),
+        malformed => StartError::MetaProperties(malformed),
+    })?;
+    Ok((directory, properties))
+}
+
+/// Refuses a directory that was used and does not say by whom any more: a new name would make it another's.
+fn check_identified(opening: &[Opening]) -> Result<(), StartError> {
+    for dir in opening {
+        let Some((directory, properties)) = &dir.open else { continue };
+        let version = properties.as_ref().map_or(0, |properties| properties.version);
+        if version > META_PROPERTIES_VERSION {
+            return Err(StartError::MetaPropertiesVersion { dir: dir.path.clone(), version });
+        }
+        let is_named = properties.as_ref().is_some_and(|properties| properties.cluster_id.is_some());
+        if !is_named && !directory.partitions().is_empty() {
+            return Err(StartError::NoMetaProperties(dir.path.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the metadata log is where it is looked for, and nowhere else: a new one would know no topic, and all
+/// partitions would be set aside as strays.
+fn check_metadata_log(opening: &[Opening], metadata: usize) -> Result<(), StartError> {
+    let log = TopicPartition { topic: METADATA_TOPIC.to_owned(), partition: 0 };
+    for (index, dir) in opening.iter().enumerate() {
+        let Some((directory, properties)) = &dir.open else { continue };
+        let elsewhere = index != metadata && directory.holds(&log);
+        let found_new = index != metadata
+            && properties.as_ref().is_some_and(|properties| properties.cluster_id.is_some())
+            && opening[metadata]
+                .open
+                .as_ref()
+                .is_some_and(|(directory, _)| !directory.holds(&log) && !quorum::is_formatted(directory));
+        if elsewhere || found_new {
+            let (found, expected) = (dir.path.clone(), opening[metadata].path.clone());
+            return Err(StartError::MetadataLogElsewhere { found, expected, has_log: elsewhere });
+        }
+    }
+    let has_log = opening[metadata].open.as_ref().is_some_and(|(directory, _)| directory.holds(&log));
+    for dir in opening {
+        let Some((directory, properties)) = &dir.open else { continue };
+        if !has_log && !directory.partitions().is_empty() {
+            let used_zookeeper = properties.as_ref().is_some_and(|properties| properties.version == 0);
+            return Err(StartError::NoMetadataLog { dir: dir.path.clone(), used_zookeeper });
+        }
+    }
+    Ok(())
+}
+
+/// Reads who wrote the directories, and makes those that are new this node's. Gives the cluster's id.
+fn identify(opening: &mut [Opening], metadata: usize, node_id: i32) -> Result<String, StartError> {
+    let known =
+        |dir: &Opening| dir.open.as_ref().and_then(|(_, properties)| properties.as_ref()?.cluster_id.clone());
+    let cluster_id = known(&opening[metadata]).or_else(|| opening.iter().find_map(known));
+    let cluster_id = cluster_id.unwrap_or_else(|| Uuid(random::uuid_bytes()).to_string());
+    let mut ids = BTreeSet::new();
+    for Opening { path, open, .. } in opening.iter() {
+        let Some((_, before)) = open else { continue };
+        let before_cluster = before.as_ref().and_then(|before| before.cluster_id.clone());
+        if let Some(found) =
+            before.as_ref().and_then(|before| before.node_id).filter(|found| *found != node_id)
+        {
+            return Err(StartError::NodeId { dir: path.display().to_string(), found, given: node_id });
+        }
+        if let Some(found) = before_cluster.filter(|found| *found != cluster_id) {
+            return Err(StartError::ClusterId { dir: path.clone(), found, cluster_id });
+        }
+        if let Some(id) = before.as_ref().and_then(|before| before.directory_id)
+            && !ids.insert(id)
+        {
+            return Err(StartError::DirectoryIdTwice { dir: path.clone(), id: Uuid(id) });
+        }
+    }
+    // Nothing is written before all of them belong together.
+    for (directory, properties) in opening.iter_mut().filter_map(|dir| dir.open.as_mut()) {
+        let directory_id = properties.as_ref().and_then(|before| before.directory_id);
+        let directory_id = directory_id.unwrap_or_else(random::uuid_bytes);
+        let complete = MetaProperties {
+            version: META_PROPERTIES_VERSION,
+            cluster_id: Some(cluster_id.clone()),
+            node_id: Some(node_id),
+            directory_id: Some(directory_id),
+        };
+        if properties.as_ref() != Some(&complete) {
+            directory.write_meta_properties(&complete).map_err(StartError::Fs)?;
+        }
+        *properties = Some(complete);
+    }
+    Ok(cluster_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_and_inherited_descriptors_theirs() {
+        assert_eq!(connections_beside(80, 160, 14), 30);
+        assert_eq!(connections_beside(80, 160, 30), 14);
+        assert_eq!(connections_beside(80, 160, 200), CONNECTIONS_MIN);
+        assert_eq!(connections_beside(4096, usize::MAX, 14), usize::MAX - 4096 - 14 - OTHERS);
+    }
+}

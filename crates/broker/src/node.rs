@@ -1,0 +1,367 @@
+//! Starting and stopping a broker.
+
+mod error;
+mod failures;
+mod follow;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use metadata::quorum::{Quorum, QuorumConfig};
+use metadata::settings::{self, BrokerConfig, Configs, Listener};
+use metadata::{Change, Controller, Delta, Topic, features};
+use parking_lot::Mutex;
+use protocol::messages::broker_registration_request::{self, BrokerRegistrationRequest, Feature};
+use protocol::{Str, Uuid};
+use runtime::net::BoundSocket;
+use runtime::task::JoinHandle;
+use runtime::{clock, net, random, task};
+use storage::TopicPartition;
+use storage::fs::Fs;
+use tokio::sync::{Semaphore, watch};
+use tracing::{debug, info, warn};
+
+use crate::broker::Broker;
+use crate::cluster::ProducerIds;
+use crate::coordinators::Groups;
+use crate::directories::LogDir;
+use crate::directories::{self, Directories, Logs, Recovery, Roll, Surveyed};
+use crate::fetch::session::FetchSessions;
+use crate::metrics::Metrics;
+use crate::replicas::Topics;
+use crate::server::RareLog;
+use crate::server::limits::{AnswerMemory, ConnectionLimits, RequestMemory};
+use crate::server::listener;
+use crate::traffic::Traffic;
+use crate::upkeep::cleaner::Cleaner;
+use crate::upkeep::moves::Moves;
+use crate::upkeep::scrubber::Scrubber;
+
+pub use error::StartError;
+
+/// Large answers that are made at a time.
+const LARGE_ANSWERS_MAX: usize = 2;
+/// How long connections may take to send what is under way when the broker stops.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// A broker that runs.
+pub struct Running {
+    broker: Arc<Broker>,
+    addresses: Vec<SocketAddr>,
+    stopping: watch::Sender<bool>,
+    /// Why it cannot go on.
+    failed: watch::Receiver<Option<String>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Starts a broker with the settings `given`; what is not given has its default. Warnings about
+/// settings are the caller's to show, see [`settings::check_broker`].
+///
+/// # Errors
+/// [`StartError`], a sentence that says what to do.
+pub async fn start(given: Configs) -> Result<Running, StartError> {
+    start_on(given, Fs::real()).await
+}
+
+/// The same with the log directories' files in `fs`, of which a test may have some fail.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError> {
+    adopt_node_id(&mut given, &fs);
+    settings::check_broker(&given).map_err(StartError::Settings)?;
+    let config = BrokerConfig::start(&given).map_err(|error| StartError::Settings(vec![error]))?;
+    let given = Arc::new(given);
+    // What refuses a start does so before anything is changed.
+    let removed_topics = survey(&config, &fs)?;
+    // Who cannot have an address is told so at once, and who connects meanwhile is refused: nothing is answered yet.
+    let (sockets, addresses) = bind(&config.listeners).await?;
+    let logs = Logs::open(&config, &fs)?;
+
+    let observed: Arc<OnceLock<Weak<Broker>>> = Arc::default();
+    let quorum = start_quorum(&config, logs.metadata_dir(), Arc::clone(&observed)).await?;
+    logs.settle(&quorum.image(), config.node_id)?;
+    let (image, node_id) = (quorum.image(), config.node_id);
+    logs.call_roll(&Roll { image: &image, node_id, removed_topics: &removed_topics });
+    let controller = Controller::new(config.node_id, Arc::clone(&given));
+    let listeners = advertised(&config, &addresses);
+    let broker_epoch = register(&config, &quorum, &controller, &logs, listeners).await?;
+
+    let groups = Groups::new(group_settings(&config), config.offsets_topic_num_partitions);
+    let limit = |value: i32| usize::try_from(value).unwrap_or(0);
+    let broker = Arc::new(Broker {
+        cluster_id: logs.cluster_id().into(),
+        broker_epoch,
+        listener_names: config.listeners.iter().map(|listener| Str::from(listener.name.as_str())).collect(),
+        fetch_sessions: FetchSessions::new(limit(config.max_incremental_fetch_session_cache_slots)),
+        connection_limits: ConnectionLimits::new(
+            limit(config.max_connections),
+            crate::directories::connections_max(),
+            limit(config.max_connections_per_ip),
+        ),
+        request_memory: RequestMemory::new(request_bytes_max(&config)),
+        answer_memory: AnswerMemory::new(runtime::memory_bytes() / 4),
+        large_answers: Semaphore::new(LARGE_ANSWERS_MAX),
+        traffic: Traffic::new(),
+        refused_log: RareLog::default(),
+        not_accepted_log: RareLog::default(),
+        config,
+        given,
+        controller,
+        quorum,
+        topics: Topics::default(),
+        applying: Mutex::default(),
+        logs,
+        moves: Moves::new(),
+        cleaner: Cleaner::new(),
+        scrubber: Scrubber::new(),
+        groups: Arc::new(groups),
+        producer_ids: ProducerIds::default(),
+    });
+    follow_metadata(&broker, &observed);
+    task::block_in_place(|| broker.moves.resume(&broker));
+    broker.moves.start(&broker);
+    broker.cleaner.start(&broker).map_err(StartError::Thread)?;
+    broker.scrubber.start(&broker).map_err(StartError::Thread)?;
+    serve(broker, sockets, addresses)
+}
+
+/// Takes the number of the node whose directories these are, where the settings say none.
+fn adopt_node_id(given: &mut Configs, fs: &Fs) {
+    if given.contains_key("node.id") || given.contains_key("broker.id") {
+        return;
+    }
+    // What is wrong is told of by who needs it.
+    let Ok(config) = BrokerConfig::start(given) else { return };
+    for dir in [&config.metadata_log_dir].into_iter().chain(&config.log_dirs) {
+        let properties = storage::inspect::read_meta_properties(fs, Path::new(dir));
+        if let Some(node_id) = properties.ok().flatten().and_then(|properties| properties.node_id) {
+            info!("node.id is {node_id}, as {dir} says");
+            given.insert("node.id".to_owned(), node_id.to_string());
+            return;
+        }
+    }
+}
+
+/// Looks at the directories, which another broker may have left, before anything is changed. Gives the topics that the
+/// metadata log has removed since its last snapshot.
+fn survey(config: &BrokerConfig, fs: &Fs) -> Result<BTreeSet<Uuid>, StartError> {
+    let Surveyed { survey, refusals } = logs::survey(&Directories::of(config), config.node_id, fs)?;
+    if !refusals.is_empty() {
+        return Err(StartError::Foreign(refusals));
+    }
+    let (topics, dir) = (survey.image.topics(), &config.metadata_log_dir);
+    if !topics.is_empty() {
+        info!("{dir} holds {} topics with {} partitions", topics.len(), topics.partition_count());
+    }
+    let kept = survey.not_acted_on();
+    if !kept.is_empty() {
+        let kept: Vec<String> = kept.iter().map(|(what, count)| format!("{count} {what}")).collect();
+        warn!("{dir} holds {}: they are kept, and not enforced by this version", kept.join(", "));
+    }
+    Ok(survey.removed_topics)
+}
+
+/// Opens what the metadata has, and follows it from here on.
+fn follow_metadata(broker: &Arc<Broker>, observed: &OnceLock<Weak<Broker>>) {
+    let image = broker.image();
+    let delta = Delta { topics: image.topics().iter().map(|topic| topic.id).collect(), ..Delta::default() };
+    task::block_in_place(|| broker.apply(&Change { old: Arc::default(), new: image, delta }));
+    // Nobody proposes anything before the listeners accept.
+    assert!(observed.set(Arc::downgrade(broker)).is_ok(), "a broker starts once");
+}
+
+fn serve(
+    broker: Arc<Broker>,
+    sockets: Vec<BoundSocket>,
+    addresses: Vec<SocketAddr>,
+) -> Result<Running, StartError> {
+    let (stopping, stop) = watch::channel(false);
+    let mut tasks = Vec::new();
+    for (listener, socket) in sockets.into_iter().enumerate() {
+        let failed = |error| StartError::Listen(broker.config.listeners[listener].clone(), error);
+        let socket = socket.listen().map_err(failed)?;
+        tasks.push(task::spawn(listener::accept(Arc::clone(&broker), listener, socket, stop.clone())));
+    }
+    for dir in broker.logs.partition_dirs() {
+        // To the end of the process: the last acknowledgements are sent while all this stops.
+        task::spawn(Arc::clone(dir.news()).pass_on());
+    }
+    let groups = Arc::clone(&broker.groups);
+    tasks.push(task::spawn(async move { groups.run_timers().await }));
+    tasks.push(task::spawn(crate::upkeep::chores::run(Arc::clone(&broker))));
+    let (fatal, failed) = watch::channel(None);
+    let failures = broker.logs.take_failures();
+    tasks.push(task::spawn(failures::follow_quorum(Arc::clone(&broker), fatal.clone())));
+    tasks.push(task::spawn(failures::follow(Arc::clone(&broker), failures, fatal)));
+    Ok(Running { broker, addresses, stopping, failed, tasks })
+}
+
+async fn bind(listeners: &[Listener]) -> Result<(Vec<BoundSocket>, Vec<SocketAddr>), StartError> {
+    let mut sockets = Vec::new();
+    let mut addresses = Vec::new();
+    for listener in listeners {
+        let failed = |error| StartError::Listen(listener.clone(), error);
+        let socket = net::bind(&listener.address()).await.map_err(failed)?;
+        addresses.push(socket.local_addr().map_err(failed)?);
+        sockets.push(socket);
+    }
+    Ok((sockets, addresses))
+}
+
+async fn start_quorum(
+    config: &BrokerConfig,
+    dir: &LogDir,
+    observed: Arc<OnceLock<Weak<Broker>>>,
+) -> Result<Quorum, StartError> {
+    let directory = dir.opened().expect("a start without it has failed");
+    let quorum = QuorumConfig {
+        node_id: config.node_id,
+        directory_id: dir.id(),
+        endpoints: Vec::new(),
+        segment_bytes: u32::try_from(config.metadata_log_segment_bytes).unwrap_or(u32::MAX),
+        bytes_between_snapshots: u64::try_from(config.metadata_log_max_record_bytes_between_snapshots)
+            .unwrap_or(u64::MAX),
+        min_insync_replicas: config.topic_defaults.min_insync_replicas,
+    };
+    let observer = move |change: &Change| {
+        if let Some(broker) = observed.get().and_then(Weak::upgrade) {
+            task::block_in_place(|| broker.apply(change));
+        }
+    };
+    Quorum::start(quorum, &directory, observer).await.map_err(StartError::Quorum)
+}
+
+/// Where clients find each listener.
+fn advertised(config: &BrokerConfig, bound: &[SocketAddr]) -> Vec<broker_registration_request::Listener> {
+    let listeners = config.advertised_listeners.iter().zip(bound);
+    let listeners = listeners.map(|(advertised, bound)| {
+        let own_name = advertised.is_wildcard();
+        let host = if own_name { net::host_name() } else { advertised.host.clone() };
+        broker_registration_request::Listener {
+            name: Str::from(advertised.name.as_str()),
+            host: host.into(),
+            port: if advertised.port == 0 { bound.port() } else { advertised.port },
+            security_protocol: 0,
+        }
+    });
+    listeners.collect()
+}
+
+/// Registers this broker, and lets it take part. Returns its epoch.
+async fn register(
+    config: &BrokerConfig,
+    quorum: &Quorum,
+    controller: &Controller,
+    logs: &Logs,
+    listeners: Vec<broker_registration_request::Listener>,
+) -> Result<i64, StartError> {
+    let features = features::SUPPORTED.iter().map(|feature| Feature {
+        name: Str::from_static(feature.name),
+        min_supported_version: *feature.levels.start(),
+        max_supported_version: *feature.levels.end(),
+    });
+    let request = BrokerRegistrationRequest {
+        broker_id: config.node_id,
+        cluster_id: logs.cluster_id().into(),
+        incarnation_id: Uuid(random::uuid_bytes()),
+        listeners,
+        features: features.collect(),
+        rack: config.broker_rack.clone().map(Into::into),
+        log_dirs: logs.online_ids(),
+        ..BrokerRegistrationRequest::default()
+    };
+    let found = |topic: &Topic, partition| {
+        let name = TopicPartition { topic: topic.name.to_string(), partition };
+        logs.find(&name).map(|dir| dir.id())
+    };
+    let registered = quorum.submit(|image| {
+        let (response, mut records) = controller.register_broker(image, &request, found);
+        // Alone in its cluster, it has nothing to catch up with.
+        records.push(controller.unfence_broker(config.node_id, response.broker_epoch));
+        records.extend(controller.logs_lost(&logs.lost()));
+        (response.broker_epoch, records)
+    });
+    registered.await.map_err(StartError::Register)
+}
+
+/// `queued.max.request.bytes`, or a quarter of the machine's memory.
+fn request_bytes_max(config: &BrokerConfig) -> usize {
+    usize::try_from(config.queued_max_request_bytes).unwrap_or_else(|_| runtime::memory_bytes() / 4)
+}
+
+fn group_settings(config: &BrokerConfig) -> coordinator::Settings {
+    let size = |value: i32| usize::try_from(value).unwrap_or(0);
+    let defaults = coordinator::Settings::default();
+    // What a record is stored with comes to twice its key at most.
+    let deletion_batch_max_bytes = size(config.topic_defaults.max_message_bytes) / 3;
+    coordinator::Settings {
+        group_min_session_timeout_ms: config.group_min_session_timeout_ms,
+        group_max_session_timeout_ms: config.group_max_session_timeout_ms,
+        group_initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
+        group_max_size: size(config.group_max_size),
+        offset_metadata_max_bytes: size(config.offset_metadata_max_bytes),
+        offsets_retention_minutes: config.offsets_retention_minutes,
+        offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
+        deletion_batch_max_bytes: deletion_batch_max_bytes.min(defaults.deletion_batch_max_bytes),
+    }
+}
+
+impl Running {
+    /// The addresses that are listened on, in the order of `listeners`.
+    pub fn local_addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The id of the cluster.
+    pub fn cluster_id(&self) -> &str {
+        &self.broker.cluster_id
+    }
+
+    /// What opening the log directories had to mend; none where they are new or were closed cleanly.
+    pub fn recovery(&self) -> Option<Recovery> {
+        self.broker.logs.recovery()
+    }
+
+    /// What can be measured of it.
+    pub fn metrics(&self) -> Metrics {
+        Metrics::of(&self.broker)
+    }
+
+    /// Waits until the broker cannot go on, because the directory of the metadata log has failed or
+    /// no log directory is left; says why.
+    pub async fn failed(&self) -> String {
+        let mut failed = self.failed.clone();
+        if let Ok(reason) = failed.wait_for(Option::is_some).await {
+            return reason.clone().unwrap_or_default();
+        }
+        std::future::pending().await
+    }
+
+    /// Stops: no new requests, replies under way sent, everything on disk, files closed so that
+    /// the next start reads nothing but their ends.
+    pub async fn shutdown(self) {
+        let Self { broker, stopping, tasks, .. } = self;
+        stopping.send_replace(true);
+        broker.groups.resign_all();
+        for running in &tasks {
+            running.abort();
+        }
+        // Every connection holds a receiver until it is over.
+        if clock::timeout(DRAIN, stopping.closed()).await.is_err() {
+            warn!("connections that did not end in time are cut");
+        }
+        broker.moves.stop().await;
+        if let Err(problem) = broker.quorum.shutdown().await {
+            warn!("the metadata log is checked again at the next start: {problem}");
+        }
+        task::block_in_place(|| broker.cleaner.stop());
+        task::block_in_place(|| broker.scrubber.stop());
+        let table = broker.topics.table();
+        task::block_in_place(|| broker.logs.close(&table, broker.broker_epoch));
+        debug!("stopped");
+    }
+}

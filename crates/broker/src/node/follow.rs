@@ -1,0 +1,169 @@
+//! Following the metadata log: topics come, grow, change their settings and go.
+
+mod progress;
+mod without_room;
+
+use std::sync::Arc;
+
+use coordinator::DeletedTopic;
+use metadata::controller::Assignment;
+use metadata::{Change, Delta, Image, ResourceType};
+use protocol::Uuid;
+use runtime::{clock, task};
+use tracing::{error, warn};
+
+use crate::beside;
+use crate::broker::{Broker, DECISION_TIMEOUT};
+use crate::coordinators::OFFSETS_TOPIC;
+use crate::directories::PartitionToOpen;
+use crate::replicas::{Leadership, Partition, PartitionRules};
+use crate::replicas::{PartitionSlot, Topic};
+use progress::Progress;
+
+impl Broker {
+    /// Puts a change of the metadata in force. Blocks on the disk.
+    pub(crate) fn apply(self: &Arc<Self>, change: &Change) {
+        let _applying = self.applying.lock();
+        let deleted: Vec<_> = change.deleted_topics().cloned().collect();
+        let removed: Vec<Uuid> = deleted.iter().map(|topic| topic.id).collect();
+        if !removed.is_empty() {
+            self.delete_topics(&removed);
+            let gone = deleted.iter().map(|topic| DeletedTopic { name: topic.name.clone(), id: topic.id });
+            self.groups.topics_deleted(&gone.collect::<Vec<_>>());
+        }
+        self.open_missing(&change.new, &change.delta);
+        self.open_again(&change.new, self.logs.accept_losses(&change.new, &change.delta));
+        self.reconfigure(&change.new, &change.delta);
+    }
+
+    fn delete_topics(&self, ids: &[Uuid]) {
+        let table = self.topics.table();
+        // First out of the table, so that no new request finds them.
+        self.topics.change(Vec::new(), ids);
+        let mut deleted = Vec::new();
+        for topic in ids.iter().filter_map(|id| table.by_id(*id)) {
+            if &**topic.name() == OFFSETS_TOPIC {
+                self.groups.resign_all();
+            }
+            topic.partitions().for_each(|partition| self.moves.cancel(partition));
+            deleted.push(Arc::clone(topic));
+        }
+        self.logs.delete_topics(&deleted);
+    }
+
+    /// Opens the logs of partitions that are in the metadata and not yet here.
+    fn open_missing(self: &Arc<Self>, image: &Image, delta: &Delta) {
+        let table = self.topics.table();
+        let slots_of = |id| table.by_id(id).map_or(&[][..], |topic| topic.slots());
+        let (mut grown, mut missing) = (Vec::new(), Vec::new());
+        for topic in delta.topics.iter().filter_map(|id| image.topic_by_id(*id)) {
+            let numbers = slots_of(topic.id).len()..topic.partitions.len();
+            if !numbers.is_empty() {
+                let rules = self.rules(image, &topic.name);
+                missing.extend(numbers.clone().map(|index| self.to_open(topic, index, &rules)));
+                grown.push((topic, numbers.len()));
+            }
+        }
+        let mut opened = self.open_all(missing).into_iter();
+        let topics = grown.into_iter().map(|(topic, count)| {
+            let slots = slots_of(topic.id).iter().cloned().chain(opened.by_ref().take(count)).collect();
+            Topic::new(topic.name.clone(), topic.id, slots)
+        });
+        let topics: Vec<Topic> = topics.collect();
+        self.elect_groups(&topics);
+        let elsewhere = self.elsewhere(image, &topics);
+        self.topics.change(topics, &[]);
+        self.tell_where(elsewhere);
+    }
+
+    /// The partitions that are in another directory than the controller knows: a client has chosen it.
+    fn elsewhere(&self, image: &Image, topics: &[Topic]) -> Vec<Assignment> {
+        let partitions = topics.iter().flat_map(|topic| {
+            let known = image.topic_by_id(topic.id());
+            topic.partitions().filter_map(move |partition| {
+                let known = known?.partition(partition.index())?.directory_of(self.config.node_id);
+                let directory = partition.log_dir().id();
+                let assignment = Assignment { topic_id: topic.id(), partition: partition.index(), directory };
+                (known != directory).then_some(assignment)
+            })
+        });
+        partitions.collect()
+    }
+
+    /// Has the controller know where partitions are, a little later: it is what called.
+    fn tell_where(self: &Arc<Self>, assignments: Vec<Assignment>) {
+        if assignments.is_empty() {
+            return;
+        }
+        let broker = Arc::clone(self);
+        task::spawn(async move {
+            let node_id = broker.config.node_id;
+            let decided = broker.decide(DECISION_TIMEOUT, |controller, image| {
+                ((), controller.assign_replicas_to_dirs(image, node_id, &assignments))
+            });
+            if let Err(problem) = decided.await {
+                warn!("the controller does not know where partitions are: {}", problem.message());
+            }
+        });
+    }
+
+    fn to_open(&self, topic: &metadata::Topic, index: usize, rules: &Arc<PartitionRules>) -> PartitionToOpen {
+        let partition = &topic.partitions[index];
+        PartitionToOpen {
+            topic: topic.name.clone(),
+            topic_id: topic.id.0,
+            index: i32::try_from(index).expect("partitions are numbered by i32"),
+            directory: partition.directory_of(self.config.node_id),
+            preferred: self.moves.take_preferred(&topic.name, i32::try_from(index).unwrap_or(-1)),
+            leadership: Leadership {
+                leader_epoch: partition.leader_epoch,
+                isr_len: partition.isr.len(),
+                replicas_len: partition.replicas.len(),
+            },
+            rules: Arc::clone(rules),
+        }
+    }
+
+    /// Opens logs, several at a time, and tells how far it is if that takes long.
+    fn open_all(&self, partitions: Vec<PartitionToOpen>) -> Vec<PartitionSlot> {
+        let progress = Progress::new(partitions.len(), clock::now());
+        beside::map(partitions, |partition| {
+            let slot = self.logs.open_partition(partition);
+            progress.one_more();
+            slot
+        })
+    }
+
+    fn elect_groups(&self, topics: &[Topic]) {
+        let Some(offsets) = topics.iter().find(|topic| &**topic.name() == OFFSETS_TOPIC) else { return };
+        let count = i32::try_from(offsets.slots().len()).expect("partitions are numbered by i32");
+        let shards: Vec<Arc<Partition>> = offsets.partitions().cloned().collect();
+        if shards.len() != offsets.slots().len() {
+            error!("some partitions of {OFFSETS_TOPIC} are offline: their groups are not served");
+        }
+        for shard in shards {
+            self.groups.elect(shard, count);
+        }
+    }
+
+    /// Puts changed settings in force: a topic's own, or the broker's for all topics.
+    fn reconfigure(&self, image: &Image, delta: &Delta) {
+        let table = self.topics.table();
+        let set_rules = |topic: &Topic| {
+            let rules = self.rules(image, topic.name());
+            topic.partitions().for_each(|partition| partition.set_rules(Arc::clone(&rules)));
+        };
+        if delta.configs.iter().any(|resource| resource.resource_type == ResourceType::Broker) {
+            table.topics().for_each(|topic| set_rules(topic));
+            return;
+        }
+        let of_topics = delta.configs.iter().filter(|resource| resource.resource_type == ResourceType::Topic);
+        of_topics.filter_map(|resource| table.by_name(&resource.name)).for_each(|topic| set_rules(topic));
+    }
+
+    /// The settings that all partitions of a topic share.
+    fn rules(&self, image: &Image, topic: &str) -> Arc<PartitionRules> {
+        let config = image.topic_config(topic, self.config.node_id, &self.given);
+        Arc::new(PartitionRules::new(config, &self.config))
+    }
+}

@@ -1,0 +1,10 @@
+//! Who asks.
+
+/// Who is at the other end of a connection, as handlers see it.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// The address without the port, as Kafka's `client_host` shows it (`/127.0.0.1`).
+    pub(crate) host: String,
+    /// The listener that the connection came in by.
+    pub(crate) listener: usize,
+}

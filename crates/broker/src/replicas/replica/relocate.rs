@@ -1,0 +1,79 @@
+//! Going on in another log directory (AlterReplicaLogDirs, KIP-113).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use storage::{CopyError, CopySource, FutureLog, Syncs};
+
+use super::Partition;
+use crate::directories::LogDir;
+
+/// How long the partition's lock is tried for: who has it may wait for a sync, and those are held back meanwhile.
+const LOCK: Duration = Duration::from_millis(20);
+
+/// The most that is left to copy when syncs are held back: acknowledgements wait for it.
+const REST_BYTES_MAX: u64 = 256 << 10;
+
+/// How often the copy catches up to that before it is somebody else's turn.
+const CATCH_UP_TURNS: usize = 8;
+
+impl Partition {
+    /// The log as it is now, to be copied; none where it is gone.
+    pub(crate) fn copy_source(&self) -> Option<CopySource> {
+        self.lock().as_ref().map(storage::Log::copy_source)
+    }
+
+    /// Waits for the end of what compaction is putting in place. None follows while the log is moved.
+    pub(crate) fn await_swap(&self) {
+        drop(self.swapping.lock());
+    }
+
+    /// Keeps compaction away while the log is moved, or lets it come back. What it would replace would have to be
+    /// copied again.
+    pub(crate) fn set_moving(&self, moving: bool) {
+        self.moving.store(moving, Ordering::Release);
+    }
+
+    /// Whether the log is moved.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.moving.load(Ordering::Acquire)
+    }
+
+    /// Has the log go on in `future`, which is in `target`, where that has caught up; gives the log's syncs then,
+    /// the first of which makes it durable there. None where another turn is needed first.
+    ///
+    /// # Errors
+    /// [`CopyError`]; the log stays where it is.
+    pub(crate) fn relocate(
+        &self,
+        future: &mut FutureLog,
+        target: &Arc<LogDir>,
+    ) -> Result<Option<Syncs>, CopyError> {
+        for _ in 0..CATCH_UP_TURNS {
+            let Some(source) = self.copy_source() else { return Ok(None) };
+            if future.copy(&source, u64::MAX)?.bytes <= REST_BYTES_MAX {
+                break;
+            }
+        }
+        let Some(syncs) = self.lock().as_ref().map(storage::Log::syncs) else { return Ok(None) };
+        let paused = syncs.pause();
+        let source = self.log.try_lock_for(LOCK).and_then(|log| Some(log.as_ref()?.copy_source()));
+        let Some(source) = source else { return Ok(None) };
+        // What is durable in the old place by now is so in the new one after this, and nothing more becomes so.
+        if !future.copy(&source, u64::MAX)?.caught_up {
+            return Ok(None);
+        }
+        let Some(mut guard) = self.log.try_lock_for(LOCK) else { return Ok(None) };
+        let Some(log) = guard.as_mut() else { return Ok(None) };
+        if !log.relocate(future, &paused)? {
+            return Ok(None);
+        }
+        let (told, news) = (Arc::clone(&self.durability), Arc::clone(target.news()));
+        log.set_flush_listener(Box::new(move |flushed| news.tell(&told, flushed)));
+        // Who waits for a sync of the old place waits for this one.
+        log.enqueue_flush();
+        self.log_dir.store(Arc::clone(target));
+        Ok(Some(log.syncs()))
+    }
+}

@@ -1,0 +1,135 @@
+//! The topics and partitions of this broker, by name and by id.
+
+mod shared_map;
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
+use protocol::{ErrorCode, Str, Uuid};
+
+use super::replica::Partition;
+use shared_map::SharedMap;
+
+/// A topic with the partitions that this broker leads.
+pub(crate) struct Topic {
+    name: Str,
+    id: Uuid,
+    internal: bool,
+    partitions: Vec<PartitionSlot>,
+}
+
+/// A partition, or nothing where its log could not be opened: the others serve.
+pub(crate) type PartitionSlot = Option<Arc<Partition>>;
+
+impl Topic {
+    pub(crate) fn new(name: Str, id: Uuid, partitions: Vec<PartitionSlot>) -> Self {
+        let internal = metadata::controller::is_internal_topic(&name);
+        Self { name, id, internal, partitions }
+    }
+
+    pub(crate) fn name(&self) -> &Str {
+        &self.name
+    }
+
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Whether the broker keeps its own state in it, so that clients may not write to it.
+    pub(crate) fn is_internal(&self) -> bool {
+        self.internal
+    }
+
+    /// The partition with that number.
+    ///
+    /// # Errors
+    /// UNKNOWN_TOPIC_OR_PARTITION where there is none, KAFKA_STORAGE_ERROR where its log could not
+    /// be opened.
+    pub(crate) fn partition(&self, index: i32) -> Result<&Arc<Partition>, ErrorCode> {
+        let slot = usize::try_from(index).ok().and_then(|index| self.partitions.get(index));
+        slot.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.as_ref().ok_or(ErrorCode::KAFKA_STORAGE_ERROR)
+    }
+
+    /// The places of all partitions, by number.
+    pub(crate) fn slots(&self) -> &[PartitionSlot] {
+        &self.partitions
+    }
+
+    /// The partitions whose logs are open.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = &Arc<Partition>> {
+        self.partitions.iter().flatten()
+    }
+}
+
+/// All topics at one moment. Immutable: a request sees one table from its begin to its end.
+#[derive(Default)]
+pub(crate) struct TopicTable {
+    by_name: SharedMap<Str, Arc<Topic>>,
+    by_id: SharedMap<Uuid, Arc<Topic>>,
+}
+
+impl TopicTable {
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<Topic>> {
+        self.by_name.get(name)
+    }
+
+    pub(crate) fn by_id(&self, id: Uuid) -> Option<&Arc<Topic>> {
+        self.by_id.get(&id)
+    }
+
+    /// One partition of the topic called `name`.
+    ///
+    /// # Errors
+    /// As [`Topic::partition`].
+    pub(crate) fn partition(&self, name: &str, index: i32) -> Result<&Arc<Partition>, ErrorCode> {
+        self.by_name(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.partition(index)
+    }
+
+    /// All topics, in no order.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
+        self.by_name.values()
+    }
+
+    /// All partitions, in no order.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = &Arc<Partition>> {
+        self.topics().flat_map(|topic| topic.partitions())
+    }
+}
+
+/// The table in force. Reading it takes no lock.
+#[derive(Default)]
+pub(crate) struct Topics {
+    table: ArcSwap<TopicTable>,
+    changing: Mutex<()>,
+}
+
+impl Topics {
+    /// The table as it is now.
+    pub(crate) fn table(&self) -> Guard<Arc<TopicTable>> {
+        self.table.load()
+    }
+
+    /// Replaces the table by one with `added` put in and `removed` taken out. Costs as much as these, and little of what
+    /// else is in it.
+    pub(crate) fn change(&self, added: Vec<Topic>, removed: &[Uuid]) {
+        if added.is_empty() && removed.is_empty() {
+            return;
+        }
+        let _one_at_a_time = self.changing.lock();
+        let before = self.table.load();
+        let mut by_name = before.by_name.clone();
+        let mut by_id = before.by_id.clone();
+        for id in removed {
+            if let Some(topic) = by_id.remove(id) {
+                by_name.remove(topic.name());
+            }
+        }
+        for topic in added {
+            let topic = Arc::new(topic);
+            by_name.insert(topic.name.clone(), Arc::clone(&topic));
+            by_id.insert(topic.id, topic);
+        }
+        self.table.store(Arc::new(TopicTable { by_name, by_id }));
+    }
+}

@@ -1,0 +1,6 @@
+//! Work beside the requests: retention, compaction, moves between directories, the search for damage.
+
+pub(crate) mod chores;
+pub(crate) mod cleaner;
+pub(crate) mod moves;
+pub(crate) mod scrubber;

@@ -1,0 +1,110 @@
+//! What a broker does from time to time: looking at the room on its disks, retention, removal of deleted files, checkpoints,
+//! forgetting silent producers, flushes by age.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use runtime::clock::{self, Instant};
+use runtime::task;
+
+use crate::broker::Broker;
+use crate::replicas::Partition;
+
+/// How often deleted files are looked for whose time has come.
+const DELETIONS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often the room on the disks is looked at.
+const ROOM_INTERVAL_MS: i64 = 1_000;
+
+/// How often checkpoints are written where logs have got their first records since.
+const UNTOLD_INTERVAL_MS: i64 = 1_000;
+
+/// How often partitions are tried again that could not be opened on a full disk.
+const WITHOUT_ROOM_INTERVAL_MS: i64 = 5_000;
+
+/// Something that is done again and again.
+struct Chore {
+    every: Duration,
+    due: Instant,
+    work: fn(&Broker, i64),
+}
+
+impl Chore {
+    fn new(every_ms: i64, work: fn(&Broker, i64)) -> Self {
+        let every = Duration::from_millis(u64::try_from(every_ms).unwrap_or(0).max(1));
+        // The largest interval means never, and a clock has an end.
+        let every = every.min(Duration::from_secs(365 * 24 * 3600));
+        Self { every, due: clock::now() + every, work }
+    }
+}
+
+/// Runs until it is dropped.
+pub(crate) async fn run(broker: Arc<Broker>) {
+    let config = &broker.config;
+    let retention_ms = config.log_retention_check_interval_ms;
+    let deletions_ms = i64::try_from(DELETIONS_INTERVAL.as_millis()).unwrap_or(i64::MAX).min(retention_ms);
+    let mut chores = [
+        Chore::new(retention_ms, apply_retention),
+        Chore::new(deletions_ms, remove_deleted),
+        Chore::new(config.log_flush_offset_checkpoint_interval_ms, |broker, _| broker.logs.checkpoint()),
+        Chore::new(i64::from(config.producer_id_expiration_check_interval_ms), forget_producers),
+        Chore::new(config.log_flush_scheduler_interval_ms, |broker, _| flush_by_age(broker)),
+        Chore::new(ROOM_INTERVAL_MS, look_at_room),
+        Chore::new(UNTOLD_INTERVAL_MS, |broker, _| {
+            broker.logs.dirs().iter().for_each(|dir| dir.checkpoint_if_untold());
+        }),
+        Chore::new(WITHOUT_ROOM_INTERVAL_MS, |broker, _| broker.open_those_without_room()),
+    ];
+    loop {
+        let next = chores.iter_mut().min_by_key(|chore| chore.due).expect("there are chores");
+        clock::sleep_until(next.due).await;
+        next.due = clock::now() + next.every;
+        let (broker, work) = (Arc::clone(&broker), next.work);
+        // A panic is reported where it happens; the other chores go on.
+        let _ = task::spawn_blocking(move || work(&broker, clock::now_ms())).await;
+    }
+}
+
+fn apply_retention(broker: &Broker, now_ms: i64) {
+    broker.topics.table().partitions().for_each(|partition| partition.apply_retention(now_ms));
+}
+
+/// Looks at the room on the disks. Where one is full but for its reserve, what may go goes at once, so that clients are
+/// soon heard again: what retention finds, and files that would have stayed for `file.delete.delay.ms`, which are for
+/// readers that a broker may have and this one does not.
+fn look_at_room(broker: &Broker, now_ms: i64) {
+    for dir in broker.logs.dirs() {
+        let (is_full, was_full) = dir.look_at_room();
+        if !is_full {
+            continue;
+        }
+        let table = broker.topics.table();
+        for partition in table.partitions().filter(|partition| Arc::ptr_eq(&partition.log_dir(), dir)) {
+            if !was_full {
+                partition.apply_retention(now_ms);
+            }
+            remove_deleted_of(partition, i64::MAX);
+        }
+    }
+}
+
+fn remove_deleted(broker: &Broker, now_ms: i64) {
+    broker.topics.table().partitions().for_each(|partition| remove_deleted_of(partition, now_ms));
+}
+
+fn remove_deleted_of(partition: &Partition, now_ms: i64) {
+    for deleted in partition.take_due_deletions(now_ms) {
+        if let Err(problem) = deleted.remove() {
+            tracing::warn!(partition = partition.name(), "deleted files are still on the disk: {problem}");
+        }
+    }
+}
+
+fn forget_producers(broker: &Broker, now_ms: i64) {
+    broker.topics.table().partitions().for_each(|partition| partition.remove_expired_producers(now_ms));
+}
+
+fn flush_by_age(broker: &Broker) {
+    let steady_ms = clock::steady_ms();
+    broker.topics.table().partitions().for_each(|partition| partition.flush_by_age(steady_ms));
+}

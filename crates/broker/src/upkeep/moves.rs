@@ -1,0 +1,282 @@
+//! Partitions that are moved between the log directories of this broker (AlterReplicaLogDirs, KIP-113).
+//!
+//! A move copies the log while it is written, a bounded part in each turn, has the controller know where the partition
+//! will be, and then lets the log go on in the copy. `num.replica.alter.log.dirs.threads` moves are at work at once;
+//! the others wait for their turn. `replica.alter.log.dirs.io.max.bytes.per.second` bounds all of them together.
+
+mod alter;
+mod turn;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use protocol::{Str, Uuid};
+use runtime::HashMap;
+use runtime::clock::{self, Instant};
+use runtime::task::{self, JoinHandle};
+use storage::FutureLog;
+use tokio::sync::{Notify, watch};
+use tracing::error;
+
+use crate::broker::Broker;
+use crate::directories::LogDir;
+use crate::replicas::Partition;
+use turn::Turn;
+
+/// Partitions that are not here yet and whose directory is remembered: no more, whatever clients ask for.
+const PREFERRED_MAX: usize = 10_000;
+
+/// How often the limit is looked at while nothing more may be copied.
+const LIMIT_CHECK: Duration = Duration::from_millis(500);
+
+/// How often it is looked at while nothing is moved.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// How long a move waits whose target is full.
+const FULL_BACKOFF: Duration = Duration::from_secs(5);
+
+/// A partition by its topic and number.
+type Name = (Str, i32);
+
+/// A partition on its way to another directory.
+pub(crate) struct Move {
+    partition: Arc<Partition>,
+    topic_id: Uuid,
+    target: Arc<LogDir>,
+    /// The copy. None once the move is over; held during a turn.
+    future: Mutex<Option<FutureLog>>,
+    /// Whether it is not wanted any more.
+    cancelled: AtomicBool,
+    /// Whether the controller may know the partition in the target.
+    assigned: AtomicBool,
+    /// An earlier move of the partition that was given up. What the controller is told of that one must not come after
+    /// what it is told of this one.
+    after: Mutex<Option<Arc<Move>>>,
+    /// Whether nothing more is done about it.
+    over: AtomicBool,
+    /// What DescribeLogDirs tells of it.
+    size_bytes: AtomicU64,
+    end_offset: AtomicI64,
+}
+
+/// All moves of a broker.
+pub(crate) struct Moves {
+    state: Mutex<State>,
+    /// Something waits for a turn.
+    queued: Notify,
+    stopping: watch::Sender<bool>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
+    budget: Mutex<Budget>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Those that are under way.
+    moves: HashMap<Name, Arc<Move>>,
+    /// Those that are given up and not over.
+    ending: HashMap<Name, Arc<Move>>,
+    /// Those that wait for a turn, cancelled ones among them.
+    queue: VecDeque<Arc<Move>>,
+    /// Where partitions go that are not here yet.
+    preferred: HashMap<Name, Arc<LogDir>>,
+}
+
+/// How much was copied ahead of what the limit allows.
+struct Budget {
+    debt_bytes: f64,
+    /// When it was that.
+    at: Instant,
+}
+
+impl Budget {
+    fn spend(&mut self, bytes: u64) {
+        self.debt_bytes += bytes as f64;
+    }
+
+    /// How long nothing more may be copied at `rate` bytes a second.
+    fn wait(&mut self, rate: u64, now: Instant) -> Duration {
+        let paid = now.saturating_duration_since(self.at).as_secs_f64() * rate as f64;
+        (self.debt_bytes, self.at) = ((self.debt_bytes - paid).max(0.0), now);
+        let wait = Duration::try_from_secs_f64(self.debt_bytes / rate.max(1) as f64);
+        wait.unwrap_or(Duration::MAX)
+    }
+}
+
+impl State {
+    /// Gives up the move of a partition, and gives it. Its copy is removed in its next turn, or at the end of this one.
+    fn cancel(&mut self, name: &Name) -> Option<Arc<Move>> {
+        let cancelled = self.moves.remove(name)?;
+        cancelled.cancelled.store(true, Ordering::Release);
+        self.ending.insert(name.clone(), Arc::clone(&cancelled));
+        Some(cancelled)
+    }
+}
+
+impl Move {
+    fn name(&self) -> Name {
+        (self.partition.topic().clone(), self.partition.index())
+    }
+
+    pub(crate) fn partition(&self) -> &Arc<Partition> {
+        &self.partition
+    }
+
+    /// The directory that the partition goes to.
+    pub(crate) fn target(&self) -> &Arc<LogDir> {
+        &self.target
+    }
+
+    /// Bytes of batches that are copied.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The offset up to which the log is copied, or a little less.
+    pub(crate) fn end_offset(&self) -> i64 {
+        self.end_offset.load(Ordering::Relaxed)
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+}
+
+impl Moves {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Mutex::default(),
+            queued: Notify::new(),
+            stopping: watch::channel(false).0,
+            workers: Mutex::default(),
+            budget: Mutex::new(Budget { debt_bytes: 0.0, at: clock::now() }),
+        }
+    }
+
+    /// Starts the tasks that move.
+    pub(crate) fn start(&self, broker: &Arc<Broker>) {
+        let dirs = i32::try_from(broker.logs.partition_dirs().count()).unwrap_or(i32::MAX);
+        let count = broker.config.num_replica_alter_log_dirs_threads.unwrap_or(dirs).max(1);
+        for _ in 0..count {
+            let worker = task::spawn(work(Arc::clone(broker), self.stopping.subscribe()));
+            self.workers.lock().push(worker);
+        }
+    }
+
+    /// Ends the tasks. Moves that are under way go on at the next start.
+    pub(crate) async fn stop(&self) {
+        self.stopping.send_replace(true);
+        let workers = std::mem::take(&mut *self.workers.lock());
+        for worker in workers {
+            if worker.await.is_err() {
+                error!("a task that moves partitions ended by a panic");
+            }
+        }
+    }
+
+    /// The moves that are under way.
+    pub(crate) fn under_way(&self) -> Vec<Arc<Move>> {
+        self.state.lock().moves.values().cloned().collect()
+    }
+
+    /// The directory that a client wanted for a partition that was not here. Once.
+    pub(crate) fn take_preferred(&self, topic: &Str, index: i32) -> Option<Arc<LogDir>> {
+        self.state.lock().preferred.remove(&(topic.clone(), index))
+    }
+
+    /// Gives up the move of a partition, if there is one.
+    pub(crate) fn cancel(&self, partition: &Partition) {
+        self.state.lock().cancel(&(partition.topic().clone(), partition.index()));
+        self.queued.notify_one();
+    }
+
+    /// Gives up the moves from and to a directory that has failed. Gives those from it of which the controller was told.
+    pub(crate) fn cancel_at(&self, dir: &Arc<LogDir>) -> Vec<Arc<Move>> {
+        let mut state = self.state.lock();
+        let concerned =
+            |it: &Arc<Move>| Arc::ptr_eq(&it.target, dir) || Arc::ptr_eq(&it.partition.log_dir(), dir);
+        let names: Vec<_> =
+            state.moves.iter().filter(|(_, it)| concerned(it)).map(|(name, _)| name.clone()).collect();
+        let given_up = names.iter().filter_map(|name| state.cancel(name));
+        let told = |it: &Arc<Move>| it.assigned.load(Ordering::Acquire) && !Arc::ptr_eq(&it.target, dir);
+        let told = given_up.filter(told).collect();
+        self.queued.notify_one();
+        told
+    }
+
+    fn enqueue(&self, next: Arc<Move>) {
+        self.state.lock().queue.push_back(next);
+        self.queued.notify_one();
+    }
+
+    /// The next that is to have a turn: one that is to be given up where nothing may be copied.
+    fn dequeue(&self, may_copy: bool) -> Option<Arc<Move>> {
+        let queue = &mut self.state.lock().queue;
+        let at = queue.iter().position(|it| may_copy || it.is_cancelled())?;
+        queue.remove(at)
+    }
+
+    /// Takes a move off the list, where it is the one that is on it: it is being given up.
+    fn abandon(&self, this: &Arc<Move>) {
+        let mut state = self.state.lock();
+        if state.moves.get(&this.name()).is_some_and(|it| Arc::ptr_eq(it, this)) {
+            state.cancel(&this.name());
+        }
+    }
+
+    /// Forgets a move that is over.
+    fn forget(&self, this: &Arc<Move>) {
+        this.over.store(true, Ordering::Release);
+        let mut state = self.state.lock();
+        let State { moves, ending, .. } = &mut *state;
+        for list in [moves, ending] {
+            if list.get(&this.name()).is_some_and(|it| Arc::ptr_eq(it, this)) {
+                list.remove(&this.name());
+            }
+        }
+    }
+}
+
+/// One of the tasks: takes moves in turn until the broker stops.
+async fn work(broker: Arc<Broker>, mut stopping: watch::Receiver<bool>) {
+    let moves = &broker.moves;
+    while !*stopping.borrow() {
+        let wait = moves.budget.lock().wait(turn::rate(&broker), clock::now());
+        let Some(next) = moves.dequeue(wait.is_zero()) else {
+            // The limit may change meanwhile.
+            let wait = if wait.is_zero() { IDLE } else { wait.min(LIMIT_CHECK) };
+            tokio::select! {
+                biased;
+                () = moves.queued.notified() => {}
+                () = clock::sleep(wait) => {}
+                _ = stopping.changed() => {}
+            }
+            continue;
+        };
+        match turn::take(&broker, &next).await {
+            Turn::Over => moves.forget(&next),
+            Turn::Again => moves.enqueue(next),
+            Turn::Later { wait } => {
+                let (broker, mut stopping) = (Arc::clone(&broker), stopping.clone());
+                task::spawn(async move {
+                    pause(&mut stopping, wait).await;
+                    broker.moves.enqueue(next);
+                });
+            }
+        }
+    }
+}
+
+/// Waits, unless the broker stops.
+async fn pause(stopping: &mut watch::Receiver<bool>, time: Duration) {
+    tokio::select! {
+        biased;
+        () = clock::sleep(time) => {}
+        _ = stopping.wait_for(|stopping| *stopping) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

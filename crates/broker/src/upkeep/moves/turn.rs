@@ -1,0 +1,224 @@
+//! One turn of a move.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use metadata::controller::Assignment;
+use protocol::Uuid;
+use runtime::task;
+use storage::{Copied, CopyError, TopicPartition};
+use tracing::{error, info, warn};
+
+use super::{FULL_BACKOFF, Move};
+use crate::broker::{Broker, DECISION_TIMEOUT};
+use crate::directories::{remove_later, unique_id};
+
+/// The most bytes that a turn copies, so that others get theirs and a broker that stops waits for little.
+const TURN_BYTES_MAX: u64 = 32 << 20;
+
+/// The least, however low the limit is.
+const TURN_BYTES_MIN: u64 = 64 << 10;
+
+/// A turn that copied no more has caught up well enough for the rest to be copied while acknowledgements wait.
+const READY_BYTES_MAX: u64 = 8 << 20;
+
+/// How long a move waits for the end of an earlier one of its partition.
+const EARLIER_BACKOFF: Duration = Duration::from_millis(5);
+
+/// What follows a turn.
+pub(super) enum Turn {
+    /// The move is over, one way or the other.
+    Over,
+    /// It needs another turn.
+    Again,
+    /// It needs another turn after a while; others go on.
+    Later {
+        /// How long.
+        wait: Duration,
+    },
+}
+
+/// What the part of a turn that waits for the disk came to.
+enum Step {
+    /// Bytes were copied.
+    Copied(u64),
+    /// The copy is as long as the log, and ready for the controller to know of it.
+    Ready,
+    /// The log is in the target.
+    Done,
+    /// The target is full.
+    Full,
+    /// The move is given up.
+    GivenUp,
+}
+
+/// Copies a part of a log and, where that was the last, has the log go on in the copy.
+pub(super) async fn take(broker: &Arc<Broker>, this: &Arc<Move>) -> Turn {
+    if this.after.lock().as_ref().is_some_and(|earlier| !earlier.over.load(Ordering::Acquire)) {
+        return Turn::Later { wait: EARLIER_BACKOFF };
+    }
+    // It may hold others.
+    *this.after.lock() = None;
+    let bytes_max = rate(broker).clamp(TURN_BYTES_MIN, TURN_BYTES_MAX);
+    let step = blocking(broker, this, move |broker, this| copy(broker, this, bytes_max)).await;
+    let step = match step {
+        Step::Ready => match this.assign(broker, this.target.id()).await {
+            true => blocking(broker, this, relocate).await,
+            false => Step::Copied(0),
+        },
+        step => step,
+    };
+    match step {
+        Step::Copied(bytes) => {
+            broker.moves.budget.lock().spend(bytes);
+            Turn::Again
+        }
+        Step::Ready => Turn::Again,
+        Step::Full => Turn::Later { wait: FULL_BACKOFF },
+        Step::Done => Turn::Over,
+        Step::GivenUp => {
+            give_up(broker, this).await;
+            Turn::Over
+        }
+    }
+}
+
+async fn blocking(
+    broker: &Arc<Broker>,
+    this: &Arc<Move>,
+    step: impl FnOnce(&Broker, &Move) -> Step + Send + 'static,
+) -> Step {
+    let (broker, this) = (Arc::clone(broker), Arc::clone(this));
+    // A panic is reported where it happens.
+    task::spawn_blocking(move || step(&broker, &this)).await.unwrap_or(Step::GivenUp)
+}
+
+/// Bytes a second that all moves may copy, as that is now.
+pub(super) fn rate(broker: &Broker) -> u64 {
+    let resolved = broker.image().broker_config(broker.config.node_id, &broker.given);
+    let config = resolved.as_ref().unwrap_or(&broker.config);
+    u64::try_from(config.replica_alter_log_dirs_io_max_bytes_per_second).unwrap_or(0)
+}
+
+fn copy(_: &Broker, this: &Move, bytes_max: u64) -> Step {
+    let mut future = this.future.lock();
+    let Some(future) = future.as_mut().filter(|_| !this.is_cancelled()) else { return Step::GivenUp };
+    this.partition.await_swap();
+    let Some(source) = this.partition.copy_source() else { return Step::GivenUp };
+    let copied = future.copy(&source, bytes_max);
+    this.size_bytes.store(future.size_bytes(), Ordering::Relaxed);
+    this.end_offset.store(future.end_offset(), Ordering::Relaxed);
+    let ready = copied.and_then(|Copied { bytes, caught_up }| {
+        if !caught_up || bytes > READY_BYTES_MAX {
+            return Ok(Step::Copied(bytes));
+        }
+        future.prepare(&source)?;
+        Ok(Step::Ready)
+    });
+    ready.unwrap_or_else(|problem| failed(this, &problem))
+}
+
+fn failed(this: &Move, problem: &CopyError) -> Step {
+    let partition = this.partition.name();
+    let target = this.target.path().display();
+    match problem {
+        CopyError::Full(_) => {
+            warn!(partition, "the move to {target} waits for room: {problem}");
+            Step::Full
+        }
+        CopyError::Source(_) | CopyError::Offline(_) => {
+            error!(partition, "the move to {target} is given up: {problem}");
+            Step::GivenUp
+        }
+    }
+}
+
+/// Has the log go on in the copy, and deletes it where it was.
+fn relocate(broker: &Broker, this: &Move) -> Step {
+    // Neither deleted nor taken offline meanwhile; and nobody makes a partition of the same name where it was.
+    let _applying = broker.applying.lock();
+    let table = broker.topics.table();
+    let partition = &this.partition;
+    let known = table.partition(partition.topic(), partition.index());
+    let is_here = known.is_ok_and(|known| Arc::ptr_eq(known, partition));
+    let mut guard = this.future.lock();
+    let Some(future) = guard.as_mut().filter(|_| is_here && !this.is_cancelled()) else {
+        return Step::GivenUp;
+    };
+    let source = partition.log_dir();
+    let name = TopicPartition { topic: partition.topic().to_string(), partition: partition.index() };
+    let cleaned_to = source.working().and_then(|directory| directory.cleaned_to(&name));
+    let syncs = match partition.relocate(future, &this.target) {
+        Ok(Some(syncs)) => syncs,
+        Ok(None) => return Step::Copied(0),
+        Err(problem) => return failed(this, &problem),
+    };
+    *guard = None;
+    partition.set_moving(false);
+    let (from, to) = (source.path().display(), this.target.path().display());
+    info!(partition = partition.name(), "the partition was moved from {from} to {to}");
+    if let (Some(offset), Some(directory)) = (cleaned_to, this.target.working())
+        && let Err(problem) = directory.set_cleaned_to(&name, offset)
+    {
+        warn!(partition = partition.name(), "all of the log is compacted anew: {problem}");
+    }
+    // Until its new name is durable the old log is what a loss of power leaves.
+    if syncs.flush().is_ok()
+        && let Some(directory) = source.working()
+    {
+        match directory.rename_deleted(&name, &unique_id()) {
+            Ok(path) => remove_later(&directory, vec![path]),
+            Err(problem) => drop(directory.fail(problem)),
+        }
+    }
+    Step::Done
+}
+
+impl Move {
+    /// Has the controller know the partition in a directory. Says whether it does.
+    pub(crate) async fn assign(&self, broker: &Arc<Broker>, directory: Uuid) -> bool {
+        let assignment = Assignment { topic_id: self.topic_id, partition: self.partition.index(), directory };
+        // It may be in force although nobody says so in time.
+        self.assigned.store(true, Ordering::Release);
+        let node_id = broker.config.node_id;
+        let decided = broker.decide(DECISION_TIMEOUT, |controller, image| {
+            ((), controller.assign_replicas_to_dirs(image, node_id, &[assignment]))
+        });
+        let mut stopping = broker.moves.stopping.subscribe();
+        let decided = tokio::select! {
+            biased;
+            decided = decided => decided,
+            // A broker that stops need not wait for it.
+            _ = stopping.wait_for(|stopping| *stopping) => return false,
+        };
+        if let Err(problem) = &decided {
+            let partition = self.partition.name();
+            warn!(partition, "the controller does not know of the move: {}", problem.message());
+        }
+        decided.is_ok()
+    }
+}
+
+/// Removes the copy, and has the controller know the partition where it is.
+async fn give_up(broker: &Arc<Broker>, this: &Arc<Move>) {
+    this.cancelled.store(true, Ordering::Release);
+    broker.moves.abandon(this);
+    this.partition.set_moving(broker.moves.is_moved(&this.partition));
+    if this.assigned.load(Ordering::Acquire) {
+        this.assign(broker, this.partition.log_dir().id()).await;
+    }
+    blocking(broker, this, |_, this| {
+        let Some(future) = this.future.lock().take() else { return Step::GivenUp };
+        let Some(directory) = this.target.working() else { return Step::GivenUp };
+        match future.discard() {
+            Ok(path) => remove_later(&directory, vec![path]),
+            Err(problem) => {
+                let partition = this.partition.name();
+                warn!(partition, "the files of a move that was given up are still there: {problem}");
+            }
+        }
+        Step::GivenUp
+    })
+    .await;
+}

@@ -1,0 +1,301 @@
+//! The scrubber: one thread that slowly reads all closed segments and the metadata again and again, and
+//! reports what the disks have damaged since they were written.
+//!
+//! What it has found is kept in memory, with the partitions: a start begins anew.
+
+mod metadata_log;
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use metadata::quorum::METADATA_TOPIC;
+use metadata::settings::BrokerConfig;
+use parking_lot::Mutex;
+use runtime::clock::{self, Instant};
+use runtime::sync::Condvar;
+use runtime::task;
+use storage::{Fault, ScrubError};
+use tracing::{debug, error, info};
+
+use crate::broker::Broker;
+use crate::replicas::{LastScrub, Partition, ScrubNews};
+
+use metadata_log::MetadataDamage;
+
+/// How long it takes at most that a changed setting is noticed.
+const TICK: Duration = Duration::from_secs(5);
+
+/// When the first round begins at the latest after a start, which has the disks for itself.
+const FIRST_ROUND_AFTER: Duration = Duration::from_secs(300);
+
+/// The thread, what it is told, and what it has done.
+pub(crate) struct Scrubber {
+    stopping: Mutex<bool>,
+    stop: Condvar,
+    thread: Mutex<Option<task::Thread>>,
+    read_bytes: AtomicU64,
+    rounds: AtomicU64,
+    /// In ms since the epoch; 0 before the first.
+    last_round_end_ms: AtomicI64,
+    metadata: MetadataDamage,
+}
+
+/// What the scrubber has done since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ScrubProgress {
+    pub(crate) read_bytes: u64,
+    /// How often everything was read.
+    pub(crate) rounds: u64,
+    /// When that was last done, in ms since the epoch.
+    pub(crate) last_round_end_ms: Option<i64>,
+}
+
+/// The settings that say when and how fast it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Settings {
+    /// 0: nothing is read.
+    bytes_per_second: u64,
+    interval: Duration,
+}
+
+impl Settings {
+    fn of(config: &BrokerConfig) -> Self {
+        let not_negative = |value: i64| u64::try_from(value).unwrap_or(0);
+        Self {
+            bytes_per_second: not_negative(config.log_scrub_io_max_bytes_per_second),
+            interval: Duration::from_millis(not_negative(config.log_scrub_interval_ms)),
+        }
+    }
+
+    /// How long until the next round; none where there is none. `last_end` is when the last ended.
+    fn next_round(self, started: Instant, last_end: Option<Instant>, now: Instant) -> Option<Duration> {
+        let (since, wait) = match last_end {
+            Some(end) => (end, self.interval),
+            None => (started, self.interval.min(FIRST_ROUND_AFTER)),
+        };
+        let waited = now.saturating_duration_since(since);
+        (self.bytes_per_second > 0).then(|| wait.saturating_sub(waited))
+    }
+}
+
+/// Spreads reads over time: in any time, no more bytes than that time allows and one read.
+#[derive(Debug)]
+struct Pace {
+    /// When what was read so far is paid for.
+    paid_at: Instant,
+}
+
+impl Pace {
+    /// How long to wait before the next bytes are read; none where nothing may be.
+    fn wait(&mut self, bytes: u64, bytes_per_second: u64, now: Instant) -> Option<Duration> {
+        if bytes_per_second == 0 {
+            return None;
+        }
+        let begin = self.paid_at.max(now);
+        self.paid_at = begin + Duration::from_secs_f64(bytes as f64 / bytes_per_second as f64);
+        Some(begin - now)
+    }
+}
+
+impl Scrubber {
+    /// A scrubber without its thread.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            stopping: Mutex::new(false),
+            stop: Condvar::new(),
+            thread: Mutex::default(),
+            read_bytes: AtomicU64::new(0),
+            rounds: AtomicU64::new(0),
+            last_round_end_ms: AtomicI64::new(0),
+            metadata: MetadataDamage::default(),
+        })
+    }
+
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where the system gives none.
+    pub(crate) fn start(self: &Arc<Self>, broker: &Arc<Broker>) -> std::io::Result<()> {
+        let (scrubber, broker) = (Arc::clone(self), Arc::downgrade(broker));
+        let run = move || {
+            // It ends when the broker stops.
+            let _ = scrubber.run(&broker);
+        };
+        *self.thread.lock() = Some(task::spawn_background_thread("milena-scrub", run)?);
+        Ok(())
+    }
+
+    /// Ends the thread, in the middle of a segment if need be.
+    pub(crate) fn stop(&self) {
+        *self.stopping.lock() = true;
+        self.stop.notify_all();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            error!("the thread that scrubs ended by a panic");
+        }
+    }
+
+    /// What it has done since the start.
+    pub(crate) fn progress(&self) -> ScrubProgress {
+        let last_round_end_ms = self.last_round_end_ms.load(Ordering::Relaxed);
+        ScrubProgress {
+            read_bytes: self.read_bytes.load(Ordering::Relaxed),
+            rounds: self.rounds.load(Ordering::Relaxed),
+            last_round_end_ms: (last_round_end_ms > 0).then_some(last_round_end_ms),
+        }
+    }
+
+    /// Damaged places of the metadata log and its snapshots.
+    pub(crate) fn metadata_places(&self) -> usize {
+        self.metadata.places()
+    }
+
+    /// What is damaged there.
+    pub(crate) fn metadata_faults(&self) -> Vec<Fault> {
+        self.metadata.faults()
+    }
+
+    fn run(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
+        let (started, mut last_end) = (clock::now(), None);
+        self.look_for_gaps(broker)?;
+        loop {
+            match settings(broker)?.next_round(started, last_end, clock::now()) {
+                Some(Duration::ZERO) => {
+                    self.round(broker)?;
+                    last_end = Some(clock::now());
+                }
+                Some(wait) => self.pause(wait.min(TICK))?,
+                None => self.pause(TICK)?,
+            }
+        }
+    }
+
+    /// Looks for segments that are missing, once after a start: all that is read is the end of each closed segment. It
+    /// takes as long as it takes, and the start does not wait for it.
+    fn look_for_gaps(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
+        for partition in partitions(broker)?.iter().filter_map(Weak::upgrade) {
+            let mut from = i64::MIN;
+            while let Some(segment) = partition.closed_segment_from(from) {
+                self.pause(Duration::ZERO)?;
+                from = segment.next_base_offset();
+                if let Some(gap) = segment.gap() {
+                    report(&partition.name(), &partition.note_scrubbed(&segment, vec![gap]));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the closed segments of all partitions, and the metadata.
+    fn round(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
+        let mut pace = Pace { paid_at: clock::now() };
+        for partition in partitions(broker)?.iter().filter_map(Weak::upgrade) {
+            self.scrub(&partition, |bytes| self.before_read(broker, &mut pace, bytes))?;
+        }
+        let metadata = broker.upgrade().ok_or(ScrubError::Stopped)?.logs.metadata_dir().clone();
+        if let Some(directory) = metadata.working() {
+            let fs = directory.fs().clone();
+            drop(directory);
+            let spend = |bytes| self.before_read(broker, &mut pace, bytes);
+            let news = self.metadata.scrub(&fs, metadata.path(), spend)?;
+            report(&format!("{METADATA_TOPIC}-0"), &news);
+        }
+        self.rounds.fetch_add(1, Ordering::Relaxed);
+        self.last_round_end_ms.store(clock::now_ms(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Waits until so many bytes may be read.
+    fn before_read(&self, broker: &Weak<Broker>, pace: &mut Pace, bytes: u64) -> Result<(), ScrubError> {
+        loop {
+            let Some(wait) = pace.wait(bytes, settings(broker)?.bytes_per_second, clock::now()) else {
+                // Turned off in the middle of a round, which goes on when it is turned on again.
+                self.pause(TICK)?;
+                continue;
+            };
+            self.pause(wait)?;
+            if settings(broker)?.bytes_per_second > 0 {
+                self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads the closed segments of one partition. `before_read` is told of each read and may wait.
+    fn scrub(
+        &self,
+        partition: &Partition,
+        mut before_read: impl FnMut(u64) -> Result<(), ScrubError>,
+    ) -> Result<(), ScrubError> {
+        let (mut from, mut bytes) = (i64::MIN, 0);
+        while let Some(segment) = partition.closed_segment_from(from) {
+            from = segment.next_base_offset();
+            match segment.scrub(&mut before_read) {
+                Ok(scrubbed) => {
+                    bytes += scrubbed.bytes;
+                    report(&partition.name(), &partition.note_scrubbed(&segment, scrubbed.faults));
+                }
+                Err(ScrubError::Stopped) => return Err(ScrubError::Stopped),
+                Err(lack @ ScrubError::Lack(_)) => {
+                    debug!(partition = partition.name(), "a segment was not scrubbed: {lack}");
+                }
+            }
+        }
+        partition.note_scrub_end(LastScrub { end_ms: clock::now_ms(), bytes });
+        Ok(())
+    }
+
+    /// Waits; an error where the broker stops.
+    fn pause(&self, time: Duration) -> Result<(), ScrubError> {
+        let deadline = clock::now() + time.min(Duration::from_secs(24 * 3600));
+        let mut stopping = self.stopping.lock();
+        while !*stopping {
+            let left = deadline.saturating_duration_since(clock::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.stop.wait_for(&mut stopping, left);
+        }
+        Err(ScrubError::Stopped)
+    }
+}
+
+/// All partitions, in the order of their names. A round may take days, and what is deleted meanwhile is not to be kept
+/// by it.
+fn partitions(broker: &Weak<Broker>) -> Result<Vec<Weak<Partition>>, ScrubError> {
+    let broker = broker.upgrade().ok_or(ScrubError::Stopped)?;
+    let mut partitions: Vec<Arc<Partition>> = broker.topics.table().partitions().cloned().collect();
+    partitions.sort_by(|a, b| (a.topic(), a.index()).cmp(&(b.topic(), b.index())));
+    Ok(partitions.iter().map(Arc::downgrade).collect())
+}
+
+/// The settings in force; an error where the broker is gone.
+fn settings(broker: &Weak<Broker>) -> Result<Settings, ScrubError> {
+    let broker = broker.upgrade().ok_or(ScrubError::Stopped)?;
+    // What was changed while the broker runs counts at once.
+    let resolved = broker.image().broker_config(broker.config.node_id, &broker.given);
+    Ok(Settings::of(resolved.as_ref().unwrap_or(&broker.config)))
+}
+
+/// One line for each place, once.
+fn report(partition: &str, news: &ScrubNews) {
+    for fault in &news.damaged {
+        let (path, position) = (fault.path.display(), fault.position);
+        error!(
+            partition,
+            offset = fault.offset,
+            "{path} is damaged at byte {position}: {}. {}",
+            fault.reason,
+            fault.mend()
+        );
+    }
+    for fault in &news.whole {
+        let (path, position) = (fault.path.display(), fault.position);
+        info!(partition, "{path} is whole again at byte {position}");
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
