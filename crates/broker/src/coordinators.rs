@@ -9,18 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use coordinator::{
-    DeletedTopic, GroupCoordinator, Now, Output, RequestContext, Settings, SteadyMs, Token, WallMs,
-};
+use coordinator::{DeletedTopic, GroupCoordinator, Now, Output, Settings, SteadyMs, Token, WallMs};
 use parking_lot::{Mutex, RwLock};
-use protocol::{ErrorCode, Str, Uuid};
-use runtime::{HashMap, clock, random, task};
+use protocol::ErrorCode;
+use runtime::{HashMap, clock, task};
 use tokio::sync::{Notify, oneshot};
 use tracing::{debug, error, info, warn};
 
-use crate::call::Call;
-use crate::replicas::Partition;
 use crate::replicas::Refusal;
+use crate::replicas::Replica;
 
 mod answer;
 mod load;
@@ -56,7 +53,7 @@ fn now() -> Now {
 
 /// One partition's coordinator.
 struct Shard {
-    log: Arc<Partition>,
+    log: Arc<Replica>,
     state: Mutex<State>,
 }
 
@@ -93,7 +90,7 @@ impl Groups {
 
     /// Takes over the groups of `log`, a partition of `__consumer_offsets` of `partitions`. They
     /// are served once the log has been read.
-    pub(crate) fn elect(self: &Arc<Self>, log: Arc<Partition>, partitions: i32) {
+    pub(crate) fn elect(self: &Arc<Self>, log: Arc<Replica>, partitions: i32) {
         self.partitions.store(partitions, Ordering::Relaxed);
         let shard = Arc::new(Shard { log, state: Mutex::new(State::Loading(Vec::new())) });
         self.replace(&shard);
@@ -357,13 +354,13 @@ impl State {
 }
 
 impl Serving {
-    fn topics_deleted(&mut self, log: &Arc<Partition>, topics: &[DeletedTopic], now: Now) {
+    fn topics_deleted(&mut self, log: &Arc<Replica>, topics: &[DeletedTopic], now: Now) {
         let output = self.coordinator.topics_deleted(topics);
         self.carry_out(log, output, now);
     }
 
     /// Appends what the coordinator wants appended, and settles what it has answered.
-    fn carry_out(&mut self, log: &Arc<Partition>, mut output: Output, now: Now) {
+    fn carry_out(&mut self, log: &Arc<Replica>, mut output: Output, now: Now) {
         loop {
             for (token, reply) in output.replies {
                 settle(&mut self.waiting, log, token, reply);
@@ -380,7 +377,7 @@ impl Serving {
     }
 }
 
-fn not_stored(log: &Partition, records: usize, refusal: &Refusal) {
+fn not_stored(log: &Replica, records: usize, refusal: &Refusal) {
     let (partition, error) = (log.name(), refusal.error_code.name());
     if refusal.error_code == ErrorCode::KAFKA_STORAGE_ERROR {
         // The log directory has told of it, once.
@@ -392,23 +389,13 @@ fn not_stored(log: &Partition, records: usize, refusal: &Refusal) {
 
 fn settle(
     waiting: &mut HashMap<Token, oneshot::Sender<Settled>>,
-    log: &Arc<Partition>,
+    log: &Arc<Replica>,
     token: Token,
     reply: coordinator::Reply,
 ) {
     let sender = waiting.remove(&token).expect("a request has one reply");
     // The client may be gone: then nobody waits.
     let _ = sender.send(Settled { reply, barrier: Barrier::at_end_of(log) });
-}
-
-/// What a coordinator needs to know of a request beside its body.
-pub(crate) fn request_context(call: &Call<'_>) -> RequestContext {
-    RequestContext {
-        api_version: call.version(),
-        client_id: call.client_id.clone().unwrap_or_default(),
-        client_host: Str::from(call.peer.host.as_str()),
-        random_uuid: Uuid(random::uuid_bytes()),
-    }
 }
 
 #[cfg(test)]

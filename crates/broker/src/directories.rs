@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::beside;
-use crate::replicas::{Leadership, Partition, PartitionRules, PartitionSlot, Topic, TopicTable};
+use crate::replicas::{Leadership, PartitionRules, PartitionSlot, Replica, Topic, TopicTable};
 use duplicates::Duplicate;
 use lost::LostLog;
 
@@ -138,7 +138,7 @@ impl Logs {
                     let bytes = recovered.scanned_bytes;
                     info!(partition = %name, bytes, "the log was checked from its recovery point on");
                 }
-                Some(Arc::new(Partition::lead(topic, index, leadership, rules, log, Arc::clone(dir))))
+                Some(Arc::new(Replica::lead(topic, index, leadership, rules, log, Arc::clone(dir))))
             }
             Err(problem) => {
                 error!(partition = %name, "the partition is offline: {problem}");
@@ -212,7 +212,7 @@ impl Logs {
 }
 
 /// Closes logs, several at a time: each waits for the disk a few times.
-fn close_logs(partitions: Vec<Arc<Partition>>) {
+fn close_logs(partitions: Vec<Arc<Replica>>) {
     beside::map(partitions, |partition| {
         if let Some(log) = partition.take_log()
             && let Err(problem) = log.close()

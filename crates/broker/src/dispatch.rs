@@ -11,9 +11,9 @@ use protocol::{ApiKey, DecodeError, Message, Reader};
 
 use crate::api;
 use crate::broker::Broker;
-use crate::call::{Call, Responder};
+use crate::call::Call;
 use crate::peer::Peer;
-use crate::reply::Reply;
+use crate::reply::{Reply, Responder};
 
 mod not_served;
 

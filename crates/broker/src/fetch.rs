@@ -17,9 +17,8 @@ use tokio::sync::Notify;
 use tracing::error;
 
 use crate::broker::Broker;
-use crate::call::Responder;
-use crate::replicas::{Isolation, Partition, ReadOutcome, ReadRequest, TopicTable, Watch};
-use crate::reply::{FileRegion, Frame, Piece, Reply};
+use crate::replicas::{Isolation, ReadOutcome, ReadRequest, Replica, TopicTable, Watch};
+use crate::reply::{FileRegion, Frame, Piece, Reply, Responder};
 
 use session::{FetchContext, FetchTarget};
 
@@ -100,7 +99,7 @@ impl Fetch {
         }
     }
 
-    fn find<'t>(&self, table: &'t TopicTable, target: &FetchTarget) -> Result<&'t Arc<Partition>, ErrorCode> {
+    fn find<'t>(&self, table: &'t TopicTable, target: &FetchTarget) -> Result<&'t Arc<Replica>, ErrorCode> {
         let (topic, unknown) = if self.by_topic_id {
             (table.by_id(target.topic_id), ErrorCode::UNKNOWN_TOPIC_ID)
         } else {

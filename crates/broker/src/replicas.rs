@@ -6,7 +6,7 @@ mod table;
 
 pub(crate) use append::{Appended, Refusal};
 pub(crate) use replica::{
-    Isolation, LastScrub, Leadership, OffsetSpec, Partition, PartitionRules, ReadOutcome, ReadRequest,
+    Isolation, LastScrub, Leadership, OffsetSpec, PartitionRules, ReadOutcome, ReadRequest, Replica,
     ScrubNews, Turn, Watch,
 };
 pub(crate) use table::{PartitionSlot, Topic, TopicTable, Topics};

@@ -1,5 +1,7 @@
 //! A response on its way out: encoded bytes, and regions of segment files that the kernel sends.
 
+mod responder;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -7,6 +9,8 @@ use std::pin::Pin;
 use bytes::Bytes;
 use runtime::task;
 use storage::fs::File;
+
+pub(crate) use responder::Responder;
 
 /// A region of a segment file.
 #[derive(Debug, Clone)]

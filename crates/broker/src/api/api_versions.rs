@@ -11,9 +11,9 @@ use protocol::messages::api_versions_response::{
 };
 use protocol::{ApiKey, ErrorCode};
 
-use crate::call::{Call, Responder};
+use crate::call::Call;
 use crate::dispatch::APIS;
-use crate::reply::Reply;
+use crate::reply::{Reply, Responder};
 
 /// From here on a client names its software.
 const CLIENT_SOFTWARE_SINCE: i16 = 3;

@@ -41,7 +41,7 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeGroupsRequest) -> Reply {
     });
     let response = DescribeGroupsResponse { groups: groups.collect(), ..DescribeGroupsResponse::default() };
     let names = request.groups;
-    reply_behind(&call, barriers, response, move |error_code| {
+    reply_behind(call.responder, barriers, response, move |error_code| {
         let failed = |group_id| DescribedGroup { error_code, group_id, ..DescribedGroup::default() };
         let groups = names.into_iter().map(failed).collect();
         DescribeGroupsResponse { groups, ..DescribeGroupsResponse::default() }

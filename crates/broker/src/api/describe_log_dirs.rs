@@ -25,7 +25,7 @@ use storage::Fault;
 use crate::broker::Broker;
 use crate::call::Call;
 use crate::directories::LogDir;
-use crate::replicas::Partition;
+use crate::replicas::Replica;
 use crate::reply::Reply;
 
 /// Partitions by topic and number; none for all.
@@ -99,12 +99,12 @@ fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLo
         return DescribeLogDirsResult { error_code, log_dir, ..DescribeLogDirsResult::default() };
     };
     let mut topics: BTreeMap<Str, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
-    let is_asked = |partition: &Partition| {
+    let is_asked = |partition: &Replica| {
         asked.partitions.as_ref().is_none_or(|asked| {
             asked.get(partition.topic()).is_some_and(|indexes| indexes.contains(&partition.index()))
         })
     };
-    let mut show = |partition: &Partition, size: u64, offset_lag: i64, is_future_key: bool| {
+    let mut show = |partition: &Replica, size: u64, offset_lag: i64, is_future_key: bool| {
         topics.entry(partition.topic().clone()).or_default().push(DescribeLogDirsPartition {
             partition_index: partition.index(),
             partition_size: i64::try_from(size).unwrap_or(i64::MAX),
@@ -145,7 +145,7 @@ fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLo
 }
 
 /// The log as `milena log status` shows it; none where it has just gone.
-fn status(partition: &Partition) -> Option<PartitionLogStatus> {
+fn status(partition: &Replica) -> Option<PartitionLogStatus> {
     let status = partition.log_status()?;
     Some(PartitionLogStatus {
         segments: i32::try_from(status.segments).unwrap_or(i32::MAX),

@@ -13,7 +13,7 @@ pub(crate) fn handle(call: Call<'_>, request: HeartbeatRequest) -> Reply {
     let looked =
         call.broker.groups.look(&request.group_id, |coordinator, now| coordinator.heartbeat(&request, now));
     match looked {
-        Ok((response, barrier)) => reply_behind(&call, vec![barrier], response, failed),
+        Ok((response, barrier)) => reply_behind(call.responder, vec![barrier], response, failed),
         // While its coordinator loads, a member need not do anything.
         Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) => call.reply(&failed(ErrorCode::NONE)),
         Err(error_code) => call.reply(&failed(error_code)),

@@ -9,11 +9,10 @@ use protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use protocol::{ErrorCode, Str};
 
 use crate::call::Call;
-use crate::coordinators::request_context;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: JoinGroupRequest) -> Reply {
-    let context = request_context(&call);
+    let context = call.request_context();
     let (group_id, member_id) = (request.group_id.clone(), request.member_id.clone());
     let version = call.version();
     let failed = move |error_code| failed(version, member_id, error_code);
@@ -24,7 +23,7 @@ pub(crate) fn handle(call: Call<'_>, request: JoinGroupRequest) -> Reply {
     match asked {
         Err(error_code) => call.reply(&failed(error_code)),
         Ok(pending) => pending.answer(
-            &call,
+            call.responder,
             |reply| match reply {
                 CoordinatorReply::JoinGroup(response) => response,
                 other => unreachable!("a join is answered by {other:?}"),

@@ -8,11 +8,10 @@ use protocol::ErrorCode;
 use protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
 
 use crate::call::Call;
-use crate::coordinators::request_context;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: LeaveGroupRequest) -> Reply {
-    let context = request_context(&call);
+    let context = call.request_context();
     let group_id = request.group_id.clone();
     let asked = call
         .broker
@@ -21,7 +20,7 @@ pub(crate) fn handle(call: Call<'_>, request: LeaveGroupRequest) -> Reply {
     match asked {
         Err(error_code) => call.reply(&failed(error_code)),
         Ok(pending) => pending.answer(
-            &call,
+            call.responder,
             |reply| match reply {
                 CoordinatorReply::LeaveGroup(response) => response,
                 other => unreachable!("a leave is answered by {other:?}"),

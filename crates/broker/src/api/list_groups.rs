@@ -16,7 +16,7 @@ pub(crate) fn handle(call: Call<'_>, request: ListGroupsRequest) -> Reply {
             let (groups, barriers): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
             let groups = groups.into_iter().flatten().collect();
             let response = ListGroupsResponse { groups, ..ListGroupsResponse::default() };
-            reply_behind(&call, barriers, response, failed)
+            reply_behind(call.responder, barriers, response, failed)
         }
     }
 }

@@ -12,7 +12,6 @@ use protocol::messages::offset_commit_response::{
 use protocol::{ErrorCode, Str, Uuid};
 
 use crate::call::Call;
-use crate::coordinators::request_context;
 use crate::reply::Reply;
 use runtime::HashMap;
 
@@ -27,7 +26,7 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetCommitRequest) -> Reply 
     }
     request.topics = known;
     let all = answer_all(&request, ErrorCode::NONE);
-    let context = request_context(&call);
+    let context = call.request_context();
     let asked = call.broker.groups.ask(&request.group_id, |coordinator, token, now| {
         coordinator.offset_commit(token, &context, &request, now)
     });
@@ -40,7 +39,7 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetCommitRequest) -> Reply 
         // Kafka tells a client that commits too early to find its coordinator again.
         Err(error_code) => call.reply(&failed(error_code)),
         Ok(pending) => pending.answer(
-            &call,
+            call.responder,
             move |reply| match reply {
                 CoordinatorReply::OffsetCommit(response) => finish(merge(response, refused), version),
                 other => unreachable!("a commit is answered by {other:?}"),

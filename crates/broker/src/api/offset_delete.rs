@@ -24,7 +24,7 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetDeleteRequest) -> Reply 
     match asked {
         Err(error_code) => call.reply(&failed(error_code)),
         Ok(pending) => pending.answer(
-            &call,
+            call.responder,
             move |reply| match reply {
                 CoordinatorReply::OffsetDelete(response) => merge(response, refused),
                 other => unreachable!("a deletion of offsets is answered by {other:?}"),

@@ -40,7 +40,7 @@ pub(crate) fn handle(call: Call<'_>, request: OffsetFetchRequest) -> Reply {
         answer
     });
     let response = offset_fetch_response(answers.collect(), version);
-    reply_behind(&call, barriers, response, move |error| {
+    reply_behind(call.responder, barriers, response, move |error| {
         let failed = groups.iter().map(|group| offset_fetch_error(group, error, version));
         offset_fetch_response(failed.collect(), version)
     })

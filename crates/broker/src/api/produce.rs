@@ -19,11 +19,9 @@ use protocol::{ErrorCode, Records, Str, Uuid};
 use record::Batch;
 use runtime::clock;
 
-use crate::call::{Call, Responder};
-use crate::replicas::{Appended, Refusal};
-use crate::replicas::{Partition, Turn};
-use crate::replicas::{Topic, TopicTable};
-use crate::reply::{Frame, Reply};
+use crate::call::Call;
+use crate::replicas::{Appended, Refusal, Replica, Topic, TopicTable, Turn};
+use crate::reply::{Frame, Reply, Responder};
 
 /// Topics are named by id from here on.
 const TOPIC_IDS_SINCE: i16 = 13;
@@ -46,7 +44,7 @@ const DISK_WAIT_MIN: Duration = Duration::from_secs(10);
 struct Pending {
     topic: usize,
     partition: usize,
-    log: Arc<Partition>,
+    log: Arc<Replica>,
     /// The acknowledgement needs everything before this offset to be on disk.
     end_offset: i64,
 }
@@ -176,7 +174,7 @@ fn append_partition(
     topic: &Topic,
     data: PartitionProduceData,
     acks: i16,
-) -> Result<(Arc<Partition>, Appended), Refusal> {
+) -> Result<(Arc<Replica>, Appended), Refusal> {
     let partition = topic.partition(data.index)?;
     if !matches!(acks, -1..=1) {
         return Err(Refusal::from(ErrorCode::INVALID_REQUIRED_ACKS));

@@ -8,11 +8,10 @@ use protocol::ErrorCode;
 use protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
 use crate::call::Call;
-use crate::coordinators::request_context;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: SyncGroupRequest) -> Reply {
-    let context = request_context(&call);
+    let context = call.request_context();
     let asked = call.broker.groups.ask(&request.group_id, |coordinator, token, now| {
         coordinator.sync_group(token, &context, &request, now)
     });
@@ -21,7 +20,7 @@ pub(crate) fn handle(call: Call<'_>, request: SyncGroupRequest) -> Reply {
         Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) => call.reply(&failed(ErrorCode::REBALANCE_IN_PROGRESS)),
         Err(error_code) => call.reply(&failed(error_code)),
         Ok(pending) => pending.answer(
-            &call,
+            call.responder,
             |reply| match reply {
                 CoordinatorReply::SyncGroup(response) => response,
                 other => unreachable!("a sync is answered by {other:?}"),

@@ -9,22 +9,21 @@ use protocol::{ErrorCode, Response};
 use runtime::clock;
 use tokio::sync::oneshot;
 
-use crate::call::Call;
-use crate::replicas::Partition;
-use crate::reply::Reply;
+use crate::replicas::Replica;
+use crate::reply::{Reply, Responder};
 
 /// How long an answer waits for the disk, as for a produce: a full disk makes no promise when it goes on.
 const DISK_WAIT: Duration = Duration::from_secs(10);
 
 /// A place in a partition of `__consumer_offsets` that must be durable before an answer leaves.
 pub(crate) struct Barrier {
-    log: Arc<Partition>,
+    log: Arc<Replica>,
     end_offset: i64,
 }
 
 impl Barrier {
     /// Everything that is in `log` now.
-    pub(crate) fn at_end_of(log: &Arc<Partition>) -> Self {
+    pub(crate) fn at_end_of(log: &Arc<Replica>) -> Self {
         Self { log: Arc::clone(log), end_offset: log.end_offset() }
     }
 
@@ -70,22 +69,20 @@ impl Pending {
     /// `failed` that of an error which keeps the coordinator from replying.
     pub(crate) fn answer<R: Response>(
         mut self,
-        call: &Call<'_>,
+        responder: Responder,
         respond: impl FnOnce(CoordinatorReply) -> R + Send + 'static,
         failed: impl FnOnce(ErrorCode) -> R + Send + 'static,
     ) -> Reply {
         let early = self.receiver.try_recv().ok();
         if let Some(Settled { reply, barrier }) = early {
             if barrier.is_passed() {
-                return call.reply(&respond(reply));
+                return responder.reply(&respond(reply));
             }
-            let responder = call.responder;
             return Reply::later(async move {
                 let reply = finish(reply, &barrier).await;
                 responder.frame(&respond(reply))
             });
         }
-        let responder = call.responder;
         Reply::later(async move {
             match self.receiver.await {
                 Ok(Settled { reply, barrier }) => responder.frame(&respond(finish(reply, &barrier).await)),
@@ -113,15 +110,14 @@ async fn finish(reply: CoordinatorReply, barrier: &Barrier) -> CoordinatorReply 
 
 /// Sends what was looked up once all it tells of is durable, or what `failed` makes of the error.
 pub(crate) fn reply_behind<R: Response + Send + 'static>(
-    call: &Call<'_>,
+    responder: Responder,
     barriers: Vec<Barrier>,
     response: R,
     failed: impl FnOnce(ErrorCode) -> R + Send + 'static,
 ) -> Reply {
     if barriers.iter().all(Barrier::is_passed) {
-        return call.reply(&response);
+        return responder.reply(&response);
     }
-    let responder = call.responder;
     Reply::later(async move {
         for barrier in &barriers {
             if let Err(error) = barrier.passed().await {

@@ -8,7 +8,7 @@ use protocol::ErrorCode;
 use record::{Batch, BatchError, DecompressError, DecompressLimits, RecordsError, Scratch, StreamError};
 use storage::fs;
 
-use crate::replicas::{Isolation, Partition, ReadRequest};
+use crate::replicas::{Isolation, ReadRequest, Replica};
 
 /// What is read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -63,7 +63,7 @@ impl LoadError {
 }
 
 /// Reads a partition from its start to its end.
-pub(super) fn load(log: &Partition, settings: Settings) -> Result<Loading, LoadError> {
+pub(super) fn load(log: &Replica, settings: Settings) -> Result<Loading, LoadError> {
     let mut loading = Loading::new(settings);
     let mut scratch = Scratch::new();
     let mut offset = log.log_start_offset();

@@ -22,7 +22,7 @@ struct Home {
     path: PathBuf,
     directory: LogDirectory,
     groups: Arc<Groups>,
-    logs: [Arc<Partition>; 2],
+    logs: [Arc<Replica>; 2],
 }
 
 impl Home {
@@ -111,7 +111,7 @@ fn context() -> RequestContext {
     }
 }
 
-fn open_log(directory: &LogDirectory, index: i32) -> Partition {
+fn open_log(directory: &LogDirectory, index: i32) -> Replica {
     let broker = BrokerConfig::start(&Configs::new()).unwrap();
     let rules = PartitionRules::new(broker.topic_defaults.clone(), &broker);
     let open = OpenLog {
@@ -125,7 +125,7 @@ fn open_log(directory: &LogDirectory, index: i32) -> Partition {
     let (log, _) = Log::open(directory, open).unwrap();
     let leadership = Leadership { leader_epoch: 0, isr_len: 1, replicas_len: 1 };
     let log_dir = Arc::new(LogDir::offline(directory.path().to_owned()));
-    Partition::lead(Str::from(OFFSETS_TOPIC), index, leadership, rules.into(), log, log_dir)
+    Replica::lead(Str::from(OFFSETS_TOPIC), index, leadership, rules.into(), log, log_dir)
 }
 
 #[tokio::test]

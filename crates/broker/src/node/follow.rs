@@ -16,7 +16,7 @@ use crate::beside;
 use crate::broker::{Broker, DECISION_TIMEOUT};
 use crate::coordinators::OFFSETS_TOPIC;
 use crate::directories::PartitionToOpen;
-use crate::replicas::{Leadership, Partition, PartitionRules};
+use crate::replicas::{Leadership, PartitionRules, Replica};
 use crate::replicas::{PartitionSlot, Topic};
 use progress::Progress;
 
@@ -137,7 +137,7 @@ impl Broker {
     fn elect_groups(&self, topics: &[Topic]) {
         let Some(offsets) = topics.iter().find(|topic| &**topic.name() == OFFSETS_TOPIC) else { return };
         let count = i32::try_from(offsets.slots().len()).expect("partitions are numbered by i32");
-        let shards: Vec<Arc<Partition>> = offsets.partitions().cloned().collect();
+        let shards: Vec<Arc<Replica>> = offsets.partitions().cloned().collect();
         if shards.len() != offsets.slots().len() {
             error!("some partitions of {OFFSETS_TOPIC} are offline: their groups are not served");
         }

@@ -1,4 +1,4 @@
-//! One partition that this broker leads: its log, who waits for it, and what they may see.
+//! The replica of a partition on this broker: its log, who waits for it, and what clients may see.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -50,11 +50,11 @@ pub(crate) struct Leadership {
     pub(crate) replicas_len: usize,
 }
 
-/// A partition and its log.
+/// A replica of a partition: its log, and who waits for news of it.
 ///
 /// One lock guards the log. It is held for an append or for finding a place to read, never while
 /// a client is waited for and never across an await.
-pub(crate) struct Partition {
+pub(crate) struct Replica {
     topic: Str,
     index: i32,
     leadership: Leadership,
@@ -77,7 +77,7 @@ pub(crate) struct Partition {
     scrub: ScrubRecord,
 }
 
-impl Partition {
+impl Replica {
     /// Leads a partition whose log is open.
     pub(crate) fn lead(
         topic: Str,

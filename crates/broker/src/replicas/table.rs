@@ -8,7 +8,7 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use protocol::{ErrorCode, Str, Uuid};
 
-use super::replica::Partition;
+use super::replica::Replica;
 use shared_map::SharedMap;
 
 /// A topic with the partitions that this broker leads.
@@ -20,7 +20,7 @@ pub(crate) struct Topic {
 }
 
 /// A partition, or nothing where its log could not be opened: the others serve.
-pub(crate) type PartitionSlot = Option<Arc<Partition>>;
+pub(crate) type PartitionSlot = Option<Arc<Replica>>;
 
 impl Topic {
     pub(crate) fn new(name: Str, id: Uuid, partitions: Vec<PartitionSlot>) -> Self {
@@ -46,7 +46,7 @@ impl Topic {
     /// # Errors
     /// UNKNOWN_TOPIC_OR_PARTITION where there is none, KAFKA_STORAGE_ERROR where its log could not
     /// be opened.
-    pub(crate) fn partition(&self, index: i32) -> Result<&Arc<Partition>, ErrorCode> {
+    pub(crate) fn partition(&self, index: i32) -> Result<&Arc<Replica>, ErrorCode> {
         let slot = usize::try_from(index).ok().and_then(|index| self.partitions.get(index));
         slot.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.as_ref().ok_or(ErrorCode::KAFKA_STORAGE_ERROR)
     }
@@ -57,7 +57,7 @@ impl Topic {
     }
 
     /// The partitions whose logs are open.
-    pub(crate) fn partitions(&self) -> impl Iterator<Item = &Arc<Partition>> {
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = &Arc<Replica>> {
         self.partitions.iter().flatten()
     }
 }
@@ -82,7 +82,7 @@ impl TopicTable {
     ///
     /// # Errors
     /// As [`Topic::partition`].
-    pub(crate) fn partition(&self, name: &str, index: i32) -> Result<&Arc<Partition>, ErrorCode> {
+    pub(crate) fn partition(&self, name: &str, index: i32) -> Result<&Arc<Replica>, ErrorCode> {
         self.by_name(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.partition(index)
     }
 
@@ -92,7 +92,7 @@ impl TopicTable {
     }
 
     /// All partitions, in no order.
-    pub(crate) fn partitions(&self) -> impl Iterator<Item = &Arc<Partition>> {
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = &Arc<Replica>> {
         self.topics().flat_map(|topic| topic.partitions())
     }
 }

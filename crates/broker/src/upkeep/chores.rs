@@ -8,7 +8,7 @@ use runtime::clock::{self, Instant};
 use runtime::task;
 
 use crate::broker::Broker;
-use crate::replicas::Partition;
+use crate::replicas::Replica;
 
 /// How often deleted files are looked for whose time has come.
 const DELETIONS_INTERVAL: Duration = Duration::from_secs(10);
@@ -92,7 +92,7 @@ fn remove_deleted(broker: &Broker, now_ms: i64) {
     broker.topics.table().partitions().for_each(|partition| remove_deleted_of(partition, now_ms));
 }
 
-fn remove_deleted_of(partition: &Partition, now_ms: i64) {
+fn remove_deleted_of(partition: &Replica, now_ms: i64) {
     for deleted in partition.take_due_deletions(now_ms) {
         if let Err(problem) = deleted.remove() {
             tracing::warn!(partition = partition.name(), "deleted files are still on the disk: {problem}");

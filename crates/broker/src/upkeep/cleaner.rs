@@ -15,7 +15,7 @@ use storage::{ChangeError, CleanError, CleanPlan, CleanStats, OffsetMap, Swapped
 use tracing::{debug, error, info};
 
 use crate::broker::Broker;
-use crate::replicas::Partition;
+use crate::replicas::Replica;
 use crate::replicas::TopicTable;
 
 /// The most that the offset maps of all threads may take is shared by the threads; one map is never
@@ -44,7 +44,7 @@ type PartitionKey = (Uuid, i32);
 /// A log to clean, and who may not take it meanwhile.
 struct Work {
     key: PartitionKey,
-    partition: Arc<Partition>,
+    partition: Arc<Replica>,
     plan: CleanPlan,
 }
 

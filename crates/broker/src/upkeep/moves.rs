@@ -23,7 +23,7 @@ use tracing::error;
 
 use crate::broker::Broker;
 use crate::directories::LogDir;
-use crate::replicas::Partition;
+use crate::replicas::Replica;
 use turn::Turn;
 
 /// Partitions that are not here yet and whose directory is remembered: no more, whatever clients ask for.
@@ -43,7 +43,7 @@ type Name = (Str, i32);
 
 /// A partition on its way to another directory.
 pub(crate) struct Move {
-    partition: Arc<Partition>,
+    partition: Arc<Replica>,
     topic_id: Uuid,
     target: Arc<LogDir>,
     /// The copy. None once the move is over; held during a turn.
@@ -120,7 +120,7 @@ impl Move {
         (self.partition.topic().clone(), self.partition.index())
     }
 
-    pub(crate) fn partition(&self) -> &Arc<Partition> {
+    pub(crate) fn partition(&self) -> &Arc<Replica> {
         &self.partition
     }
 
@@ -187,7 +187,7 @@ impl Moves {
     }
 
     /// Gives up the move of a partition, if there is one.
-    pub(crate) fn cancel(&self, partition: &Partition) {
+    pub(crate) fn cancel(&self, partition: &Replica) {
         self.state.lock().cancel(&(partition.topic().clone(), partition.index()));
         self.queued.notify_one();
     }

@@ -19,7 +19,7 @@ use storage::{Fault, ScrubError};
 use tracing::{debug, error, info};
 
 use crate::broker::Broker;
-use crate::replicas::{LastScrub, Partition, ScrubNews};
+use crate::replicas::{LastScrub, Replica, ScrubNews};
 
 use metadata_log::MetadataDamage;
 
@@ -226,7 +226,7 @@ impl Scrubber {
     /// Reads the closed segments of one partition. `before_read` is told of each read and may wait.
     fn scrub(
         &self,
-        partition: &Partition,
+        partition: &Replica,
         mut before_read: impl FnMut(u64) -> Result<(), ScrubError>,
     ) -> Result<(), ScrubError> {
         let (mut from, mut bytes) = (i64::MIN, 0);
@@ -264,9 +264,9 @@ impl Scrubber {
 
 /// All partitions, in the order of their names. A round may take days, and what is deleted meanwhile is not to be kept
 /// by it.
-fn partitions(broker: &Weak<Broker>) -> Result<Vec<Weak<Partition>>, ScrubError> {
+fn partitions(broker: &Weak<Broker>) -> Result<Vec<Weak<Replica>>, ScrubError> {
     let broker = broker.upgrade().ok_or(ScrubError::Stopped)?;
-    let mut partitions: Vec<Arc<Partition>> = broker.topics.table().partitions().cloned().collect();
+    let mut partitions: Vec<Arc<Replica>> = broker.topics.table().partitions().cloned().collect();
     partitions.sort_by(|a, b| (a.topic(), a.index()).cmp(&(b.topic(), b.index())));
     Ok(partitions.iter().map(Arc::downgrade).collect())
 }

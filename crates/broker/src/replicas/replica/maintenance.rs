@@ -9,12 +9,12 @@ use storage::{
 };
 use tracing::{info, warn};
 
-use super::Partition;
+use super::Replica;
 
 /// "Up to the high watermark" in a DeleteRecords request.
 const TO_HIGH_WATERMARK: i64 = -1;
 
-impl Partition {
+impl Replica {
     /// Moves the start of the log to `offset`; returns where it is then.
     ///
     /// # Errors

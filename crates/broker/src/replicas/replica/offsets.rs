@@ -5,7 +5,7 @@ use record::DecompressError;
 use storage::{LocatedTime, LookupError};
 use tracing::error;
 
-use super::{Isolation, Partition, SCRATCH};
+use super::{Isolation, Replica, SCRATCH};
 
 /// What ListOffsets asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(crate) struct FoundOffset {
     pub(crate) leader_epoch: i32,
 }
 
-impl Partition {
+impl Replica {
     /// The first offset that may be read.
     pub(crate) fn log_start_offset(&self) -> i64 {
         self.lock().as_ref().map_or(-1, storage::Log::log_start_offset)

@@ -4,7 +4,7 @@ use protocol::ErrorCode;
 use storage::{Log, ReadError};
 use tracing::error;
 
-use super::Partition;
+use super::Replica;
 use crate::reply::FileRegion;
 
 /// Which records a reader sees (KIP-98).
@@ -58,7 +58,7 @@ pub(crate) struct ReadOutcome {
     pub(crate) diverging: Option<(i32, i64)>,
 }
 
-impl Partition {
+impl Replica {
     /// Finds what there is at an offset.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use storage::{CopyError, CopySource, FutureLog, Syncs};
 
-use super::Partition;
+use super::Replica;
 use crate::directories::LogDir;
 
 /// How long the partition's lock is tried for: who has it may wait for a sync, and those are held back meanwhile.
@@ -18,7 +18,7 @@ const REST_BYTES_MAX: u64 = 256 << 10;
 /// How often the copy catches up to that before it is somebody else's turn.
 const CATCH_UP_TURNS: usize = 8;
 
-impl Partition {
+impl Replica {
     /// The log as it is now, to be copied; none where it is gone.
     pub(crate) fn copy_source(&self) -> Option<CopySource> {
         self.lock().as_ref().map(storage::Log::copy_source)

@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use storage::{ClosedSegment, Fault, Log};
 
-use super::Partition;
+use super::Replica;
 
 /// What is known of a partition from scrubs of its closed segments.
 #[derive(Default)]
@@ -60,7 +60,7 @@ pub(crate) struct LogStatus {
     pub(crate) damage: Vec<Fault>,
 }
 
-impl Partition {
+impl Replica {
     /// The first closed segment that begins at `offset` or later; none where the log is gone.
     pub(crate) fn closed_segment_from(&self, offset: i64) -> Option<ClosedSegment> {
         self.lock().as_ref()?.closed_segment_from(offset)

@@ -23,11 +23,11 @@ fn rules(flush_messages: Option<&str>) -> PartitionRules {
 }
 
 /// A partition in a directory whose flusher runs only when the test runs it.
-fn partition(name: &str, rules: PartitionRules) -> (LogDirectory, Partition) {
+fn partition(name: &str, rules: PartitionRules) -> (LogDirectory, Replica) {
     partition_of(name, rules, Leadership { leader_epoch: 0, isr_len: 1, replicas_len: 1 })
 }
 
-fn partition_of(name: &str, rules: PartitionRules, leadership: Leadership) -> (LogDirectory, Partition) {
+fn partition_of(name: &str, rules: PartitionRules, leadership: Leadership) -> (LogDirectory, Replica) {
     let path = std::env::temp_dir().join(format!("milena-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&path);
     let directory = LogDirectory::open(OpenDirectory { fs: Fs::real(), path, open_files_max: 16 }).unwrap();
@@ -41,7 +41,7 @@ fn partition_of(name: &str, rules: PartitionRules, leadership: Leadership) -> (L
     };
     let (log, _) = Log::open(&directory, open).unwrap();
     let log_dir = Arc::new(LogDir::offline(directory.path().to_owned()));
-    (directory, Partition::lead(Str::from(name), 0, leadership, rules.into(), log, log_dir))
+    (directory, Replica::lead(Str::from(name), 0, leadership, rules.into(), log, log_dir))
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::Partition;
+use super::Replica;
 
 /// The fetches that wait for an append.
 #[derive(Debug, Default)]
@@ -46,11 +46,11 @@ impl Watchers {
 
 /// A place among the watchers of a partition, until it is dropped.
 pub(crate) struct Watch {
-    partition: Arc<Partition>,
+    partition: Arc<Replica>,
     news: Arc<Notify>,
 }
 
-impl Partition {
+impl Replica {
     /// Has `news` notified of every append from here on.
     pub(crate) fn watch(self: &Arc<Self>, news: Arc<Notify>) -> Watch {
         self.watchers.add(Arc::clone(&news));

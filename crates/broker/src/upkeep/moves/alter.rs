@@ -12,7 +12,7 @@ use super::{Move, Moves, PREFERRED_MAX, State};
 use crate::broker::Broker;
 use crate::directories::LogDir;
 use crate::directories::{remove_later, unique_id};
-use crate::replicas::Partition;
+use crate::replicas::Replica;
 
 impl Moves {
     /// Has a partition moved to the directory called `path`, or made there once it comes.
@@ -87,7 +87,7 @@ impl Moves {
     fn begin(
         &self,
         state: &mut State,
-        partition: &Arc<Partition>,
+        partition: &Arc<Replica>,
         topic_id: Uuid,
         target: &Arc<LogDir>,
         future: FutureLog,
@@ -112,7 +112,7 @@ impl Moves {
     }
 
     /// Whether a partition is moved.
-    pub(super) fn is_moved(&self, partition: &Partition) -> bool {
+    pub(super) fn is_moved(&self, partition: &Replica) -> bool {
         self.state.lock().moves.contains_key(&(partition.topic().clone(), partition.index()))
     }
 

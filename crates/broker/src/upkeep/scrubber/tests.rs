@@ -18,7 +18,7 @@ const NOW_MS: i64 = 1_000;
 pub(crate) struct Home {
     path: PathBuf,
     _directory: LogDirectory,
-    pub(crate) partition: Arc<Partition>,
+    pub(crate) partition: Arc<Replica>,
 }
 
 impl Home {
@@ -50,7 +50,7 @@ impl Home {
         let (log, _) = Log::open(&directory, open).unwrap();
         let leadership = Leadership { leader_epoch: 0, isr_len: 1, replicas_len: 1 };
         let log_dir = Arc::new(LogDir::offline(path.clone()));
-        let partition = Partition::lead(Str::from(name), 0, leadership, rules.into(), log, log_dir);
+        let partition = Replica::lead(Str::from(name), 0, leadership, rules.into(), log, log_dir);
         let partition = Arc::new(partition);
         for n in 0..60_u8 {
             let mut builder = BatchBuilder::new(Compression::None);
@@ -82,7 +82,7 @@ impl Drop for Home {
     }
 }
 
-fn places(partition: &Partition) -> Vec<(PathBuf, u64)> {
+fn places(partition: &Replica) -> Vec<(PathBuf, u64)> {
     partition.damage().1.into_iter().map(|fault| (fault.path, fault.position)).collect()
 }
 
