@@ -31,13 +31,13 @@ pub struct Api {
 /// Decodes a request of one type and calls the handler. Bytes behind the message are passed over, as Kafka does:
 /// librdkafka leaves three of them behind a Metadata request for all topics.
 macro_rules! api {
-    ($key:ident, $versions:expr, $handler:path) => {
+    ($key:ident, $versions:expr, $handler:path $(, $table:expr)?) => {
         Api {
             key: ApiKey::$key,
             versions: $versions,
             handle: |call, mut body| {
                 let request = Message::decode(&mut body, call.version())?;
-                Ok($handler(call, request))
+                Ok($handler(call, request $(, $table)?))
             },
         }
     };
@@ -58,7 +58,7 @@ pub static APIS: &[Api] = &[
     api!(SyncGroup, 0..=5, api::sync_group::handle),
     api!(DescribeGroups, 0..=6, api::describe_groups::handle),
     api!(ListGroups, 0..=5, api::list_groups::handle),
-    api!(ApiVersions, 0..=4, api::api_versions::handle),
+    api!(ApiVersions, 0..=4, api::api_versions::handle, served()),
     api!(CreateTopics, 2..=7, api::create_topics::handle),
     api!(DeleteTopics, 1..=6, api::delete_topics::handle),
     api!(DeleteRecords, 0..=2, api::delete_records::handle),
@@ -84,6 +84,11 @@ pub static APIS: &[Api] = &[
     api!(ListConfigResources, 0..=1, api::list_config_resources::handle),
     api!(DescribeTopicPartitions, 0..=0, api::describe_topic_partitions::handle),
 ];
+
+/// The key and the versions of each API, in the order of [`APIS`].
+fn served() -> impl Iterator<Item = (ApiKey, RangeInclusive<i16>)> {
+    APIS.iter().map(|api| (api.key, api.versions.clone()))
+}
 
 /// Why a request ends its connection: Kafka answers none of these either.
 #[derive(Debug)]
@@ -125,7 +130,7 @@ pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Re
     if !api.versions.contains(&version) {
         if api.key == ApiKey::ApiVersions {
             // A client newer than this broker learns here which versions there are (KIP-511).
-            return Ok(api::api_versions::unsupported_version(correlation_id));
+            return Ok(api::api_versions::unsupported_version(correlation_id, &api.versions));
         }
         return Err(not_served());
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 
 use crate::broker::Broker;
 use crate::directories::LogDir;
+use crate::dispatch::APIS;
 
 /// How a metric behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,8 +181,8 @@ impl Metrics {
 
 fn traffic(broker: &Broker, readings: &mut Readings) {
     let traffic = &broker.traffic;
-    for (api, count) in traffic.requests() {
-        readings.add("milena_requests_total", &[api], count as f64);
+    for (api, count) in APIS.iter().zip(traffic.requests()) {
+        readings.add("milena_requests_total", &[api.key.name()], count as f64);
     }
     readings.add("milena_requests_refused_total", &[], traffic.refused() as f64);
     readings.add("milena_received_bytes_total", &[], traffic.received_bytes() as f64);

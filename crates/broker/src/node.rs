@@ -29,6 +29,7 @@ use crate::cluster::ProducerIds;
 use crate::coordinators::Groups;
 use crate::directories::LogDir;
 use crate::directories::{self, Directories, Logs, Recovery, Roll, Surveyed};
+use crate::dispatch::APIS;
 use crate::fetch::session::FetchSessions;
 use crate::metrics::Metrics;
 use crate::replicas::Topics;
@@ -105,7 +106,7 @@ pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError>
         request_memory: RequestMemory::new(request_bytes_max(&config)),
         answer_memory: AnswerMemory::new(runtime::memory_bytes() / 4),
         large_answers: Semaphore::new(LARGE_ANSWERS_MAX),
-        traffic: Traffic::new(),
+        traffic: Traffic::new(APIS.len()),
         refused_log: RareLog::default(),
         not_accepted_log: RareLog::default(),
         config,

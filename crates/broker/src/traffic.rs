@@ -3,11 +3,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::dispatch::APIS;
-
 /// Requests and bytes of all connections since the start.
 pub(crate) struct Traffic {
-    /// By the place of the API in [`APIS`].
+    /// By the place of the API in the table of APIs.
     requests: Vec<AtomicU64>,
     refused: AtomicU64,
     received_bytes: AtomicU64,
@@ -15,16 +13,17 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    pub(crate) fn new() -> Self {
+    /// Counts nothing yet, of a table of `apis` APIs.
+    pub(crate) fn new(apis: usize) -> Self {
         Self {
-            requests: APIS.iter().map(|_| AtomicU64::new(0)).collect(),
+            requests: (0..apis).map(|_| AtomicU64::new(0)).collect(),
             refused: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
         }
     }
 
-    /// Counts a request of the API at that place of [`APIS`].
+    /// Counts a request of the API at that place of the table.
     pub(crate) fn count_request(&self, index: usize) {
         self.requests[index].fetch_add(1, Ordering::Relaxed);
     }
@@ -42,10 +41,9 @@ impl Traffic {
         self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// How many requests there were of each API, by Kafka's name.
-    pub(crate) fn requests(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let counts = self.requests.iter().map(|count| count.load(Ordering::Relaxed));
-        APIS.iter().map(|api| api.key.name()).zip(counts)
+    /// The number of requests of each API, in the order of the table.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = u64> {
+        self.requests.iter().map(|count| count.load(Ordering::Relaxed))
     }
 
     pub(crate) fn refused(&self) -> u64 {

@@ -5,6 +5,8 @@
 //! The response header is version 0 whatever the request's is: a client reads it before it knows
 //! what the broker speaks.
 
+use std::ops::RangeInclusive;
+
 use protocol::messages::ApiVersionsRequest;
 use protocol::messages::api_versions_response::{
     ApiVersion, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
@@ -12,7 +14,6 @@ use protocol::messages::api_versions_response::{
 use protocol::{ApiKey, ErrorCode};
 
 use crate::call::Call;
-use crate::dispatch::APIS;
 use crate::reply::{Reply, Responder};
 
 /// From here on a client names its software.
@@ -20,7 +21,12 @@ const CLIENT_SOFTWARE_SINCE: i16 = 3;
 /// Up to here a feature whose lowest level is 0 cannot be told: old clients refuse it.
 const NO_LEVEL_ZERO_UNTIL: i16 = 3;
 
-pub(crate) fn handle(call: Call<'_>, request: ApiVersionsRequest) -> Reply {
+/// Answers with the APIs `served`, each with its versions.
+pub(crate) fn handle(
+    call: Call<'_>,
+    request: ApiVersionsRequest,
+    served: impl Iterator<Item = (ApiKey, RangeInclusive<i16>)>,
+) -> Reply {
     let version = call.version();
     let named =
         is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
@@ -46,7 +52,7 @@ pub(crate) fn handle(call: Call<'_>, request: ApiVersionsRequest) -> Reply {
         FinalizedFeatureKey { name: name.clone(), max_version_level: level, min_version_level: level }
     });
     call.reply(&ApiVersionsResponse {
-        api_keys: APIS.iter().map(|api| range(api.key, *api.versions.start(), *api.versions.end())).collect(),
+        api_keys: served.map(|(key, versions)| range(key, &versions)).collect(),
         supported_features: supported_features.collect(),
         finalized_features: finalized_features.collect(),
         finalized_features_epoch: image.offset(),
@@ -56,23 +62,21 @@ pub(crate) fn handle(call: Call<'_>, request: ApiVersionsRequest) -> Reply {
 
 /// The answer to a version that is not served: version 0, so that any client can read it, with
 /// the one range that the client needs to ask again (KIP-511).
-pub(crate) fn unsupported_version(correlation_id: i32) -> Reply {
+pub(crate) fn unsupported_version(correlation_id: i32, served: &RangeInclusive<i16>) -> Reply {
     let responder = Responder { version: 0, correlation_id };
-    let versions = APIS.iter().find(|api| api.key == ApiKey::ApiVersions).map(|api| api.versions.clone());
-    let versions = versions.expect("ApiVersions is in its own table");
-    Reply::Now(responder.frame(&ApiVersionsResponse {
+    responder.reply(&ApiVersionsResponse {
         error_code: ErrorCode::UNSUPPORTED_VERSION,
-        api_keys: vec![range(ApiKey::ApiVersions, *versions.start(), *versions.end())],
+        api_keys: vec![range(ApiKey::ApiVersions, served)],
         ..ApiVersionsResponse::default()
-    }))
+    })
 }
 
-fn range(key: ApiKey, min_version: i16, max_version: i16) -> ApiVersion {
+fn range(key: ApiKey, versions: &RangeInclusive<i16>) -> ApiVersion {
     // librdkafka up to 2.11 takes "Produce 0" for the sign that a broker knows compression, and
     // sends uncompressed without a word where it is missing. Kafka advertises it too, and refuses
     // the version itself (KAFKA-18659).
-    let min_version = if key == ApiKey::Produce { 0 } else { min_version };
-    ApiVersion { api_key: key.as_i16(), min_version, max_version }
+    let min_version = if key == ApiKey::Produce { 0 } else { *versions.start() };
+    ApiVersion { api_key: key.as_i16(), min_version, max_version: *versions.end() }
 }
 
 /// Letters and digits, with `-` and `.` inside: what a name may be before it reaches a log or a
