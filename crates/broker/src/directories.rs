@@ -3,6 +3,7 @@
 
 mod duplicates;
 mod durability;
+mod error;
 mod log_dir;
 mod lost;
 mod open;
@@ -26,6 +27,7 @@ use duplicates::Duplicate;
 use lost::LostLog;
 
 pub(crate) use durability::{Durability, FlushNews, Lost};
+pub use error::DirectoryError;
 pub(crate) use log_dir::LogDir;
 pub(crate) use lost::Roll;
 pub(crate) use open::connections_max;

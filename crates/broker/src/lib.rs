@@ -22,6 +22,6 @@ mod server;
 mod traffic;
 mod upkeep;
 
-pub use directories::{Directories, Recovery, Surveyed, survey};
+pub use directories::{Directories, DirectoryError, Recovery, Surveyed, survey};
 pub use dispatch::{APIS, Api};
 pub use node::{Running, StartError, start, start_on};

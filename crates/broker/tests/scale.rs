@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use broker::StartError;
+use broker::{DirectoryError, StartError};
 use home::{Home, create_topics, delete_topics, produce};
 use protocol::ErrorCode;
 use storage::fs::Operation;
@@ -32,7 +32,7 @@ async fn a_start_looks_at_the_file_system_that_it_was_given_and_at_no_other() {
         error: ErrorKind::PermissionDenied,
     });
     match home.try_start(&[]).await {
-        Err(StartError::NodeId { found: 5, .. }) => {}
+        Err(StartError::Directories(DirectoryError::NodeId { found: 5, .. })) => {}
         other => panic!("it took a number that it could not read: {:?}", other.err()),
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct CheckArgs {
 /// Looks at a directory as a start does, and fails where `start` would.
 pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let node = node_of(&args.dirs)?;
-    let refused = |error: broker::StartError| Failure::new(format!("it would not be opened: {error}"));
+    let refused = |error: broker::DirectoryError| Failure::new(format!("it would not be opened: {error}"));
     let Surveyed { survey, refusals } =
         broker::survey(&directories(&args.dirs)?, node.id, &Fs::real()).map_err(refused)?;
     let contents = Contents::of(&args.dirs).map_err(|error| Failure::new(error.to_string()))?;

@@ -8,10 +8,10 @@ use protocol::Uuid;
 use storage::TopicPartition;
 use tracing::{info, warn};
 
+use super::error::DirectoryError;
 use super::log_dir::LogDir;
 use super::open::Opening;
 use super::{Logs, remove_later, unique_id};
-use crate::node::StartError;
 
 /// A partition that was found in more than one directory.
 pub(super) struct Duplicate {
@@ -46,13 +46,13 @@ impl Duplicate {
     /// that the controller knows has everything. `None` if the topic is gone: all of them are set aside.
     ///
     /// # Errors
-    /// [`StartError::PartitionTwice`] if the controller knows it in neither.
+    /// [`DirectoryError::PartitionTwice`] if the controller knows it in neither.
     fn right(
         &self,
         image: &Image,
         node_id: i32,
         dirs: &[(&Path, Uuid)],
-    ) -> Result<Option<usize>, StartError> {
+    ) -> Result<Option<usize>, DirectoryError> {
         let Self { partition, topic_id, dirs: places } = self;
         let topic = image.topic(&partition.topic).filter(|topic| topic_id.is_none_or(|id| id == topic.id.0));
         let Some(known) = topic.and_then(|topic| topic.partition(partition.partition)) else {
@@ -62,7 +62,7 @@ impl Duplicate {
         let right = places.iter().find(|place| dirs[**place].1 == directory);
         right.copied().map(Some).ok_or_else(|| {
             let dirs = [places[0], places[1]].map(|place| dirs[place].0.to_owned());
-            StartError::PartitionTwice { partition: partition.clone(), dirs }
+            DirectoryError::PartitionTwice { partition: partition.clone(), dirs }
         })
     }
 }
@@ -70,8 +70,8 @@ impl Duplicate {
 /// Checks that it can be settled where partitions are that are in two directories.
 ///
 /// # Errors
-/// [`StartError::PartitionTwice`] if it cannot.
-pub(super) fn check(opening: &[Opening], image: &Image, node_id: i32) -> Result<(), StartError> {
+/// [`DirectoryError::PartitionTwice`] if it cannot.
+pub(super) fn check(opening: &[Opening], image: &Image, node_id: i32) -> Result<(), DirectoryError> {
     let dirs: Vec<_> = opening.iter().map(|dir| (dir.path(), dir.id())).collect();
     duplicates(opening).iter().try_for_each(|duplicate| duplicate.right(image, node_id, &dirs).map(drop))
 }
@@ -80,8 +80,8 @@ impl Logs {
     /// Settles where partitions are that were found in two directories.
     ///
     /// # Errors
-    /// [`StartError::PartitionTwice`] if the controller knows one in neither.
-    pub(crate) fn settle(&self, image: &Image, node_id: i32) -> Result<(), StartError> {
+    /// [`DirectoryError::PartitionTwice`] if the controller knows one in neither.
+    pub(crate) fn settle(&self, image: &Image, node_id: i32) -> Result<(), DirectoryError> {
         let ids: Vec<_> = self.dirs.iter().map(|dir| (dir.path(), dir.id())).collect();
         for duplicate in std::mem::take(&mut *self.duplicates.lock()) {
             let Some(right) = duplicate.right(image, node_id, &ids)? else { continue };
@@ -93,16 +93,16 @@ impl Logs {
     }
 }
 
-fn remove_stale(partition: &TopicPartition, stale: &LogDir, right: &LogDir) -> Result<(), StartError> {
+fn remove_stale(partition: &TopicPartition, stale: &LogDir, right: &LogDir) -> Result<(), DirectoryError> {
     let (Some(directory), Some(other)) = (stale.working(), right.working()) else { return Ok(()) };
     let path = directory.path().display();
-    if other.has_all_of(partition, &directory).map_err(StartError::Fs)? {
-        let deleted = directory.rename_deleted(partition, &unique_id()).map_err(StartError::Fs)?;
+    if other.has_all_of(partition, &directory).map_err(DirectoryError::Fs)? {
+        let deleted = directory.rename_deleted(partition, &unique_id()).map_err(DirectoryError::Fs)?;
         info!(%partition, "it was moved from {path} to {}", other.path().display());
         remove_later(&directory, vec![deleted]);
     } else {
         // After a loss of power it may have more than was durable.
-        let aside = directory.rename_stray(partition, &unique_id()).map_err(StartError::Fs)?;
+        let aside = directory.rename_stray(partition, &unique_id()).map_err(DirectoryError::Fs)?;
         warn!(
             %partition,
             "it is in {}; what was found in {path} as well was set aside in {}",

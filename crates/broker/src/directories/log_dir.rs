@@ -11,7 +11,7 @@ use storage::{LogDirectory, TopicPartition};
 use tracing::{debug, error, warn};
 
 use super::durability::FlushNews;
-use crate::node::StartError;
+use super::error::DirectoryError;
 
 /// Threads that help to flush where several partitions wait at once: syncs that run beside each other share
 /// one commit of the file system's journal.
@@ -38,13 +38,13 @@ impl LogDir {
     /// A directory that is open. Starts the threads that flush it.
     ///
     /// # Errors
-    /// [`StartError::Thread`].
+    /// [`DirectoryError::Thread`].
     pub(crate) fn online(
         path: PathBuf,
         id: Uuid,
         holds_partitions: bool,
         directory: LogDirectory,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, DirectoryError> {
         let begun = clock::now();
         let mut flushing = Vec::new();
         for number in 0..=FLUSH_AIDS {
@@ -53,7 +53,7 @@ impl LogDir {
                 0 => flusher.run_timed(|| begun.elapsed()),
                 _ => flusher.aid_timed(|| begun.elapsed()),
             };
-            flushing.push(task::spawn_thread("milena-flush", run).map_err(StartError::Thread)?);
+            flushing.push(task::spawn_thread("milena-flush", run).map_err(DirectoryError::Thread)?);
         }
         Ok(Self {
             path,

@@ -17,8 +17,8 @@ use tracing::subscriber::NoSubscriber;
 
 use super::Logs;
 use super::duplicates::{self, duplicates};
+use super::error::DirectoryError;
 use super::log_dir::LogDir;
-use crate::node::StartError;
 
 /// Segment files that may be open at once, in all directories, where the process may have enough descriptors. A closed
 /// one is opened again when it is read.
@@ -95,8 +95,8 @@ impl Logs {
     /// others serve, save that of the metadata log.
     ///
     /// # Errors
-    /// [`StartError`] with what to do about it.
-    pub(crate) fn open(config: &BrokerConfig, fs: &Fs) -> Result<Self, StartError> {
+    /// [`DirectoryError`] with what to do about it.
+    pub(crate) fn open(config: &BrokerConfig, fs: &Fs) -> Result<Self, DirectoryError> {
         let opened = open_dirs(&Directories::of(config), config.node_id, fs)?;
         let duplicates = Mutex::new(duplicates(&opened.opening));
         let (failed, failures) = mpsc::unbounded_channel();
@@ -156,7 +156,7 @@ struct OpenedDirs {
 }
 
 /// Opens the directories of a node, and makes those that are new this node's.
-fn open_dirs(directories: &Directories, node_id: i32, fs: &Fs) -> Result<OpenedDirs, StartError> {
+fn open_dirs(directories: &Directories, node_id: i32, fs: &Fs) -> Result<OpenedDirs, DirectoryError> {
     let (paths, metadata) = directories.paths();
     let mut opening = open_all(paths, metadata, fs)?;
     check_identified(&opening)?;
@@ -180,8 +180,8 @@ pub struct Surveyed {
 /// Looks at the directories of node `node_id` as a start would, by the code of a start, and changes nothing.
 ///
 /// # Errors
-/// [`StartError`] with what to do about it.
-pub fn survey(directories: &Directories, node_id: i32, fs: &Fs) -> Result<Surveyed, StartError> {
+/// [`DirectoryError`] with what to do about it.
+pub fn survey(directories: &Directories, node_id: i32, fs: &Fs) -> Result<Surveyed, DirectoryError> {
     for (path, _) in directories.paths().0 {
         check_unlocked(&path, fs)?;
     }
@@ -190,9 +190,9 @@ pub fn survey(directories: &Directories, node_id: i32, fs: &Fs) -> Result<Survey
         let opened = open_dirs(directories, node_id, &fs.overlay())?;
         let metadata = &opened.opening[opened.metadata];
         let (directory, _) = metadata.open.as_ref().expect("a start without it has failed");
-        quorum::check_room(directory).map_err(StartError::Quorum)?;
+        quorum::check_room(directory).map_err(DirectoryError::Metadata)?;
         let config = QuorumConfig::of_node(node_id, metadata.id());
-        let survey = quorum::survey_in(&config, directory).map_err(StartError::Quorum)?;
+        let survey = quorum::survey_in(&config, directory).map_err(DirectoryError::Metadata)?;
         let refusals = survey.refusals(node_id, directories.log_dirs.len());
         if refusals.is_empty() {
             duplicates::check(&opened.opening, &survey.image, node_id)?;
@@ -202,11 +202,11 @@ pub fn survey(directories: &Directories, node_id: i32, fs: &Fs) -> Result<Survey
 }
 
 /// Checks that no other process has a directory, without making a file there.
-fn check_unlocked(path: &Path, fs: &Fs) -> Result<(), StartError> {
+fn check_unlocked(path: &Path, fs: &Fs) -> Result<(), DirectoryError> {
     let lock = path.join(LOCK_FILE);
     // What cannot be locked for another reason fails where it is opened.
     match fs.exists(&lock).and_then(|exists| if exists { fs.lock(&lock).map(Some) } else { Ok(None) }) {
-        Ok(Some(None)) => Err(StartError::Directory(OpenDirectoryError::Locked(path.to_owned()))),
+        Ok(Some(None)) => Err(DirectoryError::Open(OpenDirectoryError::Locked(path.to_owned()))),
         _ => Ok(()),
     }
 }
@@ -217,14 +217,14 @@ fn absolute(path: &str) -> PathBuf {
     path.components().filter(|component| *component != Component::CurDir).collect()
 }
 
-fn open_all(paths: Vec<(PathBuf, bool)>, metadata: usize, fs: &Fs) -> Result<Vec<Opening>, StartError> {
+fn open_all(paths: Vec<(PathBuf, bool)>, metadata: usize, fs: &Fs) -> Result<Vec<Opening>, DirectoryError> {
     let open_files_max = open_files_max() / paths.len();
     let mut opening = Vec::new();
     for (place, (path, holds_partitions)) in paths.into_iter().enumerate() {
         let open = match open_one(fs, &path, open_files_max) {
             Ok(open) => Some(open),
             // What another process has, or what is damaged, is for people to mend before anything starts.
-            Err(StartError::Directory(OpenDirectoryError::Fs(cause)) | StartError::Fs(cause))
+            Err(DirectoryError::Open(OpenDirectoryError::Fs(cause)) | DirectoryError::Fs(cause))
                 if place != metadata =>
             {
                 error!("the log directory {} is offline: {cause}", path.display());
@@ -235,7 +235,7 @@ fn open_all(paths: Vec<(PathBuf, bool)>, metadata: usize, fs: &Fs) -> Result<Vec
         opening.push(Opening { path, holds_partitions, open });
     }
     if !opening.iter().any(|dir| dir.holds_partitions && dir.open.is_some()) {
-        return Err(StartError::NoLogDir);
+        return Err(DirectoryError::NoLogDir);
     }
     Ok(opening)
 }
@@ -244,27 +244,27 @@ fn open_one(
     fs: &Fs,
     path: &Path,
     open_files_max: usize,
-) -> Result<(LogDirectory, Option<MetaProperties>), StartError> {
+) -> Result<(LogDirectory, Option<MetaProperties>), DirectoryError> {
     let open = OpenDirectory { fs: fs.clone(), path: path.to_owned(), open_files_max };
-    let directory = LogDirectory::open(open).map_err(StartError::Directory)?;
+    let directory = LogDirectory::open(open).map_err(DirectoryError::Open)?;
     let properties = directory.meta_properties().map_err(|problem| match problem {
-        storage::CheckpointError::Fs(cause) => StartError::Fs(cause),
-        malformed => StartError::MetaProperties(malformed),
+        storage::CheckpointError::Fs(cause) => DirectoryError::Fs(cause),
+        malformed => DirectoryError::MetaProperties(malformed),
     })?;
     Ok((directory, properties))
 }
 
 /// Refuses a directory that was used and does not say by whom any more: a new name would make it another's.
-fn check_identified(opening: &[Opening]) -> Result<(), StartError> {
+fn check_identified(opening: &[Opening]) -> Result<(), DirectoryError> {
     for dir in opening {
         let Some((directory, properties)) = &dir.open else { continue };
         let version = properties.as_ref().map_or(0, |properties| properties.version);
         if version > META_PROPERTIES_VERSION {
-            return Err(StartError::MetaPropertiesVersion { dir: dir.path.clone(), version });
+            return Err(DirectoryError::MetaPropertiesVersion { dir: dir.path.clone(), version });
         }
         let is_named = properties.as_ref().is_some_and(|properties| properties.cluster_id.is_some());
         if !is_named && !directory.partitions().is_empty() {
-            return Err(StartError::NoMetaProperties(dir.path.clone()));
+            return Err(DirectoryError::NoMetaProperties(dir.path.clone()));
         }
     }
     Ok(())
@@ -272,7 +272,7 @@ fn check_identified(opening: &[Opening]) -> Result<(), StartError> {
 
 /// Checks that the metadata log is where it is looked for, and nowhere else: a new one would know no topic, and all
 /// partitions would be set aside as strays.
-fn check_metadata_log(opening: &[Opening], metadata: usize) -> Result<(), StartError> {
+fn check_metadata_log(opening: &[Opening], metadata: usize) -> Result<(), DirectoryError> {
     let log = TopicPartition { topic: METADATA_TOPIC.to_owned(), partition: 0 };
     for (index, dir) in opening.iter().enumerate() {
         let Some((directory, properties)) = &dir.open else { continue };
@@ -285,7 +285,7 @@ fn check_metadata_log(opening: &[Opening], metadata: usize) -> Result<(), StartE
                 .is_some_and(|(directory, _)| !directory.holds(&log) && !quorum::is_formatted(directory));
         if elsewhere || found_new {
             let (found, expected) = (dir.path.clone(), opening[metadata].path.clone());
-            return Err(StartError::MetadataLogElsewhere { found, expected, has_log: elsewhere });
+            return Err(DirectoryError::MetadataLogElsewhere { found, expected, has_log: elsewhere });
         }
     }
     let has_log = opening[metadata].open.as_ref().is_some_and(|(directory, _)| directory.holds(&log));
@@ -293,14 +293,14 @@ fn check_metadata_log(opening: &[Opening], metadata: usize) -> Result<(), StartE
         let Some((directory, properties)) = &dir.open else { continue };
         if !has_log && !directory.partitions().is_empty() {
             let used_zookeeper = properties.as_ref().is_some_and(|properties| properties.version == 0);
-            return Err(StartError::NoMetadataLog { dir: dir.path.clone(), used_zookeeper });
+            return Err(DirectoryError::NoMetadataLog { dir: dir.path.clone(), used_zookeeper });
         }
     }
     Ok(())
 }
 
 /// Reads who wrote the directories, and makes those that are new this node's. Gives the cluster's id.
-fn identify(opening: &mut [Opening], metadata: usize, node_id: i32) -> Result<String, StartError> {
+fn identify(opening: &mut [Opening], metadata: usize, node_id: i32) -> Result<String, DirectoryError> {
     let known =
         |dir: &Opening| dir.open.as_ref().and_then(|(_, properties)| properties.as_ref()?.cluster_id.clone());
     let cluster_id = known(&opening[metadata]).or_else(|| opening.iter().find_map(known));
@@ -312,15 +312,15 @@ fn identify(opening: &mut [Opening], metadata: usize, node_id: i32) -> Result<St
         if let Some(found) =
             before.as_ref().and_then(|before| before.node_id).filter(|found| *found != node_id)
         {
-            return Err(StartError::NodeId { dir: path.display().to_string(), found, given: node_id });
+            return Err(DirectoryError::NodeId { dir: path.display().to_string(), found, given: node_id });
         }
         if let Some(found) = before_cluster.filter(|found| *found != cluster_id) {
-            return Err(StartError::ClusterId { dir: path.clone(), found, cluster_id });
+            return Err(DirectoryError::ClusterId { dir: path.clone(), found, cluster_id });
         }
         if let Some(id) = before.as_ref().and_then(|before| before.directory_id)
             && !ids.insert(id)
         {
-            return Err(StartError::DirectoryIdTwice { dir: path.clone(), id: Uuid(id) });
+            return Err(DirectoryError::DirectoryIdTwice { dir: path.clone(), id: Uuid(id) });
         }
     }
     // Nothing is written before all of them belong together.
@@ -334,7 +334,7 @@ fn identify(opening: &mut [Opening], metadata: usize, node_id: i32) -> Result<St
             directory_id: Some(directory_id),
         };
         if properties.as_ref() != Some(&complete) {
-            directory.write_meta_properties(&complete).map_err(StartError::Fs)?;
+            directory.write_meta_properties(&complete).map_err(DirectoryError::Fs)?;
         }
         *properties = Some(complete);
     }

@@ -2,82 +2,18 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 
 use metadata::settings::{InvalidSetting, Listener};
-use protocol::Uuid;
-use storage::{CheckpointError, OpenDirectoryError, TopicPartition};
+
+use crate::directories::DirectoryError;
 
 /// Why a broker does not start.
 #[derive(Debug)]
 pub enum StartError {
     /// Settings that cannot be.
     Settings(Vec<InvalidSetting>),
-    /// No log directory works.
-    NoLogDir,
-    /// The log directory cannot be opened.
-    Directory(OpenDirectoryError),
-    /// The log directory's `meta.properties` cannot be read.
-    MetaProperties(CheckpointError),
-    /// A log directory holds partitions and no `meta.properties` that names the cluster.
-    NoMetaProperties(PathBuf),
-    /// A log directory has a `meta.properties` of a version that is not known.
-    MetaPropertiesVersion {
-        /// The directory.
-        dir: PathBuf,
-        /// The version.
-        version: i32,
-    },
-    /// A log directory holds partitions, and there is no metadata log that knows them.
-    NoMetadataLog {
-        /// The directory.
-        dir: PathBuf,
-        /// Whether a Kafka wrote it that kept its metadata in ZooKeeper.
-        used_zookeeper: bool,
-    },
-    /// The log directory cannot be written.
-    Fs(storage::fs::Error),
-    /// The log directory is another node's.
-    NodeId {
-        /// The directory.
-        dir: String,
-        /// The node that wrote it.
-        found: i32,
-        /// `node.id`.
-        given: i32,
-    },
-    /// A log directory is another cluster's.
-    ClusterId {
-        /// The directory.
-        dir: PathBuf,
-        /// The cluster that wrote it.
-        found: String,
-        /// The cluster of the others.
-        cluster_id: String,
-    },
-    /// Two log directories have one id: one is a copy of the other.
-    DirectoryIdTwice {
-        /// The second.
-        dir: PathBuf,
-        /// `directory.id`.
-        id: Uuid,
-    },
-    /// A partition is in two log directories.
-    PartitionTwice {
-        /// The partition.
-        partition: TopicPartition,
-        /// The directories.
-        dirs: [PathBuf; 2],
-    },
-    /// The directory of the metadata log is not the one that was used before.
-    MetadataLogElsewhere {
-        /// A directory that was used before.
-        found: PathBuf,
-        /// The directory in which the metadata log is looked for.
-        expected: PathBuf,
-        /// Whether the metadata log is in `found`.
-        has_log: bool,
-    },
+    /// The log directories cannot be used.
+    Directories(DirectoryError),
     /// An address cannot be listened on.
     Listen(Listener, io::Error),
     /// The directory holds what this version cannot go on from: one sentence each.
@@ -97,20 +33,7 @@ impl fmt::Display for StartError {
                 let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 f.write_str(&sentences.join("\n"))
             }
-            Self::NoLogDir => f.write_str("no directory of log.dirs works"),
-            Self::Directory(error @ OpenDirectoryError::Locked(_)) => {
-                write!(f, "{error}: stop the broker that runs there, or set log.dirs to another directory")
-            }
-            Self::Directory(OpenDirectoryError::Fs(error)) | Self::Fs(error) => {
-                write!(f, "{error}{}", mend(error.source.kind()))
-            }
-            Self::Directory(error) => error.fmt(f),
-            Self::MetaProperties(error) => error.fmt(f),
-            Self::NodeId { dir, found, given } => write!(
-                f,
-                "the log directory {dir} belongs to node {found}, and node.id is {given}: set node.id={found}, \
-                 or log.dirs to another directory"
-            ),
+            Self::Directories(error) => error.fmt(f),
             Self::Listen(listener, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
                 "{listener} cannot be listened on, another program does: stop it, or set listeners to another port"
@@ -134,84 +57,14 @@ impl fmt::Display for StartError {
             Self::Quorum(error) => error.fmt(f),
             Self::Register(error) => write!(f, "the broker could not register: {error}"),
             Self::Thread(error) => write!(f, "no thread can be started: {error}"),
-            directories => directories.tell_of_directories(f),
-        }
-    }
-}
-
-impl StartError {
-    /// What is wrong with log directories that can be read.
-    fn tell_of_directories(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoMetaProperties(dir) => write!(
-                f,
-                "the log directory {} holds partitions, and its meta.properties is missing or names no cluster: \
-                 restore that file, or set log.dirs to another directory",
-                dir.display()
-            ),
-            Self::MetaPropertiesVersion { dir, version } => write!(
-                f,
-                "the meta.properties of the log directory {} has version {version}, which a later Kafka wrote: go on \
-                 there, or set log.dirs to another directory",
-                dir.display()
-            ),
-            Self::NoMetadataLog { dir, used_zookeeper: false } => write!(
-                f,
-                "the log directory {} holds partitions, and no metadata log says what they are: restore \
-                 __cluster_metadata-0 from a backup, or set log.dirs to another directory",
-                dir.display()
-            ),
-            Self::NoMetadataLog { dir, used_zookeeper: true } => write!(
-                f,
-                "the log directory {} is of a Kafka that kept its metadata in ZooKeeper: have Kafka 3.9 migrate it to \
-                 KRaft first, or set log.dirs to another directory",
-                dir.display()
-            ),
-            Self::ClusterId { dir, found, cluster_id } => write!(
-                f,
-                "the log directory {} belongs to cluster {found}, and the others to {cluster_id}: take it out of log.dirs",
-                dir.display()
-            ),
-            Self::DirectoryIdTwice { dir, id } => write!(
-                f,
-                "the log directory {} has the same directory.id as another, {id}, so that one is a copy of the \
-                 other: take the copy out of log.dirs",
-                dir.display()
-            ),
-            Self::PartitionTwice { partition, dirs: [first, second] } => write!(
-                f,
-                "{partition} is in {} and in {}, and the metadata says neither: delete it in the directory that has \
-                 failed, or was copied",
-                first.display(),
-                second.display()
-            ),
-            Self::MetadataLogElsewhere { found, expected, has_log } => {
-                let what = if *has_log { "has the metadata log" } else { "was used before" };
-                write!(
-                    f,
-                    "the log directory {} {what}, and the metadata log is looked for in {}: set metadata.log.dir to \
-                     the directory that has __cluster_metadata-0",
-                    found.display(),
-                    expected.display()
-                )
-            }
-            other => unreachable!("{other:?} is told of otherwise"),
         }
     }
 }
 
 impl std::error::Error for StartError {}
 
-/// What to do where a log directory cannot be used.
-fn mend(kind: io::ErrorKind) -> &'static str {
-    match kind {
-        io::ErrorKind::PermissionDenied => {
-            ": start it as the user who owns the files, or set log.dirs to another directory"
-        }
-        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotADirectory => {
-            ": set log.dirs to a directory that can be written"
-        }
-        io::ErrorKind::StorageFull => ": make room, or set log.dirs to another disk",
-        _ => "",
+impl From<DirectoryError> for StartError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directories(error)
     }
 }
