@@ -1,5 +1,6 @@
-//! The log directories of this broker: opens the logs of partitions where they are, places new ones,
-//! deletes and closes them.
+//! The log directories of this broker: logs are opened where they are, new ones placed, others deleted.
+//!
+//! Nothing here knows what a log is used for.
 
 mod duplicates;
 mod durability;
@@ -15,18 +16,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use protocol::{Str, Uuid};
+use protocol::Uuid;
 use runtime::{clock, random, task};
-use storage::{Log, LogDirectory, OpenError, OpenLog, TopicPartition};
+use storage::{Log, LogConfig, LogDirectory, OpenError, OpenLog, Recovered, TopicPartition};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use crate::beside;
-use crate::replicas::{Leadership, PartitionRules, PartitionSlot, Replica, Topic, TopicTable};
 use duplicates::Duplicate;
 use lost::LostLog;
 
-pub(crate) use durability::{Durability, FlushNews, Lost};
+pub(crate) use durability::{Durability, Lost};
 pub use error::DirectoryError;
 pub(crate) use log_dir::LogDir;
 pub(crate) use lost::Roll;
@@ -34,8 +33,8 @@ pub(crate) use open::connections_max;
 pub use open::{Directories, Surveyed, survey};
 pub use recovery::Recovery;
 
-/// The logs of this broker.
-pub(crate) struct Logs {
+/// All log directories of this broker, and what is known of the logs in them.
+pub(crate) struct LogDirs {
     /// In the order of `log.dirs`.
     dirs: Vec<Arc<LogDir>>,
     /// Which of them has the metadata log.
@@ -55,23 +54,23 @@ pub(crate) struct Logs {
     recovery: Mutex<Recovery>,
 }
 
-/// What is known of a partition before its log is open.
-pub(crate) struct PartitionToOpen {
-    pub(crate) topic: Str,
-    pub(crate) topic_id: [u8; 16],
-    pub(crate) index: i32,
+/// A log that is to be opened, or made.
+pub(crate) struct LogToOpen {
+    pub(crate) partition: TopicPartition,
+    pub(crate) topic_id: Uuid,
     /// The directory that the controller knows it in.
     pub(crate) directory: Uuid,
-    /// The directory in which a client wants it to be made, where it is not anywhere yet.
+    /// The directory in which a client wants it to be made, if it is not anywhere yet.
     pub(crate) preferred: Option<Arc<LogDir>>,
-    pub(crate) leadership: Leadership,
-    /// The same for all partitions of a topic, and shared by them.
-    pub(crate) rules: Arc<PartitionRules>,
+    pub(crate) config: Arc<LogConfig>,
 }
 
-impl Logs {
+/// A log that is to be deleted, and the directory that it is in.
+pub(crate) type LogToDelete = (TopicPartition, Arc<LogDirectory>);
+
+impl LogDirs {
     /// All directories, working or not, in the order of `log.dirs`.
-    pub(crate) fn dirs(&self) -> &[Arc<LogDir>] {
+    pub(crate) fn all(&self) -> &[Arc<LogDir>] {
         &self.dirs
     }
 
@@ -95,7 +94,7 @@ impl Logs {
         &self.cluster_id
     }
 
-    /// What says which directories fail, by their places in [`Logs::dirs`]. Once.
+    /// What says which directories fail, by their places in [`LogDirs::all`]. Once.
     pub(crate) fn take_failures(&self) -> mpsc::UnboundedReceiver<usize> {
         self.failures.lock().take().expect("failures are followed by one")
     }
@@ -105,22 +104,21 @@ impl Logs {
         self.partition_dirs().find(|dir| dir.holds(partition))
     }
 
-    /// Opens the log of a partition, or says in the log why it cannot be: it is offline then, and
-    /// the others serve.
-    pub(crate) fn open_partition(&self, partition: PartitionToOpen) -> PartitionSlot {
-        let PartitionToOpen { topic, topic_id, index, directory, preferred, leadership, rules } = partition;
-        let name = TopicPartition { topic: topic.to_string(), partition: index };
-        let dir = match self.place(&name, topic_id, directory, preferred.as_ref()) {
+    /// Opens a log; returns it with the directory that it is in. If it cannot be opened, the reason is logged and the
+    /// partition is offline: the others serve.
+    pub(crate) fn open_log(&self, log: LogToOpen) -> Option<(Log, Arc<LogDir>)> {
+        let LogToOpen { partition, topic_id, directory, preferred, config } = log;
+        let dir = match self.place(&partition, topic_id.0, directory, preferred.as_ref()) {
             Ok(dir) => dir,
             Err(reason) => {
-                error!(partition = %name, "the partition is offline: {reason}");
+                error!(%partition, "the partition is offline: {reason}");
                 return None;
             }
         };
         let open = OpenLog {
-            partition: name.clone(),
-            topic_id: Some(topic_id),
-            config: rules.log(),
+            partition: partition.clone(),
+            topic_id: Some(topic_id.0),
+            config,
             now_ms: clock::now_ms(),
             jitter_seed: random::u64(),
             accept_damage: false,
@@ -128,24 +126,13 @@ impl Logs {
         match Log::open(&*dir.working()?, open) {
             Ok((log, recovered)) => {
                 self.recovery.lock().add(&recovered);
-                if let Some(cut) = &recovered.cut {
-                    let bytes = cut.bytes;
-                    if cut.only_zeros {
-                        info!(partition = %name, bytes, "zeros that followed the last batch were removed");
-                    } else {
-                        warn!(partition = %name, bytes, "the end of the log was cut: {}", cut.damage);
-                    }
-                }
-                if recovered.scanned_bytes > 0 {
-                    let bytes = recovered.scanned_bytes;
-                    info!(partition = %name, bytes, "the log was checked from its recovery point on");
-                }
-                Some(Arc::new(Replica::lead(topic, index, leadership, rules, log, Arc::clone(dir))))
+                tell_recovered(&partition, &recovered);
+                Some((log, Arc::clone(dir)))
             }
             Err(problem) => {
-                error!(partition = %name, "the partition is offline: {problem}");
+                error!(%partition, "the partition is offline: {problem}");
                 if matches!(&problem, OpenError::Fs(error) if error.passes()) {
-                    self.without_room.lock().insert((Uuid(topic_id), index));
+                    self.without_room.lock().insert((topic_id, partition.partition));
                 }
                 None
             }
@@ -162,29 +149,20 @@ impl Logs {
         std::mem::take(&mut *self.without_room.lock())
     }
 
-    /// Deletes the logs of the partitions of topics. Their files are gone from their names at once and from the disk a
-    /// little later.
-    pub(crate) fn delete_topics(&self, topics: &[Arc<Topic>]) {
+    /// The directory that has a partition of that topic, if it works: not one of another topic of the same name.
+    pub(crate) fn find_of_topic(&self, partition: &TopicPartition, topic: Uuid) -> Option<Arc<LogDirectory>> {
+        self.find(partition)?
+            .working()
+            .filter(|directory| directory.topic_id(partition).ok().flatten().is_none_or(|id| id == topic.0))
+    }
+
+    /// Deletes logs that are closed. Their files are gone from their names at once and from the disk a little later.
+    pub(crate) fn delete(&self, logs: Vec<LogToDelete>) {
         let mut by_dir: Vec<(Arc<LogDirectory>, Vec<TopicPartition>)> = Vec::new();
-        for topic in topics {
-            self.forget_lost(topic.id());
-            for (number, slot) in (0..).zip(topic.slots()) {
-                let name = TopicPartition { topic: topic.name().to_string(), partition: number };
-                let dir = match slot {
-                    Some(partition) => {
-                        drop(partition.take_log());
-                        partition.log_dir().working()
-                    }
-                    // It was offline, and its files would stand in the way of another topic of that name.
-                    None => self.find(&name).and_then(|dir| dir.working()).filter(|directory| {
-                        directory.topic_id(&name).ok().flatten().is_none_or(|id| id == topic.id().0)
-                    }),
-                };
-                let Some(directory) = dir else { continue };
-                match by_dir.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &directory)) {
-                    Some((_, names)) => names.push(name),
-                    None => by_dir.push((directory, vec![name])),
-                }
+        for (name, directory) in logs {
+            match by_dir.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &directory)) {
+                Some((_, names)) => names.push(name),
+                None => by_dir.push((directory, vec![name])),
             }
         }
         for (directory, names) in by_dir {
@@ -206,22 +184,25 @@ impl Logs {
         self.dirs.iter().for_each(|dir| dir.checkpoint());
     }
 
-    /// Closes all logs, so that the next start reads nothing but the ends of their files.
-    pub(crate) fn close(&self, table: &TopicTable, broker_epoch: i64) {
-        close_logs(table.partitions().cloned().collect());
+    /// Closes the directories. Their logs are closed already.
+    pub(crate) fn close(&self, broker_epoch: i64) {
         self.dirs.iter().for_each(|dir| dir.close(broker_epoch));
     }
 }
 
-/// Closes logs, several at a time: each waits for the disk a few times.
-fn close_logs(partitions: Vec<Arc<Replica>>) {
-    beside::map(partitions, |partition| {
-        if let Some(log) = partition.take_log()
-            && let Err(problem) = log.close()
-        {
-            warn!(partition = partition.name(), "the log was not closed cleanly: {problem}");
+fn tell_recovered(partition: &TopicPartition, recovered: &Recovered) {
+    if let Some(cut) = &recovered.cut {
+        let bytes = cut.bytes;
+        if cut.only_zeros {
+            info!(%partition, bytes, "zeros that followed the last batch were removed");
+        } else {
+            warn!(%partition, bytes, "the end of the log was cut: {}", cut.damage);
         }
-    });
+    }
+    if recovered.scanned_bytes > 0 {
+        let bytes = recovered.scanned_bytes;
+        info!(%partition, bytes, "the log was checked from its recovery point on");
+    }
 }
 
 /// What tells a directory from others of the same partition.

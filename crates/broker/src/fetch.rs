@@ -16,11 +16,10 @@ use runtime::random;
 use tokio::sync::Notify;
 use tracing::error;
 
-use crate::broker::Broker;
-use crate::replicas::{Isolation, ReadOutcome, ReadRequest, Replica, TopicTable, Watch};
+use crate::replicas::{Isolation, ReadOutcome, ReadRequest, Replica, Replicas, TopicTable, Watch};
 use crate::reply::{FileRegion, Frame, Piece, Reply, Responder};
 
-use session::{FetchContext, FetchTarget};
+use session::{FetchContext, FetchSessions, FetchTarget};
 
 /// Regions of at least this length go from the page cache to the socket; below it a copy is
 /// cheaper than the extra system call.
@@ -65,28 +64,33 @@ struct Found {
 }
 
 /// Answers now where there is enough, or parks the fetch.
-pub(crate) fn begin(broker: &Arc<Broker>, responder: Responder, fetch: Fetch) -> Reply {
-    let found = fetch.look(&broker.topics.table());
+pub(crate) fn begin(
+    replicas: &Arc<Replicas>,
+    sessions: &Arc<FetchSessions>,
+    responder: Responder,
+    fetch: Fetch,
+) -> Reply {
+    let found = fetch.look(&replicas.table());
     if found.urgent || found.bytes >= fetch.min_bytes || fetch.max_wait_ms == 0 || fetch.targets.is_empty() {
-        return Reply::Now(fetch.respond(broker, responder, found));
+        return Reply::Now(fetch.respond(sessions, responder, found));
     }
     let deadline = clock::now() + Duration::from_millis(fetch.max_wait_ms);
-    let broker = Arc::clone(broker);
+    let (replicas, sessions) = (Arc::clone(replicas), Arc::clone(sessions));
     Reply::later(async move {
-        let found = fetch.wait(&broker, deadline).await;
-        fetch.respond(&broker, responder, found)
+        let found = fetch.wait(&replicas, deadline).await;
+        fetch.respond(&sessions, responder, found)
     })
 }
 
 impl Fetch {
     /// Waits until enough is there or the time is over.
-    async fn wait(&self, broker: &Broker, deadline: Instant) -> Found {
+    async fn wait(&self, replicas: &Replicas, deadline: Instant) -> Found {
         let news = Arc::new(Notify::new());
         // Held until the answer is made. They are set before the next look, so that an append
         // between that look and the wait is not missed.
-        let watches: Vec<Watch> = self.watch(&broker.topics.table(), &news);
+        let watches: Vec<Watch> = self.watch(&replicas.table(), &news);
         loop {
-            let found = self.look(&broker.topics.table());
+            let found = self.look(&replicas.table());
             // A topic that is deleted meanwhile has no partition that could bring news.
             if found.urgent || found.bytes >= self.min_bytes || watches.is_empty() {
                 return found;
@@ -94,7 +98,7 @@ impl Fetch {
             tokio::select! {
                 biased;
                 () = news.notified() => {}
-                () = clock::sleep_until(deadline) => return self.look(&broker.topics.table()),
+                () = clock::sleep_until(deadline) => return self.look(&replicas.table()),
             }
         }
     }
@@ -149,13 +153,13 @@ impl Fetch {
     }
 
     /// Settles the session and encodes the response.
-    fn respond(self, broker: &Broker, responder: Responder, found: Found) -> Frame {
+    fn respond(self, sessions: &FetchSessions, responder: Responder, found: Found) -> Frame {
         let Found { mut answers, regions, .. } = found;
         let pieces = load(&mut answers, regions);
         let mut answers: Vec<_> = self.targets.into_iter().zip(answers).collect();
         let new_id = || i32::from_ne_bytes(random::u64().to_ne_bytes()[..4].try_into().expect("four bytes"));
         let steady_ms = clock::steady_ms();
-        let settled = broker.fetch_sessions.finish(self.context, &mut answers, steady_ms, new_id);
+        let settled = sessions.finish(self.context, &mut answers, steady_ms, new_id);
         match settled {
             Ok(session_id) => {
                 let responses = by_topic(answers);

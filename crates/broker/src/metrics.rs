@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use crate::broker::Broker;
 use crate::directories::LogDir;
 use crate::dispatch::APIS;
+use crate::server::Server;
 
 /// How a metric behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +135,7 @@ pub static METRICS: &[Metric] = &[
 /// Reads the metrics of a broker.
 #[derive(Clone)]
 pub struct Metrics {
-    broker: Weak<Broker>,
+    server: Weak<Server>,
 }
 
 /// The readings, in the order of [`METRICS`].
@@ -161,34 +162,34 @@ struct OfDir {
 }
 
 impl Metrics {
-    pub(crate) fn of(broker: &Arc<Broker>) -> Self {
-        Self { broker: Arc::downgrade(broker) }
+    pub(crate) fn of(server: &Arc<Server>) -> Self {
+        Self { server: Arc::downgrade(server) }
     }
 
     /// All metrics as they are now, in the order of [`METRICS`]; empty once the broker has stopped.
     /// May wait for a disk.
     pub fn read(&self) -> Vec<Reading> {
-        let Some(broker) = self.broker.upgrade() else { return Vec::new() };
+        let Some(server) = self.server.upgrade() else { return Vec::new() };
         let empty = |index| Reading { index, samples: Vec::new() };
         let mut readings = Readings((0..METRICS.len()).map(empty).collect());
         readings.add("milena_build_info", &[env!("CARGO_PKG_VERSION")], 1.0);
-        traffic(&broker, &mut readings);
-        scrubs(&broker, &mut readings);
-        log_dirs(&broker, &mut readings);
+        traffic(&server, &mut readings);
+        scrubs(server.broker(), &mut readings);
+        log_dirs(server.broker(), &mut readings);
         readings.0
     }
 }
 
-fn traffic(broker: &Broker, readings: &mut Readings) {
-    let traffic = &broker.traffic;
+fn traffic(server: &Server, readings: &mut Readings) {
+    let traffic = &server.broker().traffic;
     for (api, count) in APIS.iter().zip(traffic.requests()) {
         readings.add("milena_requests_total", &[api.key.name()], count as f64);
     }
     readings.add("milena_requests_refused_total", &[], traffic.refused() as f64);
     readings.add("milena_received_bytes_total", &[], traffic.received_bytes() as f64);
     readings.add("milena_sent_bytes_total", &[], traffic.sent_bytes() as f64);
-    readings.add("milena_connections", &[], broker.connection_limits.open_connections() as f64);
-    readings.add("milena_request_memory_bytes", &[], broker.request_memory.used_bytes() as f64);
+    readings.add("milena_connections", &[], server.open_connections() as f64);
+    readings.add("milena_request_memory_bytes", &[], server.request_memory_bytes() as f64);
 }
 
 fn scrubs(broker: &Broker, readings: &mut Readings) {
@@ -202,7 +203,7 @@ fn scrubs(broker: &Broker, readings: &mut Readings) {
 
 fn log_dirs(broker: &Broker, readings: &mut Readings) {
     let mut by_dir: BTreeMap<*const LogDir, OfDir> = BTreeMap::new();
-    for partition in broker.topics.table().partitions() {
+    for partition in broker.replicas.table().partitions() {
         let Some((segments, size_bytes)) = partition.extent() else { continue };
         let (damaged_segments, places) = partition.damage();
         let of_dir = by_dir.entry(Arc::as_ptr(&partition.log_dir())).or_default();
@@ -212,7 +213,7 @@ fn log_dirs(broker: &Broker, readings: &mut Readings) {
         of_dir.damaged_segments += damaged_segments;
         of_dir.damaged_places += places.len();
     }
-    for dir in broker.logs.partition_dirs() {
+    for dir in broker.replicas.dirs().partition_dirs() {
         let path = dir.path().to_string_lossy();
         let label = &[&*path];
         let of_dir = by_dir.remove(&Arc::as_ptr(dir)).unwrap_or_default();

@@ -13,7 +13,6 @@ use std::time::Duration;
 use metadata::quorum::{Quorum, QuorumConfig};
 use metadata::settings::{self, BrokerConfig, Configs, Listener};
 use metadata::{Change, Controller, Delta, Topic, features};
-use parking_lot::Mutex;
 use protocol::messages::broker_registration_request::{self, BrokerRegistrationRequest, Feature};
 use protocol::{Str, Uuid};
 use runtime::net::BoundSocket;
@@ -25,18 +24,16 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{debug, info, warn};
 
 use crate::broker::Broker;
-use crate::cluster::ProducerIds;
+use crate::cluster::Cluster;
 use crate::coordinators::Groups;
-use crate::directories::LogDir;
-use crate::directories::{self, Directories, Logs, Recovery, Roll, Surveyed};
+use crate::directories::{self, Directories, LogDir, LogDirs, Recovery, Roll, Surveyed};
 use crate::dispatch::APIS;
 use crate::fetch::session::FetchSessions;
 use crate::metrics::Metrics;
-use crate::replicas::Topics;
-use crate::server::RareLog;
-use crate::server::limits::{AnswerMemory, ConnectionLimits, RequestMemory};
-use crate::server::listener;
+use crate::replicas::Replicas;
+use crate::server::{self, Server};
 use crate::traffic::Traffic;
+use crate::upkeep::chores;
 use crate::upkeep::cleaner::Cleaner;
 use crate::upkeep::moves::Moves;
 use crate::upkeep::scrubber::Scrubber;
@@ -50,7 +47,8 @@ const DRAIN: Duration = Duration::from_secs(3);
 
 /// A broker that runs.
 pub struct Running {
-    broker: Arc<Broker>,
+    server: Arc<Server>,
+    cleaner: Arc<Cleaner>,
     addresses: Vec<SocketAddr>,
     stopping: watch::Sender<bool>,
     /// Why it cannot go on.
@@ -75,59 +73,55 @@ pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError>
     adopt_node_id(&mut given, &fs);
     settings::check_broker(&given).map_err(StartError::Settings)?;
     let config = BrokerConfig::start(&given).map_err(|error| StartError::Settings(vec![error]))?;
+    let config = Arc::new(config);
     let given = Arc::new(given);
     // What refuses a start does so before anything is changed.
     let removed_topics = survey(&config, &fs)?;
     // Who cannot have an address is told so at once, and who connects meanwhile is refused: nothing is answered yet.
     let (sockets, addresses) = bind(&config.listeners).await?;
-    let logs = Logs::open(&config, &fs)?;
+    let dirs = LogDirs::open(&config, &fs)?;
 
     let observed: Arc<OnceLock<Weak<Broker>>> = Arc::default();
-    let quorum = start_quorum(&config, logs.metadata_dir(), Arc::clone(&observed)).await?;
-    logs.settle(&quorum.image(), config.node_id)?;
+    let quorum = start_quorum(&config, dirs.metadata_dir(), Arc::clone(&observed)).await?;
+    dirs.settle(&quorum.image(), config.node_id)?;
     let (image, node_id) = (quorum.image(), config.node_id);
-    logs.call_roll(&Roll { image: &image, node_id, removed_topics: &removed_topics });
+    dirs.call_roll(&Roll { image: &image, node_id, removed_topics: &removed_topics });
     let controller = Controller::new(config.node_id, Arc::clone(&given));
     let listeners = advertised(&config, &addresses);
-    let broker_epoch = register(&config, &quorum, &controller, &logs, listeners).await?;
+    let broker_epoch = register(&config, &quorum, &controller, &dirs, listeners).await?;
+    // Before logs are open, which have descriptors of their own.
+    let connections_max = directories::connections_max();
 
+    let cluster_id = dirs.cluster_id().into();
+    let cluster = Cluster::new(cluster_id, broker_epoch, Arc::clone(&config), given, controller, quorum);
+    let broker = broker(config, cluster, dirs);
+    let server = Server::new(Arc::clone(&broker), connections_max);
+    follow_metadata(&broker, &observed);
+    task::block_in_place(|| broker.moves.resume());
+    broker.moves.start(broker.config.num_replica_alter_log_dirs_threads);
+    let cleaner = Cleaner::new();
+    cleaner.start(&broker.config, &broker.replicas, &broker.cluster).map_err(StartError::Thread)?;
+    broker.scrubber.start(&broker.replicas, &broker.cluster).map_err(StartError::Thread)?;
+    serve(server, cleaner, sockets, addresses)
+}
+
+/// A broker whose logs are not open yet.
+fn broker(config: Arc<BrokerConfig>, cluster: Cluster, dirs: LogDirs) -> Arc<Broker> {
     let groups = Groups::new(group_settings(&config), config.offsets_topic_num_partitions);
-    let limit = |value: i32| usize::try_from(value).unwrap_or(0);
-    let broker = Arc::new(Broker {
-        cluster_id: logs.cluster_id().into(),
-        broker_epoch,
+    let sessions = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
+    let (cluster, replicas) = (Arc::new(cluster), Arc::new(Replicas::new(dirs)));
+    Arc::new(Broker {
         listener_names: config.listeners.iter().map(|listener| Str::from(listener.name.as_str())).collect(),
-        fetch_sessions: FetchSessions::new(limit(config.max_incremental_fetch_session_cache_slots)),
-        connection_limits: ConnectionLimits::new(
-            limit(config.max_connections),
-            crate::directories::connections_max(),
-            limit(config.max_connections_per_ip),
-        ),
-        request_memory: RequestMemory::new(request_bytes_max(&config)),
-        answer_memory: AnswerMemory::new(runtime::memory_bytes() / 4),
+        groups: Arc::new(groups),
+        fetch_sessions: Arc::new(FetchSessions::new(sessions)),
+        moves: Moves::new(Arc::clone(&replicas), Arc::clone(&cluster)),
+        scrubber: Scrubber::new(),
         large_answers: Semaphore::new(LARGE_ANSWERS_MAX),
         traffic: Traffic::new(APIS.len()),
-        refused_log: RareLog::default(),
-        not_accepted_log: RareLog::default(),
         config,
-        given,
-        controller,
-        quorum,
-        topics: Topics::default(),
-        applying: Mutex::default(),
-        logs,
-        moves: Moves::new(),
-        cleaner: Cleaner::new(),
-        scrubber: Scrubber::new(),
-        groups: Arc::new(groups),
-        producer_ids: ProducerIds::default(),
-    });
-    follow_metadata(&broker, &observed);
-    task::block_in_place(|| broker.moves.resume(&broker));
-    broker.moves.start(&broker);
-    broker.cleaner.start(&broker).map_err(StartError::Thread)?;
-    broker.scrubber.start(&broker).map_err(StartError::Thread)?;
-    serve(broker, sockets, addresses)
+        cluster,
+        replicas,
+    })
 }
 
 /// Takes the number of the node whose directories these are, where the settings say none.
@@ -150,7 +144,7 @@ fn adopt_node_id(given: &mut Configs, fs: &Fs) {
 /// Looks at the directories, which another broker may have left, before anything is changed. Gives the topics that the
 /// metadata log has removed since its last snapshot.
 fn survey(config: &BrokerConfig, fs: &Fs) -> Result<BTreeSet<Uuid>, StartError> {
-    let Surveyed { survey, refusals } = logs::survey(&Directories::of(config), config.node_id, fs)?;
+    let Surveyed { survey, refusals } = directories::survey(&Directories::of(config), config.node_id, fs)?;
     if !refusals.is_empty() {
         return Err(StartError::Foreign(refusals));
     }
@@ -176,29 +170,33 @@ fn follow_metadata(broker: &Arc<Broker>, observed: &OnceLock<Weak<Broker>>) {
 }
 
 fn serve(
-    broker: Arc<Broker>,
+    server: Arc<Server>,
+    cleaner: Arc<Cleaner>,
     sockets: Vec<BoundSocket>,
     addresses: Vec<SocketAddr>,
 ) -> Result<Running, StartError> {
+    let broker = server.broker();
     let (stopping, stop) = watch::channel(false);
     let mut tasks = Vec::new();
     for (listener, socket) in sockets.into_iter().enumerate() {
         let failed = |error| StartError::Listen(broker.config.listeners[listener].clone(), error);
         let socket = socket.listen().map_err(failed)?;
-        tasks.push(task::spawn(listener::accept(Arc::clone(&broker), listener, socket, stop.clone())));
+        tasks.push(task::spawn(server::accept(Arc::clone(&server), listener, socket, stop.clone())));
     }
-    for dir in broker.logs.partition_dirs() {
+    for dir in broker.replicas.dirs().partition_dirs() {
         // To the end of the process: the last acknowledgements are sent while all this stops.
         task::spawn(Arc::clone(dir.news()).pass_on());
     }
     let groups = Arc::clone(&broker.groups);
     tasks.push(task::spawn(async move { groups.run_timers().await }));
-    tasks.push(task::spawn(crate::upkeep::chores::run(Arc::clone(&broker))));
+    let (replicas, config, again) =
+        (Arc::clone(&broker.replicas), Arc::clone(&broker.config), Arc::clone(broker));
+    tasks.push(task::spawn(chores::run(replicas, config, move || again.open_those_without_room())));
     let (fatal, failed) = watch::channel(None);
-    let failures = broker.logs.take_failures();
-    tasks.push(task::spawn(failures::follow_quorum(Arc::clone(&broker), fatal.clone())));
-    tasks.push(task::spawn(failures::follow(Arc::clone(&broker), failures, fatal)));
-    Ok(Running { broker, addresses, stopping, failed, tasks })
+    let failures = broker.replicas.dirs().take_failures();
+    tasks.push(task::spawn(failures::follow_quorum(Arc::clone(broker), fatal.clone())));
+    tasks.push(task::spawn(failures::follow(Arc::clone(broker), failures, fatal)));
+    Ok(Running { server, cleaner, addresses, stopping, failed, tasks })
 }
 
 async fn bind(listeners: &[Listener]) -> Result<(Vec<BoundSocket>, Vec<SocketAddr>), StartError> {
@@ -257,7 +255,7 @@ async fn register(
     config: &BrokerConfig,
     quorum: &Quorum,
     controller: &Controller,
-    logs: &Logs,
+    dirs: &LogDirs,
     listeners: Vec<broker_registration_request::Listener>,
 ) -> Result<i64, StartError> {
     let features = features::SUPPORTED.iter().map(|feature| Feature {
@@ -267,31 +265,26 @@ async fn register(
     });
     let request = BrokerRegistrationRequest {
         broker_id: config.node_id,
-        cluster_id: logs.cluster_id().into(),
+        cluster_id: dirs.cluster_id().into(),
         incarnation_id: Uuid(random::uuid_bytes()),
         listeners,
         features: features.collect(),
         rack: config.broker_rack.clone().map(Into::into),
-        log_dirs: logs.online_ids(),
+        log_dirs: dirs.online_ids(),
         ..BrokerRegistrationRequest::default()
     };
     let found = |topic: &Topic, partition| {
         let name = TopicPartition { topic: topic.name.to_string(), partition };
-        logs.find(&name).map(|dir| dir.id())
+        dirs.find(&name).map(|dir| dir.id())
     };
     let registered = quorum.submit(|image| {
         let (response, mut records) = controller.register_broker(image, &request, found);
         // Alone in its cluster, it has nothing to catch up with.
         records.push(controller.unfence_broker(config.node_id, response.broker_epoch));
-        records.extend(controller.logs_lost(&logs.lost()));
+        records.extend(controller.logs_lost(&dirs.lost()));
         (response.broker_epoch, records)
     });
     registered.await.map_err(StartError::Register)
-}
-
-/// `queued.max.request.bytes`, or a quarter of the machine's memory.
-fn request_bytes_max(config: &BrokerConfig) -> usize {
-    usize::try_from(config.queued_max_request_bytes).unwrap_or_else(|_| runtime::memory_bytes() / 4)
 }
 
 fn group_settings(config: &BrokerConfig) -> coordinator::Settings {
@@ -319,17 +312,17 @@ impl Running {
 
     /// The id of the cluster.
     pub fn cluster_id(&self) -> &str {
-        &self.broker.cluster_id
+        self.server.broker().cluster.id()
     }
 
     /// What opening the log directories had to mend; none where they are new or were closed cleanly.
     pub fn recovery(&self) -> Option<Recovery> {
-        self.broker.logs.recovery()
+        self.server.broker().replicas.dirs().recovery()
     }
 
     /// What can be measured of it.
     pub fn metrics(&self) -> Metrics {
-        Metrics::of(&self.broker)
+        Metrics::of(&self.server)
     }
 
     /// Waits until the broker cannot go on, because the directory of the metadata log has failed or
@@ -345,7 +338,8 @@ impl Running {
     /// Stops: no new requests, replies under way sent, everything on disk, files closed so that
     /// the next start reads nothing but their ends.
     pub async fn shutdown(self) {
-        let Self { broker, stopping, tasks, .. } = self;
+        let Self { server, cleaner, stopping, tasks, .. } = self;
+        let broker = server.broker();
         stopping.send_replace(true);
         broker.groups.resign_all();
         for running in &tasks {
@@ -356,13 +350,12 @@ impl Running {
             warn!("connections that did not end in time are cut");
         }
         broker.moves.stop().await;
-        if let Err(problem) = broker.quorum.shutdown().await {
+        if let Err(problem) = broker.cluster.quorum().shutdown().await {
             warn!("the metadata log is checked again at the next start: {problem}");
         }
-        task::block_in_place(|| broker.cleaner.stop());
+        task::block_in_place(|| cleaner.stop());
         task::block_in_place(|| broker.scrubber.stop());
-        let table = broker.topics.table();
-        task::block_in_place(|| broker.logs.close(&table, broker.broker_epoch));
+        task::block_in_place(|| broker.replicas.close(broker.cluster.broker_epoch()));
         debug!("stopped");
     }
 }

@@ -4,9 +4,107 @@ mod append;
 mod replica;
 mod table;
 
+use std::sync::Arc;
+
+use arc_swap::Guard;
+use parking_lot::{Mutex, MutexGuard};
+use protocol::{Str, Uuid};
+use storage::TopicPartition;
+use tracing::warn;
+
+use crate::beside;
+use crate::directories::{LogDirs, LogToOpen};
+
 pub(crate) use append::{Appended, Refusal};
 pub(crate) use replica::{
     Isolation, LastScrub, Leadership, OffsetSpec, PartitionRules, ReadOutcome, ReadRequest, Replica,
     ScrubNews, Turn, Watch,
 };
 pub(crate) use table::{PartitionSlot, Topic, TopicTable, Topics};
+
+/// The replicas of this broker, and the directories that their logs are in.
+pub(crate) struct Replicas {
+    topics: Topics,
+    dirs: LogDirs,
+    applying: Mutex<()>,
+}
+
+/// A replica whose log is to be opened.
+pub(crate) struct ReplicaToOpen {
+    pub(crate) topic: Str,
+    pub(crate) log: LogToOpen,
+    pub(crate) leadership: Leadership,
+    /// The same for all partitions of a topic, and shared by them.
+    pub(crate) rules: Arc<PartitionRules>,
+}
+
+impl Replicas {
+    /// No replicas yet, in these directories.
+    pub(crate) fn new(dirs: LogDirs) -> Self {
+        Self { topics: Topics::default(), dirs, applying: Mutex::default() }
+    }
+
+    /// The topics and their replicas as they are now.
+    pub(crate) fn table(&self) -> Guard<Arc<TopicTable>> {
+        self.topics.table()
+    }
+
+    /// The directories that the logs are in.
+    pub(crate) fn dirs(&self) -> &LogDirs {
+        &self.dirs
+    }
+
+    /// Keeps others from changing the table until it is dropped: it is held while the table follows the metadata or a
+    /// failure, and while a log goes from one directory to another.
+    pub(crate) fn applying(&self) -> MutexGuard<'_, ()> {
+        self.applying.lock()
+    }
+
+    /// Puts topics into the table, and takes others out.
+    pub(crate) fn change(&self, added: Vec<Topic>, removed: &[Uuid]) {
+        self.topics.change(added, removed);
+    }
+
+    /// Opens the log of a replica, or returns `None` and says in the log why it cannot be. Blocks on the disk.
+    pub(crate) fn open(&self, replica: ReplicaToOpen) -> PartitionSlot {
+        let ReplicaToOpen { topic, log, leadership, rules } = replica;
+        let index = log.partition.partition;
+        let (log, dir) = self.dirs.open_log(log)?;
+        Some(Arc::new(Replica::lead(topic, index, leadership, rules, log, dir)))
+    }
+
+    /// Deletes the logs of topics that are not in the table any more.
+    pub(crate) fn delete_logs(&self, topics: &[Arc<Topic>]) {
+        let mut logs = Vec::new();
+        for topic in topics {
+            self.dirs.forget_lost(topic.id());
+            for (number, slot) in (0..).zip(topic.slots()) {
+                let name = TopicPartition { topic: topic.name().to_string(), partition: number };
+                let directory = match slot {
+                    Some(replica) => {
+                        drop(replica.take_log());
+                        replica.log_dir().working()
+                    }
+                    // It was offline, and its files would stand in the way of another topic of that name.
+                    None => self.dirs.find_of_topic(&name, topic.id()),
+                };
+                logs.extend(directory.map(|directory| (name, directory)));
+            }
+        }
+        self.dirs.delete(logs);
+    }
+
+    /// Closes all logs, so that the next start reads nothing but the ends of their files.
+    pub(crate) fn close(&self, broker_epoch: i64) {
+        let replicas: Vec<Arc<Replica>> = self.table().partitions().cloned().collect();
+        // Several at a time: each waits for the disk a few times.
+        beside::map(replicas, |replica| {
+            if let Some(log) = replica.take_log()
+                && let Err(problem) = log.close()
+            {
+                warn!(partition = replica.name(), "the log was not closed cleanly: {problem}");
+            }
+        });
+        self.dirs.close(broker_epoch);
+    }
+}

@@ -2,9 +2,65 @@
 
 mod connection;
 mod inbox;
-pub(crate) mod limits;
-pub(crate) mod listener;
+mod limits;
+mod listener;
 mod outbox;
 mod rare_log;
 
-pub(crate) use rare_log::RareLog;
+use std::sync::Arc;
+
+use metadata::settings::BrokerConfig;
+
+use crate::broker::Broker;
+use limits::{AnswerMemory, ConnectionLimits, RequestMemory};
+use rare_log::RareLog;
+
+pub(crate) use listener::accept;
+
+/// What the connections of a broker share.
+pub(crate) struct Server {
+    broker: Arc<Broker>,
+    limits: Arc<ConnectionLimits>,
+    request_memory: Arc<RequestMemory>,
+    answer_memory: Arc<AnswerMemory>,
+    /// Requests that are not served.
+    refused_log: RareLog,
+    /// Connections that are not taken.
+    not_accepted_log: RareLog,
+}
+
+impl Server {
+    /// A server without connections. Descriptors allow for `connections_max` of them.
+    pub(crate) fn new(broker: Arc<Broker>, connections_max: usize) -> Arc<Self> {
+        let config = &broker.config;
+        let limit = |value: i32| usize::try_from(value).unwrap_or(0);
+        let (max, per_ip) = (limit(config.max_connections), limit(config.max_connections_per_ip));
+        Arc::new(Self {
+            limits: ConnectionLimits::new(max, connections_max, per_ip),
+            request_memory: RequestMemory::new(request_bytes_max(config)),
+            answer_memory: AnswerMemory::new(runtime::memory_bytes() / 4),
+            refused_log: RareLog::default(),
+            not_accepted_log: RareLog::default(),
+            broker,
+        })
+    }
+
+    pub(crate) fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
+    /// The connections that are open.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.limits.open_connections()
+    }
+
+    /// Bytes of requests that were received and not handled.
+    pub(crate) fn request_memory_bytes(&self) -> usize {
+        self.request_memory.used_bytes()
+    }
+}
+
+/// `queued.max.request.bytes`, or a quarter of the machine's memory.
+fn request_bytes_max(config: &BrokerConfig) -> usize {
+    usize::try_from(config.queued_max_request_bytes).unwrap_or_else(|_| runtime::memory_bytes() / 4)
+}

@@ -11,5 +11,7 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: AlterPartitionReassignmentsRequest) -> Reply {
-    call.reply(&call.broker.controller.alter_partition_reassignments(&call.broker.image(), &request))
+    call.reply(
+        &call.broker.cluster.controller().alter_partition_reassignments(&call.broker.image(), &request),
+    )
 }

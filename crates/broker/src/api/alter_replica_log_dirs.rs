@@ -41,7 +41,7 @@ pub(crate) fn handle(call: Call<'_>, request: AlterReplicaLogDirsRequest) -> Rep
 fn alter(broker: &Broker, wanted: Wanted) -> Vec<AlterReplicaLogDirTopicResult> {
     let topics = wanted.into_iter().map(|(topic_name, partitions)| {
         let partitions = partitions.into_iter().map(|(partition_index, path)| {
-            let altered = broker.moves.alter(broker, &topic_name, partition_index, &path);
+            let altered = broker.moves.alter(&topic_name, partition_index, &path);
             let error_code = altered.err().unwrap_or(ErrorCode::NONE);
             AlterReplicaLogDirPartitionResult { partition_index, error_code }
         });

@@ -19,6 +19,7 @@ pub(crate) fn handle(call: Call<'_>, request: CreateTopicsRequest) -> Reply {
     Reply::later(async move {
         let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
         let decided = broker
+            .cluster
             .decide(timeout, |controller, image| {
                 controller.create_topics(image, &request, || Uuid(random::uuid_bytes()))
             })

@@ -79,7 +79,7 @@ async fn finish(
 fn delete_share_states(broker: &Broker, names: &[Str]) -> Result<Vec<Barrier>, ErrorCode> {
     let (states, _) =
         broker.groups.look(&names[0], |coordinator, now| coordinator.share_states(names, now))?;
-    let table = broker.topics.table();
+    let table = broker.replicas.table();
     let Some(topic) = table.by_name(SHARE_STATE_TOPIC).filter(|_| !states.is_empty()) else {
         return Ok(Vec::new());
     };

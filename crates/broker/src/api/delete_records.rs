@@ -14,7 +14,7 @@ use crate::reply::Reply;
 const NO_LOW_WATERMARK: i64 = -1;
 
 pub(crate) fn handle(call: Call<'_>, request: DeleteRecordsRequest) -> Reply {
-    let table = call.broker.topics.table();
+    let table = call.broker.replicas.table();
     let topics = request.topics.into_iter().map(|topic| {
         let internal = table.by_name(&topic.name).is_some_and(|topic| topic.is_internal());
         let partitions = topic.partitions.iter().map(|partition| {

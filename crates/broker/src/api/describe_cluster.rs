@@ -48,8 +48,8 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeClusterRequest) -> Reply {
     let operations = request.include_cluster_authorized_operations;
     call.reply(&DescribeClusterResponse {
         endpoint_type: BROKERS,
-        cluster_id: call.broker.cluster_id.clone(),
-        controller_id: call.broker.controller_id(),
+        cluster_id: call.broker.cluster.id().clone(),
+        controller_id: call.broker.cluster.controller_id(),
         brokers: brokers.collect(),
         cluster_authorized_operations: if operations { CLUSTER_OPERATIONS } else { OPERATIONS_NOT_ASKED },
         ..DescribeClusterResponse::default()

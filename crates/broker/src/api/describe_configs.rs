@@ -12,7 +12,8 @@ const MANY_RESOURCES: usize = 4;
 
 pub(crate) fn handle(call: Call<'_>, request: DescribeConfigsRequest) -> Reply {
     if request.resources.len() < MANY_RESOURCES {
-        return call.reply(&call.broker.controller.describe_configs(&call.broker.image(), &request));
+        return call
+            .reply(&call.broker.cluster.controller().describe_configs(&call.broker.image(), &request));
     }
-    call.reply_aside(move |broker| broker.controller.describe_configs(&broker.image(), &request))
+    call.reply_aside(move |broker| broker.cluster.controller().describe_configs(&broker.image(), &request))
 }

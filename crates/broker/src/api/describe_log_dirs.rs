@@ -56,7 +56,7 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeLogDirsRequest) -> Reply {
 }
 
 fn describe(broker: &Broker, asked: &Asked) -> Vec<DescribeLogDirsResult> {
-    let dirs = broker.logs.partition_dirs();
+    let dirs = broker.replicas.dirs().partition_dirs();
     let mut described = dirs.map(|dir| describe_dir(broker, dir, asked)).collect();
     if asked.with_status && asked.partitions.is_none() {
         add_metadata_damage(broker, &mut described);
@@ -82,7 +82,7 @@ fn add_metadata_damage(broker: &Broker, described: &mut Vec<DescribeLogDirsResul
     let partition =
         DescribeLogDirsPartition { log_status: Some(unknown), ..DescribeLogDirsPartition::default() };
     let topic = DescribeLogDirsTopic { name: Str::from_static(METADATA_TOPIC), partitions: vec![partition] };
-    let log_dir = shown(broker.logs.metadata_dir().path());
+    let log_dir = shown(broker.replicas.dirs().metadata_dir().path());
     match described.iter_mut().find(|dir| dir.log_dir == log_dir) {
         Some(dir) => dir.topics.push(topic),
         None => {
@@ -113,7 +113,7 @@ fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLo
             log_status: if asked.with_status && !is_future_key { status(partition) } else { None },
         });
     };
-    for partition in broker.topics.table().partitions() {
+    for partition in broker.replicas.table().partitions() {
         if is_asked(partition)
             && Arc::ptr_eq(&partition.log_dir(), dir)
             && let Some(size) = partition.size_bytes()

@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: DescribeProducersRequest) -> Reply {
-    let table = call.broker.topics.table();
+    let table = call.broker.replicas.table();
     // What is asked for twice is answered once: a short request leads to no long answer.
     let mut answered = BTreeSet::new();
     let mut is_first = |name: &Str, index: i32| answered.insert((name.clone(), index));

@@ -51,7 +51,8 @@ pub(crate) fn handle(call: Call<'_>, request: FetchRequest) -> Reply {
     };
     let max_bytes = request.max_bytes.clamp(0, call.broker.config.fetch_max_bytes);
     fetch::begin(
-        call.broker,
+        &call.broker.replicas,
+        &call.broker.fetch_sessions,
         call.responder,
         Fetch {
             context,

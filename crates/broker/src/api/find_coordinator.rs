@@ -56,7 +56,7 @@ pub(crate) fn handle(call: Call<'_>, request: FindCoordinatorRequest) -> Reply {
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
     Reply::later(async move {
         // Where it cannot be created, the answer is that there is no coordinator yet.
-        broker.create_offsets_topic().await;
+        broker.cluster.create_offsets_topic().await;
         responder.frame(&answer(&broker, &broker.image()))
     })
 }

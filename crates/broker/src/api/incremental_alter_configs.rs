@@ -8,14 +8,15 @@ use protocol::messages::incremental_alter_configs_response::{
     AlterConfigsResourceResponse, IncrementalAlterConfigsResponse,
 };
 
-use crate::broker::DECISION_TIMEOUT;
 use crate::call::Call;
+use crate::cluster::DECISION_TIMEOUT;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: IncrementalAlterConfigsRequest) -> Reply {
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
     Reply::later(async move {
         let decided = broker
+            .cluster
             .decide(DECISION_TIMEOUT, |controller, image| {
                 controller.incremental_alter_configs(image, &request)
             })

@@ -28,12 +28,12 @@ pub(crate) fn handle(call: Call<'_>, request: InitProducerIdRequest) -> Reply {
     if let Some(error_code) = invalid {
         return call.reply(&InitProducerIdResponse { error_code, ..none });
     }
-    if let Some(producer_id) = call.broker.producer_ids.take() {
+    if let Some(producer_id) = call.broker.cluster.take_producer_id() {
         return call.reply(&InitProducerIdResponse { producer_id, producer_epoch: 0, ..none });
     }
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
     Reply::later(async move {
-        responder.frame(&match broker.next_producer_id().await {
+        responder.frame(&match broker.cluster.next_producer_id().await {
             Ok(producer_id) => InitProducerIdResponse { producer_id, producer_epoch: 0, ..none },
             Err(error_code) => InitProducerIdResponse { error_code, ..none },
         })

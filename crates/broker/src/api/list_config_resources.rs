@@ -8,6 +8,6 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: ListConfigResourcesRequest) -> Reply {
-    let controller = &call.broker.controller;
+    let controller = call.broker.cluster.controller();
     call.reply(&controller.list_config_resources(&call.broker.image(), &request, call.version()))
 }

@@ -70,7 +70,7 @@ fn find(
     version: i16,
 ) -> ListOffsetsPartitionResponse {
     let index = partition.partition_index;
-    let table = call.broker.topics.table();
+    let table = call.broker.replicas.table();
     let found = table.partition(topic, index).and_then(|log| {
         let spec = OffsetSpec::of(partition.timestamp, version).ok_or(ErrorCode::UNSUPPORTED_VERSION)?;
         log.check_leader_epoch(partition.current_leader_epoch)?;

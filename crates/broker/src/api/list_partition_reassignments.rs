@@ -6,5 +6,5 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: ListPartitionReassignmentsRequest) -> Reply {
-    call.reply(&call.broker.controller.list_partition_reassignments(&call.broker.image(), &request))
+    call.reply(&call.broker.cluster.controller().list_partition_reassignments(&call.broker.image(), &request))
 }

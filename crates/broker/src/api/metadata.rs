@@ -75,7 +75,7 @@ pub(crate) fn handle(call: Call<'_>, request: MetadataRequest) -> Reply {
     }
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
     Reply::later(async move {
-        let failed = broker.auto_create_topics(missing).await;
+        let failed = broker.cluster.auto_create_topics(missing).await;
         responder.frame(&question.answer(&broker, &broker.image(), &failed))
     })
 }
@@ -142,8 +142,8 @@ impl Question {
         });
         MetadataResponse {
             brokers: brokers.collect(),
-            cluster_id: Some(broker.cluster_id.clone()),
-            controller_id: broker.controller_id(),
+            cluster_id: Some(broker.cluster.id().clone()),
+            controller_id: broker.cluster.controller_id(),
             topics,
             cluster_authorized_operations: self.cluster_operations,
             ..MetadataResponse::default()

@@ -11,7 +11,7 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: OffsetForLeaderEpochRequest) -> Reply {
-    let table = call.broker.topics.table();
+    let table = call.broker.replicas.table();
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
             let found = table.partition(&topic.topic, asked.partition).and_then(|log| {

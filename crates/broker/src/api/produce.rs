@@ -63,7 +63,7 @@ pub(crate) fn handle(call: Call<'_>, request: ProduceRequest) -> Reply {
     }
     let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
     let acks = request.acks;
-    let table = call.broker.topics.table();
+    let table = call.broker.replicas.table();
     let mut so_far =
         SoFar { pending: Vec::new(), record_errors_left: RECORD_ERRORS_MAX, turn: Turn::begin() };
     let mut responses = Vec::with_capacity(request.topic_data.len());

@@ -3,24 +3,58 @@
 use std::ops::Range;
 
 use parking_lot::Mutex;
+use protocol::ErrorCode;
+use protocol::messages::AllocateProducerIdsRequest;
+
+use super::{Cluster, DECISION_TIMEOUT};
 
 /// The ids of the last block that no producer has yet.
 #[derive(Debug, Default)]
-pub(crate) struct ProducerIds {
+pub(super) struct ProducerIds {
     left: Mutex<Range<i64>>,
 }
 
 impl ProducerIds {
     /// The next id; none where the block is used up.
-    pub(crate) fn take(&self) -> Option<i64> {
+    fn take(&self) -> Option<i64> {
         self.left.lock().next()
     }
 
     /// Puts a new block in, unless another request has just done so.
-    pub(crate) fn refill(&self, block: Range<i64>) {
+    fn refill(&self, block: Range<i64>) {
         let mut left = self.left.lock();
         if left.is_empty() {
             *left = block;
+        }
+    }
+}
+
+impl Cluster {
+    /// An id that no producer has had; `None` if the controller has to be asked for more.
+    pub(crate) fn take_producer_id(&self) -> Option<i64> {
+        self.producer_ids.take()
+    }
+
+    /// An id that no producer has had, after asking the controller for more if need be.
+    ///
+    /// # Errors
+    /// Kafka's error where the controller gives none.
+    pub(crate) async fn next_producer_id(&self) -> Result<i64, ErrorCode> {
+        loop {
+            if let Some(id) = self.take_producer_id() {
+                return Ok(id);
+            }
+            let request =
+                AllocateProducerIdsRequest { broker_id: self.node_id(), broker_epoch: self.broker_epoch() };
+            let decided = self.decide(DECISION_TIMEOUT, |controller, image| {
+                controller.allocate_producer_ids(image, &request)
+            });
+            let block = decided.await.map_err(|_| ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)?;
+            if block.error_code.is_error() {
+                return Err(block.error_code);
+            }
+            let first = block.producer_id_start;
+            self.producer_ids.refill(first..first + i64::from(block.producer_id_len));
         }
     }
 }

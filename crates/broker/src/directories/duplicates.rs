@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::error::DirectoryError;
 use super::log_dir::LogDir;
 use super::open::Opening;
-use super::{Logs, remove_later, unique_id};
+use super::{LogDirs, remove_later, unique_id};
 
 /// A partition that was found in more than one directory.
 pub(super) struct Duplicate {
@@ -76,7 +76,7 @@ pub(super) fn check(opening: &[Opening], image: &Image, node_id: i32) -> Result<
     duplicates(opening).iter().try_for_each(|duplicate| duplicate.right(image, node_id, &dirs).map(drop))
 }
 
-impl Logs {
+impl LogDirs {
     /// Settles where partitions are that were found in two directories.
     ///
     /// # Errors

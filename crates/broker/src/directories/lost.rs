@@ -16,7 +16,7 @@ use storage::{AbsentPartition, LogDirectory, TopicPartition};
 use tracing::{error, warn};
 
 use super::log_dir::LogDir;
-use super::{Logs, remove_later, unique_id};
+use super::{LogDirs, remove_later, unique_id};
 
 /// A partition whose log is not where it should be.
 pub(super) struct LostLog {
@@ -97,7 +97,7 @@ impl Roll<'_> {
     }
 }
 
-impl Logs {
+impl LogDirs {
     /// Looks for the logs of the partitions: sets directories aside that are of none, removes what earlier deletions left
     /// behind, and takes note of the partitions whose logs are lost.
     pub(crate) fn call_roll(&self, roll: &Roll<'_>) {

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tracing::error;
 use tracing::subscriber::NoSubscriber;
 
-use super::Logs;
+use super::LogDirs;
 use super::duplicates::{self, duplicates};
 use super::error::DirectoryError;
 use super::log_dir::LogDir;
@@ -90,7 +90,7 @@ pub(super) struct Opening {
     pub(super) open: Option<(LogDirectory, Option<MetaProperties>)>,
 }
 
-impl Logs {
+impl LogDirs {
     /// Opens the log directories and starts the threads that flush them. One that cannot be read is offline and the
     /// others serve, save that of the metadata log.
     ///

@@ -7,10 +7,10 @@ use protocol::Uuid;
 use storage::TopicPartition;
 use tracing::warn;
 
-use super::Logs;
+use super::LogDirs;
 use super::log_dir::LogDir;
 
-impl Logs {
+impl LogDirs {
     /// The directory for the log of a partition: where it is, else where a client or the controller wants it.
     ///
     /// # Errors

@@ -7,7 +7,8 @@ use runtime::task;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, warn};
 
-use crate::broker::{Broker, DECISION_TIMEOUT};
+use crate::broker::Broker;
+use crate::cluster::DECISION_TIMEOUT;
 use crate::coordinators::OFFSETS_TOPIC;
 use crate::directories::LogDir;
 use crate::replicas::Topic;
@@ -19,7 +20,7 @@ pub(crate) async fn follow(
     fatal: watch::Sender<Option<String>>,
 ) {
     while let Some(index) = failures.recv().await {
-        let dir = Arc::clone(&broker.logs.dirs()[index]);
+        let dir = Arc::clone(&broker.replicas.dirs().all()[index]);
         if let Some(reason) = broker.why_over(&dir) {
             error!("{reason}");
             fatal.send_replace(Some(reason));
@@ -31,7 +32,7 @@ pub(crate) async fn follow(
         if fatal.borrow().is_none() {
             // Their partitions are still in the directory that has failed, whatever the controller was told.
             for it in to_undo {
-                it.assign(&broker, id).await;
+                broker.moves.assign(&it, id).await;
             }
             broker.tell_of_offline_directories().await;
         }
@@ -41,9 +42,9 @@ pub(crate) async fn follow(
 /// Waits until the metadata quorum ends by itself, and says so to `fatal`: nothing could be created, changed or deleted
 /// any more, and a start reads again what is in its log.
 pub(crate) async fn follow_quorum(broker: Arc<Broker>, fatal: watch::Sender<Option<String>>) {
-    let reason = broker.quorum.ended().await;
+    let reason = broker.cluster.quorum().ended().await;
     // A directory that has failed is told of by who follows them.
-    if broker.why_over(broker.logs.metadata_dir()).is_none() {
+    if broker.why_over(broker.replicas.dirs().metadata_dir()).is_none() {
         let reason = format!("the metadata quorum has ended: {reason}");
         error!("{reason}");
         fatal.send_replace(Some(reason));
@@ -55,12 +56,12 @@ impl Broker {
     fn why_over(&self, failed: &Arc<LogDir>) -> Option<String> {
         let path = failed.path().display();
         let cause = failed.opened()?.check().err()?.cause().to_string();
-        if Arc::ptr_eq(failed, self.logs.metadata_dir()) {
+        if Arc::ptr_eq(failed, self.replicas.dirs().metadata_dir()) {
             return Some(format!(
                 "the log directory {path}, which has the metadata log, has failed: {cause}"
             ));
         }
-        let none_left = self.logs.online_ids().is_empty();
+        let none_left = self.replicas.dirs().online_ids().is_empty();
         none_left.then(|| format!("the last log directory that worked, {path}, has failed: {cause}"))
     }
 
@@ -68,8 +69,8 @@ impl Broker {
     fn take_offline(&self, dir: &Arc<LogDir>) {
         let Some(offline) = dir.opened().and_then(|directory| directory.check().err()) else { return };
         // Whatever is being opened meanwhile is in the table, or finds the directory offline.
-        let _applying = self.applying.lock();
-        let table = self.topics.table();
+        let _applying = self.replicas.applying();
+        let table = self.replicas.table();
         let mut changed = Vec::new();
         let mut partitions = Vec::new();
         for topic in table.topics() {
@@ -83,7 +84,7 @@ impl Broker {
                 changed.push(Topic::new(topic.name().clone(), topic.id(), slots));
             }
         }
-        self.topics.change(changed, &[]);
+        self.replicas.change(changed, &[]);
         warn!("{} partitions in {} are offline", partitions.len(), dir.path().display());
         for partition in partitions {
             if &**partition.topic() == OFFSETS_TOPIC {
@@ -95,8 +96,15 @@ impl Broker {
 
     /// Has the controller know which directories work, so that clients are told which partitions are offline.
     async fn tell_of_offline_directories(&self) {
-        let decided = self.decide(DECISION_TIMEOUT, |controller, image| {
-            ((), controller.directories_offline(image, self.config.node_id, &self.logs.online_ids()))
+        let decided = self.cluster.decide(DECISION_TIMEOUT, |controller, image| {
+            (
+                (),
+                controller.directories_offline(
+                    image,
+                    self.config.node_id,
+                    &self.replicas.dirs().online_ids(),
+                ),
+            )
         });
         if let Err(problem) = decided.await {
             warn!("clients are not told that partitions are offline: {}", problem.message());

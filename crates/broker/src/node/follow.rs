@@ -10,20 +10,21 @@ use metadata::controller::Assignment;
 use metadata::{Change, Delta, Image, ResourceType};
 use protocol::Uuid;
 use runtime::{clock, task};
+use storage::TopicPartition;
 use tracing::{error, warn};
 
 use crate::beside;
-use crate::broker::{Broker, DECISION_TIMEOUT};
+use crate::broker::Broker;
+use crate::cluster::DECISION_TIMEOUT;
 use crate::coordinators::OFFSETS_TOPIC;
-use crate::directories::PartitionToOpen;
-use crate::replicas::{Leadership, PartitionRules, Replica};
-use crate::replicas::{PartitionSlot, Topic};
+use crate::directories::LogToOpen;
+use crate::replicas::{Leadership, PartitionRules, PartitionSlot, Replica, ReplicaToOpen, Topic};
 use progress::Progress;
 
 impl Broker {
     /// Puts a change of the metadata in force. Blocks on the disk.
     pub(crate) fn apply(self: &Arc<Self>, change: &Change) {
-        let _applying = self.applying.lock();
+        let _applying = self.replicas.applying();
         let deleted: Vec<_> = change.deleted_topics().cloned().collect();
         let removed: Vec<Uuid> = deleted.iter().map(|topic| topic.id).collect();
         if !removed.is_empty() {
@@ -32,14 +33,14 @@ impl Broker {
             self.groups.topics_deleted(&gone.collect::<Vec<_>>());
         }
         self.open_missing(&change.new, &change.delta);
-        self.open_again(&change.new, self.logs.accept_losses(&change.new, &change.delta));
+        self.open_again(&change.new, self.replicas.dirs().accept_losses(&change.new, &change.delta));
         self.reconfigure(&change.new, &change.delta);
     }
 
     fn delete_topics(&self, ids: &[Uuid]) {
-        let table = self.topics.table();
+        let table = self.replicas.table();
         // First out of the table, so that no new request finds them.
-        self.topics.change(Vec::new(), ids);
+        self.replicas.change(Vec::new(), ids);
         let mut deleted = Vec::new();
         for topic in ids.iter().filter_map(|id| table.by_id(*id)) {
             if &**topic.name() == OFFSETS_TOPIC {
@@ -48,12 +49,12 @@ impl Broker {
             topic.partitions().for_each(|partition| self.moves.cancel(partition));
             deleted.push(Arc::clone(topic));
         }
-        self.logs.delete_topics(&deleted);
+        self.replicas.delete_logs(&deleted);
     }
 
     /// Opens the logs of partitions that are in the metadata and not yet here.
     fn open_missing(self: &Arc<Self>, image: &Image, delta: &Delta) {
-        let table = self.topics.table();
+        let table = self.replicas.table();
         let slots_of = |id| table.by_id(id).map_or(&[][..], |topic| topic.slots());
         let (mut grown, mut missing) = (Vec::new(), Vec::new());
         for topic in delta.topics.iter().filter_map(|id| image.topic_by_id(*id)) {
@@ -72,7 +73,7 @@ impl Broker {
         let topics: Vec<Topic> = topics.collect();
         self.elect_groups(&topics);
         let elsewhere = self.elsewhere(image, &topics);
-        self.topics.change(topics, &[]);
+        self.replicas.change(topics, &[]);
         self.tell_where(elsewhere);
     }
 
@@ -98,7 +99,7 @@ impl Broker {
         let broker = Arc::clone(self);
         task::spawn(async move {
             let node_id = broker.config.node_id;
-            let decided = broker.decide(DECISION_TIMEOUT, |controller, image| {
+            let decided = broker.cluster.decide(DECISION_TIMEOUT, |controller, image| {
                 ((), controller.assign_replicas_to_dirs(image, node_id, &assignments))
             });
             if let Err(problem) = decided.await {
@@ -107,14 +108,18 @@ impl Broker {
         });
     }
 
-    fn to_open(&self, topic: &metadata::Topic, index: usize, rules: &Arc<PartitionRules>) -> PartitionToOpen {
+    fn to_open(&self, topic: &metadata::Topic, index: usize, rules: &Arc<PartitionRules>) -> ReplicaToOpen {
         let partition = &topic.partitions[index];
-        PartitionToOpen {
+        let index = i32::try_from(index).expect("partitions are numbered by i32");
+        ReplicaToOpen {
             topic: topic.name.clone(),
-            topic_id: topic.id.0,
-            index: i32::try_from(index).expect("partitions are numbered by i32"),
-            directory: partition.directory_of(self.config.node_id),
-            preferred: self.moves.take_preferred(&topic.name, i32::try_from(index).unwrap_or(-1)),
+            log: LogToOpen {
+                partition: TopicPartition { topic: topic.name.to_string(), partition: index },
+                topic_id: topic.id,
+                directory: partition.directory_of(self.config.node_id),
+                preferred: self.moves.take_preferred(&topic.name, index),
+                config: rules.log(),
+            },
             leadership: Leadership {
                 leader_epoch: partition.leader_epoch,
                 isr_len: partition.isr.len(),
@@ -125,10 +130,10 @@ impl Broker {
     }
 
     /// Opens logs, several at a time, and tells how far it is if that takes long.
-    fn open_all(&self, partitions: Vec<PartitionToOpen>) -> Vec<PartitionSlot> {
-        let progress = Progress::new(partitions.len(), clock::now());
-        beside::map(partitions, |partition| {
-            let slot = self.logs.open_partition(partition);
+    fn open_all(&self, replicas: Vec<ReplicaToOpen>) -> Vec<PartitionSlot> {
+        let progress = Progress::new(replicas.len(), clock::now());
+        beside::map(replicas, |replica| {
+            let slot = self.replicas.open(replica);
             progress.one_more();
             slot
         })
@@ -148,7 +153,7 @@ impl Broker {
 
     /// Puts changed settings in force: a topic's own, or the broker's for all topics.
     fn reconfigure(&self, image: &Image, delta: &Delta) {
-        let table = self.topics.table();
+        let table = self.replicas.table();
         let set_rules = |topic: &Topic| {
             let rules = self.rules(image, topic.name());
             topic.partitions().for_each(|partition| partition.set_rules(Arc::clone(&rules)));
@@ -163,7 +168,6 @@ impl Broker {
 
     /// The settings that all partitions of a topic share.
     fn rules(&self, image: &Image, topic: &str) -> Arc<PartitionRules> {
-        let config = image.topic_config(topic, self.config.node_id, &self.given);
-        Arc::new(PartitionRules::new(config, &self.config))
+        Arc::new(PartitionRules::new(self.cluster.topic_config(image, topic), &self.config))
     }
 }

@@ -19,11 +19,11 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use crate::broker::Broker;
 use crate::dispatch::{self, Refused};
 use crate::peer::Peer;
 use crate::reply::Reply;
 
+use super::Server;
 use super::inbox::{BadLength, Inbox};
 use super::limits::{Admission, AnswerBytes, RequestBytes};
 use super::outbox::{Outbox, Sent};
@@ -39,7 +39,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 /// One connection. [`Connection::serve`] runs until it ends.
 pub(crate) struct Connection {
-    broker: Arc<Broker>,
+    server: Arc<Server>,
     peer: Arc<Peer>,
     stream: TcpStream,
     inbox: Inbox,
@@ -99,19 +99,19 @@ enum Event {
 
 impl Connection {
     pub(crate) fn new(
-        broker: Arc<Broker>,
+        server: Arc<Server>,
         peer: Peer,
         stream: TcpStream,
         stopping: watch::Receiver<bool>,
         admission: Admission,
     ) -> Self {
-        let frame_bytes_max = usize::try_from(broker.config.socket_request_max_bytes).unwrap_or(0);
-        let request_bytes = RequestBytes::new(Arc::clone(&broker.request_memory));
-        let answer_bytes = AnswerBytes::new(Arc::clone(&broker.answer_memory));
+        let frame_bytes_max = usize::try_from(server.broker.config.socket_request_max_bytes).unwrap_or(0);
+        let request_bytes = RequestBytes::new(Arc::clone(&server.request_memory));
+        let answer_bytes = AnswerBytes::new(Arc::clone(&server.answer_memory));
         Self {
             request_bytes,
             answer_bytes,
-            broker,
+            server,
             peer: Arc::new(peer),
             stream,
             inbox: Inbox::new(frame_bytes_max),
@@ -160,7 +160,7 @@ impl Connection {
         let host = &self.peer.host;
         if !matches!(refused, Refused::NotServed(_)) {
             debug!(client = host, "closed: {refused}");
-        } else if let Some(left_out) = self.broker.refused_log.admit(clock::now()) {
+        } else if let Some(left_out) = self.server.refused_log.admit(clock::now()) {
             warn!(client = host, left_out, "connection closed: {refused}");
         }
     }
@@ -178,7 +178,7 @@ impl Connection {
             let sent = self.outbox.send(&self.stream)?;
             let sent_bytes = self.outbox.take_sent_bytes();
             self.has_sent |= sent_bytes > 0;
-            self.broker.traffic.count_sent(sent_bytes);
+            self.server.broker.traffic.count_sent(sent_bytes);
             if self.outbox.ends() && !self.outbox.has_pieces() {
                 return Err(End::Unsayable);
             }
@@ -204,7 +204,7 @@ impl Connection {
                     self.take_no_more(End::Closed { in_request });
                 }
                 Event::Read(bytes) => {
-                    self.broker.traffic.count_received(bytes);
+                    self.server.broker.traffic.count_received(bytes);
                     self.active_at = clock::now();
                     if !self.request_bytes.set(self.inbox.unfinished_bytes()) {
                         return Err(End::TooManyBytes);
@@ -249,7 +249,7 @@ impl Connection {
                 Ok(Reply::Later(future)) => self.outbox.push_waiting(future),
                 Ok(Reply::Close) => self.take_no_more(End::Unanswered),
                 Err(refused) => {
-                    self.broker.traffic.count_refused();
+                    self.server.broker.traffic.count_refused();
                     self.take_no_more(End::Refused(refused));
                 }
             }
@@ -265,7 +265,7 @@ impl Connection {
     /// Handles one request. A long one asks about much and may take its time, so the other tasks of this thread go on
     /// elsewhere. A produce does not: its length is that of its records.
     fn handle(&self, frame: Bytes) -> Result<Reply, Refused> {
-        let handle = |frame| dispatch::handle(&self.broker, &self.peer, frame);
+        let handle = |frame| dispatch::handle(&self.server.broker, &self.peer, frame);
         if frame.len() < LONG_REQUEST_BYTES || dispatch::is_produce(&frame) {
             return handle(frame);
         }
@@ -325,7 +325,7 @@ impl Connection {
 
     /// How long nothing may come or go (`connections.max.idle.ms`). A negative limit is none.
     fn idle_max(&self) -> Duration {
-        let idle_max_ms = u64::try_from(self.broker.config.connections_max_idle_ms);
+        let idle_max_ms = u64::try_from(self.server.broker.config.connections_max_idle_ms);
         Duration::from_millis(idle_max_ms.unwrap_or(u64::MAX))
     }
 

@@ -10,9 +10,9 @@ use runtime::{clock, task};
 use tokio::sync::watch;
 use tracing::{debug, error, warn};
 
+use super::Server;
 use super::connection::Connection;
 use super::rare_log::RareLog;
-use crate::broker::Broker;
 use crate::peer::Peer;
 
 /// How long to wait before the next accept where the system has no descriptor left.
@@ -20,7 +20,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts on `socket` until the broker stops.
 pub(crate) async fn accept(
-    broker: Arc<Broker>,
+    server: Arc<Server>,
     listener: usize,
     socket: TcpListener,
     mut stopping: watch::Receiver<bool>,
@@ -32,10 +32,10 @@ pub(crate) async fn accept(
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((stream, address)) => admit(&broker, listener, stream, address, &stopping),
+            Ok((stream, address)) => admit(&server, listener, stream, address, &stopping),
             Err(problem) => {
                 // Out of descriptors, or a client that was gone at once: neither ends the rest.
-                tell_not_accepted(&broker.not_accepted_log, &problem);
+                tell_not_accepted(&server.not_accepted_log, &problem);
                 clock::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -53,16 +53,16 @@ fn tell_not_accepted(log: &RareLog, problem: &io::Error) {
 }
 
 fn admit(
-    broker: &Arc<Broker>,
+    server: &Arc<Server>,
     listener: usize,
     stream: TcpStream,
     address: SocketAddr,
     stopping: &watch::Receiver<bool>,
 ) {
-    let admission = match broker.connection_limits.admit(address.ip()) {
+    let admission = match server.limits.admit(address.ip()) {
         Ok(admission) => admission,
         Err(too_many) => {
-            if let Some(left_out) = broker.not_accepted_log.admit(clock::now()) {
+            if let Some(left_out) = server.not_accepted_log.admit(clock::now()) {
                 warn!(client = %address, left_out, "connection closed: {too_many}");
             }
             return;
@@ -73,7 +73,7 @@ fn admit(
         return;
     }
     let peer = Peer { host: format!("/{}", address.ip()), listener };
-    let connection = Connection::new(Arc::clone(broker), peer, stream, stopping.clone(), admission);
+    let connection = Connection::new(Arc::clone(server), peer, stream, stopping.clone(), admission);
     task::spawn(connection.serve());
 }
 

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metadata::settings::BrokerConfig;
 use runtime::clock::{self, Instant};
 use runtime::task;
 
-use crate::broker::Broker;
-use crate::replicas::Replica;
+use crate::replicas::{Replica, Replicas};
 
 /// How often deleted files are looked for whose time has come.
 const DELETIONS_INTERVAL: Duration = Duration::from_secs(10);
@@ -26,59 +26,67 @@ const WITHOUT_ROOM_INTERVAL_MS: i64 = 5_000;
 struct Chore {
     every: Duration,
     due: Instant,
-    work: fn(&Broker, i64),
+    work: Work,
 }
 
+/// The work of a chore, with the time of the wall clock in milliseconds.
+type Work = Arc<dyn Fn(&Replicas, i64) + Send + Sync>;
+
 impl Chore {
-    fn new(every_ms: i64, work: fn(&Broker, i64)) -> Self {
+    fn new(every_ms: i64, work: impl Fn(&Replicas, i64) + Send + Sync + 'static) -> Self {
         let every = Duration::from_millis(u64::try_from(every_ms).unwrap_or(0).max(1));
         // The largest interval means never, and a clock has an end.
         let every = every.min(Duration::from_secs(365 * 24 * 3600));
-        Self { every, due: clock::now() + every, work }
+        Self { every, due: clock::now() + every, work: Arc::new(work) }
     }
 }
 
-/// Runs until it is dropped.
-pub(crate) async fn run(broker: Arc<Broker>) {
-    let config = &broker.config;
+/// Runs until it is dropped. `open_without_room` tries partitions again that could not be opened on a full disk.
+pub(crate) async fn run(
+    replicas: Arc<Replicas>,
+    config: Arc<BrokerConfig>,
+    open_without_room: impl Fn() + Send + Sync + 'static,
+) {
     let retention_ms = config.log_retention_check_interval_ms;
     let deletions_ms = i64::try_from(DELETIONS_INTERVAL.as_millis()).unwrap_or(i64::MAX).min(retention_ms);
     let mut chores = [
         Chore::new(retention_ms, apply_retention),
         Chore::new(deletions_ms, remove_deleted),
-        Chore::new(config.log_flush_offset_checkpoint_interval_ms, |broker, _| broker.logs.checkpoint()),
-        Chore::new(i64::from(config.producer_id_expiration_check_interval_ms), forget_producers),
-        Chore::new(config.log_flush_scheduler_interval_ms, |broker, _| flush_by_age(broker)),
-        Chore::new(ROOM_INTERVAL_MS, look_at_room),
-        Chore::new(UNTOLD_INTERVAL_MS, |broker, _| {
-            broker.logs.dirs().iter().for_each(|dir| dir.checkpoint_if_untold());
+        Chore::new(config.log_flush_offset_checkpoint_interval_ms, |replicas, _| {
+            replicas.dirs().checkpoint();
         }),
-        Chore::new(WITHOUT_ROOM_INTERVAL_MS, |broker, _| broker.open_those_without_room()),
+        Chore::new(i64::from(config.producer_id_expiration_check_interval_ms), forget_producers),
+        Chore::new(config.log_flush_scheduler_interval_ms, |replicas, _| flush_by_age(replicas)),
+        Chore::new(ROOM_INTERVAL_MS, look_at_room),
+        Chore::new(UNTOLD_INTERVAL_MS, |replicas, _| {
+            replicas.dirs().all().iter().for_each(|dir| dir.checkpoint_if_untold());
+        }),
+        Chore::new(WITHOUT_ROOM_INTERVAL_MS, move |_, _| open_without_room()),
     ];
     loop {
         let next = chores.iter_mut().min_by_key(|chore| chore.due).expect("there are chores");
         clock::sleep_until(next.due).await;
         next.due = clock::now() + next.every;
-        let (broker, work) = (Arc::clone(&broker), next.work);
+        let (replicas, work) = (Arc::clone(&replicas), Arc::clone(&next.work));
         // A panic is reported where it happens; the other chores go on.
-        let _ = task::spawn_blocking(move || work(&broker, clock::now_ms())).await;
+        let _ = task::spawn_blocking(move || work(&replicas, clock::now_ms())).await;
     }
 }
 
-fn apply_retention(broker: &Broker, now_ms: i64) {
-    broker.topics.table().partitions().for_each(|partition| partition.apply_retention(now_ms));
+fn apply_retention(replicas: &Replicas, now_ms: i64) {
+    replicas.table().partitions().for_each(|partition| partition.apply_retention(now_ms));
 }
 
 /// Looks at the room on the disks. Where one is full but for its reserve, what may go goes at once, so that clients are
 /// soon heard again: what retention finds, and files that would have stayed for `file.delete.delay.ms`, which are for
 /// readers that a broker may have and this one does not.
-fn look_at_room(broker: &Broker, now_ms: i64) {
-    for dir in broker.logs.dirs() {
+fn look_at_room(replicas: &Replicas, now_ms: i64) {
+    for dir in replicas.dirs().all() {
         let (is_full, was_full) = dir.look_at_room();
         if !is_full {
             continue;
         }
-        let table = broker.topics.table();
+        let table = replicas.table();
         for partition in table.partitions().filter(|partition| Arc::ptr_eq(&partition.log_dir(), dir)) {
             if !was_full {
                 partition.apply_retention(now_ms);
@@ -88,8 +96,8 @@ fn look_at_room(broker: &Broker, now_ms: i64) {
     }
 }
 
-fn remove_deleted(broker: &Broker, now_ms: i64) {
-    broker.topics.table().partitions().for_each(|partition| remove_deleted_of(partition, now_ms));
+fn remove_deleted(replicas: &Replicas, now_ms: i64) {
+    replicas.table().partitions().for_each(|partition| remove_deleted_of(partition, now_ms));
 }
 
 fn remove_deleted_of(partition: &Replica, now_ms: i64) {
@@ -100,11 +108,11 @@ fn remove_deleted_of(partition: &Replica, now_ms: i64) {
     }
 }
 
-fn forget_producers(broker: &Broker, now_ms: i64) {
-    broker.topics.table().partitions().for_each(|partition| partition.remove_expired_producers(now_ms));
+fn forget_producers(replicas: &Replicas, now_ms: i64) {
+    replicas.table().partitions().for_each(|partition| partition.remove_expired_producers(now_ms));
 }
 
-fn flush_by_age(broker: &Broker) {
+fn flush_by_age(replicas: &Replicas) {
     let steady_ms = clock::steady_ms();
-    broker.topics.table().partitions().for_each(|partition| partition.flush_by_age(steady_ms));
+    replicas.table().partitions().for_each(|partition| partition.flush_by_age(steady_ms));
 }

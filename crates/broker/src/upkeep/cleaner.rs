@@ -14,9 +14,8 @@ use runtime::{random, task};
 use storage::{ChangeError, CleanError, CleanPlan, CleanStats, OffsetMap, Swapped};
 use tracing::{debug, error, info};
 
-use crate::broker::Broker;
-use crate::replicas::Replica;
-use crate::replicas::TopicTable;
+use crate::cluster::Cluster;
+use crate::replicas::{Replica, Replicas, TopicTable};
 
 /// The most that the offset maps of all threads may take is shared by the threads; one map is never
 /// larger than this, as in Kafka.
@@ -87,12 +86,17 @@ impl Cleaner {
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub(crate) fn start(self: &Arc<Self>, broker: &Arc<Broker>) -> std::io::Result<()> {
-        let config = &broker.config;
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        config: &BrokerConfig,
+        replicas: &Arc<Replicas>,
+        cluster: &Arc<Cluster>,
+    ) -> std::io::Result<()> {
         let count = if config.log_cleaner_enable { config.log_cleaner_threads } else { 0 };
         for number in 0..count {
-            let (cleaner, broker) = (Arc::clone(self), Arc::downgrade(broker));
-            let run = move || cleaner.run(&broker);
+            let (replicas, cluster) = (Arc::downgrade(replicas), Arc::downgrade(cluster));
+            let cleaner = Arc::clone(self);
+            let run = move || cleaner.run(&replicas, &cluster);
             self.threads.lock().push(task::spawn_background_thread(&format!("milena-clean-{number}"), run)?);
         }
         Ok(())
@@ -110,19 +114,18 @@ impl Cleaner {
         }
     }
 
-    fn run(&self, broker: &Weak<Broker>) {
+    fn run(&self, replicas: &Weak<Replicas>, cluster: &Weak<Cluster>) {
         loop {
-            let Some(broker) = broker.upgrade() else { return };
-            // What was changed while the broker runs counts from the next round on.
-            let resolved = broker.image().broker_config(broker.config.node_id, &broker.given);
-            let config = resolved.as_ref().unwrap_or(&broker.config);
-            while let Some(work) = self.filthiest(&broker.topics.table()) {
+            let (Some(replicas), Some(cluster)) = (replicas.upgrade(), cluster.upgrade()) else { return };
+            // A setting that is changed while the broker runs counts from the next round on.
+            let config = cluster.broker_config();
+            while let Some(work) = self.filthiest(&replicas.table()) {
                 let key = work.key;
-                self.clean(work, config);
+                self.clean(work, &config);
                 self.state.lock().in_progress.remove(&key);
             }
             let backoff = Duration::from_millis(u64::try_from(config.log_cleaner_backoff_ms).unwrap_or(0));
-            drop(broker);
+            drop((replicas, cluster));
             if self.pause(backoff.max(Duration::from_millis(1))) {
                 return;
             }

@@ -21,9 +21,9 @@ use storage::FutureLog;
 use tokio::sync::{Notify, watch};
 use tracing::error;
 
-use crate::broker::Broker;
+use crate::cluster::Cluster;
 use crate::directories::LogDir;
-use crate::replicas::Replica;
+use crate::replicas::{Replica, Replicas};
 use turn::Turn;
 
 /// Partitions that are not here yet and whose directory is remembered: no more, whatever clients ask for.
@@ -64,6 +64,8 @@ pub(crate) struct Move {
 
 /// All moves of a broker.
 pub(crate) struct Moves {
+    replicas: Arc<Replicas>,
+    cluster: Arc<Cluster>,
     state: Mutex<State>,
     /// Something waits for a turn.
     queued: Notify,
@@ -145,22 +147,23 @@ impl Move {
 }
 
 impl Moves {
-    pub(crate) fn new() -> Self {
-        Self {
+    pub(crate) fn new(replicas: Arc<Replicas>, cluster: Arc<Cluster>) -> Arc<Self> {
+        Arc::new(Self {
+            replicas,
+            cluster,
             state: Mutex::default(),
             queued: Notify::new(),
             stopping: watch::channel(false).0,
             workers: Mutex::default(),
             budget: Mutex::new(Budget { debt_bytes: 0.0, at: clock::now() }),
-        }
+        })
     }
 
-    /// Starts the tasks that move.
-    pub(crate) fn start(&self, broker: &Arc<Broker>) {
-        let dirs = i32::try_from(broker.logs.partition_dirs().count()).unwrap_or(i32::MAX);
-        let count = broker.config.num_replica_alter_log_dirs_threads.unwrap_or(dirs).max(1);
-        for _ in 0..count {
-            let worker = task::spawn(work(Arc::clone(broker), self.stopping.subscribe()));
+    /// Starts the tasks that move: as many as `num.replica.alter.log.dirs.threads` says, or as there are directories.
+    pub(crate) fn start(self: &Arc<Self>, tasks: Option<i32>) {
+        let dirs = i32::try_from(self.replicas.dirs().partition_dirs().count()).unwrap_or(i32::MAX);
+        for _ in 0..tasks.unwrap_or(dirs).max(1) {
+            let worker = task::spawn(work(Arc::clone(self), self.stopping.subscribe()));
             self.workers.lock().push(worker);
         }
     }
@@ -240,10 +243,9 @@ impl Moves {
 }
 
 /// One of the tasks: takes moves in turn until the broker stops.
-async fn work(broker: Arc<Broker>, mut stopping: watch::Receiver<bool>) {
-    let moves = &broker.moves;
+async fn work(moves: Arc<Moves>, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
-        let wait = moves.budget.lock().wait(turn::rate(&broker), clock::now());
+        let wait = moves.budget.lock().wait(moves.rate(), clock::now());
         let Some(next) = moves.dequeue(wait.is_zero()) else {
             // The limit may change meanwhile.
             let wait = if wait.is_zero() { IDLE } else { wait.min(LIMIT_CHECK) };
@@ -255,14 +257,14 @@ async fn work(broker: Arc<Broker>, mut stopping: watch::Receiver<bool>) {
             }
             continue;
         };
-        match turn::take(&broker, &next).await {
+        match moves.take_turn(&next).await {
             Turn::Over => moves.forget(&next),
             Turn::Again => moves.enqueue(next),
             Turn::Later { wait } => {
-                let (broker, mut stopping) = (Arc::clone(&broker), stopping.clone());
+                let (moves, mut stopping) = (Arc::clone(&moves), stopping.clone());
                 task::spawn(async move {
                     pause(&mut stopping, wait).await;
-                    broker.moves.enqueue(next);
+                    moves.enqueue(next);
                 });
             }
         }

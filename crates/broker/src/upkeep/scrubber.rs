@@ -18,8 +18,9 @@ use runtime::task;
 use storage::{Fault, ScrubError};
 use tracing::{debug, error, info};
 
-use crate::broker::Broker;
-use crate::replicas::{LastScrub, Replica, ScrubNews};
+use crate::cluster::Cluster;
+use crate::directories::LogDir;
+use crate::replicas::{LastScrub, Replica, Replicas, ScrubNews};
 
 use metadata_log::MetadataDamage;
 
@@ -116,11 +117,16 @@ impl Scrubber {
     ///
     /// # Errors
     /// Where the system gives none.
-    pub(crate) fn start(self: &Arc<Self>, broker: &Arc<Broker>) -> std::io::Result<()> {
-        let (scrubber, broker) = (Arc::clone(self), Arc::downgrade(broker));
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        replicas: &Arc<Replicas>,
+        cluster: &Arc<Cluster>,
+    ) -> std::io::Result<()> {
+        let scope = Scope { replicas: Arc::downgrade(replicas), cluster: Arc::downgrade(cluster) };
+        let scrubber = Arc::clone(self);
         let run = move || {
             // It ends when the broker stops.
-            let _ = scrubber.run(&broker);
+            let _ = scrubber.run(&scope);
         };
         *self.thread.lock() = Some(task::spawn_background_thread("milena-scrub", run)?);
         Ok(())
@@ -157,13 +163,13 @@ impl Scrubber {
         self.metadata.faults()
     }
 
-    fn run(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
+    fn run(&self, scope: &Scope) -> Result<(), ScrubError> {
         let (started, mut last_end) = (clock::now(), None);
-        self.look_for_gaps(broker)?;
+        self.look_for_gaps(scope)?;
         loop {
-            match settings(broker)?.next_round(started, last_end, clock::now()) {
+            match scope.settings()?.next_round(started, last_end, clock::now()) {
                 Some(Duration::ZERO) => {
-                    self.round(broker)?;
+                    self.round(scope)?;
                     last_end = Some(clock::now());
                 }
                 Some(wait) => self.pause(wait.min(TICK))?,
@@ -174,8 +180,8 @@ impl Scrubber {
 
     /// Looks for segments that are missing, once after a start: all that is read is the end of each closed segment. It
     /// takes as long as it takes, and the start does not wait for it.
-    fn look_for_gaps(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
-        for partition in partitions(broker)?.iter().filter_map(Weak::upgrade) {
+    fn look_for_gaps(&self, scope: &Scope) -> Result<(), ScrubError> {
+        for partition in scope.partitions()?.iter().filter_map(Weak::upgrade) {
             let mut from = i64::MIN;
             while let Some(segment) = partition.closed_segment_from(from) {
                 self.pause(Duration::ZERO)?;
@@ -189,16 +195,16 @@ impl Scrubber {
     }
 
     /// Reads the closed segments of all partitions, and the metadata.
-    fn round(&self, broker: &Weak<Broker>) -> Result<(), ScrubError> {
+    fn round(&self, scope: &Scope) -> Result<(), ScrubError> {
         let mut pace = Pace { paid_at: clock::now() };
-        for partition in partitions(broker)?.iter().filter_map(Weak::upgrade) {
-            self.scrub(&partition, |bytes| self.before_read(broker, &mut pace, bytes))?;
+        for partition in scope.partitions()?.iter().filter_map(Weak::upgrade) {
+            self.scrub(&partition, |bytes| self.before_read(scope, &mut pace, bytes))?;
         }
-        let metadata = broker.upgrade().ok_or(ScrubError::Stopped)?.logs.metadata_dir().clone();
+        let metadata = scope.metadata_dir()?;
         if let Some(directory) = metadata.working() {
             let fs = directory.fs().clone();
             drop(directory);
-            let spend = |bytes| self.before_read(broker, &mut pace, bytes);
+            let spend = |bytes| self.before_read(scope, &mut pace, bytes);
             let news = self.metadata.scrub(&fs, metadata.path(), spend)?;
             report(&format!("{METADATA_TOPIC}-0"), &news);
         }
@@ -208,15 +214,15 @@ impl Scrubber {
     }
 
     /// Waits until so many bytes may be read.
-    fn before_read(&self, broker: &Weak<Broker>, pace: &mut Pace, bytes: u64) -> Result<(), ScrubError> {
+    fn before_read(&self, scope: &Scope, pace: &mut Pace, bytes: u64) -> Result<(), ScrubError> {
         loop {
-            let Some(wait) = pace.wait(bytes, settings(broker)?.bytes_per_second, clock::now()) else {
+            let Some(wait) = pace.wait(bytes, scope.settings()?.bytes_per_second, clock::now()) else {
                 // Turned off in the middle of a round, which goes on when it is turned on again.
                 self.pause(TICK)?;
                 continue;
             };
             self.pause(wait)?;
-            if settings(broker)?.bytes_per_second > 0 {
+            if scope.settings()?.bytes_per_second > 0 {
                 self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
                 return Ok(());
             }
@@ -262,21 +268,33 @@ impl Scrubber {
     }
 }
 
-/// All partitions, in the order of their names. A round may take days, and what is deleted meanwhile is not to be kept
-/// by it.
-fn partitions(broker: &Weak<Broker>) -> Result<Vec<Weak<Replica>>, ScrubError> {
-    let broker = broker.upgrade().ok_or(ScrubError::Stopped)?;
-    let mut partitions: Vec<Arc<Replica>> = broker.topics.table().partitions().cloned().collect();
-    partitions.sort_by(|a, b| (a.topic(), a.index()).cmp(&(b.topic(), b.index())));
-    Ok(partitions.iter().map(Arc::downgrade).collect())
+/// What is scrubbed, and by whose settings. A round may take days: it keeps neither alive.
+struct Scope {
+    replicas: Weak<Replicas>,
+    cluster: Weak<Cluster>,
 }
 
-/// The settings in force; an error where the broker is gone.
-fn settings(broker: &Weak<Broker>) -> Result<Settings, ScrubError> {
-    let broker = broker.upgrade().ok_or(ScrubError::Stopped)?;
-    // What was changed while the broker runs counts at once.
-    let resolved = broker.image().broker_config(broker.config.node_id, &broker.given);
-    Ok(Settings::of(resolved.as_ref().unwrap_or(&broker.config)))
+impl Scope {
+    fn replicas(&self) -> Result<Arc<Replicas>, ScrubError> {
+        self.replicas.upgrade().ok_or(ScrubError::Stopped)
+    }
+
+    /// All partitions, in the order of their names. What is deleted meanwhile is not kept by a round either.
+    fn partitions(&self) -> Result<Vec<Weak<Replica>>, ScrubError> {
+        let mut partitions: Vec<Arc<Replica>> = self.replicas()?.table().partitions().cloned().collect();
+        partitions.sort_by(|a, b| (a.topic(), a.index()).cmp(&(b.topic(), b.index())));
+        Ok(partitions.iter().map(Arc::downgrade).collect())
+    }
+
+    fn metadata_dir(&self) -> Result<Arc<LogDir>, ScrubError> {
+        Ok(Arc::clone(self.replicas()?.dirs().metadata_dir()))
+    }
+
+    /// The settings in force: a change counts at once.
+    fn settings(&self) -> Result<Settings, ScrubError> {
+        let cluster = self.cluster.upgrade().ok_or(ScrubError::Stopped)?;
+        Ok(Settings::of(&cluster.broker_config()))
+    }
 }
 
 /// One line for each place, once.

@@ -15,17 +15,17 @@ use crate::replicas::{PartitionSlot, Topic};
 impl Broker {
     /// Tries again to open them. Blocks on the disk.
     pub(crate) fn open_those_without_room(&self) {
-        let waiting = self.logs.take_without_room();
+        let waiting = self.replicas.dirs().take_without_room();
         if waiting.is_empty() {
             return;
         }
-        let _applying = self.applying.lock();
+        let _applying = self.replicas.applying();
         self.open_again(&self.image(), waiting);
     }
 
     /// Tries again to open partitions, by topic id and number. Nothing else is applied meanwhile. Blocks on the disk.
     pub(super) fn open_again(&self, image: &Image, waiting: impl IntoIterator<Item = (Uuid, i32)>) {
-        let table = self.topics.table();
+        let table = self.replicas.table();
         let mut changed: BTreeMap<Uuid, Vec<PartitionSlot>> = BTreeMap::new();
         for (id, number) in waiting {
             // It may have been deleted since.
@@ -36,7 +36,7 @@ impl Broker {
                 continue;
             }
             let rules = self.rules(image, &topic.name);
-            let Some(partition) = self.logs.open_partition(self.to_open(topic, index, &rules)) else {
+            let Some(partition) = self.replicas.open(self.to_open(topic, index, &rules)) else {
                 continue;
             };
             info!(partition = partition.name(), "the partition is online");
@@ -53,7 +53,7 @@ impl Broker {
         });
         let topics: Vec<Topic> = topics.collect();
         if !topics.is_empty() {
-            self.topics.change(topics, &[]);
+            self.replicas.change(topics, &[]);
         }
     }
 }

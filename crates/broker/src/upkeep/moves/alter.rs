@@ -9,7 +9,6 @@ use storage::{CopyError, FutureDir, FutureLog, LogDirectory, TopicPartition};
 use tracing::{info, warn};
 
 use super::{Move, Moves, PREFERRED_MAX, State};
-use crate::broker::Broker;
 use crate::directories::LogDir;
 use crate::directories::{remove_later, unique_id};
 use crate::replicas::Replica;
@@ -21,28 +20,22 @@ impl Moves {
     /// Kafka's error: INVALID_TOPIC_EXCEPTION for a name that leaves no room for that of a future log, LOG_DIR_NOT_FOUND,
     /// KAFKA_STORAGE_ERROR where a directory does not work, UNKNOWN_TOPIC_OR_PARTITION or REPLICA_NOT_AVAILABLE where
     /// there is no such partition here, for which the directory is remembered.
-    pub(crate) fn alter(
-        &self,
-        broker: &Broker,
-        topic: &Str,
-        index: i32,
-        path: &str,
-    ) -> Result<(), ErrorCode> {
+    pub(crate) fn alter(&self, topic: &Str, index: i32, path: &str) -> Result<(), ErrorCode> {
         let name = TopicPartition { topic: topic.to_string(), partition: index };
         if !FutureLog::fits(&name) {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
         }
-        let target = broker.logs.partition_dirs().find(|dir| dir.path().to_string_lossy() == path);
+        let target = self.replicas.dirs().partition_dirs().find(|dir| dir.path().to_string_lossy() == path);
         let target = target.ok_or(ErrorCode::LOG_DIR_NOT_FOUND)?;
         let directory = target.working().ok_or(ErrorCode::KAFKA_STORAGE_ERROR)?;
         // Neither deleted nor made meanwhile.
-        let _applying = broker.applying.lock();
-        let table = broker.topics.table();
+        let _applying = self.replicas.applying();
+        let table = self.replicas.table();
         let partition = match table.partition(topic, index) {
             Ok(partition) => partition,
             Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => {
                 self.prefer(topic, index, target);
-                let image = broker.image();
+                let image = self.cluster.image();
                 let known = image.topic(topic).is_some_and(|topic| topic.partition(index).is_some());
                 return Err(if known {
                     ErrorCode::REPLICA_NOT_AVAILABLE
@@ -64,7 +57,7 @@ impl Moves {
         if Arc::ptr_eq(&partition.log_dir(), target) {
             return Ok(());
         }
-        if broker.logs.partition_dirs().any(|dir| !dir.is_online()) {
+        if self.replicas.dirs().partition_dirs().any(|dir| !dir.is_online()) {
             // The partition may be in the one that does not work, on its way there.
             return Err(ErrorCode::KAFKA_STORAGE_ERROR);
         }
@@ -117,23 +110,17 @@ impl Moves {
     }
 
     /// Goes on with the moves that an earlier process began, and removes what is left of those that are over.
-    pub(crate) fn resume(&self, broker: &Broker) {
-        for target in broker.logs.partition_dirs() {
+    pub(crate) fn resume(&self) {
+        for target in self.replicas.dirs().partition_dirs() {
             let Some(directory) = target.working() else { continue };
             for future in directory.futures() {
-                self.resume_one(broker, target, &directory, &future);
+                self.resume_one(target, &directory, &future);
             }
         }
     }
 
-    fn resume_one(
-        &self,
-        broker: &Broker,
-        target: &Arc<LogDir>,
-        directory: &Arc<LogDirectory>,
-        future: &FutureDir,
-    ) {
-        let table = broker.topics.table();
+    fn resume_one(&self, target: &Arc<LogDir>, directory: &Arc<LogDirectory>, future: &FutureDir) {
+        let table = self.replicas.table();
         let TopicPartition { topic, partition: index } = &future.partition;
         let topic = table.by_name(topic).filter(|topic| future.topic_id == Some(topic.id().0));
         let topic_id = topic.map(|topic| topic.id()).unwrap_or_default();

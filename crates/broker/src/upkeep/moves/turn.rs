@@ -10,9 +10,10 @@ use runtime::task;
 use storage::{Copied, CopyError, TopicPartition};
 use tracing::{error, info, warn};
 
-use super::{FULL_BACKOFF, Move};
-use crate::broker::{Broker, DECISION_TIMEOUT};
+use super::{FULL_BACKOFF, Move, Moves};
+use crate::cluster::DECISION_TIMEOUT;
 use crate::directories::{remove_later, unique_id};
+use crate::replicas::Replicas;
 
 /// The most bytes that a turn copies, so that others get theirs and a broker that stops waits for little.
 const TURN_BYTES_MAX: u64 = 32 << 20;
@@ -53,55 +54,89 @@ enum Step {
     GivenUp,
 }
 
-/// Copies a part of a log and, where that was the last, has the log go on in the copy.
-pub(super) async fn take(broker: &Arc<Broker>, this: &Arc<Move>) -> Turn {
-    if this.after.lock().as_ref().is_some_and(|earlier| !earlier.over.load(Ordering::Acquire)) {
-        return Turn::Later { wait: EARLIER_BACKOFF };
+impl Moves {
+    /// Copies a part of a log and, if that was the last, has the log go on in the copy.
+    pub(super) async fn take_turn(&self, this: &Arc<Move>) -> Turn {
+        if this.after.lock().as_ref().is_some_and(|earlier| !earlier.over.load(Ordering::Acquire)) {
+            return Turn::Later { wait: EARLIER_BACKOFF };
+        }
+        // It may hold others.
+        *this.after.lock() = None;
+        let bytes_max = self.rate().clamp(TURN_BYTES_MIN, TURN_BYTES_MAX);
+        let step = blocking(this, move |this| copy(this, bytes_max)).await;
+        let step = match step {
+            Step::Ready => match self.assign(this, this.target.id()).await {
+                true => {
+                    let replicas = Arc::clone(&self.replicas);
+                    blocking(this, move |this| relocate(&replicas, this)).await
+                }
+                false => Step::Copied(0),
+            },
+            step => step,
+        };
+        match step {
+            Step::Copied(bytes) => {
+                self.budget.lock().spend(bytes);
+                Turn::Again
+            }
+            Step::Ready => Turn::Again,
+            Step::Full => Turn::Later { wait: FULL_BACKOFF },
+            Step::Done => Turn::Over,
+            Step::GivenUp => {
+                self.give_up(this).await;
+                Turn::Over
+            }
+        }
     }
-    // It may hold others.
-    *this.after.lock() = None;
-    let bytes_max = rate(broker).clamp(TURN_BYTES_MIN, TURN_BYTES_MAX);
-    let step = blocking(broker, this, move |broker, this| copy(broker, this, bytes_max)).await;
-    let step = match step {
-        Step::Ready => match this.assign(broker, this.target.id()).await {
-            true => blocking(broker, this, relocate).await,
-            false => Step::Copied(0),
-        },
-        step => step,
-    };
-    match step {
-        Step::Copied(bytes) => {
-            broker.moves.budget.lock().spend(bytes);
-            Turn::Again
+
+    /// Bytes a second that all moves may copy, as that is now.
+    pub(super) fn rate(&self) -> u64 {
+        let config = self.cluster.broker_config();
+        u64::try_from(config.replica_alter_log_dirs_io_max_bytes_per_second).unwrap_or(0)
+    }
+
+    /// Has the controller know the partition of a move in a directory. Says whether it does.
+    pub(crate) async fn assign(&self, this: &Move, directory: Uuid) -> bool {
+        let assignment = Assignment { topic_id: this.topic_id, partition: this.partition.index(), directory };
+        // It may be in force although nobody says so in time.
+        this.assigned.store(true, Ordering::Release);
+        let node_id = self.cluster.node_id();
+        let decided = self.cluster.decide(DECISION_TIMEOUT, |controller, image| {
+            ((), controller.assign_replicas_to_dirs(image, node_id, &[assignment]))
+        });
+        let mut stopping = self.stopping.subscribe();
+        let decided = tokio::select! {
+            biased;
+            decided = decided => decided,
+            // A broker that stops need not wait for it.
+            _ = stopping.wait_for(|stopping| *stopping) => return false,
+        };
+        if let Err(problem) = &decided {
+            let partition = this.partition.name();
+            warn!(partition, "the controller does not know of the move: {}", problem.message());
         }
-        Step::Ready => Turn::Again,
-        Step::Full => Turn::Later { wait: FULL_BACKOFF },
-        Step::Done => Turn::Over,
-        Step::GivenUp => {
-            give_up(broker, this).await;
-            Turn::Over
+        decided.is_ok()
+    }
+
+    /// Removes the copy, and has the controller know the partition where it is.
+    async fn give_up(&self, this: &Arc<Move>) {
+        this.cancelled.store(true, Ordering::Release);
+        self.abandon(this);
+        this.partition.set_moving(self.is_moved(&this.partition));
+        if this.assigned.load(Ordering::Acquire) {
+            self.assign(this, this.partition.log_dir().id()).await;
         }
+        blocking(this, discard).await;
     }
 }
 
-async fn blocking(
-    broker: &Arc<Broker>,
-    this: &Arc<Move>,
-    step: impl FnOnce(&Broker, &Move) -> Step + Send + 'static,
-) -> Step {
-    let (broker, this) = (Arc::clone(broker), Arc::clone(this));
+async fn blocking(this: &Arc<Move>, step: impl FnOnce(&Move) -> Step + Send + 'static) -> Step {
+    let this = Arc::clone(this);
     // A panic is reported where it happens.
-    task::spawn_blocking(move || step(&broker, &this)).await.unwrap_or(Step::GivenUp)
+    task::spawn_blocking(move || step(&this)).await.unwrap_or(Step::GivenUp)
 }
 
-/// Bytes a second that all moves may copy, as that is now.
-pub(super) fn rate(broker: &Broker) -> u64 {
-    let resolved = broker.image().broker_config(broker.config.node_id, &broker.given);
-    let config = resolved.as_ref().unwrap_or(&broker.config);
-    u64::try_from(config.replica_alter_log_dirs_io_max_bytes_per_second).unwrap_or(0)
-}
-
-fn copy(_: &Broker, this: &Move, bytes_max: u64) -> Step {
+fn copy(this: &Move, bytes_max: u64) -> Step {
     let mut future = this.future.lock();
     let Some(future) = future.as_mut().filter(|_| !this.is_cancelled()) else { return Step::GivenUp };
     this.partition.await_swap();
@@ -135,10 +170,10 @@ fn failed(this: &Move, problem: &CopyError) -> Step {
 }
 
 /// Has the log go on in the copy, and deletes it where it was.
-fn relocate(broker: &Broker, this: &Move) -> Step {
+fn relocate(replicas: &Replicas, this: &Move) -> Step {
     // Neither deleted nor taken offline meanwhile; and nobody makes a partition of the same name where it was.
-    let _applying = broker.applying.lock();
-    let table = broker.topics.table();
+    let _applying = replicas.applying();
+    let table = replicas.table();
     let partition = &this.partition;
     let known = table.partition(partition.topic(), partition.index());
     let is_here = known.is_ok_and(|known| Arc::ptr_eq(known, partition));
@@ -175,50 +210,16 @@ fn relocate(broker: &Broker, this: &Move) -> Step {
     Step::Done
 }
 
-impl Move {
-    /// Has the controller know the partition in a directory. Says whether it does.
-    pub(crate) async fn assign(&self, broker: &Arc<Broker>, directory: Uuid) -> bool {
-        let assignment = Assignment { topic_id: self.topic_id, partition: self.partition.index(), directory };
-        // It may be in force although nobody says so in time.
-        self.assigned.store(true, Ordering::Release);
-        let node_id = broker.config.node_id;
-        let decided = broker.decide(DECISION_TIMEOUT, |controller, image| {
-            ((), controller.assign_replicas_to_dirs(image, node_id, &[assignment]))
-        });
-        let mut stopping = broker.moves.stopping.subscribe();
-        let decided = tokio::select! {
-            biased;
-            decided = decided => decided,
-            // A broker that stops need not wait for it.
-            _ = stopping.wait_for(|stopping| *stopping) => return false,
-        };
-        if let Err(problem) = &decided {
-            let partition = self.partition.name();
-            warn!(partition, "the controller does not know of the move: {}", problem.message());
+/// Removes the copy of a move that was given up.
+fn discard(this: &Move) -> Step {
+    let Some(future) = this.future.lock().take() else { return Step::GivenUp };
+    let Some(directory) = this.target.working() else { return Step::GivenUp };
+    match future.discard() {
+        Ok(path) => remove_later(&directory, vec![path]),
+        Err(problem) => {
+            let partition = this.partition.name();
+            warn!(partition, "the files of a move that was given up are still there: {problem}");
         }
-        decided.is_ok()
     }
-}
-
-/// Removes the copy, and has the controller know the partition where it is.
-async fn give_up(broker: &Arc<Broker>, this: &Arc<Move>) {
-    this.cancelled.store(true, Ordering::Release);
-    broker.moves.abandon(this);
-    this.partition.set_moving(broker.moves.is_moved(&this.partition));
-    if this.assigned.load(Ordering::Acquire) {
-        this.assign(broker, this.partition.log_dir().id()).await;
-    }
-    blocking(broker, this, |_, this| {
-        let Some(future) = this.future.lock().take() else { return Step::GivenUp };
-        let Some(directory) = this.target.working() else { return Step::GivenUp };
-        match future.discard() {
-            Ok(path) => remove_later(&directory, vec![path]),
-            Err(problem) => {
-                let partition = this.partition.name();
-                warn!(partition, "the files of a move that was given up are still there: {problem}");
-            }
-        }
-        Step::GivenUp
-    })
-    .await;
+    Step::GivenUp
 }
