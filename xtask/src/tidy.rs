@@ -1,6 +1,7 @@
 //! The rules of the house, each a check that gives a sentence for whatever breaks it.
 
 pub mod apis;
+mod circles;
 mod edges;
 mod lengths;
 mod lexer;
@@ -29,6 +30,7 @@ pub const RULES: &[Rule] = &[
     ("nothing names a machine or a registry's host", machine::check),
     ("code that decides does not log", pure::check),
     ("docs/traps.md has the traps that the code cites", traps::check),
+    ("no more than three top modules of a crate use each other in a circle", circles::check),
 ];
 
 /// What breaks any rule.

@@ -51,3 +51,8 @@ fn code_that_decides_does_not_log() {
 fn traps_have_a_row_in_the_document() {
     holds(8);
 }
+
+#[test]
+fn modules_lie_in_layers() {
+    holds(9);
+}
