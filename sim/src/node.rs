@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use broker::Running;
 use fastrand::Rng;
-use metadata::settings::Configs;
+use settings::Configs;
 use runtime::sim::{self, Host};
 use runtime::{clock, net};
 use storage::fs::simulated::{CAPACITY_BYTES, Disk};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use metadata::Image;
-use metadata::settings::BrokerConfig;
 use protocol::Str;
+use settings::BrokerConfig;
 use tokio::sync::Semaphore;
 
 use crate::cluster::Cluster;

@@ -8,9 +8,9 @@ mod producer_ids;
 use std::sync::Arc;
 
 use metadata::quorum::Quorum;
-use metadata::settings::{BrokerConfig, Configs, TopicConfig};
 use metadata::{Controller, Image};
 use protocol::Str;
+use settings::{BrokerConfig, Configs, TopicConfig};
 
 use producer_ids::ProducerIds;
 

@@ -11,13 +11,13 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use metadata::quorum::{Quorum, QuorumConfig};
-use metadata::settings::{self, BrokerConfig, Configs, Listener};
 use metadata::{Change, Controller, Delta, Topic, features};
 use protocol::messages::broker_registration_request::{self, BrokerRegistrationRequest, Feature};
 use protocol::{Str, Uuid};
 use runtime::net::BoundSocket;
 use runtime::task::JoinHandle;
 use runtime::{clock, net, random, task};
+use settings::{self, BrokerConfig, Configs, Listener};
 use storage::TopicPartition;
 use storage::fs::Fs;
 use tokio::sync::{Semaphore, watch};

@@ -9,7 +9,7 @@ mod rare_log;
 
 use std::sync::Arc;
 
-use metadata::settings::BrokerConfig;
+use settings::BrokerConfig;
 
 use crate::broker::Broker;
 use limits::{AnswerMemory, ConnectionLimits, RequestMemory};

@@ -6,7 +6,6 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use broker::{APIS, Running};
-use metadata::settings::Configs;
 use protocol::messages::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
 use protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use protocol::messages::create_acls_request::AclCreation;
@@ -28,6 +27,7 @@ use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData
 use protocol::messages::*;
 use protocol::{ApiKey, Bytes, ErrorCode, Records, Request, Str, Uuid, Writer, frame};
 use record::{BatchBuilder, Compression};
+use settings::Configs;
 
 const TOPIC: &str = "versions";
 

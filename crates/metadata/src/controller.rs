@@ -22,6 +22,7 @@ mod without_effect;
 use std::sync::Arc;
 
 use protocol::{ErrorCode, Str};
+use settings::{Configs, Layers, Scope, Value};
 
 pub use directories::Assignment;
 pub use topic_name::{TOPIC_NAME_LENGTH_MAX, check_topic_name, is_internal_topic};
@@ -29,7 +30,6 @@ pub use without_effect::settings_without_effect;
 
 use crate::image::Image;
 use crate::record::MetadataRecord;
-use crate::settings::{Configs, Layers, Scope, Value};
 
 /// A response, and the records that make it true.
 pub type Decision<R> = (R, Vec<MetadataRecord>);

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use protocol::records::RegisterBrokerRecord;
 use protocol::{Str, Uuid};
+use settings::{BrokerConfig, Configs, InvalidSetting, Layers, Scope, TopicConfig};
 
 pub use apply::ApplyError;
 pub use delta::{Change, Delta};
@@ -27,7 +28,6 @@ pub use sorted_map::SortedMap;
 pub use standing::{FoundReplica, Standing};
 pub use topics::{Partition, Topic, Topics};
 
-use crate::settings::{BrokerConfig, Configs, InvalidSetting, Layers, Scope, TopicConfig};
 use kept::Kept;
 
 /// `leader` of a partition that has none.

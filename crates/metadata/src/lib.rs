@@ -1,6 +1,5 @@
 //! The state of a cluster: what Kafka's metadata records say, who decides it, and how it is kept.
 //!
-//! * [`settings`]: the table of settings of brokers, topics and groups.
 //! * [`record`]: any of Kafka's metadata records.
 //! * [`image`]: the state that records lead to, as a value.
 //! * [`replay`]: reading the log of records, transactions as a whole.
@@ -15,7 +14,6 @@ pub mod level;
 pub mod quorum;
 pub mod record;
 pub mod replay;
-pub mod settings;
 
 pub use controller::{Controller, check_topic_name, is_internal_topic};
 pub use image::{Change, ConfigResource, Delta, Image, Partition, ResourceType, Topic};

@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Duration;
 
+use ::settings::{self as known, Scope};
 use clap::Args;
 use client::{Cluster, ClusterError, ClusterOptions, ConnectError, RequestError};
-use metadata::settings::{self as known, Scope};
 use protocol::ErrorCode;
 
 use crate::failure::Failure;

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ::settings::{self as known, BrokerConfig, Configs, InvalidSetting, Scope};
 use broker::{Recovery, StartError};
 use clap::Args;
 use console::Console;
-use metadata::settings::{self as known, BrokerConfig, Configs, InvalidSetting, Scope};
 use runtime::clock::{self, Instant};
 use runtime::task;
 

@@ -10,7 +10,7 @@ const PURE: [&str; 8] = [
     "crates/metadata/src/image",
     "crates/metadata/src/record",
     "crates/metadata/src/replay",
-    "crates/metadata/src/settings",
+    "crates/settings/src",
     "crates/protocol/src/",
     "crates/record/src/",
 ];

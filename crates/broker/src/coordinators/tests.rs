@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use coordinator::{CoordinatorRecord, Reply, RequestContext};
-use metadata::settings::{BrokerConfig, Configs};
 use protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::messages::{JoinGroupRequest, ListGroupsRequest, OffsetCommitRequest};
 use protocol::{Str, Uuid};
+use settings::{BrokerConfig, Configs};
 use storage::fs::Fs;
 use storage::{Log, LogDirectory, OpenDirectory, OpenLog, TopicPartition};
 

@@ -5,10 +5,10 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use metadata::quorum::{self, METADATA_TOPIC, QuorumConfig, Survey};
-use metadata::settings::BrokerConfig;
 use parking_lot::Mutex;
 use protocol::Uuid;
 use runtime::random;
+use settings::BrokerConfig;
 use storage::fs::Fs;
 use storage::{LogDirectory, MetaProperties, OpenDirectory, OpenDirectoryError, TopicPartition};
 use tokio::sync::mpsc;

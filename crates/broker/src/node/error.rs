@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use metadata::settings::{InvalidSetting, Listener};
+use settings::{InvalidSetting, Listener};
 
 use crate::directories::DirectoryError;
 

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use metadata::settings::BrokerConfig;
 use runtime::clock::{self, Instant};
 use runtime::task;
+use settings::BrokerConfig;
 
 use crate::replicas::{Replica, Replicas};
 

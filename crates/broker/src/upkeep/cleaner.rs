@@ -4,13 +4,13 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use metadata::settings::BrokerConfig;
 use parking_lot::Mutex;
 use protocol::Uuid;
 use runtime::HashSet;
 use runtime::clock::{self, Instant};
 use runtime::sync::Condvar;
 use runtime::{random, task};
+use settings::BrokerConfig;
 use storage::{ChangeError, CleanError, CleanPlan, CleanStats, OffsetMap, Swapped};
 use tracing::{debug, error, info};
 

@@ -10,11 +10,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use metadata::quorum::METADATA_TOPIC;
-use metadata::settings::BrokerConfig;
 use parking_lot::Mutex;
 use runtime::clock::{self, Instant};
 use runtime::sync::Condvar;
 use runtime::task;
+use settings::BrokerConfig;
 use storage::{Fault, ScrubError};
 use tracing::{debug, error, info};
 

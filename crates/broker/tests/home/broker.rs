@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::{Running, StartError};
-use metadata::settings::Configs;
 use protocol::messages::create_topics_request::CreatableTopic;
 use protocol::messages::delete_topics_request::DeleteTopicState;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest, ProduceRequest};
 use protocol::{Bytes, ErrorCode, Records, Request, Str, Writer, frame};
 use record::{BatchBuilder, Compression};
+use settings::Configs;
 use storage::fs::Fs;
 use storage::fs::faults::Faults;
 

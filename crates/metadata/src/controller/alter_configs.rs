@@ -12,13 +12,13 @@ use protocol::messages::{
 };
 use protocol::records::ConfigRecord;
 use protocol::{ErrorCode, Str};
+use settings::{Configs, Type, elements, has_empty_element};
 
 use super::messages::Messages;
 use super::topic_name::check_topic_name;
 use super::{Controller, Decision, RECORDS_PER_REQUEST_MAX, Refusal, repeated};
 use crate::image::{ConfigResource, Image, ResourceType};
 use crate::record::MetadataRecord;
-use crate::settings::{self, Configs, Type, elements, has_empty_element};
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;

@@ -7,6 +7,7 @@ use protocol::messages::create_topics_response::{CreatableTopicConfigs, Creatabl
 use protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use protocol::records::{ConfigRecord, TopicRecord};
 use protocol::{ErrorCode, Str, Uuid};
+use settings::{Configs, Layers, Scope};
 
 use super::placement::Placement;
 use super::{
@@ -15,7 +16,6 @@ use super::{
 };
 use crate::image::{Image, ResourceType};
 use crate::record::MetadataRecord;
-use crate::settings::{self, Configs, Layers, Scope};
 
 /// What one request has made so far.
 struct Creation<'a> {

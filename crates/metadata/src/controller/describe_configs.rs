@@ -10,12 +10,12 @@ use protocol::messages::describe_configs_response::{
 use protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use protocol::{ErrorCode, Str};
 use runtime::{HashMap, HashSet};
+use settings::{Configs, Layers, Scope, Setting, Source};
 
 use super::alter_configs::check_node_id;
 use super::messages::Messages;
 use super::{Controller, Refusal, check_topic_name};
 use crate::image::{ConfigResource, Image, ResourceType};
-use crate::settings::{self, Configs, Layers, Scope, Setting, Source};
 
 /// Bytes of the settings in one answer. It is less than librdkafka takes (`receive.message.max.bytes`), and room for
 /// 20,000 topics without documentation.

@@ -4,7 +4,6 @@ use protocol::records::ConfigRecord;
 
 use crate::image::ResourceType;
 use crate::record::MetadataRecord;
-use crate::settings;
 
 /// The settings in the records of a decision that are kept but have no effect, as sentences for the log.
 pub fn settings_without_effect(records: &[MetadataRecord]) -> Vec<String> {

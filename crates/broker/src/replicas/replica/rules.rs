@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use metadata::settings::{BrokerConfig, TimestampType, TopicConfig};
 use record::{Compression, Compressor, ProduceRules};
+use settings::{BrokerConfig, TimestampType, TopicConfig};
 use storage::LogConfig;
 
 /// A topic's settings as one of its partitions needs them.

@@ -1,6 +1,6 @@
 #![allow(clippy::disallowed_methods, reason = "a test makes and removes a directory of its own")]
 
-use metadata::settings::{BrokerConfig, Configs};
+use settings::{BrokerConfig, Configs};
 use storage::fs::Fs;
 use storage::{LogDirectory, OpenDirectory, OpenLog, TopicPartition};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use metadata::settings::{BrokerConfig, Configs};
 use runtime::clock;
+use settings::{BrokerConfig, Configs};
 
 use super::{Budget, Cleaner, TURN, Uuid, Work};
 use crate::replicas::{Topic, Topics};

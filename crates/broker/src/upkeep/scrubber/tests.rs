@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use metadata::settings::{BrokerConfig, Configs};
 use protocol::Str;
 use record::{BatchBuilder, Compression};
+use settings::{BrokerConfig, Configs};
 use storage::fs::Fs;
 use storage::{FaultReason, Log, LogDirectory, OffsetMap, OpenDirectory, OpenLog, TopicPartition};
 

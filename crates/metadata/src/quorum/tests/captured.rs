@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use protocol::messages::BrokerRegistrationRequest;
+use settings::Configs;
 
 use super::*;
 use crate::features::METADATA_VERSION;
-use crate::settings::Configs;
 
 const CAPTURED: [&str; 2] = ["static", "dynamic"];
 

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::topic_table::{BROKER_SYNONYMS, TOPIC_SYNONYMS};
-use super::{Configs, Scope, Setting, Value, known};
+use crate::topic_table::{BROKER_SYNONYMS, TOPIC_SYNONYMS};
+use crate::{Configs, Scope, Setting, Value, known};
 
 /// Where a value was set. The numbers are those of the DescribeConfigs answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl<'a> Layers<'a> {
     ///
     /// # Panics
     /// Where the table has no such setting, or no default for it.
-    pub(crate) fn value(&self, scope: Scope, name: &'static str) -> Value {
+    pub fn value(&self, scope: Scope, name: &'static str) -> Value {
         self.optional(scope, name).unwrap_or_else(|| panic!("{name} has a default"))
     }
 
@@ -84,7 +84,7 @@ impl<'a> Layers<'a> {
     ///
     /// # Panics
     /// Where the table has no such setting.
-    pub(super) fn optional(&self, scope: Scope, name: &'static str) -> Option<Value> {
+    pub(crate) fn optional(&self, scope: Scope, name: &'static str) -> Option<Value> {
         let setting = known(scope, name);
         let value = self.resolve(setting).value?;
         Some(setting.parse(&value).expect("a resolved value has been read before"))

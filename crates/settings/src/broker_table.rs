@@ -1,6 +1,6 @@
 //! The settings of a broker that Milena honours.
 
-use super::setting::{Scope, Setting, Type};
+use crate::setting::{Scope, Setting, Type};
 
 const OWN_COORDINATOR: &str = "Milena's coordinator does not need it";
 const WITH_RECOVERY_POINTS: &str = "Milena writes them with the recovery points, as often as \
@@ -8,15 +8,15 @@ const WITH_RECOVERY_POINTS: &str = "Milena writes them with the recovery points,
 const ONE_PROCESS: &str = "a Milena node is always broker and controller in one; set process.roles=broker,controller or leave it out";
 
 const fn broker(name: &'static str, kind: Type, default: &'static str) -> Setting {
-    super::setting::setting(Scope::Broker, name, kind, default)
+    crate::setting::setting(Scope::Broker, name, kind, default)
 }
 
 const fn without(name: &'static str, kind: Type) -> Setting {
-    super::setting::unset(Scope::Broker, name, kind)
+    crate::setting::unset(Scope::Broker, name, kind)
 }
 
 /// By name, in order.
-pub(super) static BROKER: &[Setting] = &[
+pub(crate) static BROKER: &[Setting] = &[
     without("advertised.listeners", Type::List).doc(
         "The addresses that clients are told to connect to, as NAME://host:port, where they differ from \
 listeners: behind a proxy, in a container. Each name is one of listeners.",

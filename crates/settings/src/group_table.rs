@@ -1,6 +1,6 @@
 //! The settings of a group: every one that Kafka 4.3 knows.
 
-use super::setting::{Scope, Setting, Type};
+use crate::setting::{Scope, Setting, Type};
 
 const NO_CONSUMER: &str = "Milena does not serve the group protocol of KIP-848 yet";
 const NO_SHARE: &str = "Milena does not serve share groups yet";
@@ -9,11 +9,11 @@ const NO_STREAMS: &str = "Milena does not serve streams groups yet";
 const ISOLATION: &[&str] = &["read_committed", "read_uncommitted"];
 
 const fn group(name: &'static str, kind: Type, default: &'static str) -> Setting {
-    super::setting::setting(Scope::Group, name, kind, default)
+    crate::setting::setting(Scope::Group, name, kind, default)
 }
 
 /// By name, in order.
-pub(super) static GROUP: &[Setting] = &[
+pub(crate) static GROUP: &[Setting] = &[
     group("consumer.assignment.interval.ms", Type::Int, "1000").at_least(0).refused(NO_CONSUMER),
     group("consumer.heartbeat.interval.ms", Type::Int, "5000").at_least(1).refused(NO_CONSUMER),
     group("consumer.session.timeout.ms", Type::Int, "45000").at_least(1).refused(NO_CONSUMER),

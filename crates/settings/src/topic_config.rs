@@ -2,7 +2,7 @@
 
 use record::{Compression, Compressor};
 
-use super::{Layers, Scope};
+use crate::{Layers, Scope};
 
 /// Whose time a record carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ fn compression(name: &str, level: impl Fn(&'static str) -> i32) -> Option<Compre
 impl Default for TopicConfig {
     /// The defaults of the table.
     fn default() -> Self {
-        let none = super::Configs::new();
+        let none = crate::Configs::new();
         Self::resolve(&Layers { topic: None, broker: &none, brokers: &none, given: &none })
     }
 }

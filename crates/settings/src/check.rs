@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::broker_config::{is_only_voter, node_id};
-use super::{
+use crate::broker_config::{is_only_voter, node_id};
+use crate::{
     BrokerConfig, Configs, InvalidSetting, Objection, Scope, Setting, Type, Update, Valid, find,
     has_empty_element, nearest,
 };

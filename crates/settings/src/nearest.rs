@@ -1,6 +1,6 @@
 //! The known name that an unknown one was probably meant to be.
 
-use super::Scope;
+use crate::Scope;
 
 /// The name of a setting of `scope` that is nearest to `name`, where one is near enough to be
 /// meant: at most a third of its letters differ.
@@ -9,7 +9,7 @@ pub fn nearest(scope: Scope, name: &str) -> Option<&'static str> {
     if name.len() > 128 {
         return None;
     }
-    super::all(scope)
+    crate::all(scope)
         .filter(|setting| !setting.internal)
         .map(|setting| (distance(name, setting.name), setting.name))
         .filter(|(distance, known)| *distance * 3 <= known.len())

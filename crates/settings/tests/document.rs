@@ -6,13 +6,13 @@ use std::path::Path;
 #[test]
 fn the_document_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/settings.md");
-    let current = metadata::settings::document();
+    let current = settings::document();
     if std::env::var_os("MILENA_WRITE_DOCUMENTS").is_some() {
         std::fs::write(&path, &current).expect("the document is written");
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         written == current,
-        "docs/settings.md is not current: MILENA_WRITE_DOCUMENTS=1 cargo test -p metadata --test settings_document"
+        "docs/settings.md is not current: MILENA_WRITE_DOCUMENTS=1 cargo test -p settings --test document"
     );
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::InvalidSetting;
+use crate::InvalidSetting;
 
 /// An address to listen on, or one that clients are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl fmt::Display for Listener {
 ///
 /// # Errors
 /// [`InvalidSetting`] where an element is no listener, or a name or an address comes twice.
-pub(super) fn parse(setting: &str, elements: &[String]) -> Result<Vec<Listener>, InvalidSetting> {
+pub(crate) fn parse(setting: &str, elements: &[String]) -> Result<Vec<Listener>, InvalidSetting> {
     let mut listeners: Vec<Listener> = Vec::new();
     for element in elements {
         let listener = parse_one(element).ok_or_else(|| {

@@ -1,6 +1,6 @@
 //! The settings of a topic: every one that Kafka 4.3 knows.
 
-use super::setting::{Scope, Setting, Type};
+use crate::setting::{Scope, Setting, Type};
 
 const NO_LZ4_LEVELS: &str = "Milena compresses with lz4 at one level, its fastest";
 const NO_TIERS: &str =
@@ -14,11 +14,11 @@ const CLEANUP_POLICIES: &[&str] = &["compact", "delete"];
 const CODECS: &[&str] = &["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"];
 
 const fn topic(name: &'static str, kind: Type, default: &'static str) -> Setting {
-    super::setting::setting(Scope::Topic, name, kind, default)
+    crate::setting::setting(Scope::Topic, name, kind, default)
 }
 
 /// By name, in order.
-pub(super) static TOPIC: &[Setting] = &[
+pub(crate) static TOPIC: &[Setting] = &[
     topic("cleanup.policy", Type::List, "delete").words(CLEANUP_POLICIES).doc(
         "What becomes of old records: 'delete' removes whole segments by retention.ms and retention.bytes; \
          'compact' keeps the newest record of each key. Both may be given. With 'compact' every record \
@@ -61,7 +61,7 @@ pub(super) static TOPIC: &[Setting] = &[
         "How many bytes of records lie between two entries of the offset index. Fewer bytes make the index \
          larger and a search shorter.",
     ),
-    super::setting::unset(Scope::Topic, "internal.segment.bytes", Type::Int)
+    crate::setting::unset(Scope::Topic, "internal.segment.bytes", Type::Int)
         .at_least(1)
         .internal()
         .doc("The size of a segment without segment.bytes' lower limit, for tests."),
@@ -152,14 +152,14 @@ pub(super) static TOPIC: &[Setting] = &[
 
 /// How many milliseconds one unit of a broker's setting is worth to the topic's; 1 where they
 /// have the same unit.
-pub(super) type Unit = i64;
+pub(crate) type Unit = i64;
 
 const MINUTE_MS: Unit = 60_000;
 const HOUR_MS: Unit = 3_600_000;
 
 /// Where a topic's setting takes its value from when the topic has none: the broker's settings,
 /// the first that is set wins, and the last one's default counts where none is.
-pub(super) static TOPIC_SYNONYMS: &[(&str, &[(&str, Unit)])] = &[
+pub(crate) static TOPIC_SYNONYMS: &[(&str, &[(&str, Unit)])] = &[
     ("cleanup.policy", &[("log.cleanup.policy", 1)]),
     ("compression.gzip.level", &[("compression.gzip.level", 1)]),
     ("compression.lz4.level", &[("compression.lz4.level", 1)]),
@@ -195,7 +195,7 @@ pub(super) static TOPIC_SYNONYMS: &[(&str, &[(&str, Unit)])] = &[
 ];
 
 /// The broker's settings that mean the same in another unit: the first that is set wins.
-pub(super) static BROKER_SYNONYMS: &[(&str, &[&str])] = &[
+pub(crate) static BROKER_SYNONYMS: &[(&str, &[&str])] = &[
     ("log.dirs", &["log.dirs", "log.dir"]),
     ("log.flush.interval.ms", &["log.flush.interval.ms", "log.flush.scheduler.interval.ms"]),
     ("log.retention.minutes", &["log.retention.minutes", "log.retention.hours"]),

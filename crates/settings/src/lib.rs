@@ -33,7 +33,7 @@ pub use nearest::nearest;
 pub use setting::{Honour, Objection, Scope, Setting, Type, Update, Valid};
 pub use topic_config::{TimestampType, TopicConfig};
 pub use value::{InvalidSetting, Value};
-pub(crate) use value::{elements, has_empty_element};
+pub use value::{elements, has_empty_element};
 
 /// Settings by name, as texts: a topic's own, a broker's dynamic ones, or a properties file.
 pub type Configs = BTreeMap<String, String>;

@@ -1,6 +1,6 @@
 //! Settings of a Kafka 4.3 broker that Milena knows and does not honour (yet), those for security aside.
 
-use super::setting::{Scope, Setting, Type};
+use crate::setting::{Scope, Setting, Type};
 
 const NO_CONSUMER_GROUPS: &str = "Milena does not serve the group protocol of KIP-848 yet";
 const NO_CORDON: &str = "a cluster has one broker yet, and new partitions go where the fewest are";
@@ -23,15 +23,15 @@ const OWN_COORDINATOR: &str = "Milena's coordinator does not need it";
 const OWN_THREADS: &str = "Milena sizes its threads and buffers by the machine";
 
 const fn broker(name: &'static str, kind: Type, default: &'static str) -> Setting {
-    super::setting::setting(Scope::Broker, name, kind, default)
+    crate::setting::setting(Scope::Broker, name, kind, default)
 }
 
 const fn without(name: &'static str, kind: Type) -> Setting {
-    super::setting::unset(Scope::Broker, name, kind)
+    crate::setting::unset(Scope::Broker, name, kind)
 }
 
 /// By name, in order.
-pub(super) static BROKER_KNOWN: &[Setting] = &[
+pub(crate) static BROKER_KNOWN: &[Setting] = &[
     broker("add.partitions.to.txn.retry.backoff.max.ms", Type::Int, "100")
         .at_least(0)
         .warned(NO_TRANSACTIONS),

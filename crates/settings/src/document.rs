@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::{Honour, Scope, Setting, Type, Update, all};
+use crate::{Honour, Scope, Setting, Type, Update, all};
 
 /// The documentation of every setting, generated from the table.
 pub fn document() -> String {
     let mut page = String::from(
-        "# Settings\n\nGenerated from the table in `crates/metadata/src/settings`; do not edit.\n\n\
+        "# Settings\n\nGenerated from the table in `crates/settings/src`; do not edit.\n\n\
          Names and values are those of Kafka 4.3. A broker's settings come from a properties file, the \
          environment or flags; those marked dynamic can be changed while it runs. A setting that is listed \
          as having no effect is accepted with a warning that names it; one that is refused stops the start, \

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::value::{InvalidSetting, Value, elements};
+use crate::value::{InvalidSetting, Value, elements};
 
 /// What a setting belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,12 +113,12 @@ pub struct Setting {
 }
 
 /// A setting with a default; the start of a table row.
-pub(super) const fn setting(scope: Scope, name: &'static str, kind: Type, default: &'static str) -> Setting {
+pub(crate) const fn setting(scope: Scope, name: &'static str, kind: Type, default: &'static str) -> Setting {
     Setting { default: Some(default), ..unset(scope, name, kind) }
 }
 
 /// A setting without a default; the start of a table row.
-pub(super) const fn unset(scope: Scope, name: &'static str, kind: Type) -> Setting {
+pub(crate) const fn unset(scope: Scope, name: &'static str, kind: Type) -> Setting {
     Setting {
         name,
         scope,
@@ -133,62 +133,62 @@ pub(super) const fn unset(scope: Scope, name: &'static str, kind: Type) -> Setti
 }
 
 impl Setting {
-    pub(super) const fn at_least(mut self, least: i64) -> Self {
+    pub(crate) const fn at_least(mut self, least: i64) -> Self {
         self.valid = Valid::Whole(least, i64::MAX);
         self
     }
 
-    pub(super) const fn between(mut self, least: i64, most: i64) -> Self {
+    pub(crate) const fn between(mut self, least: i64, most: i64) -> Self {
         self.valid = Valid::Whole(least, most);
         self
     }
 
-    pub(super) const fn between_or(mut self, least: i64, most: i64, other: i64) -> Self {
+    pub(crate) const fn between_or(mut self, least: i64, most: i64, other: i64) -> Self {
         self.valid = Valid::WholeOr(least, most, other);
         self
     }
 
-    pub(super) const fn fraction(mut self, least: f64, most: f64) -> Self {
+    pub(crate) const fn fraction(mut self, least: f64, most: f64) -> Self {
         self.valid = Valid::Fraction(least, most);
         self
     }
 
-    pub(super) const fn replicas(mut self) -> Self {
+    pub(crate) const fn replicas(mut self) -> Self {
         self.valid = Valid::Replicas;
         self
     }
 
-    pub(super) const fn words(mut self, words: &'static [&'static str]) -> Self {
+    pub(crate) const fn words(mut self, words: &'static [&'static str]) -> Self {
         self.valid = Valid::Words(words);
         self
     }
 
-    pub(super) const fn dynamic(mut self) -> Self {
+    pub(crate) const fn dynamic(mut self) -> Self {
         self.update = Update::ClusterWide;
         self
     }
 
-    pub(super) const fn per_broker(mut self) -> Self {
+    pub(crate) const fn per_broker(mut self) -> Self {
         self.update = Update::PerBroker;
         self
     }
 
-    pub(super) const fn warned(mut self, reason: &'static str) -> Self {
+    pub(crate) const fn warned(mut self, reason: &'static str) -> Self {
         self.honour = Honour::Warned(reason);
         self
     }
 
-    pub(super) const fn refused(mut self, reason: &'static str) -> Self {
+    pub(crate) const fn refused(mut self, reason: &'static str) -> Self {
         self.honour = Honour::Refused(reason);
         self
     }
 
-    pub(super) const fn doc(mut self, doc: &'static str) -> Self {
+    pub(crate) const fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
         self
     }
 
-    pub(super) const fn internal(mut self) -> Self {
+    pub(crate) const fn internal(mut self) -> Self {
         self.internal = true;
         self
     }
@@ -227,7 +227,7 @@ impl Setting {
     }
 
     /// A value as it is shown: a list without what does not count in it.
-    pub(crate) fn canonical<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub fn canonical<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.kind == Type::List { Cow::Owned(elements(text).join(",")) } else { Cow::Borrowed(text) }
     }
 

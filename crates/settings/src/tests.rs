@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use record::{Compression, Compressor};
 
-use super::*;
+use crate::*;
 
 const KAFKA: &str = include_str!("tests/kafka_4_3_1.tsv");
 

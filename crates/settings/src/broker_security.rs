@@ -1,6 +1,6 @@
 //! Settings of a Kafka 4.3 broker for security, which Milena knows and does not honour yet.
 
-use super::setting::{Scope, Setting, Type};
+use crate::setting::{Scope, Setting, Type};
 
 const NO_AUTHORIZER: &str =
     "Milena does not check permissions yet; remove it only if every client that connects may do everything";
@@ -10,15 +10,15 @@ const NO_TOKENS: &str = "Milena has no delegation tokens yet";
 const ONE_BROKER: &str = "a cluster has one broker yet, so that nothing is replicated";
 
 const fn broker(name: &'static str, kind: Type, default: &'static str) -> Setting {
-    super::setting::setting(Scope::Broker, name, kind, default)
+    crate::setting::setting(Scope::Broker, name, kind, default)
 }
 
 const fn without(name: &'static str, kind: Type) -> Setting {
-    super::setting::unset(Scope::Broker, name, kind)
+    crate::setting::unset(Scope::Broker, name, kind)
 }
 
 /// By name, in order.
-pub(super) static BROKER_SECURITY: &[Setting] = &[
+pub(crate) static BROKER_SECURITY: &[Setting] = &[
     broker("authorizer.class.name", Type::String, "").refused(NO_AUTHORIZER),
     broker("connection.failed.authentication.delay.ms", Type::Int, "100").at_least(0).warned(NO_SASL),
     broker("connections.max.reauth.ms", Type::Long, "0").warned(NO_SASL),

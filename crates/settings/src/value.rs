@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::setting::{Setting, Type, Valid};
+use crate::setting::{Setting, Type, Valid};
 
 /// A value that has been read.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,7 @@ pub enum Value {
 
 impl Value {
     /// Reads `text`; spaces around it do not count. `None` where it is not of that type.
-    pub(super) fn parse(kind: Type, text: &str) -> Option<Self> {
+    pub(crate) fn parse(kind: Type, text: &str) -> Option<Self> {
         let trimmed = text.trim();
         match kind {
             Type::Boolean if trimmed.eq_ignore_ascii_case("true") => Some(Self::Boolean(true)),
@@ -37,7 +37,7 @@ impl Value {
         }
     }
 
-    pub(super) fn is_valid(&self, valid: Valid) -> bool {
+    pub(crate) fn is_valid(&self, valid: Valid) -> bool {
         match (self, valid) {
             (_, Valid::Any) => true,
             (Self::Whole(n), Valid::Whole(least, most)) => (least..=most).contains(n),
@@ -51,7 +51,7 @@ impl Value {
     }
 
     /// Equality as a reader of the setting sees it: lists are sets.
-    pub(super) fn same_as(&self, other: &Self) -> bool {
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::List(ours), Self::List(theirs)) => {
                 ours.len() == theirs.len() && ours.iter().all(|word| theirs.contains(word))
@@ -64,7 +64,7 @@ impl Value {
     ///
     /// # Panics
     /// Where the setting is of another type: the table and the code that reads it disagree.
-    pub(crate) fn boolean(&self) -> bool {
+    pub fn boolean(&self) -> bool {
         let Self::Boolean(value) = self else { panic!("a boolean setting holds {self:?}") };
         *value
     }
@@ -73,7 +73,7 @@ impl Value {
     ///
     /// # Panics
     /// As [`Self::boolean`].
-    pub(crate) fn whole(&self) -> i64 {
+    pub fn whole(&self) -> i64 {
         let Self::Whole(value) = self else { panic!("a whole-number setting holds {self:?}") };
         *value
     }
@@ -82,7 +82,7 @@ impl Value {
     ///
     /// # Panics
     /// As [`Self::boolean`].
-    pub(super) fn fraction(&self) -> f64 {
+    pub(crate) fn fraction(&self) -> f64 {
         let Self::Fraction(value) = self else { panic!("a fraction setting holds {self:?}") };
         *value
     }
@@ -91,7 +91,7 @@ impl Value {
     ///
     /// # Panics
     /// As [`Self::boolean`].
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         let Self::Text(value) = self else { panic!("a text setting holds {self:?}") };
         value
     }
@@ -100,14 +100,14 @@ impl Value {
     ///
     /// # Panics
     /// As [`Self::boolean`].
-    pub(super) fn list(&self) -> &[String] {
+    pub(crate) fn list(&self) -> &[String] {
         let Self::List(value) = self else { panic!("a list setting holds {self:?}") };
         value
     }
 }
 
 /// The elements of a list: separated by commas, spaces around them dropped, none twice.
-pub(crate) fn elements(text: &str) -> Vec<String> {
+pub fn elements(text: &str) -> Vec<String> {
     let mut list: Vec<String> = Vec::new();
     for element in text.split(',').map(str::trim).filter(|element| !element.is_empty()) {
         if !list.iter().any(|known| known == element) {
@@ -118,7 +118,7 @@ pub(crate) fn elements(text: &str) -> Vec<String> {
 }
 
 /// Whether a list has an element that is nothing. It is passed over where a list is read; where one is set it is a mistake.
-pub(crate) fn has_empty_element(text: &str) -> bool {
+pub fn has_empty_element(text: &str) -> bool {
     !text.trim().is_empty() && text.split(',').any(|element| element.trim().is_empty())
 }
 
@@ -141,7 +141,7 @@ pub struct InvalidSetting {
 }
 
 impl InvalidSetting {
-    pub(super) fn from_given(setting: &Setting, given: &str) -> Self {
+    pub(crate) fn from_given(setting: &Setting, given: &str) -> Self {
         let shown = if setting.is_sensitive() { "[hidden]" } else { given };
         let default = match setting.default {
             Some("") | None => String::new(),

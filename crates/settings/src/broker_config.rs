@@ -1,6 +1,6 @@
 //! A broker's settings with every layer resolved.
 
-use super::{Configs, InvalidSetting, Layers, Listener, Scope, TopicConfig, Value, elements, listeners};
+use crate::{Configs, InvalidSetting, Layers, Listener, Scope, TopicConfig, Value, elements, listeners};
 
 /// What a broker's settings come to. The fields are named after the settings; see the table for
 /// what they mean.
@@ -73,7 +73,7 @@ impl BrokerConfig {
     ///
     /// # Errors
     /// [`InvalidSetting`] where listeners or directories cannot be read; the caller has checked
-    /// the rest by [`super::check_broker`].
+    /// the rest by [`crate::check_broker`].
     pub fn start(given: &Configs) -> Result<Self, InvalidSetting> {
         let none = Configs::new();
         Self::resolve(&Layers { topic: None, broker: &none, brokers: &none, given })
@@ -253,14 +253,14 @@ fn check_protocol(listener: &Listener, map: &[String]) -> Result<(), InvalidSett
 }
 
 /// The number of this node, from settings of which the rest may be wrong.
-pub(super) fn node_id(given: &Configs) -> i64 {
+pub(crate) fn node_id(given: &Configs) -> i64 {
     let none = Configs::new();
     let layers = Layers { topic: None, broker: &none, brokers: &none, given };
     layers.value(Scope::Broker, "node.id").whole()
 }
 
 /// Whether `voters` (`id@host:port`, separated by commas) is this node alone.
-pub(super) fn is_only_voter(voters: &str, node_id: i64) -> bool {
+pub(crate) fn is_only_voter(voters: &str, node_id: i64) -> bool {
     let voters = elements(voters);
     let id = voters.first().and_then(|voter| voter.split_once('@')).map(|(id, _)| id.trim());
     voters.len() <= 1 && (voters.is_empty() || id == Some(node_id.to_string().as_str()))
