@@ -1,57 +1,12 @@
 //! A batch as a view over its bytes.
 
-use std::fmt;
-
+use crate::batch_error::BatchError;
 use crate::compression::{Compression, DecompressError, Scratch};
 use crate::crc::crc32c;
 use crate::header::{BATCH_OVERHEAD, BatchHeader, CRC_COVERS_FROM};
 use crate::legacy;
 use crate::record_stream::{DecompressLimits, RecordStream};
 use crate::records::Records;
-
-/// Why bytes are not a batch of magic 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BatchError {
-    /// The bytes end before the batch does.
-    Truncated {
-        /// Bytes that are there.
-        have_bytes: usize,
-        /// Bytes that there must be to go on: those of a header, or once that is there, of the whole batch.
-        need_bytes: usize,
-    },
-    /// A length field that is smaller than any batch.
-    Length(i32),
-    /// A magic other than 2. 0 and 1 are the formats from before Kafka 0.11, which are read only where a log may hold
-    /// them.
-    Magic(i8),
-    /// The checksum in the header is not that of the bytes.
-    Crc {
-        /// The checksum in the header.
-        stored: u32,
-        /// The checksum of the bytes.
-        computed: u32,
-    },
-}
-
-impl fmt::Display for BatchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BatchError::Truncated { have_bytes, need_bytes } => {
-                write!(f, "the batch is cut short: {have_bytes} bytes of at least {need_bytes}")
-            }
-            BatchError::Length(length) => write!(f, "no batch has the length {length}"),
-            BatchError::Magic(magic) => write!(f, "the batch has the magic {magic}, not 2"),
-            BatchError::Crc { stored, computed } => {
-                write!(
-                    f,
-                    "the checksum of the batch is {computed:#010x} and not {stored:#010x} as its header says"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for BatchError {}
 
 /// One whole batch: its header, parsed, and its bytes.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! What opens a batch: 61 bytes of magic 2, fewer of the formats before it.
 
-use crate::batch::BatchError;
+use crate::batch_error::BatchError;
 use crate::compression::{Compression, UnknownCodec};
 use crate::legacy;
 

@@ -7,7 +7,7 @@
 //!
 //! Source: `LegacyRecord` and `AbstractLegacyRecordBatch` in Kafka, KIP-31, KIP-32.
 
-use crate::batch::BatchError;
+use crate::batch_error::BatchError;
 use crate::compression::{Compression, DecompressError, Scratch, UnknownCodec};
 use crate::crc::crc32;
 use crate::header::{

@@ -8,6 +8,7 @@
 //! Formats: `DefaultRecordBatch`, `DefaultRecord` and `LegacyRecord` in Kafka's source.
 
 mod batch;
+mod batch_error;
 mod builder;
 mod compression;
 pub mod control;
@@ -19,7 +20,8 @@ mod records;
 pub mod validate;
 mod varint;
 
-pub use batch::{Batch, BatchError, Batches, batches, stored_batches};
+pub use batch::{Batch, Batches, batches, stored_batches};
+pub use batch_error::BatchError;
 pub use builder::{BatchBuilder, emptied};
 pub use compression::{Compression, Compressor, DecompressError, Scratch, UnknownCodec};
 pub use header::{

@@ -23,7 +23,8 @@ mod walk;
 
 use std::fmt;
 
-use crate::batch::{Batch, BatchError};
+use crate::batch::Batch;
+use crate::batch_error::BatchError;
 use crate::builder::compress_and_seal;
 use crate::compression::{Compression, Compressor, DecompressError, Scratch, UnknownCodec};
 use crate::crc;
