@@ -19,18 +19,16 @@ use std::sync::atomic::Ordering;
 
 use record::{DecompressError, RecordsError, Scratch, StreamError};
 
-use crate::closed_list::ClosedList;
 use crate::config::LogConfig;
 use crate::flusher::FlushState;
 use crate::fs;
 use crate::index_file;
-use crate::log::ReadError;
-use crate::log::WriteError;
 use crate::names::{CLEANED_SUFFIX, SWAP_SUFFIX, SegmentFile};
 use crate::offline::Offline;
 use crate::scan::{Damage, Ordered, ScanError};
-use crate::segment::{Closed, MaxTimestamp, PartitionDir, Segment};
+use crate::segment::{Closed, ClosedList, MaxTimestamp, PartitionDir, Segment, aborted_transactions};
 use crate::traps::{self, Trap};
+use crate::write_error::WriteError;
 
 pub use offset_map::OffsetMap;
 use transactions::Transactions;
@@ -295,21 +293,8 @@ impl CleanPlan {
     /// The aborted transactions of the segments from that index on.
     fn aborted(&self, from: usize) -> Result<Vec<crate::AbortedTxn>, CleanError> {
         let Some(first) = self.closed[..self.end].get(from) else { return Ok(Vec::new()) };
-        let found = crate::log::read::aborted_transactions(
-            &self.closed[from..],
-            &self.active,
-            first.base_offset(),
-            self.end_offset,
-        );
-        found.map_err(|error| match error {
-            ReadError::Fs(error) => CleanError::Fs(error),
-            ReadError::Damaged(damage) => CleanError::Damaged(damage),
-            ReadError::Gone | ReadError::OutOfRange { .. } => CleanError::Fs(fs::Error {
-                operation: fs::Operation::Open,
-                path: self.partition.path(),
-                source: std::io::ErrorKind::NotFound.into(),
-            }),
-        })
+        let closed = &self.closed[from..];
+        Ok(aborted_transactions(closed, &self.active, first.base_offset(), self.end_offset)?)
     }
 
     fn next_base_offset(&self, index: usize) -> i64 {

@@ -6,6 +6,7 @@ mod clean_shutdown;
 mod deletion;
 mod entries;
 mod futures;
+mod make;
 mod meta_properties;
 mod offset_files;
 mod partition_metadata;
@@ -22,18 +23,19 @@ use parking_lot::Mutex;
 use crate::checkpoint::{self, CheckpointError};
 use crate::flusher::{FlushState, Flusher};
 use crate::fs::{self, File, Fs};
-use crate::log::OpenError;
 use crate::names::{DirKind, TopicPartition};
 use crate::offline::{FailureListener, Health, Offline};
-use crate::open_files::OpenFiles;
 use crate::room::Room;
+use crate::segment::OpenFiles;
 use crate::traps::{self, Trap};
+use crate::write_error::WriteError;
 
 pub use absent::AbsentPartition;
 use checkpointed::CheckpointedOffsets;
 pub use deletion::Remover;
 pub(crate) use entries::Entries;
 pub use futures::FutureDir;
+pub(crate) use make::MakeError;
 pub use meta_properties::MetaProperties;
 pub(crate) use meta_properties::read as read_meta_properties;
 pub(crate) use offset_files::left_starts_alone;
@@ -399,6 +401,15 @@ impl std::ops::Deref for Flushing {
 }
 
 impl Shared {
+    /// The error of a failed write: one that does not pass takes the log directory offline.
+    pub(crate) fn write_error(&self, error: fs::Error) -> WriteError {
+        if error.passes() {
+            self.room.met_full(&self.fs, &error);
+            return WriteError::Full(error);
+        }
+        WriteError::Offline(self.health.fail(error))
+    }
+
     /// How far a log is clean, as compaction last noted it. Where the file that says so cannot be
     /// read every log counts as dirty: cleaning it once more changes nothing.
     pub(crate) fn cleaned_to(&self, partition: &TopicPartition) -> Option<i64> {
@@ -466,40 +477,6 @@ impl Shared {
         let known = partitions.entry(name.clone()).or_default();
         assert!(known.log.is_none(), "the log of {partition} is open already");
         (name, known.noted().offsets, std::mem::take(&mut known.clean))
-    }
-
-    /// Makes the directory of a partition that is known already; returns whether it was missing. Takes this one offline
-    /// if it is gone itself, as when its volume was taken away: made anew below the mount point it would look like a
-    /// log directory, and be none.
-    pub(crate) fn make(&self, partition: &TopicPartition) -> Result<bool, OpenError> {
-        let path = self.path.join(partition.to_string());
-        if self.is_told_of(partition) && !self.fs.exists(&path)? {
-            self.forget_stale(partition)?;
-        }
-        let made = self.fs.create_dir(&path).map_err(|error| match error {
-            gone if gone.is_not_found() => OpenError::Offline(self.health.fail(gone)),
-            error => OpenError::Fs(error),
-        })?;
-        if made {
-            self.entry_made();
-        } else {
-            self.is_back(partition);
-        }
-        Ok(made)
-    }
-
-    /// Fails where the directory itself is gone.
-    pub(crate) fn check_exists(&self) -> Result<(), Offline> {
-        let gone = match self.fs.exists(&self.path) {
-            Ok(true) => return Ok(()),
-            Ok(false) => fs::Error {
-                operation: fs::Operation::Stat,
-                path: self.path.clone(),
-                source: std::io::ErrorKind::NotFound.into(),
-            },
-            Err(error) => error,
-        };
-        Err(self.health.fail(gone))
     }
 
     pub(crate) fn opened(&self, log: Arc<FlushState>) {

@@ -20,11 +20,11 @@ use crate::checkpoint;
 use crate::directory;
 use crate::fs;
 use crate::leader_epochs::EpochEntry;
-use crate::log::WriteError;
 use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::offline::Offline;
 use crate::segment::{PartitionDir, Segment};
 use crate::traps::{self, Trap};
+use crate::write_error::WriteError;
 
 /// The name of the file of leader epochs in a partition's directory.
 pub(crate) const LEADER_EPOCHS_FILE: &str = "leader-epoch-checkpoint";
@@ -412,7 +412,7 @@ impl FlushState {
         let _syncing = self.syncing.lock();
         let directory = &self.partition.directory;
         let deletions = self.work.lock().deletions;
-        directory.fs.sync_dir(&self.partition.path()).map_err(|error| WriteError::of(directory, error))?;
+        directory.fs.sync_dir(&self.partition.path()).map_err(|error| directory.write_error(error))?;
         self.work.lock().deletions -= deletions;
         Ok(())
     }
@@ -466,7 +466,7 @@ impl FlushState {
             if error.is_out_of_descriptors() {
                 // What could not be opened has not been synced in vain; what was synced may be once more.
                 self.give_back(work);
-                return Err(WriteError::of(&self.partition.directory, error));
+                return Err(self.partition.directory.write_error(error));
             }
             return Err(health.fail(error).into());
         }
@@ -498,7 +498,7 @@ impl FlushState {
         let directory = &self.partition.directory;
         let path = self.partition.path().join(LEADER_EPOCHS_FILE);
         checkpoint::write_leader_epochs(&directory.fs, &path, &epochs).map_err(|error| {
-            let error = WriteError::of(directory, error);
+            let error = directory.write_error(error);
             if matches!(error, WriteError::Full(_)) {
                 self.work.lock().epochs.get_or_insert(epochs);
             }

@@ -15,18 +15,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::checkpoint;
-use crate::closed_list::ClosedList;
 use crate::directory::{FutureDir, LogDirectory, Offsets, Shared, sync_topic_id, write_topic_id};
 use crate::flusher::{FlushState, LEADER_EPOCHS_FILE};
 use crate::fs::copy::CopyRangeError;
 use crate::fs::{self, Mode};
 use crate::leader_epochs::EpochEntry;
-use crate::log::WriteError;
 use crate::names::{FUTURE_DIR_SUFFIX, SNAPSHOT_SUFFIX, SegmentFile, TopicPartition, offset_of, offset_path};
 use crate::offline::Offline;
 use crate::room::Purpose;
 use crate::scan::{ScanError, Verified};
-use crate::segment::Segment;
+use crate::segment::{ClosedList, Segment};
+use crate::write_error::WriteError;
 
 pub(crate) use part::Part;
 

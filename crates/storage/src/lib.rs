@@ -16,7 +16,6 @@
 
 mod checkpoint;
 mod clean;
-mod closed_list;
 mod config;
 #[cfg(test)]
 mod crash;
@@ -31,7 +30,6 @@ mod log;
 mod names;
 mod offline;
 mod offset_index;
-mod open_files;
 mod producer_state;
 mod room;
 mod scan;
@@ -46,6 +44,7 @@ pub mod traps;
 mod traps;
 mod txn_index;
 mod uuid;
+mod write_error;
 
 pub use checkpoint::{CheckpointError, read_offsets, write_offsets};
 pub use clean::{CleanError, CleanPlan, CleanStats, Cleaned, Cleaning, OffsetMap, Throttle};
@@ -60,7 +59,7 @@ pub use leader_epochs::{EpochEndOffset, EpochEntry};
 pub use log::{
     ActiveProducer, AppendError, Appended, ChangeError, Cut, DeleteRecordsError, DeletedSegment, Located,
     LocatedTime, Log, LookupError, OpenError, OpenLog, PausedSyncs, ReadError, Recovered, Retained, Slice,
-    Swapped, Syncs, TimestampOffset, WriteError,
+    Swapped, Syncs, TimestampOffset,
 };
 pub use names::{DirKind, TopicPartition};
 pub use offline::{FailureListener, Offline};
@@ -68,3 +67,4 @@ pub use producer_state::{Origin, ProducerError};
 pub use scan::{Damage, DamageReason};
 pub use scrub::{ClosedSegment, Fault, FaultReason, ScrubError, Scrubbed, scrub_file};
 pub use txn_index::AbortedTxn;
+pub use write_error::WriteError;

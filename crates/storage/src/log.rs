@@ -1,6 +1,5 @@
 //! The log of one partition.
 
-pub(crate) mod active;
 mod append;
 mod clean_plan;
 mod completion;
@@ -9,7 +8,7 @@ mod epoch_recovery;
 mod listing;
 mod open;
 mod open_error;
-pub(crate) mod read;
+mod read;
 mod recovery;
 mod relocate;
 mod retention;
@@ -26,9 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::closed_list::ClosedList;
 use crate::config::LogConfig;
-use crate::directory::Shared;
 use crate::flusher::{FlushListener, FlushState};
 use crate::fs;
 use crate::leader_epochs::{EpochEndOffset, EpochEntry, LeaderEpochs};
@@ -36,10 +33,10 @@ use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, TopicPartition, offset_path};
 use crate::offline::Offline;
 use crate::producer_state::{ProducerState, snapshot};
 use crate::scan::{Damage, ScanError};
-use crate::segment::{Closed, PartitionDir, Segment};
+use crate::segment::{Active, Closed, ClosedList, PartitionDir, Segment};
 use crate::traps::{self, Trap};
+use crate::write_error::WriteError;
 
-use active::Active;
 pub use append::{AppendError, Appended};
 #[cfg(test)]
 pub(crate) use epoch_recovery::note_epoch;
@@ -87,44 +84,6 @@ pub struct Log {
     swapping: Option<Box<swap::Swap>>,
 }
 
-/// The reason why what is in memory did not come to disk.
-#[derive(Debug)]
-pub enum WriteError {
-    /// The disk is full, or there was no descriptor left; nothing has changed, and it may succeed later. Kafka:
-    /// `KAFKA_STORAGE_ERROR`.
-    Full(fs::Error),
-    /// The log directory has failed. Kafka: `KAFKA_STORAGE_ERROR`.
-    Offline(Offline),
-}
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            WriteError::Full(error) => error.fmt(f),
-            WriteError::Offline(offline) => offline.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for WriteError {}
-
-impl WriteError {
-    /// What a failed operation comes to: one that does not pass takes the log directory offline.
-    pub(crate) fn of(directory: &Shared, error: fs::Error) -> WriteError {
-        if error.passes() {
-            directory.room.met_full(&directory.fs, &error);
-            return WriteError::Full(error);
-        }
-        WriteError::Offline(directory.health.fail(error))
-    }
-}
-
-impl From<Offline> for WriteError {
-    fn from(offline: Offline) -> Self {
-        WriteError::Offline(offline)
-    }
-}
-
 /// Why a log could not be changed.
 #[derive(Debug)]
 pub enum ChangeError {
@@ -155,13 +114,6 @@ impl From<WriteError> for ChangeError {
             WriteError::Full(error) => ChangeError::Full(error),
             WriteError::Offline(offline) => ChangeError::Offline(offline),
         }
-    }
-}
-
-impl ChangeError {
-    /// What a failed operation comes to, as [`WriteError::of`].
-    pub(crate) fn of(directory: &Shared, error: fs::Error) -> ChangeError {
-        WriteError::of(directory, error).into()
     }
 }
 
@@ -455,7 +407,7 @@ impl Log {
     }
 
     fn write_error(&self, error: fs::Error) -> WriteError {
-        WriteError::of(&self.partition.directory, error)
+        self.partition.directory.write_error(error)
     }
 
     fn scan_error(&self, error: ScanError) -> ChangeError {

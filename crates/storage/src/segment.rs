@@ -1,6 +1,10 @@
 //! The files of one segment.
 
+mod aborted;
+mod active;
+mod closed_list;
 mod expiry;
+mod open_files;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +19,11 @@ use crate::names::{DELETED_SUFFIX, SWAP_SUFFIX, SegmentFile, TopicPartition, off
 use crate::offset_index::OffsetEntry;
 use crate::scan::checked_floor;
 use crate::time_index::TimeEntry;
+
+pub(crate) use aborted::aborted_transactions;
+pub(crate) use active::Active;
+pub(crate) use closed_list::ClosedList;
+pub(crate) use open_files::OpenFiles;
 
 /// The directory of one partition.
 #[derive(Debug)]
@@ -34,7 +43,7 @@ impl PartitionDir {
 /// A segment: its name, and its files as far as they are open.
 ///
 /// Files are opened when they are first needed and closed when too many are open; see
-/// [`crate::open_files`].
+/// [`open_files`].
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) partition: Arc<PartitionDir>,

@@ -6,11 +6,10 @@ use record::{Batch, BatchBuilder, BatchHeader, Record, emptied};
 
 use super::{CleanError, Cleaned, Cleaning, LastRecord, Throttle};
 use crate::fs::{self, File, Mode};
-use crate::log::active::Active;
 use crate::names::{CLEANED_SUFFIX, SegmentFile};
 use crate::room::Purpose;
 use crate::scan::Ordered;
-use crate::segment::{Closed, Segment};
+use crate::segment::{Active, Closed, Segment};
 use crate::traps::{self, Trap};
 
 /// Bytes that gather before they are written.

@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 
 use record::{BATCH_OVERHEAD, BatchError, BatchHeader, TimestampType, ValidBatch};
 
-use super::{Log, WriteError};
+use super::Log;
 use crate::fs;
 use crate::names::SegmentFile;
 use crate::offline::Offline;
 use crate::producer_state::{Checked, CompletedTxn, Marker, Origin, ProducerError};
 use crate::room::Purpose;
 use crate::txn_index::{self, AbortedTxn};
+use crate::write_error::WriteError;
 
 /// What became of a batch, or of several that were appended together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

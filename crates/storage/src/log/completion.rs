@@ -1,13 +1,14 @@
 //! Completing a log once its segments are in order: epochs, producers, and what has to be durable.
 
+use super::Log;
 use super::open::{OpenError, Recovered};
-use super::{Log, WriteError};
 use crate::directory::Offsets;
 use crate::fs;
 use crate::leader_epochs::LeaderEpochs;
 use crate::names::{self, SegmentFile};
 use crate::scan::{Damage, DamageReason};
 use crate::traps::{self, Trap};
+use crate::write_error::WriteError;
 
 impl Log {
     /// What follows once the segments are in order.

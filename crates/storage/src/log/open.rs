@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use record::BatchError;
 
 use super::Log;
-use super::active::Active;
 use super::contents::Contents;
 use super::epoch_recovery::note_epoch;
 use super::listing::{Listed, Listing};
@@ -23,7 +22,7 @@ use crate::names::{self, SegmentFile, TopicPartition};
 use crate::producer_state::ProducerState;
 use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::scan::{Damage, DamageReason, ScanError};
-use crate::segment::{Closed, PartitionDir, Segment};
+use crate::segment::{Active, Closed, PartitionDir, Segment};
 use crate::traps::{self, Trap};
 
 /// How a log is opened.

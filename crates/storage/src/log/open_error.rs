@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use super::{ChangeError, WriteError};
+use super::ChangeError;
 use crate::checkpoint::CheckpointError;
+use crate::directory::MakeError;
 use crate::fs;
 use crate::offline::Offline;
 use crate::scan::{Damage, ScanError};
+use crate::write_error::WriteError;
 
 /// Why a log cannot be opened. Its files are as they were, save for leftovers that were removed.
 #[derive(Debug)]
@@ -48,6 +50,15 @@ impl std::error::Error for OpenError {}
 impl From<fs::Error> for OpenError {
     fn from(error: fs::Error) -> Self {
         OpenError::Fs(error)
+    }
+}
+
+impl From<MakeError> for OpenError {
+    fn from(error: MakeError) -> Self {
+        match error {
+            MakeError::Fs(error) => OpenError::Fs(error),
+            MakeError::Offline(offline) => OpenError::Offline(offline),
+        }
     }
 }
 

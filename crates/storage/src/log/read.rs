@@ -6,12 +6,11 @@ use std::sync::Arc;
 use record::BatchHeader;
 
 use super::Log;
-use crate::closed_list::ClosedList;
 use crate::fs::{self, File};
 use crate::names::SegmentFile;
 use crate::scan::{Damage, Headers, ScanError};
-use crate::segment::{Closed, Segment};
-use crate::txn_index::{self, AbortedTxn};
+use crate::segment::{Closed, ClosedList, Segment, aborted_transactions};
+use crate::txn_index::AbortedTxn;
 
 /// Bytes of a log file to be read or sent without the log's lock.
 ///
@@ -210,29 +209,8 @@ impl Log {
     /// [`ReadError`].
     pub fn aborted_transactions(&self, from: i64, to: i64) -> Result<Vec<AbortedTxn>, ReadError> {
         let first = self.closed.partition_point(|closed| closed.base_offset() <= from).saturating_sub(1);
-        aborted_transactions(&self.closed[first..], &self.active.segment, from, to)
+        Ok(aborted_transactions(&self.closed[first..], &self.active.segment, from, to)?)
     }
-}
-
-pub(crate) fn aborted_transactions(
-    closed: &[Arc<Closed>],
-    active: &Arc<Segment>,
-    from: i64,
-    to: i64,
-) -> Result<Vec<AbortedTxn>, ReadError> {
-    let mut aborted = Vec::new();
-    for segment in closed.iter().map(|closed| &closed.segment).chain([active]) {
-        let Some(file) = segment.file_if_exists(SegmentFile::TxnIndex)? else { continue };
-        for txn in txn_index::read(&file)? {
-            if txn.last_offset >= from && txn.first_offset < to {
-                aborted.push(txn);
-            }
-            if txn.last_stable_offset >= to {
-                return Ok(aborted);
-            }
-        }
-    }
-    Ok(aborted)
 }
 
 impl Located {
@@ -269,7 +247,7 @@ impl Located {
     /// [`ReadError`].
     pub fn aborted_transactions(&self) -> Result<Vec<AbortedTxn>, ReadError> {
         let closed = self.closed.get(self.first..).unwrap_or_default();
-        aborted_transactions(closed, &self.active.segment, self.offset, self.limit_offset)
+        Ok(aborted_transactions(closed, &self.active.segment, self.offset, self.limit_offset)?)
     }
 
     /// Where what may be read ends in a closed segment.

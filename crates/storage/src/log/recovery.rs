@@ -5,7 +5,6 @@ use std::sync::Arc;
 use record::{Batch, BatchError, BatchHeader};
 
 use super::Log;
-use super::active::Active;
 use crate::config::LogConfig;
 use crate::fs::{self, File};
 use crate::index_file::{self, IndexTail};
@@ -14,7 +13,7 @@ use crate::offset_index::{self, OffsetEntry};
 use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::producer_state::{Marker, ProducerState};
 use crate::scan::{Damage, DamageReason, Headers, ScanError, Verified, only_zeros_from, read_batch};
-use crate::segment::{MaxTimestamp, Segment};
+use crate::segment::{Active, MaxTimestamp, Segment};
 use crate::time_index::{self, TimeEntry};
 use crate::traps::{self, Trap};
 use crate::txn_index;

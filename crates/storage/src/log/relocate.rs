@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::MutexGuard;
 
-use super::{Log, WriteError};
+use super::Log;
 use crate::flusher::FlushState;
 use crate::future::{CopyError, CopySource, FutureLog, Part};
 use crate::segment::{PartitionDir, Segment};
+use crate::write_error::WriteError;
 
 /// The most bytes that are left to copy when a log goes on elsewhere: they are copied under its lock.
 const REST_BYTES_MAX: u64 = 1 << 20;

@@ -202,7 +202,7 @@ impl Cleaned {
         match synced {
             // The partition was deleted, or goes on elsewhere.
             Err(error) if error.is_not_found() => Ok(()),
-            synced => synced.map_err(|error| ChangeError::of(&partition.directory, error)),
+            synced => synced.map_err(|error| partition.directory.write_error(error).into()),
         }
     }
 

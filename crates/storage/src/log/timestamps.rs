@@ -8,11 +8,10 @@ use record::{
 };
 
 use super::Log;
-use crate::closed_list::ClosedList;
 use crate::fs::{self, File};
 use crate::names::SegmentFile;
 use crate::scan::{Damage, Headers, ScanError, read_batch};
-use crate::segment::{Closed, MaxTimestamp, Segment};
+use crate::segment::{Closed, ClosedList, MaxTimestamp, Segment};
 use crate::time_index::TimeEntry;
 
 /// An offset found by time.

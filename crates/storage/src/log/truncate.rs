@@ -5,14 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::active::Active;
 use super::{ChangeError, Log};
 use crate::directory;
 use crate::fs::{self, Operation};
 use crate::names::SegmentFile;
 use crate::producer_state::ProducerState;
 use crate::scan::{Headers, ScanError};
-use crate::segment::Segment;
+use crate::segment::{Active, Segment};
 use crate::traps::{self, Trap};
 
 /// Why the records below an offset were not deleted.

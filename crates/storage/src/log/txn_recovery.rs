@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::active::Active;
 use super::recovery::read_marker;
 use super::snapshot_completion::replay;
 use crate::fs::{self, Mode};
@@ -11,7 +10,7 @@ use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::producer_state::ProducerState;
 use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::scan::{Headers, ScanError};
-use crate::segment::{Closed, PartitionDir, Segment};
+use crate::segment::{Active, Closed, PartitionDir, Segment};
 use crate::txn_index::{self, AbortedTxn};
 
 impl Active {

@@ -10,9 +10,9 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::{Eviction, Segment};
 use crate::fs;
 use crate::names::SegmentFile;
-use crate::segment::{Eviction, Segment};
 
 /// Files looked at in search of one to close that needs no sync.
 const LOOKS_MAX: usize = 64;

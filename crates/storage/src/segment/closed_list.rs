@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::segment::Closed;
+use super::Closed;
 
 /// Segments in order. Readers share the list as it was.
 #[derive(Clone, Debug, Default)]

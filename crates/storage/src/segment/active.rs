@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use record::{BatchHeader, NO_TIMESTAMP};
 
+use super::{MaxTimestamp, Segment};
 use crate::config::LogConfig;
 use crate::fs;
 use crate::index_file::IndexTail;
 use crate::names::SegmentFile;
 use crate::offset_index::{self, OffsetEntry};
 use crate::scan::checked_floor;
-use crate::segment::{MaxTimestamp, Segment};
 use crate::time_index::{self, TimeEntry};
 use crate::traps::{self, Trap};
 
