@@ -1,7 +1,7 @@
-//! What a batch costs the broker's CPU: checksum and walk, by the size of the records and by codec.
+//! The CPU cost of a batch to the broker: checksum and walk, by the size of the records and by codec.
 //!
-//! `cargo bench -p record` prints a line each; a word after `--` picks the lines that contain it. Each figure is the
-//! fastest of many short runs, for that is the one which the other work of the machine disturbed least.
+//! `cargo bench -p record` prints a line each; a word after `--` picks the lines that contain it. Each figure
+//! is the fastest of many short runs, which other work on the machine disturbed least.
 
 #![allow(clippy::disallowed_methods)] // A bench times itself; the crate has no clock.
 #![allow(clippy::print_stdout)] // Its lines are its result.
@@ -65,7 +65,7 @@ fn validation(wanted: &dyn Fn(&str) -> bool, compression: Compression, value_byt
 fn batch_of(compression: Compression, value_bytes: usize, count: usize) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(3);
     let mut builder = BatchBuilder::new(compression);
-    // Half random, half the same: compresses to about a half, as text does.
+    // Half random, half constant: compresses to about a half, as text does.
     let mut value: Vec<u8> = vec![b'x'; value_bytes];
     for i in 0..count {
         value[..value_bytes / 2].iter_mut().for_each(|byte| *byte = random.alphanumeric() as u8);

@@ -17,19 +17,18 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// The batch at the front of `bytes`; what follows it is not looked at.
+    /// Parses the batch at the front of `bytes`; bytes after it are ignored. The checksum is not verified.
     ///
     /// # Errors
-    /// As [`BatchHeader::parse`], and [`BatchError::Truncated`] if the records are not all there. The checksum is not
-    /// verified.
+    /// See [`BatchHeader::parse`]; [`BatchError::Truncated`] also if the records are not all there.
     pub fn parse(bytes: &'a [u8]) -> Result<Batch<'a>, BatchError> {
         Batch::of(BatchHeader::parse(bytes)?, bytes)
     }
 
-    /// The same for what a log may hold: messages of magic 0 and 1 too, each for a batch.
+    /// Parses the same from a log, which may also hold messages of magic 0 and 1; each counts as a batch.
     ///
     /// # Errors
-    /// As [`BatchHeader::parse_stored`], and [`BatchError::Truncated`] if the batch is not all there.
+    /// See [`BatchHeader::parse_stored`]; [`BatchError::Truncated`] also if the batch is not all there.
     pub fn parse_stored(bytes: &'a [u8]) -> Result<Batch<'a>, BatchError> {
         Batch::of(BatchHeader::parse_stored(bytes)?, bytes)
     }
@@ -51,10 +50,10 @@ impl<'a> Batch<'a> {
         self.bytes
     }
 
-    /// What follows the header of magic 2: the records, compressed if the attributes say so.
+    /// The bytes after the header of magic 2: the records, compressed if the attributes say so.
     ///
     /// # Panics
-    /// Where the magic is not 2.
+    /// If the magic is not 2.
     pub fn body(&self) -> &'a [u8] {
         assert_eq!(self.header.magic, 2, "a message has no body");
         &self.bytes[BATCH_OVERHEAD..]
@@ -63,7 +62,7 @@ impl<'a> Batch<'a> {
     /// Compares the checksum in the header with that of the bytes.
     ///
     /// # Errors
-    /// [`BatchError::Crc`].
+    /// [`BatchError::Crc`] if they differ.
     pub fn verify_crc(&self) -> Result<(), BatchError> {
         let computed = match self.header.magic {
             2 => crc32c(&self.bytes[CRC_COVERS_FROM..]),
@@ -76,7 +75,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The records of an uncompressed batch. Of a compressed one, this reads noise: see
+    /// The records of an uncompressed batch. For a compressed one the result is noise: see
     /// [`Batch::records_decompressed`].
     pub fn records(&self) -> Records<'a> {
         if self.header.magic != 2 {
@@ -85,11 +84,11 @@ impl<'a> Batch<'a> {
         Records::new(&self.header, self.body())
     }
 
-    /// The records of a batch, whatever its codec, which may come to `max_bytes` once they are decompressed. They stay
-    /// in `scratch` until it is used again.
+    /// The records of a batch, whatever its codec, which may decompress to `max_bytes`. They stay in
+    /// `scratch` until it is used again.
     ///
     /// # Errors
-    /// [`DecompressError`].
+    /// [`DecompressError`] if they cannot be decompressed, or not within `max_bytes`.
     pub fn records_decompressed<'s>(
         &self,
         scratch: &'s mut Scratch,
@@ -108,11 +107,12 @@ impl<'a> Batch<'a> {
         Ok(Records::new(&self.header, body))
     }
 
-    /// The same records one at a time: what they take in memory is the longest of them and a step of the codec. Those of
-    /// messages of magic 0 and 1 are decompressed at once.
+    /// The same records one at a time: only the longest of them and one step of the codec are in memory.
+    /// Those of messages of magic 0 and 1 are decompressed at once.
     ///
     /// # Errors
-    /// [`DecompressError`].
+    /// [`DecompressError`] if the codec is unknown, or if messages of magic 0 or 1 cannot be decompressed within the
+    /// limits.
     pub fn record_stream<'s>(
         &self,
         scratch: &'s mut Scratch,
@@ -135,15 +135,15 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The batches that stand one after another in `bytes`, as in a segment or a fetch response.
+/// The consecutive batches in `bytes`, as in a segment or a fetch response.
 ///
-/// Ends at the end of the bytes, or after the first error. A cut-off last batch, which a fetch response may hold, is
-/// [`BatchError::Truncated`].
+/// The iterator ends at the end of the bytes, or after the first error. A truncated last batch, which a fetch
+/// response may hold, is [`BatchError::Truncated`].
 pub fn batches(bytes: &[u8]) -> Batches<'_> {
     Batches { bytes, position: 0, ended: false, parse: Batch::parse }
 }
 
-/// The same where the bytes are those of a log, which may hold messages of magic 0 and 1.
+/// The same for the bytes of a log, which may hold messages of magic 0 and 1.
 pub fn stored_batches(bytes: &[u8]) -> Batches<'_> {
     Batches { bytes, position: 0, ended: false, parse: Batch::parse_stored }
 }
@@ -158,7 +158,7 @@ pub struct Batches<'a> {
 }
 
 impl Batches<'_> {
-    /// Where the next batch begins: the bytes of the whole batches seen so far.
+    /// The position of the next batch: the bytes of the whole batches seen so far.
     pub fn position(&self) -> usize {
         self.position
     }

@@ -15,7 +15,7 @@ use crate::varint;
 #[derive(Clone, Debug)]
 pub struct BatchBuilder {
     header: BatchHeader,
-    /// A header's worth of room, then the records.
+    /// Space for a header, then the records.
     bytes: Vec<u8>,
     next_offset_delta: i32,
     /// The last offset of the batch that this one replaces, less the base offset.
@@ -47,8 +47,9 @@ impl BatchBuilder {
         }
     }
 
-    /// An empty batch to take the place of one of which compaction removes records: same offsets, producer, flags and
-    /// codec. With a delete horizon, in ms since the epoch, the timestamps count from that (KIP-534).
+    /// Creates an empty batch that replaces one from which compaction removes records: same offsets,
+    /// producer, flags and codec. With a delete horizon, in ms since the epoch, the timestamps count from
+    /// that (KIP-534).
     pub fn replacing(original: &BatchHeader, delete_horizon_ms: Option<i64>) -> BatchBuilder {
         let append_time = original.attributes.timestamp_type() == TimestampType::LogAppendTime;
         let header = BatchHeader {
@@ -125,7 +126,7 @@ impl BatchBuilder {
         self.push_fields(self.next_offset_delta, timestamp_ms, key, value, headers.iter().copied());
     }
 
-    /// Adds a record as it was read from a batch, with its offset: what compaction does, which leaves gaps.
+    /// Adds a record read from a batch, with its offset: compaction does this, which leaves gaps.
     ///
     /// # Panics
     /// If the offset is not after that of the record before it, nor within 2^31 of the base offset.
@@ -180,7 +181,7 @@ impl BatchBuilder {
         }
     }
 
-    /// Records so far.
+    /// The number of records so far.
     pub fn records_count(&self) -> i32 {
         self.header.records_count
     }
@@ -213,15 +214,15 @@ impl BatchBuilder {
     }
 }
 
-/// A batch without records that keeps the offsets, the producer and the sequence numbers of another: what compaction
-/// leaves of the last batch of a producer.
+/// A batch without records that keeps the offsets, the producer and the sequence numbers of another:
+/// compaction leaves it in place of a producer's last batch.
 pub fn emptied(original: &BatchHeader) -> Vec<u8> {
     let attributes = original.attributes.with_compression(Compression::None).with_delete_horizon(false);
     let header = BatchHeader { attributes, base_timestamp: NO_TIMESTAMP, records_count: 0, ..*original };
     seal(header, vec![0; BATCH_OVERHEAD])
 }
 
-/// The batch with that header and those records, compressed.
+/// Builds the batch with that header and those records, compressed.
 pub(crate) fn compress_and_seal(mut header: BatchHeader, compressor: Compressor, records: &[u8]) -> Vec<u8> {
     header.attributes = header.attributes.with_compression(compressor.codec);
     let mut bytes = Vec::with_capacity(BATCH_OVERHEAD + records.len() / 2);
@@ -230,7 +231,7 @@ pub(crate) fn compress_and_seal(mut header: BatchHeader, compressor: Compressor,
     seal(header, bytes)
 }
 
-/// Completes a batch: `bytes` has room for the header, then the body.
+/// Completes a batch: `bytes` has space for the header, then the body.
 fn seal(mut header: BatchHeader, mut bytes: Vec<u8>) -> Vec<u8> {
     header.length = i32::try_from(bytes.len() - LOG_OVERHEAD).expect("a batch is below 2 GiB");
     bytes[..BATCH_OVERHEAD].copy_from_slice(&header.to_bytes());

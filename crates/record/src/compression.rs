@@ -1,8 +1,8 @@
 //! The codecs of a batch's records.
 //!
-//! Every codec is decoded as a stream, a piece at a time, into the [`Window`] of a [`Scratch`]; what a stream may come
-//! to is bounded before it is decoded, so that a few bytes cannot ask for much memory. Compressed bytes after the end
-//! of a stream are an error in every codec: what one reader passes over, another might decode.
+//! Every codec is decoded as a stream, a piece at a time, into the [`Window`] of a [`Scratch`]. The size of a
+//! stream is bounded before it is decoded, so that a few bytes cannot ask for much memory. Compressed bytes
+//! after the end of a stream are an error in every codec: a reader might ignore them and another decode them.
 
 mod gzip;
 mod lz4;
@@ -14,10 +14,10 @@ use std::fmt;
 
 use window::Window;
 
-/// How the records of a batch are compressed.
+/// The codec of a batch's records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Compression {
-    /// Not at all.
+    /// Uncompressed.
     #[default]
     None,
     /// RFC 1952.
@@ -63,7 +63,7 @@ impl Compression {
         self as u8
     }
 
-    /// The name as in the setting `compression.type`, except that there `none` is called `uncompressed`.
+    /// The name as in the setting `compression.type`, except that `none` is called `uncompressed` there.
     pub fn name(self) -> &'static str {
         match self {
             Compression::None => "none",
@@ -75,17 +75,17 @@ impl Compression {
     }
 }
 
-/// Why bytes cannot be decompressed.
+/// The reason why bytes cannot be decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecompressError {
-    /// The bytes are not what the codec writes.
+    /// The bytes are not valid in this codec.
     Malformed(Compression),
-    /// They come to more than the limit.
+    /// They decompress to more than the limit.
     TooLarge {
         /// The limit, in bytes.
         max_bytes: usize,
     },
-    /// One of the records has more bytes than a record may.
+    /// One of the records is larger than a record may be.
     RecordTooLarge {
         /// Bytes of the record.
         size_bytes: usize,
@@ -106,7 +106,7 @@ impl fmt::Display for DecompressError {
                 write!(f, "the bytes decompress to more than {max_bytes}")
             }
             DecompressError::RecordTooLarge { size_bytes, max_bytes } => {
-                write!(f, "a record decompresses to {size_bytes} bytes and may have {max_bytes}")
+                write!(f, "a record decompresses to {size_bytes} bytes; the limit is {max_bytes}")
             }
             DecompressError::UnknownCodec(error) => error.fmt(f),
         }
@@ -115,8 +115,8 @@ impl fmt::Display for DecompressError {
 
 impl std::error::Error for DecompressError {}
 
-/// What decompression needs from one batch to the next: a buffer and codec states, made when first used and kept.
-/// One for each thread that validates.
+/// The memory of decompression that is reused from one batch to the next: a buffer and codec states, created
+/// when first used. One for each thread that validates.
 #[derive(Default)]
 pub struct Scratch {
     window: Window,
@@ -131,17 +131,17 @@ impl fmt::Debug for Scratch {
 }
 
 impl Scratch {
-    /// Nothing yet.
+    /// Creates it empty.
     pub fn new() -> Scratch {
         Scratch::default()
     }
 
-    /// All bytes that have been decompressed with it so far, by which the time that a request takes can be told.
+    /// The sum of all bytes decompressed with it so far; a measure of the time that a request takes.
     pub fn decompressed_bytes(&self) -> u64 {
         self.window.total_bytes()
     }
 
-    /// Begins to decompress `input`, which is to come to `max_bytes` at most.
+    /// Starts to decompress `input`, to at most `max_bytes`.
     pub(crate) fn open<'s>(
         &'s mut self,
         codec: Compression,
@@ -171,7 +171,7 @@ impl Scratch {
         Ok(self.window.unread())
     }
 
-    /// Gives back what only a batch out of the ordinary needs.
+    /// Frees the memory that only an unusual batch needs.
     pub(crate) fn trim(&mut self) {
         self.window.reset();
         self.zstd.trim();
@@ -179,8 +179,8 @@ impl Scratch {
 }
 
 impl Scratch {
-    /// Decompresses what a message of magic 0 or 1 holds. Those who wrote LZ4 with magic 0 made a mistake in the
-    /// checksum of the frame's header that was kept for good: there it is passed over, as Kafka does.
+    /// Decompresses the value of a message of magic 0 or 1. The writers of LZ4 with magic 0 made a mistake in
+    /// the checksum of the frame's header that was kept for good: as in Kafka, it is not verified there.
     pub(crate) fn decompress_messages<'s>(
         &'s mut self,
         codec: Compression,
@@ -199,12 +199,12 @@ impl Scratch {
 
 /// One batch's records while they are decompressed.
 pub(crate) struct Stream<'s> {
-    /// What has been decompressed and not been used yet.
+    /// The bytes that were decompressed and not used yet.
     pub(crate) window: &'s mut Window,
     decoder: Decoder<'s>,
     codec: Compression,
     max_bytes: usize,
-    /// How much of `max_bytes` has not been used up.
+    /// The part of `max_bytes` that has not been used up.
     left_bytes: usize,
 }
 
@@ -216,16 +216,16 @@ enum Decoder<'s> {
     Zstd(zstd::Decoder<'s>),
 }
 
-/// Whether a stream has more to give.
+/// The state of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// It may have; a step need not give a byte.
+    /// There may be more; a step need not produce a byte.
     More,
-    /// It has not, and all its own checks have been passed.
+    /// The stream has ended, and all its own checks have passed.
     Ended,
 }
 
-/// Why a decoder stops; the caller knows which codec it is, and what the limit was.
+/// The reason why a decoder stops; the caller knows the codec and the limit.
 enum Fault {
     Malformed,
     TooLarge,
@@ -263,13 +263,13 @@ impl Stream<'_> {
     }
 }
 
-/// A codec, and how hard it tries.
+/// A codec and its level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compressor {
-    /// What the batch says that it is compressed with.
+    /// The codec in the batch's attributes.
     pub codec: Compression,
-    /// In the codec's own numbers; none is what Kafka's clients take by default. gzip has 1 to 9 and zstd up to 22, with
-    /// ever faster ones below 0; the others have no levels.
+    /// The level in the codec's own numbers; `None` is the default of Kafka's clients. gzip has 1 to 9 and
+    /// zstd up to 22, with ever faster ones below 0; the others have no levels.
     pub level: Option<i32>,
 }
 
@@ -280,7 +280,7 @@ impl From<Compression> for Compressor {
 }
 
 impl Compressor {
-    /// Appends `input` compressed to `out`.
+    /// Compresses `input` and appends it to `out`.
     pub(crate) fn compress(self, input: &[u8], out: &mut Vec<u8>) {
         match self.codec {
             Compression::None => out.extend_from_slice(input),

@@ -1,7 +1,7 @@
 //! Control records: a broker's own marks in a log, which applications never see.
 //!
-//! The key says what a mark is: a version and a type, both `i16`. What the value holds depends on the type; those of the
-//! quorum's marks are messages of the protocol, encoded at version 0 with no version before them, and are bytes here.
+//! The key has a version and a type, both `i16`. The value depends on the type; those of the quorum's marks
+//! are messages of the protocol, encoded at version 0 with no version before them, and are bytes here.
 //! Formats: `ControlRecordType`, `EndTransactionMarker`, `ControlRecordUtils` in Kafka's source.
 
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::compression::Compression;
 use crate::header::NO_SEQUENCE;
 use crate::records::Record;
 
-/// What a control record marks.
+/// The type of a control record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ControlType {
     /// The end of a transaction whose records are void.
@@ -30,8 +30,8 @@ pub enum ControlType {
     KRaftVoters,
 }
 
-/// The version of keys and of transaction markers that is written. Higher ones are read as this one, for they may only
-/// add to it.
+/// The version of keys and of transaction markers that is written. Higher ones are read as this one, since
+/// they may only add to it.
 const VERSION: i16 = 0;
 
 /// Bytes that cannot be a control record.
@@ -61,7 +61,7 @@ impl fmt::Display for ControlError {
 impl std::error::Error for ControlError {}
 
 impl ControlType {
-    /// The type with that number; none for one that is not known, which a reader passes over.
+    /// The type with that number; `None` for an unknown one, which readers ignore.
     pub fn from_id(id: i16) -> Option<ControlType> {
         Some(match id {
             0 => ControlType::Abort,
@@ -80,10 +80,11 @@ impl ControlType {
         self as i16
     }
 
-    /// The type of the record; none for one that is not known.
+    /// The type of the record; `None` for an unknown one.
     ///
     /// # Errors
-    /// [`ControlError::Key`] and [`ControlError::Version`].
+    /// [`ControlError::Key`] if there is no key, or a short one; [`ControlError::Version`] for a version
+    /// below 0.
     pub fn of(record: &Record<'_>) -> Result<Option<ControlType>, ControlError> {
         let key = record.key.and_then(<[u8]>::first_chunk::<4>).ok_or(ControlError::Key)?;
         let version = i16::from_be_bytes([key[0], key[1]]);
@@ -100,14 +101,14 @@ impl ControlType {
     }
 }
 
-/// A control batch that holds one record. Its place, its producer and its transaction are the caller's to set.
+/// A control batch of one record. The caller sets its offset, its producer and its transaction.
 pub fn batch(control_type: ControlType, value: &[u8], timestamp_ms: i64) -> BatchBuilder {
     let mut builder = BatchBuilder::new(Compression::None).control();
     push(&mut builder, control_type, value, timestamp_ms);
     builder
 }
 
-/// Adds a control record to a control batch, as the head of a snapshot has several.
+/// Adds a control record to a control batch; the head of a snapshot has several.
 pub fn push(builder: &mut BatchBuilder, control_type: ControlType, value: &[u8], timestamp_ms: i64) {
     builder.push(timestamp_ms, Some(&control_type.key()), Some(value), &[]);
 }
@@ -115,7 +116,7 @@ pub fn push(builder: &mut BatchBuilder, control_type: ControlType, value: &[u8],
 /// The mark at the end of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndTransactionMarker {
-    /// Whether the transaction's records hold.
+    /// Whether the transaction was committed.
     pub committed: bool,
     /// The epoch of the transaction coordinator that decided.
     pub coordinator_epoch: i32,
@@ -133,10 +134,10 @@ impl EndTransactionMarker {
             .transactional()
     }
 
-    /// Reads the mark from its record.
+    /// Reads the marker from its record.
     ///
     /// # Errors
-    /// [`ControlError`].
+    /// [`ControlError`] if the record is not a valid marker of the end of a transaction.
     pub fn read(record: &Record<'_>) -> Result<EndTransactionMarker, ControlError> {
         let committed = match ControlType::of(record)? {
             Some(ControlType::Commit) => true,

@@ -1,5 +1,5 @@
-//! CRC-32C (Castagnoli), the checksum of a batch: computed by the CPU's own instructions where it has them. CRC-32, that
-//! of the formats before.
+//! CRC-32C (Castagnoli), the checksum of a batch, computed by the CPU's own instructions if it has them; and
+//! CRC-32, the checksum of the older formats.
 
 /// CRC-32C of `bytes`.
 pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
@@ -13,10 +13,12 @@ pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     crc.sum()
 }
 
-/// CRC-32C of a text whose first part changed and whose last `tail_len` bytes did not, without reading the tail again.
+/// CRC-32C of a text whose first part changed and whose last `tail_len` bytes did not, without reading the
+/// tail again.
 ///
-/// A CRC is linear: what a changed first part adds to the checksum of the whole depends only on the difference of the
-/// two parts' checksums, moved on by the length of the tail. The parts must be of equal length.
+/// A CRC is linear: the effect of a changed first part on the checksum of the whole depends only on the
+/// difference of the two parts' checksums, moved on by the length of the tail. The parts must be of equal
+/// length.
 pub(crate) fn replace_head(whole: u32, old_head: u32, new_head: u32, tail_len: usize) -> u32 {
     whole ^ advance(old_head ^ new_head, tail_len as u64)
 }
@@ -24,7 +26,7 @@ pub(crate) fn replace_head(whole: u32, old_head: u32, new_head: u32, tail_len: u
 /// The polynomial, bits reversed.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
-/// `SHIFTS[k]` is x^(8 * 2^k) modulo the polynomial: what multiplies a remainder when 2^k zero bytes follow.
+/// `SHIFTS[k]` is x^(8 * 2^k) modulo the polynomial: the factor by which 2^k zero bytes multiply a remainder.
 const SHIFTS: [u32; 40] = {
     let mut shifts = [0; 40];
     // x^8: bit 31 of a reversed remainder stands for x^0.

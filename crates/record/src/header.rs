@@ -1,4 +1,4 @@
-//! What opens a batch: 61 bytes of magic 2, fewer of the formats before it.
+//! The header of a batch: 61 bytes of magic 2, fewer in the formats before it.
 
 use crate::batch_error::BatchError;
 use crate::compression::{Compression, UnknownCodec};
@@ -8,9 +8,9 @@ use crate::legacy;
 pub const BATCH_OVERHEAD: usize = 61;
 /// Bytes of a batch that its length field does not count: the base offset and the length itself.
 pub const LOG_OVERHEAD: usize = 12;
-/// The position after the magic byte: what must be there before anything about a batch is known.
+/// The end of the magic byte: without it, nothing about a batch is known.
 pub(crate) const MAGIC_END: usize = 17;
-/// Where the bytes begin that the checksum covers.
+/// The position of the first byte that the checksum covers.
 pub(crate) const CRC_COVERS_FROM: usize = 21;
 /// The smallest length field that a batch of magic 2 can have.
 pub(crate) const LENGTH_MIN: i32 = (BATCH_OVERHEAD - LOG_OVERHEAD) as i32;
@@ -25,10 +25,10 @@ pub const NO_PRODUCER_ID: i64 = -1;
 pub const NO_PRODUCER_EPOCH: i16 = -1;
 /// Stands for "no sequence number".
 pub const NO_SEQUENCE: i32 = -1;
-/// Stands for "no leader has taken this batch in yet".
+/// Stands for "no leader has appended this batch yet".
 pub const NO_PARTITION_LEADER_EPOCH: i32 = -1;
 
-/// Who sets the timestamps of a batch's records.
+/// The setter of the timestamps of a batch's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TimestampType {
     /// The producer: each record has its own.
@@ -37,8 +37,8 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-/// The flags of a batch: codec in bits 0-2, then one bit each for timestamp type, transactional, control and delete
-/// horizon. Bits 7-15 mean nothing yet.
+/// The flags of a batch: codec in bits 0-2, then one bit each for timestamp type, transactional, control and
+/// delete horizon. Bits 7-15 have no meaning yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attributes(pub i16);
 
@@ -52,12 +52,12 @@ impl Attributes {
     /// The codec of the records.
     ///
     /// # Errors
-    /// [`UnknownCodec`] for the three numbers that name none.
+    /// [`UnknownCodec`] for the three numbers without a codec.
     pub fn compression(self) -> Result<Compression, UnknownCodec> {
         Compression::from_id((self.0 & Self::CODEC) as u8)
     }
 
-    /// Who set the timestamps.
+    /// The setter of the timestamps.
     pub fn timestamp_type(self) -> TimestampType {
         if self.0 & Self::LOG_APPEND_TIME == 0 {
             TimestampType::CreateTime
@@ -76,7 +76,8 @@ impl Attributes {
         self.0 & Self::CONTROL != 0
     }
 
-    /// Whether the base timestamp says when the cleaner may remove the batch's tombstones and markers (KIP-534).
+    /// Whether the base timestamp is a delete horizon: the time from which the cleaner may remove the batch's
+    /// tombstones and markers (KIP-534).
     pub fn has_delete_horizon(self) -> bool {
         self.0 & Self::DELETE_HORIZON != 0
     }
@@ -111,7 +112,7 @@ impl Attributes {
         self.with(Self::DELETE_HORIZON, delete_horizon)
     }
 
-    /// Without the bits that mean nothing.
+    /// The attributes without the bits that have no meaning.
     pub(crate) fn known(self) -> Attributes {
         Attributes(self.0 & 0x7f)
     }
@@ -121,17 +122,18 @@ impl Attributes {
     }
 }
 
-/// The header of a batch. The fields have Kafka's names (`DefaultRecordBatch`) and stand in the order of the bytes of
-/// magic 2. What a message of magic 0 or 1 has no bytes for says "none"; see [`BatchHeader::parse_stored`].
+/// The header of a batch. The fields have Kafka's names (`DefaultRecordBatch`) and stand in the order of the
+/// bytes of magic 2. Fields that a message of magic 0 or 1 lacks have their "no" values; see
+/// [`BatchHeader::parse_stored`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchHeader {
-    /// The offset of the first record, were it still there: compaction keeps this when it removes records.
+    /// The offset of the first record, even if compaction has removed that record.
     pub base_offset: i64,
     /// Bytes of the batch after this field; never below 49 in a parsed header.
     pub length: i32,
-    /// The epoch of the leader that took the batch in. Not covered by the checksum.
+    /// The epoch of the leader that appended the batch. Not covered by the checksum.
     pub partition_leader_epoch: i32,
-    /// The format: 2, or 0 or 1 where [`BatchHeader::parse_stored`] met a message from before Kafka 0.11.
+    /// The format: 2, or 0 or 1 if [`BatchHeader::parse_stored`] met a message from before Kafka 0.11.
     pub magic: i8,
     /// CRC-32C of everything from `attributes` to the end of the batch.
     pub crc: u32,
@@ -139,9 +141,10 @@ pub struct BatchHeader {
     pub attributes: Attributes,
     /// The offset of the last record less the base offset.
     pub last_offset_delta: i32,
-    /// What the records' timestamps count from, in ms since the epoch; a delete horizon if the attributes say so.
+    /// The base of the records' timestamps, in ms since the epoch; a delete horizon if the attributes say so.
     pub base_timestamp: i64,
-    /// The greatest timestamp of the records, in ms since the epoch; with `LogAppendTime`, the one of all of them.
+    /// The greatest timestamp of the records, in ms since the epoch; with `LogAppendTime`, the one of all of
+    /// them.
     pub max_timestamp: i64,
     /// The idempotent producer that wrote the batch, or [`NO_PRODUCER_ID`].
     pub producer_id: i64,
@@ -154,11 +157,12 @@ pub struct BatchHeader {
 }
 
 impl BatchHeader {
-    /// Reads the header at the front of `bytes`, which need not hold the records.
+    /// Parses the header at the front of `bytes`, which need not hold the records. The checksum is not
+    /// verified, and no field but the length and the magic is checked.
     ///
     /// # Errors
-    /// [`BatchError::Truncated`] below 61 bytes, [`BatchError::Length`] and [`BatchError::Magic`] for a header that no
-    /// batch of magic 2 can have. The checksum is not verified, and no other field is looked at.
+    /// [`BatchError::Truncated`] below 61 bytes, [`BatchError::Length`] and [`BatchError::Magic`] for a
+    /// header that no batch of magic 2 can have.
     pub fn parse(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
         check_opening(bytes)?;
         let Some(bytes) = bytes.first_chunk::<BATCH_OVERHEAD>() else {
@@ -181,12 +185,13 @@ impl BatchHeader {
         })
     }
 
-    /// The same for what a log may hold since before Kafka 0.11: messages of magic 0 and 1 are taken as well, each for
-    /// a batch. One that is compressed holds others and has the offset of the last of them; where the first is cannot
-    /// be told from the header, so that both offsets are the last, and the count of records is -1.
+    /// Parses the same from a log, which may be older than Kafka 0.11: messages of magic 0 and 1 are accepted
+    /// too, each for a batch. A compressed one contains others and has the offset of the last of them; its
+    /// header does not have the offset of the first, so both offsets are the last, and the count of records
+    /// is -1.
     ///
     /// # Errors
-    /// As [`BatchHeader::parse`], [`BatchError::Magic`] for other formats.
+    /// See [`BatchHeader::parse`]; [`BatchError::Magic`] for other formats.
     pub fn parse_stored(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
         match bytes.get(MAGIC_END - 1) {
             Some(0 | 1) => legacy::parse_header(bytes),
@@ -201,11 +206,11 @@ impl BatchHeader {
         }
     }
 
-    /// The header of the batch of magic 2 that takes the place of a message of magic 0 or 1 whose first record has
-    /// that offset.
+    /// The header of the batch of magic 2 that replaces a message of magic 0 or 1 whose first record has that
+    /// offset.
     ///
     /// # Panics
-    /// Where the first record is more than 2147483647 before the last, or above it.
+    /// If the first record is more than 2147483647 before the last, or above it.
     #[must_use]
     pub fn upgraded(&self, first_offset: i64) -> BatchHeader {
         let delta =
@@ -217,7 +222,7 @@ impl BatchHeader {
     /// The header's bytes.
     ///
     /// # Panics
-    /// Where the magic is not 2: none of the other formats is written.
+    /// If the magic is not 2: the other formats are never written.
     pub fn to_bytes(&self) -> [u8; BATCH_OVERHEAD] {
         assert_eq!(self.magic, 2, "no other format is written");
         let mut bytes = [0; BATCH_OVERHEAD];
@@ -243,8 +248,8 @@ impl BatchHeader {
         LOG_OVERHEAD + self.length as usize
     }
 
-    /// The offset of the last record. Offsets are outside the checksum, so a reader of a damaged log may meet any
-    /// number here; one beyond the greatest offset gives the greatest.
+    /// The offset of the last record. Offsets are outside the checksum, so a reader of a damaged log may see
+    /// any number here; the result is at most the greatest offset.
     pub fn last_offset(&self) -> i64 {
         self.base_offset.saturating_add(i64::from(self.last_offset_delta))
     }
@@ -267,8 +272,8 @@ impl BatchHeader {
         self.base_sequence.wrapping_add(self.last_offset_delta) & i32::MAX
     }
 
-    /// When the cleaner may remove the batch's tombstones and transaction markers, in ms since the epoch, once that
-    /// has been decided.
+    /// The time from which the cleaner may remove the batch's tombstones and transaction markers, in ms since
+    /// the epoch, once it has been set.
     pub fn delete_horizon_ms(&self) -> Option<i64> {
         self.attributes.has_delete_horizon().then_some(self.base_timestamp)
     }
@@ -279,7 +284,7 @@ impl BatchHeader {
     }
 }
 
-/// What can be told from the bytes up to the magic, as soon as they are there.
+/// Checks the bytes up to the magic, as soon as they are there.
 fn check_opening(bytes: &[u8]) -> Result<(), BatchError> {
     let Some(opening) = bytes.first_chunk::<LOG_OVERHEAD>() else { return Ok(()) };
     let length = i32::from_be_bytes(field(opening, 8));
@@ -296,7 +301,7 @@ fn check_opening(bytes: &[u8]) -> Result<(), BatchError> {
     Ok(())
 }
 
-/// `N` bytes at a position known when compiling: the check goes away.
+/// `N` bytes at a position known at compile time: the bounds check is optimized away.
 #[inline(always)]
 pub(crate) fn field<const N: usize, const OF: usize>(bytes: &[u8; OF], at: usize) -> [u8; N] {
     let mut out = [0; N];

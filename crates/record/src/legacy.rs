@@ -1,9 +1,9 @@
-//! Message sets of magic 0 and 1, from before Kafka 0.11: read where a log still holds them, written by nothing here.
+//! Message sets of magic 0 and 1, from before Kafka 0.11: read if a log still holds them, never written.
 //!
-//! A message is a batch of itself, unless it is compressed: then its value is a message set. The compressed one has the
-//! offset of the last within it. Those have offsets of their own with magic 0; with magic 1 theirs count from the first,
-//! and so that none has to be written again when a broker gives out offsets, only the last of them is known to be the
-//! compressed one's.
+//! A message is a batch of itself, unless it is compressed: then its value is a message set, and the
+//! compressed message has the offset of the last message in it. With magic 0, the messages in it have their
+//! own offsets. With magic 1 their offsets count from the first, so that a broker that assigns offsets need
+//! not rewrite them; only the last is known to be that of the compressed message.
 //!
 //! Source: `LegacyRecord` and `AbstractLegacyRecordBatch` in Kafka, KIP-31, KIP-32.
 
@@ -16,7 +16,7 @@ use crate::header::{
 };
 use crate::records::{Headers, Record, RecordFault, Records, RecordsError};
 
-/// Where the bytes begin that the checksum covers: at the magic.
+/// The position of the first byte that the checksum covers: the magic.
 const CRC_COVERS_FROM: usize = LOG_OVERHEAD + 4;
 /// Bytes up to the key of magic 0.
 const HEAD_BYTES_V0: usize = LOG_OVERHEAD + 6;
@@ -24,10 +24,10 @@ const HEAD_BYTES_V0: usize = LOG_OVERHEAD + 6;
 const HEAD_BYTES_V1: usize = HEAD_BYTES_V0 + 8;
 /// The smallest length field of a message of magic 1.
 const LENGTH_MIN_V1: i32 = LENGTH_MIN_LEGACY + 8;
-/// The codec, and with magic 1 who set the timestamp.
+/// The codec, and with magic 1 the timestamp type.
 const ATTRIBUTES_KNOWN: [u8; 2] = [0x07, 0x0f];
 
-/// Reads what stands before the key of the message at the front of `bytes`, whose magic is 0 or 1.
+/// Parses the part before the key of the message at the front of `bytes`, whose magic is 0 or 1.
 pub(crate) fn parse_header(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
     let magic = bytes[CRC_COVERS_FROM];
     let (head_bytes, length_min) =
@@ -67,7 +67,7 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     crc32(&bytes[CRC_COVERS_FROM..])
 }
 
-/// The records of the message with that header, which are itself or what is compressed in it.
+/// The records of the message with that header: itself, or the messages compressed in it.
 pub(crate) fn records<'s>(
     header: &BatchHeader,
     bytes: &'s [u8],
@@ -86,19 +86,19 @@ pub(crate) fn records<'s>(
     Ok(Records::of_messages(Messages::within(header, set)))
 }
 
-/// Messages one after another: a single one, or those in one that is compressed.
+/// Consecutive messages: a single one, or those in a compressed one.
 #[derive(Clone, Debug)]
 pub(crate) struct Messages<'a> {
     bytes: &'a [u8],
     at: usize,
     index: u32,
-    /// Whether they stand in a compressed one.
+    /// Whether they are in a compressed one.
     is_within: bool,
-    /// What is added to the offsets in the bytes.
+    /// The base to which the offsets in the bytes are added.
     first_offset: i64,
-    /// The least that the next offset can be.
+    /// The lowest offset that the next message can have.
     next_offset: i64,
-    /// The offset of the compressed message, which none exceeds.
+    /// The offset of the compressed message, an upper bound for those in it.
     last_offset: i64,
     /// The one timestamp of all with `LogAppendTime`.
     append_timestamp: Option<i64>,
@@ -123,7 +123,7 @@ impl<'a> Messages<'a> {
     /// The messages in the one with that header, decompressed.
     fn within(header: &BatchHeader, bytes: &'a [u8]) -> Messages<'a> {
         let mut messages = Messages { is_within: true, ..Messages::single(header, bytes) };
-        // A librdkafka wrote 0 for what a broker was to give out, and old brokers kept it.
+        // An old librdkafka wrote 0 for the offset that the broker assigns, and old brokers kept it.
         if header.magic == 1 && header.last_offset() != 0 {
             let last = last_offset_in(bytes).unwrap_or_default();
             messages.first_offset = header.last_offset().wrapping_sub(last);
@@ -148,7 +148,7 @@ impl<'a> Messages<'a> {
             return Err(fault(RecordFault::Compressed));
         }
         let offset = message.offset.wrapping_add(self.first_offset);
-        // A batch of magic 2 has to be able to take their place.
+        // A batch of magic 2 must be able to replace them.
         let is_far = self.last_offset.saturating_sub(offset) > i64::from(i32::MAX);
         if offset < self.next_offset || offset > self.last_offset || is_far {
             return Err(fault(RecordFault::Offset));
@@ -165,7 +165,7 @@ impl<'a> Messages<'a> {
     }
 }
 
-/// A message as its bytes have it.
+/// A parsed message.
 struct Message<'a> {
     offset: i64,
     magic: u8,
@@ -173,12 +173,12 @@ struct Message<'a> {
     timestamp: i64,
     key: Option<&'a [u8]>,
     value: Option<&'a [u8]>,
-    /// Where the next begins.
+    /// The position of the next message.
     end: usize,
 }
 
-/// The message at `at`; `None` where the bytes end before it does, as a message set may that was cut at a number of
-/// bytes.
+/// The message at `at`, or `None` if the bytes end inside it, as in a message set that was truncated at a
+/// number of bytes.
 fn message_at(bytes: &[u8], at: usize) -> Result<Option<Message<'_>>, RecordFault> {
     let Some((length, end)) = extent(bytes, at)? else { return Ok(None) };
     let message = &bytes[at..end];
@@ -199,7 +199,7 @@ fn message_at(bytes: &[u8], at: usize) -> Result<Option<Message<'_>>, RecordFaul
     Ok(Some(Message { offset, magic, codec, timestamp, key, value, end }))
 }
 
-/// The length field of the message at `at`, and where it ends.
+/// The length field of the message at `at`, and its end.
 fn extent(bytes: &[u8], at: usize) -> Result<Option<(i32, usize)>, RecordFault> {
     let Some(opening) = bytes.get(at..).and_then(|rest| rest.first_chunk::<LOG_OVERHEAD>()) else {
         return Ok(None);
@@ -222,7 +222,7 @@ fn last_offset_in(bytes: &[u8]) -> Option<i64> {
     last
 }
 
-/// Bytes behind their length, -1 for none.
+/// Bytes after their length, -1 for null.
 fn take_bytes<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RecordFault> {
     let (length, after) = rest.split_first_chunk::<4>().ok_or(RecordFault::Length)?;
     *rest = after;

@@ -1,4 +1,4 @@
-//! The records of a stored batch, one at a time, decompressed as they are asked for.
+//! The records of a stored batch, decompressed one at a time.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::compression::{DecompressError, Progress, Stream};
 use crate::header::BatchHeader;
 use crate::records::{Bases, Record, RecordFault, Records, RecordsError, record_at, record_extent};
 
-/// What the records of a compressed batch may come to.
+/// The most bytes to which the records of a compressed batch may decompress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecompressLimits {
     /// All of them together, in bytes.
@@ -15,12 +15,12 @@ pub struct DecompressLimits {
     pub record_bytes: usize,
 }
 
-/// Why the records of a stored batch cannot be read.
+/// The reason why the records of a stored batch cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamError {
     /// They cannot be decompressed, or not within the limits.
     Decompress(DecompressError),
-    /// They are none.
+    /// The decompressed bytes are not records.
     Records(RecordsError),
 }
 
@@ -47,16 +47,16 @@ impl From<RecordsError> for StreamError {
     }
 }
 
-/// The records of a batch, of which one at a time is in memory. It checks what [`Records`] checks.
+/// The records of a batch, one at a time in memory. It checks the same as [`Records`].
 pub struct RecordStream<'s>(Source<'s>);
 
 enum Source<'s> {
-    /// They are in memory anyway.
+    /// Records that are in memory anyway.
     Whole(Records<'s>),
-    Compressed(Compressed<'s>),
+    Compressed(CompressedSource<'s>),
 }
 
-struct Compressed<'s> {
+struct CompressedSource<'s> {
     bases: Bases,
     records_count: i32,
     stream: Stream<'s>,
@@ -64,7 +64,7 @@ struct Compressed<'s> {
     /// Whether the stream has ended.
     ended: bool,
     index: u32,
-    /// Bytes of the record that was given last.
+    /// Bytes of the record that was returned last.
     given_bytes: usize,
 }
 
@@ -78,7 +78,7 @@ impl<'s> RecordStream<'s> {
         stream: Stream<'s>,
         limits: DecompressLimits,
     ) -> RecordStream<'s> {
-        RecordStream(Source::Compressed(Compressed {
+        RecordStream(Source::Compressed(CompressedSource {
             bases: Bases::of(header),
             records_count: header.records_count,
             stream,
@@ -92,7 +92,7 @@ impl<'s> RecordStream<'s> {
     /// The next record, or `None` if there are no more.
     ///
     /// # Errors
-    /// [`StreamError`]: nothing is to be read after it.
+    /// [`StreamError`] if it cannot be read; the stream ends there.
     #[expect(clippy::should_implement_trait, reason = "an iterator could not lend what it gives")]
     pub fn next(&mut self) -> Result<Option<Record<'_>>, StreamError> {
         match &mut self.0 {
@@ -102,7 +102,7 @@ impl<'s> RecordStream<'s> {
     }
 }
 
-impl Compressed<'_> {
+impl CompressedSource<'_> {
     fn next(&mut self) -> Result<Option<Record<'_>>, StreamError> {
         self.stream.window.consume(std::mem::take(&mut self.given_bytes));
         let count = self.records_count;
@@ -132,7 +132,7 @@ impl Compressed<'_> {
         Ok(())
     }
 
-    /// Sees that nothing follows the last record.
+    /// Checks that nothing follows the last record.
     fn drain(&mut self) -> Result<(), StreamError> {
         while !self.ended && self.stream.window.unread().is_empty() {
             self.fill()?;
@@ -143,7 +143,7 @@ impl Compressed<'_> {
         Err(RecordsError::TrailingBytes.into())
     }
 
-    /// Whether the next record is all there. One that is beyond the limits is not waited for.
+    /// Whether the next record is all there. Does not wait for one that is beyond the limits.
     fn is_whole(&self) -> Result<bool, StreamError> {
         let unread = self.stream.window.unread();
         let (body_at, end) = match record_extent(unread, 0) {

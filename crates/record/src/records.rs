@@ -1,4 +1,4 @@
-//! The records of a batch, one after another, borrowed from its bytes.
+//! The consecutive records of a batch, borrowed from its bytes.
 
 use std::fmt;
 
@@ -9,35 +9,36 @@ use crate::varint::{self, VARINT_BYTES_MAX};
 /// The fewest bytes of a record, its length included: neither key, value nor header.
 pub const RECORD_BYTES_MIN: usize = 7;
 
-/// What is wrong with the bytes of one record.
+/// The fault in the bytes of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordFault {
     /// The bytes end before the record does.
     Truncated,
-    /// A number whose bits do not fit, or that the record ends in the middle of.
+    /// A number whose bits do not fit, or that crosses the end of the record.
     Number,
     /// The record's fields need more or fewer bytes than its length says.
     Length,
-    /// Fewer headers fit in the record than it says there are, or a number below 0.
+    /// A number of headers that is below 0, or larger than the record can hold.
     HeaderCount,
     /// A header without a key.
     HeaderKey,
-    /// A message within a compressed one that is of neither magic 0 nor 1.
+    /// A message in a compressed one that is of neither magic 0 nor 1.
     Magic,
-    /// A message within a compressed one that is compressed itself.
+    /// A message in a compressed one that is compressed itself.
     Compressed,
-    /// A message whose offset is not above the one before it, or above that of the compressed one around it.
+    /// A message whose offset is not above the one before it, or is above that of the compressed one around
+    /// it.
     Offset,
 }
 
-/// Why the records of a batch cannot be read.
+/// The reason why the records of a batch cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordsError {
-    /// A record that is no record.
+    /// A record is invalid.
     Record {
         /// Its place in the batch, from 0.
         index: u32,
-        /// What is wrong with it.
+        /// The fault.
         fault: RecordFault,
     },
     /// More bytes than the batch's record count accounts for.
@@ -53,19 +54,19 @@ impl fmt::Display for RecordsError {
         match self {
             RecordsError::Record { index, fault } => {
                 let fault = match fault {
-                    RecordFault::Truncated => "is longer than what is left of the batch",
+                    RecordFault::Truncated => "is longer than the rest of the batch",
                     RecordFault::Number => "has a malformed variable-length number",
                     RecordFault::Length => "has fields that do not fill its length",
-                    RecordFault::HeaderCount => "has a header count that cannot be",
+                    RecordFault::HeaderCount => "has an impossible header count",
                     RecordFault::HeaderKey => "has a header without a key",
                     RecordFault::Magic => "is of a format that cannot be there",
-                    RecordFault::Compressed => "is compressed although what it is in is",
-                    RecordFault::Offset => "has an offset out of its place",
+                    RecordFault::Compressed => "is compressed inside a compressed message",
+                    RecordFault::Offset => "has an offset out of order",
                 };
                 write!(f, "record {index} of the batch {fault}")
             }
             RecordsError::TrailingBytes => write!(f, "bytes are left after the last record of the batch"),
-            RecordsError::NoMessages => write!(f, "the compressed message holds none"),
+            RecordsError::NoMessages => write!(f, "the compressed message is empty"),
             RecordsError::Count(count) => write!(f, "no batch holds {count} records"),
         }
     }
@@ -82,14 +83,13 @@ pub struct Record<'a> {
     pub timestamp: i64,
     /// The key, if there is one.
     pub key: Option<&'a [u8]>,
-    /// The value; none is a tombstone.
+    /// The value; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
     /// The headers.
     pub headers: Headers<'a>,
 }
 
-/// A record's headers, in order. Iterating gives the same each time and cannot fail: they were checked when the record
-/// was read.
+/// A record's headers, in order. Iterating cannot fail: they were checked when the record was read.
 #[derive(Clone, Debug, Default)]
 pub struct Headers<'a> {
     count: u32,
@@ -122,7 +122,7 @@ impl<'a> Iterator for Headers<'a> {
 
 impl ExactSizeIterator for Headers<'_> {}
 
-/// A record as it stands in the batch, relative to the batch's header.
+/// A record relative to the batch's header, as in the batch's bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct RawRecord<'a> {
     pub(crate) timestamp_delta: i64,
@@ -131,11 +131,11 @@ pub(crate) struct RawRecord<'a> {
     pub(crate) value: Option<&'a [u8]>,
     header_count: u32,
     headers: &'a [u8],
-    /// Where the record after it begins.
+    /// The position of the next record.
     pub(crate) end: usize,
 }
 
-/// What the deltas of a batch's records count from.
+/// The bases of the deltas in a batch's records.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bases {
     offset: i64,
@@ -170,9 +170,9 @@ impl<'a> RawRecord<'a> {
     }
 }
 
-/// The extent of the record at `at`: where its fields begin, and where it ends.
+/// The extent of the record at `at`: the position of its fields, and its end.
 ///
-/// [`RecordFault::Truncated`] says that more bytes might make it whole.
+/// [`RecordFault::Truncated`] means that more bytes might complete it.
 #[inline(always)]
 pub(crate) fn record_extent(bytes: &[u8], at: usize) -> Result<(usize, usize), RecordFault> {
     let Some((length, body_at)) = varint::read_i32(bytes, at) else {
@@ -185,11 +185,11 @@ pub(crate) fn record_extent(bytes: &[u8], at: usize) -> Result<(usize, usize), R
     Ok((body_at, body_at + length as usize))
 }
 
-/// Reads the record at `at`, all of it checked.
+/// Reads and checks the record at `at`.
 #[inline(always)]
 pub(crate) fn record_at(bytes: &[u8], at: usize) -> Result<RawRecord<'_>, RecordFault> {
     let (body_at, end) = record_extent(bytes, at)?;
-    // From here on nothing sees beyond the record's end.
+    // Nothing below can read beyond the record's end.
     let Some(bytes) = bytes.get(..end) else {
         return Err(RecordFault::Truncated);
     };
@@ -216,7 +216,7 @@ pub(crate) fn record_at(bytes: &[u8], at: usize) -> Result<RawRecord<'_>, Record
     })
 }
 
-/// A length, below 0 for null, and so many bytes.
+/// A length, below 0 for null, and that many bytes.
 #[inline(always)]
 fn nullable_bytes_at(bytes: &[u8], at: usize) -> Result<(Option<&[u8]>, usize), RecordFault> {
     let (length, at) = varint::read_i32(bytes, at).ok_or(RecordFault::Number)?;
@@ -250,8 +250,8 @@ fn header_at(bytes: &[u8], at: usize) -> Result<(Header<'_>, usize), RecordFault
 
 /// Iterator over the records of a batch.
 ///
-/// It ends after the number of records that the header gives, or after the first error; that all bytes belong to a
-/// record is part of what it checks.
+/// It ends after the number of records in the header, or after the first error; it also checks that all bytes
+/// belong to a record.
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
     bytes: &'a [u8],
@@ -265,7 +265,7 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// The records in `bytes`, which are those of the batch with that header, uncompressed.
+    /// The records in `bytes`, the uncompressed body of the batch with that header.
     pub(crate) fn new(header: &BatchHeader, bytes: &'a [u8]) -> Records<'a> {
         Records {
             bytes,

@@ -1,10 +1,10 @@
-//! What a leader checks before it appends what a producer sent, and what it changes in it.
+//! The checks of a leader before it appends a producer's records, and its changes to them.
 //!
 //! The rules are Kafka's (`ProduceRequest.validateRecords`, `UnifiedLog.analyzeAndValidateRecords`, `LogValidator`,
 //! `DefaultRecordBatch`, `DefaultRecord`, of 4.3), in Kafka's order, so that a batch with two faults gets the same
-//! error. Where Kafka lets a batch pass that it could not itself read back or clean, this refuses it:
+//! error. Batches that Kafka accepts but could not itself read back or clean are rejected:
 //!
-//! | what | error here | in Kafka |
+//! | fault | error here | in Kafka |
 //! |---|---|---|
 //! | offset deltas other than 0, 1, 2, … | `INVALID_RECORD` | stored (uncompressed), or `UNKNOWN_SERVER_ERROR` (compressed) |
 //! | a timestamp beyond an `i64` | `INVALID_TIMESTAMP` | stored as another |
@@ -13,10 +13,10 @@
 //! | transactional without a producer id; an epoch below 0 with one | `INVALID_RECORD` | stored |
 //! | a codec number above 4 | `UNSUPPORTED_COMPRESSION_TYPE` | `UNKNOWN_SERVER_ERROR` |
 //! | bytes that the codec cannot decode | `INVALID_RECORD` | `UNKNOWN_SERVER_ERROR` |
-//! | bytes behind the end of a compressed stream | `INVALID_RECORD` | stored by most codecs, passed over by consumers |
+//! | bytes after the end of a compressed stream | `INVALID_RECORD` | stored by most codecs, ignored by consumers |
 //! | a second stream of framed snappy | `INVALID_RECORD` | stored, and read by Java alone |
-//! | an lz4 frame whose checksum or size of the content is wrong | `INVALID_RECORD` | stored, and refused by librdkafka |
-//! | record lengths in a compressed batch that lie | `INVALID_RECORD` | stored, and consumers fail on it |
+//! | an lz4 frame whose checksum or size of the content is wrong | `INVALID_RECORD` | stored, and rejected by librdkafka |
+//! | wrong record lengths in a compressed batch | `INVALID_RECORD` | stored, and consumers fail on it |
 
 mod long_record;
 mod walk;
@@ -34,14 +34,14 @@ use crate::header::{
 use crate::records::RecordsError;
 use walk::Walk;
 
-/// The topic's settings and the request's version, as far as they decide what is valid.
+/// The topic's settings and the request's version, as far as they affect validity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProduceRules {
     /// The version of the produce request.
     pub request_version: i16,
     /// The wall clock, in ms since the epoch.
     pub now_ms: i64,
-    /// `max.message.bytes`: the limit for the batch as it came.
+    /// `max.message.bytes`: the limit for the batch as received.
     pub max_message_bytes: usize,
     /// The limit for the records of a compressed batch once they are decompressed, all of them together.
     pub max_decompressed_bytes: usize,
@@ -60,34 +60,35 @@ pub struct ProduceRules {
 /// A batch that may be appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValidBatch {
-    /// The header to store. It differs from the one that came in its attributes, max timestamp and checksum if the
-    /// broker sets these; base offset and leader epoch are for the log to set ([`ValidBatch::stamp`]).
+    /// The header to store. It differs from the received one in its attributes, max timestamp and checksum if
+    /// the broker sets these; the log sets base offset and leader epoch ([`ValidBatch::stamp`]).
     pub header: BatchHeader,
 }
 
 impl ValidBatch {
-    /// A batch that this process built, and that needs no check.
+    /// A batch that this process built, which needs no check.
     pub fn trusted(batch: &Batch<'_>) -> ValidBatch {
         ValidBatch { header: *batch.header() }
     }
 
-    /// Bytes of the batch: so many of those that were validated are to be stored, those past them are not.
+    /// Bytes of the batch. Only so many of the validated bytes are to be stored.
     pub fn size_bytes(&self) -> usize {
         self.header.size_bytes()
     }
 
-    /// The header's bytes with the place that the batch gets in the log: they replace the first 61 of those that came,
-    /// and the rest is stored as it came.
+    /// The header's bytes with the batch's position in the log. They replace the first 61 of the received
+    /// bytes; the rest is stored unchanged.
     pub fn stamp(&self, base_offset: i64, partition_leader_epoch: i32) -> [u8; BATCH_OVERHEAD] {
         BatchHeader { base_offset, partition_leader_epoch, ..self.header }.to_bytes()
     }
 
-    /// The batch with its records compressed anew, for a topic whose `compression.type` is not that of the producer.
-    /// `bytes` are those that were validated. The result may be larger than what came, and Kafka compares it with
-    /// `max.message.bytes` once more.
+    /// Recompresses the batch, for a topic whose `compression.type` is not that of the producer. `bytes` are
+    /// those that were validated. The result may be larger than the received batch, and Kafka compares it
+    /// with `max.message.bytes` once more.
     ///
     /// # Errors
-    /// [`DecompressError`], which after a validation under the same limit cannot be.
+    /// [`DecompressError`] if the records cannot be decompressed, which is impossible after a validation
+    /// under the same limit.
     pub fn recompress(
         &self,
         bytes: &[u8],
@@ -107,15 +108,15 @@ impl ValidBatch {
     }
 }
 
-/// Why a batch may not be appended. Beside each stands the name of Kafka's error; [`InvalidBatch::error_code`] gives
-/// its number.
+/// The reason why a batch may not be appended. Each has the name of Kafka's error beside it;
+/// [`InvalidBatch::error_code`] returns its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvalidBatch {
     /// `INVALID_RECORD`: there is no whole batch.
     NoBatch,
     /// `INVALID_RECORD`: there is more than one batch.
     MoreThanOneBatch,
-    /// `CORRUPT_MESSAGE`: the length cannot be, the magic is none, or the checksum is wrong.
+    /// `CORRUPT_MESSAGE`: the length or the magic is impossible, or the checksum is wrong.
     Corrupt(BatchError),
     /// `INVALID_RECORD`: the batch is in a format from before Kafka 0.11 (magic 0 or 1).
     OldMagic(i8),
@@ -132,7 +133,7 @@ pub enum InvalidBatch {
         /// Bytes that it may have.
         max_bytes: usize,
     },
-    /// `INVALID_RECORD`: there is no record, or the last offset is not that of so many records.
+    /// `INVALID_RECORD`: there is no record, or the last offset does not match their number.
     Count {
         /// Records by the header.
         records_count: i32,
@@ -143,7 +144,7 @@ pub enum InvalidBatch {
     Control,
     /// `INVALID_RECORD`: the delete horizon is set, which only the cleaner does.
     DeleteHorizon,
-    /// `INVALID_RECORD`: a producer id, epoch or base sequence that cannot go together.
+    /// `INVALID_RECORD`: a producer id, epoch or base sequence that do not go together.
     Producer {
         /// The producer id.
         producer_id: i64,
@@ -154,43 +155,43 @@ pub enum InvalidBatch {
     },
     /// `INVALID_RECORD`: transactional, and without a producer id.
     TransactionalWithoutProducer,
-    /// `MESSAGE_TOO_LARGE` if the records together are larger than allowed once they are decompressed, which makes a
-    /// producer split the batch; else `INVALID_RECORD`: one of them is too large, or they cannot be decompressed.
+    /// `MESSAGE_TOO_LARGE` if the decompressed records together are larger than allowed, so that a producer
+    /// splits the batch; else `INVALID_RECORD`: one of them is too large, or they cannot be decompressed.
     Decompress(DecompressError),
     /// `INVALID_RECORD`: the records cannot be read.
     Records(RecordsError),
-    /// `INVALID_RECORD`: a record's offset delta is not its place in the batch.
+    /// `INVALID_RECORD`: a record's offset delta is not its position in the batch.
     OffsetDelta {
-        /// The record's place, from 0.
+        /// The record's position, from 0.
         index: u32,
         /// Its offset delta.
         offset_delta: i32,
     },
-    /// `INVALID_RECORD`: the records can be read and these are not to be accepted; see [`RECORD_ERRORS_MAX`].
+    /// `INVALID_RECORD`: records that can be read but not accepted; see [`RECORD_ERRORS_MAX`].
     RejectedRecords(Vec<RecordError>),
-    /// `INVALID_TIMESTAMP`: the same, and the timestamp of one of them at least is at fault.
+    /// `INVALID_TIMESTAMP`: the same, and at least one of them has an invalid timestamp.
     RejectedTimestamps(Vec<RecordError>),
 }
 
-/// The most records that a refusal lists: the first in the batch. A producer fails the others along with them, and
-/// without a limit a batch of many small records would be answered by one many times its size.
+/// The most records that an error lists: the first in the batch. A producer fails the others along with them,
+/// and without a limit the answer to a batch of many small records would be many times its size.
 pub const RECORD_ERRORS_MAX: usize = 1000;
 
-/// A record that is not to be accepted; what a produce response from version 8 on lists.
+/// A record that is not accepted; a produce response lists it from version 8 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordError {
-    /// The record's place in the batch, from 0.
+    /// The record's position in the batch, from 0.
     pub batch_index: i32,
-    /// What is wrong with it.
+    /// The reason.
     pub rejection: Rejection,
 }
 
-/// What is wrong with a record that can be read.
+/// The reason why a record is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
     /// The topic is compacted and the record has no key.
     NoKey,
-    /// The timestamp is outside what the topic's settings allow.
+    /// The timestamp is outside the limits of the topic's settings.
     Timestamp {
         /// The record's timestamp, in ms since the epoch.
         timestamp_ms: i64,
@@ -199,7 +200,7 @@ pub enum Rejection {
         /// The latest that is allowed.
         latest_ms: i64,
     },
-    /// The batch says that the broker set its timestamps, which is not for a producer to say.
+    /// The batch claims that the broker set its timestamps, which a producer may not.
     TimestampType,
 }
 
@@ -233,7 +234,7 @@ impl InvalidBatch {
         }
     }
 
-    /// Whether Kafka finds the fault before any log is asked (`ProduceRequest.validateRecords`).
+    /// Whether Kafka finds the fault before it asks any log (`ProduceRequest.validateRecords`).
     pub fn is_of_request(&self) -> bool {
         matches!(
             self,
@@ -244,7 +245,7 @@ impl InvalidBatch {
         )
     }
 
-    /// The records at fault, for the produce response; empty if the fault is the batch's.
+    /// The records at fault, for the produce response; empty if the batch itself is at fault.
     pub fn record_errors(&self) -> &[RecordError] {
         match self {
             InvalidBatch::RejectedRecords(errors) | InvalidBatch::RejectedTimestamps(errors) => errors,
@@ -267,10 +268,10 @@ impl fmt::Display for InvalidBatch {
             }
             InvalidBatch::UnknownCodec(error) => error.fmt(f),
             InvalidBatch::BaseOffset(offset) => {
-                write!(f, "the base offset of the batch is {offset} and not 0")
+                write!(f, "the base offset of the batch is {offset}, not 0")
             }
             InvalidBatch::TooLarge { size_bytes, max_bytes } => {
-                write!(f, "the batch is {size_bytes} bytes and may be {max_bytes}")
+                write!(f, "the batch has {size_bytes} bytes; the limit is {max_bytes}")
             }
             InvalidBatch::Decompress(error) => error.fmt(f),
             InvalidBatch::Count { records_count, last_offset_delta } => {
@@ -303,11 +304,11 @@ impl std::error::Error for InvalidBatch {}
 
 /// Checks the records of one partition in a produce request.
 ///
-/// Exactly one batch must be there. Bytes after it that do not make up a whole batch are passed over, as in Kafka; see
-/// [`ValidBatch::size_bytes`].
+/// There must be exactly one batch. Bytes after it that do not make up a whole batch are ignored, as in
+/// Kafka; see [`ValidBatch::size_bytes`].
 ///
 /// # Errors
-/// [`InvalidBatch`].
+/// [`InvalidBatch`] for the first rule that the batch breaks, in Kafka's order.
 pub fn produce(
     bytes: &[u8],
     rules: &ProduceRules,
@@ -344,7 +345,7 @@ fn only_batch<'a>(bytes: &'a [u8], rules: &ProduceRules) -> Result<Batch<'a>, In
     let (batch, rest) = match Batch::parse(bytes) {
         Ok(batch) => (batch, &bytes[batch.bytes().len()..]),
         Err(BatchError::Truncated { .. }) => return Err(InvalidBatch::NoBatch),
-        // An old batch that is not all there is none; so Kafka, which looks at the magic last.
+        // A truncated batch of an old format counts as no batch: Kafka looks at the magic last.
         Err(BatchError::Magic(magic @ 0..=1)) if whole_batch_bytes(bytes).is_some() => {
             return Err(InvalidBatch::OldMagic(magic));
         }
@@ -373,7 +374,7 @@ fn whole_batch_bytes(bytes: &[u8]) -> Option<usize> {
     (length >= LENGTH_MIN_LEGACY && size <= bytes.len()).then_some(size)
 }
 
-/// What the header alone tells.
+/// Checks the header by itself.
 fn check_header(header: &BatchHeader) -> Result<(), InvalidBatch> {
     let &BatchHeader { records_count, last_offset_delta, producer_id, producer_epoch, base_sequence, .. } =
         header;
@@ -399,8 +400,8 @@ fn check_header(header: &BatchHeader) -> Result<(), InvalidBatch> {
     Ok(())
 }
 
-/// The header with the max timestamp that the log must have, and a checksum to match. `max_timestamp` is that of the
-/// records: what the producer wrote in the header is not to be relied on.
+/// The header with the max timestamp for the log, and a matching checksum. `max_timestamp` is that of the
+/// records: the producer's header cannot be trusted.
 fn stored_header(header: &BatchHeader, max_timestamp: i64, rules: &ProduceRules) -> BatchHeader {
     let max_timestamp = match rules.timestamp_type {
         TimestampType::CreateTime => max_timestamp,

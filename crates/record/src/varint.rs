@@ -1,7 +1,7 @@
-//! Variable-length integers as records use them: seven bits a byte, least significant first, zigzag for the sign.
+//! Variable-length integers of records: seven bits a byte, least significant first, zigzag for the sign.
 //!
-//! An encoding that is longer than it need be is accepted as every Kafka client accepts it; one whose bits do not fit
-//! the integer is not, for readers disagree about what it means.
+//! An encoding that is longer than necessary is accepted, as by every Kafka client; one whose bits do not fit
+//! the integer is not, because readers disagree about its meaning.
 
 /// The most bytes that a 32-bit integer takes.
 pub(crate) const VARINT_BYTES_MAX: usize = 5;

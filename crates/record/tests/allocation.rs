@@ -1,5 +1,5 @@
-//! What validation allocates: nothing for an uncompressed batch, nothing for a compressed one once the states are there,
-//! and for a hostile one no more than its bytes and the limits justify.
+//! The allocations of validation: none for an uncompressed batch, none for a compressed one once the states
+//! exist, and for a hostile one no more than its bytes and the limits justify.
 
 #![allow(unsafe_code)] // An allocator is unsafe to write; this one counts and passes on.
 
@@ -12,8 +12,8 @@ use record::{
     TimestampType, batches,
 };
 
-/// Counts what each thread allocates, so that tests do not disturb one another.
-struct Counting;
+/// Counts the allocations of each thread, so that tests do not disturb one another.
+struct CountingAllocator;
 
 thread_local! {
     static CALLS: Cell<u64> = const { Cell::new(0) };
@@ -30,7 +30,7 @@ fn count(bytes: i64) {
 }
 
 // SAFETY: every call is the system allocator's, unchanged.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as i64);
         unsafe { System.alloc(layout) }
@@ -43,7 +43,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// Allocations made by `call`.
 fn allocations<T>(call: impl FnOnce() -> T) -> (u64, T) {
@@ -52,7 +52,7 @@ fn allocations<T>(call: impl FnOnce() -> T) -> (u64, T) {
     (CALLS.get() - before, result)
 }
 
-/// Bytes that `call` holds at most, beyond what was held before.
+/// The most bytes that `call` holds, beyond those held before.
 fn most_bytes<T>(call: impl FnOnce() -> T) -> (i64, T) {
     let before = BYTES.get();
     MOST_BYTES.set(before);

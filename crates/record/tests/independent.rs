@@ -1,4 +1,4 @@
-//! The same batches by an independent implementation: it reads what is written here, and what it writes is read, valid,
+//! Comparison with an independent implementation: it reads our batches, and its batches are read here, valid,
 //! and the same to the byte before compression.
 
 use bytes::{Bytes, BytesMut};
@@ -18,7 +18,7 @@ const CODECS: [(Compression, theirs::Compression); 5] = [
     (Compression::Zstd, theirs::Compression::Zstd),
 ];
 
-/// What the batches of one round have in common.
+/// The properties that the batches of one round share.
 struct Producer {
     id: i64,
     epoch: i16,

@@ -1,5 +1,5 @@
-//! Compared with Kafka's own classes, by the captures in `captured`; `capture/README.md` says how these are made and
-//! what their lines mean.
+//! Comparison with Kafka's own classes, by the captures in `captured`; `capture/README.md` describes how to
+//! make them and the format of their lines.
 #![allow(clippy::disallowed_methods, reason = "a test looks things up, and iterates over none")]
 
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ fn unhex(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
-/// The captured batches: what they hold, their codec, their bytes.
+/// The captured batches: their contents, their codec, their bytes.
 fn written() -> impl Iterator<Item = (&'static str, &'static str, Vec<u8>)> {
     WRITTEN.lines().map(|line| {
         let mut words = line.split(' ');
@@ -29,7 +29,7 @@ fn written() -> impl Iterator<Item = (&'static str, &'static str, Vec<u8>)> {
     })
 }
 
-/// All of a record that can be compared.
+/// The fields of a record that can be compared.
 type Fields = (i64, i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(Vec<u8>, Option<Vec<u8>>)>);
 
 fn fields(record: &Record<'_>) -> Fields {
@@ -45,7 +45,7 @@ fn read(bytes: &[u8], scratch: &mut Scratch) -> (BatchHeader, Vec<Fields>) {
     (*batch.header(), records.map(|record| fields(&record.unwrap())).collect())
 }
 
-/// The batch written anew by this crate.
+/// The batch rebuilt by this crate.
 fn rebuilt(bytes: &[u8]) -> Vec<u8> {
     let batch = Batch::parse(bytes).unwrap();
     let header = batch.header();
@@ -166,12 +166,12 @@ fn compressed_here_the_same_records_come_out() {
     }
 }
 
-/// What Kafka made of a batch.
+/// Kafka's verdict on a batch.
 #[derive(Debug)]
 enum Verdict {
     /// Stored with that header, from the magic on.
     Stored(Vec<u8>),
-    /// Refused with that error, because of those records.
+    /// Rejected with that error, because of those records.
     Refused(i16, Vec<i32>),
 }
 
@@ -220,7 +220,7 @@ fn rules(timestamp_type: &str, before: &str, after: &str, compacted: &str) -> Pr
         request_version: 0,
         now_ms: NOW_MS,
         max_message_bytes: 5000,
-        // Lengths that lie are met at the end of the bytes, as in Kafka, and not at a limit.
+        // As in Kafka, wrong lengths are found at the end of the bytes and not at a limit.
         max_decompressed_bytes: usize::MAX,
         max_record_bytes: usize::MAX,
         compacted: compacted == "true",
@@ -255,8 +255,8 @@ fn changed(mut bytes: Vec<u8>, changes: &str) -> Vec<u8> {
     bytes
 }
 
-/// Why a batch is refused that Kafka stores, or that makes it fail with an error that says nothing; see the table in
-/// `validate`. None if there is no such reason.
+/// The reason to reject a batch that Kafka stores, or for which it gives an unspecific error; see the table
+/// in `validate`. `None` if there is no such reason.
 fn reason(error: &InvalidBatch, case: &Case) -> Option<&'static str> {
     let stored = matches!(case.verdict, Verdict::Stored(_));
     let fails = matches!(case.verdict, Verdict::Refused(-1, _));

@@ -4,7 +4,7 @@ use record::{
     Batch, BatchError, BatchHeader, DecompressError, RecordFault, RecordsError, Scratch, stored_batches,
 };
 
-/// A message set, what Kafka reads in it line by line, and its format and codec.
+/// A message set, Kafka's reading of it line by line, and its format and codec.
 struct Set {
     name: String,
     magic: i8,
@@ -33,7 +33,7 @@ fn text(bytes: Option<&[u8]>) -> String {
     bytes.map_or_else(|| "-".to_owned(), |bytes| String::from_utf8(bytes.to_vec()).unwrap())
 }
 
-/// The same lines of what is read here.
+/// The same lines from our reading.
 fn read(bytes: &[u8]) -> String {
     let (mut lines, mut scratch) = (String::new(), Scratch::new());
     for batch in stored_batches(bytes) {
@@ -90,7 +90,7 @@ fn each_bit_that_the_checksum_covers_counts() {
     }
 }
 
-/// Cut anywhere, a set ends with what is whole; nothing but that is asked for to go on.
+/// A set truncated anywhere ends with its last whole message; only that is needed to go on.
 #[test]
 fn a_set_may_be_cut_anywhere() {
     for set in sets() {
@@ -153,7 +153,7 @@ fn wrapped(offset: i64, magic: u8, attributes: u8, within: &[Vec<u8>]) -> Vec<u8
     message(offset, magic, attributes | SNAPPY, &value)
 }
 
-/// Offsets and timestamps, or why there are none.
+/// Offsets and timestamps, or the reason why there are none.
 fn records(bytes: &[u8]) -> Result<Vec<(i64, i64)>, RecordsError> {
     let batch = Batch::parse_stored(bytes).unwrap();
     batch.verify_crc().unwrap();
@@ -178,7 +178,7 @@ fn offsets_within_count_from_the_first_with_magic_1_and_stand_for_themselves_wit
     assert_eq!(read(1, 52, &[0, 1, 2]).unwrap(), [50, 51, 52]);
     // Compacted: the last is still the compressed one's.
     assert_eq!(read(1, 52, &[3, 7]).unwrap(), [48, 52]);
-    // A librdkafka wrote 0 for the offset that a broker was to give, and the broker kept it.
+    // An old librdkafka wrote 0 for the offset that the broker assigns, and the broker kept it.
     assert_eq!(read(1, 0, &[0]).unwrap(), [0]);
     assert_eq!(
         read(1, 0, &[0, 1, 2]).unwrap_err(),
@@ -241,6 +241,6 @@ fn the_checksum_of_an_lz4_frames_header_is_compared_from_magic_1_on() {
     };
     assert_eq!(read(&frame(1, 0)), Ok(1));
     assert_eq!(read(&frame(1, 1)), Err(DecompressError::Malformed(record::Compression::Lz4)));
-    // Those who wrote magic 0 computed it wrongly.
+    // The writers of magic 0 computed it wrongly.
     assert_eq!(read(&frame(0, 1)), Ok(1));
 }

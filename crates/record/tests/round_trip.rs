@@ -1,4 +1,4 @@
-//! What is written is read again, from batches of many shapes.
+//! Written batches of many shapes are read again.
 
 use fastrand::Rng;
 use record::{
@@ -11,7 +11,7 @@ const CODECS: [Compression; 5] =
 
 /// A record as the test keeps it.
 #[derive(Clone, Debug, PartialEq)]
-struct Kept {
+struct SentRecord {
     offset: i64,
     timestamp: i64,
     key: Option<Vec<u8>>,
@@ -19,15 +19,15 @@ struct Kept {
     headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
-impl Kept {
-    fn random(random: &mut Rng, offset: i64) -> Kept {
+impl SentRecord {
+    fn random(random: &mut Rng, offset: i64) -> SentRecord {
         let headers = match random.u8(..100) {
             0 => random.usize(0..200),
             1..20 => random.usize(0..10),
             _ => 0,
         };
         let magnitude = random.u32(1..62);
-        Kept {
+        SentRecord {
             offset,
             timestamp: if random.u8(..9) == 0 { NO_TIMESTAMP } else { random.i64(0..1 << magnitude) },
             key: bytes(random),
@@ -36,8 +36,8 @@ impl Kept {
         }
     }
 
-    fn of(record: &Record<'_>) -> Kept {
-        Kept {
+    fn of(record: &Record<'_>) -> SentRecord {
+        SentRecord {
             offset: record.offset,
             timestamp: record.timestamp,
             key: record.key.map(<[u8]>::to_vec),
@@ -85,7 +85,8 @@ fn records_come_back_as_they_were() {
         let codec = CODECS[round % 5];
         let base_offset = random.i64(0..1 << 40);
         let count = random.i64(1..60);
-        let kept: Vec<Kept> = (0..count).map(|i| Kept::random(&mut random, base_offset + i)).collect();
+        let kept: Vec<SentRecord> =
+            (0..count).map(|i| SentRecord::random(&mut random, base_offset + i)).collect();
         let mut builder =
             BatchBuilder::new(codec).base_offset(base_offset).partition_leader_epoch(5).producer(77, 3, 9);
         kept.iter().for_each(|record| record.push_to(&mut builder));
@@ -101,7 +102,7 @@ fn records_come_back_as_they_were() {
         assert_eq!(header.max_timestamp, kept.iter().map(|record| record.timestamp).max().unwrap());
         assert_eq!(header.to_bytes(), built[..61]);
         let records = batch.records_decompressed(&mut scratch, size).unwrap();
-        let read: Vec<Kept> = records.map(|record| Kept::of(&record.unwrap())).collect();
+        let read: Vec<SentRecord> = records.map(|record| SentRecord::of(&record.unwrap())).collect();
         assert_eq!(read, kept);
     }
 }
@@ -138,7 +139,7 @@ fn what_is_built_is_valid_and_stored_as_it_came() {
     for round in 0..250 {
         let mut builder = BatchBuilder::new(CODECS[round % 5]);
         let count = random.i64(1..60);
-        let kept: Vec<Kept> = (0..count).map(|i| Kept::random(&mut random, i)).collect();
+        let kept: Vec<SentRecord> = (0..count).map(|i| SentRecord::random(&mut random, i)).collect();
         kept.iter().for_each(|record| record.push_to(&mut builder));
         let built = builder.build();
         let valid = validate::produce(&built, &rules(), &mut scratch).unwrap();

@@ -1,5 +1,5 @@
-//! What the fuzz targets do with their input: all that this crate may be handed by strangers. The crate's ordinary tests
-//! run the same functions over a bounded number of inputs (`tests/fuzz.rs`).
+//! The fuzz targets' work on their input: everything that strangers may give to this crate. The crate's
+//! ordinary tests run the same functions over a bounded number of inputs (`tests/fuzz.rs`).
 //!
 //! `cargo +nightly fuzz run sealed` in `crates/record`, or one of the others.
 
@@ -11,14 +11,15 @@ use record::{
 };
 
 thread_local! {
-    /// One for all inputs, as a broker's thread has: what one batch leaves behind must not matter to the next.
+    /// One for all inputs, as in a broker's thread: the state that one batch leaves behind must not affect
+    /// the next.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// More than a fuzzer's input comes to, and little enough that a bomb is quick.
+/// More than a fuzzer's input comes to, and few enough bytes that a bomb is quick.
 const MAX_DECOMPRESSED_BYTES: usize = 1 << 18;
 
-/// Bytes as they come: what a log may hold after damage, or a fetch response of a broken broker.
+/// Unchanged bytes: a log after damage, or a fetch response of a broken broker.
 pub fn bytes(input: &[u8]) {
     let mut found = batches(input);
     let mut whole_bytes = 0;
@@ -37,7 +38,7 @@ pub fn bytes(input: &[u8]) {
     accept_or_refuse(input, &rules(input));
 }
 
-/// A batch whose length and checksum are right, so that everything behind them is reached.
+/// A batch with a valid length and checksum, so that the code behind those checks is reached.
 pub fn sealed(input: &[u8]) {
     let Some(mut batch) = input.get(1..).filter(|batch| batch.len() >= BATCH_OVERHEAD).map(<[u8]>::to_vec)
     else {
@@ -51,7 +52,8 @@ pub fn sealed(input: &[u8]) {
     accept_or_refuse(&batch, &rules(input));
 }
 
-/// The same with one good header, so that the whole input is the body: the first byte has codec and record count.
+/// The same with one valid header, so that the whole input is the body: the first byte has codec and record
+/// count.
 pub fn stream(input: &[u8]) {
     let Some((&shape, body)) = input.split_first() else { return };
     let count = i32::from(shape >> 3) + 1;
@@ -100,7 +102,7 @@ fn rules(input: &[u8]) -> ProduceRules {
     }
 }
 
-/// What is accepted must read back from the log: every record there, in order, and within the rules.
+/// An accepted batch must be readable from the log: every record there, in order, and within the rules.
 fn accept_or_refuse(input: &[u8], rules: &ProduceRules) {
     SCRATCH.with_borrow_mut(|scratch| accept_or_refuse_with(input, rules, scratch));
 }

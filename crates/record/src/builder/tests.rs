@@ -1,4 +1,4 @@
-//! What compaction writes: batches with fewer records that keep what is known of the whole.
+//! Batches written by compaction: fewer records, with the properties of the whole batch.
 
 use super::*;
 use crate::batch::Batch;
@@ -47,7 +47,7 @@ fn a_delete_horizon_is_what_timestamps_count_from() {
     let (header, records) = compacted(&bytes, Some(7000));
     assert_eq!((header.delete_horizon_ms(), header.base_timestamp), (Some(7000), 7000));
     assert_eq!((records, header.max_timestamp), (vec![(100, 50), (102, 40)], 50));
-    // Without one it is taken away again.
+    // Without a horizon it is removed again.
     let mut again = BatchBuilder::replacing(&header, None);
     again.push(60, None, None, &[]);
     let again = *Batch::parse(&again.build()).unwrap().header();

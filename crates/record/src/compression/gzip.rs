@@ -1,4 +1,5 @@
-//! gzip (RFC 1952). The members' headers and trailers are read here, so that one inflate state serves every batch.
+//! gzip (RFC 1952). The members' headers and trailers are parsed here, so that one inflate state serves every
+//! batch.
 
 use std::io::Write;
 
@@ -14,7 +15,7 @@ pub(super) struct State(Option<Decompress>);
 pub(super) struct Decoder<'s> {
     inflate: &'s mut Decompress,
     input: &'s [u8],
-    /// Of the member being read, what its trailer is compared with; none before its header.
+    /// The checksum of the current member, to compare with its trailer; `None` before its header.
     member: Option<Crc>,
 }
 
@@ -49,7 +50,7 @@ impl<'s> Decoder<'s> {
         self.input = &self.input[used..];
         match status {
             Status::StreamEnd => self.end_member(),
-            // Nothing in, nothing out, and room for both: the input ends too early.
+            // No input, no output, and space for both: the input ends too early.
             _ if used == 0 && produced == 0 => Err(Fault::Malformed),
             _ => Ok(Progress::More),
         }
@@ -68,7 +69,7 @@ impl<'s> Decoder<'s> {
     }
 }
 
-/// What follows the header of the member at the front of `input`.
+/// The bytes after the header of the member at the front of `input`.
 fn after_header(input: &[u8]) -> Option<&[u8]> {
     let (&[id1, id2, method, flags, ..], mut rest) = input.split_first_chunk::<10>()?;
     if (id1, id2, method) != (0x1f, 0x8b, 8) || flags & RESERVED != 0 {

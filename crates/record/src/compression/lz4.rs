@@ -1,6 +1,6 @@
-//! The LZ4 frame format, in the part of it that Kafka reads (`Lz4BlockInputStream`): one frame, version 1, independent
-//! blocks, no dictionary. Beyond Kafka, the content checksum and the content size are compared, as librdkafka does when
-//! it consumes.
+//! The part of the LZ4 frame format that Kafka reads (`Lz4BlockInputStream`): one frame, version 1,
+//! independent blocks, no dictionary. Unlike Kafka, this also verifies the content checksum and the content
+//! size, as librdkafka does when it consumes.
 
 use std::hash::Hasher;
 
@@ -14,13 +14,13 @@ const INDEPENDENT_BLOCKS: u8 = 0x20;
 const BLOCK_CHECKSUM: u8 = 0x10;
 const CONTENT_SIZE: u8 = 0x08;
 const CONTENT_CHECKSUM: u8 = 0x04;
-/// Version 1 with none of the optional parts.
+/// Version 1 without the optional parts.
 const PLAIN: u8 = 0x60;
 const BLOCK_64_KIB: u8 = 0x40;
 const BLOCK_64_KIB_BYTES: usize = 64 << 10;
-/// In a block's length: the block is stored as it is.
+/// Flag in a block's length: the block is stored uncompressed.
 const STORED: u32 = 1 << 31;
-/// What one byte of a block can at most come to.
+/// The most bytes to which one byte of a block can decompress.
 const RATIO_MAX: usize = 256;
 
 pub(super) struct Decoder<'s> {
@@ -29,7 +29,7 @@ pub(super) struct Decoder<'s> {
     verifies_descriptor: bool,
 }
 
-/// What the frame's descriptor says, and what is compared at its end.
+/// The frame's descriptor, with the values to compare at its end.
 struct Frame {
     flags: u8,
     block_bytes_max: usize,
@@ -43,12 +43,12 @@ impl<'s> Decoder<'s> {
         Decoder { input, frame: None, verifies_descriptor: true }
     }
 
-    /// Whether the checksum of the frame's descriptor is compared.
+    /// Sets whether the checksum of the frame's descriptor is verified.
     pub(super) fn verify_descriptor(&mut self, verify: bool) {
         self.verifies_descriptor = verify;
     }
 
-    /// The next block. A frame that says that it comes to more than `left_bytes` is not begun.
+    /// Decodes the next block. Rejects a frame that announces more than `left_bytes` before it starts.
     pub(super) fn fill(&mut self, window: &mut Window, left_bytes: usize) -> Result<Progress, Fault> {
         let Some(frame) = &mut self.frame else {
             let (frame, rest) =
@@ -102,7 +102,7 @@ impl Frame {
         Ok(())
     }
 
-    /// Checks what stands behind the end mark.
+    /// Checks the bytes after the end mark.
     fn end(&self, mut rest: &[u8]) -> Result<Progress, Fault> {
         if self.flags & CONTENT_CHECKSUM != 0 {
             let (checksum, after) = rest.split_first_chunk::<4>().ok_or(Fault::Malformed)?;
@@ -116,7 +116,7 @@ impl Frame {
     }
 }
 
-/// The descriptor of the frame at the front of `input`, and what follows it.
+/// Parses the descriptor of the frame at the front of `input`; returns it with the bytes after it.
 fn read_descriptor(input: &[u8], verify: bool) -> Option<(Frame, &[u8])> {
     let descriptor = input.strip_prefix(&MAGIC)?;
     let (&[flags, block_descriptor], mut rest) = descriptor.split_first_chunk::<2>()?;

@@ -1,5 +1,5 @@
-//! Snappy, as Kafka's clients write it: the Java library's framing (a magic of eight bytes, two versions, then blocks
-//! each behind its length), which most write, or one bare block, which librdkafka writes. Kafka reads both.
+//! Snappy, as Kafka's clients write it: most use the Java library's framing (a magic of eight bytes, two
+//! versions, then blocks with their lengths), and librdkafka writes one bare block. Kafka reads both.
 
 use super::window::Window;
 use super::{Fault, Progress};
@@ -10,7 +10,7 @@ const FRAME_HEADER_BYTES: usize = 16;
 const VERSION: u32 = 1;
 /// The block size of the Java library.
 const BLOCK_BYTES: usize = 32 << 10;
-/// No block expands more: 3 bytes copy 64 at most.
+/// The most bytes to which one byte of a block can decompress: 3 bytes copy 64 at most.
 const RATIO_MAX: usize = 22;
 
 pub(super) struct Decoder<'s> {
@@ -28,7 +28,7 @@ impl<'s> Decoder<'s> {
         Decoder { input, stage: Stage::Begin }
     }
 
-    /// The next block, which may come to `left_bytes`.
+    /// Decodes the next block, which may decompress to `left_bytes`.
     pub(super) fn fill(&mut self, window: &mut Window, left_bytes: usize) -> Result<Progress, Fault> {
         let block = match self.stage {
             Stage::Begin if self.input.starts_with(MAGIC) => {

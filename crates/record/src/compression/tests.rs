@@ -1,4 +1,4 @@
-//! Each codec: what it must read, what it must refuse, and that it stops at its limit.
+//! Each codec: the input that it must read or reject, and that it stops at its limit.
 
 mod bombs;
 mod gzip;
@@ -12,7 +12,7 @@ const CODECS: [Compression; 4] =
     [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
 const LIMIT_BYTES: usize = 4 << 20;
 
-/// Text that compresses to some extent.
+/// Text that is somewhat compressible.
 fn text(random: &mut fastrand::Rng, bytes: usize) -> Vec<u8> {
     let words = [&b"partition "[..], b"offset ", b"leader ", b"epoch ", b"segment ", b"batch "];
     let mut text = Vec::with_capacity(bytes + 10);
@@ -43,7 +43,7 @@ fn refuses(codec: Compression, input: &[u8]) {
     assert_eq!(refused, Err(DecompressError::Malformed(codec)));
 }
 
-/// Refuses a frame because of what it says that it comes to.
+/// Checks that a frame is rejected because of the size that it announces.
 #[track_caller]
 fn refuses_as_too_large(codec: Compression, input: &[u8]) {
     let refused = Scratch::new().decompress(codec, input, LIMIT_BYTES).map(<[u8]>::len);
@@ -99,7 +99,8 @@ fn every_cut_is_refused() {
         for cut in near_the_ends.chain((400..good.len() - 400).step_by(97)) {
             let result = scratch.decompress(codec, &good[..cut], LIMIT_BYTES).map(<[u8]>::len);
             match result {
-                // The framing of Snappy has no end: it may be cut between two blocks, and the records are too few.
+                // The framing of Snappy has no end: it may be truncated between two blocks, and the records
+                // are too few.
                 Ok(bytes) => assert!(codec == Compression::Snappy && bytes < input.len(), "{codec:?} {cut}"),
                 Err(error) => assert_eq!(error, DecompressError::Malformed(codec)),
             }

@@ -2,24 +2,24 @@
 
 use super::Progress;
 
-/// What a decoder should find room for, so that it is not called for a few bytes.
+/// The free space that a decoder should find, so that it is not called for a few bytes.
 pub(super) const ROOM_BYTES: usize = 32 << 10;
 
 /// The buffer's first size.
 const FIRST_BYTES: usize = 128 << 10;
 
-/// A buffer larger than this is given back after the batch that needed it.
+/// A larger buffer is freed after the batch that needed it.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
-/// Bytes that were decompressed and not used yet, in a buffer that is reused. It grows only to hold what is there: one
-/// record that is not whole yet, or one block.
+/// Decompressed bytes that have not been used yet, in a reusable buffer. It grows only to hold the bytes at
+/// hand: one record that is not whole yet, or one block.
 #[derive(Default)]
 pub(crate) struct Window {
-    /// All of it initialised, so that decoders write into plain slices.
+    /// All of it is initialised, so that decoders write into plain slices.
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    /// What has been taken in since the window is there.
+    /// All bytes written to the window since its creation.
     total_bytes: u64,
 }
 
@@ -40,7 +40,7 @@ impl Window {
         self.bytes.len()
     }
 
-    /// What has not been used.
+    /// The bytes that have not been used.
     pub(crate) fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
@@ -51,7 +51,8 @@ impl Window {
         assert!(self.start <= self.end, "only what is there is used");
     }
 
-    /// Room for at least `least_bytes` behind the unread bytes; [`Window::filled`] says how many came to be there.
+    /// Makes space for at least `least_bytes` after the unread bytes; [`Window::filled`] says how many were
+    /// written to it.
     pub(super) fn room(&mut self, least_bytes: usize) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -64,7 +65,7 @@ impl Window {
 
     #[cold]
     fn make_room(&mut self, least_bytes: usize) {
-        // Moving is worth it when it gains as much as it moves; else it would be done again and again.
+        // Move only if that gains as much as it moves; otherwise it would be repeated again and again.
         let unread = self.end - self.start;
         if unread <= self.start {
             self.bytes.copy_within(self.start..self.end, 0);
@@ -76,7 +77,7 @@ impl Window {
         }
     }
 
-    /// Takes in the first `count` bytes of the room.
+    /// Takes in the first `count` bytes of the space.
     pub(super) fn filled(&mut self, count: usize) {
         self.end += count;
         self.total_bytes += count as u64;

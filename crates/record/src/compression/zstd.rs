@@ -7,14 +7,14 @@ use zstd::zstd_safe::{
 use super::window::{ROOM_BYTES, Window};
 use super::{Fault, Progress};
 
-/// The largest window that a frame may ask for, as a power of two: 128 MiB, which is the library's own limit and so
-/// that of Kafka, and what its highest level uses. The memory is reserved when a frame begins and becomes real as
-/// output is written to it, so what is decompressed bounds it.
+/// The largest window that a frame may ask for, as a power of two: 128 MiB. It is the library's own limit and
+/// therefore Kafka's, and its highest level uses it. The memory is reserved when a frame starts and becomes
+/// resident as output is written to it, so the decompressed size bounds it.
 const WINDOW_LOG_MAX: u32 = 27;
-/// A context larger than this, by the window of a frame, is given back after the batch that needed it. The windows of
-/// levels up to 19 stay below it.
+/// A larger context, by the window of a frame, is freed after the batch that needed it. The windows of levels
+/// up to 19 stay below it.
 const KEPT_BYTES_MAX: usize = 10 << 20;
-/// The level that Kafka's clients take by default.
+/// The default level of Kafka's clients.
 const LEVEL: i32 = 3;
 
 /// The decoding context, once there is one.
@@ -22,7 +22,7 @@ const LEVEL: i32 = 3;
 pub(super) struct State(Option<DCtx<'static>>);
 
 impl State {
-    /// Gives back a context that is large.
+    /// Frees a large context.
     pub(super) fn trim(&mut self) {
         self.0.take_if(|context| context.sizeof() > KEPT_BYTES_MAX);
     }
@@ -51,7 +51,7 @@ impl<'s> Decoder<'s> {
         Decoder { context, input: InBuffer::around(input) }
     }
 
-    /// The next piece. A frame that says that it comes to more than `left_bytes` is not begun.
+    /// Decodes the next piece. Rejects a frame that announces more than `left_bytes` before it starts.
     pub(super) fn fill(&mut self, window: &mut Window, left_bytes: usize) -> Result<Progress, Fault> {
         if self.input.pos() == 0
             && let Ok(Some(content_bytes)) = get_frame_content_size(self.input.src)
@@ -68,7 +68,7 @@ impl<'s> Decoder<'s> {
         let all_used = self.input.pos() == self.input.src.len();
         match hint {
             0 if all_used => Ok(Progress::Ended),
-            // Nothing in, nothing out, and room for both: the input ends too early.
+            // No input, no output, and space for both: the input ends too early.
             _ if used == 0 && produced == 0 => Err(Fault::Malformed),
             _ => Ok(Progress::More),
         }

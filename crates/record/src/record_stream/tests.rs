@@ -65,7 +65,7 @@ fn it_refuses_what_the_whole_refuses() {
         for _ in 0..200 {
             let mut bad = good.clone();
             bad[random.usize(BATCH_OVERHEAD..good.len())] ^= 1 << random.u8(..8);
-            // One meets the fault of a record before that of the codec, the other after it.
+            // One reader finds the fault of a record before that of the codec, the other after it.
             assert_eq!(stream_all(&bad, LIMITS).is_err(), read_all(&bad).is_err(), "{codec:?}");
         }
     }

@@ -1,24 +1,25 @@
-//! A record that is checked while it passes, because it is too long to be kept.
+//! A record that is checked in passing, because it is too long to be kept.
 
 use crate::records::{RecordFault, record_extent};
 use crate::varint::{self, VARINT_BYTES_MAX};
 
-/// Bytes of an unfinished record from which on it is checked in pieces. Far more than the numbers at its front take.
+/// The size from which on an unfinished record is checked in pieces. Far more than the numbers at its front
+/// take.
 pub(super) const LONG_BYTES: usize = 64 << 10;
 
-/// A record of which a part has been seen. The rules are those of [`crate::records::record_at`]; of keys, values and
-/// headers only their lengths matter.
+/// A partly seen record. The rules are those of [`crate::records::record_at`]; of keys, values and headers
+/// only their lengths matter.
 pub(super) struct LongRecord {
     pub(super) offset_delta: i32,
     pub(super) timestamp_delta: i64,
     pub(super) has_key: bool,
     /// Bytes of the record that have not been seen.
     left_bytes: usize,
-    /// Of those, bytes of the field that is passing.
+    /// Bytes of them in the current field.
     field_bytes: usize,
-    /// Whose length comes behind it.
+    /// The field whose length comes next.
     next: Field,
-    /// Headers whose values have not begun.
+    /// Headers whose values have not started.
     headers_left: usize,
 }
 
@@ -33,8 +34,8 @@ enum Field {
 }
 
 impl LongRecord {
-    /// The record at the front of `bytes`, which are [`LONG_BYTES`] at least and not all of it; and how many of them have
-    /// been seen.
+    /// Starts the record at the front of `bytes`, which are at least [`LONG_BYTES`] and not all of it. Also
+    /// returns the number of bytes seen.
     pub(super) fn begin(bytes: &[u8]) -> Result<(LongRecord, usize), RecordFault> {
         let (body_at, end) = record_extent(bytes, 0)?;
         let (timestamp_delta, at) = varint::read_i64(bytes, body_at + 1).ok_or(RecordFault::Number)?;
@@ -51,8 +52,8 @@ impl LongRecord {
         Ok((record, at))
     }
 
-    /// Sees `bytes`, which follow on what was seen before. Returns how many of them, and whether the record is complete;
-    /// if it is not, the rest is to be shown again with more behind it.
+    /// Takes in `bytes`, which follow those seen before. Returns how many were seen, and whether the record
+    /// is complete; if it is not, pass the rest again with more bytes after it.
     pub(super) fn pass(&mut self, bytes: &[u8]) -> Result<(usize, bool), RecordFault> {
         let mut at = 0;
         loop {

@@ -1,4 +1,4 @@
-//! One test for each way in which a batch can be refused, and for each thing that is changed in one that is not.
+//! One test for each reason to reject a batch, and for each change to an accepted one.
 
 mod damage;
 mod records;
@@ -37,7 +37,7 @@ fn rules() -> ProduceRules {
     }
 }
 
-/// A batch that a test spoils: its header, and its records before compression.
+/// A batch with faults that a test makes: its header, and its records before compression.
 #[derive(Clone)]
 struct Spoilt {
     header: BatchHeader,
@@ -77,7 +77,7 @@ impl Spoilt {
         self
     }
 
-    /// The batch with a right length and a right checksum.
+    /// The batch with a valid length and checksum.
     fn seal(&self) -> Vec<u8> {
         let mut body = Vec::new();
         let codec = self.header.attributes.compression().unwrap_or_default();
@@ -93,7 +93,7 @@ impl Spoilt {
         bytes
     }
 
-    /// Checks that the batch is refused with that error, uncompressed and with every codec.
+    /// Checks that the batch is rejected with that error, uncompressed and with every codec.
     #[track_caller]
     fn refused(&self, error_code: i16, expected: &InvalidBatch) {
         let mut scratch = Scratch::new();
@@ -115,7 +115,7 @@ impl Spoilt {
                 self.clone().with(|header| header.attributes = header.attributes.with_compression(codec));
             let bytes = spoilt.seal();
             let valid = produce(&bytes, rules, &mut scratch).unwrap();
-            // What is stored is always a batch again.
+            // The stored bytes are always a batch again.
             let stored = [&valid.stamp(77, 3)[..], &bytes[BATCH_OVERHEAD..]].concat();
             let stored = Batch::parse(&stored).unwrap();
             stored.verify_crc().unwrap();
@@ -131,7 +131,7 @@ impl Spoilt {
     }
 }
 
-/// Sets the checksum that the bytes have.
+/// Writes the checksum of the bytes.
 fn reseal(bytes: &mut [u8]) {
     let crc = crc32c(&bytes[CRC_COVERS_FROM..]);
     bytes[CRC_COVERS_FROM - 4..CRC_COVERS_FROM].copy_from_slice(&crc.to_be_bytes());
@@ -226,7 +226,7 @@ fn a_length_that_leaves_off_bytes_fails_the_checksum() {
         let mut bytes = good.clone();
         bytes[8..12].copy_from_slice(&(length as i32).to_be_bytes());
         let error = produce(&bytes, &rules(), &mut Scratch::new()).unwrap_err();
-        // What is left over may itself look like a bad batch.
+        // The remaining bytes may themselves look like a bad batch.
         assert!(matches!(error, InvalidBatch::Corrupt(_)), "{error:?}");
     }
 }

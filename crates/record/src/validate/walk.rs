@@ -6,36 +6,37 @@ use crate::compression::{DecompressError, Progress, Stream};
 use crate::header::{BatchHeader, NO_TIMESTAMP, TimestampType};
 use crate::records::{RecordFault, RecordsError, record_at, record_extent};
 
-/// How far the records have been checked, and what has been found.
+/// The progress of the check of a batch's records, and its findings.
 pub(super) struct Walk {
-    /// Records checked so far, and so the offset delta that the next one must have.
+    /// Records checked so far; also the offset delta that the next one must have.
     index: i32,
     records_count: i32,
     base_timestamp: i64,
-    /// The greatest timestamp so far, or -1 if all of them are before that: Kafka has no smaller one in a header.
+    /// The greatest timestamp so far, or -1 if all of them are before that: Kafka has no smaller one in a
+    /// header.
     max_timestamp: i64,
     timestamps: TimestampRule,
     /// The earliest timestamp that needs no second look.
     earliest_ms: i64,
-    /// The latest that needs none.
+    /// The latest timestamp that needs none.
     latest_ms: i64,
     keys_required: bool,
     /// Bytes that a record of a compressed batch may have.
     max_record_bytes: usize,
-    /// The record that is passing, if it is too long to be kept.
+    /// The current record, if it is too long to be kept.
     long: Option<LongRecord>,
     errors: Vec<RecordError>,
     timestamp_rejected: bool,
 }
 
-/// What timestamps are accepted.
+/// The accepted timestamps.
 #[derive(Clone, Copy)]
 enum TimestampRule {
-    /// Those from `earliest_ms` to `latest_ms`, and none at all.
+    /// Those from `earliest_ms` to `latest_ms`, and no timestamp.
     Within,
     /// Any: the broker sets its own.
     Any,
-    /// None, for the batch claims that the broker has set them.
+    /// None, because the batch claims that the broker has set them.
     Refused,
 }
 
@@ -81,8 +82,9 @@ impl Walk {
         Ok(())
     }
 
-    /// Checks the records of a compressed batch as they are decompressed. What has been checked is not kept, nor is a
-    /// record that is longer than [`LONG_BYTES`]; one that cannot fit the limits is refused before it is decompressed.
+    /// Checks the records of a compressed batch as they are decompressed. Checked records are not kept, nor
+    /// is one that is longer than [`LONG_BYTES`]; one that cannot fit the limits is rejected before it is
+    /// decompressed.
     pub(super) fn stream(&mut self, mut stream: Stream<'_>) -> Result<(), InvalidBatch> {
         loop {
             let progress = stream.fill().map_err(InvalidBatch::Decompress)?;
@@ -101,7 +103,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Checks records and the beginning of one that is long. Returns how many bytes they took.
+    /// Checks records and the start of a long one. Returns the number of bytes checked.
     fn advance_in_pieces(&mut self, bytes: &[u8], stream: &Stream<'_>) -> Result<usize, InvalidBatch> {
         let mut at = 0;
         loop {
@@ -126,7 +128,8 @@ impl Walk {
         }
     }
 
-    /// Whether the record that begins with `bytes` is within the limits; not if its length is not there yet.
+    /// Whether the record that starts with `bytes` is within the limits; `false` if its length is not there
+    /// yet.
     fn fits(&self, bytes: &[u8], stream: &Stream<'_>) -> Result<bool, InvalidBatch> {
         let (body_at, end) = match record_extent(bytes, 0) {
             Ok(extent) => extent,
@@ -145,8 +148,8 @@ impl Walk {
         Err(InvalidBatch::Decompress(DecompressError::RecordTooLarge { size_bytes, max_bytes }))
     }
 
-    /// Checks records until there are as many as there should be or no whole one is left, and says how many bytes they
-    /// took. Each may have `max_bytes`, without its length.
+    /// Checks records until all are checked or no whole one is left, and returns the number of bytes checked.
+    /// Each record may have `max_bytes`, without its length.
     fn advance(&mut self, bytes: &[u8], max_bytes: usize) -> Result<usize, InvalidBatch> {
         let mut at = 0;
         while self.index < self.records_count {
@@ -165,7 +168,7 @@ impl Walk {
         Ok(at)
     }
 
-    /// Takes the next record in, which can be read.
+    /// Takes in the next record, which can be read.
     #[inline(always)]
     fn accept(&mut self, offset_delta: i32, no_key: bool, timestamp_delta: i64) -> Result<(), InvalidBatch> {
         if offset_delta != self.index {
@@ -176,7 +179,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Checks what the topic's settings say of a record.
+    /// Checks a record against the topic's settings.
     #[inline(always)]
     fn check(&mut self, no_key: bool, timestamp_delta: i64) {
         let (timestamp, beyond) = self.base_timestamp.overflowing_add(timestamp_delta);
@@ -187,7 +190,7 @@ impl Walk {
         self.max_timestamp = self.max_timestamp.max(timestamp);
     }
 
-    /// A record that the usual bounds do not cover.
+    /// Checks a record that the usual bounds do not cover.
     #[cold]
     #[inline(never)]
     fn check_exception(&mut self, no_key: bool, timestamp_ms: i64) {

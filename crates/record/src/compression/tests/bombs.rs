@@ -1,4 +1,4 @@
-//! Few bytes that come to many.
+//! A few bytes that decompress to many.
 
 use super::*;
 
@@ -13,12 +13,13 @@ fn stops(codec: Compression, input: &[u8], ratio_at_least: usize, bytes: usize) 
     // A block beyond the limit, and twice the room for growing.
     let window_bytes = scratch.window.capacity();
     assert!(window_bytes <= 4 * MAX_BYTES, "{codec:?}: {window_bytes} bytes were taken");
-    // And nothing of it stays.
+    // The memory is freed again.
     scratch.decompress(codec, &compressed(codec, b"text"), MAX_BYTES).unwrap();
     assert!(scratch.window.capacity() <= MAX_BYTES);
 }
 
-/// A stream that is used as it comes is decompressed up to its limit and one step beyond, in a buffer of one step.
+/// Checks that a stream that is used as it comes is decompressed up to its limit and one step beyond, in a
+/// buffer of one step.
 fn stops_as_it_streams(codec: Compression, input: &[u8], step_bytes: usize) {
     let mut scratch = Scratch::new();
     let mut stream = scratch.open(codec, input, MAX_BYTES);
@@ -44,7 +45,7 @@ fn no_more_is_decompressed_than_the_limit_and_a_step() {
     for codec in CODECS {
         stops_as_it_streams(codec, &compressed(codec, &zeros), 128 << 10);
     }
-    // A bare block and a frame that say what they come to are not begun.
+    // A bare block and a frame that announce their size are rejected before they start.
     let announced = zstd_of_known_size(&zeros);
     for (codec, input) in [
         (Compression::Snappy, snap::raw::Encoder::new().compress_vec(&zeros).unwrap()),
@@ -91,12 +92,12 @@ fn each_codec_at_its_greatest_ratio() {
 
 #[test]
 fn one_to_a_million() {
-    // The greatest that a format allows: 128 KiB from 4 bytes, 4 GiB of them, behind a window of 128 MiB; and gzip
-    // members without end.
+    // The largest that a format allows: 128 KiB from 4 bytes, 4 GiB of them, after a window of 128 MiB; and
+    // gzip members without end.
     stops(Compression::Zstd, &super::zstd::zeros(27, 32_768), 32_000, 32_768 * (128 << 10));
     let member = compressed(Compression::Gzip, &vec![0; 1 << 20]);
     stops(Compression::Gzip, &member.repeat(1000), 900, 1000 << 20);
-    // A bomb in a bomb stays one: what comes out is records, and is not decompressed again.
+    // A bomb in a bomb: the output is records, and is not decompressed again.
     let nested = compressed(Compression::Gzip, &compressed(Compression::Gzip, &vec![0; 64 << 20]));
     assert!((64 << 20) / nested.len() > 100_000);
     assert!(Scratch::new().decompress(Compression::Gzip, &nested, MAX_BYTES).unwrap().len() < 100_000);
@@ -119,7 +120,7 @@ fn nothing_from_many_bytes_ends() {
     assert_eq!(scratch.decompress(Compression::Lz4, &empty_blocks, 0).unwrap(), b"");
 }
 
-/// A frame that says its blocks are of 4 MiB has not sent them yet.
+/// A frame that announces blocks of 4 MiB has not sent them yet.
 #[test]
 fn what_a_frame_announces_is_not_reserved() {
     let text = [b't'; 30];
@@ -134,7 +135,7 @@ fn what_a_frame_announces_is_not_reserved() {
     assert!(scratch.window.capacity() < 1 << 20);
 }
 
-/// Nor what a block says that it comes to, when so few bytes cannot.
+/// The announced size of a block is not reserved if so few bytes cannot decompress to it.
 #[test]
 fn what_a_block_announces_is_not_reserved() {
     let mut block = vec![0; 40_000];

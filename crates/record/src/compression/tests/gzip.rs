@@ -1,6 +1,6 @@
 use super::*;
 
-/// A member with those flags, what they announce, and `input` deflated.
+/// A member with those flags, the optional fields that they announce, and `input` deflated.
 fn member(flags: u8, announced: &[u8], input: &[u8]) -> Vec<u8> {
     let plain = compressed(Compression::Gzip, input);
     [&plain[..3], &[flags], &plain[4..10], announced, &plain[10..]].concat()

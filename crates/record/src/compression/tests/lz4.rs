@@ -124,7 +124,7 @@ fn a_second_frame_is_refused() {
 #[test]
 fn blocks_that_lie_are_refused() {
     let new = || Frame::new(PLAIN, 0x40, None);
-    // Longer than the frame allows: as it stands, and once it is decompressed.
+    // Longer than the frame allows: stored, and once it is decompressed.
     refuses(Compression::Lz4, &new().stored(&vec![0; (64 << 10) + 1]).end());
     refuses(Compression::Lz4, &new().block(&vec![0; (64 << 10) + 1]).end());
     reads(Compression::Lz4, &new().block(&vec![0; 64 << 10]).end(), &vec![0; 64 << 10]);

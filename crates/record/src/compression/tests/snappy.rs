@@ -58,7 +58,7 @@ fn framing_that_lies_is_refused() {
 
 #[test]
 fn blocks_that_lie_are_refused() {
-    // A length far above what so few bytes can come to.
+    // A length far above the most to which so few bytes can decompress.
     refuses(Compression::Snappy, &[0xff, 0xff, 0xff, 0xff, 0x0f, 0, b'x']);
     refuses(Compression::Snappy, &framed(&[&[0xff, 0xff, 0xff, 0xff, 0x0f, 0, b'x']]));
     refuses(Compression::Snappy, &[0xff; 20]);

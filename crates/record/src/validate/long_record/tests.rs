@@ -24,7 +24,7 @@ fn record(key: Option<usize>, value: Option<usize>, headers: &[(usize, Option<us
     record
 }
 
-/// What becomes of a record that comes in pieces of so many bytes: how many were seen, or the fault.
+/// The outcome for a record in pieces of so many bytes: the number of bytes seen, or the fault.
 fn passes(bytes: &[u8], piece_bytes: usize) -> Result<(usize, bool), RecordFault> {
     let shown = bytes.len().min(LONG_BYTES);
     let (mut long, mut at) = LongRecord::begin(&bytes[..shown])?;
@@ -44,7 +44,7 @@ fn passes(bytes: &[u8], piece_bytes: usize) -> Result<(usize, bool), RecordFault
     }
 }
 
-/// The same as of who has all of it.
+/// The same for a reader that has all of it.
 fn reads(bytes: &[u8]) -> Result<(usize, bool), RecordFault> {
     record_at(bytes, 0).map(|record| (record.end, record.key.is_some()))
 }
@@ -79,7 +79,7 @@ fn it_is_refused_as_if_it_were_all_there() {
             bad[at] = random.u8(..);
         }
         let (passed, read) = (passes(&bad, 1 + random.usize(..64)), reads(&bad));
-        // Of a header with two faults either may be named.
+        // Either fault of a header with two may be named.
         assert!(passed == read || (passed.is_err() && read.is_err()), "{passed:?} and {read:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Every cut and every flipped bit of a batch.
+//! Every truncation and every flipped bit of a batch.
 
 use super::*;
 
@@ -58,7 +58,7 @@ fn no_flipped_bit_is_accepted_as_something_else() {
     }
 }
 
-/// With the checksum made right again, a change may be accepted; then what is stored must read back whole.
+/// With a valid checksum, a changed batch may be accepted; then the stored bytes must be readable.
 #[test]
 fn what_is_accepted_after_any_change_reads_back() {
     let mut random = fastrand::Rng::with_seed(11);

@@ -33,7 +33,7 @@ fn records_that_are_malformed() {
     let refused = |body: &[&[u8]], fault| {
         Spoilt::of_record(&body.concat()).refused(INVALID_RECORD, &malformed(0, fault));
     };
-    // Nothing at all, and cut off after each field.
+    // Empty, and truncated after each field.
     refused(&[], RecordFault::Number);
     for cut in 1..6 {
         let whole = [&OPENING[..], &[1, 1, 0]].concat();
@@ -92,7 +92,7 @@ fn record_lengths_that_lie() {
     refused(&[10, 0, 0, 0, 1, 1, 0], RecordFault::Number);
 }
 
-/// A length beyond the limit ends the check of a compressed batch: whether the bytes come is not waited for.
+/// A length beyond the limit ends the check of a compressed batch, without waiting for the bytes.
 #[test]
 fn record_lengths_beyond_the_limits() {
     let mut spoilt = Spoilt::of_record(&[]);
@@ -115,7 +115,7 @@ fn record_lengths_beyond_the_limits() {
     }
 }
 
-/// `max.decompressed.message.bytes` counts what stands behind a record's length, in compressed batches alone.
+/// `max.decompressed.message.bytes` counts the bytes after a record's length, in compressed batches only.
 #[test]
 fn records_of_compressed_batches_have_a_limit_of_their_own() {
     for value_bytes in [0, 100, 70_000, 300_000] {
@@ -148,7 +148,7 @@ fn records_of_compressed_batches_have_a_limit_of_their_own() {
     }
 }
 
-/// What a long record is checked for is what a short one is.
+/// A long record is checked like a short one.
 #[test]
 fn long_records_are_checked_as_they_pass() {
     let mut builder = BatchBuilder::new(Compression::None);

@@ -1,4 +1,4 @@
-//! What the topic's settings say of records that can be read.
+//! The topic's settings, applied to records that can be read.
 
 use super::*;
 
@@ -46,7 +46,8 @@ fn timestamps_outside_the_topics_bounds() {
     check(&mixed.build(), &keys_too, INVALID_TIMESTAMP, &InvalidBatch::RejectedTimestamps(errors));
 }
 
-/// Those before 1970. Kafka's default, all of the past, ends where `now` less a timestamp is beyond an `i64`.
+/// Timestamps before 1970. Kafka's default, all of the past, ends when `now` less a timestamp is beyond an
+/// `i64`.
 #[test]
 fn timestamps_below_0() {
     let rules = ProduceRules { timestamp_before_max_ms: i64::MAX, ..rules() };
@@ -74,7 +75,7 @@ fn timestamps_beyond_an_i64() {
         spoilt.records = Spoilt::of_record(&body).records;
         let error = produce(&spoilt.seal(), &unbounded, &mut Scratch::new()).unwrap_err();
         assert_eq!(error.error_code(), INVALID_TIMESTAMP, "{base} {delta}");
-        // A topic whose timestamps the broker sets does not care.
+        // A topic with `LogAppendTime` does not care.
         spoilt.accepted(&ProduceRules { timestamp_type: TimestampType::LogAppendTime, ..rules() });
     }
 }
