@@ -1,7 +1,7 @@
-//! What an administrator asks of a cluster.
+//! Administration of a cluster.
 //!
-//! Each operation is one method, tried again while leaders and coordinators move; see
-//! [`ClusterError`] for how one fails.
+//! Each operation is one method, retried while leaders and coordinators move; see [`ClusterError`] for its
+//! failures.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// For `cluster`.
+    /// Administers `cluster`.
     pub fn new(cluster: Cluster) -> Self {
         Admin { cluster }
     }
@@ -40,7 +40,8 @@ impl Admin {
         &self.cluster
     }
 
-    /// How long a broker may take to carry out a change before it answers, also in the milliseconds of requests.
+    /// The time that a broker may take to carry out a change before it answers, also in the milliseconds of
+    /// requests.
     fn patience(&self) -> (Duration, i32) {
         let wait = self.cluster.options().change_timeout;
         (wait, i32::try_from(wait.as_millis()).unwrap_or(i32::MAX))
@@ -51,7 +52,7 @@ impl Admin {
 fn only<T>(results: Vec<T>) -> Result<T, ClusterError> {
     let refusal = || ClusterError::Refused {
         code: protocol::ErrorCode::UNKNOWN_SERVER_ERROR,
-        message: Some("the broker's answer leaves out what was asked".to_owned()),
+        message: Some("the broker's answer leaves out what was requested".to_owned()),
     };
     results.into_iter().next().ok_or_else(refusal)
 }
@@ -62,7 +63,7 @@ mod tests {
 
     use super::{Admin, NewTopic};
 
-    /// Tasks of their own may administrate: this need not run, only compile.
+    /// Operations can run in tasks of their own: this need not run, only compile.
     #[allow(dead_code, reason = "it shows what compiles")]
     fn operations_may_move_between_threads(admin: &Admin) -> impl Sized + Send {
         let topic: &'static NewTopic = Box::leak(Box::default());

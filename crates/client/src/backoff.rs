@@ -1,9 +1,9 @@
-//! How long to wait before something is tried again.
+//! The wait before a retry.
 
 use std::time::Duration;
 
-/// Waits that double from a tenth of a second to one second, each a fifth longer or shorter by
-/// chance so that clients cut off together do not come back together.
+/// Waits that double from a tenth of a second to one second, each randomly up to a fifth longer or shorter,
+/// so that clients that lost their connections together do not return together.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     next_ms: u64,
@@ -27,7 +27,7 @@ impl Backoff {
         Duration::from_millis(wait_ms)
     }
 
-    /// Begins anew after a success.
+    /// Starts over after a success.
     pub fn reset(&mut self) {
         *self = Backoff::default();
     }

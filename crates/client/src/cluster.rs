@@ -1,4 +1,4 @@
-//! A cluster: its brokers, and which of them to ask for what.
+//! A cluster, and the connections to its brokers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,22 +19,22 @@ mod error;
 mod retry;
 mod view;
 
-/// Where a cluster is found, and how patient its client is.
+/// The address of a cluster, and the client's timeouts.
 #[derive(Debug, Clone)]
 pub struct ClusterOptions {
     /// `host:port` of some of its brokers; the first that answers names the others.
     pub bootstrap: Vec<String>,
-    /// For each connection.
+    /// The options of each connection.
     pub connection: ConnectionOptions,
-    /// For how long an operation is tried again while leaders and coordinators move.
+    /// The time for which an operation is retried while leaders and coordinators move.
     pub retry_for: Duration,
-    /// How long a broker may take to create, enlarge or delete a topic before it answers.
+    /// The time that a broker may take to create, enlarge or delete a topic before it answers.
     pub change_timeout: Duration,
 }
 
 impl ClusterOptions {
-    /// Options with Kafka's own patience, for `bootstrap` as in `bootstrap.servers`: `host:port`
-    /// separated by commas; a port left out is 9092.
+    /// Options with Kafka's own timeouts. `bootstrap` is as in `bootstrap.servers`: `host:port` separated by
+    /// commas; the port is 9092 if left out.
     pub fn new(bootstrap: &str) -> Self {
         let addresses = bootstrap.split(',').map(str::trim).filter(|address| !address.is_empty());
         ClusterOptions {
@@ -55,8 +55,8 @@ fn with_port(address: &str) -> String {
     if address[host_end..].contains(':') { address.to_owned() } else { format!("{address}:9092") }
 }
 
-/// What a connection is for. A broker answers in order, so requests that wait for something must not
-/// stand before those that do not.
+/// The purpose of a connection. A broker answers in order, so requests that wait must not precede those that
+/// do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// Requests that are answered at once.
@@ -70,18 +70,18 @@ pub enum Lane {
 /// A cluster, and the connections to its brokers. Cloning gives another handle to the same.
 #[derive(Debug, Clone)]
 pub struct Cluster {
-    shared: Arc<Shared>,
+    shared: Arc<ClusterCore>,
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
 
 #[derive(Debug)]
-struct Shared {
+struct ClusterCore {
     options: ClusterOptions,
-    /// One connection for each address and lane; the inner lock is held while it is being opened, so
-    /// that it is opened once.
+    /// One connection for each address and lane; the inner lock is held while it is being opened, so that it
+    /// is opened once.
     connections: Mutex<HashMap<(String, Lane), Slot>>,
-    /// What was last heard.
+    /// The newest metadata.
     view: Mutex<Arc<ClusterView>>,
     /// Broker ids by group.
     coordinators: Mutex<HashMap<String, i32>>,
@@ -91,9 +91,9 @@ impl Cluster {
     /// Connects to the first of the bootstrap brokers that answers. None is tried twice.
     ///
     /// # Errors
-    /// [`ClusterError::Connect`] for the last of them where none answers.
+    /// [`ClusterError::Connect`] of the last of them if none answers.
     pub async fn connect(options: ClusterOptions) -> Result<Cluster, ClusterError> {
-        let shared = Shared {
+        let shared = ClusterCore {
             options,
             connections: Mutex::default(),
             view: Mutex::default(),
@@ -104,25 +104,22 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The options that it was made with.
+    /// The options of this client.
     pub fn options(&self) -> &ClusterOptions {
         &self.shared.options
     }
 
-    /// The cluster as it was last heard of.
+    /// The cluster, as of the newest metadata.
     pub fn view(&self) -> Arc<ClusterView> {
         Arc::clone(&self.shared.view.lock())
     }
 
-    /// Begins an operation that is tried again for as long as the options say.
+    /// Starts an operation that is retried for as long as the options say.
     pub fn retry(&self) -> Retry<'_> {
         Retry::new(self, self.shared.options.retry_for)
     }
 
-    /// All topics as they are now, by name; those that this client may not describe are left out.
-    ///
-    /// # Errors
-    /// [`ClusterError`].
+    /// All topics as they are now, by name, without those that this client may not describe.
     pub async fn all_topics(&self) -> Result<Vec<Arc<Topic>>, ClusterError> {
         let mut retry = self.retry();
         loop {
@@ -133,20 +130,20 @@ impl Cluster {
         }
     }
 
-    /// A topic, from memory where it is known.
+    /// A topic, from memory if it is known.
     ///
     /// # Errors
-    /// [`ClusterError::UnknownTopic`] where the cluster has none of this name, or does not have it
-    /// yet half a second later (a topic takes a moment to be known to all brokers).
+    /// [`ClusterError::UnknownTopic`] if the cluster still has none of this name half a second later (a new
+    /// topic takes a moment to be known to all brokers).
     pub async fn topic(&self, name: &str) -> Result<Arc<Topic>, ClusterError> {
         self.topic_or_create(name, false).await
     }
 
-    /// As [`Cluster::topic`]; where `create` is true and the brokers create topics on demand
+    /// Finds a topic as [`Cluster::topic`] does. If `create` is set and the brokers create topics on demand
     /// (`auto.create.topics.enable`), the topic is created.
     ///
     /// # Errors
-    /// As [`Cluster::topic`].
+    /// See [`Cluster::topic`].
     pub async fn topic_or_create(&self, name: &str, create: bool) -> Result<Arc<Topic>, ClusterError> {
         let patience = Duration::from_millis(if create { 10_000 } else { 500 });
         let mut unknown = Retry::new(self, patience);
@@ -163,28 +160,28 @@ impl Cluster {
         }
     }
 
-    /// Forgets where everything is, so that it is asked for again: something has moved.
+    /// Forgets all metadata, so that it is fetched again: something has moved.
     pub fn forget(&self) {
         let mut view = self.shared.view.lock();
         *view = Arc::new(view.without_topics());
         self.shared.coordinators.lock().clear();
     }
 
-    /// Forgets where the leaders of one topic are.
+    /// Forgets the leaders of one topic.
     pub fn forget_topic(&self, name: &str) {
         let mut view = self.shared.view.lock();
         *view = Arc::new(view.without_topic(name));
     }
 
-    /// A connection to any broker, one that is open already where there is one.
+    /// A connection to any broker; an open one if there is one.
     ///
     /// # Errors
-    /// [`ClusterError::Connect`] for the last one tried.
+    /// [`ClusterError::Connect`] of the last one tried.
     pub async fn any(&self) -> Result<Connection, ClusterError> {
         let view = self.view();
         let known = view.brokers.values().map(Broker::address);
         let addresses: Vec<String> = known.chain(self.shared.options.bootstrap.iter().cloned()).collect();
-        // A broker that is gone may take its time to refuse.
+        // A broker that is gone may be slow to refuse.
         if let Some(open) = addresses.iter().find_map(|address| self.open_connection(address)) {
             return Ok(open);
         }
@@ -206,18 +203,19 @@ impl Cluster {
     /// A connection to the broker with this id.
     ///
     /// # Errors
-    /// [`ClusterError::UnknownBroker`], [`ClusterError::Connect`].
+    /// [`ClusterError::UnknownBroker`] if the metadata has no such broker; [`ClusterError::Connect`] if it
+    /// cannot be reached.
     pub async fn broker(&self, id: i32, lane: Lane) -> Result<Connection, ClusterError> {
         let address = self.view().brokers.get(&id).map(Broker::address);
         let address = address.ok_or(ClusterError::UnknownBroker { id })?;
         self.connection(&address, lane).await.map_err(ClusterError::Connect)
     }
 
-    /// A connection to the broker that takes changes of topics and configurations: the one that the
-    /// brokers name as the controller, or any where they name none (any will hand it on).
+    /// A connection to the broker that takes changes of topics and configurations: the controller that the
+    /// metadata names, or any broker if it names none (any broker forwards them).
     ///
     /// # Errors
-    /// As [`Cluster::any`].
+    /// See [`Cluster::any`].
     pub async fn controller(&self) -> Result<Connection, ClusterError> {
         match self.view().controller_id {
             Some(id) => self.broker(id, Lane::Prompt).await,
@@ -228,7 +226,8 @@ impl Cluster {
     /// A connection to the broker that coordinates `group`.
     ///
     /// # Errors
-    /// [`ClusterError::Refused`] with the reason why there is none, or as [`Cluster::broker`].
+    /// [`ClusterError::Refused`] if the group has no coordinator, with the reason; otherwise see
+    /// [`Cluster::broker`].
     pub async fn coordinator(&self, group: &str, lane: Lane) -> Result<Connection, ClusterError> {
         let known = self.shared.coordinators.lock().get(group).copied();
         let id = match known {
@@ -258,7 +257,7 @@ impl Cluster {
         Ok(node_id)
     }
 
-    /// Asks for topics (`None` for all of them) and adds what is heard to the view.
+    /// Fetches the metadata of topics (`None` for all of them) and adds it to the view.
     pub(crate) async fn fetch_topics(
         &self,
         names: Option<&[&str]>,
@@ -269,7 +268,7 @@ impl Cluster {
         let named = |name: &&str| MetadataRequestTopic { name: Some(Str::from(*name)), ..Default::default() };
         let topics = match names {
             Some(names) => Some(names.iter().map(named).collect()),
-            // Version 0 has no null: there it is the empty list that asks for all.
+            // Version 0 has no null: there the empty list asks for all.
             None if version == 0 => Some(Vec::new()),
             None => None,
         };
@@ -290,11 +289,12 @@ impl Cluster {
         outcome
     }
 
-    /// The leader of a partition.
+    /// A connection to the leader of a partition.
     ///
     /// # Errors
-    /// [`ClusterError::UnknownTopic`], [`ClusterError::UnknownPartition`], [`ClusterError::NoLeader`],
-    /// [`ClusterError::Connect`].
+    /// [`ClusterError::UnknownTopic`] or [`ClusterError::UnknownPartition`] if there is none,
+    /// [`ClusterError::NoLeader`] while it has no leader, [`ClusterError::Connect`] if its leader cannot be
+    /// reached.
     pub async fn leader(&self, topic: &str, partition: i32, lane: Lane) -> Result<Connection, ClusterError> {
         let id = self.topic(topic).await?.leader_of(partition)?;
         self.broker(id, lane).await
@@ -312,10 +312,10 @@ impl Cluster {
         Ok(connection)
     }
 
-    /// Sends a request that any broker can answer, again while it cannot be reached.
+    /// Sends a request that any broker can answer, and retries it while no broker can be reached.
     ///
     /// # Errors
-    /// [`ClusterError::Connect`], [`ClusterError::Request`].
+    /// [`ClusterError::Connect`] and [`ClusterError::Request`] of the last attempt.
     pub async fn request<R: Request>(&self, request: &R) -> Result<R::Response, ClusterError> {
         let mut retry = self.retry();
         loop {

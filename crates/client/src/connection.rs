@@ -1,7 +1,7 @@
 //! One connection to one broker.
 //!
-//! Requests are written as they are made and answered in that order, so any number of them may be
-//! under way at once. A connection that broke once stays broken; whoever needs it opens another.
+//! Requests are answered in the order in which they are written, so any number of them may be in flight. A
+//! connection that broke stays broken; open another one instead.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::oneshot;
 
 pub use error::{ConnectError, RequestError};
-use pending::Pending;
+use pending::AnswerQueue;
 use versions::Versions;
 
 mod error;
@@ -29,14 +29,14 @@ mod pending;
 mod tests;
 mod versions;
 
-/// How a client presents itself, and how patient it is.
+/// The client's name and its timeouts.
 #[derive(Debug, Clone)]
 pub struct ConnectionOptions {
     /// The name under which brokers log, meter and throttle this client.
     pub client_id: String,
-    /// How long opening may take, the exchange of versions included.
+    /// The time that opening may take, including the exchange of versions.
     pub connect_timeout: Duration,
-    /// How long an answer may take, beyond what a request itself asks the broker to wait.
+    /// The time that an answer may take, beyond the wait that a request itself asks of the broker.
     pub request_timeout: Duration,
     /// The longest response that is accepted.
     pub response_bytes_max: usize,
@@ -53,20 +53,20 @@ impl Default for ConnectionOptions {
     }
 }
 
-/// A connection to a broker, with the versions that both sides speak. Cloning gives another handle
-/// to the same connection, which closes when the last is dropped.
+/// A connection to a broker, with the versions that both sides speak. Cloning gives another handle to the
+/// same connection, which closes when the last one is dropped.
 #[derive(Debug, Clone)]
 pub struct Connection {
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionCore>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ConnectionCore {
     /// `host:port`, as it was given.
     address: String,
     options: ConnectionOptions,
     sender: tokio::sync::Mutex<Sender>,
-    pending: Arc<Mutex<Pending>>,
+    pending: Arc<Mutex<AnswerQueue>>,
     reader: JoinHandle<()>,
     versions: Versions,
 }
@@ -74,12 +74,12 @@ struct Shared {
 #[derive(Debug)]
 struct Sender {
     socket: OwnedWriteHalf,
-    /// Whether a frame was begun and not finished, which only a dropped future leaves behind: then
-    /// what stands on the wire is half a request, and nothing may follow it.
+    /// Whether a frame was begun and not finished, because its future was dropped: then half a request is on
+    /// the wire, and nothing may follow it.
     inside_frame: bool,
 }
 
-impl Drop for Shared {
+impl Drop for ConnectionCore {
     fn drop(&mut self) {
         self.reader.abort();
     }
@@ -89,7 +89,8 @@ impl Connection {
     /// Connects to `address` (`host:port`) and agrees on versions.
     ///
     /// # Errors
-    /// [`ConnectError`]: nothing listens there, it takes too long, or it does not speak Kafka's protocol.
+    /// [`ConnectError`] if nothing listens there, if it takes too long, or if it does not speak Kafka's
+    /// protocol.
     pub async fn open(address: &str, options: &ConnectionOptions) -> Result<Connection, ConnectError> {
         let (deadline, after) = (clock::now() + options.connect_timeout, options.connect_timeout);
         let of = || address.to_owned();
@@ -97,18 +98,18 @@ impl Connection {
             Ok(connected) => connected.map_err(|error| ConnectError::Unreachable { address: of(), error })?,
             Err(_) => return Err(ConnectError::TimedOut { address: of(), after }),
         };
-        let mut connection = Shared::over(stream, address, options);
+        let mut connection = ConnectionCore::over(stream, address, options);
         let left = deadline.saturating_duration_since(clock::now());
         let negotiated = match clock::timeout(left, versions::negotiate(&connection)).await {
             Ok(negotiated) => negotiated,
-            // What listens there may be busy, or of another kind.
+            // The listener may be busy, or of another kind.
             Err(_) => Err(RequestError::TimedOut { address: of(), api: ApiKey::ApiVersions, after }),
         };
         connection.versions = negotiated.map_err(|error| ConnectError::NotKafka { address: of(), error })?;
         Ok(Connection { shared: Arc::new(connection) })
     }
 
-    /// The address that it was opened with.
+    /// The address of the broker.
     pub fn address(&self) -> &str {
         &self.shared.address
     }
@@ -118,7 +119,7 @@ impl Connection {
         self.shared.pending.lock().closed().is_some()
     }
 
-    /// The versions of an API that the broker serves, or `None` where it does not.
+    /// The versions of an API that the broker serves, or `None` if it does not serve it.
     pub fn broker_versions(&self, api: ApiKey) -> Option<RangeInclusive<i16>> {
         self.shared.versions.of_broker(api)
     }
@@ -126,7 +127,7 @@ impl Connection {
     /// The version in which requests of type `R` are sent.
     ///
     /// # Errors
-    /// [`RequestError::NoCommonVersion`].
+    /// [`RequestError::NoCommonVersion`] if the two sides have none.
     pub fn version_of<R: Request>(&self) -> Result<i16, RequestError> {
         self.shared.versions.common::<R>(i16::MAX)
     }
@@ -136,17 +137,17 @@ impl Connection {
     /// Dropping the future forgets the answer; the request may have reached the broker.
     ///
     /// # Errors
-    /// [`RequestError`]. After [`RequestError::TimedOut`] the connection is closed, since answers
-    /// come in order and none can overtake the one that does not come.
+    /// [`RequestError`] if there is no answer. After [`RequestError::TimedOut`] the connection is closed:
+    /// answers come in order, so none can overtake the missing one.
     pub async fn request<R: Request>(&self, request: &R) -> Result<R::Response, RequestError> {
         self.request_with(request, i16::MAX, Duration::ZERO).await
     }
 
-    /// As [`Connection::request`], in a version no newer than `version_max`, for a request that
-    /// itself asks the broker to wait for up to `wait`.
+    /// Sends a request as [`Connection::request`] does, in a version up to `version_max`. The request itself
+    /// asks the broker to wait for up to `wait`.
     ///
     /// # Errors
-    /// As [`Connection::request`].
+    /// See [`Connection::request`].
     pub async fn request_with<R: Request>(
         &self,
         request: &R,
@@ -160,7 +161,7 @@ impl Connection {
     /// Sends a request to which the broker gives no answer: a produce request with `acks=0`.
     ///
     /// # Errors
-    /// As [`Connection::request`]; success says only that the bytes were written.
+    /// See [`Connection::request`]; success says only that the bytes were written.
     pub async fn send_unanswered<R: Request>(
         &self,
         request: &R,
@@ -171,13 +172,13 @@ impl Connection {
     }
 }
 
-impl Shared {
-    /// A connection over `stream` on which versions have not been agreed.
-    fn over(stream: TcpStream, address: &str, options: &ConnectionOptions) -> Shared {
+impl ConnectionCore {
+    /// A connection over `stream` on which no versions have been agreed on yet.
+    fn over(stream: TcpStream, address: &str, options: &ConnectionOptions) -> ConnectionCore {
         let (incoming, outgoing) = stream.into_split();
-        let pending = Arc::new(Mutex::new(Pending::default()));
+        let pending = Arc::new(Mutex::new(AnswerQueue::default()));
         let reader = task::spawn(frame::read_all(incoming, options.response_bytes_max, Arc::clone(&pending)));
-        Shared {
+        ConnectionCore {
             address: address.to_owned(),
             options: options.clone(),
             sender: tokio::sync::Mutex::new(Sender { socket: outgoing, inside_frame: false }),
@@ -187,7 +188,7 @@ impl Shared {
         }
     }
 
-    /// Sends `request` in `version`, and decodes what comes back.
+    /// Sends `request` in `version`, and decodes the answer.
     async fn exchange<R: Request>(
         &self,
         request: &R,
@@ -201,7 +202,7 @@ impl Shared {
         Ok(response)
     }
 
-    /// Sends `request` in `version`, and gives what follows the header of the answer.
+    /// Sends `request` in `version`, and returns the body of the answer.
     async fn exchange_bytes<R: Request>(
         &self,
         request: &R,
@@ -227,14 +228,14 @@ impl Shared {
         }
     }
 
-    /// Writes `request`, and leaves `answer` to be given what comes back.
+    /// Writes `request`; its answer will be sent to `answer`.
     async fn write<R: Request>(
         &self,
         request: &R,
         version: i16,
         answer: Option<oneshot::Sender<Bytes>>,
     ) -> Result<(), RequestError> {
-        // The place in the queue of answers and on the wire must be the same: one lock for both.
+        // The order in the queue of answers and on the wire must be the same: one lock for both.
         let mut sender = self.sender.lock().await;
         if sender.inside_frame {
             self.close("a request was given up while it was being sent");

@@ -1,8 +1,8 @@
 //! Reading partitions.
 //!
-//! A consumer reads the partitions that it is given, each from a position of its own, and remembers
-//! nothing between runs; a group does ([`crate::GroupConsumer`]). One fetch at a time is under way with
-//! each broker, and the next is sent before the records of the last are handed out.
+//! A consumer reads the partitions that it is given, each from its own position, and remembers nothing
+//! between runs; a group does ([`crate::GroupConsumer`]). One fetch per broker is in flight at a time, and
+//! the next is sent before the records of the last are returned.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,29 +22,29 @@ use crate::backoff::Backoff;
 use crate::cluster::{Cluster, ClusterError};
 use crate::topic_partition::TopicPartition;
 use decode::Decoder;
-use fetch::{Fetched, FetchedPartition};
+use fetch::{FetchAnswer, FetchedPartition};
 
 mod decode;
 mod fetch;
 #[cfg(test)]
 mod tests;
 
-/// How a consumer reads.
+/// The options of a consumer.
 #[derive(Debug, Clone)]
 pub struct ConsumerOptions {
-    /// Whether records of transactions are left out that are not committed.
+    /// Whether to leave out records of transactions that are not committed.
     pub read_committed: bool,
-    /// How long a broker waits for [`ConsumerOptions::bytes_min`] before it answers.
+    /// The time that a broker waits for [`ConsumerOptions::bytes_min`] before it answers.
     pub wait: Duration,
-    /// How many bytes are worth an answer.
+    /// The bytes that make a broker answer at once.
     pub bytes_min: i32,
-    /// How many bytes an answer has, unless its first batch alone is larger.
+    /// The most bytes of an answer, unless its first batch alone is larger.
     pub bytes_max: i32,
-    /// As [`ConsumerOptions::bytes_max`], for each partition.
+    /// The same limit for each partition.
     pub partition_bytes_max: i32,
-    /// How many bytes a batch may decompress to.
+    /// The most bytes to which a batch may decompress.
     pub decompressed_bytes_max: usize,
-    /// Where to go on when a position is not there (any more); `None` fails with
+    /// The offset to continue from if a position is not in the log (any more); `None` fails with
     /// [`ConsumeError::OutOfRange`].
     pub reset: Option<OffsetSpec>,
 }
@@ -63,7 +63,7 @@ impl Default for ConsumerOptions {
     }
 }
 
-/// Where to begin to read a partition.
+/// The position from which to read a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
     /// At this offset.
@@ -74,7 +74,7 @@ pub enum Position {
 
 /// A record that was read.
 ///
-/// The key and the value are slices of what was fetched: keeping one keeps all of it in memory.
+/// The key and the value are slices of the fetched bytes: keeping one keeps all of them in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumedRecord {
     /// Its topic.
@@ -97,26 +97,26 @@ pub struct ConsumedRecord {
     pub headers: Vec<(Bytes, Option<Bytes>)>,
 }
 
-/// Why reading ended.
+/// The failure of a consumer.
 #[derive(Debug)]
 pub enum ConsumeError {
-    /// The position is not in the log (any more), and the options do not say where to go on.
+    /// The position is not in the log (any more), and the options do not say where to continue.
     OutOfRange {
         /// The partition.
         at: TopicPartition,
         /// The position.
         offset: i64,
     },
-    /// What the broker sent cannot be read.
+    /// The bytes that the broker sent cannot be read.
     Corrupt {
         /// The partition.
         at: TopicPartition,
         /// The position.
         offset: i64,
-        /// What is wrong with it.
+        /// The fault.
         what: String,
     },
-    /// The cluster does not answer, or says no.
+    /// The cluster does not answer, or rejects a request.
     Cluster(ClusterError),
 }
 
@@ -127,7 +127,7 @@ impl fmt::Display for ConsumeError {
                 write!(f, "{at} does not have the offset {offset} (any more)")
             }
             ConsumeError::Corrupt { at, offset, what } => {
-                write!(f, "what {at} has at offset {offset} cannot be read: {what}")
+                write!(f, "the data of {at} at offset {offset} cannot be read: {what}")
             }
             ConsumeError::Cluster(error) => error.fmt(f),
         }
@@ -148,20 +148,20 @@ pub struct Consumer {
     cluster: Cluster,
     options: ConsumerOptions,
     partitions: BTreeMap<TopicPartition, State>,
-    /// At most one for each broker.
-    fetches: FuturesUnordered<JoinHandle<Fetched>>,
+    /// The fetches in flight: at most one for each broker.
+    fetches: FuturesUnordered<JoinHandle<FetchAnswer>>,
     fetching_from: Vec<i32>,
     decoder: Decoder,
-    /// Records that were taken in and not handed out yet.
+    /// Records that were fetched and not returned yet.
     ready: Vec<ConsumedRecord>,
-    /// For as long as nothing can be fetched.
+    /// The time since which nothing could be fetched.
     failing_since: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct State {
     position: Position,
-    /// The offset after the last record that can be read, as last heard.
+    /// The offset after the last record that can be read, as of the last fetch.
     end_offset: Option<i64>,
     backoff: Backoff,
     not_before: Option<Instant>,
@@ -196,7 +196,7 @@ impl Consumer {
         self.partitions = partitions.into_iter().map(|(at, position)| (at, State::new(position))).collect();
     }
 
-    /// Reads a partition, which it reads already, from another position on.
+    /// Continues a partition that it reads already from another position.
     pub fn seek(&mut self, at: &TopicPartition, position: Position) {
         if let Some(state) = self.partitions.get_mut(at) {
             *state = State::new(position);
@@ -204,7 +204,7 @@ impl Consumer {
         }
     }
 
-    /// The offset of the next record of a partition that will be handed out, once it is known.
+    /// The offset of the next record of a partition to be returned, once it is known.
     pub fn position(&self, at: &TopicPartition) -> Option<i64> {
         match self.partitions.get(at)?.position {
             Position::Offset(offset) => Some(offset),
@@ -212,17 +212,17 @@ impl Consumer {
         }
     }
 
-    /// The offset after the last record that can be read, as the last fetch told it.
+    /// The offset after the last record that can be read, as of the last fetch.
     pub fn end_offset(&self, at: &TopicPartition) -> Option<i64> {
         self.partitions.get(at)?.end_offset
     }
 
-    /// The next records of any partitions, in order within each; none where `patience` ran out first.
+    /// The next records of any partitions, in order within each; empty if `patience` runs out first.
     ///
     /// Dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`ConsumeError`], once trying again has not helped for as long as the cluster's options say.
+    /// [`ConsumeError`] if retrying has not helped for as long as the cluster's options say.
     pub async fn poll(&mut self, patience: Duration) -> Result<Vec<ConsumedRecord>, ConsumeError> {
         let deadline = clock::now() + patience;
         loop {
@@ -249,7 +249,7 @@ impl Consumer {
         }
     }
 
-    /// Asks for the offsets of positions that are not one yet.
+    /// Looks up the offsets of positions that are not one yet.
     async fn find_positions(&mut self) -> Result<(), ConsumeError> {
         let spec = |(at, state): (&TopicPartition, &State)| match state.position {
             Position::Spec(spec) => Some((at.clone(), spec)),
@@ -273,7 +273,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// Sends a fetch to every leader that has none under way.
+    /// Sends a fetch to every leader that has none in flight.
     async fn send_fetches(&mut self) -> Result<(), ConsumeError> {
         let now = clock::now();
         let mut due: fetch::Positions = Vec::new();
@@ -303,8 +303,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// Takes in what a fetch brought.
-    fn take(&mut self, fetched: Fetched) -> Result<(), ConsumeError> {
+    /// Takes in the answer of a fetch.
+    fn take(&mut self, fetched: FetchAnswer) -> Result<(), ConsumeError> {
         self.fetching_from.retain(|&leader| leader != fetched.leader);
         match fetched.outcome {
             Ok(partitions) => partitions.into_iter().try_for_each(|partition| self.take_partition(partition)),
@@ -316,7 +316,7 @@ impl Consumer {
         let FetchedPartition { at, offset, response } = partition;
         let Some(state) = self.partitions.get_mut(&at) else { return Ok(()) };
         if state.position != Position::Offset(offset) {
-            // It was moved while the fetch was under way.
+            // It was moved while the fetch was in flight.
             return Ok(());
         }
         match response.error_code {
@@ -338,7 +338,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// Has partitions wait before they are fetched again, or gives up.
+    /// Makes partitions wait before they are fetched again, or gives up.
     fn failed<'a>(
         &mut self,
         partitions: impl IntoIterator<Item = &'a TopicPartition>,

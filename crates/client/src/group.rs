@@ -1,7 +1,7 @@
 //! Reading topics as a member of a group: the classic protocol, with the range assignor.
 //!
-//! The coordinator divides the partitions among the members and keeps how far the group has come.
-//! Partitions that a topic gets later are divided at the next rebalance.
+//! The coordinator divides the partitions among the members and keeps the group's offsets. Partitions that a
+//! topic gets later are divided at the next rebalance.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,30 +22,30 @@ mod member;
 mod range;
 pub(crate) mod wire;
 
-/// How a member takes part.
+/// The options of a member.
 #[derive(Debug, Clone)]
 pub struct GroupOptions {
     /// The group's id.
     pub group: String,
-    /// For a static member (KIP-345): the id under which it comes back after a restart.
+    /// The id under which a static member (KIP-345) returns after a restart.
     pub group_instance_id: Option<String>,
-    /// After how long without a heartbeat the others go on without this member.
+    /// The time without a heartbeat after which the group continues without this member.
     pub session_timeout: Duration,
-    /// How often it says that it is there.
+    /// The time between two heartbeats.
     pub heartbeat_interval: Duration,
-    /// How long the others may take to join when the group is divided anew.
+    /// The time that the others may take to join in a rebalance.
     pub rebalance_timeout: Duration,
-    /// How often the positions are committed while records are read; `None` leaves it to
+    /// The time between two commits while records are read; `None` leaves committing to
     /// [`GroupConsumer::commit`].
     pub commit_interval: Option<Duration>,
-    /// Where to begin with a partition of which the group has committed nothing.
+    /// The offset to start from in a partition without a committed offset.
     pub reset: OffsetSpec,
-    /// How to read.
+    /// The options of its consumer.
     pub consumer: ConsumerOptions,
 }
 
 impl GroupOptions {
-    /// As Kafka's consumer has them.
+    /// The defaults of Kafka's consumer.
     pub fn new(group: impl Into<String>) -> Self {
         GroupOptions {
             group: group.into(),
@@ -60,16 +60,16 @@ impl GroupOptions {
     }
 }
 
-/// Why a member cannot go on.
+/// The failure of a member.
 #[derive(Debug)]
 pub enum GroupError {
-    /// The coordinator cannot be found, does not answer, or says no.
+    /// The coordinator cannot be found, does not answer, or rejects a request.
     Cluster(ClusterError),
     /// Reading failed.
     Consume(ConsumeError),
     /// Another member has come with the same `group.instance.id`.
     Fenced,
-    /// The group's name or topics cannot be said in the protocol, or another member's cannot be read.
+    /// The group's name or topics cannot be encoded, or another member's cannot be decoded.
     Protocol(String),
 }
 
@@ -100,19 +100,19 @@ impl From<ConsumeError> for GroupError {
     }
 }
 
-/// Reads what a group assigns to it.
+/// Reads the partitions that a group assigns to it.
 #[derive(Debug)]
 pub struct GroupConsumer {
     cluster: Cluster,
     options: GroupOptions,
     topics: Vec<String>,
     member: Member,
-    /// `None` until the group has been joined, and while it is being divided anew.
+    /// `None` until the group has been joined, and during a rebalance.
     heartbeats: Option<Heartbeats>,
     assignment: Vec<TopicPartition>,
     joined_at: Option<Instant>,
     consumer: Consumer,
-    /// What the coordinator knows of the positions.
+    /// The positions that the coordinator knows.
     committed: BTreeMap<TopicPartition, i64>,
     committed_at: Instant,
 }
@@ -139,21 +139,21 @@ impl GroupConsumer {
         &self.assignment
     }
 
-    /// When the partitions were given to this member; `None` until it has joined.
+    /// The time of the last assignment; `None` until it has joined.
     pub fn joined_at(&self) -> Option<Instant> {
         self.joined_at
     }
 
-    /// What reads them.
+    /// The consumer of the partitions.
     pub fn consumer(&self) -> &Consumer {
         &self.consumer
     }
 
-    /// The next records; none where `patience` ran out first. What was handed out before counts as done:
-    /// its positions are committed before partitions go to another member, and from time to time.
+    /// The next records; empty if `patience` runs out first. Records returned before count as processed:
+    /// their positions are committed before partitions go to another member, and from time to time.
     ///
     /// # Errors
-    /// [`GroupError`].
+    /// [`GroupError`] if the member cannot go on.
     pub async fn poll(&mut self, patience: Duration) -> Result<Vec<ConsumedRecord>, GroupError> {
         let deadline = clock::now() + patience;
         loop {
@@ -182,8 +182,8 @@ impl GroupConsumer {
         }
     }
 
-    /// Takes records back that were handed out and are not done: each partition is read on from the
-    /// lowest offset that is given for it, and that is what [`GroupConsumer::commit`] commits.
+    /// Takes back records that were returned and not processed: each partition continues from the lowest
+    /// offset given for it, and [`GroupConsumer::commit`] commits that.
     pub fn rewind(&mut self, to: impl IntoIterator<Item = (TopicPartition, i64)>) {
         for (at, offset) in to {
             if self.consumer.position(&at).is_some_and(|position| position > offset) {
@@ -192,11 +192,11 @@ impl GroupConsumer {
         }
     }
 
-    /// Commits the positions after all records that were handed out.
+    /// Commits the positions after all records that were returned. Succeeds without a commit during a
+    /// rebalance: the partitions may belong to another member by now, which reads them from the last commit.
     ///
     /// # Errors
-    /// [`GroupError`]. That the group is being divided anew is none: the partitions may belong to another
-    /// member by now, which reads them from what was committed before.
+    /// [`GroupError`] if the coordinator does not take the commit.
     pub async fn commit(&mut self) -> Result<(), GroupError> {
         self.committed_at = clock::now();
         let mut moved = BTreeMap::new();
@@ -218,10 +218,11 @@ impl GroupConsumer {
         &self.committed
     }
 
-    /// Leaves the group, whose other members go on at once. What is not committed is read again.
+    /// Leaves the group, whose other members continue at once. Records that were not committed are read
+    /// again.
     ///
     /// # Errors
-    /// [`GroupError`]; then the group goes on after the session timeout.
+    /// [`GroupError`] if the coordinator is not told; the group then continues after the session timeout.
     pub async fn leave(mut self) -> Result<(), GroupError> {
         if self.heartbeats.take().is_some() {
             self.member.leave(&self.cluster).await?;
@@ -229,7 +230,7 @@ impl GroupConsumer {
         Ok(())
     }
 
-    /// Commits while the partitions are still this member's, then stops to read them.
+    /// Commits while the partitions are still this member's, then stops reading them.
     async fn give_up_assignment(&mut self) -> Result<(), GroupError> {
         if self.options.commit_interval.is_some() {
             self.commit().await?;

@@ -1,9 +1,9 @@
 //! A client of Kafka-compatible clusters: for the command line, for brokers among themselves, for tests.
 //!
-//! [`Connection`] speaks typed requests with one broker. [`Cluster`] knows all brokers, finds leaders
-//! and coordinators, and tries again when they move. On it stand [`Admin`] (topics, configurations,
-//! groups, offsets), [`Producer`], [`Consumer`] (of partitions that it is given) and [`GroupConsumer`]
-//! (of those that a group assigns to it).
+//! [`Connection`] sends typed requests to one broker. [`Cluster`] knows all brokers, finds leaders and
+//! coordinators, and retries when they move. On it stand [`Admin`] (topics, configurations, groups, offsets),
+//! [`Producer`], [`Consumer`] (of given partitions) and [`GroupConsumer`] (of partitions that a group
+//! assigns).
 
 pub mod admin;
 mod backoff;

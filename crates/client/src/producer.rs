@@ -1,8 +1,8 @@
 //! Sending records.
 //!
-//! Records for one partition gather in a batch until it is full or has lingered long enough. One
-//! batch of a partition is under way at a time, so the order within a partition is that of the
-//! calls, also where a batch is sent again; several partitions proceed at once.
+//! Records for one partition gather in a batch until it is full or has lingered long enough. One batch of a
+//! partition is in flight at a time, so records keep their order within a partition, even if a batch is sent
+//! again; several partitions proceed at once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::cluster::{Cluster, ClusterError};
 use accumulator::Accumulator;
 
-pub use delivery::{Acknowledged, Delivery, ProduceError};
+pub use delivery::{Delivery, ProduceError, RecordMetadata};
 pub use partitioner::partition_of_key;
 
 mod accumulator;
@@ -28,14 +28,14 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
-/// When a broker acknowledges a batch.
+/// The acknowledgement that a batch waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acks {
-    /// Never: a batch counts as delivered once it is written to the socket.
+    /// None: a batch counts as delivered once it is written to the socket.
     None,
-    /// When the leader has appended it.
+    /// The leader has appended it.
     Leader,
-    /// When all in-sync replicas have it.
+    /// All in-sync replicas have it.
     All,
 }
 
@@ -49,29 +49,29 @@ impl Acks {
     }
 }
 
-/// How a producer sends.
+/// The options of a producer.
 #[derive(Debug, Clone)]
 pub struct ProducerOptions {
-    /// When a batch counts as delivered.
+    /// The acknowledgement that makes a batch count as delivered.
     pub acks: Acks,
     /// The codec of its batches.
     pub compression: Compression,
-    /// Whether a batch that is sent again is recognised by the broker, so that it stands in the log
-    /// once. Needs [`Acks::All`].
+    /// Whether the broker recognises a batch that is sent again, so that it is in the log once. Needs
+    /// [`Acks::All`].
     pub idempotent: bool,
-    /// How long a batch that is not full waits for more records.
+    /// The time that a batch which is not full waits for more records.
     pub linger: Duration,
-    /// When a batch is full, before compression. A larger record has a batch of its own.
+    /// The size of a full batch, before compression. A larger record has a batch of its own.
     pub batch_bytes: usize,
     /// The largest record that is accepted, and about the largest request that is sent.
     pub request_bytes_max: usize,
-    /// How many bytes of records may wait to be delivered; then [`Producer::send`] waits as well.
+    /// The most bytes of records that may wait to be delivered; beyond it [`Producer::send`] waits too.
     pub buffer_bytes: usize,
-    /// How long a batch may take from its first record to its acknowledgement, retries included.
+    /// The time that a batch may take from its first record to its acknowledgement, retries included.
     pub delivery_timeout: Duration,
-    /// How long a leader may wait for its followers.
+    /// The time that a leader may wait for its followers.
     pub replication_timeout: Duration,
-    /// Whether a topic that does not exist is created, where the brokers allow it.
+    /// Whether to create a topic that does not exist, if the brokers allow it.
     pub create_topics: bool,
 }
 
@@ -92,12 +92,12 @@ impl Default for ProducerOptions {
     }
 }
 
-/// A record to be sent.
+/// A record to send.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NewRecord<'a> {
     /// The topic.
     pub topic: &'a str,
-    /// The partition; `None` leaves it to the key, or to chance where there is no key.
+    /// The partition; `None` leaves it to the key, or to chance if there is no key.
     pub partition: Option<i32>,
     /// The key.
     pub key: Option<&'a [u8]>,
@@ -109,7 +109,7 @@ pub struct NewRecord<'a> {
     pub timestamp_ms: Option<i64>,
 }
 
-/// Why a record was not taken.
+/// The reason why a record was not accepted.
 #[derive(Debug)]
 pub enum SendError {
     /// The record is larger than [`ProducerOptions::request_bytes_max`].
@@ -136,21 +136,21 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
-/// Sends records. Dropping it gives up what has not been delivered; see [`Producer::flush`].
+/// Sends records. Dropping it gives up the records that have not been delivered; see [`Producer::flush`].
 #[derive(Debug)]
 pub struct Producer {
-    shared: Arc<Shared>,
+    shared: Arc<ProducerCore>,
     sender: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ProducerCore {
     cluster: Cluster,
     options: ProducerOptions,
     accumulator: Mutex<Accumulator>,
-    /// Tells the sender that a batch may be due.
+    /// Wakes the sender if a batch may be due.
     wake: Notify,
-    /// Bytes that may still be taken.
+    /// The free bytes of the buffer.
     buffer: Arc<Semaphore>,
 }
 
@@ -161,29 +161,26 @@ impl Drop for Producer {
 }
 
 impl Producer {
-    /// A producer to `cluster`.
+    /// A producer for `cluster`.
     ///
     /// # Panics
-    /// Where `options` ask for idempotence without [`Acks::All`]: nothing would tell a lost batch from
-    /// a delivered one.
+    /// If `options` have idempotence without [`Acks::All`]: a lost batch could not be told from a delivered
+    /// one.
     pub fn new(cluster: Cluster, options: ProducerOptions) -> Producer {
-        assert!(
-            !options.idempotent || options.acks == Acks::All,
-            "idempotence needs the acknowledgement of all"
-        );
+        assert!(!options.idempotent || options.acks == Acks::All, "idempotence needs Acks::All");
         let buffer = Arc::new(Semaphore::new(options.buffer_bytes.min(Semaphore::MAX_PERMITS)));
         let accumulator =
             Mutex::new(Accumulator::new(options.linger, options.batch_bytes, options.compression));
-        let shared = Arc::new(Shared { cluster, options, accumulator, wake: Notify::new(), buffer });
+        let shared = Arc::new(ProducerCore { cluster, options, accumulator, wake: Notify::new(), buffer });
         let sender = task::spawn(sender::run(Arc::clone(&shared)));
         Producer { shared, sender }
     }
 
-    /// Takes a record. Waits only while the buffer is full or the topic has to be looked up; what comes
-    /// back tells when it has been delivered, and need not be waited for.
+    /// Sends a record in the background. Waits only while the buffer is full or the topic has to be looked
+    /// up; the returned [`Delivery`] reports the outcome, and may be ignored.
     ///
     /// # Errors
-    /// [`SendError`]: the record was not taken.
+    /// [`SendError`] if the record was not accepted.
     pub async fn send(&self, record: &NewRecord<'_>) -> Result<Delivery, SendError> {
         let options = &self.shared.options;
         let bytes = size_bound(record);
@@ -213,18 +210,18 @@ impl Producer {
         Ok(appended.delivery)
     }
 
-    /// Waits until every record taken so far has been delivered or given up.
+    /// Waits until every record sent so far has been delivered or given up.
     pub async fn flush(&self) {
         let unsettled = self.shared.accumulator.lock().close_batches();
         self.shared.wake.notify_one();
         for delivery in unsettled {
-            // Whoever sent the records is told of failures.
+            // The sender of the record learns of failures.
             let _ = delivery.settled().await;
         }
     }
 }
 
-/// How many bytes a record takes in a batch of its own, at most and before compression.
+/// The most bytes that a record takes in a batch of its own, before compression.
 fn size_bound(record: &NewRecord<'_>) -> usize {
     const VARINT: usize = 5;
     let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len) + VARINT;

@@ -1,4 +1,4 @@
-//! A broker that answers what a test has it answer.
+//! A broker that answers as a test scripts it.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::cluster::{Cluster, ClusterOptions};
 
-/// What a test's broker does with a request.
+/// A scripted answer to a request.
 pub(crate) enum Answer {
-    /// Sends these bytes.
+    /// Send these bytes.
     Bytes(Bytes),
-    /// Sends nothing and goes on.
+    /// Send nothing and go on.
     Nothing,
-    /// Closes the connection.
+    /// Close the connection.
     Close,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn request_of<M: Request>(received: &ReceivedRequest) -> M {
     again.decode().expect("the client sends what it says")
 }
 
-/// A broker, as long as it is not dropped.
+/// A broker that runs until it is dropped.
 pub(crate) struct ScriptedBroker {
     pub(crate) port: u16,
     accepting: JoinHandle<()>,
@@ -68,7 +68,7 @@ impl ScriptedBroker {
         ScriptedBroker { port, accepting }
     }
 
-    /// A broker that is a whole cluster with one topic `t` of `partitions`, and leaves all but
+    /// A broker that is a whole cluster with one topic `t` of `partitions`. It leaves all requests but
     /// ApiVersions and Metadata to `script`.
     pub(crate) async fn cluster(
         partitions: i32,
@@ -119,7 +119,7 @@ pub(crate) fn all_versions() -> ApiVersionsResponse {
     served(&apis.map(|api| (api, *api.versions().start(), *api.versions().end())).collect::<Vec<_>>())
 }
 
-/// These APIs from one version to another.
+/// These APIs in these ranges of versions.
 pub(crate) fn served(apis: &[(ApiKey, i16, i16)]) -> ApiVersionsResponse {
     let api = |&(api, min_version, max_version): &(ApiKey, i16, i16)| ApiVersion {
         api_key: api.as_i16(),

@@ -38,7 +38,7 @@ partition and timestamp, each of which may be left out.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ProduceArgs {
-    /// The topic
+    /// Topic to send to
     #[arg(value_name = "TOPIC")]
     topic: String,
 
@@ -46,15 +46,15 @@ pub(crate) struct ProduceArgs {
     #[arg(short, long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// What a line is: the value (or key and value), or a JSON object
+    /// Format of a line: the value (or key and value), or a JSON object
     #[arg(short, long, value_enum, default_value_t = Input::Lines)]
     input: Input,
 
-    /// What separates the key from the value in a line; \t is a tab
+    /// Separator of key and value in a line; \t is a tab
     #[arg(short = 'K', long, value_name = "TEXT", value_parser = separator, conflicts_with = "key")]
     key_separator: Option<Separator>,
 
-    /// The key of every record
+    /// Key of every record
     #[arg(short, long)]
     key: Option<String>,
 
@@ -62,31 +62,32 @@ pub(crate) struct ProduceArgs {
     #[arg(short = 'H', long = "header", value_name = "NAME=VALUE", value_parser = pair::parse)]
     headers: Vec<(String, String)>,
 
-    /// A value of exactly this text is sent as null: a tombstone
+    /// Send a value of exactly this text as null: a tombstone
     #[arg(long, value_name = "TEXT")]
     null: Option<String>,
 
-    /// The partition; otherwise the key decides, or chance where there is none
+    /// Partition to send to; without it the key decides, or chance if there is none
     #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
     partition: Option<i32>,
 
-    /// When a record counts as delivered: written by no one, by the leader, or by all in-sync replicas
+    /// When a record counts as delivered: once sent, once the leader has it, or once all in-sync replicas
+    /// have it
     #[arg(long, value_enum, default_value_t = AcksArg::All, hide_possible_values = true, value_name = "0|1|all")]
     acks: AcksArg,
 
-    /// How batches are compressed
+    /// Compression codec of the batches
     #[arg(short = 'z', long, value_enum, default_value_t = Codec::None)]
     compression: Codec,
 
-    /// Let a batch that has to be sent again stand in the log twice
+    /// Allow duplicates of a batch that has to be sent again
     #[arg(long)]
     no_idempotence: bool,
 
-    /// Create the topic if there is none, where the brokers allow it
+    /// Create the topic if it does not exist and the brokers allow it
     #[arg(long)]
     create: bool,
 
-    /// The largest record, in bytes
+    /// Largest record, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
     max_bytes: usize,
 
@@ -141,7 +142,7 @@ impl From<Codec> for Compression {
     }
 }
 
-/// Bytes between a key and a value; at least one.
+/// The bytes between a key and a value; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Separator(Vec<u8>);
 
@@ -159,7 +160,7 @@ impl ProduceArgs {
             acks,
             compression: self.compression.into(),
             idempotent: acks == Acks::All && !self.no_idempotence,
-            // Whoever types line by line should not wait, and a file fills batches by itself.
+            // Lines that are typed should not wait, and a file fills batches by itself.
             linger: Duration::from_millis(2),
             batch_bytes: 256 << 10,
             request_bytes_max: self.max_bytes,
@@ -185,7 +186,7 @@ pub(crate) async fn run(args: &ProduceArgs) -> Result<(), Failure> {
     {
         return Err(explain_topic(&cluster, &error).await);
     }
-    let mut sending = Sending {
+    let mut sending = RecordSender {
         producer: Producer::new(cluster, args.options()),
         topic: &args.topic,
         partition: args.partition,
@@ -221,8 +222,8 @@ pub(crate) async fn run(args: &ProduceArgs) -> Result<(), Failure> {
     report(args, &sending.tally, begun.elapsed())
 }
 
-/// A producer and what it is sent.
-struct Sending<'a> {
+/// Sends records through a producer.
+struct RecordSender<'a> {
     producer: Producer,
     topic: &'a str,
     partition: Option<i32>,
@@ -231,7 +232,7 @@ struct Sending<'a> {
     tally: Tally,
 }
 
-/// How many records there were, and what became of them.
+/// The number of records, and what became of them.
 #[derive(Debug, Default)]
 struct Tally {
     delivered: u64,
@@ -241,7 +242,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, outcome: Result<client::producer::Acknowledged, ProduceError>) {
+    fn count(&mut self, outcome: Result<client::producer::RecordMetadata, ProduceError>) {
         match outcome {
             Ok(_) => self.delivered += 1,
             Err(error) => {
@@ -259,7 +260,7 @@ impl Tally {
     }
 }
 
-impl Sending<'_> {
+impl RecordSender<'_> {
     /// Sends the lines of a chunk, which ends with a line's end.
     async fn send_lines(&mut self, chunk: &input::Chunk, format: &Format) -> Result<(), Failure> {
         for (number, text) in (chunk.first_line..).zip(chunk.lines()) {
@@ -278,7 +279,7 @@ impl Sending<'_> {
             }
         }
         match &self.tally.first_failure {
-            // Going on would only fail again and again.
+            // Further records would only fail as well.
             Some(error) => Err(self.given_up(error)),
             None => Ok(()),
         }

@@ -12,14 +12,14 @@ use crate::cluster::ClusterError;
 
 const RESOURCE_TOPIC: i8 = 2;
 
-/// One setting as it holds.
+/// A setting in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Its name.
     pub name: String,
-    /// Its value; `None` where it has none, or is secret.
+    /// Its value; `None` if it has none, or is secret.
     pub value: Option<String>,
-    /// Who set it.
+    /// The source of its value.
     pub source: ConfigSource,
     /// Whether it cannot be changed while the broker runs.
     pub is_read_only: bool,
@@ -27,10 +27,10 @@ pub struct Config {
     pub is_sensitive: bool,
 }
 
-/// Who set a setting.
+/// The source of a setting's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfigSource {
-    /// Nobody: it is the default.
+    /// The default.
     Default,
     /// The topic itself.
     Topic,
@@ -61,7 +61,7 @@ pub enum ConfigChange {
         /// Its new value.
         value: String,
     },
-    /// Takes its value away, so that it is the broker's again.
+    /// Removes its value, so that the broker's applies again.
     Unset {
         /// Its name.
         name: String,
@@ -69,7 +69,7 @@ pub enum ConfigChange {
 }
 
 impl Admin {
-    /// The settings of a topic, those that have their defaults included.
+    /// The settings of a topic, including those that have their defaults.
     ///
     /// # Errors
     /// [`ClusterError::UnknownTopic`] and others.

@@ -17,21 +17,21 @@ use crate::cluster::{Cluster, ClusterError, Lane};
 use crate::connection::{Connection, RequestError};
 use crate::topic_partition::TopicPartition;
 
-/// The newest versions that name topics by name: what is committed for a topic that is gone can still
-/// be seen and deleted.
+/// The newest versions that name topics by name: offsets committed for a deleted topic can still be seen and
+/// deleted.
 const OFFSET_COMMIT_VERSION_MAX: i16 = 9;
 const OFFSET_FETCH_VERSION_MAX: i16 = 9;
 
-/// Where a group will go on.
+/// The offset at which a group will continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommittedOffset {
     /// The offset of the next record that the group will read.
     pub offset: i64,
-    /// What the group noted beside it.
+    /// The metadata that the group committed with it.
     pub metadata: String,
 }
 
-/// Who commits: a member, or nobody in particular while the group is empty.
+/// The committer: a member, or no one in particular while the group is empty.
 #[derive(Debug, Clone)]
 pub(crate) struct Committer<'a> {
     pub(crate) group: &'a str,
@@ -41,7 +41,7 @@ pub(crate) struct Committer<'a> {
 }
 
 impl Admin {
-    /// All that a group has committed. Empty for a group that does not exist.
+    /// The committed offsets of a group; empty for a group that does not exist.
     ///
     /// # Errors
     /// [`ClusterError::Refused`] with `GROUP_AUTHORIZATION_FAILED` and others.
@@ -58,10 +58,10 @@ impl Admin {
         }
     }
 
-    /// Moves an empty group to the given offsets; a group that does not exist comes to be.
+    /// Commits the given offsets for an empty group; a group that does not exist is created.
     ///
     /// # Errors
-    /// [`ClusterError::Refused`] with `UNKNOWN_MEMBER_ID` where the group has members, and others.
+    /// [`ClusterError::Refused`] with `UNKNOWN_MEMBER_ID` if the group has members, and others.
     pub async fn commit(
         &self,
         group: &str,
@@ -77,7 +77,7 @@ impl Admin {
         }
     }
 
-    /// Forgets what a group has committed for a topic.
+    /// Deletes a group's committed offsets for a topic.
     ///
     /// # Errors
     /// [`ClusterError::Refused`] with `GROUP_SUBSCRIBED_TO_TOPIC` while a member subscribes to it, with
@@ -111,7 +111,7 @@ impl Admin {
     }
 }
 
-/// All that a group has committed, asked once.
+/// Fetches a group's committed offsets, in one attempt.
 pub(crate) async fn fetch_committed(
     cluster: &Cluster,
     group: &str,
@@ -156,7 +156,7 @@ async fn ask(coordinator: &Connection, group: &str) -> Result<OffsetFetchRespons
     coordinator.request_with(&request, OFFSET_FETCH_VERSION_MAX, std::time::Duration::ZERO).await
 }
 
-/// Commits once.
+/// Commits, in one attempt.
 pub(crate) async fn commit(
     cluster: &Cluster,
     committer: &Committer<'_>,

@@ -21,11 +21,11 @@ use crate::topic_partition::TopicPartition;
 pub struct GroupListing {
     /// Its id.
     pub group_id: String,
-    /// What its members do: `consumer` for consumers, empty for a group that only holds offsets.
+    /// The kind of its members: `consumer` for consumers, empty for a group that only holds offsets.
     pub protocol_type: String,
-    /// Kafka's name of its state; empty where the broker is too old to tell.
+    /// Kafka's name of its state; empty if the broker is too old to tell.
     pub state: String,
-    /// `classic` or `consumer` (KIP-848); empty where the broker is too old to tell.
+    /// `classic` or `consumer` (KIP-848); empty if the broker is too old to tell.
     pub group_type: String,
 }
 
@@ -34,10 +34,10 @@ pub struct GroupListing {
 pub struct GroupDescription {
     /// Its id.
     pub group_id: String,
-    /// Kafka's name of its state: `Empty`, `Stable`, `PreparingRebalance`, `Dead` and so on. A classic
-    /// group that does not exist is `Dead`, or is refused with `GROUP_ID_NOT_FOUND` by newer brokers.
+    /// Kafka's name of its state: `Empty`, `Stable`, `PreparingRebalance`, `Dead` and so on. A classic group
+    /// that does not exist is `Dead`; newer brokers answer `GROUP_ID_NOT_FOUND` instead.
     pub state: String,
-    /// How partitions are assigned: the name of the assignor.
+    /// The name of the assignor.
     pub assignor: String,
     /// The broker that coordinates it, `host:port`.
     pub coordinator: String,
@@ -56,7 +56,7 @@ pub struct GroupMember {
     pub client_id: String,
     /// The address that it connects from.
     pub host: String,
-    /// What it reads.
+    /// The partitions that it reads.
     pub assignment: Vec<TopicPartition>,
 }
 
@@ -64,7 +64,7 @@ impl Admin {
     /// The groups that all brokers coordinate, by id.
     ///
     /// # Errors
-    /// [`ClusterError`] where a broker does not answer: half a list would look like a whole one.
+    /// [`ClusterError`] if a broker does not answer: half a list would look like a whole one.
     pub async fn list_groups(&self) -> Result<Vec<GroupListing>, ClusterError> {
         let mut retry = self.cluster.retry();
         loop {
@@ -120,7 +120,7 @@ impl Admin {
         }
     }
 
-    /// Deletes an empty group and what it has committed.
+    /// Deletes an empty group and its committed offsets.
     ///
     /// # Errors
     /// [`ClusterError::Refused`] with `NON_EMPTY_GROUP`, `GROUP_ID_NOT_FOUND` and others.
@@ -154,7 +154,7 @@ async fn describe_classic_group(
         group_instance_id: member.group_instance_id.as_deref().map(ToOwned::to_owned),
         client_id: member.client_id.to_string(),
         host: member.client_host.trim_start_matches('/').to_owned(),
-        // Another protocol type than consumers', or another format: then what it does is not known.
+        // Another protocol type than consumers', or another format: the assignment is unknown then.
         assignment: wire::decode_assignment(&member.member_assignment).unwrap_or_default(),
     };
     Ok(GroupDescription {

@@ -1,4 +1,4 @@
-//! What is in the brokers' log directories.
+//! The contents of the brokers' log directories.
 
 use protocol::ErrorCode;
 use protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
@@ -15,11 +15,11 @@ pub struct LogDirDescription {
     pub broker: i32,
     /// Its path on the broker.
     pub path: String,
-    /// Why nothing is known of what is in it: [`ErrorCode::KAFKA_STORAGE_ERROR`] where it has failed.
+    /// The reason why its contents are unknown: [`ErrorCode::KAFKA_STORAGE_ERROR`] if it has failed.
     pub error: Option<ErrorCode>,
-    /// The size of its volume, where the broker tells.
+    /// The size of its volume, if the broker reports it.
     pub total_bytes: Option<i64>,
-    /// What is free on the volume, where the broker tells.
+    /// The free space on the volume, if the broker reports it.
     pub usable_bytes: Option<i64>,
     /// The logs in it, by partition.
     pub logs: Vec<LogDescription>,
@@ -32,17 +32,17 @@ pub struct LogDescription {
     pub partition: TopicPartition,
     /// Bytes of batches.
     pub size_bytes: i64,
-    /// Whether it is a copy that will take the place of the log in another directory.
+    /// Whether it is a future log, which will replace the log in another directory.
     pub is_future: bool,
-    /// More than Kafka's brokers tell.
+    /// Details that Kafka's brokers do not report.
     pub status: Option<PartitionLogStatus>,
 }
 
 impl Admin {
-    /// The log directories of all brokers with what is in them, by broker and path.
+    /// The log directories of all brokers with their contents, by broker and path.
     ///
     /// # Errors
-    /// [`ClusterError`] where a broker does not answer: a part would look like the whole.
+    /// [`ClusterError`] if a broker does not answer: a part would look like the whole.
     pub async fn describe_log_dirs(&self) -> Result<Vec<LogDirDescription>, ClusterError> {
         let mut retry = self.cluster.retry();
         loop {

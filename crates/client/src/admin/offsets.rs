@@ -1,4 +1,4 @@
-//! Which offsets partitions have.
+//! The offsets of partitions.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +10,24 @@ use super::Admin;
 use crate::cluster::{Cluster, ClusterError, Lane};
 use crate::topic_partition::TopicPartition;
 
-/// How long a broker may take to look offsets up.
+/// The time that a broker may take to look offsets up.
 const LIST_TIMEOUT_MS: i32 = 30_000;
 
-/// Which offset of a partition is asked for.
+/// The offset to look up in a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OffsetSpec {
     /// The first that is still there.
     Earliest,
-    /// The one after the last: what the next record will get.
+    /// The end of the log: the offset of the next record.
     Latest,
-    /// Of the first record whose timestamp, in ms since the epoch, is at least this one.
+    /// The first record whose timestamp, in ms since the epoch, is at least this one.
     Timestamp(i64),
-    /// Of the record with the greatest timestamp.
+    /// The record with the greatest timestamp.
     MaxTimestamp,
 }
 
 impl OffsetSpec {
-    /// How ListOffsets says it.
+    /// Its number in ListOffsets.
     fn as_timestamp(self) -> i64 {
         match self {
             OffsetSpec::Earliest => -2,
@@ -38,21 +38,20 @@ impl OffsetSpec {
     }
 }
 
-/// An offset that a partition has.
+/// An offset of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListedOffset {
     /// The offset.
     pub offset: i64,
-    /// The timestamp of its record, where the question was about one.
+    /// The timestamp of its record, if the request was about one.
     pub timestamp_ms: Option<i64>,
 }
 
 impl Admin {
-    /// The offset that is asked for of each partition; `None` where no record is as late as the
-    /// timestamp.
+    /// The requested offset of each partition, or `None` if no record is as late as the timestamp.
     ///
     /// # Errors
-    /// [`ClusterError`], where any of them fails.
+    /// [`ClusterError`] if any of the requests fails.
     pub async fn list_offsets(
         &self,
         specs: &BTreeMap<TopicPartition, OffsetSpec>,
@@ -63,7 +62,7 @@ impl Admin {
     /// The same offset of every partition of a topic, by partition.
     ///
     /// # Errors
-    /// As [`Admin::list_offsets`].
+    /// See [`Admin::list_offsets`].
     pub async fn topic_offsets(
         &self,
         topic: &str,
@@ -95,7 +94,7 @@ pub(crate) async fn list_offsets(
     }
 }
 
-/// Asks each leader once for what is `missing`, and adds what they know to `listed`.
+/// Asks each leader once for the `missing` offsets, and adds its answers to `listed`.
 async fn ask_leaders(
     cluster: &Cluster,
     missing: &[(&TopicPartition, OffsetSpec)],

@@ -12,14 +12,14 @@ use crate::connection::RequestError;
 #[cfg(test)]
 mod tests;
 
-/// A topic to be created.
+/// A topic to create.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewTopic {
     /// Its name.
     pub name: String,
-    /// How many partitions; `None` for the broker's `num.partitions`.
+    /// Its number of partitions; `None` for the broker's `num.partitions`.
     pub partitions: Option<i32>,
-    /// How many replicas of each; `None` for the broker's `default.replication.factor`.
+    /// The number of replicas of each; `None` for the broker's `default.replication.factor`.
     pub replication_factor: Option<i16>,
     /// Settings that differ from the broker's, by name.
     pub configs: Vec<(String, String)>,
@@ -30,20 +30,21 @@ pub struct NewTopic {
 pub struct CreatedTopic {
     /// Its name.
     pub name: String,
-    /// Its id; [`Uuid::ZERO`] where the broker is too old to tell.
+    /// Its id; [`Uuid::ZERO`] if the broker is too old to tell.
     pub id: Uuid,
-    /// How many partitions it has; `None` where the broker does not tell.
+    /// Its number of partitions; `None` if the broker does not report it.
     pub partitions: Option<i32>,
-    /// How many replicas each has; `None` where the broker does not tell.
+    /// The number of replicas of each; `None` if the broker does not report it.
     pub replication_factor: Option<i16>,
 }
 
 impl Admin {
-    /// Creates a topic. With `validate_only` nothing is created; the answer is what it would be.
+    /// Creates a topic. With `validate_only` nothing is created; the answer describes the topic that would
+    /// be.
     ///
     /// # Errors
-    /// [`ClusterError::Refused`] with `TOPIC_ALREADY_EXISTS`, `INVALID_TOPIC_EXCEPTION`, `INVALID_PARTITIONS`,
-    /// `INVALID_REPLICATION_FACTOR`, `INVALID_CONFIG`, `POLICY_VIOLATION` and others.
+    /// [`ClusterError::Refused`] with `TOPIC_ALREADY_EXISTS`, `INVALID_TOPIC_EXCEPTION`,
+    /// `INVALID_PARTITIONS`, `INVALID_REPLICATION_FACTOR`, `INVALID_CONFIG`, `POLICY_VIOLATION` and others.
     pub async fn create_topic(
         &self,
         topic: &NewTopic,
@@ -93,7 +94,7 @@ impl Admin {
         }
     }
 
-    /// The topic, where it is as an earlier attempt would have made it whose answer did not come.
+    /// The topic, if it exists as an earlier attempt would have created it whose answer was lost.
     async fn created_before(&self, topic: &NewTopic) -> Option<CreatedTopic> {
         self.cluster.forget_topic(&topic.name);
         let found = self.cluster.topic(&topic.name).await.ok()?;
@@ -104,10 +105,10 @@ impl Admin {
         is_it.then(|| CreatedTopic { name: topic.name.clone(), id: found.id, partitions, replication_factor })
     }
 
-    /// Gives a topic more partitions, `count` in all.
+    /// Raises the number of a topic's partitions to `count`.
     ///
     /// # Errors
-    /// [`ClusterError::UnknownTopic`]; [`ClusterError::Refused`] with `INVALID_PARTITIONS` where it has as
+    /// [`ClusterError::UnknownTopic`]; [`ClusterError::Refused`] with `INVALID_PARTITIONS` if it has that
     /// many already, and others.
     pub async fn create_partitions(&self, topic: &str, count: i32) -> Result<(), ClusterError> {
         let (wait, timeout_ms) = self.patience();
@@ -187,8 +188,8 @@ impl Admin {
     }
 }
 
-/// Whether a change may have been made, or is being made, though its answer was this: another attempt then
-/// finds it done.
+/// Whether a change may have been carried out, or still be under way, despite this error: another attempt
+/// then finds it done.
 fn may_have_happened(error: &ClusterError) -> bool {
     match error {
         ClusterError::Request(RequestError::Closed { .. } | RequestError::TimedOut { .. }) => true,

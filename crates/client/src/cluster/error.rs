@@ -1,4 +1,4 @@
-//! Why a cluster did not do what it was asked.
+//! The failures of operations on a cluster.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use crate::connection::{ConnectError, RequestError};
 /// An operation that failed.
 #[derive(Debug)]
 pub enum ClusterError {
-    /// No broker to ask was named.
+    /// No bootstrap broker was given.
     NoBroker,
     /// A broker cannot be reached.
     Connect(ConnectError),
     /// A broker did not answer.
     Request(RequestError),
-    /// There is no topic of this name, or this client may not know of it.
+    /// The topic does not exist, or this client may not know of it.
     UnknownTopic {
         /// The name.
         topic: String,
@@ -24,12 +24,12 @@ pub enum ClusterError {
     UnknownPartition {
         /// The topic.
         topic: String,
-        /// The partition that was asked for.
+        /// The requested partition.
         partition: i32,
-        /// How many there are; they are counted from 0.
+        /// The number of partitions; they are counted from 0.
         partitions: usize,
     },
-    /// No broker leads the partition now.
+    /// The partition has no leader now.
     NoLeader {
         /// The topic.
         topic: String,
@@ -41,17 +41,17 @@ pub enum ClusterError {
         /// The id.
         id: i32,
     },
-    /// A broker said no.
+    /// A broker rejected the request.
     Refused {
         /// Kafka's error.
         code: ErrorCode,
-        /// What the broker said beside it.
+        /// The broker's message about it.
         message: Option<String>,
     },
 }
 
 impl ClusterError {
-    /// `Ok` for [`ErrorCode::NONE`], or the refusal.
+    /// `Ok` for [`ErrorCode::NONE`], or the rejection.
     pub(crate) fn check(code: ErrorCode, message: Option<&str>) -> Result<(), ClusterError> {
         if code == ErrorCode::NONE {
             return Ok(());
@@ -69,7 +69,7 @@ impl ClusterError {
         }
     }
 
-    /// Kafka's error, where a broker gave one.
+    /// Kafka's error, if a broker gave one.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             ClusterError::Refused { code, .. } => Some(*code),
@@ -77,7 +77,7 @@ impl ClusterError {
         }
     }
 
-    /// Whether it may pass: a leader or coordinator moves, a broker restarts.
+    /// Whether the error may pass: a leader or coordinator moves, a broker restarts.
     pub fn is_retriable(&self) -> bool {
         match self {
             ClusterError::NoBroker | ClusterError::UnknownPartition { .. } => false,
@@ -98,7 +98,7 @@ impl ClusterError {
 impl fmt::Display for ClusterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ClusterError::NoBroker => write!(f, "no broker to connect to was named"),
+            ClusterError::NoBroker => write!(f, "no broker to connect to was given"),
             ClusterError::Connect(error) => error.fmt(f),
             ClusterError::Request(error) => error.fmt(f),
             ClusterError::UnknownTopic { topic } => write!(f, "there is no topic '{topic}'"),

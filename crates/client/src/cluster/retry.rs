@@ -1,4 +1,4 @@
-//! Trying again while a cluster moves things around.
+//! Retries while a cluster moves things around.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use runtime::{clock, random};
 use super::{Cluster, ClusterError};
 use crate::backoff::Backoff;
 
-/// An operation that is tried until it works, cannot work, or has taken too long.
+/// An operation that is retried until it succeeds, cannot succeed, or has taken too long.
 #[derive(Debug)]
 pub struct Retry<'a> {
     cluster: &'a Cluster,
@@ -21,11 +21,11 @@ impl<'a> Retry<'a> {
         Retry { cluster, deadline: clock::now() + patience, backoff: Backoff::default() }
     }
 
-    /// Waits a little after an attempt that failed, and forgets where leaders and coordinators are,
-    /// since the failure may have come from asking the wrong broker.
+    /// Waits a little after a failed attempt, and forgets the leaders and coordinators, since the failure may
+    /// have come from asking the wrong broker.
     ///
     /// # Errors
-    /// `error` itself, where another attempt cannot help or would come too late.
+    /// `error` itself if another attempt cannot help or would come too late.
     pub async fn after(&mut self, error: ClusterError) -> Result<(), ClusterError> {
         if !error.is_retriable() {
             return Err(error);

@@ -1,4 +1,4 @@
-//! What is known of a cluster: its brokers and some of its topics.
+//! The known part of a cluster: its brokers and some of its topics.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use super::ClusterError;
 /// A cluster at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ClusterView {
-    /// The cluster's id, where the broker gives one.
+    /// The cluster's id, if the broker gives one.
     pub cluster_id: Option<String>,
-    /// The broker that takes changes of topics, where one is named.
+    /// The broker that takes changes of topics, if the metadata names one.
     pub controller_id: Option<i32>,
-    /// By id.
+    /// The brokers by id.
     pub brokers: BTreeMap<i32, Broker>,
     topics: BTreeMap<String, Arc<Topic>>,
 }
 
-/// A broker and how to reach it.
+/// A broker and its address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broker {
     /// `node.id`.
@@ -52,26 +52,26 @@ impl Broker {
 pub struct Topic {
     /// Its name.
     pub name: String,
-    /// Its id; [`Uuid::ZERO`] where the broker is too old to tell.
+    /// Its id; [`Uuid::ZERO`] if the broker is too old to tell.
     pub id: Uuid,
     /// Whether it is one of Kafka's own.
     pub is_internal: bool,
-    /// By index, from 0.
+    /// Its partitions by index, from 0.
     pub partitions: Vec<Partition>,
 }
 
-/// A partition and where its replicas are.
+/// A partition and its replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partition {
     /// Its number within the topic.
     pub index: i32,
-    /// The broker that leads it; `None` where none does.
+    /// The broker that leads it; `None` if none does.
     pub leader: Option<i32>,
-    /// The epoch of that leader; -1 where the broker does not tell.
+    /// The epoch of that leader; -1 if the broker does not report it.
     pub leader_epoch: i32,
     /// The brokers that have a replica.
     pub replicas: Vec<i32>,
-    /// Those of them that are in sync.
+    /// Those of the replicas that are in sync.
     pub isr: Vec<i32>,
 }
 
@@ -79,7 +79,8 @@ impl Topic {
     /// The broker that leads `partition`.
     ///
     /// # Errors
-    /// [`ClusterError::UnknownPartition`], [`ClusterError::NoLeader`].
+    /// [`ClusterError::UnknownPartition`] if the topic has fewer partitions; [`ClusterError::NoLeader`] while
+    /// it has no leader.
     pub fn leader_of(&self, partition: i32) -> Result<i32, ClusterError> {
         let found = self.partitions.iter().find(|p| p.index == partition);
         let found = found.ok_or_else(|| ClusterError::UnknownPartition {
@@ -90,24 +91,24 @@ impl Topic {
         found.leader.ok_or_else(|| ClusterError::NoLeader { topic: self.name.clone(), partition })
     }
 
-    /// How many replicas its partitions have.
+    /// The number of replicas of its partitions.
     pub fn replication_factor(&self) -> usize {
         self.partitions.iter().map(|partition| partition.replicas.len()).max().unwrap_or(0)
     }
 }
 
 impl ClusterView {
-    /// The topics that are known, by name.
+    /// The known topics, by name.
     pub fn topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
         self.topics.values()
     }
 
-    /// A topic, where it is known.
+    /// A topic, if it is known.
     pub fn topic(&self, name: &str) -> Option<Arc<Topic>> {
         self.topics.get(name).cloned()
     }
 
-    /// What a response adds to what was known. `all` says that it lists every topic.
+    /// The view with the contents of a response added. `all` says that the response lists every topic.
     pub(super) fn with(&self, response: &MetadataResponse, all: bool) -> ClusterView {
         let mut topics = if all { BTreeMap::new() } else { self.topics.clone() };
         for topic in &response.topics {

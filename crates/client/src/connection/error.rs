@@ -1,4 +1,4 @@
-//! Why there is no connection, and why there is no answer.
+//! The failures of connections and requests.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -13,21 +13,21 @@ pub enum ConnectError {
     Unreachable {
         /// `host:port`.
         address: String,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
     /// It took too long.
     TimedOut {
         /// `host:port`.
         address: String,
-        /// How long it took.
+        /// The time that it took.
         after: Duration,
     },
     /// Something listens there and does not answer as a Kafka broker does.
     NotKafka {
         /// `host:port`.
         address: String,
-        /// What became of the first request.
+        /// The failure of the first request.
         error: RequestError,
     },
 }
@@ -55,7 +55,7 @@ pub enum RequestError {
     Closed {
         /// `host:port`.
         address: String,
-        /// What closed it.
+        /// The reason.
         reason: String,
     },
     /// No answer came in time. Whether the broker acted on the request is unknown.
@@ -64,19 +64,19 @@ pub enum RequestError {
         address: String,
         /// The API that was called.
         api: ApiKey,
-        /// How long it was waited.
+        /// The time that it waited.
         after: Duration,
     },
     /// The broker serves no version of the API that this client speaks.
     NoCommonVersion {
         /// The API.
         api: ApiKey,
-        /// What the broker serves; `None` where it does not have the API.
+        /// The versions that the broker serves; `None` if it does not have the API.
         broker: Option<RangeInclusive<i16>>,
-        /// What was acceptable here.
+        /// The versions that are acceptable here.
         ours: RangeInclusive<i16>,
     },
-    /// The request cannot be said in the version that both sides speak.
+    /// The request cannot be encoded in the version that both sides speak.
     Unencodable {
         /// The API.
         api: ApiKey,
@@ -91,7 +91,7 @@ pub enum RequestError {
         address: String,
         /// The API that was called.
         api: ApiKey,
-        /// Where the answer is wrong.
+        /// The fault in the answer.
         error: DecodeError,
     },
 }
@@ -117,7 +117,7 @@ impl fmt::Display for RequestError {
             }
             RequestError::NoCommonVersion { api, broker: Some(broker), ours } => write!(
                 f,
-                "the broker serves {api} in versions {} to {}, and here it is spoken in {} to {}",
+                "the broker serves {api} in versions {} to {}, but this client speaks {} to {}",
                 broker.start(),
                 broker.end(),
                 ours.start(),
@@ -127,7 +127,7 @@ impl fmt::Display for RequestError {
                 write!(f, "{api} in version {version} cannot carry this request: {error}")
             }
             RequestError::Malformed { address, api, error } => {
-                write!(f, "{address} answered {api} with something else: {error}")
+                write!(f, "{address} gave a malformed answer to {api}: {error}")
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Responses as they come in.
+//! Reading responses.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use parking_lot::Mutex;
 use protocol::frame::{LENGTH_BYTES, peek_correlation_id};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::pending::Pending;
+use super::pending::AnswerQueue;
 
-/// What is reserved at least, and at most, for bytes that have not come yet.
+/// The least and the most that is reserved for bytes that have not arrived yet.
 const RESERVE_BYTES: std::ops::RangeInclusive<usize> = 4 << 10..=1 << 20;
 
-/// Hands each response to whoever waits for it, until the connection ends; then nobody waits any more.
-pub(super) async fn read_all<S>(mut socket: S, response_bytes_max: usize, pending: Arc<Mutex<Pending>>)
+/// Gives each response to the request that waits for it, until the connection ends. Then all waiting ends.
+pub(super) async fn read_all<S>(mut socket: S, response_bytes_max: usize, pending: Arc<Mutex<AnswerQueue>>)
 where
     S: AsyncRead + Unpin,
 {
@@ -28,14 +28,14 @@ where
             Err(_) => false,
         };
         if !answered {
-            break "the broker sent something that answers no request".to_owned();
+            break "the broker sent a response that answers no request".to_owned();
         }
     };
     pending.lock().close(&reason);
 }
 
-/// The next response without its length; what came after it stays in `buffer`. The error is why the
-/// connection is at its end.
+/// The next response without its length; bytes after it stay in `buffer`. The error is the reason why the
+/// connection ended.
 async fn read_frame<S>(
     socket: &mut S,
     buffer: &mut BytesMut,
@@ -52,7 +52,7 @@ where
                 let length = usize::try_from(length).ok().filter(|&length| length <= response_bytes_max);
                 let Some(length) = length else {
                     return Err(format!(
-                        "a response announced {} bytes, and {response_bytes_max} are the most that is accepted",
+                        "a response announced {} bytes; the limit is {response_bytes_max}",
                         buffer.as_ref().get_i32()
                     ));
                 };
@@ -65,7 +65,7 @@ where
                 }
             }
         };
-        // Memory grows with what has come, not with what was announced.
+        // Memory grows with the bytes that arrived, not with those that were announced.
         let growth = buffer.len().clamp(*RESERVE_BYTES.start(), *RESERVE_BYTES.end());
         buffer.reserve(missing.clamp(*RESERVE_BYTES.start(), growth.max(*RESERVE_BYTES.start())));
         match socket.read_buf(buffer).await {

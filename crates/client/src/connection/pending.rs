@@ -5,25 +5,24 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-/// Requests without their answers yet, oldest first: Kafka's brokers answer in the order in which
-/// they were asked.
+/// Requests without their answers yet, oldest first: Kafka's brokers answer in the order of the requests.
 #[derive(Debug, Default)]
-pub(super) struct Pending {
+pub(super) struct AnswerQueue {
     next_correlation_id: i32,
     waiting: VecDeque<(i32, oneshot::Sender<Bytes>)>,
-    /// Why the connection is no more.
+    /// The reason why the connection is closed.
     closed: Option<String>,
 }
 
-impl Pending {
-    /// Takes a place in the queue. Gives the id of the request, or `None` where the connection is closed.
+impl AnswerQueue {
+    /// Takes a place in the queue. Returns the id of the request, or `None` if the connection is closed.
     pub(super) fn expect_answer(&mut self, answer: oneshot::Sender<Bytes>) -> Option<i32> {
         let correlation_id = self.expect_nothing()?;
         self.waiting.push_back((correlation_id, answer));
         Some(correlation_id)
     }
 
-    /// The id of a request that gets no answer, or `None` where the connection is closed.
+    /// The id of a request that gets no answer, or `None` if the connection is closed.
     pub(super) fn expect_nothing(&mut self) -> Option<i32> {
         if self.closed.is_some() {
             return None;
@@ -40,11 +39,12 @@ impl Pending {
         }
     }
 
-    /// Hands a response to whoever waits for it. `false` where it answers no request, or not the oldest.
+    /// Gives a response to the request that waits for it. Returns `false` if it does not answer the oldest
+    /// request.
     pub(super) fn answer(&mut self, correlation_id: i32, frame: Bytes) -> bool {
         match self.waiting.pop_front() {
             Some((expected, answer)) if expected == correlation_id => {
-                // Whoever asked may have lost interest.
+                // The receiver may be gone.
                 let _ = answer.send(frame);
                 true
             }
@@ -52,13 +52,13 @@ impl Pending {
         }
     }
 
-    /// Ends the connection: nobody waits any longer, nobody asks again. The first reason stays.
+    /// Closes the connection: all waiting ends, and further requests fail. The first reason stays.
     pub(super) fn close(&mut self, reason: &str) {
         self.closed.get_or_insert_with(|| reason.to_owned());
         self.waiting.clear();
     }
 
-    /// Why the connection is closed, where it is.
+    /// The reason why the connection is closed, if it is.
     pub(super) fn closed(&self) -> Option<&str> {
         self.closed.as_deref()
     }
@@ -69,11 +69,11 @@ mod tests {
     use bytes::Bytes;
     use tokio::sync::oneshot;
 
-    use super::Pending;
+    use super::AnswerQueue;
 
     #[test]
     fn answers_come_in_the_order_of_the_questions() {
-        let mut pending = Pending::default();
+        let mut pending = AnswerQueue::default();
         let (first, mut first_answer) = oneshot::channel();
         let (second, mut second_answer) = oneshot::channel();
         assert_eq!(pending.expect_answer(first), Some(0));
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_request_that_was_not_sent_leaves_the_queue() {
-        let mut pending = Pending::default();
+        let mut pending = AnswerQueue::default();
         let first = pending.expect_answer(oneshot::channel().0);
         let second = pending.expect_answer(oneshot::channel().0).expect("it is open");
         pending.forget_last(second);
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn closing_ends_every_wait_and_keeps_the_first_reason() {
-        let mut pending = Pending::default();
+        let mut pending = AnswerQueue::default();
         let (sender, mut answer) = oneshot::channel();
         pending.expect_answer(sender);
         pending.close("reset by peer");

@@ -57,8 +57,8 @@ async fn the_newest_version_that_both_speak_is_used() {
     assert!(connection.request_with(&request, -1, Duration::ZERO).await.is_err());
 }
 
-/// The versions of the question that a broker which knows up to `newest` is asked in, where it names
-/// them in its refusal or does not.
+/// The versions in which a broker that knows versions up to `newest` is asked, depending on whether it names
+/// them in its rejection.
 async fn versions_asked(newest: i16, names_them: bool) -> Vec<i16> {
     let (sender, receiver) = std::sync::mpsc::channel();
     let broker = ScriptedBroker::start(move |received| {
@@ -66,7 +66,7 @@ async fn versions_asked(newest: i16, names_them: bool) -> Vec<i16> {
         if received.version <= newest {
             return respond(&received, &all_versions());
         }
-        // As Kafka does it: in version 0, whatever was asked.
+        // As in Kafka, the answer is in version 0, whatever the version of the request.
         let mut refusal = if names_them { served(&[(ApiKey::ApiVersions, 0, newest)]) } else { served(&[]) };
         refusal.error_code = ErrorCode::UNSUPPORTED_VERSION;
         let received = protocol::frame::ReceivedRequest { version: 0, ..received };
@@ -130,7 +130,7 @@ async fn a_question_whose_answer_nobody_waits_for_disturbs_no_other() {
     assert_eq!(ask(&connection).await.expect("it is answered"), "2");
 }
 
-/// What becomes of a request that is answered with these bytes.
+/// The outcome of a request that is answered with these bytes.
 async fn outcome_of(answer: fn(i32) -> Answer) -> RequestError {
     let broker = ScriptedBroker::start(move |received| match received.api_key {
         ApiKey::ApiVersions => respond(&received, &all_versions()),

@@ -1,4 +1,4 @@
-//! Which version of each API to speak with a broker (KIP-35, KIP-511).
+//! The version of each API to speak with a broker (KIP-35, KIP-511).
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use protocol::{ApiKey, ErrorCode, Message, Reader, Request, Str};
 
-use super::{RequestError, Shared};
+use super::{ConnectionCore, RequestError};
 
-/// What a broker serves. Before it has been asked: only the question itself.
+/// The versions that a broker serves. Before it was asked: only ApiVersions itself.
 #[derive(Debug, Default)]
 pub(super) struct Versions {
     served: Vec<(ApiKey, RangeInclusive<i16>)>,
@@ -40,9 +40,9 @@ impl Versions {
     }
 }
 
-/// Asks in the newest version known here. A broker that does not know it answers in version 0, with
-/// the versions of the question that it does know where it is polite, and is asked again.
-pub(super) async fn negotiate(connection: &Shared) -> Result<Versions, RequestError> {
+/// Asks in the newest version known here. A broker that does not know it answers in version 0, and may list
+/// the versions that it does know; then it is asked again.
+pub(super) async fn negotiate(connection: &ConnectionCore) -> Result<Versions, RequestError> {
     let newest = *ApiVersionsRequest::VERSIONS.end();
     let response = ask(connection, newest).await?;
     if response.error_code != ErrorCode::UNSUPPORTED_VERSION {
@@ -52,7 +52,7 @@ pub(super) async fn negotiate(connection: &Shared) -> Result<Versions, RequestEr
     Ok(Versions::from_response(&ask(connection, offered).await?))
 }
 
-async fn ask(connection: &Shared, version: i16) -> Result<ApiVersionsResponse, RequestError> {
+async fn ask(connection: &ConnectionCore, version: i16) -> Result<ApiVersionsResponse, RequestError> {
     let mut request = ApiVersionsRequest::default();
     if version >= 3 {
         request.client_software_name = Str::from("milena");

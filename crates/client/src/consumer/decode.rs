@@ -1,4 +1,4 @@
-//! Fetched bytes as records.
+//! Fetched bytes, decoded to records.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::topic_partition::TopicPartition;
 #[cfg(test)]
 mod tests;
 
-/// Reads batches; keeps what decompression can use again.
+/// Decodes batches; keeps the buffers of decompression for reuse.
 #[derive(Debug)]
 pub(super) struct Decoder {
     read_committed: bool,
@@ -23,11 +23,11 @@ pub(super) struct Decoder {
     topics: HashMap<String, Arc<str>>,
 }
 
-/// The transactions that were aborted within a fetch, as it is walked through.
-struct Aborted {
-    /// First offset and producer of those that are still to come, in order.
+/// The aborted transactions of a fetch, in a walk through its batches.
+struct AbortedTransactions {
+    /// The transactions that are still ahead, by first offset and producer, in order.
     ahead: std::iter::Peekable<std::vec::IntoIter<(i64, i64)>>,
-    /// The producers whose transaction here will be aborted.
+    /// The producers whose transaction at this point will be aborted.
     producers: HashSet<i64>,
 }
 
@@ -41,7 +41,7 @@ impl Decoder {
         }
     }
 
-    /// Adds the records from `offset` on to `out`, and gives the offset to fetch from next.
+    /// Adds the records from `offset` on to `out`, and returns the offset of the next fetch.
     pub(super) fn decode(
         &mut self,
         at: &TopicPartition,
@@ -67,12 +67,12 @@ impl Decoder {
     ) -> Result<i64, String> {
         let topic = self.topics.entry(at.topic.clone()).or_insert_with(|| Arc::from(at.topic.as_str()));
         let topic = Arc::clone(topic);
-        let mut aborted = Aborted::of(response);
+        let mut aborted = AbortedTransactions::of(response);
         let mut next = offset;
         for batch in record::stored_batches(bytes) {
             let batch = match batch {
                 Ok(batch) => batch,
-                // Brokers cut an answer at the limit of bytes, be it inside a batch.
+                // Brokers cut an answer at the limit of bytes, even inside a batch.
                 Err(BatchError::Truncated { .. }) if next > offset => break,
                 Err(error) => return Err(error.to_string()),
             };
@@ -83,7 +83,7 @@ impl Decoder {
                 && !header.attributes.is_control()
                 && !(self.read_committed && is_aborted)
             {
-                let read = Reading { topic: &topic, partition: at.partition, from: next, bytes };
+                let read = BatchContext { topic: &topic, partition: at.partition, from: next, bytes };
                 self.decode_batch(&batch, &read, out)?;
             }
             next = next.max(header.next_offset());
@@ -94,7 +94,7 @@ impl Decoder {
     fn decode_batch(
         &mut self,
         batch: &Batch<'_>,
-        read: &Reading<'_>,
+        read: &BatchContext<'_>,
         out: &mut Vec<ConsumedRecord>,
     ) -> Result<(), String> {
         let header = *batch.header();
@@ -105,7 +105,7 @@ impl Decoder {
             if record.offset < read.from {
                 continue;
             }
-            // What was decompressed is gone with the next batch; the rest stays where it came in.
+            // Decompressed bytes are overwritten by the next batch; others stay in the fetched buffer.
             let keep = |part: &[u8]| {
                 if is_compressed { Bytes::copy_from_slice(part) } else { read.bytes.slice_ref(part) }
             };
@@ -115,17 +115,17 @@ impl Decoder {
     }
 }
 
-/// What all records of a batch have in common.
-struct Reading<'a> {
+/// The parts that all records of a batch share.
+struct BatchContext<'a> {
     topic: &'a Arc<str>,
     partition: i32,
-    /// Records before this offset were not asked for.
+    /// Records before this offset are skipped.
     from: i64,
-    /// All that was fetched.
+    /// All fetched bytes.
     bytes: &'a Bytes,
 }
 
-impl Reading<'_> {
+impl BatchContext<'_> {
     fn consumed(
         &self,
         record: &Record<'_>,
@@ -147,16 +147,16 @@ impl Reading<'_> {
     }
 }
 
-impl Aborted {
-    fn of(response: &PartitionData) -> Aborted {
+impl AbortedTransactions {
+    fn of(response: &PartitionData) -> AbortedTransactions {
         let aborted = response.aborted_transactions.iter().flatten();
         let mut ahead: Vec<(i64, i64)> =
             aborted.map(|aborted| (aborted.first_offset, aborted.producer_id)).collect();
         ahead.sort_unstable();
-        Aborted { ahead: ahead.into_iter().peekable(), producers: HashSet::default() }
+        AbortedTransactions { ahead: ahead.into_iter().peekable(), producers: HashSet::default() }
     }
 
-    /// Whether the next batch is part of a transaction that was aborted. Its marker ends it.
+    /// Whether the next batch is part of an aborted transaction. The transaction's marker ends it.
     fn contains(&mut self, batch: &Batch<'_>) -> bool {
         let header = batch.header();
         while let Some((_, producer_id)) = self.ahead.next_if(|&(first, _)| first <= header.last_offset()) {

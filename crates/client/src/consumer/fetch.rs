@@ -16,32 +16,32 @@ const VERSION_MAX_WITHOUT_IDS: i16 = 12;
 /// Partitions and the offsets to read them from.
 pub(super) type Positions = Vec<(TopicPartition, i64)>;
 
-/// What a fetch brought.
+/// The answer of a fetch.
 #[derive(Debug)]
-pub(super) struct Fetched {
+pub(super) struct FetchAnswer {
     pub(super) leader: i32,
-    /// What was asked for.
+    /// The requested positions.
     pub(super) positions: Positions,
     pub(super) outcome: Result<Vec<FetchedPartition>, ClusterError>,
 }
 
-/// What a fetch brought of one partition.
+/// A fetch's answer for one partition.
 #[derive(Debug)]
 pub(super) struct FetchedPartition {
     pub(super) at: TopicPartition,
-    /// The offset that was asked for.
+    /// The requested offset.
     pub(super) offset: i64,
     pub(super) response: PartitionData,
 }
 
-/// Fetches from `leader`. No fetch session (KIP-227): a client reads few partitions, and a request that
-/// names them all is understood by every broker.
+/// Fetches from `leader`. Without a fetch session (KIP-227): a client reads few partitions, and every broker
+/// understands a request that names them all.
 pub(super) async fn run(
     cluster: Cluster,
     options: ConsumerOptions,
     leader: i32,
     positions: Positions,
-) -> Fetched {
+) -> FetchAnswer {
     let view = cluster.view();
     let id_of = |at: &TopicPartition| view.topic(&at.topic).map_or(Uuid::ZERO, |topic| topic.id);
     let ids: BTreeMap<&str, Uuid> = positions.iter().map(|(at, _)| (at.topic.as_str(), id_of(at))).collect();
@@ -56,7 +56,7 @@ pub(super) async fn run(
     };
     let outcome = exchange.await.map(|response| sort_out(response, &positions, &ids));
     drop(ids);
-    Fetched { leader, positions, outcome }
+    FetchAnswer { leader, positions, outcome }
 }
 
 fn request(options: &ConsumerOptions, positions: &Positions, ids: &BTreeMap<&str, Uuid>) -> FetchRequest {
@@ -80,7 +80,7 @@ fn request(options: &ConsumerOptions, positions: &Positions, ids: &BTreeMap<&str
     }
 }
 
-/// Each asked-for partition with its answer. One that the answer leaves out is left out.
+/// Each requested partition with its answer, without those that the answer leaves out.
 fn sort_out(
     response: FetchResponse,
     positions: &Positions,

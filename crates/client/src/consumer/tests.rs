@@ -50,7 +50,8 @@ fn listed(received: &ReceivedRequest) -> Answer {
     respond(received, &ListOffsetsResponse { topics: vec![topic], ..Default::default() })
 }
 
-/// A consumer of the test's log, whose first fetches meet with `codes`; and the offsets it fetches.
+/// A consumer of the test's log, whose first fetches are answered with `codes`; and the offsets that it
+/// fetches.
 async fn consumer(
     codes: &[ErrorCode],
     options: ConsumerOptions,
@@ -63,7 +64,7 @@ async fn consumer(
         ApiKey::Fetch => {
             let request: FetchRequest = request_of(&received);
             let offset = request.topics[0].partitions[0].fetch_offset;
-            // The test may have seen enough.
+            // The receiver may be gone.
             let _ = sender.send(offset);
             fetched(&received, codes.pop_front(), offset)
         }
@@ -138,7 +139,7 @@ async fn a_poll_that_is_given_up_loses_nothing() {
     let (_broker, mut consumer, _) = consumer(&[], ConsumerOptions::default(), Position::Offset(10)).await;
     let mut read = Vec::new();
     while read.len() < 10 {
-        // Given up after a few turns each time, wherever it is by then.
+        // Given up after a few turns each time, however far it has come.
         let turns = async {
             for _ in 0..read.len() % 3 {
                 tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! A member's dealings with the coordinator.
+//! A member's requests to the coordinator.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::topic_partition::TopicPartition;
 const PROTOCOL_TYPE: &str = "consumer";
 const ASSIGNOR: &str = "range";
 
-/// Who this client is within the group.
+/// The identity of this client within the group.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
     group: String,
@@ -36,10 +36,10 @@ pub(super) struct Member {
     generation: i32,
 }
 
-/// One attempt to join.
-enum Joined {
+/// The outcome of one attempt to join.
+enum JoinOutcome {
     Assigned(Vec<TopicPartition>),
-    /// Something moved meanwhile: once more, now with what is known.
+    /// Something moved meanwhile: try again with what is known now.
     Again,
 }
 
@@ -56,7 +56,7 @@ impl Member {
         }
     }
 
-    /// Joins the group, and gives the partitions that are assigned to this member.
+    /// Joins the group, and returns the partitions that are assigned to this member.
     pub(super) async fn join(
         &mut self,
         cluster: &Cluster,
@@ -65,15 +65,15 @@ impl Member {
         let mut retry = cluster.retry();
         loop {
             match self.join_once(cluster, topics).await {
-                Ok(Joined::Assigned(partitions)) => return Ok(partitions),
-                Ok(Joined::Again) => {}
+                Ok(JoinOutcome::Assigned(partitions)) => return Ok(partitions),
+                Ok(JoinOutcome::Again) => {}
                 Err(GroupError::Cluster(error)) => retry.after(error).await?,
                 Err(error) => return Err(error),
             }
         }
     }
 
-    async fn join_once(&mut self, cluster: &Cluster, topics: &[String]) -> Result<Joined, GroupError> {
+    async fn join_once(&mut self, cluster: &Cluster, topics: &[String]) -> Result<JoinOutcome, GroupError> {
         let metadata =
             wire::encode_subscription(topics).map_err(|error| GroupError::Protocol(error.to_string()))?;
         let request = JoinGroupRequest {
@@ -93,7 +93,7 @@ impl Member {
             ErrorCode::NONE => {}
             ErrorCode::MEMBER_ID_REQUIRED => {
                 self.member_id = response.member_id.to_string();
-                return Ok(Joined::Again);
+                return Ok(JoinOutcome::Again);
             }
             code => return self.again_or_error(code),
         }
@@ -107,13 +107,13 @@ impl Member {
         self.sync(cluster, &response, assignments).await
     }
 
-    /// Learns this member's share; the leader tells everybody's.
+    /// Fetches this member's assignment; the leader sends everyone's.
     async fn sync(
         &mut self,
         cluster: &Cluster,
         joined: &JoinGroupResponse,
         assignments: Vec<SyncGroupRequestAssignment>,
-    ) -> Result<Joined, GroupError> {
+    ) -> Result<JoinOutcome, GroupError> {
         let request = SyncGroupRequest {
             group_id: Str::from(&self.group),
             generation_id: self.generation,
@@ -130,20 +130,20 @@ impl Member {
             return self.again_or_error(response.error_code);
         }
         let partitions = wire::decode_assignment(&response.assignment);
-        partitions.map(Joined::Assigned).map_err(|error| GroupError::Protocol(error.to_string()))
+        partitions.map(JoinOutcome::Assigned).map_err(|error| GroupError::Protocol(error.to_string()))
     }
 
-    fn again_or_error(&mut self, code: ErrorCode) -> Result<Joined, GroupError> {
+    fn again_or_error(&mut self, code: ErrorCode) -> Result<JoinOutcome, GroupError> {
         match code {
             ErrorCode::UNKNOWN_MEMBER_ID => self.member_id.clear(),
             ErrorCode::ILLEGAL_GENERATION | ErrorCode::REBALANCE_IN_PROGRESS => {}
             ErrorCode::FENCED_INSTANCE_ID => return Err(GroupError::Fenced),
             code => return Err(ClusterError::Refused { code, message: None }.into()),
         }
-        Ok(Joined::Again)
+        Ok(JoinOutcome::Again)
     }
 
-    /// Begins to say regularly that this member is there.
+    /// Starts sending heartbeats.
     pub(super) fn heartbeats(&self, cluster: &Cluster) -> Heartbeats {
         let (lost, receiver) = watch::channel(false);
         let member = self.clone();
@@ -152,13 +152,13 @@ impl Member {
             lost: receiver,
             task: task::spawn(async move {
                 member.heartbeat_until_lost(&cluster).await;
-                // Whoever waited for this may be gone.
+                // The receiver may be gone.
                 let _ = lost.send(true);
             }),
         }
     }
 
-    /// Ends when the group is divided anew, or no longer counts this member in.
+    /// Returns once a rebalance has started or the group no longer counts this member in.
     async fn heartbeat_until_lost(&self, cluster: &Cluster) {
         let request = HeartbeatRequest {
             group_id: Str::from(&self.group),
@@ -187,7 +187,7 @@ impl Member {
         }
     }
 
-    /// Commits; `false` where the group does not take it because it has moved on.
+    /// Commits. Returns `false` if the group has moved on and rejects the commit.
     pub(super) async fn commit(
         &self,
         cluster: &Cluster,
@@ -235,7 +235,7 @@ impl Member {
     }
 }
 
-/// What the leader assigns to each member.
+/// The leader's assignment to each member.
 async fn assign(
     cluster: &Cluster,
     joined: &JoinGroupResponse,
@@ -284,7 +284,7 @@ pub(super) struct Heartbeats {
 impl Heartbeats {
     /// Waits until the member has to join again.
     pub(super) async fn lost(&mut self) {
-        // The task ends by saying so; one that panicked is no heartbeat either.
+        // The task ends by sending; if it panicked, there are no heartbeats either.
         let _ = self.lost.wait_for(|&lost| lost).await;
     }
 }

@@ -1,26 +1,26 @@
-//! The range assignor: each topic's partitions in order, cut into one run a member.
+//! The range assignor: it cuts each topic's partitions into one run for each member.
 
 use std::collections::BTreeMap;
 
-/// What a member of the group asked for.
+/// The subscription of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// The id that the coordinator gave it.
     pub member_id: String,
-    /// The id that a static member (KIP-345) chose for itself.
+    /// The id of a static member (KIP-345).
     pub group_instance_id: Option<String>,
-    /// The topics it wants, in any order.
+    /// Its topics, in any order.
     pub topics: Vec<String>,
 }
 
 /// Topic to partitions, in order.
 pub type Assignment = BTreeMap<String, Vec<i32>>;
 
-/// Divides the partitions of every subscribed topic among the members that subscribe to it, as
-/// Kafka's `RangeAssignor` does without racks: members in the order of their ids, static ones
-/// first by their instance ids, the first members one partition more where it does not come out even.
+/// Divides the partitions of every subscribed topic among the members that subscribe to it, as Kafka's
+/// `RangeAssignor` does without racks: members in the order of their ids, static ones first by their instance
+/// ids. If the partitions do not divide evenly, the first members get one more.
 ///
-/// `partitions` is how many partitions each topic has; a topic it lacks is not assigned. Every
+/// `partitions` has the number of partitions of each topic; a topic that it lacks is not assigned. Every
 /// member appears in the result.
 pub fn assign(members: &[Subscription], partitions: &BTreeMap<String, u32>) -> BTreeMap<String, Assignment> {
     let mut ordered: Vec<&Subscription> = members.iter().collect();

@@ -1,7 +1,7 @@
-//! What consumers tell one another through their coordinator: Kafka's consumer protocol.
+//! Kafka's consumer protocol: the messages of consumers to one another, through their coordinator.
 //!
-//! Each message begins with its version. A newer version only adds fields at the end, so what is newer
-//! than known here is read as the newest that is known.
+//! Each message begins with its version. A newer version only adds fields at the end, so a version newer than
+//! known here is read as the newest known one.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use protocol::{DecodeError, EncodeError, Message, Reader, Str, Writer};
 use super::range::Assignment;
 use crate::topic_partition::TopicPartition;
 
-/// What this client writes: versions above 0 only say what cooperative assignors ask for.
+/// The version that this client writes: the fields of higher ones are for cooperative assignors.
 const VERSION_WRITTEN: i16 = 0;
 
-/// The bytes with which a member subscribes.
+/// The encoded subscription of a member.
 pub(crate) fn encode_subscription(topics: &[String]) -> Result<Bytes, EncodeError> {
     let subscription =
         ConsumerProtocolSubscription { topics: topics.iter().map(Str::from).collect(), ..Default::default() };
@@ -29,7 +29,7 @@ pub(crate) fn decode_subscription(bytes: &Bytes) -> Result<Vec<String>, DecodeEr
     Ok(subscription.topics.iter().map(ToString::to_string).collect())
 }
 
-/// The bytes with which the leader assigns.
+/// The encoded assignment of a member.
 pub(crate) fn encode_assignment(partitions: &Assignment) -> Result<Bytes, EncodeError> {
     let topic = |(topic, partitions): (&String, &Vec<i32>)| assignment::TopicPartition {
         topic: Str::from(topic),
@@ -41,8 +41,8 @@ pub(crate) fn encode_assignment(partitions: &Assignment) -> Result<Bytes, Encode
     })
 }
 
-/// The partitions that a member was assigned. Empty bytes, which a member has until the group is
-/// stable, are no partitions.
+/// The decoded assignment of a member. Empty bytes, which a member has until the group is stable, are no
+/// partitions.
 pub(crate) fn decode_assignment(bytes: &Bytes) -> Result<Vec<TopicPartition>, DecodeError> {
     if bytes.is_empty() {
         return Ok(Vec::new());

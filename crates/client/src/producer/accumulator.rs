@@ -1,4 +1,4 @@
-//! Records that wait to be sent, in batches by partition. Pure: it is told the time.
+//! Records that wait to be sent, in batches by partition. Pure: it is given the time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::topic_partition::TopicPartition;
 #[cfg(test)]
 mod tests;
 
-/// Batches of every partition that was sent to.
+/// Batches of every partition with records.
 #[derive(Debug)]
 pub(super) struct Accumulator {
     linger: Duration,
@@ -30,22 +30,23 @@ pub(super) struct Accumulator {
 
 #[derive(Debug, Default)]
 struct TopicQueues {
-    /// By partition.
+    /// The queues by partition.
     queues: Vec<Queue>,
-    /// Where records without a key go until a batch is full: fewer and larger batches than by turns.
+    /// The partition of records without a key until a batch is full: batches are fewer and larger than in
+    /// turns.
     sticky: Option<i32>,
 }
 
 /// The batches of one partition.
 #[derive(Debug, Default)]
 struct Queue {
-    /// Takes records.
+    /// The batch that takes records.
     open: Option<Batch>,
-    /// Full, or asked for by a flush; oldest first. One that is to be sent again is the first.
+    /// Batches that are full or were flushed, oldest first. One that is to be sent again is the first.
     closed: VecDeque<Batch>,
-    /// A batch is under way; until it has settled, no other may overtake it.
+    /// The batch in flight; until it has settled, no other may overtake it.
     in_flight: Option<watch::Receiver<Option<Outcome>>>,
-    /// What this partition's next batch continues; `None` where it has to begin anew.
+    /// The sequence that the partition's next batch continues; `None` if it has to start a new one.
     sequence: Option<Sequence>,
 }
 
@@ -54,26 +55,26 @@ struct Queue {
 pub(super) struct Batch {
     /// The records; `None` once they are sealed.
     builder: Option<BatchBuilder>,
-    /// The bytes that are sent, each time the same, with the sequence that they carry.
+    /// The bytes to send, the same each time, with their sequence.
     pub(super) sealed: Option<(bytes::Bytes, Option<Sequence>)>,
     pub(super) records: i32,
-    /// When its first record was taken.
+    /// The time of its first record.
     pub(super) created: Instant,
-    /// When it may be sent again after a failure.
+    /// The earliest time for another attempt after a failure.
     not_before: Option<Instant>,
     pub(super) backoff: Backoff,
-    /// Whether an attempt ended without a word, so that the batch may be in the log.
+    /// Whether an attempt ended without an answer, so that the batch may be in the log.
     pub(super) may_be_delivered: bool,
     outcome: watch::Sender<Option<Outcome>>,
     /// Its share of the buffer.
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// What [`Accumulator::append`] did.
+/// The result of [`Accumulator::append`].
 #[derive(Debug)]
-pub(super) struct Appended {
+pub(super) struct AppendResult {
     pub(super) delivery: Delivery,
-    /// Whether the sender has something new to look at: a batch that is full, or a first deadline.
+    /// Whether the sender must look again: a batch is full, or there is a first deadline.
     pub(super) is_due: bool,
 }
 
@@ -90,7 +91,7 @@ impl Accumulator {
         partitions: u32,
         room: OwnedSemaphorePermit,
         now: Instant,
-    ) -> Appended {
+    ) -> AppendResult {
         if !self.topics.contains_key(record.topic) {
             self.topics.insert(record.topic.to_owned(), TopicQueues::default());
         }
@@ -105,10 +106,10 @@ impl Accumulator {
         }
         is_due |= queue.open.is_none();
         let open = queue.open.get_or_insert_with(|| Batch::new(self.compression, now));
-        Appended { delivery: open.push(record, room), is_due }
+        AppendResult { delivery: open.push(record, room), is_due }
     }
 
-    /// Closes every batch, and gives one delivery of each that has not settled.
+    /// Closes every batch, and returns one delivery of each that has not settled.
     pub(super) fn close_batches(&mut self) -> Vec<Delivery> {
         let mut unsettled = Vec::new();
         for queue in self.topics.values_mut().flat_map(|topic| &mut topic.queues) {
@@ -119,8 +120,8 @@ impl Accumulator {
         unsettled
     }
 
-    /// Takes the batches that are due at `now`, at most one of each partition, none of a partition that
-    /// has one under way.
+    /// Takes the batches that are due at `now`: at most one of each partition, and none of a partition with
+    /// one in flight.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<(TopicPartition, Batch)> {
         let mut due = Vec::new();
         let linger = self.linger;
@@ -137,7 +138,7 @@ impl Accumulator {
         due
     }
 
-    /// When the next batch is due, where any waits.
+    /// The time at which the next batch is due, if any waits.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let queues = self.topics.values().flat_map(|topic| &topic.queues);
         queues.filter_map(|queue| queue.due_at(self.linger)).min()
@@ -149,7 +150,7 @@ impl Accumulator {
         topic.queues.get(usize::try_from(at.partition).ok()?)?.sequence
     }
 
-    /// Ends a batch that was under way. `next` is what the following one continues.
+    /// Ends a batch that was in flight. The next batch continues `next`.
     pub(super) fn settle(
         &mut self,
         at: &TopicPartition,
@@ -160,12 +161,12 @@ impl Accumulator {
         let queue = self.in_flight(at);
         queue.in_flight = None;
         queue.sequence = next;
-        // The room comes free and then whoever waits is told; nobody may be waiting.
+        // Release the buffer first, then report the outcome; the receiver may be gone.
         drop(batch.room);
         let _ = batch.outcome.send(Some(outcome));
     }
 
-    /// Puts a batch that was under way back, to be sent again no sooner than `not_before`.
+    /// Puts a batch that was in flight back, to be sent again no sooner than `not_before`.
     pub(super) fn put_back(&mut self, at: &TopicPartition, mut batch: Batch, not_before: Instant) {
         let queue = self.in_flight(at);
         queue.in_flight = None;
@@ -216,7 +217,7 @@ impl TopicQueues {
 }
 
 impl Queue {
-    /// When the next batch may be sent; `None` where there is none, or one is under way.
+    /// The earliest time for the next batch; `None` if there is none, or one is in flight.
     fn due_at(&self, linger: Duration) -> Option<Instant> {
         if self.in_flight.is_some() {
             return None;
@@ -262,8 +263,8 @@ impl Batch {
         Delivery::new(self.outcome.subscribe(), index)
     }
 
-    /// The bytes to send. They are made once, with `sequence`: a batch that is sent again has to be the
-    /// same to be recognised.
+    /// The bytes to send. They are built once, with `sequence`: the broker recognises a batch that is sent
+    /// again only if it is the same.
     pub(super) fn seal(&mut self, sequence: Option<Sequence>) -> bytes::Bytes {
         if let Some(builder) = self.builder.take() {
             let builder = match sequence {

@@ -1,4 +1,4 @@
-//! What became of a record.
+//! The outcome of sending a record.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,31 +8,31 @@ use tokio::sync::watch;
 use crate::cluster::ClusterError;
 use crate::topic_partition::TopicPartition;
 
-/// Where a record stands.
+/// The place of a delivered record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Acknowledged {
+pub struct RecordMetadata {
     /// Its partition.
     pub at: TopicPartition,
-    /// Its offset; `None` where no acknowledgement was asked for, or where the broker recognised a
-    /// batch sent again whose offset it no longer remembers.
+    /// Its offset; `None` if no acknowledgement was requested, or if the broker recognised a batch sent again
+    /// whose offset it no longer remembers.
     pub offset: Option<i64>,
-    /// The time that the broker gave it, where the topic has `LogAppendTime`.
+    /// The time that the broker gave it, if the topic has `LogAppendTime`.
     pub log_append_time_ms: Option<i64>,
 }
 
-/// A record that was not delivered, or of which that is not known.
+/// A record that was not delivered, or may not have been.
 #[derive(Debug, Clone)]
 pub enum ProduceError {
     /// Its batch was given up.
     Failed {
-        /// The partition that it was for.
+        /// The partition of the record.
         at: TopicPartition,
-        /// What the last attempt met with.
+        /// The failure of the last attempt.
         cause: Arc<ClusterError>,
         /// Whether the record may be in the log nonetheless.
         may_be_delivered: bool,
     },
-    /// The producer was dropped before.
+    /// The producer was dropped first.
     Abandoned,
 }
 
@@ -52,13 +52,13 @@ impl fmt::Display for ProduceError {
 
 impl std::error::Error for ProduceError {}
 
-/// The end of a batch; the offset is that of its first record.
-pub(super) type Outcome = Result<Acknowledged, ProduceError>;
+/// The outcome of a batch; the offset is that of its first record.
+pub(super) type Outcome = Result<RecordMetadata, ProduceError>;
 
-/// Tells when a record has been delivered. May be dropped.
+/// Reports the outcome of a record. May be dropped.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Of the batch that the record is in; `None` while it is under way.
+    /// The outcome of the record's batch; `None` while it is in flight.
     outcome: watch::Receiver<Option<Outcome>>,
     /// The record's place in it.
     index: i64,
@@ -69,7 +69,7 @@ impl Delivery {
         Delivery { outcome, index }
     }
 
-    /// Whether it is known by now what became of the record.
+    /// Whether the outcome of the record is known.
     pub fn is_settled(&self) -> bool {
         self.outcome.borrow().is_some()
     }
@@ -77,8 +77,8 @@ impl Delivery {
     /// Waits until the record has been delivered or given up.
     ///
     /// # Errors
-    /// [`ProduceError`]; also where the producer was dropped meanwhile.
-    pub async fn settled(mut self) -> Result<Acknowledged, ProduceError> {
+    /// [`ProduceError`] if it was given up, or if the producer was dropped first.
+    pub async fn settled(mut self) -> Result<RecordMetadata, ProduceError> {
         let outcome = match self.outcome.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone(),
             Err(_) => None,

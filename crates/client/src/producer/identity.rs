@@ -1,4 +1,4 @@
-//! By what a broker recognises a batch that is sent again (KIP-98).
+//! The identity by which a broker recognises a batch that is sent again (KIP-98).
 
 use protocol::messages::InitProducerIdRequest;
 
@@ -11,7 +11,7 @@ pub(super) struct Identity {
     pub(super) producer_epoch: i16,
 }
 
-/// How far a partition's batches have come under an identity.
+/// The position of a partition's batches under an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sequence {
     pub(super) identity: Identity,
@@ -24,7 +24,7 @@ impl Sequence {
         Sequence { identity, next: 0 }
     }
 
-    /// After `records` more have been acknowledged. The number after the greatest is 0.
+    /// The sequence after `records` more have been acknowledged. The number after the greatest is 0.
     pub(super) fn after(self, records: i32) -> Self {
         Sequence { next: self.next.wrapping_add(records) & i32::MAX, ..self }
     }

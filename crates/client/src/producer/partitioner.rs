@@ -1,10 +1,10 @@
-//! Which partition a record goes to, decided as Kafka's Java producer does, so that a key goes to
-//! the same partition whichever client sends it.
+//! The partition of a record, chosen as Kafka's Java producer does, so that a key goes to the same partition
+//! whichever client sends it.
 
 /// The partition of a record with a key: murmur2 of the key, its sign bit cleared.
 ///
 /// # Panics
-/// Where `partitions` is 0: a topic has at least one.
+/// If `partitions` is 0: a topic has at least one.
 pub fn partition_of_key(key: &[u8], partitions: u32) -> i32 {
     assert!(partitions > 0, "a topic has at least one partition");
     let positive = murmur2(key) & 0x7fff_ffff;
@@ -15,7 +15,7 @@ pub fn partition_of_key(key: &[u8], partitions: u32) -> i32 {
 fn murmur2(bytes: &[u8]) -> u32 {
     const MIX: u32 = 0x5bd1_e995;
     const SEED: u32 = 0x9747_b28c;
-    // Kafka's lengths are Java ints; what is longer wraps there as well.
+    // Kafka's lengths are Java ints; a longer text wraps there as well.
     #[allow(clippy::cast_possible_truncation, reason = "wraps as in Java")]
     let mut hash = SEED ^ bytes.len() as u32;
     let (words, tail) = bytes.as_chunks::<4>();

@@ -1,4 +1,4 @@
-//! The task that sends what a producer has gathered.
+//! The task that sends a producer's batches.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use runtime::clock::Instant;
 use runtime::{clock, random};
 
 use super::accumulator::Batch;
-use super::delivery::{Acknowledged, ProduceError};
+use super::delivery::{ProduceError, RecordMetadata};
 use super::identity::{self, Identity, Sequence};
-use super::{Acks, Shared};
+use super::{Acks, ProducerCore};
 use crate::cluster::{ClusterError, Lane};
 use crate::connection::Connection;
 use crate::topic_partition::TopicPartition;
@@ -24,26 +24,26 @@ const VERSION_MAX_WITHOUT_IDS: i16 = 12;
 
 type Batches = Vec<(TopicPartition, Batch)>;
 
-/// The ids of the topics in a request, as they were when it was made.
+/// The ids of the topics in a request, as of its creation.
 type TopicIds = BTreeMap<String, Uuid>;
 
-/// What the sender does beside waiting.
+/// The sender's work in progress.
 enum Work {
     Identify,
     FindLeaders(Batches),
     Send(i32, Batches),
 }
 
-/// What came of it.
-enum Done {
+/// The result of the sender's work.
+enum WorkResult {
     Identified(Result<Identity, ClusterError>),
-    /// What became of each batch.
+    /// The attempts to deliver batches.
     Attempted(Vec<(TopicPartition, Batch, Attempt)>),
 }
 
 /// One attempt to deliver a batch.
 enum Attempt {
-    /// It was not sent, because its leader was not known; now it is.
+    /// It was not sent, because its leader was unknown; now it is known.
     NotYet,
     Acknowledged {
         offset: Option<i64>,
@@ -53,7 +53,7 @@ enum Attempt {
 }
 
 /// Sends batches as they become due, for as long as the producer lives.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(super) async fn run(shared: Arc<ProducerCore>) {
     let mut identity = None;
     let mut identifying = false;
     let mut under_way = FuturesUnordered::new();
@@ -75,11 +75,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
             () = shared.wake.notified() => {}
             () = sleep_until(next_due) => {}
             Some(done) = under_way.next() => match done {
-                Done::Identified(outcome) => {
+                WorkResult::Identified(outcome) => {
                     identifying = false;
                     identity = outcome.map_err(|error| fail_all(&shared, &Arc::new(error))).ok();
                 }
-                Done::Attempted(attempts) => {
+                WorkResult::Attempted(attempts) => {
                     for (at, batch, attempt) in attempts {
                         let lost = settle(&shared, &at, batch, attempt);
                         // The partitions that still use the old identity keep it.
@@ -98,8 +98,8 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// Seals the batches that are due and puts those for one leader together.
-fn plan(shared: &Shared, due: Batches, identity: Option<Identity>) -> Vec<Work> {
+/// Seals the batches that are due and groups them by leader.
+fn plan(shared: &ProducerCore, due: Batches, identity: Option<Identity>) -> Vec<Work> {
     let view = shared.cluster.view();
     let mut leaderless = Vec::new();
     let mut by_leader: BTreeMap<i32, Vec<(usize, Batches)>> = BTreeMap::new();
@@ -129,23 +129,23 @@ fn plan(shared: &Shared, due: Batches, identity: Option<Identity>) -> Vec<Work> 
 }
 
 impl Work {
-    async fn run(self, shared: Arc<Shared>) -> Done {
+    async fn run(self, shared: Arc<ProducerCore>) -> WorkResult {
         match self {
-            Work::Identify => Done::Identified(identity::request(&shared.cluster).await),
+            Work::Identify => WorkResult::Identified(identity::request(&shared.cluster).await),
             Work::FindLeaders(batches) => {
                 let found = find_leaders(&shared, &batches).await.map_err(Arc::new);
                 let attempt = || match &found {
                     Ok(()) => Attempt::NotYet,
                     Err(error) => Attempt::Failed(Arc::clone(error)),
                 };
-                Done::Attempted(batches.into_iter().map(|(at, batch)| (at, batch, attempt())).collect())
+                WorkResult::Attempted(batches.into_iter().map(|(at, batch)| (at, batch, attempt())).collect())
             }
-            Work::Send(leader, batches) => Done::Attempted(send(&shared, leader, batches).await),
+            Work::Send(leader, batches) => WorkResult::Attempted(send(&shared, leader, batches).await),
         }
     }
 }
 
-async fn find_leaders(shared: &Shared, batches: &Batches) -> Result<(), ClusterError> {
+async fn find_leaders(shared: &ProducerCore, batches: &Batches) -> Result<(), ClusterError> {
     for (at, _) in batches {
         shared.cluster.topic(&at.topic).await?.leader_of(at.partition)?;
     }
@@ -153,7 +153,7 @@ async fn find_leaders(shared: &Shared, batches: &Batches) -> Result<(), ClusterE
 }
 
 /// Sends batches to the broker that leads their partitions.
-async fn send(shared: &Shared, leader: i32, batches: Batches) -> Vec<(TopicPartition, Batch, Attempt)> {
+async fn send(shared: &ProducerCore, leader: i32, batches: Batches) -> Vec<(TopicPartition, Batch, Attempt)> {
     let view = shared.cluster.view();
     let id_of = |at: &TopicPartition| view.topic(&at.topic).map_or(Uuid::ZERO, |topic| topic.id);
     let ids: TopicIds = batches.iter().map(|(at, _)| (at.topic.clone(), id_of(at))).collect();
@@ -173,9 +173,9 @@ async fn send(shared: &Shared, leader: i32, batches: Batches) -> Vec<(TopicParti
     batches.into_iter().map(attempt).collect()
 }
 
-/// The broker's answer, or `None` where none was asked for.
+/// The broker's answer, or `None` if none was requested.
 async fn exchange(
-    shared: &Shared,
+    shared: &ProducerCore,
     connection: &Connection,
     batches: &Batches,
     ids: &TopicIds,
@@ -212,7 +212,7 @@ async fn exchange(
     Ok(Some(connection.request_with(&request, version_max, timeout).await?))
 }
 
-/// What a response says of one partition.
+/// A response's outcome for one partition.
 fn attempt_in(response: &ProduceResponse, ids: &TopicIds, at: &TopicPartition) -> Attempt {
     let is_topic =
         |name: &Str, topic_id: Uuid| *name == at.topic || (name.is_empty() && topic_id == ids[&at.topic]);
@@ -251,14 +251,19 @@ fn message_of(partition: &PartitionProduceResponse) -> Option<&str> {
     of_record.or(partition.error_message.as_deref()).filter(|message| !message.is_empty())
 }
 
-/// Ends a batch, or puts it back to be sent again. Gives the identity that can no longer be used,
-/// because nobody knows which of its sequence numbers the broker has seen.
-fn settle(shared: &Shared, at: &TopicPartition, mut batch: Batch, attempt: Attempt) -> Option<Identity> {
+/// Ends a batch, or puts it back to be sent again. Returns the identity that can no longer be used, because
+/// nobody knows which of its sequence numbers the broker has seen.
+fn settle(
+    shared: &ProducerCore,
+    at: &TopicPartition,
+    mut batch: Batch,
+    attempt: Attempt,
+) -> Option<Identity> {
     let sequence = batch.sealed.as_ref().and_then(|(_, sequence)| *sequence);
     let cause = match attempt {
         Attempt::Acknowledged { offset, log_append_time_ms } => {
             let next = sequence.map(|sequence| sequence.after(batch.records));
-            let acknowledged = Acknowledged { at: at.clone(), offset, log_append_time_ms };
+            let acknowledged = RecordMetadata { at: at.clone(), offset, log_append_time_ms };
             shared.accumulator.lock().settle(at, batch, Ok(acknowledged), next);
             return None;
         }
@@ -294,7 +299,7 @@ fn leaves_in_doubt(cause: &ClusterError) -> bool {
     }
 }
 
-/// Whether the broker's idea of the producer is not ours.
+/// Whether the broker's state of the producer differs from ours.
 fn is_out_of_sequence(cause: &ClusterError) -> bool {
     let codes = [
         ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
@@ -306,7 +311,7 @@ fn is_out_of_sequence(cause: &ClusterError) -> bool {
 }
 
 fn fail(
-    shared: &Shared,
+    shared: &ProducerCore,
     at: &TopicPartition,
     batch: Batch,
     cause: Arc<ClusterError>,
@@ -317,8 +322,8 @@ fn fail(
     shared.accumulator.lock().settle(at, batch, Err(error), next);
 }
 
-/// The cluster gives no identity: what is due fails.
-fn fail_all(shared: &Shared, cause: &Arc<ClusterError>) {
+/// Fails all due batches, since the cluster gives no identity.
+fn fail_all(shared: &ProducerCore, cause: &Arc<ClusterError>) {
     let due = shared.accumulator.lock().take_due(clock::now());
     for (at, batch) in due {
         fail(shared, &at, batch, Arc::clone(cause), None);

@@ -13,15 +13,15 @@ use super::{Acks, NewRecord, ProduceError, Producer, ProducerOptions, SendError}
 use crate::cluster::ClusterError;
 use crate::testing::{Answer, ScriptedBroker, TOPIC_ID, request_of, respond};
 
-/// What a batch says of itself.
+/// The header fields of a batch that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Sent {
+struct SentBatch {
     producer_id: i64,
     base_sequence: i32,
     values: Vec<String>,
 }
 
-/// What the broker says to a batch.
+/// The broker's answer to a batch.
 #[derive(Debug, Clone, Copy)]
 enum Verdict {
     At(i64),
@@ -30,13 +30,13 @@ enum Verdict {
     Close,
 }
 
-fn sent(request: &ProduceRequest) -> Sent {
+fn sent(request: &ProduceRequest) -> SentBatch {
     let records = request.topic_data[0].partition_data[0].records.as_bytes().expect("a batch").clone();
     let batch = Batch::parse(&records).expect("a batch");
     batch.verify_crc().expect("its checksum is right");
     let value =
         |record: record::Record<'_>| String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned();
-    Sent {
+    SentBatch {
         producer_id: batch.header().producer_id,
         base_sequence: batch.header().base_sequence,
         values: batch.records().map(|record| value(record.expect("a record"))).collect(),
@@ -59,11 +59,11 @@ fn answer(received: &ReceivedRequest, verdict: Verdict) -> Answer {
     respond(received, &ProduceResponse { responses: vec![topic], ..Default::default() })
 }
 
-/// A producer to a broker that says `verdicts` one after another, and what it is sent.
+/// A producer to a broker that answers with `verdicts` in turn, and the batches that it sends.
 async fn producer(
     verdicts: &[Verdict],
     options: ProducerOptions,
-) -> (ScriptedBroker, Producer, mpsc::Receiver<Sent>) {
+) -> (ScriptedBroker, Producer, mpsc::Receiver<SentBatch>) {
     let mut verdicts = VecDeque::from(verdicts.to_vec());
     let (sender, receiver) = mpsc::channel();
     let mut next_producer_id = 1000;
@@ -94,8 +94,8 @@ async fn send(producer: &Producer, value: &str) -> Result<Option<i64>, ProduceEr
     delivery.settled().await.map(|acknowledged| acknowledged.offset)
 }
 
-fn batch(producer_id: i64, base_sequence: i32, value: &str) -> Sent {
-    Sent { producer_id, base_sequence, values: vec![value.to_owned()] }
+fn batch(producer_id: i64, base_sequence: i32, value: &str) -> SentBatch {
+    SentBatch { producer_id, base_sequence, values: vec![value.to_owned()] }
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn what_passes_is_tried_again_with_the_same_bytes() {
         Verdict::At(9),
     ];
     let (_broker, producer, sent) = producer(&verdicts, options()).await;
-    // The broker recognised it, and no longer knows where it is.
+    // The broker recognised it, and no longer knows its offset.
     assert_eq!(send(&producer, "a").await.expect("it is delivered"), None);
     assert_eq!(send(&producer, "b").await.expect("it is delivered"), Some(9));
     let again = batch(1001, 0, "a");
@@ -157,7 +157,7 @@ async fn a_batch_that_takes_too_long_is_given_up_in_doubt() {
         producer(&[Verdict::Close, Verdict::Close, Verdict::At(0)], options).await;
     let error = send(&producer, "a").await.expect_err("it takes too long");
     assert!(matches!(error, ProduceError::Failed { may_be_delivered: true, .. }), "{error}");
-    // Whether the broker has seen its sequence number, nobody knows.
+    // Nobody knows whether the broker has seen its sequence number.
     send(&producer, "b").await.expect("it is delivered");
     let again = batch(1001, 0, "a");
     assert_eq!(sent.try_iter().collect::<Vec<_>>(), [again.clone(), again, batch(1002, 0, "b")]);

@@ -28,8 +28,8 @@ fn answer(received: &ReceivedRequest, error_code: ErrorCode) -> Answer {
     }
 }
 
-/// A cluster whose topic `t` has three partitions and that answers changes by `codes`; where there is none, it closes
-/// the connection instead.
+/// A cluster whose topic `t` has three partitions. It answers changes with `codes`, and closes the connection
+/// instead for each `None`.
 async fn cluster(codes: &[Option<ErrorCode>]) -> (ScriptedBroker, Admin) {
     let mut codes: VecDeque<_> = codes.iter().copied().collect();
     let script = move |received: ReceivedRequest| match codes.pop_front().expect("asked no more often") {
@@ -59,12 +59,12 @@ async fn a_topic_that_was_there_before_is_an_error() {
     let (_broker, admin) = cluster(&[exists]).await;
     let error = admin.create_topic(&three_partitions(), false).await.expect_err("it was there");
     assert_eq!(error.code(), exists);
-    // What another made meanwhile is not what was asked for.
+    // A topic that another client created meanwhile is not the one that was requested.
     let (_broker, admin) = cluster(&[None, exists]).await;
     let four = NewTopic { partitions: Some(4), ..three_partitions() };
     let error = admin.create_topic(&four, false).await.expect_err("it has three");
     assert_eq!(error.code(), exists);
-    // A dry run makes nothing.
+    // A dry run creates nothing.
     let (_broker, admin) = cluster(&[None, exists]).await;
     let error = admin.create_topic(&three_partitions(), true).await.expect_err("it was there");
     assert_eq!(error.code(), exists);

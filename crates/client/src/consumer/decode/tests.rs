@@ -7,7 +7,7 @@ use super::Decoder;
 use crate::consumer::{ConsumeError, ConsumedRecord};
 use crate::topic_partition::TopicPartition;
 
-/// A batch with the records `values`, of a producer's transaction where one is given.
+/// A batch with the records `values`, in a transaction if a producer is given.
 fn batch(base_offset: i64, producer_id: Option<i64>, compression: Compression, values: &[&str]) -> Vec<u8> {
     let mut builder = BatchBuilder::new(compression).base_offset(base_offset).partition_leader_epoch(3);
     if let Some(producer_id) = producer_id {
@@ -48,7 +48,7 @@ fn decode(
     Ok((next, records))
 }
 
-/// Checks the records, as `offset=value`, and where to go on.
+/// Checks the records, as `offset=value`, and the offset of the next fetch.
 #[track_caller]
 fn check(read_committed: bool, offset: i64, response: &PartitionData, expect: &[&str], expect_next: i64) {
     let (next, records) = decode(read_committed, offset, response).expect("the batches are well formed");

@@ -7,7 +7,7 @@ use record::Compression;
 use runtime::clock::{self, Instant};
 use tokio::sync::Semaphore;
 
-use super::super::delivery::Acknowledged;
+use super::super::delivery::RecordMetadata;
 use super::{Accumulator, Batch};
 use crate::producer::NewRecord;
 use crate::topic_partition::TopicPartition;
@@ -15,7 +15,7 @@ use crate::topic_partition::TopicPartition;
 const LINGER: Duration = Duration::from_millis(100);
 const BATCH_BYTES: usize = 400;
 
-/// What a test does to an accumulator, at times that it chooses.
+/// An accumulator under test, at times that the test chooses.
 struct Fixture {
     accumulator: Accumulator,
     room: Arc<Semaphore>,
@@ -35,7 +35,7 @@ impl Fixture {
         self.begun + Duration::from_millis(ms)
     }
 
-    /// Adds a record of `bytes`, and says whether the sender has to look.
+    /// Adds a record of `bytes`, and returns whether the sender has to look.
     fn append(&mut self, partition: i32, bytes: usize, ms: u64) -> bool {
         let value = vec![b'x'; bytes];
         let record =
@@ -59,8 +59,8 @@ fn counts(due: &[(TopicPartition, Batch)]) -> Vec<(i32, i32)> {
     due.iter().map(|(at, batch)| (at.partition, batch.records)).collect()
 }
 
-fn acknowledged(at: &TopicPartition) -> Acknowledged {
-    Acknowledged { at: at.clone(), offset: Some(0), log_append_time_ms: None }
+fn acknowledged(at: &TopicPartition) -> RecordMetadata {
+    RecordMetadata { at: at.clone(), offset: Some(0), log_append_time_ms: None }
 }
 
 #[test]
@@ -142,7 +142,7 @@ async fn settling_frees_the_room_and_tells_each_record_its_offset() {
     assert_eq!(unsettled.len(), 1, "one of the batch");
     let (at, batch) = fixture.due(0).remove(0);
     assert!(!deliveries[0].is_settled());
-    let outcome = Acknowledged { at: at.clone(), offset: Some(40), log_append_time_ms: None };
+    let outcome = RecordMetadata { at: at.clone(), offset: Some(40), log_append_time_ms: None };
     fixture.accumulator.settle(&at, batch, Ok(outcome), None);
     assert_eq!(fixture.room.available_permits(), 10_000);
     let mut offsets = Vec::new();
