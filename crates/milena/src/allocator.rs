@@ -1,15 +1,15 @@
-//! The allocator of the process: jemalloc, which gives back what a burst has left. ADR 0007 says why and what
-//! was measured.
+//! The allocator of the process: jemalloc, which returns memory to the system after a burst. ADR 0007 gives
+//! the reason and the measurements.
 
 use tikv_jemallocator::Jemalloc;
 
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// What jemalloc reads when it starts, in its own words; the environment's `_RJEM_MALLOC_CONF` overrides it.
+/// The options that jemalloc reads when it starts; `_RJEM_MALLOC_CONF` in the environment overrides them.
 ///
-/// Few arenas, so that what one thread has freed serves another; what is free goes back to the system within
-/// half a second, by a thread that sleeps otherwise.
+/// There are few arenas, so that one thread can reuse what another has freed. A background thread returns
+/// free memory to the system within half a second.
 #[allow(
     unsafe_code,
     reason = "jemalloc knows it by this name and as a pointer to text that ends with a zero"

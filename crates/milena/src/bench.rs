@@ -31,28 +31,28 @@ Examples:
 A topic that is made gets the partitions, replicas and settings that are given.
 A latency counts from when a record was due: a broker that stalls is charged for what waits.";
 
-/// What is measured.
+/// The loads to measure.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
-    /// Send records, and tell how fast and after how long they are acknowledged
+    /// Send records, and report the throughput and the time to their acknowledgement
     #[command(after_help = EXAMPLES)]
     Produce(BenchArgs),
-    /// Read the records of a topic from its start; one that is made is filled first
+    /// Read a topic's records from its start; a topic created for the run is filled first
     #[command(after_help = EXAMPLES)]
     Consume(BenchArgs),
-    /// Send and read at the same time, and tell how long records take
+    /// Send and read at the same time, and report how long records take
     #[command(after_help = EXAMPLES)]
     EndToEnd(BenchArgs),
 }
 
-/// How much, how large, how fast, and how it is sent.
+/// The load: its size, its rate, and how it is sent.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// A topic that exists, and stays; without one, a topic is made and removed again
+    /// An existing topic, which is kept; without one, a topic is created and deleted again
     #[arg(value_name = "TOPIC")]
     topic: Option<String>,
 
-    /// How many records [default: a million, or ten seconds' worth with --throughput]
+    /// Number of records [default: a million, or ten seconds' worth with --throughput]
     #[arg(short = 'n', long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     records: Option<u64>,
 
@@ -61,37 +61,38 @@ pub(crate) struct BenchArgs {
           value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     size: u32,
 
-    /// How many records a second to send [default: as many as possible; 1000 for end-to-end]
+    /// Records to send per second [default: as many as possible; 1000 for end-to-end]
     #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     throughput: Option<u64>,
 
-    /// When a record counts as delivered: written by no one, by the leader, or by all in-sync replicas
+    /// When a record counts as delivered: once sent, once the leader has it, or once all in-sync replicas
+    /// have it
     #[arg(long, value_enum, default_value_t = AcksArg::All, hide_possible_values = true, value_name = "0|1|all")]
     acks: AcksArg,
 
-    /// How batches are compressed
+    /// Compression codec of the batches
     #[arg(short = 'z', long, value_enum, default_value_t = Codec::None)]
     compression: Codec,
 
-    /// How long a batch that is not full waits for more, in milliseconds
+    /// Longest time that a batch waits for more records, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 5)]
     linger: u64,
 
-    /// When a batch is full
+    /// Size at which a batch is sent, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 256 << 10,
           value_parser = clap::value_parser!(u32).range(1 << 10..=1 << 20))]
     batch_size: u32,
 
-    /// Partitions of the topic that is made; the records take turns
+    /// Partitions of the created topic; records go to each in turn
     #[arg(short, long, value_name = "NUMBER", default_value_t = 1, conflicts_with = "topic",
           value_parser = clap::value_parser!(i32).range(1..))]
     partitions: i32,
 
-    /// Replicas of the topic that is made [default: the broker's]
+    /// Replicas of the created topic [default: the broker's]
     #[arg(long, value_name = "NUMBER", conflicts_with = "topic", value_parser = clap::value_parser!(i16).range(1..))]
     replication_factor: Option<i16>,
 
-    /// A setting of the topic that is made; may be repeated
+    /// A setting of the created topic; may be repeated
     #[arg(long = "set", alias = "config", value_name = "NAME=VALUE", value_parser = pair::parse, conflicts_with = "topic")]
     configs: Vec<(String, String)>,
 
@@ -111,14 +112,14 @@ impl BenchCommand {
     }
 }
 
-/// What the loads are given.
+/// The input of every load.
 struct Load {
     cluster: Cluster,
     topic: String,
     partitions: Vec<i32>,
     records: u64,
     size: usize,
-    /// Records a second; as many as go where none.
+    /// Records per second, or `None` for as many as possible.
     throughput: Option<u64>,
     options: ProducerOptions,
 }
@@ -171,7 +172,7 @@ pub(crate) async fn run(command: &BenchCommand) -> Result<(), Failure> {
         () = interrupt.wait() => Err(Failure::interrupted("interrupted before the end")),
     };
     if is_made && let Err(error) = Admin::new(cluster).delete_topic(&topic).await {
-        output::note(format_args!("the topic '{topic}' could not be removed: {error}"));
+        output::note(format_args!("the topic '{topic}' could not be deleted: {error}"));
     }
     let summary = outcome?;
     let mut output = Output::new(args.connect.json);
@@ -183,7 +184,7 @@ pub(crate) async fn run(command: &BenchCommand) -> Result<(), Failure> {
     output.flush()
 }
 
-/// Creates a topic whose name no other has.
+/// Creates a topic under a new name.
 async fn make_topic(args: &BenchArgs, cluster: &Cluster) -> Result<String, Failure> {
     let topic = NewTopic {
         name: format!("milena-bench-{:016x}", random::u64()),
@@ -212,7 +213,7 @@ async fn measure(command: &BenchCommand, topic: String, cluster: Cluster) -> Res
     }
 }
 
-/// As `milena consume` explains it.
+/// Explains a failure as `milena consume` does.
 fn consume_failure(error: &client::consumer::ConsumeError) -> Failure {
     match error {
         client::consumer::ConsumeError::Cluster(error) => explain(error),

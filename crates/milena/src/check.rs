@@ -30,19 +30,19 @@ The broker must be stopped: each directory is locked meanwhile. Every record is 
 is changed. Leftovers, and what the next start mends by itself, are listed as notes, not as damage.
 The exit status is 1 where there is damage.";
 
-/// Verify the files of stopped log directories, and say how to mend what is damaged.
+/// Verify the files of stopped log directories, and say how to repair what is damaged.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CheckArgs {
-    /// The directories that log.dirs names
+    /// The directories named by log.dirs
     #[arg(value_name = "DIR", required = true)]
     dirs: Vec<PathBuf>,
 
-    /// Partitions that are read at one time [default: as many as there are cores]
+    /// Partitions to read at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 
-    /// One JSON object a line, for programs: each finding, and a summary at the end
+    /// Print one JSON object a line: each finding, and a summary at the end
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
@@ -93,8 +93,8 @@ fn jobs(args: &CheckArgs) -> usize {
     args.jobs.unwrap_or_else(cores).get()
 }
 
-/// Keeps brokers out of a directory. `None` where it has no lock file: no broker has used it where
-/// it is now, and making one would change it.
+/// Locks a directory against brokers. Returns `None` if it has no lock file: no broker has used it at this
+/// path, and creating one would change it.
 fn lock(fs: &Fs, dir: &std::path::Path) -> Result<Option<File>, Failure> {
     let path = dir.join(".lock");
     if !fs.exists(&path).map_err(|error| Failure::new(error.to_string()))? {
@@ -104,11 +104,11 @@ fn lock(fs: &Fs, dir: &std::path::Path) -> Result<Option<File>, Failure> {
     match lock {
         Some(lock) => Ok(Some(lock)),
         None => Err(Failure::new(format!("a broker is running on {}", dir.display()))
-            .mend("Stop it first: what it writes meanwhile would look like damage.")),
+            .mend("Stop it first: what it writes during the check would look like damage.")),
     }
 }
 
-/// Reads the partitions, several at a time, and tells of each as it is done.
+/// Reads the partitions, several at a time, and reports each as soon as it is done.
 #[allow(
     clippy::disallowed_methods,
     reason = "a command that reads stopped directories; nothing here is simulated"
@@ -127,7 +127,7 @@ fn check_partitions(
             let (done, next) = (done.clone(), &next);
             scope.spawn(move || {
                 while let Some(partition) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    // Nobody receives any more where the output is closed.
+                    // The receiver is gone once the output is closed.
                     if done.send(partition::check(fs, partition)).is_err() {
                         break;
                     }
@@ -143,7 +143,7 @@ fn check_partitions(
     })
 }
 
-/// What is told.
+/// The findings, as they are reported.
 struct Report {
     output: Output,
     damaged: usize,

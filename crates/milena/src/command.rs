@@ -1,4 +1,4 @@
-//! The command line: what can be asked, and who does it.
+//! The command line: the commands, and their dispatch.
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -13,7 +13,7 @@ use crate::{bench, check, consume, dump, group, log, logs, migrate, produce, sta
 #[derive(Debug, Parser)]
 #[command(name = "milena", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct CommandLine {
-    /// What to log to standard error: a level, levels of single parts, or both: info,storage=debug
+    /// Log level of standard error, for all parts or by part: info,storage=debug
     #[arg(
         long,
         value_name = "LEVELS",
@@ -64,23 +64,23 @@ enum Command {
     /// List, describe and delete consumer groups, and reset their offsets
     #[command(subcommand)]
     Group(group::GroupCommand),
-    /// Show how the logs are: sizes, offsets, the last scrub, damage
+    /// Show the state of the logs: sizes, offsets, the last scrub, damage
     #[command(subcommand)]
     Log(log::LogCommand),
     /// Measure a cluster: produce, consume, end to end
     #[command(subcommand)]
     Bench(bench::BenchCommand),
-    /// Come from Kafka, and go back
+    /// Migrate from Kafka, and back
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
-    /// Verify the files of stopped log directories, and say how to mend what is damaged
+    /// Verify the files of stopped log directories, and say how to repair what is damaged
     Check(check::CheckArgs),
-    /// Show what the files of a log directory hold: segments, indexes, snapshots, checkpoints
+    /// Show the contents of a log directory's files: segments, indexes, snapshots, checkpoints
     Dump(dump::DumpArgs),
 }
 
-/// The words of the command line without the flags by which Kafka's tools and kcat name a topic or a group, which
-/// stands by itself here: `topic create --topic orders` is `topic create orders`.
+/// The arguments without the flags by which Kafka's tools and kcat name a topic or a group, which is
+/// positional here: `topic create --topic orders` becomes `topic create orders`.
 fn in_our_words(mut words: Vec<OsString>) -> Vec<OsString> {
     let word = |at: usize| words.get(at).and_then(|word| word.to_str()).unwrap_or_default();
     let flags: &[&str] = match (word(1), word(2)) {
@@ -103,12 +103,12 @@ fn in_our_words(mut words: Vec<OsString>) -> Vec<OsString> {
 }
 
 impl CommandLine {
-    /// That of this process. Ends it where it makes no sense, or asks for help.
+    /// Parses the arguments of this process. Ends it if they are invalid or ask for help.
     pub(crate) fn of_process() -> CommandLine {
         CommandLine::parse_from(in_our_words(std::env::args_os().collect()))
     }
 
-    /// Whether the results, and a failure, are for a program.
+    /// Whether results and failures are printed for a program.
     pub(crate) fn wants_json(&self) -> bool {
         match &self.command {
             Command::Start(_) => false,
@@ -124,7 +124,7 @@ impl CommandLine {
         }
     }
 
-    /// Does what was asked. `started` is when the process began.
+    /// Runs the command. `started` is when the process began.
     pub(crate) fn run(self, started: Instant) -> Result<(), Failure> {
         logs::start(&self.log)?;
         match self.command {

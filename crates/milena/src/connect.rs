@@ -1,4 +1,4 @@
-//! Which cluster a command talks to, and what it means when that fails.
+//! The cluster that a command talks to, and the explanation of its errors.
 
 use std::io;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use protocol::ErrorCode;
 use crate::failure::Failure;
 use crate::nearest::nearest;
 
-/// What every command that talks to a cluster takes.
+/// The arguments of every command that talks to a cluster.
 #[derive(Debug, Args)]
 pub(crate) struct ConnectArgs {
-    /// Brokers to ask first, as host:port, separated by commas
+    /// Brokers to connect to first, as host:port, separated by commas
     #[arg(
         short,
         long,
@@ -26,23 +26,23 @@ pub(crate) struct ConnectArgs {
     )]
     pub(crate) bootstrap_server: String,
 
-    /// Print results as JSON, one value a line, and a failure as JSON to standard error
+    /// Print results as JSON, one value a line, and failures as JSON to standard error
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 
-    /// How long to try, in seconds, before giving up [default: 30; 300 where topics are changed]
+    /// Seconds to keep trying before giving up [default: 30; 300 to change topics]
     #[arg(long, value_name = "SECONDS", help_heading = "Connection")]
     timeout: Option<u64>,
 }
 
-/// In seconds, how long to try.
+/// The time to keep trying, in seconds.
 const TIMEOUT_DEFAULT: u64 = 30;
 
-/// In seconds, how long a broker may take to change a topic: thousands of partitions are thousands of files.
+/// The time that a change of topics may take, in seconds: thousands of partitions are thousands of files.
 const CHANGE_TIMEOUT_DEFAULT: u64 = 300;
 
 impl ConnectArgs {
-    /// The cluster that the arguments name.
+    /// The cluster named by the arguments.
     pub(crate) async fn cluster(&self) -> Result<Cluster, Failure> {
         let mut options = ClusterOptions::new(&self.bootstrap_server);
         let timeout = self.timeout.unwrap_or(TIMEOUT_DEFAULT);
@@ -58,7 +58,7 @@ impl ConnectArgs {
 /// A failure in words, with what can be done about it.
 pub(crate) fn explain(error: &ClusterError) -> Failure {
     match error {
-        ClusterError::NoBroker => Failure::usage("no broker is named").mend(
+        ClusterError::NoBroker => Failure::usage("no broker is given").mend(
             "Name one with --bootstrap-server HOST:PORT, for example --bootstrap-server localhost:9092.",
         ),
         ClusterError::Connect(error) => explain_connect(error),
@@ -69,20 +69,19 @@ pub(crate) fn explain(error: &ClusterError) -> Failure {
             Failure::usage(format!("the request cannot be sent: {error}"))
         }
         ClusterError::Request(RequestError::TimedOut { .. }) => Failure::new(error.to_string()).mend(
-            "The broker may be overloaded or cut off; its log may tell. --timeout SECONDS waits longer.",
+            "The broker may be overloaded or unreachable; see its log. --timeout SECONDS waits longer.",
         ),
         ClusterError::UnknownTopic { .. } => {
-            Failure::new(error.to_string()).mend("'milena topic list' shows the topics that there are.")
+            Failure::new(error.to_string()).mend("'milena topic list' shows the existing topics.")
         }
         ClusterError::NoLeader { .. } => Failure::new(error.to_string())
-            .mend("The brokers that have its replicas may be down: see 'milena topic describe'."),
+            .mend("The brokers with its replicas may be down: see 'milena topic describe'."),
         ClusterError::Refused { code, message } => {
             let failure = Failure::new(error.to_string());
             let collides = message.as_deref().is_some_and(|message| message.contains("collides"));
             if *code == ErrorCode::INVALID_TOPIC_EXCEPTION && collides {
-                return failure.mend(
-                    "Names that differ only by '.' and '_' share the names of their metrics: choose another.",
-                );
+                return failure
+                    .mend("Names that differ only by '.' and '_' collide in metric names: choose another.");
             }
             match advice(*code) {
                 Some(mend) => failure.mend(mend),
@@ -106,46 +105,46 @@ fn explain_connect(error: &ConnectError) -> Failure {
                 .mend("Is the address right? --bootstrap-server HOST:PORT names a broker.")
         }
         ConnectError::TimedOut { .. } => Failure::new(error.to_string())
-            .mend("Is the address right, and does no firewall stand between? --bootstrap-server HOST:PORT names a broker."),
+            .mend("Is the address right, and does no firewall block it? --bootstrap-server HOST:PORT names a broker."),
         ConnectError::NotKafka { .. } => Failure::new(error.to_string()).mend(
-            "Does something else listen there, or is it a listener with TLS or SASL? This client speaks plain \
+            "Is it another service, or a listener with TLS or SASL? This client speaks plain \
              text. --bootstrap-server HOST:PORT names a broker.",
         ),
     }
 }
 
-/// What the system says, without the number that only programmers want.
+/// The system's message without its error number.
 pub(crate) fn system_words(error: &io::Error) -> String {
     let words = error.to_string();
     let words = words.split(" (os error").next().unwrap_or_default();
     words.strip_prefix("failed to lookup address information: ").unwrap_or(words).to_lowercase()
 }
 
-/// What can be done about one of Kafka's errors.
+/// Advice for one of Kafka's errors.
 fn advice(code: ErrorCode) -> Option<&'static str> {
     Some(match code {
         ErrorCode::TOPIC_ALREADY_EXISTS => {
-            "Choose another name, or use --if-not-exists to leave it as it is."
+            "Choose another name, or use --if-not-exists to keep the existing topic."
         }
         ErrorCode::REQUEST_TIMED_OUT => {
-            "The broker may still be at it: 'milena topic list' shows what there is. --timeout SECONDS waits longer."
+            "The broker may still be working on it: 'milena topic list' shows the existing topics. --timeout SECONDS waits longer."
         }
         ErrorCode::INVALID_TOPIC_EXCEPTION => {
             "A topic's name has at most 249 of the characters a-z A-Z 0-9 . _ - and is neither '.' nor '..'."
         }
         ErrorCode::INVALID_REPLICATION_FACTOR => {
-            "A cluster cannot have more replicas than brokers; leave --replication-factor out for the default."
+            "A cluster cannot have more replicas than brokers; omit --replication-factor for the default."
         }
         ErrorCode::INVALID_PARTITIONS => {
-            "A topic has at least one partition, and partitions can be added but not taken away."
+            "A topic has at least one partition, and partitions can be added but not removed."
         }
         ErrorCode::TOPIC_DELETION_DISABLED => "The brokers are started with delete.topic.enable=false.",
         ErrorCode::NON_EMPTY_GROUP | ErrorCode::UNKNOWN_MEMBER_ID => {
             "Stop the consumers of the group first; 'milena group describe' shows them."
         }
-        ErrorCode::GROUP_ID_NOT_FOUND => "'milena group list' shows the groups that there are.",
+        ErrorCode::GROUP_ID_NOT_FOUND => "'milena group list' shows the existing groups.",
         ErrorCode::NOT_ENOUGH_REPLICAS | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND => {
-            "Fewer replicas are in sync than min.insync.replicas asks for: see 'milena topic describe'."
+            "Fewer replicas are in sync than min.insync.replicas requires: see 'milena topic describe'."
         }
         ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE => {
             "The topic's max.message.bytes is the limit; 'milena topic alter' can raise it."
@@ -159,13 +158,13 @@ fn advice(code: ErrorCode) -> Option<&'static str> {
     })
 }
 
-/// As [`explain`], with the topic that was probably meant where the name is unknown.
+/// Explains an error as [`explain`] does, and suggests a topic with a similar name if the name is unknown.
 pub(crate) async fn explain_topic(cluster: &Cluster, error: &ClusterError) -> Failure {
     let ClusterError::UnknownTopic { topic } = error else { return explain(error) };
     let Ok(topics) = cluster.all_topics().await else { return explain(error) };
     match nearest(topic, topics.iter().map(|topic| topic.name.as_str())) {
         Some(near) if near == topic => {
-            Failure::new(error.to_string()).mend("It has appeared just now: try again.")
+            Failure::new(error.to_string()).mend("It has just appeared: try again.")
         }
         Some(near) => Failure::new(error.to_string()).mend(format!("Did you mean '{near}'?")),
         None if topics.is_empty() => Failure::new(error.to_string())
@@ -174,8 +173,8 @@ pub(crate) async fn explain_topic(cluster: &Cluster, error: &ClusterError) -> Fa
     }
 }
 
-/// As [`explain_topic`], with the settings that were probably meant where a name among `settings` is
-/// unknown.
+/// Explains an error as [`explain_topic`] does, and suggests a setting with a similar name if one of
+/// `settings` is unknown.
 pub(crate) async fn explain_settings<'a>(
     cluster: &Cluster,
     error: &ClusterError,

@@ -42,59 +42,60 @@ and \\n (line end), \\t (tab), \\x1f (any byte).";
     group = ArgGroup::new("looks").args(["format", "show", "json"]),
 )]
 pub(crate) struct ConsumeArgs {
-    /// The topics
+    /// Topics to read
     #[arg(value_name = "TOPIC", required = true)]
     topics: Vec<String>,
 
-    /// Only this partition; may be repeated
+    /// Read only this partition; may be repeated
     #[arg(short, long = "partition", value_name = "NUMBER", conflicts_with = "group")]
     partitions: Vec<i32>,
 
-    /// Begin with the first record; with --group, only where the group has committed nothing
+    /// Start with the first record; with --group, only if the group has committed no offset
     #[arg(long)]
     from_beginning: bool,
 
-    /// Begin at an offset
+    /// Start at an offset
     #[arg(long, value_name = "OFFSET", conflicts_with = "group", value_parser = clap::value_parser!(i64).range(0..))]
     from_offset: Option<i64>,
 
-    /// Begin at a time: 2026-09-01T12:00:00Z, ms since 1970, or -15m (how long ago)
+    /// Start at a time: 2026-09-01T12:00:00Z, ms since 1970, or -15m (how long ago)
     #[arg(long, value_name = "TIME", conflicts_with = "group", allow_hyphen_values = true)]
     from_time: Option<String>,
 
-    /// Begin so many records before the end of each partition
+    /// Start this many records before the end of each partition
     #[arg(long, value_name = "COUNT", conflicts_with = "group", value_parser = clap::value_parser!(i64).range(0..))]
     last: Option<i64>,
 
-    /// Stop after so many records
+    /// Stop after this many records
     #[arg(short = 'n', long, alias = "max-messages", value_name = "COUNT")]
     count: Option<u64>,
 
-    /// Stop at what is the end when the command starts
+    /// Stop at the end of the log as of the start of the command
     #[arg(short = 'e', long, conflicts_with = "group")]
     until_end: bool,
 
-    /// Stop when nothing came for so many seconds
+    /// Stop if no record arrives for this many seconds
     #[arg(long, value_name = "SECONDS")]
     idle: Option<u64>,
 
-    /// Read as a member of this group: share the partitions with its other members, commit what was printed
+    /// Read as a member of this group: share the partitions with its other members, and commit what was
+    /// printed
     #[arg(short, long)]
     group: Option<String>,
 
-    /// Leave out records of transactions that are not committed
+    /// Skip records of transactions that are not committed
     #[arg(long)]
     read_committed: bool,
 
-    /// How to print a record: a template, see below
+    /// Template of a printed record, see below
     #[arg(short, long, value_name = "TEMPLATE", default_value = "%s\\n", value_parser = Format::parse)]
     format: Format,
 
-    /// What to print of a record, with tabs between
+    /// Fields of a record to print, separated by tabs
     #[arg(short, long, value_name = "FIELDS", value_delimiter = ',', value_enum)]
     show: Vec<Field>,
 
-    /// What stands for a key or value that is null
+    /// Text to print for a null key or value
     #[arg(long, value_name = "TEXT", default_value = "")]
     null: String,
 
@@ -111,7 +112,7 @@ pub(crate) async fn run(args: &ConsumeArgs) -> Result<(), Failure> {
         }
     }
     let mut interrupt = Interrupt::new()?;
-    let mut printing = Printing::new(args);
+    let mut printing = RecordPrinter::new(args);
     match &args.group {
         None => consume(args, position, cluster, &mut printing, &mut interrupt).await,
         Some(group) => consume_in_group(args, cluster, group, &mut printing, &mut interrupt).await,
@@ -123,7 +124,7 @@ impl ConsumeArgs {
         ConsumerOptions { read_committed: self.read_committed, ..ConsumerOptions::default() }
     }
 
-    /// Where partitions are begun, other than by `--last`.
+    /// The starting position, other than for `--last`.
     fn position(&self) -> Result<Position, Failure> {
         if let Some(text) = &self.from_time {
             let timestamp_ms =
@@ -138,12 +139,12 @@ impl ConsumeArgs {
     }
 }
 
-/// Reads partitions on its own account.
+/// Reads partitions without a group.
 async fn consume(
     args: &ConsumeArgs,
     position: Position,
     cluster: Cluster,
-    printing: &mut Printing<'_>,
+    printing: &mut RecordPrinter<'_>,
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
     let positions = positions(args, position, &cluster).await?;
@@ -157,7 +158,7 @@ async fn consume(
     let mut consumer = Consumer::new(cluster, args.options());
     consumer.assign(positions);
     loop {
-        // A partition that is empty has no record that would tell that its end is reached.
+        // An empty partition has no record that could show that its end is reached.
         if args.until_end
             && ends.iter().all(|(at, &end)| consumer.position(at).is_some_and(|next| next >= end))
         {
@@ -177,7 +178,7 @@ async fn consume(
     }
 }
 
-/// Which partitions to read, and from where.
+/// The partitions to read, with their starting positions.
 async fn positions(
     args: &ConsumeArgs,
     position: Position,
@@ -216,14 +217,14 @@ async fn consume_in_group(
     args: &ConsumeArgs,
     cluster: Cluster,
     group: &str,
-    printing: &mut Printing<'_>,
+    printing: &mut RecordPrinter<'_>,
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
     let mut options = GroupOptions::new(group);
     options.consumer = args.options();
     options.reset = if args.from_beginning { OffsetSpec::Earliest } else { OffsetSpec::Latest };
     options.consumer.reset = Some(options.reset);
-    // Nothing may be committed that was not printed: records beyond the count are given back.
+    // Commit nothing that was not printed: records beyond the count go back.
     let limited = args.count.is_some();
     if limited {
         options.commit_interval = None;
@@ -234,13 +235,13 @@ async fn consume_in_group(
             records = consumer.poll(printing.patience()) => records.map_err(|error| explain_group(&error))?,
             () = interrupt.wait() => break,
         };
-        // While the group is being divided there is nothing to be had.
+        // No records arrive during a rebalance.
         printing.last = consumer.joined_at().map_or(printing.last, |joined| joined.max(printing.last));
         let taken = printing.taken(&records);
         let is_done = match printing.print(records.iter().take(taken).cloned()) {
             Ok(is_done) => is_done,
             Err(failure) => {
-                // Nobody saw these records: another member is to read them, and soon.
+                // Nobody saw these records: leave, so that another member reads them soon.
                 let _ = consumer.leave().await;
                 return Err(failure);
             }
@@ -257,8 +258,8 @@ async fn consume_in_group(
     consumer.leave().await.map_err(|error| explain_group(&error))
 }
 
-/// The records on their way to standard output.
-struct Printing<'a> {
+/// Prints records to standard output.
+struct RecordPrinter<'a> {
     args: &'a ConsumeArgs,
     format: Format,
     output: Output,
@@ -268,10 +269,10 @@ struct Printing<'a> {
     line: Vec<u8>,
 }
 
-impl<'a> Printing<'a> {
+impl<'a> RecordPrinter<'a> {
     fn new(args: &'a ConsumeArgs) -> Self {
         let format = if args.show.is_empty() { args.format.clone() } else { Format::of_fields(&args.show) };
-        Printing {
+        RecordPrinter {
             args,
             format,
             output: Output::new(args.connect.json),
@@ -282,20 +283,20 @@ impl<'a> Printing<'a> {
         }
     }
 
-    /// How long to wait for records before looking around again.
+    /// The time to wait for records before looking around again.
     fn patience(&self) -> Duration {
         let idle =
             self.args.idle.map(|seconds| Duration::from_secs(seconds).saturating_sub(self.last.elapsed()));
         idle.unwrap_or(Duration::from_millis(500)).min(Duration::from_millis(500))
     }
 
-    /// How many of these records are still to be printed.
+    /// The number of these records that are still to be printed.
     fn taken(&self, records: &[ConsumedRecord]) -> usize {
         let left = self.args.count.map_or(u64::MAX, |count| count - self.printed);
         records.len().min(usize::try_from(left).unwrap_or(usize::MAX))
     }
 
-    /// Prints records. `true` where that was all.
+    /// Prints records. Returns whether those were the last.
     fn print(&mut self, records: impl Iterator<Item = ConsumedRecord>) -> Result<bool, Failure> {
         let before = self.printed;
         for record in records {
@@ -332,8 +333,10 @@ impl<'a> Printing<'a> {
 fn explain_consume(error: &ConsumeError) -> Failure {
     match error {
         ConsumeError::Cluster(error) => explain(error),
-        ConsumeError::OutOfRange { at, .. } => Failure::new(error.to_string())
-            .mend(format!("milena topic describe {} shows where its partitions start and end.", at.topic)),
+        ConsumeError::OutOfRange { at, .. } => Failure::new(error.to_string()).mend(format!(
+            "milena topic describe {} shows the first and last offsets of its partitions.",
+            at.topic
+        )),
         ConsumeError::Corrupt { .. } => Failure::new(error.to_string()),
     }
 }

@@ -29,35 +29,35 @@ of the metadata log are decoded. An index is compared with the segment beside it
 Nothing is changed, so a broker may be running. Where something is damaged its position is shown,
 and then the rest; the exit status is 1.";
 
-/// Show what the files of a log directory hold.
+/// Show the contents of a log directory's files.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DumpArgs {
-    /// Files, or directories of a partition, all of whose files are shown
+    /// Files, or directories of partitions, whose files are all shown
     #[arg(value_name = "FILE|DIR", required = true)]
     paths: Vec<PathBuf>,
 
-    /// What the files are, where their names do not tell; of a directory, what its records are
+    /// The kind of the files if their names do not tell; for a directory, the kind of its records
     #[arg(short, long, value_name = "KIND")]
     kind: Option<Kind>,
 
-    /// Show the records of each batch, and not only its header
+    /// Show the records of each batch as well as its header
     #[arg(short, long)]
     records: bool,
 
-    /// How keys and values are shown
+    /// Format of keys and values
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     bytes: BytesFormat,
 
-    /// One JSON object a line, for programs
+    /// Print one JSON object a line
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
-/// How keys and values are shown that are of no internal topic.
+/// The format of keys and values outside of internal topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum BytesFormat {
-    /// As UTF-8; where they are not, the bytes that are not stand as a replacement character
+    /// As UTF-8; invalid bytes become replacement characters
     Text,
     /// As hexadecimal digits
     Hex,
@@ -65,7 +65,7 @@ enum BytesFormat {
     Base64,
 }
 
-/// What the files are shown with.
+/// Shows files.
 struct Dump<'a> {
     args: &'a DumpArgs,
     fs: Fs,
@@ -95,8 +95,11 @@ impl Dump<'_> {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 let kind = self.args.kind.map(Kind::of_file).or_else(|| FileKind::of(&name));
                 let kind = kind.ok_or_else(|| {
-                    Failure::usage(format!("{} has no name of a file of a log directory", path.display()))
-                        .mend("Say what it is: --kind.")
+                    Failure::usage(format!(
+                        "{} does not have the name of a file of a log directory",
+                        path.display()
+                    ))
+                    .mend("Give its kind with --kind.")
                 })?;
                 return self.file(path, kind);
             }
@@ -159,10 +162,9 @@ impl Dump<'_> {
         }
     }
 
-    /// Shows one thing: its fields as `name: value` for people, as an object with its file for
-    /// programs.
+    /// Shows one item: its fields as `name: value` for people, or as an object with its file for programs.
     fn line(&mut self, path: &Path, what: &str, fields: Value) -> Result<(), Failure> {
-        let Value::Object(fields) = fields else { panic!("a thing is shown by its fields") };
+        let Value::Object(fields) = fields else { panic!("an item is shown by its fields") };
         if self.output.is_json() {
             let mut object = serde_json::Map::new();
             object.insert("file".to_owned(), json!(path.display().to_string()));
@@ -179,7 +181,7 @@ impl Dump<'_> {
         self.output.say(format_args!("{indent}{}", shown.join(" ")))
     }
 
-    /// Tells of a place that does not hold what it should.
+    /// Reports a damaged place.
     fn damage(&mut self, path: &Path, position: u64, what: impl std::fmt::Display) -> Result<(), Failure> {
         self.damaged += 1;
         let what = what.to_string();
@@ -193,7 +195,7 @@ impl Dump<'_> {
     }
 }
 
-/// Control characters would break the lines, or repaint the terminal.
+/// Removes control characters, which would break the lines or repaint the terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! Characters that a command line has no key for.
+//! Escapes for characters that are hard to type on a command line.
 
 /// Replaces `\t`, `\n`, `\r`, `\0`, `\\` and `\x1f` (any byte).
 pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
@@ -8,7 +8,7 @@ pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
         bytes.extend_from_slice(&rest.as_bytes()[..at]);
         let (byte, length) = escaped(&rest[at + 1..]).ok_or_else(|| {
             format!(
-                "'{}' is no escape; there are \\t \\n \\r \\0 \\\\ and \\x1f (two hexadecimal digits)",
+                "'{}' is not an escape; use \\t \\n \\r \\0 \\\\ or \\x1f (two hexadecimal digits)",
                 &rest[at..]
             )
         })?;
@@ -19,7 +19,7 @@ pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The byte that is meant by what follows a backslash, and how much of it.
+/// The byte named by the text after a backslash, and the length of that text.
 fn escaped(rest: &str) -> Option<(u8, usize)> {
     Some(match rest.as_bytes().first()? {
         b't' => (b'\t', 1),

@@ -1,27 +1,27 @@
-//! Why a command failed, as a sentence, and what its user can do about it.
+//! The failure of a command, as a sentence, and what its user can do about it.
 
 use std::fmt;
 
-/// The end of a command that did not do what it was asked.
+/// The failure of a command.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// What is wrong: a sentence without its full stop, beginning in lower case.
+    /// The fault: a sentence without its full stop, beginning in lower case.
     what: String,
-    /// How to mend it: whole sentences.
+    /// The remedy: whole sentences.
     mend: Option<String>,
     exit: Exit,
 }
 
-/// How the process ends, as shells and scripts see it.
+/// The exit status, as shells and scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// 1: it was tried and did not work.
+    /// 1: the command was tried and failed.
     Failed,
-    /// 2: what was asked makes no sense; nothing was tried.
+    /// 2: the arguments are invalid; nothing was tried.
     Usage,
-    /// 0 and not a word: whoever reads the output has read enough (`milena consume t | head`).
+    /// 0 without a message: the reader of the output has closed it (`milena consume t | head`).
     OutputClosed,
-    /// 130: the user interrupted it before it was done.
+    /// 130: the user interrupted the command.
     Interrupted,
 }
 
@@ -30,7 +30,7 @@ impl Failure {
         Failure { what: what.into(), mend: None, exit: Exit::Failed }
     }
 
-    /// What was asked makes no sense, whatever the cluster would say.
+    /// Invalid arguments, whatever the cluster would answer.
     pub(crate) fn usage(what: impl Into<String>) -> Self {
         Failure { exit: Exit::Usage, ..Failure::new(what) }
     }
@@ -43,7 +43,7 @@ impl Failure {
         Failure { exit: Exit::Interrupted, ..Failure::new(what) }
     }
 
-    /// Adds how to mend it.
+    /// Adds how to fix it.
     pub(crate) fn mend(mut self, mend: impl Into<String>) -> Self {
         self.mend = Some(mend.into());
         self

@@ -1,5 +1,5 @@
-//! Files that a user names on the command line. The broker's own are reached through `storage::fs`.
-#![allow(clippy::disallowed_methods, reason = "what a user names is none of the broker's data")]
+//! Files that a user names on the command line. `storage::fs` is for the broker's own.
+#![allow(clippy::disallowed_methods, reason = "files that a user names are not the broker's data")]
 
 use std::fs::File;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::connect::system_words;
 use crate::failure::Failure;
 
-/// Opens a file to read it.
+/// Opens a file for reading.
 pub(crate) fn open(path: &Path) -> Result<File, Failure> {
     File::open(path).map_err(|error| cannot_read(path, &error))
 }

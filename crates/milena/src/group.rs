@@ -20,11 +20,11 @@ mod reset_offsets;
 pub(crate) enum GroupCommand {
     /// List the groups
     List(list::ListArgs),
-    /// Show a group: what it has read, how far it is behind, its members
+    /// Show a group: its offsets, its lag, its members
     Describe(describe::DescribeArgs),
-    /// Delete groups that have no members, and what they have committed
+    /// Delete groups without members, and their committed offsets
     Delete(delete::DeleteArgs),
-    /// Set from where a group without members goes on
+    /// Set the committed offsets of a group without members
     ResetOffsets(reset_offsets::ResetOffsetsArgs),
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn run(command: &GroupCommand) -> Result<(), Failure> {
     }
 }
 
-/// The group, or `None` where there is none: older brokers describe such a one as dead.
+/// The group, or `None` if it does not exist: older brokers describe it as dead.
 async fn find(admin: &Admin, group: &str) -> Result<Option<GroupDescription>, Failure> {
     match admin.describe_group(group).await {
         Ok(description) if description.state == "Dead" => Ok(None),
@@ -58,17 +58,17 @@ async fn find(admin: &Admin, group: &str) -> Result<Option<GroupDescription>, Fa
     }
 }
 
-/// There is no such group; names the one that was probably meant.
+/// A failure for a group that does not exist, with a suggestion if a similar name does.
 async fn unknown(admin: &Admin, group: &str) -> Failure {
     let failure = Failure::new(format!("there is no group '{group}'"));
     let groups = admin.list_groups().await.unwrap_or_default();
     match nearest(group, groups.iter().map(|group| group.group_id.as_str())) {
         Some(near) => failure.mend(format!("Did you mean '{near}'?")),
-        None => failure.mend("'milena group list' shows the groups that there are."),
+        None => failure.mend("'milena group list' shows the existing groups."),
     }
 }
 
-/// As [`explain`], with the group that was probably meant where there is none of the name.
+/// Explains an error as [`explain`] does, and suggests a group with a similar name if none has this one.
 async fn explain_group(admin: &Admin, group: &str, error: &ClusterError) -> Failure {
     match error.code() {
         Some(ErrorCode::GROUP_ID_NOT_FOUND) => unknown(admin, group).await,

@@ -4,17 +4,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
 
-/// The wish that the process end.
+/// A request that the process end.
 #[derive(Debug)]
 pub(crate) struct Interrupt {
     interrupt: Signal,
     terminate: Signal,
-    /// The terminal is gone. None where the process was started to outlive it, by `nohup`.
+    /// The terminal is gone. `None` if the process was started to outlive it, by `nohup`.
     hang_up: Option<Signal>,
 }
 
 impl Interrupt {
-    /// From now on the signals no longer end the process by themselves.
+    /// Takes the signals over: they no longer end the process by themselves.
     pub(crate) fn new() -> Result<Interrupt, Failure> {
         let listen =
             |kind| signal(kind).map_err(|error| Failure::new(format!("cannot listen for signals: {error}")));
@@ -25,7 +25,7 @@ impl Interrupt {
         })
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next signal.
     pub(crate) async fn wait(&mut self) {
         let hang_up = async {
             match &mut self.hang_up {
@@ -41,7 +41,7 @@ impl Interrupt {
     }
 }
 
-/// Whether the process was started with SIGHUP ignored. Where the system does not tell, the signal is left as it is.
+/// Whether the process was started with SIGHUP ignored; `false` if the system does not tell.
 fn ignores_hang_up() -> bool {
     let Ok(status) = crate::files::read("/proc/self/status".as_ref()) else { return true };
     let status = String::from_utf8_lossy(&status);

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 
 mod status;
 
-/// Show how the logs of a cluster are.
+/// Show the state of a cluster's logs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogCommand {
     /// Show the log directories with their partitions: sizes, offsets, the last scrub, damage

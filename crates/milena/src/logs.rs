@@ -1,4 +1,4 @@
-//! What the parts of the broker log, to standard error.
+//! The broker's log, on standard error.
 
 use std::io::{self, IsTerminal};
 
@@ -9,23 +9,23 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::failure::Failure;
 use crate::nearest::nearest;
 
-/// The parts that log, as `--log` names them: each is a crate of ours, or openraft.
+/// The parts that `--log` can name: our crates, and openraft.
 const PARTS: [&str; 9] =
     ["broker", "client", "coordinator", "metadata", "milena", "openraft", "protocol", "runtime", "storage"];
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// Starts to log what `levels` asks for, for example `info` or `broker=debug,storage=warn`.
+/// Starts logging at `levels`, for example `info` or `broker=debug,storage=warn`.
 pub(crate) fn start(levels: &str) -> Result<(), Failure> {
     let format =
         tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
-    // It fails only where a subscriber was set before, and this is the only place that sets one.
+    // It fails only if a subscriber is set already, and nothing else sets one.
     let _ = tracing_subscriber::registry().with(format).with(targets(levels)?).try_init();
     Ok(())
 }
 
 fn targets(levels: &str) -> Result<Targets, Failure> {
-    // openraft warns of what is ordinary life in a quorum.
+    // openraft warns of ordinary events in a quorum.
     let mut targets =
         Targets::new().with_default(LevelFilter::WARN).with_target("openraft", LevelFilter::ERROR);
     for directive in levels.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
@@ -38,14 +38,14 @@ fn targets(levels: &str) -> Result<Targets, Failure> {
 }
 
 fn known_part(part: &str) -> Result<&str, Failure> {
-    // A module within a part is as good a target as the part itself: `storage::segment=debug`.
+    // A module within a part can be a target too: `storage::segment=debug`.
     let root = part.split("::").next().unwrap_or(part);
     if PARTS.contains(&root) {
         return Ok(part);
     }
     let near = nearest(root, PARTS).map(|near| format!("did you mean '{near}'? ")).unwrap_or_default();
     let parts = PARTS.join(", ");
-    Err(Failure::usage(format!("no part of Milena is called '{part}', so it has no log level"))
+    Err(Failure::usage(format!("no part of Milena is called '{part}'"))
         .mend(format!("{near}The parts are {parts}; for example --log broker=debug,storage=info.")))
 }
 
@@ -57,7 +57,7 @@ fn level(name: &str) -> Result<LevelFilter, Failure> {
         return Ok(level);
     }
     let near = nearest(name, LEVELS).map(|near| format!("did you mean '{near}'? ")).unwrap_or_default();
-    Err(Failure::usage(format!("'{name}' is no log level")).mend(format!(
+    Err(Failure::usage(format!("'{name}' is not a log level")).mend(format!(
         "{near}The levels are {}; for example --log info or --log broker=debug.",
         LEVELS.join(", ")
     )))

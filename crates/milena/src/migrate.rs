@@ -1,4 +1,4 @@
-//! `milena migrate`: what opening the data directory of another broker would come to.
+//! `milena migrate`: checks what opening another broker's data directory would do.
 
 mod contents;
 
@@ -21,7 +21,7 @@ use crate::{files, properties};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MigrateCommand {
-    /// Say whether `start` would open a data directory, Kafka's or Milena's, and what is in it
+    /// Say whether `start` would open a data directory, Kafka's or Milena's, and what it contains
     Check(CheckArgs),
 }
 
@@ -37,16 +37,16 @@ The exit status is 0 where start would open the directory, and 1 where it would 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CheckArgs {
-    /// The directories that log.dirs names, and that of metadata.log.dir where it is another
+    /// The directories named by log.dirs, and metadata.log.dir if it is another
     #[arg(value_name = "DIR", required = true)]
     dirs: Vec<PathBuf>,
 
-    /// The result as JSON
+    /// Print the result as JSON
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
-/// Looks at a directory as a start does, and fails where `start` would.
+/// Checks a directory as a start does, and fails if `start` would.
 pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let node = node_of(&args.dirs)?;
     let refused = |error: broker::DirectoryError| Failure::new(format!("it would not be opened: {error}"));
@@ -66,8 +66,8 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     Err(Failure::new(format!("it would not be opened: {}", refusals.join("; "))))
 }
 
-/// What the settings of the node say of its directories: the metadata log is in one of them, which is among `log.dirs`
-/// unless it holds nothing else.
+/// The node's settings of its directories: one of them has the metadata log, and all are in `log.dirs` except
+/// one that holds nothing else.
 fn directories(dirs: &[PathBuf]) -> Result<Directories, Failure> {
     let fs = Fs::real();
     let failed = |error: storage::fs::Error| Failure::new(error.to_string());
@@ -92,11 +92,11 @@ fn directories(dirs: &[PathBuf]) -> Result<Directories, Failure> {
     match metadata_log_dir {
         Some(metadata_log_dir) => Ok(Directories { log_dirs, metadata_log_dir }),
         None => Err(Failure::new(format!("no metadata log is in {}", log_dirs.join(", ")))
-            .mend("It is in one directory of log.dirs or in metadata.log.dir: give all of them.")),
+            .mend("It is in one directory of log.dirs or in metadata.log.dir: name all of them.")),
     }
 }
 
-/// Whose directory it is, by its `meta.properties`.
+/// The node that owns a directory, by its `meta.properties`.
 struct Node {
     id: i32,
     cluster_id: String,
@@ -108,9 +108,11 @@ fn node_of(dirs: &[PathBuf]) -> Result<Node, Failure> {
     for found in nodes {
         let (dir, Node { id, cluster_id }) = found?;
         if (id, &cluster_id) != (first.id, &first.cluster_id) {
-            let what =
-                format!("{} is of node {id} of cluster {cluster_id}, and the first is not", dir.display());
-            return Err(Failure::new(what).mend("Give the directories of one node."));
+            let what = format!(
+                "{} belongs to node {id} of cluster {cluster_id}, and the first does not",
+                dir.display()
+            );
+            return Err(Failure::new(what).mend("Name the directories of one node."));
         }
     }
     Ok(first)
@@ -189,16 +191,16 @@ fn as_table(survey: &Survey, node: &Node, contents: &Contents) -> Table {
     }
     row("the way back", WAY_BACK.to_owned());
     if survey.torn_bytes > 0 {
-        row("torn end of the log", format!("{} bytes, cut by start", survey.torn_bytes));
+        row("torn end of the log", format!("{} bytes, truncated by start", survey.torn_bytes));
     }
     table
 }
 
-/// Who can open the directory once a start has.
+/// The brokers that can open the directory after a start.
 const WAY_BACK: &str =
     "Kafka 4.3 or later, at the same metadata.version; an older Kafka may not read what Milena writes";
 
-/// The kinds of groups whose members find no coordinator.
+/// The kinds of groups that are not served.
 const NOT_SERVED: [(GroupKind, &str); 3] = [
     (GroupKind::Consumer, "groups of the consumer protocol"),
     (GroupKind::Share, "share groups"),

@@ -1,20 +1,20 @@
-//! The known name that a mistyped one was probably meant to be.
+//! Suggestions for mistyped names.
 
-/// The name of `known` nearest to `given`, where one is near enough to be worth naming.
+/// The name in `known` nearest to `given`, if one is near enough.
 pub(crate) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = given.chars().count();
     let limit = (length / 4).clamp(1, 4);
     known
         .into_iter()
         .map(|name| (distance(given, name), name))
-        // Where no letter is the same, nothing is near.
+        // Names without a letter in common are never near.
         .filter(|&(distance, _)| distance <= limit && distance < length)
         .min()
         .map(|(_, name)| name)
 }
 
-/// How many letters must be changed, added, left out or swapped with their neighbour, letter case
-/// and the difference between `.`, `_` and `-` aside (optimal string alignment).
+/// The number of letters to change, add, leave out or swap with their neighbour (optimal string alignment).
+/// Letter case does not count, nor the difference between `.`, `_` and `-`.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (letters(a), letters(b));
     let mut before: Vec<usize> = Vec::new();

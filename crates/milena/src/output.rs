@@ -1,8 +1,8 @@
 //! The one place that writes to standard output and standard error.
 //!
-//! Results go to standard output: tables and sentences for people, one JSON value a line for
-//! programs. Everything else (failures, notes, progress) goes to standard error, so that the
-//! output of a command can always be piped into another.
+//! Results go to standard output: tables and sentences for people, one JSON value a line for programs.
+//! Everything else (failures, notes, progress) goes to standard error, so that the output of a command can
+//! always be piped into another.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
@@ -33,7 +33,7 @@ impl Output {
         self.json
     }
 
-    /// Writes a line for people; a program is told nothing by it.
+    /// Writes a line for people; does nothing if a program reads the results.
     pub(crate) fn say(&mut self, sentence: impl Display) -> Result<(), Failure> {
         if self.json {
             return Ok(());
@@ -57,18 +57,18 @@ impl Output {
         self.stdout.write_all(bytes).map_err(|error| output_failure(&error))
     }
 
-    /// Whether nobody reads the output any more. Writing would tell, but a command that waits for
+    /// Whether the reader of the output has closed it. A write would fail, but a command that waits for
     /// something to write has to ask.
     pub(crate) fn is_closed(&self) -> bool {
         let stdout = io::stdout();
         let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // A pipe without a reader is in error, and a terminal that is gone hangs up.
+        // A pipe without a reader is in error, and a closed terminal hangs up.
         rustix::event::poll(&mut asked, Some(&at_once)).is_ok()
             && asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
     }
 
-    /// Hands on what is buffered.
+    /// Writes out the buffer.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         self.stdout.flush().map_err(|error| output_failure(&error))
     }
@@ -81,13 +81,13 @@ fn output_failure(error: &io::Error) -> Failure {
     }
 }
 
-/// Tells the user something beside the result.
+/// Writes a note beside the result.
 pub(crate) fn note(sentence: impl Display) {
-    // Nobody is left to be told that standard error is closed.
+    // There is no one to tell that standard error is closed.
     let _ = writeln!(io::stderr(), "milena: {sentence}");
 }
 
-/// Tells why a command failed.
+/// Reports the failure of a command.
 pub(crate) fn failure(failure: &Failure, as_json: bool) {
     if failure.exit() == Exit::OutputClosed {
         return;
@@ -101,10 +101,9 @@ pub(crate) fn failure(failure: &Failure, as_json: bool) {
     };
 }
 
-/// How far a long command has come, on one line of a terminal that is written over and over.
+/// The progress of a long command, on one line of a terminal that is overwritten each time.
 ///
-/// Nothing is written where standard error is no terminal, or where the results themselves go to
-/// the same one.
+/// Nothing is written if standard error is no terminal, or if the results go to the same one.
 #[derive(Debug)]
 pub(crate) struct Progress {
     shown: bool,
@@ -113,16 +112,16 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// `with_output` says that results are written to standard output meanwhile.
+    /// Creates a progress line; `with_output` says that results are written to standard output meanwhile.
     pub(crate) fn new(with_output: bool) -> Self {
         let shown = io::stderr().is_terminal() && !(with_output && io::stdout().is_terminal());
         Progress { shown, last: None, started: clock::now() }
     }
 
-    /// Shows how things stand, a few times a second at most.
+    /// Shows the state, at most a few times a second.
     pub(crate) fn show(&mut self, state: impl FnOnce(Duration) -> String) {
         let due = self.last.is_none_or(|last| last.elapsed() > Duration::from_millis(200));
-        // What takes no time needs no progress.
+        // A short command needs no progress line.
         if self.shown && due && self.started.elapsed() > Duration::from_millis(300) {
             let _ = write!(io::stderr(), "\r\u{1b}[K{}", state(self.started.elapsed()));
             self.last = Some(clock::now());

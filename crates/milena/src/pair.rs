@@ -1,4 +1,4 @@
-//! `name=value`, as flags take it.
+//! `name=value` arguments.
 
 /// Splits at the first `=`. Spaces around both parts do not count.
 pub(crate) fn parse(text: &str) -> Result<(String, String), String> {

@@ -1,9 +1,9 @@
 //! Java's `.properties` format, the format of `server.properties`.
 //!
-//! The rules are those of `java.util.Properties.load`, since that is what reads the file for Kafka:
-//! `=`, `:` or white space end a name, a backslash at the end of a line joins the next one to it,
-//! `#` and `!` open a comment where they are the first character of a line that joins no other.
-//! One thing differs: the file is read as UTF-8 where it is UTF-8, and only otherwise as Latin-1.
+//! The rules are those of `java.util.Properties.load`, which reads the file for Kafka: `=`, `:` or white
+//! space end a name, a backslash at the end of a line joins the next one to it, and `#` or `!` starts a
+//! comment if it is the first character of a line that does not continue another. One thing differs: the file
+//! is read as UTF-8 if it is valid UTF-8, and otherwise as Latin-1.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,13 +15,13 @@ mod tests;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Property {
     pub(crate) name: String,
-    /// As written after the separator, white space at its end included.
+    /// The text after the separator, white space at its end included.
     pub(crate) value: String,
     /// The line of the file on which the name stands, from 1.
     pub(crate) line: usize,
 }
 
-/// A `\u` that four hexadecimal digits do not follow: the only thing that the format refuses.
+/// A `\u` without four hexadecimal digits after it: the only text that the format rejects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadEscape {
     /// The line of the file, from 1.
@@ -34,7 +34,7 @@ impl fmt::Display for BadEscape {
     }
 }
 
-/// Reads every property of a file, in its order; a name given twice appears twice.
+/// Parses every property of a file, in order; a name given twice appears twice.
 pub(crate) fn parse(file: &[u8]) -> Result<Vec<Property>, BadEscape> {
     let text: Cow<'_, str> = match std::str::from_utf8(file) {
         Ok(text) => Cow::Borrowed(text),
@@ -43,7 +43,7 @@ pub(crate) fn parse(file: &[u8]) -> Result<Vec<Property>, BadEscape> {
     logical_lines(&text).into_iter().map(|(line, text)| property(line, &text)).collect()
 }
 
-/// Lines with comments and blank ones left out and continued ones joined, each with its number.
+/// Lines with their numbers. Comments and blank lines are left out, and continued lines are joined.
 fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     let mut joined: Option<(usize, String)> = None;
@@ -58,7 +58,7 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
         let (_, line) = joined.get_or_insert_with(|| (index + 1, String::new()));
         line.push_str(part);
         if line.is_empty() {
-            // Nothing but a backslash: what follows may still be a comment.
+            // After a lone backslash a comment may still follow.
             joined = None;
         } else if !continues {
             lines.extend(joined.take());
@@ -69,7 +69,7 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-/// Lines as they stand in the file, which `\n`, `\r` or both end.
+/// The lines of the file, which end with `\n`, `\r` or both.
 fn natural_lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -84,7 +84,7 @@ fn natural_lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What Java's format takes for white space; line ends are not among it.
+/// White space in Java's format; line ends are not part of it.
 fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\u{c}')
 }
@@ -101,7 +101,7 @@ fn property(line: usize, text: &str) -> Result<Property, BadEscape> {
     })
 }
 
-/// Where the name ends: at the first separator that no backslash stands before.
+/// The end of the name: the first separator without a backslash before it.
 fn name_end(text: &str) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices() {
@@ -113,7 +113,7 @@ fn name_end(text: &str) -> usize {
     text.len()
 }
 
-/// `None` for a `\u` without its four digits.
+/// Resolves escapes; `None` for a `\u` without its four digits.
 fn unescape(text: &str) -> Option<String> {
     // UTF-16 code units, because `\ud83d\ude00` names one character by two escapes.
     let mut units: Vec<u16> = Vec::with_capacity(text.len());

@@ -1,5 +1,5 @@
-//! Where the broker's settings come from: flags before the environment before the file. What
-//! nobody gives has its default.
+//! The sources of the broker's settings: flags before the environment before the file. A setting that none of
+//! them gives has its default.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,14 +9,14 @@ use crate::properties::Property;
 #[cfg(test)]
 mod tests;
 
-/// A setting's value and who gave it.
+/// A setting's value and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Given {
+pub(crate) struct SourcedValue {
     pub(crate) value: String,
     pub(crate) source: Source,
 }
 
-/// Who gave a setting.
+/// The source of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// `--set name=value`.
@@ -37,11 +37,11 @@ impl fmt::Display for Source {
     }
 }
 
-/// By name.
-pub(crate) type Settings = BTreeMap<String, Given>;
+/// The settings by name.
+pub(crate) type Settings = BTreeMap<String, SourcedValue>;
 
-/// Variables that begin as settings do and are something else: ours, and those that Kafka's
-/// scripts and container images take.
+/// Variables that begin as settings do and are something else: ours, and those that Kafka's scripts and
+/// container images take.
 const NOT_SETTINGS: [&str; 22] = [
     "KAFKA_BROKER_RACK_ID",
     "KAFKA_CLUSTER_ID",
@@ -67,8 +67,8 @@ const NOT_SETTINGS: [&str; 22] = [
     "MILENA_LOG",
 ];
 
-/// Puts together what all sources give. Of two values from the same source the later one holds, as
-/// in Java's properties; `MILENA_` variables go before `KAFKA_` ones.
+/// Merges the sources. Of two values from the same source the later one wins, as in Java's properties;
+/// `MILENA_` variables win over `KAFKA_` ones.
 pub(crate) fn gather(
     file: Option<(&str, Vec<Property>)>,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -78,24 +78,24 @@ pub(crate) fn gather(
     if let Some((path, properties)) = file {
         for Property { name, value, line } in properties {
             let source = Source::File { path: path.to_owned(), line };
-            settings.insert(name, Given { value, source });
+            settings.insert(name, SourcedValue { value, source });
         }
     }
     let (ours, kafkas): (Vec<_>, Vec<_>) =
         environment.into_iter().partition(|(variable, _)| variable.starts_with("MILENA_"));
     for (variable, value) in kafkas.into_iter().chain(ours) {
         if let Some(name) = setting_of_variable(&variable) {
-            settings.insert(name, Given { value, source: Source::Environment(variable) });
+            settings.insert(name, SourcedValue { value, source: Source::Environment(variable) });
         }
     }
     for (name, value) in flags {
-        settings.insert(name.clone(), Given { value: value.clone(), source: Source::Flag });
+        settings.insert(name.clone(), SourcedValue { value: value.clone(), source: Source::Flag });
     }
     settings
 }
 
-/// The setting that an environment variable gives, spelled as Kafka's container image has it:
-/// `_` is a dot, `__` an underscore, `___` a dash, so that `KAFKA_LOG_DIRS` is `log.dirs`.
+/// The setting that an environment variable gives, spelled as in Kafka's container image: `_` is a dot, `__`
+/// an underscore, `___` a dash, so that `KAFKA_LOG_DIRS` is `log.dirs`.
 fn setting_of_variable(variable: &str) -> Option<String> {
     let spelled = variable.strip_prefix("MILENA_").or_else(|| variable.strip_prefix("KAFKA_"))?;
     if spelled.is_empty() || NOT_SETTINGS.contains(&variable) {

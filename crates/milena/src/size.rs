@@ -1,6 +1,6 @@
-//! Sizes as people read them.
+//! Sizes, formatted for people.
 
-/// Bytes as people read them.
+/// Bytes, formatted for people.
 pub(crate) fn bytes_shown(bytes: i64) -> String {
     let mut amount = bytes as f64;
     let mut unit = "B";

@@ -34,18 +34,18 @@ KAFKA_LOG_DIRS (a dot is _, an underscore __, a dash ___).
 SIGTERM, SIGINT or SIGHUP stops the broker cleanly; another one, a second later or more, stops
 it at once. Nothing has to be formatted before the first start.";
 
-/// How long after the first signal another one stops the broker at once.
+/// The time after the first signal from which another one stops the broker at once.
 const INSISTED_AFTER: Duration = Duration::from_secs(1);
 
 /// Run a broker.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StartArgs {
-    /// A file of settings, in the format of Kafka's server.properties
+    /// A settings file in the format of Kafka's server.properties
     #[arg(value_name = "SERVER.PROPERTIES")]
     file: Option<PathBuf>,
 
-    /// A setting, by Kafka's name; may be repeated
+    /// A setting, by its name in Kafka; may be repeated
     #[arg(short, long = "set", alias = "override", value_name = "NAME=VALUE", value_parser = pair::parse)]
     settings: Vec<(String, String)>,
 }
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &StartArgs, started: Instant) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let outcome = workers.block_on(serve(configs, &given, started));
-    // What is still blocked on a disk is not waited for: after a clean shutdown there is nothing.
+    // Do not wait for threads that are still blocked on a disk: after a clean shutdown there are none.
     workers.shutdown_background();
     outcome
 }
@@ -112,11 +112,12 @@ async fn serve(configs: Configs, given: &Settings, started: Instant) -> Result<(
             Some(reason) => Err(Failure::new(without_numbers(&reason))),
         },
         () = insisted(&mut interrupt) => Err(Failure::interrupted("stopped at once, by a second signal")
-            .mend("The next start will check what was not written to the end.")),
+            .mend("The next start will check the data that was not yet synced to disk.")),
     }
 }
 
-/// Waits for a signal that is meant as a second one: some send two at once, to the process and to its group.
+/// Waits for a second signal. Some senders signal twice at once, the process and its group; that counts as
+/// one.
 async fn insisted(interrupt: &mut Interrupt) {
     let first = clock::now();
     while first.elapsed() < INSISTED_AFTER {
@@ -134,29 +135,29 @@ async fn bind_console(address: Option<String>) -> Result<Option<Console>, Failur
 
 fn no_console(address: &str, error: &std::io::Error) -> Failure {
     let words = without_numbers(&error.to_string());
-    Failure::new(format!("{address} cannot be listened on for the metrics: {words}"))
+    Failure::new(format!("cannot listen on {address} for the metrics: {words}"))
         .mend("Set console.listener to another address.")
 }
 
-/// What the start had to mend, in a line.
+/// The result of recovery, in one sentence.
 fn recovery_sentence(recovery: &Recovery) -> String {
     let Recovery { partitions, checked_bytes, cut_partitions, cut_bytes } = *recovery;
     let size = |bytes: u64| bytes_shown(i64::try_from(bytes).unwrap_or(i64::MAX));
     let checked = match partitions {
         0 => "nothing had to be checked".to_owned(),
-        1 => format!("checked {} of 1 partition", size(checked_bytes)),
-        more => format!("checked {} of {more} partitions", size(checked_bytes)),
+        1 => format!("checked {} in 1 partition", size(checked_bytes)),
+        more => format!("checked {} in {more} partitions", size(checked_bytes)),
     };
     let cut = match cut_partitions {
-        0 => "nothing had to be cut".to_owned(),
-        1 => format!("cut {} off the end of 1 of them", size(cut_bytes)),
-        more => format!("cut {} off the ends of {more} of them", size(cut_bytes)),
+        0 => "nothing was truncated".to_owned(),
+        1 => format!("truncated {} at the end of 1 of them", size(cut_bytes)),
+        more => format!("truncated {} at the ends of {more} of them", size(cut_bytes)),
     };
-    let what = if partitions == 0 { checked } else { format!("{checked}, {cut}") };
-    format!("Recovered from a stop that was not clean: {what}")
+    let what = if partitions == 0 { checked } else { format!("{checked}; {cut}") };
+    format!("Recovered after an unclean shutdown: {what}")
 }
 
-/// A relative path as one, also to those who do not expect it.
+/// A relative path in a form that shows that it is one.
 fn shown_path(path: &str) -> String {
     if path.starts_with(['/', '.']) { path.to_owned() } else { format!("./{path}") }
 }
@@ -169,12 +170,12 @@ fn gather(args: &StartArgs) -> Result<Settings, Failure> {
             .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
         file = Some((shown.as_str(), properties));
     }
-    // What is not UTF-8 is no setting of ours.
+    // Variables that are not UTF-8 are no settings of ours.
     let environment = std::env::vars_os()
         .filter_map(|(variable, value)| Some((variable.into_string().ok()?, value.into_string().ok()?)));
     let mut given = settings::gather(file, environment, &args.settings);
     given.retain(|name, given| match &given.source {
-        // Others than the broker use this prefix as well.
+        // Other programs use this prefix as well.
         Source::Environment(variable) if variable.starts_with("KAFKA_") => {
             known::find(Scope::Broker, name).is_some()
                 || name.starts_with("listener.name.")
@@ -185,7 +186,7 @@ fn gather(args: &StartArgs) -> Result<Settings, Failure> {
     Ok(given)
 }
 
-/// The settings as the broker takes them. Warns of those that have no effect.
+/// Converts the settings to the broker's. Warns of those that have no effect.
 fn check(given: &Settings) -> Result<Configs, Failure> {
     let configs: Configs = given.iter().map(|(name, given)| (name.clone(), given.value.clone())).collect();
     match known::check_broker(&configs) {
@@ -222,7 +223,7 @@ fn explain(error: &StartError, given: &Settings) -> Failure {
     }
 }
 
-/// The sentence without the system's error numbers, which only programmers want.
+/// The sentence without the system's error numbers.
 fn without_numbers(sentence: &str) -> String {
     match sentence.split_once(" (os error ") {
         Some((before, after)) => match after.split_once(')') {
@@ -252,8 +253,11 @@ mod tests {
             recovery_sentence(&recovery).split_once(": ").expect("it says what").1.to_owned()
         };
         assert_eq!(of(0, 0, 0, 0), "nothing had to be checked");
-        assert_eq!(of(1, 2048, 0, 0), "checked 2.0 KiB of 1 partition, nothing had to be cut");
-        assert_eq!(of(3, 2048, 1, 7), "checked 2.0 KiB of 3 partitions, cut 7 B off the end of 1 of them");
+        assert_eq!(of(1, 2048, 0, 0), "checked 2.0 KiB in 1 partition; nothing was truncated");
+        assert_eq!(
+            of(3, 2048, 1, 7),
+            "checked 2.0 KiB in 3 partitions; truncated 7 B at the end of 1 of them"
+        );
     }
 
     #[test]

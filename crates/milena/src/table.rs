@@ -1,12 +1,12 @@
-//! Tables for people: columns aligned by spaces, nothing drawn around them.
+//! Tables for people: columns aligned by spaces, without borders.
 
 use std::fmt;
 
-/// Rows under headings; columns of numbers are aligned at their right.
+/// Rows under headings; numbers are aligned at their right.
 #[derive(Debug)]
 pub(crate) struct Table {
     headings: Vec<&'static str>,
-    /// Each has as many cells as there are headings.
+    /// Each row has as many cells as there are headings.
     rows: Vec<Vec<String>>,
 }
 
@@ -15,7 +15,7 @@ impl Table {
         Table { headings: headings.to_vec(), rows: Vec::new() }
     }
 
-    /// Adds a row; `-` stands where a cell has nothing to say.
+    /// Adds a row; an empty cell is shown as `-`.
     pub(crate) fn row(&mut self, cells: Vec<String>) {
         assert_eq!(cells.len(), self.headings.len(), "a row has a cell under each heading");
         let shown = |cell: String| if cell.is_empty() { "-".to_owned() } else { plain(&cell) };
@@ -34,7 +34,7 @@ impl Table {
     }
 }
 
-/// Control characters would break the lines, or repaint the terminal of whoever lists them.
+/// Removes control characters, which would break the lines or repaint the terminal.
 fn plain(cell: &str) -> String {
     cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! Times and durations as people write and read them. All in UTC.
+//! Times and durations, parsed and formatted for people. All in UTC.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// Not a time: what was given instead.
+/// A text that is not a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadTime(String);
 
@@ -27,7 +27,7 @@ impl fmt::Display for BadTime {
 
 impl std::error::Error for BadTime {}
 
-/// Reads a time as milliseconds since the epoch. `now_ms` is what `-2h` counts from.
+/// Parses a time as milliseconds since the epoch. `-2h` counts from `now_ms`.
 pub(crate) fn parse(text: &str, now_ms: i64) -> Result<i64, BadTime> {
     let bad = || BadTime(text.to_owned());
     let text = text.trim();
@@ -131,8 +131,8 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days since 1970-01-01 of a date of the Gregorian calendar, counted from March so that the leap
-/// day is the last of its year.
+/// Days since 1970-01-01 of a date of the Gregorian calendar, counted from March so that the leap day is the
+/// last of its year.
 fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);

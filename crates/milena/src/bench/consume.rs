@@ -1,4 +1,4 @@
-//! Reading, alone and beside who sends.
+//! Reading, alone or beside a producer.
 
 use std::time::Duration;
 
@@ -9,15 +9,16 @@ use runtime::clock::{self, Instant};
 use runtime::random;
 
 use super::pace::{Pace, Values};
-use super::produce::Sending;
+use super::produce::RecordSender;
 use super::summary::{Latencies, Summary, rates};
 use super::{Load, consume_failure};
 use crate::failure::Failure;
 use crate::output::Progress;
 
-/// How long nothing may come before a topic counts as read, or a record as lost.
+/// The longest pause after which a topic counts as read to its end, or a record as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A value of an end-to-end load begins with a number of the run and the time that it was due.
+/// Bytes of the run's number. A value of an end-to-end load begins with it and the time at which the record
+/// was due.
 const RUN_BYTES: usize = 8;
 const DUE_BYTES: usize = 8;
 
@@ -28,7 +29,7 @@ fn consumer(load: &Load, from: OffsetSpec) -> Consumer {
     consumer
 }
 
-/// Reads as many records as the load has, or as there are.
+/// Reads as many records as the load asks for, or all that there are.
 pub(super) async fn run(load: &Load) -> Result<Summary, Failure> {
     let mut consumer = consumer(load, OffsetSpec::Earliest);
     let mut progress = Progress::new(false);
@@ -57,11 +58,11 @@ pub(super) async fn run(load: &Load) -> Result<Summary, Failure> {
 /// Sends at the load's rate and reads at once.
 pub(super) async fn end_to_end(load: &Load) -> Result<Summary, Failure> {
     let mut consumer = consumer(load, OffsetSpec::Latest);
-    // Finds where the partitions end, before anything is sent.
+    // Find the ends of the partitions before anything is sent.
     consumer.poll(Duration::from_millis(1)).await.map_err(|error| consume_failure(&error))?;
     let run = random::u64().to_be_bytes();
     let epoch = clock::now();
-    let sending = Sending::new(load);
+    let sending = RecordSender::new(load);
     let ((), latencies) =
         tokio::try_join!(send(load, sending, run, epoch), take(load, &mut consumer, run, epoch))?;
     Ok(Summary {
@@ -74,7 +75,12 @@ pub(super) async fn end_to_end(load: &Load) -> Result<Summary, Failure> {
     })
 }
 
-async fn send(load: &Load, sending: Sending, run: [u8; RUN_BYTES], epoch: Instant) -> Result<(), Failure> {
+async fn send(
+    load: &Load,
+    sending: RecordSender,
+    run: [u8; RUN_BYTES],
+    epoch: Instant,
+) -> Result<(), Failure> {
     let mut value = Values::new(load.size).of(0).to_vec();
     value[..RUN_BYTES].copy_from_slice(&run);
     let mut pace = Pace::new(load.throughput);
@@ -88,7 +94,7 @@ async fn send(load: &Load, sending: Sending, run: [u8; RUN_BYTES], epoch: Instan
     sending.finish().await.map(drop)
 }
 
-/// Takes the records of this run, and none that others send to the topic.
+/// Takes the records of this run and passes over those of other producers.
 async fn take(
     load: &Load,
     consumer: &mut Consumer,

@@ -1,4 +1,4 @@
-//! When records are due, and what they hold.
+//! The times at which records are due, and their values.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use runtime::random;
 /// Bytes of all values together.
 const POOL_BYTES: usize = 1 << 20;
 
-/// An open loop: each record has its time, whatever became of those before it.
+/// An open loop: each record has its due time, whatever happens to those before it.
 #[derive(Debug)]
 pub(super) struct Pace {
     begun: Instant,
     per_second: Option<u64>,
-    /// When the last wait ended.
+    /// The end of the last wait.
     woke: Instant,
 }
 
 impl Pace {
-    /// Begins now.
+    /// Starts now.
     pub(super) fn new(per_second: Option<u64>) -> Pace {
         let begun = clock::now();
         Pace { begun, per_second, woke: begun }
@@ -28,7 +28,8 @@ impl Pace {
         self.begun.elapsed()
     }
 
-    /// Waits until the n-th record is due; gives when that was. Without a rate it is due when it is asked for.
+    /// Waits until the n-th record is due, and returns its due time. Without a rate, a record is due when it
+    /// is requested.
     pub(super) async fn due(&mut self, nth: u64) -> Instant {
         let Some(per_second) = self.per_second else { return clock::now() };
         let (whole, part) = (nth / per_second, nth % per_second);
@@ -39,12 +40,12 @@ impl Pace {
             clock::sleep_until(due).await;
             self.woke = clock::now();
         }
-        // A timer that rings late is not the broker's fault; a broker that keeps this one from waiting at all is.
+        // A late timer is not the broker's fault; a broker that leaves no time to wait is.
         due.max(self.woke)
     }
 }
 
-/// Values of one size: letters by chance, which compress to about two thirds.
+/// Values of one size: random letters, which compress to about two thirds.
 #[derive(Debug)]
 pub(super) struct Values {
     letters: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Sending, and when what was sent is acknowledged.
+//! RecordSender, and waiting for the acknowledgements.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -16,23 +16,24 @@ use crate::connect::explain;
 use crate::failure::Failure;
 use crate::output::Progress;
 
-/// What has been acknowledged so far.
+/// The acknowledgements so far.
 struct Tally {
     latencies: Latencies,
     failure: Option<ProduceError>,
 }
 
-/// Sends records to the partitions in turns and takes their acknowledgements.
-pub(super) struct Sending {
+/// Sends records to the partitions in turn and collects their acknowledgements.
+pub(super) struct RecordSender {
     producer: Producer,
     tally: Arc<Mutex<Tally>>,
-    /// Of each partition what it has under way: its batches are acknowledged in their order, whatever the others do.
+    /// The deliveries in flight, by partition: batches of one are acknowledged in order, whatever the others
+    /// do.
     under_way: Vec<mpsc::UnboundedSender<(Instant, Delivery)>>,
     settling: Vec<JoinHandle<()>>,
 }
 
-impl Sending {
-    pub(super) fn new(load: &Load) -> Sending {
+impl RecordSender {
+    pub(super) fn new(load: &Load) -> RecordSender {
         let tally = Arc::new(Mutex::new(Tally { latencies: Latencies::new(), failure: None }));
         let (mut under_way, mut settling) = (Vec::new(), Vec::new());
         for _ in &load.partitions {
@@ -41,14 +42,14 @@ impl Sending {
             settling.push(task::spawn(settle(receiver, Arc::clone(&tally))));
         }
         let producer = Producer::new(load.cluster.clone(), load.options.clone());
-        Sending { producer, tally, under_way, settling }
+        RecordSender { producer, tally, under_way, settling }
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().expect("no holder panics")
     }
 
-    /// Sends the n-th record, which was due then.
+    /// Sends the n-th record, which was due at `due`.
     pub(super) async fn send(
         &self,
         load: &Load,
@@ -67,12 +68,12 @@ impl Sending {
             SendError::Cluster(error) => explain(&error),
             error @ SendError::TooLarge { .. } => Failure::new(error.to_string()),
         })?;
-        // Its receiver is there as long as this is.
+        // The receiver lives as long as this sender.
         let _ = self.under_way[at].send((due, delivery));
         Ok(())
     }
 
-    /// Fails once a record was not delivered: going on would only fail again and again.
+    /// Fails if a record was not delivered: further ones would only fail as well.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let tally = self.tally();
         let Some(error) = &tally.failure else { return Ok(()) };
@@ -80,7 +81,7 @@ impl Sending {
         Err(Failure::new(format!("{delivered} records were delivered; then one was {error}")))
     }
 
-    /// Waits for all acknowledgements; gives how long they took.
+    /// Waits for all acknowledgements, and returns their latencies.
     pub(super) async fn finish(mut self) -> Result<Latencies, Failure> {
         self.producer.flush().await;
         self.under_way.clear();
@@ -93,7 +94,7 @@ impl Sending {
     }
 }
 
-impl Drop for Sending {
+impl Drop for RecordSender {
     fn drop(&mut self) {
         for settling in &self.settling {
             settling.abort();
@@ -113,7 +114,7 @@ async fn settle(mut under_way: mpsc::UnboundedReceiver<(Instant, Delivery)>, tal
 }
 
 pub(super) async fn run(load: &Load, what: &'static str) -> Result<Summary, Failure> {
-    let sending = Sending::new(load);
+    let sending = RecordSender::new(load);
     let values = Values::new(load.size);
     let mut pace = Pace::new(load.throughput);
     let mut progress = Progress::new(false);
@@ -137,7 +138,7 @@ pub(super) async fn run(load: &Load, what: &'static str) -> Result<Summary, Fail
     })
 }
 
-fn state(sending: &Sending, load: &Load, what: &str, elapsed: Duration) -> String {
+fn state(sending: &RecordSender, load: &Load, what: &str, elapsed: Duration) -> String {
     let tally = sending.tally();
     let records = tally.latencies.count();
     let (rate, megabytes) = rates(records, records * load.size as u64, elapsed);

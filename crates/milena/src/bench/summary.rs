@@ -1,4 +1,4 @@
-//! What a load came to.
+//! The result of a load.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-/// Percentiles that are told, and what they are called.
+/// The reported percentiles and their names.
 const PERCENTILES: [(&str, f64); 4] = [("p50", 50.0), ("p95", 95.0), ("p99", 99.0), ("p99.9", 99.9)];
-/// Longest latency that is told apart.
+/// The longest latency that can be resolved.
 const LATENCY_US_MAX: u64 = 600_000_000;
 
 /// Latencies in microseconds, to three digits.
@@ -35,21 +35,21 @@ impl Latencies {
     }
 }
 
-/// What was done, and how long it took.
+/// The result of a load and how long it took.
 #[derive(Debug)]
 pub(super) struct Summary {
     /// `produced`, `consumed`, ...
     pub(super) what: &'static str,
     pub(super) topic: String,
     pub(super) records: u64,
-    /// Of their values.
+    /// Bytes of the records' values.
     pub(super) bytes: u64,
     pub(super) elapsed: Duration,
-    /// Until the acknowledgement, or until a consumer had them.
+    /// The times until the acknowledgement, or until a consumer had the record.
     pub(super) latencies: Option<Latencies>,
 }
 
-/// Records and megabytes (10^6 bytes) a second.
+/// Records and megabytes (10^6 bytes) per second.
 #[allow(clippy::cast_precision_loss, reason = "shown with a few digits")]
 pub(super) fn rates(records: u64, bytes: u64, elapsed: Duration) -> (f64, f64) {
     let seconds = elapsed.as_secs_f64().max(1e-6);

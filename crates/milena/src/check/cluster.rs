@@ -1,4 +1,4 @@
-//! What the metadata says of the log directories.
+//! The metadata, compared with the log directories.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,17 +17,17 @@ use super::finding::Finding;
 const ACCEPT: &str = "Put the directory back. Start keeps the partition offline until then, or until \
                       kafka-leader-election.sh --election-type unclean accepts the loss, or the topic is deleted.";
 
-/// The metadata, where one of the directories has it, and what the directories are called.
+/// The metadata, if one of the directories has it, and the directories' ids.
 pub(super) struct Cluster {
     survey: Option<Survey>,
     node_id: i32,
     /// The ids of the directories, by their paths.
     ids: Vec<(PathBuf, Uuid)>,
-    /// The partitions that have a directory in any of them, or a copy that was being moved there.
+    /// The partitions that have a directory in any of them, or a future copy.
     present: BTreeSet<TopicPartition>,
 }
 
-/// What a start says of a metadata log that it does not go on from.
+/// The reason why a start rejects a metadata log.
 fn refused(dir: &Path, error: &StartError) -> Finding {
     let path = dir.join(format!("{METADATA_TOPIC}-0"));
     let said = error.to_string();
@@ -46,18 +46,18 @@ fn refused(dir: &Path, error: &StartError) -> Finding {
 }
 
 impl Cluster {
-    /// Reads the metadata as a start does: the vote, the newest snapshot and the log behind it.
+    /// Reads the metadata as a start does: the vote, the newest snapshot and the log after it.
     pub(super) fn of(fs: &Fs, dirs: &[PathBuf]) -> (Cluster, Vec<Finding>) {
         let mut findings = Vec::new();
         let mut cluster = Cluster { survey: None, node_id: -1, ids: Vec::new(), present: BTreeSet::new() };
         for dir in dirs {
             match quorum::survey(fs, dir) {
                 Ok(survey) => cluster.survey = survey.or(cluster.survey),
-                // What is wrong with its meta.properties is told of where the directory is looked at.
+                // The check of the directory itself reports a bad meta.properties.
                 Err(StartError::Directory(_)) => {}
                 Err(error) => findings.push(refused(dir, &error)),
             }
-            // What is wrong with it is told of where the directory is looked at.
+            // The check of the directory itself reports a bad meta.properties.
             if let Ok(Some(properties)) = inspect::read_meta_properties(fs, dir) {
                 cluster.node_id = properties.node_id.unwrap_or(cluster.node_id);
                 cluster.ids.extend(properties.directory_id.map(|id| (dir.clone(), Uuid(id))));
@@ -77,7 +77,7 @@ impl Cluster {
         self.ids.iter().find(|(path, _)| path == dir).map(|(_, id)| *id)
     }
 
-    /// Whether a topic's settings, or the broker's, have its logs compacted.
+    /// Whether the settings of the topic or the broker have its logs compacted.
     pub(super) fn is_compacted(&self, topic: &str) -> bool {
         let Some(survey) = &self.survey else { return topic.starts_with("__") };
         let compacts = |resource: &ConfigResource, name: &str| {
@@ -90,7 +90,7 @@ impl Cluster {
                 || brokers.iter().any(|broker| compacts(broker, "log.cleanup.policy")))
     }
 
-    /// What is wrong with a partition's directory being where it is.
+    /// Reports a partition whose directory does not agree with the metadata.
     pub(super) fn standing(
         &self,
         fs: &Fs,
@@ -112,16 +112,16 @@ impl Cluster {
             }
             Standing::OtherTopic { expected } => {
                 let found = topic_id.unwrap_or_default();
-                let what = format!("it has the topic id {found}, and the topic has {expected}");
-                let mend = "Start keeps the partition offline. Remove the file where the records are this topic's; \
+                let what = format!("it has the topic id {found}, but the topic has {expected}");
+                let mend = "Start keeps the partition offline. Remove the file if the records are this topic's; \
                             otherwise put the directory back.";
                 Some(Finding::damage(&path.join("partition.metadata"), what, mend))
             }
         }
     }
 
-    /// The partitions that belong in a directory and have none anywhere. `records_of` gives the offsets between which
-    /// checkpoints say that one had records.
+    /// The partitions that the metadata assigns to a directory and that have none anywhere. `records_of`
+    /// gives the offsets between which, according to the checkpoints, a partition had records.
     pub(super) fn missing(
         &self,
         dir: &Path,
@@ -147,8 +147,8 @@ impl Cluster {
                         Finding::damage(&path, what, ACCEPT)
                     }
                     None => {
-                        let what = "it is missing, and no checkpoint tells of records in it";
-                        Finding::note(&path, what, "Start makes it anew, empty.")
+                        let what = "it is missing, and no checkpoint mentions records in it";
+                        Finding::note(&path, what, "Start creates it again, empty.")
                     }
                 });
             }

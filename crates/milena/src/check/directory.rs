@@ -1,4 +1,4 @@
-//! What a log directory holds beside its partitions.
+//! The files of a log directory beside its partitions.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,12 +9,12 @@ use storage::{DirKind, TopicPartition};
 
 use super::cluster::Cluster;
 use super::finding::Finding;
-use super::partition::{Checkpointed, Partition};
+use super::partition::{CheckpointOffsets, Partition};
 use crate::failure::Failure;
 
 const LEFT_BEHIND: &str = "Start removes it.";
 
-/// Looks at a log directory; gives the partitions that are left to read.
+/// Checks a log directory, and returns the partitions that are left to read.
 pub(super) fn check(
     fs: &Fs,
     dir: &Path,
@@ -23,7 +23,7 @@ pub(super) fn check(
     let entries = fs.list(dir).map_err(|error| Failure::new(error.to_string()))?;
     if entries.iter().any(|entry| base_offset_of(&entry.name, ".log").is_some()) {
         return Err(Failure::usage(format!("{} is the directory of a partition", dir.display()))
-            .mend("Give the log directory that it is in."));
+            .mend("Name the log directory that contains it."));
     }
     let mut findings = Vec::new();
     meta_properties(fs, dir, &mut findings);
@@ -35,7 +35,11 @@ pub(super) fn check(
         if !entry.is_dir {
             if entry.name.ends_with(".tmp") {
                 let mend = "The next one that is written replaces it.";
-                findings.push(Finding::note(&path, "a file that was never put in its place", mend));
+                findings.push(Finding::note(
+                    &path,
+                    "a temporary file that was never renamed into place",
+                    mend,
+                ));
             }
             continue;
         }
@@ -49,8 +53,12 @@ pub(super) fn check(
                 continue;
             }
             DirKind::Delete => ("a partition that was being deleted", LEFT_BEHIND),
-            DirKind::Future => ("a partition that was being moved here", "It is not read while it is so."),
-            DirKind::Stray => ("a partition that the cluster did not know here", "Remove it when sure."),
+            DirKind::Future => {
+                ("a partition that was being moved here", "It is not read until the move is complete.")
+            }
+            DirKind::Stray => {
+                ("a partition that the cluster did not know here", "Remove it once you are sure.")
+            }
             DirKind::Other => continue,
         };
         findings.push(Finding::note(&path, what, mend));
@@ -61,9 +69,9 @@ pub(super) fn check(
 
 fn meta_properties(fs: &Fs, dir: &Path, findings: &mut Vec<Finding>) {
     let path = dir.join("meta.properties");
-    let mend = "Put a copy back, or write it with the cluster.id, node.id and directory.id of this node and version=1.";
+    let mend = "Restore a copy, or write it with the cluster.id, node.id and directory.id of this node and version=1.";
     match inspect::read_meta_properties(fs, dir) {
-        Ok(None) => findings.push(Finding::damage(&path, "there is no such file", mend)),
+        Ok(None) => findings.push(Finding::damage(&path, "the file is missing", mend)),
         Ok(Some(properties)) if properties.node_id.is_none() || properties.cluster_id.is_none() => {
             findings.push(Finding::damage(&path, "it does not name the cluster.id and the node.id", mend));
         }
@@ -72,12 +80,12 @@ fn meta_properties(fs: &Fs, dir: &Path, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The offsets that the checkpoint files of a log directory have.
+/// The offsets in the checkpoint files of a log directory.
 struct Checkpoints {
     recovery_points: BTreeMap<TopicPartition, i64>,
     log_start_offsets: BTreeMap<TopicPartition, i64>,
     high_watermarks: BTreeMap<TopicPartition, i64>,
-    /// How far each compacted log is clean.
+    /// The offset up to which each compacted log is clean.
     cleaned: BTreeMap<TopicPartition, i64>,
 }
 
@@ -93,25 +101,25 @@ impl Checkpoints {
         Checkpoints {
             high_watermarks: read(
                 "replication-offset-checkpoint",
-                "Start counts it as lost, and writes it again.",
+                "Start treats it as missing, and writes it again.",
             ),
             cleaned: read(
                 "cleaner-offset-checkpoint",
-                "Remove it: compaction then begins at the start of each log.",
+                "Remove it: compaction then starts from the beginning of each log.",
             ),
             recovery_points: read(
                 "recovery-point-offset-checkpoint",
-                "Start counts it as lost. To have it verify every log from its beginning remove .kafka_cleanshutdown.",
+                "Start treats it as missing. To have it verify every log from its beginning, remove .kafka_cleanshutdown.",
             ),
             log_start_offsets: read(
                 "log-start-offset-checkpoint",
-                "Put a copy back. Start counts it as lost: records that were deleted by DeleteRecords and are still in a \
-                 segment come back.",
+                "Restore a copy. Start treats it as missing: records that were deleted by DeleteRecords and are still in a \
+                 segment reappear.",
             ),
         }
     }
 
-    /// The offsets between which a partition had records, where it had any.
+    /// The offsets between which a partition had records, or `None` if it had none.
     fn records_of(&self, name: &TopicPartition) -> Option<(i64, i64)> {
         let of = |offsets: &BTreeMap<TopicPartition, i64>| offsets.get(name).copied().unwrap_or(0);
         let start = of(&self.log_start_offsets);
@@ -119,8 +127,8 @@ impl Checkpoints {
         (end > 0).then_some((start, end))
     }
 
-    fn of(&self, name: &TopicPartition) -> Checkpointed {
-        Checkpointed {
+    fn of(&self, name: &TopicPartition) -> CheckpointOffsets {
+        CheckpointOffsets {
             recovery_point: self.recovery_points.get(name).copied(),
             log_start_offset: self.log_start_offsets.get(name).copied(),
         }

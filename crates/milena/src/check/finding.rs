@@ -1,13 +1,13 @@
-//! What a check finds.
+//! The findings of a check.
 
 use std::path::{Path, PathBuf};
 
-/// Whether something is lost or cannot be used, or only worth knowing.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Weight {
-    /// It is not what was written.
+    /// The bytes are not those that were written.
     Damage,
-    /// The next start mends it, or it is in nobody's way.
+    /// The next start repairs it, or it does no harm.
     Note,
 }
 
@@ -16,11 +16,11 @@ pub(super) enum Weight {
 pub(super) struct Finding {
     pub(super) weight: Weight,
     pub(super) path: PathBuf,
-    /// In bytes from the start of the file, where it is at one place.
+    /// The position in the file, in bytes, if the finding has one place.
     pub(super) position: Option<u64>,
-    /// What is wrong: a sentence without its full stop.
+    /// The fault: a sentence without its full stop.
     pub(super) what: String,
-    /// How to mend it: whole sentences.
+    /// The remedy: whole sentences.
     pub(super) mend: &'static str,
 }
 
@@ -38,8 +38,8 @@ impl Finding {
         Finding { position: Some(position), ..self }
     }
 
-    /// A file that the system does not give.
+    /// A file that the system cannot read.
     pub(super) fn unreadable(path: &Path, error: &storage::fs::Error) -> Finding {
-        Finding::damage(path, error.to_string(), "See to its permissions, or to the disk.")
+        Finding::damage(path, error.to_string(), "Check its permissions and the disk.")
     }
 }

@@ -8,21 +8,21 @@ use storage::inspect::{self, FileKind, base_offset_of};
 use super::finding::Finding;
 use super::segment::{self, Segment};
 
-/// A partition to be read.
+/// A partition to read.
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) path: PathBuf,
-    /// Whether the last use of its log directory ended cleanly.
+    /// Whether the log directory was shut down cleanly.
     pub(super) was_clean: bool,
-    pub(super) checkpointed: Checkpointed,
+    pub(super) checkpointed: CheckpointOffsets,
     /// Whether compaction may have removed records from the ends of segments.
     pub(super) is_compacted: bool,
 }
 
-/// What the checkpoint files of the log directory say of it.
+/// The partition's offsets in the checkpoint files of the log directory.
 #[derive(Debug)]
-pub(super) struct Checkpointed {
-    /// Below this offset all is durable.
+pub(super) struct CheckpointOffsets {
+    /// The offset below which everything is durable.
     pub(super) recovery_point: Option<i64>,
     pub(super) log_start_offset: Option<i64>,
 }
@@ -54,7 +54,7 @@ pub(super) fn check(fs: &Fs, partition: &Partition) -> Vec<Finding> {
     findings
 }
 
-/// Reads the segments; gives the offset after the last record, `None` where there are none.
+/// Reads the segments, and returns the offset after the last record, or `None` if there are none.
 fn segments(
     fs: &Fs,
     partition: &Partition,
@@ -101,10 +101,10 @@ fn segments(
     Some(end_offset)
 }
 
-/// Compares the end of the log with what the checkpoints say. After a crash start deletes what is below a log start
-/// offset that is above the end, as Kafka does, and what was appended from there on may be lost.
+/// Compares the end of the log with the checkpoints. After a crash, start deletes the records below a log
+/// start offset that is above the end, as Kafka does; records that were appended from there on may be lost.
 fn offsets(partition: &Partition, end_offset: i64, findings: &mut Vec<Finding>) {
-    let Checkpointed { recovery_point, log_start_offset } = partition.checkpointed;
+    let CheckpointOffsets { recovery_point, log_start_offset } = partition.checkpointed;
     let offsets = [
         ("recovery-point-offset-checkpoint", "recovery point", recovery_point),
         ("log-start-offset-checkpoint", "log start offset", log_start_offset),
@@ -119,7 +119,7 @@ fn offsets(partition: &Partition, end_offset: i64, findings: &mut Vec<Finding>) 
 
 fn texts(fs: &Fs, partition: &Partition, end_offset: Option<i64>, findings: &mut Vec<Finding>) {
     let path = partition.path.join("leader-epoch-checkpoint");
-    let mend = "Start makes a file that cannot be parsed anew from the log; put a copy back otherwise.";
+    let mend = "Start rebuilds a file that cannot be parsed from the log; otherwise restore a copy.";
     match inspect::read_leader_epochs(fs, &path) {
         Ok(epochs) => {
             let rise = epochs
@@ -127,9 +127,9 @@ fn texts(fs: &Fs, partition: &Partition, end_offset: Option<i64>, findings: &mut
                 .all(|pair| pair[0].epoch < pair[1].epoch && pair[0].start_offset <= pair[1].start_offset);
             let last = epochs.last().map_or(0, |entry| entry.start_offset);
             if !rise {
-                findings.push(Finding::damage(&path, "its epochs do not rise", mend));
+                findings.push(Finding::damage(&path, "its epochs do not increase", mend));
             } else if partition.was_clean && end_offset.is_some_and(|end_offset| last > end_offset) {
-                let what = format!("its last epoch begins at offset {last}, after the end of the log");
+                let what = format!("its last epoch starts at offset {last}, after the end of the log");
                 findings.push(Finding::damage(&path, what, mend));
             }
         }
@@ -145,7 +145,7 @@ fn producers(fs: &Fs, path: &Path, findings: &mut Vec<Finding>) {
     match inspect::read_producers(fs, path) {
         Ok(Ok(_)) => {}
         Ok(Err(reason)) => {
-            let mend = "Remove it: start takes an older one, or reads the log.";
+            let mend = "Remove it: start uses an older one, or reads the log.";
             findings.push(Finding::damage(path, reason, mend));
         }
         Err(error) => findings.push(Finding::unreadable(path, &error)),

@@ -8,35 +8,35 @@ use storage::inspect::{Batches, FileKind, Found, IndexCheck, IndexFault};
 
 use super::finding::{Finding, Weight};
 
-/// The most that the records of one batch may come to, as for a producer's.
+/// The most bytes to which the records of one batch may decompress, as for a producer's.
 const DECOMPRESSED_BYTES_MAX: usize = 256 << 20;
 
 pub(super) const MEND_LOG: &str =
-    "Put a copy of the partition's directory back; milena dump --records shows what can still be read.";
-const MEND_INDEX: &str = "Remove it: start makes it anew from the segment.";
-const MEND_TXN_INDEX: &str = "Put a copy back, or remove it and the .index of that offset: start makes them anew from the segment. Until \
+    "Restore a copy of the partition's directory; milena dump --records shows what can still be read.";
+const MEND_INDEX: &str = "Remove it: start rebuilds it from the segment.";
+const MEND_TXN_INDEX: &str = "Restore a copy, or remove it and the .index of that offset: start rebuilds both from the segment. Until \
      then records of aborted transactions may be read as committed.";
 
-/// A segment to be read.
+/// A segment to read.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) path: PathBuf,
     pub(super) base_offset: i64,
-    /// The offset from which a crash may have torn it. Start verifies it from there, and makes its
-    /// indexes anew.
+    /// The offset from which a crash may have torn it. Start verifies it from there, and rebuilds its
+    /// indexes.
     pub(super) may_be_torn_from: Option<i64>,
-    /// Whether no segment follows it.
+    /// Whether it is the last segment.
     pub(super) is_last: bool,
 }
 
-/// How a segment ends.
+/// The end of a segment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SegmentEnd {
     /// The offset after its last record.
     pub(super) next_offset: i64,
-    /// Whether offsets are missing among its records: it was compacted once.
+    /// Whether offsets are missing among its records because of compaction.
     pub(super) has_holes: bool,
-    /// Whether every batch is as it was written.
+    /// Whether every batch is intact.
     pub(super) is_whole: bool,
 }
 
@@ -55,13 +55,13 @@ pub(super) fn check(fs: &Fs, segment: &Segment, findings: &mut Vec<Finding>) -> 
             && segment.is_last
             && segment.may_be_torn_from.is_some_and(|offset| log.next_offset >= offset)
         {
-            let what = format!("{bytes} bytes at its end are zeros, and no record was there");
-            findings.push(Finding::note(&segment.path, what, "Start gives them back.").at(position));
+            let what = format!("{bytes} bytes at its end are zeros, and held no record");
+            findings.push(Finding::note(&segment.path, what, "Start truncates them.").at(position));
             continue;
         }
         match log.next(&found) {
             Ok(header) => {
-                // What is followed by a whole batch is not the torn end.
+                // Bytes with a whole batch after them are not the torn end.
                 findings.append(&mut torn);
                 for index in &mut indexes {
                     index.check.batch(position, &header);
@@ -78,14 +78,14 @@ pub(super) fn check(fs: &Fs, segment: &Segment, findings: &mut Vec<Finding>) -> 
     if segment.is_last && segment.may_be_torn_from.is_some_and(|offset| log.next_offset >= offset) {
         for finding in &mut torn {
             finding.weight = Weight::Note;
-            finding.mend = "Start cuts the log here: it was torn by a crash.";
+            finding.mend = "Start truncates the log here: a crash tore it.";
         }
     }
     findings.append(&mut torn);
     for index in indexes {
         index.end(log.next_offset, &mut index_findings);
     }
-    // The entries of a batch that is damaged have nothing to be compared with.
+    // There is nothing to compare with the entries of a damaged batch.
     if is_whole && !is_verified_at_start {
         findings.append(&mut index_findings);
     }
@@ -99,7 +99,7 @@ pub(super) fn metadata_snapshot(fs: &Fs, path: &Path, findings: &mut Vec<Finding
         let mut batches = Batches::open(fs, path)?;
         while let Some((position, found)) = batches.next_found()? {
             if let Err(what) = log.next(&found) {
-                let mend = "Remove it where an older one, or the log from its beginning, is there.";
+                let mend = "Remove it if an older one, or the log from its beginning, exists.";
                 findings.push(Finding::damage(path, what, mend).at(position));
             }
         }
@@ -110,7 +110,7 @@ pub(super) fn metadata_snapshot(fs: &Fs, path: &Path, findings: &mut Vec<Finding
     }
 }
 
-/// Goes along the batches of a file.
+/// Follows the batches of a file.
 struct LogCheck {
     next_offset: i64,
     has_holes: bool,
@@ -122,7 +122,7 @@ impl LogCheck {
         LogCheck { next_offset: base_offset, has_holes: false, scratch: Scratch::new() }
     }
 
-    /// The header of a batch that is whole; what is wrong with one that is not.
+    /// Returns the header of an intact batch, or what is wrong with a damaged one.
     fn next(&mut self, found: &Found<'_>) -> Result<BatchHeader, String> {
         let batch = match found {
             Found::Damage { error, bytes } => return Err(format!("{error} ({bytes} bytes are no batch)")),
@@ -140,21 +140,18 @@ impl LogCheck {
         self.has_holes |= has_holes || header.base_offset > expected;
         self.next_offset = expected.max(header.next_offset());
         if header.base_offset < expected {
-            return Err(format!(
-                "the batch has offset {}, after offset {expected} was due",
-                header.base_offset
-            ));
+            return Err(format!("the batch has offset {}, but {expected} was expected", header.base_offset));
         }
         records(batch, expected, &mut self.scratch)?;
         Ok(*header)
     }
 }
 
-/// Reads the records of a batch before which the log ends at an offset.
+/// Reads the records of a batch; the log before it ends at `end_offset`.
 fn records(batch: &Batch<'_>, end_offset: i64, scratch: &mut Scratch) -> Result<(), String> {
     let header = batch.header();
     let records = batch.records_decompressed(scratch, DECOMPRESSED_BYTES_MAX);
-    // Of an old message the header has the last offset only.
+    // The header of an old message has only the last offset.
     let mut next_offset = if header.magic == 2 { header.base_offset } else { end_offset };
     for record in records.map_err(|error| error.to_string())? {
         let record = record.map_err(|error| error.to_string())?;
@@ -198,7 +195,7 @@ impl Index {
         }
     }
 
-    /// Looks at what is left after the last batch.
+    /// Checks the entries that are left after the last batch.
     fn end(self, next_offset: i64, findings: &mut Vec<Finding>) {
         if let Some(IndexFault { position, what }) = self.check.end(next_offset) {
             findings.push(Finding::damage(&self.path, what, self.mend).at(position));

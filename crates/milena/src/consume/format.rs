@@ -1,4 +1,4 @@
-//! How a record is printed.
+//! The format of a printed record.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::escape::unescape;
 use crate::time;
 
-/// A template, taken apart.
+/// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Format {
     pieces: Vec<Piece>,
@@ -39,7 +39,7 @@ pub(super) enum Field {
 }
 
 impl Format {
-    /// Reads a template. The letters are those of kcat.
+    /// Parses a template. Its letters are those of kcat.
     pub(super) fn parse(template: &str) -> Result<Format, String> {
         let mut pieces = Vec::new();
         let mut rest = template;
@@ -49,9 +49,11 @@ impl Format {
             pieces.push(match after.next() {
                 Some('%') => Piece::Text(b"%".to_vec()),
                 Some(letter) => Piece::Field(field(letter).ok_or_else(|| {
-                    format!("%{letter} means nothing; there are %k %s %t %p %o %T %D %h %K %S %%")
+                    format!("%{letter} is unknown; use one of %k %s %t %p %o %T %D %h %K %S %%")
                 })?),
-                None => return Err("a single % at the end means nothing; %% is a percent sign".to_owned()),
+                None => {
+                    return Err("a template cannot end with a single %; %% prints a percent sign".to_owned());
+                }
             });
             rest = after.as_str();
         }
@@ -60,7 +62,7 @@ impl Format {
         Ok(Format { pieces })
     }
 
-    /// These fields, a tab between them, a record a line.
+    /// Prints these fields, separated by tabs, a record a line.
     pub(super) fn of_fields(fields: &[Field]) -> Format {
         let mut pieces = Vec::new();
         for (index, &field) in fields.iter().enumerate() {
@@ -73,7 +75,7 @@ impl Format {
         Format { pieces }
     }
 
-    /// Appends a record to `out`; `null` stands for a key or value that there is none of.
+    /// Appends a record to `out`; `null` stands for a null key or value.
     pub(super) fn write(&self, record: &ConsumedRecord, null: &[u8], out: &mut Vec<u8>) {
         for piece in &self.pieces {
             match piece {
@@ -129,7 +131,7 @@ fn write_field(field: Field, record: &ConsumedRecord, null: &[u8], out: &mut Vec
     }
 }
 
-/// A record as JSON. What is not UTF-8 stands as Base64 under another name.
+/// A record as JSON. Bytes that are not UTF-8 are printed as Base64 under another name.
 pub(super) fn json(record: &ConsumedRecord) -> Value {
     let mut object = Map::new();
     object.insert("topic".to_owned(), json!(&*record.topic));

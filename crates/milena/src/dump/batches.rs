@@ -10,7 +10,7 @@ use super::records::Decoder;
 use super::{Dump, failed};
 use crate::failure::Failure;
 
-/// The most that the records of one batch may come to, as for a producer's.
+/// The most bytes to which the records of one batch may decompress, as for a producer's.
 const DECOMPRESSED_BYTES_MAX: usize = 256 << 20;
 
 pub(super) fn show(dump: &mut Dump<'_>, path: &Path) -> Result<(), Failure> {
@@ -33,7 +33,7 @@ pub(super) fn show(dump: &mut Dump<'_>, path: &Path) -> Result<(), Failure> {
             Found::Damage { error, bytes } => {
                 dump.damage(path, position, format_args!("{error} ({bytes} bytes are no batch)"))?;
             }
-            // What was allocated ahead of the records.
+            // Space that was allocated ahead of the records.
             Found::Zeros { bytes } => {
                 dump.line(path, "zeros", json!({ "position": position, "zeros": bytes }))?;
             }
@@ -47,7 +47,7 @@ fn header(batch: &Batch<'_>, position: u64, is_valid: bool) -> Value {
     let attributes = header.attributes;
     let codec = attributes.compression().map_or("unknown", |codec| codec.name());
     let is_create = attributes.timestamp_type() == TimestampType::CreateTime;
-    // Of what is compressed in an old message the header tells the last offset alone.
+    // The header of an old compressed message has only the last offset.
     let counted = header.records_count >= 0 || header.magic == 2;
     json!({
         "position": position,

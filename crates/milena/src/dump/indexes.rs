@@ -1,4 +1,4 @@
-//! Indexes, compared with their segment where that is beside them.
+//! Indexes, compared with their segment if it is beside them.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub(super) fn show(dump: &mut Dump<'_>, path: &Path, kind: FileKind) -> Result<(
     let mut entries =
         IndexEntries::open(&dump.fs, path, kind, base_offset).map_err(|error| failed(&error))?;
     let check = IndexCheck::open(&dump.fs, path, kind, base_offset).map_err(|error| failed(&error))?;
-    // What a file of another name belongs to is not known.
+    // The segment of a file with another name is unknown.
     let segment = if FileKind::of(&name) == Some(kind) { segment_of(dump, path)? } else { None };
     let mut last = None;
     let mut end = 0;
@@ -22,7 +22,7 @@ pub(super) fn show(dump: &mut Dump<'_>, path: &Path, kind: FileKind) -> Result<(
     while let Some((at, entry)) = entries.next_entry().map_err(|error| failed(&error))? {
         end = at;
         if entries.only_zeros_from(at).map_err(|error| failed(&error))? {
-            // What was allocated ahead of the entries.
+            // Space that was allocated ahead of the entries.
             dump.line(path, "zeros", json!({ "position": at, "zeros": entries.size_bytes() - at }))?;
             zeros_from = Some(at);
             break;
@@ -38,7 +38,7 @@ pub(super) fn show(dump: &mut Dump<'_>, path: &Path, kind: FileKind) -> Result<(
         last = Some(entry);
     }
     match (segment, kind) {
-        // An entry of these tells of all that is before it, so the segment is read along with them.
+        // An entry of these covers everything before it, so the segment is read along with them.
         (Some(segment), FileKind::TimeIndex | FileKind::TxnIndex) => {
             let fault = compared(check, segment, base_offset).map_err(|error| failed(&error))?;
             let fault = fault.filter(|fault| zeros_from.is_none_or(|from| fault.position < from));
@@ -91,7 +91,7 @@ fn offset_entry(
     }
 }
 
-/// The first entry that does not tell what the whole batches of its segment do.
+/// The first entry that disagrees with the whole batches of its segment.
 fn compared(
     mut check: IndexCheck,
     mut segment: Batches,

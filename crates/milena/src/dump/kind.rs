@@ -1,4 +1,4 @@
-//! What a file is, as a user says it.
+//! The kinds of files, as a user names them.
 
 use clap::ValueEnum;
 use protocol::records::shown::Coordinator;
@@ -6,7 +6,7 @@ use storage::inspect::FileKind;
 
 use super::records::Contents;
 
-/// The kinds of files, those of batches by what their records are.
+/// The kinds of files; those of batches by the kind of their records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Kind {
     /// A segment of a topic that is not internal
@@ -27,9 +27,9 @@ pub(super) enum Kind {
     Timeindex,
     /// An index of aborted transactions
     Txnindex,
-    /// A snapshot of a partition's producers
+    /// A snapshot of a partition's producer state
     Producers,
-    /// A checkpoint, or another file of text
+    /// A checkpoint, or another text file
     Text,
 }
 
@@ -45,7 +45,7 @@ impl Kind {
         }
     }
 
-    /// What the records are; none of a file that has no batches.
+    /// The contents of the records, or `None` for a file without batches.
     pub(super) fn contents(self) -> Option<Contents> {
         Some(match self {
             Kind::Segment => Contents::Plain,

@@ -1,4 +1,4 @@
-//! Keys and values: decoded where they are of an internal topic, as bytes elsewhere.
+//! Keys and values: decoded in internal topics, as bytes elsewhere.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -16,13 +16,13 @@ use storage::TopicPartition;
 use super::kind::Kind;
 use super::{BytesFormat, DumpArgs};
 
-/// What the records of a file are.
+/// Decodes the records of a file.
 pub(super) struct Decoder {
     contents: Contents,
     format: BytesFormat,
 }
 
-/// What the records of a file mean.
+/// The contents of a file's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contents {
     Coordinator(Coordinator),
@@ -49,18 +49,19 @@ impl Contents {
 }
 
 impl Decoder {
-    /// By what the user says, or else by the names of the file and of its directory, which is that of a partition.
+    /// Takes the kind from the arguments, or else from the names of the file and of its directory, which is a
+    /// partition's.
     pub(super) fn of(path: &Path, args: &DumpArgs) -> Decoder {
         let contents = args.kind.and_then(Kind::contents).unwrap_or_else(|| Contents::of(path));
         Decoder { contents, format: args.bytes }
     }
 
-    /// Whether the records mean something to a broker.
+    /// Whether the records are a broker's own.
     pub(super) fn is_internal(&self) -> bool {
         self.contents != Contents::Plain
     }
 
-    /// Adds what a record holds to `fields`; after an error its bytes.
+    /// Adds the fields of a record to `fields`, or its bytes if it cannot be decoded.
     pub(super) fn insert(
         &self,
         record: &Record<'_>,
@@ -85,7 +86,7 @@ impl Decoder {
         }
     }
 
-    /// The key and the value, decoded; `Err(None)` where they are not for us to decode.
+    /// The decoded key and value, or `Err(None)` if they are not ours to decode.
     fn decode(
         &self,
         record: &Record<'_>,

@@ -13,11 +13,11 @@ use crate::output::Output;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  milena group delete billing\n  milena group delete a b --if-exists")]
 pub(crate) struct DeleteArgs {
-    /// Their names
+    /// Groups to delete
     #[arg(value_name = "GROUP", required = true)]
     groups: Vec<String>,
 
-    /// Say nothing of a group that does not exist
+    /// Ignore groups that do not exist
     #[arg(long)]
     if_exists: bool,
 

@@ -23,7 +23,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DescribeArgs {
-    /// Their names; all groups where none is given
+    /// Groups to show [default: all]
     #[arg(value_name = "GROUP")]
     groups: Vec<String>,
 
@@ -35,11 +35,11 @@ pub(crate) struct DescribeArgs {
     pub(super) connect: ConnectArgs,
 }
 
-/// A partition that the group has committed for, or that a member reads.
+/// A partition with a committed offset, or one that a member reads.
 struct Row<'a> {
     at: TopicPartition,
     committed: Option<i64>,
-    /// `None` where the topic is gone.
+    /// The end of the log, or `None` if the topic was deleted.
     end: Option<i64>,
     member: Option<&'a GroupMember>,
 }

@@ -1,23 +1,23 @@
-//! Where a group is to go on: the arithmetic of `milena group reset-offsets`.
+//! The arithmetic of `milena group reset-offsets`.
 
-/// What the offsets are set to.
+/// The target of a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     /// The first record that is still there.
     Earliest,
-    /// After the last record.
+    /// The end of the log.
     Latest,
     /// This offset.
     Offset(i64),
-    /// The first record at this time (ms since the epoch) or later; after the last where there is none.
+    /// The first record at this time (ms since the epoch) or later, or else the end of the log.
     Time(i64),
-    /// So many records on, or back where negative, from what is committed.
+    /// So many records after the committed offset, or before it if negative.
     Shift(i64),
 }
 
-/// What is known of a partition before its offset is set.
+/// The offsets of a partition before the reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct PartitionOffsets {
     pub(super) committed: Option<i64>,
     pub(super) start: i64,
     pub(super) end: i64,
@@ -25,9 +25,9 @@ pub(super) struct Known {
     pub(super) at_time: Option<i64>,
 }
 
-/// The offset that a partition gets, never outside of what there is; `None` where a shift has nothing
-/// to start from.
-pub(super) fn offset(target: Target, known: &Known) -> Option<i64> {
+/// The new offset of a partition, always within its log; `None` if there is no committed offset to shift
+/// from.
+pub(super) fn offset(target: Target, known: &PartitionOffsets) -> Option<i64> {
     let wanted = match target {
         Target::Earliest => known.start,
         Target::Latest => known.end,
@@ -52,11 +52,11 @@ pub(super) fn parse_topic(text: &str) -> Result<(String, Option<Vec<i32>>), Stri
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, Target, offset, parse_topic};
+    use super::{PartitionOffsets, Target, offset, parse_topic};
 
     #[test]
     fn targets() {
-        let known = Known { committed: Some(50), start: 10, end: 100, at_time: Some(70) };
+        let known = PartitionOffsets { committed: Some(50), start: 10, end: 100, at_time: Some(70) };
         for (target, expect) in [
             (Target::Earliest, 10),
             (Target::Latest, 100),
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known() {
-        let known = Known { committed: None, start: 10, end: 100, at_time: None };
+        let known = PartitionOffsets { committed: None, start: 10, end: 100, at_time: None };
         assert_eq!(offset(Target::Shift(1), &known), None);
         assert_eq!(offset(Target::Time(5), &known), Some(100));
     }

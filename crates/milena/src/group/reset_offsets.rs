@@ -8,7 +8,7 @@ use client::{Admin, ClusterError, TopicPartition};
 use runtime::clock;
 use serde_json::{Value, json};
 
-use super::reset::{self, Known, Target};
+use super::reset::{self, PartitionOffsets, Target};
 use super::{explain_group, find};
 use crate::connect::{ConnectArgs, explain, explain_topic};
 use crate::failure::Failure;
@@ -33,7 +33,7 @@ Without --execute nothing is changed: what would be is shown. The group must hav
     group = ArgGroup::new("scope").required(true).multiple(true).args(["topics", "all_topics"]),
 )]
 pub(crate) struct ResetOffsetsArgs {
-    /// Its name; a group that does not exist is created
+    /// The group; created if it does not exist
     #[arg(value_name = "GROUP")]
     group: String,
 
@@ -41,7 +41,7 @@ pub(crate) struct ResetOffsetsArgs {
     #[arg(short, long = "topic", value_name = "TOPIC[:0,3]", value_parser = reset::parse_topic)]
     topics: Vec<(String, Option<Vec<i32>>)>,
 
-    /// Every topic that the group has committed offsets for
+    /// Every topic for which the group has committed offsets
     #[arg(short, long)]
     all_topics: bool,
 
@@ -49,7 +49,7 @@ pub(crate) struct ResetOffsetsArgs {
     #[arg(long)]
     to_earliest: bool,
 
-    /// After the last record
+    /// To the end of the log
     #[arg(long)]
     to_latest: bool,
 
@@ -61,11 +61,11 @@ pub(crate) struct ResetOffsetsArgs {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     to_datetime: Option<String>,
 
-    /// So many records on from what is committed, or back where negative
+    /// To this many records after the committed offset, or before it if negative
     #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
     shift_by: Option<i64>,
 
-    /// Do it; without this, only show what would be done
+    /// Apply the change; without this, it is only shown
     #[arg(short = 'x', long)]
     execute: bool,
 
@@ -73,7 +73,7 @@ pub(crate) struct ResetOffsetsArgs {
     pub(super) connect: ConnectArgs,
 }
 
-/// A partition's offset before and after.
+/// The offset of a partition before and after.
 struct Move {
     at: TopicPartition,
     before: Option<i64>,
@@ -99,11 +99,8 @@ pub(super) async fn run(args: &ResetOffsetsArgs) -> Result<(), Failure> {
         Err(error) => return Err(explain_topic(admin.cluster(), &error).await),
     };
     if moves.is_empty() {
-        return Err(Failure::new(format!(
-            "group '{}' has committed nothing that could be reset",
-            args.group
-        ))
-        .mend("Name what it is to read: --topic TOPIC, with --to-earliest, --to-latest or another target."));
+        return Err(Failure::new(format!("group '{}' has no committed offsets to reset", args.group))
+            .mend("Name a topic: --topic TOPIC, with --to-earliest, --to-latest or another target."));
     }
     if args.execute {
         let offsets = moves.iter().map(|moved| (moved.at.clone(), moved.after)).collect();
@@ -156,7 +153,7 @@ async fn plan(
     let mut moves = Vec::new();
     for at in partitions {
         let of = |listed: &BTreeMap<TopicPartition, Option<i64>>| listed.get(&at).copied().flatten();
-        let known = Known {
+        let known = PartitionOffsets {
             committed: committed.get(&at).map(|committed| committed.offset),
             start: of(&start).unwrap_or(0),
             end: of(&end).unwrap_or(0),
@@ -165,14 +162,14 @@ async fn plan(
         match reset::offset(target, &known) {
             Some(after) => moves.push(Move { at, before: known.committed, after }),
             None => {
-                output::note(format_args!("{at} is left alone: nothing is committed for it to shift from"));
+                output::note(format_args!("{at} is left alone: it has no committed offset to shift from"));
             }
         }
     }
     Ok(moves)
 }
 
-/// The partitions that the arguments name.
+/// The partitions named by the arguments.
 async fn partitions(
     admin: &Admin,
     args: &ResetOffsetsArgs,
@@ -184,7 +181,7 @@ async fn partitions(
             match admin.cluster().topic(&at.topic).await {
                 Ok(_) => partitions.push(at.clone()),
                 Err(ClusterError::UnknownTopic { .. }) => {
-                    output::note(format_args!("{at} is left alone: the topic is gone"));
+                    output::note(format_args!("{at} is left alone: its topic was deleted"));
                 }
                 Err(error) => return Err(error),
             }
@@ -193,7 +190,7 @@ async fn partitions(
     for (topic, chosen) in &args.topics {
         let known = admin.cluster().topic(topic).await?;
         for &partition in chosen.iter().flatten() {
-            // Says which partitions there are where this is none of them.
+            // Fails with the list of partitions if this is none of them.
             known.leader_of(partition)?;
         }
         let all = || known.partitions.iter().map(|partition| partition.index).collect();
@@ -233,7 +230,7 @@ fn report(args: &ResetOffsetsArgs, moves: &[Move]) -> Result<(), Failure> {
     output.table(&table)?;
     if !args.execute {
         output.flush()?;
-        output::note("nothing was changed; --execute does it");
+        output::note("nothing was changed; --execute applies this");
     }
     output.flush()
 }

@@ -32,7 +32,7 @@ pub(crate) struct StatusArgs {
     #[arg(value_name = "TEXT")]
     containing: Option<String>,
 
-    /// List the empty partitions of Kafka's own topics as well, such as __consumer_offsets
+    /// Include the empty partitions of Kafka's own topics, such as __consumer_offsets
     #[arg(short, long)]
     all: bool,
 
@@ -76,14 +76,14 @@ pub(super) async fn run(args: &StatusArgs) -> Result<(), Failure> {
     totals.verdict()
 }
 
-/// What all of it comes to.
+/// The sums over all partitions.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Totals {
     dirs: usize,
     failed_dirs: usize,
     partitions: usize,
     size_bytes: i64,
-    /// Of the partitions whose broker tells.
+    /// Segments of the partitions whose broker reports them.
     segments: i64,
     scrubbed_partitions: usize,
     scrubbed_bytes: i64,
@@ -149,8 +149,9 @@ impl Totals {
     fn verdict(&self) -> Result<(), Failure> {
         match (self.damaged_places, self.failed_dirs) {
             (0, 0) => Ok(()),
-            (0, _) => Err(Failure::new("a log directory has failed")
-                .mend("The broker's log says why; its partitions are offline until it is started again.")),
+            (0, _) => Err(Failure::new("a log directory has failed").mend(
+                "The broker's log says why; its partitions stay offline until the broker is restarted.",
+            )),
             (1, _) => Err(Failure::new("one place is damaged")),
             (places, _) => Err(Failure::new(format!("{places} places are damaged"))),
         }
@@ -182,7 +183,7 @@ fn dirs_table(dirs: &[LogDirDescription]) -> Table {
     table
 }
 
-/// Whether it is an empty partition of an internal topic, of which there are fifty where a group has one offset.
+/// Whether it is an empty partition of an internal topic: one committed offset makes fifty of them.
 fn is_idle(log: &LogDescription) -> bool {
     let is_sound = log.status.as_ref().is_none_or(|status| status.damage.is_empty());
     log.partition.topic.starts_with("__") && log.size_bytes == 0 && is_sound
@@ -206,7 +207,7 @@ fn logs_table(dirs: &[LogDirDescription], is_shown: impl Fn(&LogDescription) -> 
         for log in dir.logs.iter().filter(|log| is_shown(log)) {
             let status = log.status.as_ref();
             let told = |value: Option<String>| value.unwrap_or_default();
-            // Of the metadata log less is told than of a partition.
+            // Fewer details are known of the metadata log than of a partition.
             let known = |number: i64| (number >= 0).then(|| number.to_string());
             let scrubbed = status.filter(|status| status.scrub_timestamp >= 0);
             let broker =

@@ -1,4 +1,5 @@
-//! What the partitions of log directories hold: sizes, producers, and in the internal topics groups and transactions.
+//! The contents of the partitions in log directories: sizes, producers, and the groups and transactions of
+//! the internal topics.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,27 +15,28 @@ use storage::fs::{self, Fs};
 use storage::inspect::{self, Batches, FileKind, Found, base_offset_of};
 use storage::{DirKind, TopicPartition};
 
-/// The most that the records of one batch may come to: only brokers write to the internal topics.
+/// The most bytes to which the records of one batch may decompress: only brokers write to the internal
+/// topics.
 const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
 
-/// The states of a transaction that has not ended, as the log of its coordinator numbers them.
+/// The states of a transaction that has not ended, with their numbers in the transaction log.
 const UNFINISHED: [(i8, &str); 4] =
     [(1, "ongoing"), (2, "being committed"), (3, "being aborted"), (7, "being fenced")];
 
 /// The kinds of groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum GroupKind {
-    /// Of the classic protocol.
+    /// The classic protocol.
     Classic,
-    /// Of the protocol of KIP-848.
+    /// The protocol of KIP-848.
     Consumer,
     /// Share groups.
     Share,
-    /// Of Kafka Streams.
+    /// The protocol of Kafka Streams.
     Streams,
 }
 
-/// What was found.
+/// The contents of all directories.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) partitions: usize,
@@ -59,10 +61,10 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Reads all that the directories hold.
+    /// Reads the directories.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The error of the file system, if a file cannot be read.
     pub(super) fn of(dirs: &[PathBuf]) -> fs::Result<Contents> {
         let (fs, mut contents) = (Fs::real(), Contents::default());
         for dir in dirs {
@@ -96,7 +98,7 @@ impl Contents {
         self.transactional_ids.len()
     }
 
-    /// The transactional ids whose transaction has not ended, and how it stands.
+    /// The transactional ids whose transaction has not ended, with its state.
     pub(super) fn unfinished(&self) -> Vec<(&str, &'static str)> {
         let found = self.transactional_ids.iter().filter_map(|(id, state)| {
             let (_, name) = UNFINISHED.iter().find(|(number, _)| number == state)?;
@@ -151,7 +153,7 @@ impl Contents {
         Ok(())
     }
 
-    /// Takes the records of a batch of an internal topic; says whether they could be read.
+    /// Takes in the records of a batch of an internal topic. Returns whether they could be read.
     fn batch(&mut self, batch: &Batch<'_>, topic: &str, scratch: &mut Scratch) -> bool {
         let header = *batch.header();
         let Ok(records) = batch.records_decompressed(scratch, DECOMPRESSED_BYTES_MAX) else { return false };
@@ -173,7 +175,7 @@ impl Contents {
         true
     }
 
-    /// The offsets of a transaction count once it is committed.
+    /// Applies the offsets of a transaction if it was committed.
     fn end_transaction(&mut self, producer_id: i64, record: &Record<'_>) {
         let pending = self.pending_offsets.remove(&producer_id).unwrap_or_default();
         if EndTransactionMarker::read(record).is_ok_and(|marker| marker.committed) {
@@ -208,7 +210,7 @@ impl Contents {
             17 => {
                 (GroupKind::Streams, coordinator_key::decode_rest::<StreamsGroupMetadataKey>(rest)?.group_id)
             }
-            // Members and assignments, which begin anew.
+            // Members and assignments, which start afresh.
             _ => return Ok(()),
         };
         let group = (kind, group.to_string());

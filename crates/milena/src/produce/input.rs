@@ -1,5 +1,5 @@
-//! Where the lines come from: a thread that reads, so that a slow source does not hold up what is
-//! already being sent.
+//! The source of the lines: a thread that reads, so that a slow source does not hold up what is already being
+//! sent.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -12,13 +12,13 @@ use crate::connect::system_words;
 use crate::failure::Failure;
 use crate::files;
 
-/// How much is read at once.
+/// Bytes of one read.
 const READ_BYTES: usize = 256 << 10;
 
 /// Some whole lines.
 #[derive(Debug)]
 pub(super) struct Chunk {
-    /// The file, or what stands for standard input.
+    /// The file, or a name for standard input.
     pub(super) source: String,
     /// The number of the first line, from 1.
     pub(super) first_line: u64,
@@ -36,8 +36,7 @@ impl Chunk {
     }
 }
 
-/// Begins to read the files, or standard input where there are none. What cannot be opened is told at
-/// once.
+/// Starts to read the files, or standard input if there are none. Fails at once if a file cannot be opened.
 pub(super) fn read(
     files: &[PathBuf],
     line_bytes_max: usize,
@@ -49,7 +48,7 @@ pub(super) fn read(
             let outcome =
                 read_source(&name, BufReader::with_capacity(READ_BYTES, source), line_bytes_max, &sender);
             if let Err(failure) = outcome {
-                // Nobody may be listening any more.
+                // The receiver may be gone.
                 let _ = sender.blocking_send(Err(failure));
                 return;
             }

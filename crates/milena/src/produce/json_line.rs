@@ -21,15 +21,15 @@ const NAMES: [&str; 10] = [
     "valueBase64",
 ];
 
-/// Reads an object. Where a record came from (`topic`, `offset`, `leaderEpoch`) does not matter to
-/// where it goes; a name that means nothing is an error, since it may be a mistyped one.
+/// Parses an object. The origin of a record (`topic`, `offset`, `leaderEpoch`) is ignored; an unknown name is
+/// an error, since it may be mistyped.
 pub(super) fn parse(line: &[u8]) -> Result<Line<'_>, String> {
     let value: Value = serde_json::from_slice(line).map_err(|error| format!("it is not JSON: {error}"))?;
     let Value::Object(object) = value else {
         return Err("it is not a JSON object such as {\"key\": \"k\", \"value\": \"v\"}".to_owned());
     };
     if let Some(name) = object.keys().find(|name| !NAMES.contains(&name.as_str())) {
-        return Err(format!("'{name}' is nothing that a record has; there are {}", NAMES.join(", ")));
+        return Err(format!("'{name}' is not a field of a record; use {}", NAMES.join(", ")));
     }
     Ok(Line {
         key: bytes(&object, "key", "keyBase64")?.map(Cow::Owned),
@@ -38,12 +38,12 @@ pub(super) fn parse(line: &[u8]) -> Result<Line<'_>, String> {
         partition: number(&object, "partition")?
             .map(i32::try_from)
             .transpose()
-            .map_err(|_| "the partition is no number of 32 bits")?,
+            .map_err(|_| "the partition is not a 32-bit number")?,
         timestamp_ms: number(&object, "timestamp")?,
     })
 }
 
-/// Text is its UTF-8; any other value is its JSON.
+/// The UTF-8 of a text, or the JSON of any other value.
 fn bytes(object: &Map<String, Value>, name: &str, name_base64: &str) -> Result<Option<Vec<u8>>, String> {
     match (object.get(name), object.get(name_base64)) {
         (Some(_), Some(_)) => Err(format!("it has both '{name}' and '{name_base64}'")),
@@ -60,7 +60,7 @@ fn bytes(object: &Map<String, Value>, name: &str, name_base64: &str) -> Result<O
 fn number(object: &Map<String, Value>, name: &str) -> Result<Option<i64>, String> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_i64().map(Some).ok_or_else(|| format!("'{name}' is no whole number")),
+        Some(value) => value.as_i64().map(Some).ok_or_else(|| format!("'{name}' is not a whole number")),
     }
 }
 

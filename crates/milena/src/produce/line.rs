@@ -4,20 +4,20 @@ use std::borrow::Cow;
 
 use super::json_line;
 
-/// How a line says what a record is.
+/// The format of a line.
 #[derive(Debug, Default)]
 pub(super) struct Format {
-    /// What stands between key and value; without it, the line is the value.
+    /// The separator of key and value; without it, the line is the value.
     pub(super) key_separator: Option<Vec<u8>>,
     /// The key of every record.
     pub(super) key: Option<Vec<u8>>,
-    /// The value that means null.
+    /// The value that stands for null.
     pub(super) null: Option<Vec<u8>>,
     /// Each line is a JSON object.
     pub(super) is_json: bool,
 }
 
-/// What a line says of a record.
+/// The parts of a record that a line gives.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Line<'a> {
     pub(super) key: Option<Cow<'a, [u8]>>,
@@ -31,7 +31,7 @@ pub(super) struct Line<'a> {
 pub(super) type LineHeader = (String, Option<Vec<u8>>);
 
 impl Format {
-    /// Reads a line, which has no line end. The error is what is wrong with it.
+    /// Parses a line, which has no line end. The error says what is wrong with it.
     pub(super) fn parse<'a>(&'a self, line: &'a [u8]) -> Result<Line<'a>, String> {
         if self.is_json {
             return json_line::parse(line);
@@ -40,7 +40,7 @@ impl Format {
             None => (self.key.as_deref(), line),
             Some(separator) => {
                 let at = line.windows(separator.len()).position(|window| window == separator).ok_or_else(
-                    || format!("there is no key separator '{}' in it", String::from_utf8_lossy(separator)),
+                    || format!("it has no key separator '{}'", String::from_utf8_lossy(separator)),
                 )?;
                 (Some(&line[..at]), &line[at + separator.len()..])
             }

@@ -1,6 +1,6 @@
 use super::{BadEscape, parse};
 
-/// What each name of the file has as its value, in the file's order.
+/// Checks the names and values of a file, in the file's order.
 fn check(file: &str, expect: &[(&str, &str)]) {
     let found = parse(file.as_bytes()).expect("the file is well formed");
     let found: Vec<_> = found.iter().map(|p| (p.name.as_str(), p.value.as_str())).collect();

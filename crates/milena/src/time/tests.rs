@@ -58,7 +58,7 @@ fn what_is_not_a_time() {
 fn what_is_formatted_parses_back() {
     assert_eq!(format(NOON_MS + 7), "2026-09-01T12:00:00.007Z");
     assert_eq!(format(-1), "1969-12-31T23:59:59.999Z");
-    // A day in every month of eight hundred years, both sides of the epoch.
+    // A day in every month of eight hundred years, on both sides of the epoch.
     for day in (-146_097..146_097).step_by(29) {
         let timestamp_ms = day * 86_400_000 + 3_723_004;
         check(&format(timestamp_ms), Some(timestamp_ms));

@@ -22,19 +22,19 @@ Examples:
     group = ArgGroup::new("change").required(true).multiple(true).args(["partitions", "settings", "unset"]),
 )]
 pub(crate) struct AlterArgs {
-    /// Its name
+    /// The topic to change
     #[arg(value_name = "TOPIC")]
     topic: String,
 
-    /// How many partitions it is to have; more than it has. Keys then go to other partitions than before
+    /// New number of partitions; more than now. Keys then go to other partitions than before
     #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..))]
     partitions: Option<i32>,
 
-    /// Give a setting, by Kafka's name, a value; may be repeated
+    /// Set a setting, by its name in Kafka; may be repeated
     #[arg(short, long = "set", alias = "config", value_name = "NAME=VALUE", value_parser = pair::parse)]
     settings: Vec<(String, String)>,
 
-    /// Take a setting's value away, so that it has the broker's again; may be repeated
+    /// Remove a setting, so that the broker's applies again; may be repeated
     #[arg(short, long, alias = "delete-config", value_name = "NAME")]
     unset: Vec<String>,
 
@@ -63,7 +63,7 @@ async fn alter(admin: &Admin, args: &AlterArgs) -> Result<(), ClusterError> {
         .map(|(name, value)| ConfigChange::Set { name: name.clone(), value: value.clone() });
     let unset = args.unset.iter().map(|name| ConfigChange::Unset { name: name.clone() });
     let changes: Vec<ConfigChange> = set.chain(unset).collect();
-    // Settings first: they are refused more often, and partitions cannot be taken back.
+    // Settings first: they are rejected more often, and partitions cannot be removed again.
     if !changes.is_empty() {
         admin.alter_topic_configs(&args.topic, &changes).await?;
     }

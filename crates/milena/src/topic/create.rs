@@ -20,27 +20,27 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CreateArgs {
-    /// Their names
+    /// Topics to create
     #[arg(value_name = "TOPIC", required = true)]
     topics: Vec<String>,
 
-    /// How many partitions each gets; the broker's num.partitions where left out
+    /// Partitions of each topic [default: the broker's num.partitions]
     #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..))]
     partitions: Option<i32>,
 
-    /// How many replicas each partition gets; the broker's default.replication.factor where left out
+    /// Replicas of each partition [default: the broker's default.replication.factor]
     #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(i16).range(1..))]
     replication_factor: Option<i16>,
 
-    /// A setting of the topic, by Kafka's name; may be repeated
+    /// A setting of the topic, by its name in Kafka; may be repeated
     #[arg(short, long = "set", alias = "config", value_name = "NAME=VALUE", value_parser = pair::parse)]
     settings: Vec<(String, String)>,
 
-    /// Leave a topic that exists as it is
+    /// Keep a topic that already exists
     #[arg(long)]
     if_not_exists: bool,
 
-    /// Only check whether it could be done
+    /// Only check whether the topic could be created
     #[arg(long)]
     dry_run: bool,
 

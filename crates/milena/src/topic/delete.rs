@@ -11,15 +11,15 @@ use crate::output::{self, Output};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  milena topic delete orders\n  milena topic delete a b c --if-exists")]
 pub(crate) struct DeleteArgs {
-    /// Their names
+    /// Topics to delete
     #[arg(value_name = "TOPIC", required = true)]
     topics: Vec<String>,
 
-    /// Say nothing of a topic that does not exist
+    /// Ignore topics that do not exist
     #[arg(long)]
     if_exists: bool,
 
-    /// Delete also Kafka's own topics, such as __consumer_offsets with all that groups have committed
+    /// Delete Kafka's own topics as well, such as __consumer_offsets with all committed offsets
     #[arg(long)]
     internal: bool,
 
@@ -34,7 +34,7 @@ pub(super) async fn run(args: &DeleteArgs) -> Result<(), Failure> {
         if !args.internal && is_internal(&admin, name).await {
             output.flush()?;
             return Err(Failure::new(format!("topic '{name}' is one of Kafka's own and was not deleted"))
-                .mend("What it holds would be lost, such as the offsets of groups. --internal deletes it all the same."));
+                .mend("Its contents would be lost, such as the offsets of groups. --internal deletes it all the same."));
         }
         let deleting = admin.delete_topic(name);
         let deleted = match output::patiently(format_args!("deleting '{name}'"), deleting).await {
@@ -56,6 +56,6 @@ pub(super) async fn run(args: &DeleteArgs) -> Result<(), Failure> {
 }
 
 async fn is_internal(admin: &Admin, name: &str) -> bool {
-    // Others need not be asked about.
+    // Only such names need a look.
     name.starts_with("__") && admin.cluster().topic(name).await.is_ok_and(|topic| topic.is_internal)
 }

@@ -23,11 +23,11 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DescribeArgs {
-    /// Their names; all topics where none is given
+    /// Topics to show [default: all]
     #[arg(value_name = "TOPIC")]
     topics: Vec<String>,
 
-    /// Show every setting, not only those that the topic itself has
+    /// Show every setting, not only the topic's own
     #[arg(short, long)]
     all_settings: bool,
 
@@ -35,8 +35,8 @@ pub(crate) struct DescribeArgs {
     pub(super) connect: ConnectArgs,
 }
 
-/// All that is shown of a topic.
-struct Described {
+/// The details of a topic.
+struct TopicDetails {
     topic: std::sync::Arc<Topic>,
     configs: Vec<Config>,
     start: BTreeMap<i32, Option<ListedOffset>>,
@@ -79,7 +79,7 @@ pub(super) async fn run(args: &DescribeArgs) -> Result<(), Failure> {
     output.flush()
 }
 
-async fn describe(admin: &Admin, name: &str) -> Result<Described, ClusterError> {
+async fn describe(admin: &Admin, name: &str) -> Result<TopicDetails, ClusterError> {
     let topic = admin.cluster().topic(name).await?;
     let configs = admin.topic_configs(name).await?;
     let has_leaders = topic.partitions.iter().all(|partition| partition.leader.is_some());
@@ -89,13 +89,13 @@ async fn describe(admin: &Admin, name: &str) -> Result<Described, ClusterError> 
             admin.topic_offsets(name, OffsetSpec::Latest).await?,
         )
     } else {
-        // Nobody could tell; the rest is worth showing all the more.
+        // Show the rest all the more if these cannot be had.
         (BTreeMap::new(), BTreeMap::new())
     };
-    Ok(Described { topic, configs, start, end })
+    Ok(TopicDetails { topic, configs, start, end })
 }
 
-impl Described {
+impl TopicDetails {
     fn offset(of: &BTreeMap<i32, Option<ListedOffset>>, partition: &Partition) -> Option<i64> {
         of.get(&partition.index).copied().flatten().map(|listed| listed.offset)
     }

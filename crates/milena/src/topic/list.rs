@@ -15,7 +15,7 @@ pub(crate) struct ListArgs {
     #[arg(value_name = "TEXT")]
     containing: Option<String>,
 
-    /// List the cluster's internal topics as well, such as __consumer_offsets
+    /// Include the cluster's internal topics, such as __consumer_offsets
     #[arg(short, long)]
     internal: bool,
 

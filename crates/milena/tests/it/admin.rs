@@ -16,7 +16,7 @@ use crate::harness::clients::{
 };
 use crate::harness::{unique, wait_until};
 
-/// The number of partitions of `topic`; none where there is no such topic. Never creates it.
+/// The number of partitions of `topic`, or `None` if it does not exist. Never creates it.
 fn partitions_of(bootstrap: &str, topic: &str) -> Option<usize> {
     let consumer = consumer(bootstrap, "unused", &[]);
     let all = consumer.fetch_metadata(None, LIMIT).expect("metadata");

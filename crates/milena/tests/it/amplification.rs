@@ -29,11 +29,11 @@ use crate::harness::clients::create_topic;
 use crate::harness::raw::{Raw, now_ms, produce_request};
 use crate::harness::wire::assert_serves;
 
-/// How often each request names the same.
+/// The number of times that each request repeats a name.
 const TIMES: usize = 20_000;
-/// What an answer may have beyond its request: a thousand rows, or a mebibyte of what is told again.
+/// The most bytes of an answer beyond those of its request: a thousand rows, or a mebibyte of repeated text.
 const ANSWER_BYTES_MAX: usize = 3 << 20;
-/// What the broker may hold after any of this beyond what it held before.
+/// The most memory that the broker may hold after any of this beyond what it held before.
 const GROWTH_MAX: u64 = 128 << 20;
 
 const TOPIC: i8 = 2;

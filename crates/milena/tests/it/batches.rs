@@ -40,21 +40,21 @@ fn shorten(bytes: &mut Vec<u8>, by: usize) {
     put(bytes, 8, &length.to_be_bytes());
 }
 
-type Case = (&'static str, Vec<u8>, Expected);
+type Case = (&'static str, Vec<u8>, Verdict);
 
-/// What the broker answers. It is stricter than Kafka where Kafka stores what nobody can read, and says what is wrong
-/// where Kafka says that it does not know.
-struct Expected {
+/// The expected answer. The broker is stricter than Kafka about batches that Kafka stores and nobody can
+/// read, and says what is wrong when Kafka answers with an unknown error.
+struct Verdict {
     here: ErrorCode,
     kafka: ErrorCode,
 }
 
-fn same(code: ErrorCode) -> Expected {
-    Expected { here: code, kafka: code }
+fn same(code: ErrorCode) -> Verdict {
+    Verdict { here: code, kafka: code }
 }
 
-fn stricter(here: ErrorCode, kafka: ErrorCode) -> Expected {
-    Expected { here, kafka }
+fn stricter(here: ErrorCode, kafka: ErrorCode) -> Verdict {
+    Verdict { here, kafka }
 }
 
 fn framing() -> Vec<Case> {
@@ -299,8 +299,8 @@ fn compressed_bombs() {
     broker.assert_healthy();
 }
 
-/// The limit of Kafka 4.4 for a record of a compressed batch: a topic's own, else the brokers', at once; where records
-/// are produced and where they are read to find an offset.
+/// The limit of Kafka 4.4 for a record of a compressed batch: a topic's own, else the brokers'. It takes
+/// effect at once, both for producing and for reading to find an offset.
 #[test]
 fn records_that_decompress_to_more_than_a_topic_takes() {
     let Some(broker) = Broker::own(&[]) else { return };
@@ -349,7 +349,7 @@ fn too_large_for_the_topic() {
     assert_eq!(raw.append(&topic, batch(&[&[b'x'; 500]])), 0);
 }
 
-/// What is compacted is compacted by key.
+/// Compaction goes by key.
 #[test]
 fn a_compacted_topic_wants_keys() {
     let broker = Broker::start();

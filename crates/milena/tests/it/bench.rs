@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::harness::broker::Broker;
 use crate::harness::clients::{create_topic, watermarks};
 
-/// What `milena bench` with these words prints as JSON.
+/// The JSON that `milena bench` prints with these arguments.
 #[track_caller]
 fn bench(bootstrap: &str, words: &[&str]) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_milena"));

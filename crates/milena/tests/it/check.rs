@@ -28,7 +28,7 @@ fn files(dir: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
-/// What a check tells, and its exit status. It must have changed nothing.
+/// The findings of a check, and its exit status. The check must change nothing.
 pub(crate) fn check(dir: &Path) -> (Vec<Value>, i32) {
     let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
     files(dir, &mut before);
@@ -132,5 +132,5 @@ fn a_sound_directory_is_sound_and_one_damaged_file_is_named() {
     std::fs::remove_file(directory.path().join("meta.properties")).expect("it is there");
     let (lines, status) = check(directory.path());
     assert_eq!(status, 1);
-    assert!(lines.iter().any(|line| line["what"] == "there is no such file"), "{lines:?}");
+    assert!(lines.iter().any(|line| line["what"] == "the file is missing"), "{lines:?}");
 }

@@ -64,7 +64,7 @@ impl Remains {
         self.segments(suffix).pop().expect("a segment")
     }
 
-    /// Up to where all is durable, as the directory has it.
+    /// The recovery point in the directory's checkpoint.
     fn recovery_point(&self) -> i64 {
         let text = std::fs::read_to_string(self.dir.join(RECOVERY_POINTS)).unwrap_or_default();
         let own = text.lines().find_map(|line| line.strip_prefix(&format!("{} 0 ", self.topic)));
@@ -85,7 +85,8 @@ fn base_offset(segment: &Path) -> i64 {
 
 type Crash = (&'static str, fn(&Remains, &mut Rng));
 
-/// What a loss of power, or of the process, may leave of what no flush had covered.
+/// The states in which a crash of the machine or the process may leave the part of a log that was not
+/// flushed.
 const CRASHES: [Crash; 6] = [
     ("as the process left it", |_, _| {}),
     ("a write that did not end", |remains, random| {
@@ -162,7 +163,7 @@ fn what_was_allocated_ahead_is_no_damage() {
     let mut broker = Broker::on(&remains.dir, &[]).expect("it starts");
     assert_eq!(watermarks(broker.bootstrap(), &remains.topic, 0).1, end_offset);
     let told = broker.log();
-    assert!(told.contains("nothing had to be cut") && !told.contains("WARN"), "{told}");
+    assert!(told.contains("nothing was truncated") && !told.contains("WARN"), "{told}");
     broker.stop();
 }
 

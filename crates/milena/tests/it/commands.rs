@@ -32,7 +32,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What a command prints that works.
+/// The output of a command that succeeds.
 #[track_caller]
 fn says(bootstrap: &str, words: &[&str]) -> String {
     fed_says(bootstrap, words, "")
@@ -45,7 +45,7 @@ fn fed_says(bootstrap: &str, words: &[&str], input: &str) -> String {
     text(&output.stdout)
 }
 
-/// What a command says that fails with `code`, on standard error; standard output has nothing then.
+/// The error output of a command that fails with `code`; standard output is empty then.
 #[track_caller]
 fn fails(bootstrap: &str, words: &[&str], code: i32) -> String {
     let output = feed(bootstrap, words, "");
@@ -110,13 +110,13 @@ fn failures_say_what_to_do() {
         (vec!["topic", "describe", &mistyped], 1, &*format!("Did you mean '{topic}'?")),
         (vec!["consume", &mistyped], 1, &*format!("Did you mean '{topic}'?")),
         (vec!["produce", &mistyped], 1, &*format!("Did you mean '{topic}'?")),
-        (vec!["topic", "alter", &topic, "-p", "1"], 1, "not taken away"),
+        (vec!["topic", "alter", &topic, "-p", "1"], 1, "not removed"),
         (vec!["topic", "alter", &topic], 2, "--partitions"),
         (vec!["consume", &topic, "-p", "7"], 1, "no partition 7"),
         (vec!["consume", &topic, "--from-offset", "5", "--idle", "5"], 1, "does not have the offset 5"),
         (vec!["consume", &topic, "--from-time", "soon"], 2, "'soon' is not a time"),
         (vec!["group", "describe", "nobody"], 1, "there is no group 'nobody'"),
-        (vec!["group", "reset-offsets", "nobody", "--all-topics", "--to-latest"], 1, "committed nothing"),
+        (vec!["group", "reset-offsets", "nobody", "--all-topics", "--to-latest"], 1, "no committed offsets"),
     ] {
         let said = fails(at, &words, code);
         assert!(said.contains(expect), "{words:?}: {said}");

@@ -1,4 +1,5 @@
-//! How a connection ends: what was asked before is answered, and a client that takes nothing is let go.
+//! The end of a connection: earlier requests are answered, and a client that reads no answers is
+//! disconnected.
 
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ fn a_client_that_has_said_all_it_has_to_say_is_answered() {
     answers_what_came_before("a half-closed socket", &[]);
 }
 
-/// Where one connection is allowed, another is let in only when the first has ended.
+/// If one connection is allowed, another is let in only when the first has ended.
 #[test]
 fn a_client_that_takes_no_answers_is_let_go() {
     let settings = [("connections.max.idle.ms", "700"), ("max.connections.per.ip", "1")];
@@ -88,7 +89,7 @@ fn a_client_that_takes_no_answers_is_let_go() {
     drop(stuck);
 }
 
-/// A connection that the broker serves, where it lets it in.
+/// A connection that the broker serves, or `None` if it does not let it in.
 fn admitted(broker: &Broker) -> Option<Wire> {
     let mut wire = Wire::open(broker.bootstrap());
     wire.send(&frame(API_VERSIONS, 0, 1, &[]));

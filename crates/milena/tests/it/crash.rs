@@ -1,6 +1,7 @@
-//! kill -9 under load, in rounds that a seed decides: nothing acknowledged is lost, nothing is there twice, order stays.
+//! kill -9 under load, in rounds that a seed decides: nothing acknowledged is lost, nothing is there twice,
+//! order stays.
 //!
-//! `MILENA_CRASH_ROUNDS` sets how many rounds there are, `MILENA_CRASH_SEED` where they start.
+//! `MILENA_CRASH_ROUNDS` sets the number of rounds, `MILENA_CRASH_SEED` the first seed.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -26,7 +27,7 @@ fn number(variable: &str, default: u64) -> u64 {
     }
 }
 
-/// Has several brokers go through rounds at a time where there are many, for they wait more than they work.
+/// Runs many rounds on several brokers at once, for they wait more than they work.
 pub(crate) fn shared_out(seeds: Range<u64>, go_through: impl Fn(Range<u64>) + Sync) {
     const AT_A_TIME: u64 = 13;
     let go_through = &go_through;
@@ -60,7 +61,7 @@ fn rounds_of_one_broker(seeds: Range<u64>) {
     }
 }
 
-/// What one round does, by its seed.
+/// The plan of one round, by its seed.
 struct Plan {
     idempotent: bool,
     acks: &'static str,

@@ -49,7 +49,7 @@ fn flipped(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The first byte of each number of an index that says where to look.
+/// Changes the first byte of each position in an index.
 fn misleading(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
     for entry in bytes.chunks_mut(8) {
         entry[3] = 0;
@@ -68,7 +68,7 @@ fn beyond_the_end(_: Vec<u8>) -> Option<Vec<u8>> {
     Some(format!("0\n1\n{CAPTURED} 0 {}\n", END_OFFSET + 5).into_bytes())
 }
 
-/// What a start makes of the damage.
+/// The outcome of a start on the damage.
 #[derive(Clone, Copy, Debug)]
 enum Start {
     /// All is as it was.
@@ -83,9 +83,9 @@ enum Start {
 }
 use Start::{Mended, Refused, Told, Warned};
 
-/// What clients see of a broker.
+/// The view that clients have of a broker.
 #[derive(Debug, PartialEq, Eq)]
-struct Seen {
+struct ClientView {
     /// The offsets and checksums of the batches of the captured partition; or why they are not told.
     batches: Result<Vec<(i64, u32)>, String>,
     /// The aborted transactions that a reader of committed records is told of, by first offset and producer.
@@ -142,8 +142,8 @@ fn batches(raw: &mut Raw, topic: &str) -> Result<Vec<(i64, u32)>, String> {
     }
 }
 
-impl Seen {
-    fn of(broker: &Broker) -> Seen {
+impl ClientView {
+    fn of(broker: &Broker) -> ClientView {
         let mut raw = Raw::open(broker.bootstrap());
         let batches = batches(&mut raw, CAPTURED);
         let (mut aborted, mut last_stable_offset, mut times) = (BTreeSet::new(), -1, Vec::new());
@@ -173,7 +173,7 @@ impl Seen {
         let known =
             consumer(broker.bootstrap(), "group", &[]).committed_offsets(offsets, limit).expect("an answer");
         let committed = known.elements()[0].offset().to_raw().unwrap_or(-1);
-        Seen { batches, aborted, last_stable_offset, times, whole, committed }
+        ClientView { batches, aborted, last_stable_offset, times, whole, committed }
     }
 }
 
@@ -185,7 +185,7 @@ fn offset_at(raw: &mut Raw, timestamp: i64) -> i64 {
 }
 
 /// A directory that a broker left after a clean stop, and what clients saw of it.
-fn sound() -> (Directory, Seen) {
+fn sound() -> (Directory, ClientView) {
     let directory = Directory::new();
     let data = directory.path().join("data");
     let settings =
@@ -205,7 +205,7 @@ fn sound() -> (Directory, Seen) {
     broker.stop();
     implant(&data);
     let mut broker = Broker::on(&data, &settings).expect("it starts again");
-    let seen = Seen::of(&broker);
+    let seen = ClientView::of(&broker);
     assert_eq!(seen.batches.as_ref().expect("all is there").len(), 61);
     assert_eq!((seen.aborted.len(), seen.last_stable_offset, seen.whole, seen.committed), (5, 175, 20, 7));
     broker.stop();
@@ -252,7 +252,7 @@ fn find(dir: &Path, ending: &str, last: bool) -> PathBuf {
 type Case = (&'static str, Change, bool, Start, Start);
 
 /// Damages one file of a copy, and compares what is said and served with what is expected.
-fn suffer(sound: &(Directory, Seen), (file, change, is_damage, clean, crashed): Case) -> Vec<String> {
+fn suffer(sound: &(Directory, ClientView), (file, change, is_damage, clean, crashed): Case) -> Vec<String> {
     let mut failures = Vec::new();
     for (start, is_crash) in [(clean, false), (crashed, true)] {
         let directory = Directory::new();
@@ -283,14 +283,14 @@ fn suffer(sound: &(Directory, Seen), (file, change, is_damage, clean, crashed): 
 }
 
 /// Starts a broker, and compares what clients see with what they saw before the damage.
-fn start_on(data: &Path, name: &str, start: Start, sound: &Seen) -> Result<(), String> {
+fn start_on(data: &Path, name: &str, start: Start, sound: &ClientView) -> Result<(), String> {
     let broker = match (Broker::on(data, &[]), start) {
         (Err(refusal), Refused) if refusal.output.contains(name) => return Ok(()),
         (Err(refusal), _) => return Err(format!("refused: {}", refusal.output)),
         (Ok(_), Refused) => return Err("it starts".to_owned()),
         (Ok(broker), _) => broker,
     };
-    let seen = Seen::of(&broker);
+    let seen = ClientView::of(&broker);
     let told = broker.log();
     let is_right = match start {
         Mended => seen == *sound,

@@ -30,7 +30,7 @@ struct Small {
 }
 
 impl Small {
-    /// None where the system does not let us mount.
+    /// `None` if the system does not let us mount.
     fn mount(mib: usize) -> Option<Small> {
         let directory = Directory::new();
         let path = directory.path().join("small");
@@ -75,14 +75,14 @@ impl Drop for Small {
 }
 
 /// A broker on the small disk, and what it has acknowledged.
-struct Filled {
+struct DiskFiller {
     broker: Broker,
     topic: String,
     acknowledged: BTreeSet<usize>,
     sent: usize,
 }
 
-impl Filled {
+impl DiskFiller {
     /// Produces until it is refused.
     fn fill(&mut self) {
         let settings = [("retries", "0"), ("batch.num.messages", "50"), ("message.timeout.ms", "20000")];
@@ -108,7 +108,7 @@ impl Filled {
         assert!(self.acknowledged.len() > before + 100, "something was taken");
     }
 
-    /// What is told of one record more.
+    /// The answer to one record more.
     fn produce_once(&mut self, settings: &[(&str, &str)]) -> Option<RDKafkaErrorCode> {
         let producer = Producer::new(self.broker.bootstrap(), settings);
         producer.send(&self.topic, 0, self.sent, 1_000);
@@ -152,7 +152,7 @@ impl Filled {
         assert_eq!(committed.elements()[0].offset(), Offset::Offset(offset));
     }
 
-    /// How often the log says something.
+    /// The number of times that the log says something.
     fn said(&self, what: &str) -> usize {
         self.broker.log().matches(what).count()
     }
@@ -167,11 +167,11 @@ impl Filled {
     }
 }
 
-fn start(small: &Small) -> Filled {
+fn start(small: &Small) -> DiskFiller {
     let broker = Broker::on(&small.path().join("data"), &SETTINGS).expect("started");
     let settings = [("segment.bytes", "1048576")];
     let topic = create_topic(broker.bootstrap(), "full", 1, &settings);
-    Filled { broker, topic, acknowledged: BTreeSet::new(), sent: 0 }
+    DiskFiller { broker, topic, acknowledged: BTreeSet::new(), sent: 0 }
 }
 
 fn small() -> Option<Small> {
@@ -264,7 +264,7 @@ fn without_a_reserve_the_disk_is_filled_to_its_end_and_nothing_acknowledged_is_l
     let settings = [("log.dir.reserved.bytes", "0"), SETTINGS[0]];
     let broker = Broker::on(&small.path().join("data"), &settings).expect("started");
     let topic = create_topic(broker.bootstrap(), "full", 1, &[]);
-    let mut filled = Filled { broker, topic, acknowledged: BTreeSet::new(), sent: 0 };
+    let mut filled = DiskFiller { broker, topic, acknowledged: BTreeSet::new(), sent: 0 };
     // What is taken away later, to make room.
     std::fs::write(small.ballast(), vec![1; 8 << 20]).expect("written");
     filled.fill();

@@ -259,7 +259,7 @@ fn every_version_reads_the_same() {
     }
 }
 
-/// What a consumer that reads only committed transactions gets where there are none: everything.
+/// A consumer that reads only committed transactions gets everything if there are no transactions.
 #[test]
 fn read_committed_reads_all_where_nothing_is_pending() {
     let broker = Broker::start();
@@ -309,7 +309,7 @@ fn batches_are_stored_as_they_came() {
     }
 }
 
-/// Requests of one connection are answered in order, also where a later one has nothing to wait for.
+/// Requests of one connection are answered in order, even if a later one has nothing to wait for.
 #[test]
 fn answers_come_in_the_order_of_the_requests() {
     let broker = Broker::start();

@@ -22,7 +22,7 @@ fn in_session(topic: &str, partitions: &[i32], session_id: i32, session_epoch: i
     request
 }
 
-/// Which partitions the answer is about.
+/// The partitions in an answer.
 fn partitions(response: &FetchResponse) -> Vec<i32> {
     let mut all: Vec<i32> = response
         .responses

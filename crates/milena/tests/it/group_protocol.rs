@@ -260,7 +260,7 @@ fn a_second_member_makes_a_new_generation() {
     assert_eq!(first.heartbeat(), ErrorCode::REBALANCE_IN_PROGRESS);
 }
 
-/// Who does not come to the rebalance in time is out.
+/// A member that does not come to the rebalance in time is removed.
 #[test]
 fn a_rebalance_ends_without_those_who_do_not_come() {
     let broker = Broker::start();
@@ -281,7 +281,7 @@ fn a_rebalance_ends_without_those_who_do_not_come() {
     assert_eq!(first.heartbeat(), ErrorCode::UNKNOWN_MEMBER_ID);
 }
 
-/// What a member subscribes to is the members' own business: bytes that are no subscription hold up nobody.
+/// A subscription is the members' own business: bytes that are no subscription hold up nobody.
 #[test]
 fn a_subscription_that_is_none() {
     // Kafka reads it when the rebalance ends, fails, and answers none of the members ever.
@@ -506,8 +506,8 @@ fn assert_answered_at_first(errors: &[ErrorCode]) -> usize {
     answered
 }
 
-/// What is asked for again and again is answered, but not without end: such a request is small and its answer would
-/// be as large as the group times the number of its names.
+/// A group named thousands of times in a request is described, but not without end: such a request is small,
+/// and its answer would be as large as the group times the number of its names.
 #[test]
 fn a_group_that_is_named_thousands_of_times() {
     let broker = Broker::start();

@@ -33,7 +33,7 @@ fn produce(bootstrap: &str, topic: &str, partitions: usize, ids: std::ops::Range
     producer.acknowledged();
 }
 
-/// What the group has committed for one partition.
+/// The committed offset of a group for one partition.
 fn committed(bootstrap: &str, group: &str, topic: &str, partition: i32) -> (Offset, String) {
     let consumer = consumer(bootstrap, group, &[]);
     let mut list = TopicPartitionList::new();
@@ -345,7 +345,7 @@ fn a_group_outlives_a_crash() {
     restart_under_a_group(true);
 }
 
-/// What deletes the offsets of a group does not fit into one batch here.
+/// The tombstones of a group's offsets do not fit into one batch here.
 #[test]
 fn a_large_group_is_deleted_where_batches_are_small() {
     let Some(broker) = Broker::own(&[("message.max.bytes", "3000")]) else { return };

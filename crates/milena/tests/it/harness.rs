@@ -1,4 +1,4 @@
-//! What the tests stand on: a broker process, clients, a proxy, raw frames.
+//! The tests' harness: a broker process, clients, a proxy, raw frames.
 
 pub(crate) mod broker;
 pub(crate) mod clients;

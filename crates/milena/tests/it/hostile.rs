@@ -6,7 +6,7 @@ use crate::harness::broker::Broker;
 use crate::harness::clients::{Producer, create_topic, ids, read_all};
 use crate::harness::wire::{API_VERSIONS, METADATA, Wire, assert_serves, frame};
 
-/// What the broker may hold after any of this beyond what it held before.
+/// The most memory that the broker may hold after any of this beyond what it held before.
 const GROWTH_MAX: u64 = 96 << 20;
 
 /// Runs `attack` and shows that the broker lives, serves others and has kept no memory for it.
@@ -125,8 +125,8 @@ fn unknown_apis_and_versions_close_the_connection() {
     });
 }
 
-/// Who runs a client that is too old reads why it is cut off, once and not as often as it tries, and whatever it calls
-/// itself.
+/// The log says why a client that is too old is cut off: once, however often the client tries, and whatever
+/// its id is.
 #[test]
 fn a_client_that_is_too_old_is_named_in_the_log() {
     let Some(mut broker) = Broker::own(&[]) else { return };

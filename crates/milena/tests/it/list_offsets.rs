@@ -117,7 +117,7 @@ fn the_end_of_a_leader_epoch() {
     assert_eq!(end_of(current + 5), (ErrorCode::NONE, -1, -1), "not yet");
 }
 
-/// What is older than the topic keeps goes, and a consumer that was there finds the new start.
+/// Records beyond the topic's retention are deleted, and a consumer that was there finds the new start.
 #[test]
 fn retention_by_time_and_by_size() {
     let settings = [("log.retention.check.interval.ms", "100")];

@@ -1,4 +1,4 @@
-//! Several log directories: where partitions are put, and what happens when a directory is missing or fails.
+//! Several log directories: the placement of partitions, and directories that are missing or fail.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -14,7 +14,7 @@ use crate::harness::directory::Directory;
 use crate::harness::raw::Raw;
 use crate::harness::unique;
 
-/// Copies a captured directory to where it may be changed.
+/// Copies a captured directory, so that it may be changed.
 fn copy_of(name: &str) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../metadata/src/quorum/tests/captured").join(name);
     let to = std::env::temp_dir().join(unique("milena-migrate"));
@@ -139,7 +139,7 @@ fn a_refused_start_changes_nothing() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
-/// What is wrong with a directory, and a part of what is said of it.
+/// A fault of a directory, and a part of the message about it.
 type Fault = (fn(&Path), &'static str);
 
 /// Faults of a directory that Kafka stopped cleanly.

@@ -63,7 +63,7 @@ impl Two {
         response.results[0].partitions[0].error_code
     }
 
-    /// What DescribeLogDirs tells of partition 0 of a topic in each directory.
+    /// The answer of DescribeLogDirs about partition 0 of a topic in each directory.
     fn described(&self, topic: &str) -> [Option<DescribeLogDirsPartition>; 2] {
         let response = self.raw().ask(&DescribeLogDirsRequest { topics: None, include_log_status: false }, 4);
         self.dirs.each_ref().map(|dir| {
@@ -75,7 +75,7 @@ impl Two {
         })
     }
 
-    /// Which directory has partition 0 of a topic; waits until it is in one alone.
+    /// The directory of partition 0 of a topic; waits until it is in one alone.
     fn place(&self, topic: &str) -> usize {
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -147,7 +147,7 @@ fn produce(bootstrap: &str, topic: &str, enough: &AtomicBool) -> Vec<Report> {
     producer.reports()
 }
 
-/// What was acknowledged is there, once and in order.
+/// Acknowledged records are there, once and in order.
 fn assert_all_there(two: &Two, topic: &str, reports: &[Report]) {
     let there = ids(&read_all(two.broker.bootstrap(), topic, 0));
     assert!(there.is_sorted_by(|a, b| a < b), "once and in order");

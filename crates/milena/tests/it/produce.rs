@@ -211,8 +211,8 @@ fn log_append_time_replaces_the_timestamp() {
     }
 }
 
-/// What one message with this much value takes as a batch of its own: the batch's header, then the record's length,
-/// attributes, deltas, null key and header count.
+/// The size of a value that makes a batch of `batch_bytes` of one message: the batch's header, then the
+/// record's length, attributes, deltas, null key and header count.
 fn value_for_batch_of(batch_bytes: usize) -> usize {
     batch_bytes - 61 - 11
 }

@@ -55,7 +55,7 @@ fn flip(path: &Path, at: usize) {
     file.write_all_at(&[byte[0] ^ 4], at as u64).expect("written");
 }
 
-/// A broker that scrubs all the time, and where its metrics are.
+/// A broker that scrubs all the time, and the address of its metrics.
 fn eager() -> Option<(Broker, String)> {
     let address = format!("127.0.0.1:{}", free_port());
     let settings = [

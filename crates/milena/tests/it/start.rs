@@ -264,9 +264,9 @@ fn a_start_after_a_kill_says_what_it_checked() {
     broker.kill();
     assert!(!broker.log().contains("Recovered") && !broker.log().contains("stopped"), "{}", broker.log());
     broker.restart();
-    await_log(&broker, "Recovered from a stop that was not clean: ");
+    await_log(&broker, "Recovered after an unclean shutdown: ");
     let log = broker.log();
-    assert!(log.contains("KiB of 1 partition, nothing had to be cut"), "{log}");
+    assert!(log.contains("KiB in 1 partition; nothing was truncated"), "{log}");
     broker.stop();
     await_log(&broker, "Milena has stopped cleanly");
     broker.restart();
@@ -324,7 +324,7 @@ fn a_hang_up_is_a_clean_stop_and_nohup_is_heeded() {
     }
 }
 
-/// Where a shell allows few descriptors and the system more, there are more connections than the shell allows.
+/// If a shell allows few descriptors and the system more, there are more connections than the shell allows.
 #[test]
 fn the_soft_limit_of_descriptors_limits_no_connections() {
     if skipped() {

@@ -60,7 +60,7 @@ fn metadata_in_every_version() {
     }
 }
 
-/// "All topics" is an empty list in version 0 and none at all from then on, where an empty list asks for none.
+/// "All topics" is an empty list in version 0 and null from then on, when an empty list asks for none.
 #[test]
 fn all_topics_and_no_topics() {
     let broker = Broker::start();
@@ -262,7 +262,7 @@ fn alter(raw: &mut Raw, topic: &str, operation: i8, name: &str, value: Option<&s
     raw.ask(&request, 1).responses[0].error_code
 }
 
-/// (value, where it comes from) of one setting.
+/// The value of one setting, and its source.
 fn setting(raw: &mut Raw, resource_type: i8, resource: &str, name: &str) -> (Option<String>, i8) {
     let resource = DescribeConfigsResource {
         resource_type,

@@ -42,7 +42,7 @@ pub(crate) struct Descriptors {
     pub(crate) inherited: u64,
 }
 
-/// How a broker that did not start ended.
+/// The end of a broker that did not start.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: ExitStatus,
@@ -59,7 +59,7 @@ impl Broker {
         }
     }
 
-    /// A broker that the test may stop, kill and configure; none where the tests run against another one.
+    /// A broker that the test may stop, kill and configure, or `None` if the tests run against another one.
     pub(crate) fn own(settings: &[(&str, &str)]) -> Option<Broker> {
         if std::env::var_os("MILENA_TEST_BOOTSTRAP").is_some() {
             eprintln!("skipped: needs a broker of its own");
@@ -85,7 +85,7 @@ impl Broker {
         Broker::launch(directory, data, settings, &[], None).expect("the broker starts on a fresh directory")
     }
 
-    /// A broker of its own that tells the time by `clock`; `None` where the tests run against another one.
+    /// A broker of its own that reads the time from `clock`, or `None` if the tests run against another one.
     pub(crate) fn under(clock: &Clock, settings: &[(&str, &str)]) -> Option<Broker> {
         if std::env::var_os("MILENA_TEST_BOOTSTRAP").is_some() {
             eprintln!("skipped: needs a broker of its own");
@@ -163,7 +163,7 @@ impl Broker {
             .expect("a process of ours can be signalled");
     }
 
-    /// How many descriptors the process may have from here on, of those that it was started with.
+    /// Limits the descriptors of the process from here on, within the limit with which it was started.
     pub(crate) fn limit_descriptors(&self, current: u64) {
         let child = self.process().child.as_ref().expect("it runs");
         let id = Some(rustix::process::Pid::from_child(child));
@@ -229,8 +229,8 @@ impl Broker {
         line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
     }
 
-    /// The nice values of the product's threads whose names begin so; none where it is not ours or the
-    /// system does not tell.
+    /// The nice values of the product's threads whose names begin with `name`; empty if the broker is not
+    /// ours or the system does not tell.
     pub(crate) fn nice_of_threads(&self, name: &str) -> Vec<i32> {
         let Some(child) = self.own.as_ref().and_then(|process| process.child.as_ref()) else {
             return Vec::new();

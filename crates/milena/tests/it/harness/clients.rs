@@ -77,7 +77,7 @@ pub(crate) fn create_topic(
     name
 }
 
-/// What became of one message.
+/// The outcome of one message.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     /// The number that the test gave to the message.

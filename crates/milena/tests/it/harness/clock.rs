@@ -57,7 +57,7 @@ impl Clock {
         std::fs::rename(written, self.path("offset")).expect("a file of ours can be renamed");
     }
 
-    /// What makes a process tell the time by this clock.
+    /// The variables that make a process read the time from this clock.
     pub(crate) fn environment(&self) -> [(&'static str, PathBuf); 2] {
         [("LD_PRELOAD", self.path("clock.so")), ("TEST_CLOCK_OFFSET", self.path("offset"))]
     }

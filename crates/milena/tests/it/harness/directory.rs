@@ -1,4 +1,4 @@
-//! A directory that goes when the test has passed, and stays where it failed.
+//! A directory that is removed if the test passes, and kept if it fails.
 
 use std::path::{Path, PathBuf};
 

@@ -15,7 +15,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::clients::{LIMIT, consumer_config, id_of};
 use super::wait_until;
 
-/// What happened to the assignment of a member, in order.
+/// A change of a member's assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Assigned(Vec<i32>),

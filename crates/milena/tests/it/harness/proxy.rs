@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 pub(crate) struct Proxy {
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
     port: u16,
 }
 
-struct Shared {
+struct ProxyState {
     target: String,
     /// While set, each connection gets only so far.
     cutting: AtomicBool,
@@ -21,10 +21,10 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Listens on `port` for connections to `target`. Where it cuts depends on `seed` alone.
+    /// Listens on `port` for connections to `target`. The cuts depend on `seed` alone.
     pub(crate) fn start(port: u16, target: &str, seed: u64) -> Proxy {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("the proxy's port");
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ProxyState {
             target: target.to_owned(),
             cutting: AtomicBool::new(false),
             cuts: AtomicUsize::new(0),
@@ -48,7 +48,7 @@ impl Proxy {
         self.shared.cutting.store(cutting, Ordering::Relaxed);
     }
 
-    /// How many connections it has cut.
+    /// The number of connections that it has cut.
     pub(crate) fn cuts(&self) -> usize {
         self.shared.cuts.load(Ordering::Relaxed)
     }
@@ -62,7 +62,7 @@ impl Drop for Proxy {
     }
 }
 
-impl Shared {
+impl ProxyState {
     fn join(self: &Arc<Self>, client: &TcpStream) {
         let Ok(broker) = TcpStream::connect(&self.target) else { return };
         let mut choice = fastrand::Rng::with_seed(self.seed.fetch_add(1, Ordering::Relaxed));

@@ -74,7 +74,7 @@ impl Raw {
         matches!(self.stream.read(&mut [0]), Ok(0))
     }
 
-    /// What Metadata says about one topic, which it does not create.
+    /// The answer of Metadata about one topic, which it does not create.
     pub(crate) fn topic(&mut self, name: &str) -> MetadataResponseTopic {
         let topic = MetadataRequestTopic { name: Some(Str::from(name)), ..Default::default() };
         let request = MetadataRequest {
@@ -199,7 +199,7 @@ pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     !crc
 }
 
-/// Where the checksum of a batch is, and where the part that it covers begins.
+/// The positions of a batch's checksum and of the part that it covers.
 const CRC_AT: usize = 17;
 const CRC_COVERS_FROM: usize = 21;
 
