@@ -22,13 +22,13 @@ const PREFERRED: i8 = 0;
 const UNCLEAN: i8 = 1;
 
 /// A data directory with three records in partition 0 of a topic, all of them durable.
-struct DataDirectory {
+struct LogDirectory {
     data: PathBuf,
     _directory: Directory,
 }
 
-impl DataDirectory {
-    fn left_behind(crash: bool) -> DataDirectory {
+impl LogDirectory {
+    fn left_behind(crash: bool) -> LogDirectory {
         let directory = Directory::new();
         let data = directory.path().join("data");
         let mut broker = Broker::on(&data, &[]).expect("it starts");
@@ -49,7 +49,7 @@ impl DataDirectory {
             wait_until("a checkpoint tells of the records", LIMIT, is_told);
         }
         broker.end(crash);
-        DataDirectory { data, _directory: directory }
+        LogDirectory { data, _directory: directory }
     }
 
     fn partition(&self) -> PathBuf {
@@ -98,7 +98,7 @@ fn elect_for(broker: &Broker, topic: &str, election_type: i8) -> ErrorCode {
 }
 
 /// Accepts that the records are lost: the partition starts afresh, for good.
-fn give_up(left: &DataDirectory, mut broker: Broker) {
+fn give_up(left: &LogDirectory, mut broker: Broker) {
     assert_eq!(elect(&broker, PREFERRED), ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE);
     assert_eq!(elect(&broker, UNCLEAN), ErrorCode::NONE);
     assert!(broker.log().contains("its records are given up"), "{}", broker.log());
@@ -117,7 +117,7 @@ fn a_partition_whose_directory_is_missing_is_offline_until_the_loss_is_accepted(
         return;
     }
     for crash in [false, true] {
-        let left = DataDirectory::left_behind(crash);
+        let left = LogDirectory::left_behind(crash);
         let aside = left.data.with_extension("aside");
         std::fs::rename(left.partition(), &aside).expect("moved");
         assert_eq!(left.damaged(), [left.partition()], "crash: {crash}");
@@ -143,7 +143,7 @@ fn a_directory_with_another_topics_id_is_offline_until_the_loss_is_accepted() {
         return;
     }
     for crash in [false, true] {
-        let left = DataDirectory::left_behind(crash);
+        let left = LogDirectory::left_behind(crash);
         let metadata = left.partition().join("partition.metadata");
         let right = std::fs::read(&metadata).expect("a file");
         // One that nobody has, and that of the topic beside it.
@@ -248,7 +248,7 @@ fn a_topic_that_is_deleted_is_not_missed() {
         deleted.expect("an answer").remove(0).expect("deleted");
     };
     for missing in [false, true] {
-        let left = DataDirectory::left_behind(false);
+        let left = LogDirectory::left_behind(false);
         if missing {
             std::fs::remove_dir_all(left.partition()).expect("removed");
         }
