@@ -69,7 +69,7 @@ fn read_file(file: &Path) -> Vec<Message> {
     notation::parse(&file.display().to_string(), &text)
 }
 
-/// Leaves a file alone that would not change, so that nothing is compiled again for it.
+/// Writes a file only if its content changes, so that nothing is recompiled for nothing.
 fn write(file: &Path, text: &str) {
     if fs::read_to_string(file).is_ok_and(|old| old == text) {
         return;

@@ -39,9 +39,9 @@ fn read_in_place(code: &mut Code, message: &Message, of: &Struct, field: &Field,
     let nullable = field.nullable.map_or(Condition::Never, |versions| versions.condition(here));
     let place = format!("it.{}", names::field(&field.name));
     let reading =
-        Reading { message, label: label(of, field), flexible: flexible_word(message, field, here), here };
+        FieldReader { message, label: label(of, field), flexible: flexible_word(message, field, here), here };
     if field.kind == Type::Records {
-        // Null is one of the values of `Records`, so it needs no other type when it is not allowed.
+        // Null is one of the values of `Records`, so it needs no other type if it is not allowed.
         let allowed = match nullable {
             Condition::Always => "true".to_owned(),
             Condition::Never => "false".to_owned(),
@@ -85,8 +85,12 @@ fn read_tags(code: &mut Code, message: &Message, of: &Struct, context: Versions)
             Condition::When(condition) => format!(" if {condition}"),
             _ => String::new(),
         };
-        let reading =
-            Reading { message, label: label(of, field), flexible: "true".to_owned(), here: field.versions };
+        let reading = FieldReader {
+            message,
+            label: label(of, field),
+            flexible: "true".to_owned(),
+            here: field.versions,
+        };
         let value =
             if field.is_nullable() { reading.nullable(field, true) } else { reading.plain(&field.kind) };
         code.line(&format!("{number}{guard} => it.{} = {value},", names::field(&field.name)));
@@ -108,18 +112,18 @@ pub(crate) fn flexible_word(message: &Message, field: &Field, here: Versions) ->
     }
 }
 
-/// How one field is read in the versions `here`.
-struct Reading<'a> {
+/// The generator of the code that reads one field in the versions `here`.
+struct FieldReader<'a> {
     message: &'a Message,
     label: String,
     flexible: String,
     here: Versions,
 }
 
-impl Reading<'_> {
+impl FieldReader<'_> {
     /// The expression that reads a value that is not null.
     fn plain(&self, kind: &Type) -> String {
-        let Reading { label, flexible, .. } = self;
+        let FieldReader { label, flexible, .. } = self;
         match kind {
             Type::Struct(name) => format!("{name}::read(reader, version)?"),
             Type::Array(element) => {
@@ -137,7 +141,7 @@ impl Reading<'_> {
 
     /// The expression that reads a value that may be null.
     fn nullable(&self, field: &Field, tagged: bool) -> String {
-        let Reading { label, flexible, .. } = self;
+        let FieldReader { label, flexible, .. } = self;
         match &field.kind {
             Type::Struct(name) => {
                 let present = if tagged { "is_present_tagged" } else { "is_present" };

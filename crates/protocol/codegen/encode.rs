@@ -35,7 +35,7 @@ pub(crate) fn define(code: &mut Code, message: &Message, of: &Struct) {
     code.line("}");
 }
 
-/// A value that the version cannot carry must not get lost unnoticed.
+/// Emits an error for a value that the version cannot carry, so that it is not lost silently.
 fn refuse_in_other_versions(code: &mut Code, of: &Struct, field: &Field, context: Versions) {
     if let Condition::When(condition) = field.versions.absence(context) {
         let differs = differs_from_default(field, &format!("self.{}", names::field(&field.name)));
@@ -60,8 +60,8 @@ fn write_in_place(code: &mut Code, message: &Message, of: &Struct, field: &Field
         code.line(&format!("writer.records(&{value}, {flexible});"));
     } else if field.is_nullable() {
         refuse_null(code, &label, &format!("{value}.is_none()"), &nullable);
-        // A null that is refused never gets here, so the nullable form is right for every version,
-        // but for structs, whose marker byte exists only where null is allowed.
+        // A rejected null never gets here, so the nullable form is right for every version, except for
+        // structs, whose marker byte exists only in versions that allow null.
         let always = matches!(nullable, Condition::Always);
         assert!(
             always || !matches!(field.kind, Type::Struct(_)),

@@ -1,4 +1,4 @@
-//! The fields of a struct as values with names, and which record a number means.
+//! The fields of a struct as values with names, and the records by their numbers.
 
 use crate::code::Code;
 use crate::model::{Condition, Field, Kind, Message, Struct};
@@ -64,7 +64,7 @@ fn find_by_number(code: &mut Code, name: &str, given: &str, call: &str, argument
         return;
     }
     code.line(&format!(
-        "pub(in super::super) fn {name}(number: i16, {given}) -> Result<Shown, ShowError> {{"
+        "pub(in super::super) fn {name}(number: i16, {given}) -> Result<NamedRecord, ShowError> {{"
     ));
     code.line("match number {");
     for message in of {

@@ -1,4 +1,4 @@
-//! The enum of API keys and what is known of each.
+//! The enum of API keys, and a table of their properties.
 
 use crate::code::Code;
 use crate::model::{Kind, Message, Versions};

@@ -1,4 +1,4 @@
-//! What the notation says, as plain values that the other modules turn into Rust.
+//! The notation as plain values that the other modules turn into Rust.
 
 /// A closed range of versions, or the open end `OPEN` on the right while it is being parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub(crate) struct Struct {
     pub(crate) fields: Vec<Field>,
 }
 
-/// What a message is for.
+/// The kinds of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Request,

@@ -1,4 +1,4 @@
-//! What the tests need of every message: a list to go through, and values to try.
+//! The lists that the tests need: all messages, and values for them.
 
 use crate::code::Code;
 use crate::model::{Field, Message, Struct, Type, Versions};
@@ -12,9 +12,7 @@ const OWN_TAGS: u32 = 10_000;
 /// the class that generators after Kafka's pattern give it.
 pub(crate) fn list(groups: &[(&str, &[Message])]) -> String {
     let mut code = Code::default();
-    code.line(
-        "/// Calls a macro with every message, for those who go through all of them: tests and fuzz targets.",
-    );
+    code.line("/// Calls a macro with every message, for tests and fuzz targets.");
     code.line("#[doc(hidden)]");
     code.line("#[macro_export]");
     code.line("macro_rules! every_message {");

@@ -4,7 +4,7 @@ use crate::code::Code;
 use crate::model::{Field, Message, Struct, Type};
 use crate::names;
 
-/// Emits the definition of `of`, and its `Default` where deriving would give other values.
+/// Emits the definition of `of`, and its `Default` if a derived one would be wrong.
 pub(crate) fn define(code: &mut Code, of: &Struct) {
     let plain = of.fields.iter().all(has_plain_default);
     let default = if plain { ", Default" } else { "" };
@@ -27,7 +27,8 @@ pub(crate) fn define(code: &mut Code, of: &Struct) {
     }
 }
 
-/// What the type does not say: when the field is there, when it may be null, and what it is if nobody sets it.
+/// The properties that the type does not show: the field's versions, those in which it may be null, and its
+/// default.
 fn remark(of: &Struct, field: &Field) -> Option<String> {
     let mut words = Vec::new();
     if field.versions != of.versions {
@@ -46,7 +47,7 @@ fn remark(of: &Struct, field: &Field) -> Option<String> {
     Some(format!("{first}{}.", &sentence[1..]))
 }
 
-/// Emits a `Debug` that leaves out what must not be logged.
+/// Emits a `Debug` that leaves out secret values.
 fn define_debug(code: &mut Code, of: &Struct) {
     code.line(&format!("impl std::fmt::Debug for {} {{", of.name));
     code.line("fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {");

@@ -14,12 +14,12 @@ pub(crate) struct Api {
 }
 
 impl ApiKey {
-    /// Every API in the order of the keys, the removed ones included.
+    /// Every API in the order of the keys, including those that Kafka removed.
     pub fn all() -> impl Iterator<Item = ApiKey> {
         APIS.iter().map(|api| api.key)
     }
 
-    /// The API with the key `key`, if Kafka has given the key to any.
+    /// The API with the key `key`, or `None` if Kafka has none.
     pub fn from_i16(key: i16) -> Option<ApiKey> {
         usize::try_from(key).ok().and_then(|place| APIS.get(place)).map(|api| api.key)
     }
@@ -43,14 +43,14 @@ impl ApiKey {
         self.api().low..=self.api().high
     }
 
-    /// Whether the last of [`Self::versions`] may still change, so that no broker advertises it
-    /// unless told to.
+    /// Whether the last of [`Self::versions`] may still change, so that brokers do not advertise it unless
+    /// configured to.
     pub fn latest_version_unstable(self) -> bool {
         self.api().unstable
     }
 
-    /// Whether `version` has compact lengths and tagged fields. Defined for any version, also for
-    /// one that the schema does not know yet.
+    /// Whether `version` has compact lengths and tagged fields. Defined for every version, even one that the
+    /// schema does not know yet.
     pub fn is_flexible(self, version: i16) -> bool {
         version >= self.api().flexible
     }
@@ -60,8 +60,8 @@ impl ApiKey {
         if self.is_flexible(version) { 2 } else { 1 }
     }
 
-    /// The version of the header that a response of `version` starts with. That of `ApiVersions` is
-    /// always 0, because a client reads it before it knows what the broker speaks (KIP-511).
+    /// The version of the header that a response of `version` starts with. That of `ApiVersions` is always 0,
+    /// because a client reads it before it knows the broker's versions (KIP-511).
     pub fn response_header_version(self, version: i16) -> i16 {
         i16::from(self.is_flexible(version) && self != ApiKey::ApiVersions)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// An error as the protocol tells it. A code that is not in the table is kept as it is.
+/// An error of the protocol. A code that is not in the table is kept as it is.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(transparent)]
 pub struct ErrorCode(pub i16);
@@ -16,7 +16,7 @@ enum Again {
 
 use Again::{Final, Retriable};
 
-struct Known {
+struct ErrorEntry {
     name: &'static str,
     again: Again,
     message: &'static str,
@@ -27,11 +27,11 @@ macro_rules! error_codes {
         impl ErrorCode {
             $(#[doc = $message] pub const $name: ErrorCode = ErrorCode($code);)*
 
-            fn known(self) -> Option<&'static Known> {
+            fn known(self) -> Option<&'static ErrorEntry> {
                 match self.0 {
                     $($code => {
-                        const KNOWN: &Known =
-                            &Known { name: stringify!($name), again: $again, message: $message };
+                        const KNOWN: &ErrorEntry =
+                            &ErrorEntry { name: stringify!($name), again: $again, message: $message };
                         Some(KNOWN)
                     })*
                     _ => None,
@@ -62,9 +62,9 @@ impl ErrorCode {
         self.known().map_or("UNKNOWN", |known| known.name)
     }
 
-    /// What the code means, in a sentence for people.
+    /// The meaning of the code, in a sentence for people.
     pub fn message(self) -> &'static str {
-        self.known().map_or("The code is of no known error.", |known| known.message)
+        self.known().map_or("The error code is unknown.", |known| known.message)
     }
 
     /// Whether Kafka's clients send the same request again.
@@ -94,13 +94,13 @@ error_codes! {
     4 INVALID_FETCH_SIZE Final "The fetch asks for an impossible number of bytes."
     5 LEADER_NOT_AVAILABLE Retriable "The partition has no leader at the moment."
     6 NOT_LEADER_OR_FOLLOWER Retriable "This broker is not the leader, or not a replica, of the partition."
-    7 REQUEST_TIMED_OUT Retriable "The request was not done in the time it allowed."
+    7 REQUEST_TIMED_OUT Retriable "The request was not completed in time."
     8 BROKER_NOT_AVAILABLE Final "The broker cannot be reached."
     9 REPLICA_NOT_AVAILABLE Retriable "This broker has no replica of the partition that could answer."
     10 MESSAGE_TOO_LARGE Final "A record batch is larger than the topic allows."
     11 STALE_CONTROLLER_EPOCH Final "Another controller has taken over."
     12 OFFSET_METADATA_TOO_LARGE Final "The metadata of a committed offset is longer than allowed."
-    13 NETWORK_EXCEPTION Retriable "The connection ended before the answer came."
+    13 NETWORK_EXCEPTION Retriable "The connection ended before the answer arrived."
     14 COORDINATOR_LOAD_IN_PROGRESS Retriable "The coordinator is still reading its state."
     15 COORDINATOR_NOT_AVAILABLE Retriable "There is no coordinator at the moment."
     16 NOT_COORDINATOR Retriable "Another broker coordinates this."
@@ -108,12 +108,12 @@ error_codes! {
     18 RECORD_LIST_TOO_LARGE Final "The record batch is larger than a segment."
     19 NOT_ENOUGH_REPLICAS Retriable "Too few replicas are in sync to take the records."
     20 NOT_ENOUGH_REPLICAS_AFTER_APPEND Retriable "The records are written, but too few replicas are in sync."
-    21 INVALID_REQUIRED_ACKS Final "Acks are 0, 1 or all."
+    21 INVALID_REQUIRED_ACKS Final "Acks must be 0, 1 or all."
     22 ILLEGAL_GENERATION Final "The group is at another generation."
     23 INCONSISTENT_GROUP_PROTOCOL Final "The member has no protocol in common with its group."
     24 INVALID_GROUP_ID Final "A group may not have this id."
     25 UNKNOWN_MEMBER_ID Final "The group has no member with this id."
-    26 INVALID_SESSION_TIMEOUT Final "The session timeout is outside of what the broker allows."
+    26 INVALID_SESSION_TIMEOUT Final "The session timeout is outside the broker's limits."
     27 REBALANCE_IN_PROGRESS Final "The group is rebalancing; its members have to join again."
     28 INVALID_COMMIT_OFFSET_SIZE Final "The commit is too large to be written."
     29 TOPIC_AUTHORIZATION_FAILED Final "The principal may not do this with the topic."
@@ -142,11 +142,11 @@ error_codes! {
     52 TRANSACTION_COORDINATOR_FENCED Final "Another transaction coordinator has taken over."
     53 TRANSACTIONAL_ID_AUTHORIZATION_FAILED Final "The principal may not use the transactional id."
     54 SECURITY_DISABLED Final "The cluster has no authorization to change."
-    55 OPERATION_NOT_ATTEMPTED Final "An earlier part of the request failed, so this part was left alone."
+    55 OPERATION_NOT_ATTEMPTED Final "An earlier part of the request failed, so this part was not attempted."
     56 KAFKA_STORAGE_ERROR Retriable "The disk under the log failed."
     57 LOG_DIR_NOT_FOUND Final "The broker has no such log directory."
-    58 SASL_AUTHENTICATION_FAILED Final "The client could not prove who it is."
-    59 UNKNOWN_PRODUCER_ID Final "The partition knows nothing of this producer any more."
+    58 SASL_AUTHENTICATION_FAILED Final "The client could not be authenticated."
+    59 UNKNOWN_PRODUCER_ID Final "The partition no longer knows this producer."
     60 REASSIGNMENT_IN_PROGRESS Final "The partition is being moved."
     61 DELEGATION_TOKEN_AUTH_DISABLED Final "The cluster does not use delegation tokens."
     62 DELEGATION_TOKEN_NOT_FOUND Final "There is no such delegation token."
@@ -164,7 +164,7 @@ error_codes! {
     74 FENCED_LEADER_EPOCH Retriable "The partition has a newer leader epoch than the request."
     75 UNKNOWN_LEADER_EPOCH Retriable "The request has a newer leader epoch than this broker knows."
     76 UNSUPPORTED_COMPRESSION_TYPE Final "The records are compressed in a way that the client cannot read."
-    77 STALE_BROKER_EPOCH Final "The broker has been registered anew."
+    77 STALE_BROKER_EPOCH Final "The broker has registered again since."
     78 OFFSET_NOT_AVAILABLE Retriable "The new leader does not know its high watermark yet."
     79 MEMBER_ID_REQUIRED Final "The member has to join again with the id it was given."
     80 PREFERRED_LEADER_NOT_AVAILABLE Retriable "The preferred leader cannot lead."
@@ -206,7 +206,7 @@ error_codes! {
     116 UNKNOWN_CONTROLLER_ID Final "There is no controller with this id."
     117 UNKNOWN_SUBSCRIPTION_ID Final "The telemetry subscription is not the current one."
     118 TELEMETRY_TOO_LARGE Final "The metrics are larger than the broker takes."
-    119 INVALID_REGISTRATION Final "The controller refuses the registration."
+    119 INVALID_REGISTRATION Final "The controller rejects the registration."
     120 TRANSACTION_ABORTABLE Final "The transaction has to be aborted; its producer can go on."
     121 INVALID_RECORD_STATE Final "The record is in a state that does not allow the acknowledgement."
     122 SHARE_SESSION_NOT_FOUND Retriable "There is no such share session."

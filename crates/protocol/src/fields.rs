@@ -1,15 +1,15 @@
-//! The fields of a persisted record as values with names, for whoever shows a record without knowing it.
+//! The fields of a persisted record as values with names, to show a record without knowing its type.
 
 use crate::generated::Secret;
 use crate::wire::{Str, Uuid};
 use bytes::Bytes;
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FieldValue {
-    /// Nothing, where the schema allows that.
+    /// Null, if the schema allows it.
     Null,
-    /// A yes or a no.
+    /// A boolean.
     Bool(bool),
     /// A whole number of any width; an error code is its number.
     Int(i64),
@@ -21,7 +21,7 @@ pub enum FieldValue {
     Uuid(Uuid),
     /// Bytes of another format.
     Bytes(Bytes),
-    /// A value that must not be shown: a credential, or what may hold one.
+    /// A value that must not be shown: a credential, or one that may contain a credential.
     Secret,
     /// Values of one kind.
     List(Vec<FieldValue>),
@@ -29,12 +29,12 @@ pub enum FieldValue {
     Struct(Vec<(&'static str, FieldValue)>),
 }
 
-/// What can be shown as a value.
+/// A type that can be shown as a value.
 ///
-/// The records implement it by generated code: a field that the version does not have is left out, and so
-/// is a tagged one that has its default.
+/// The records implement it by generated code: a field that the version does not have is left out, and so is
+/// a tagged one that has its default.
 pub trait Fields {
-    /// The value, as `version` of the record around it has it.
+    /// The value in `version` of the record around it.
     fn to_value(&self, version: i16) -> FieldValue;
 }
 

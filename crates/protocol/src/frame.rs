@@ -1,4 +1,4 @@
-//! Requests and responses as they go over a connection: four bytes of length, a header, the message.
+//! Requests and responses on a connection: four bytes of length, a header, the message.
 
 use bytes::Bytes;
 
@@ -12,7 +12,7 @@ pub const LENGTH_BYTES: usize = 4;
 /// Encodes a response with its length and its header.
 ///
 /// # Errors
-/// When the message does not fit `version`, or its length does not fit 31 bits.
+/// An error if the message does not fit `version`, or its length does not fit 31 bits.
 pub fn encode_response<M: Response>(
     correlation_id: i32,
     message: &M,
@@ -26,7 +26,7 @@ pub fn encode_response<M: Response>(
 /// Encodes a request with its length and its header.
 ///
 /// # Errors
-/// When the message does not fit `version`, or its length does not fit 31 bits.
+/// An error if the message does not fit `version`, or its length does not fit 31 bits.
 pub fn encode_request<M: Request>(
     correlation_id: i32,
     client_id: Option<Str>,
@@ -60,41 +60,41 @@ fn encode<H: Message, M: Message>(
     Ok(writer.finish())
 }
 
-/// A request whose header has been read.
+/// A request whose header has been decoded.
 #[derive(Debug)]
 pub struct ReceivedRequest {
-    /// The API that is called.
+    /// The API.
     pub api_key: ApiKey,
-    /// The version that the message has. It may be one that the API does not have.
+    /// The version of the message. The API may not have it.
     pub version: i16,
-    /// Goes back in the response.
+    /// The id that the response repeats.
     pub correlation_id: i32,
-    /// What the client calls itself.
+    /// The client's name for itself.
     pub client_id: Option<Str>,
-    /// The message, not yet read.
+    /// The message, not yet decoded.
     pub body: Reader,
 }
 
 impl ReceivedRequest {
-    /// Reads the message.
+    /// Decodes the message.
     ///
-    /// Bytes behind it are passed over, as Kafka does: librdkafka leaves three of them behind a Metadata request for
-    /// all topics from version 9 on, where it reserves four bytes for a count that takes one.
+    /// Bytes after it are ignored, as in Kafka: librdkafka leaves three of them after a Metadata request for
+    /// all topics from version 9 on, because it reserves four bytes for a count that takes one.
     ///
     /// # Errors
-    /// When the bytes are not the message.
+    /// An error if the bytes are not the message.
     pub fn decode<M: Request>(mut self) -> Result<M, DecodeError> {
         debug_assert_eq!(M::API_KEY, self.api_key, "the caller has chosen the message by the key");
         M::decode(&mut self.body, self.version)
     }
 }
 
-/// Why no request could be read from a frame.
+/// The reason why a frame is not a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestError {
     /// No API has this key, so not even the header's form is known.
     UnknownApi(i16),
-    /// The header is not one.
+    /// The header is invalid.
     Header(DecodeError),
 }
 
@@ -109,10 +109,10 @@ impl std::fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-/// Reads the header of a request. `frame` is what follows the length.
+/// Decodes the header of a request. `frame` is the part after the length.
 ///
 /// # Errors
-/// When no API has the request's key, or the header is not one.
+/// An error if no API has the request's key, or if the header is invalid.
 pub fn decode_request(frame: Bytes) -> Result<ReceivedRequest, RequestError> {
     let mut body = Reader::new(frame);
     let (key, version) = peek_api(&body).map_err(RequestError::Header)?;
@@ -122,16 +122,16 @@ pub fn decode_request(frame: Bytes) -> Result<ReceivedRequest, RequestError> {
     Ok(ReceivedRequest { api_key, version, correlation_id, client_id, body })
 }
 
-/// The key and the version, which say what form the header has that they are part of.
+/// Reads the key and the version, which determine the form of the header that contains them.
 fn peek_api(body: &Reader) -> Result<(i16, i16), DecodeError> {
     let mut peek = body.clone();
     Ok((peek.i16("RequestHeader.request_api_key")?, peek.i16("RequestHeader.request_api_version")?))
 }
 
-/// Reads a response to its end. `frame` is what follows the length.
+/// Decodes a response to its end. `frame` is the part after the length.
 ///
 /// # Errors
-/// When the bytes are not the response in `version`, or more bytes follow it.
+/// An error if the bytes are not the response in `version`, or if more bytes follow it.
 pub fn decode_response<M: Response>(frame: Bytes, version: i16) -> Result<(i32, M), DecodeError> {
     let mut reader = Reader::new(frame);
     let header = ResponseHeader::decode(&mut reader, M::API_KEY.response_header_version(version))?;
@@ -140,10 +140,10 @@ pub fn decode_response<M: Response>(frame: Bytes, version: i16) -> Result<(i32, 
     Ok((header.correlation_id, message))
 }
 
-/// Reads only the correlation id of a response, which tells what request it answers.
+/// Reads only the correlation id of a response, which identifies its request.
 ///
 /// # Errors
-/// When the frame is too short to have one.
+/// An error if the frame is too short to have one.
 pub fn peek_correlation_id(frame: &[u8]) -> Result<i32, DecodeError> {
     let field = "ResponseHeader.correlation_id";
     let bytes = frame.first_chunk::<4>();

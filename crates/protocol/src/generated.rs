@@ -1,4 +1,4 @@
-//! The generated messages, and what they have in common.
+//! The generated messages, and their common parts.
 
 pub(crate) use bytes::Bytes;
 
@@ -6,7 +6,7 @@ pub(crate) use crate::error_code::ErrorCode;
 pub(crate) use crate::fields::{FieldValue, Fields};
 pub(crate) use crate::wire::{DecodeError, EncodeError, Reader, Records, Str, Uuid, Writer};
 
-/// Stands in a message's `Debug` for a value that must not get into a log.
+/// Stands for a secret value in a message's `Debug`.
 pub(crate) struct Secret;
 
 impl std::fmt::Debug for Secret {

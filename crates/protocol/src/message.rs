@@ -1,4 +1,4 @@
-//! What every message can do.
+//! The traits of messages.
 
 use std::ops::RangeInclusive;
 
@@ -20,17 +20,17 @@ pub trait Message: Sized + Default {
         Self::FLEXIBLE_SINCE.is_some_and(|since| version >= since)
     }
 
-    /// Reads the message in `version`. Bytes after it are left in the reader; see [`Reader::finish`].
+    /// Decodes the message in `version`. Bytes after it are left in the reader; see [`Reader::finish`].
     ///
     /// # Errors
-    /// When the version is not in [`Self::VERSIONS`] or the bytes are not the message.
+    /// An error if the version is not in [`Self::VERSIONS`] or the bytes are not the message.
     fn decode(reader: &mut Reader, version: i16) -> Result<Self, DecodeError>;
 
-    /// Writes the message in `version`.
+    /// Encodes the message in `version`.
     ///
     /// # Errors
-    /// When the version is not in [`Self::VERSIONS`], a field has a value that this version cannot
-    /// carry and that must not get lost, or a string is longer than the protocol allows.
+    /// An error if the version is not in [`Self::VERSIONS`], if a field has a value that this version cannot
+    /// carry and that must not be lost, or if a string is longer than the protocol allows.
     fn encode(&self, writer: &mut Writer, version: i16) -> Result<(), EncodeError>;
 }
 
@@ -39,12 +39,12 @@ pub trait Request: Message {
     /// The API that the request calls.
     const API_KEY: ApiKey;
 
-    /// What answers it.
+    /// The response to it.
     type Response: Response;
 }
 
 /// A message that answers a request.
 pub trait Response: Message {
-    /// The API that the response answers for.
+    /// The API that the response belongs to.
     const API_KEY: ApiKey;
 }

@@ -4,7 +4,7 @@
 //! version (`CoordinatorRecordSerde.java`). A metadata or tiered-storage record has no key, and its value
 //! starts with a frame version, the record's type and its version (`AbstractApiMessageSerde.java`).
 
-pub mod shown;
+pub mod named_record;
 
 use bytes::Bytes;
 
@@ -14,30 +14,30 @@ use crate::{DecodeError, EncodeError, Message, Reader, Writer};
 
 /// The key of a coordinator's record.
 pub trait CoordinatorKey: Message {
-    /// The type that stands before the key.
+    /// The type before the key.
     const RECORD_TYPE: i16;
 }
 
 /// The value of a coordinator's record.
 pub trait CoordinatorValue: Message {
-    /// The type that stands before the key of the same record.
+    /// The type before the key of the same record.
     const RECORD_TYPE: i16;
 }
 
 /// A record of the metadata log or of tiered storage.
 pub trait FramedRecord: Message {
-    /// The type that stands in the record's frame.
+    /// The type in the record's frame.
     const API_KEY: i16;
 }
 
-/// The only version that keys have: a change would make them other keys.
+/// The only version of keys: a change would make them other keys.
 const KEY_VERSION: i16 = 0;
 
 /// The only version of the frame around metadata records.
 const FRAME_VERSION: u32 = 1;
 
-/// Memory that a persisted record may take for each of its bytes. What the cluster has written it must be able
-/// to read again, so this is wide: the bytes were bounded when they came in.
+/// Memory that a persisted record may take for each of its bytes. The cluster must be able to read its own
+/// records again, so this is generous: the bytes were bounded when they came in.
 const MEMORY_FACTOR: usize = 64;
 
 /// Memory that even the smallest record may take.
@@ -52,10 +52,10 @@ fn reader(bytes: Bytes) -> Reader {
 pub mod coordinator_key {
     use super::{Bytes, CoordinatorKey, DecodeError, EncodeError, KEY_VERSION, Reader, Writer, reader};
 
-    /// Writes the type and the key.
+    /// Encodes the type and the key.
     ///
     /// # Errors
-    /// When a string is longer than the protocol allows.
+    /// An error if a string is longer than the protocol allows.
     pub fn encode<K: CoordinatorKey>(key: &K) -> Result<Bytes, EncodeError> {
         let mut writer = Writer::new();
         writer.i16(K::RECORD_TYPE);
@@ -66,17 +66,17 @@ pub mod coordinator_key {
     /// Reads the type and leaves the key in the reader, for [`decode_rest`].
     ///
     /// # Errors
-    /// When there are not even the bytes of a type.
+    /// An error if the bytes are too short for a type.
     pub fn split(bytes: Bytes) -> Result<(i16, Reader), DecodeError> {
         let mut reader = reader(bytes);
         let record_type = reader.i16("record type")?;
         Ok((record_type, reader))
     }
 
-    /// Reads the key that [`split`] has left, to its end.
+    /// Decodes the key that [`split`] has left, to its end.
     ///
     /// # Errors
-    /// When the bytes are not the key.
+    /// An error if the bytes are not the key.
     pub fn decode_rest<K: CoordinatorKey>(mut reader: Reader) -> Result<K, DecodeError> {
         let key = K::decode(&mut reader, KEY_VERSION)?;
         reader.finish()?;
@@ -88,10 +88,10 @@ pub mod coordinator_key {
 pub mod coordinator_value {
     use super::{Bytes, CoordinatorValue, DecodeError, EncodeError, Writer, reader};
 
-    /// Writes the version and the value.
+    /// Encodes the version and the value.
     ///
     /// # Errors
-    /// When the value does not fit the version.
+    /// An error if the value does not fit the version.
     pub fn encode<V: CoordinatorValue>(value: &V, version: i16) -> Result<Bytes, EncodeError> {
         let mut writer = Writer::new();
         writer.i16(version);
@@ -99,10 +99,10 @@ pub mod coordinator_value {
         Ok(writer.finish().into_bytes())
     }
 
-    /// Reads the version and the value, to its end.
+    /// Decodes the version and the value, to its end.
     ///
     /// # Errors
-    /// When the bytes are not the value.
+    /// An error if the bytes are not the value.
     pub fn decode<V: CoordinatorValue>(bytes: Bytes) -> Result<V, DecodeError> {
         let mut reader = reader(bytes);
         let version = reader.i16("value version")?;
@@ -119,10 +119,10 @@ pub mod framed {
         Bytes, DecodeError, DecodeErrorKind, EncodeError, FRAME_VERSION, FramedRecord, Reader, Writer, reader,
     };
 
-    /// Writes the frame and the record.
+    /// Encodes the frame and the record.
     ///
     /// # Errors
-    /// When the record does not fit the version.
+    /// An error if the record does not fit the version.
     pub fn encode<R: FramedRecord>(record: &R, version: i16) -> Result<Bytes, EncodeError> {
         let mut writer = Writer::new();
         writer.uvarint(FRAME_VERSION);
@@ -136,7 +136,7 @@ pub mod framed {
     /// [`decode_rest`].
     ///
     /// # Errors
-    /// When the bytes do not start with a frame of the known version.
+    /// An error if the bytes do not start with a frame of the known version.
     pub fn split(bytes: Bytes) -> Result<(i16, i16, Reader), DecodeError> {
         let mut reader = reader(bytes);
         if reader.uvarint("frame version")? != FRAME_VERSION {
@@ -152,10 +152,10 @@ pub mod framed {
         i16::try_from(wide).map_err(|_| reader.error(DecodeErrorKind::UnknownType, field))
     }
 
-    /// Reads the record that [`split`] has left, to its end.
+    /// Decodes the record that [`split`] has left, to its end.
     ///
     /// # Errors
-    /// When the bytes are not the record.
+    /// An error if the bytes are not the record.
     pub fn decode_rest<R: FramedRecord>(mut reader: Reader, version: i16) -> Result<R, DecodeError> {
         let record = R::decode(&mut reader, version)?;
         reader.finish()?;

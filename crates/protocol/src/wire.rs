@@ -1,4 +1,4 @@
-//! The primitive types of Kafka's protocol, and how they are read and written.
+//! The primitive types of Kafka's protocol, with their encoding and decoding.
 
 mod error;
 mod reader;

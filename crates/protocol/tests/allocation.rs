@@ -10,20 +10,20 @@ use protocol::{Message, Reader};
 
 const VECTORS: &str = include_str!("capture/vectors.txt");
 
-/// Memory for each byte received, and what the smallest input may take: see `wire::Reader`.
+/// Memory for each byte received, and the allowance of the smallest input: see `wire::Reader`.
 const FACTOR: usize = 12;
 const FLOOR_BYTES: usize = 16 * 1024;
 
 /// The block that shares the input among its slices.
 const SHARED_BYTES: usize = 64;
 
-/// What an allocator needs for each block beside its bytes.
+/// The bytes that an allocator needs for each block beside its own.
 const OVERHEAD_BYTES: usize = 16;
 
 /// Bytes behind a damaged message, for its counts to claim.
 const FILLING_BYTES: usize = 6000;
 
-struct Counting;
+struct CountingAllocator;
 
 thread_local! {
     /// Below zero when a thread frees what another one has allocated.
@@ -36,7 +36,7 @@ fn cost(layout: Layout) -> isize {
 }
 
 // SAFETY: every call goes to the system's allocator unchanged; the counters allocate nothing.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LIVE.set(LIVE.get() + cost(layout));
         PEAK.set(PEAK.get().max(LIVE.get()));
@@ -52,7 +52,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// The most memory that decoding takes at any time.
 fn peak<M: Message>(bytes: Bytes, version: i16) -> usize {
@@ -69,7 +69,8 @@ fn unhex(hex: &str) -> Vec<u8> {
     digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-/// Bytes that claim much: those of a message up to some place, then a large count, then many tiny elements.
+/// Bytes that claim much: those of a message up to some position, then a large count, then many tiny
+/// elements.
 fn damage(rng: &mut Rng, valid: &[u8]) -> Vec<u8> {
     let mut bytes = valid[..rng.usize(0..=valid.len())].to_vec();
     match rng.u8(0..4) {

@@ -1,7 +1,7 @@
 //! The kinds of files, as a user names them.
 
 use clap::ValueEnum;
-use protocol::records::shown::Coordinator;
+use protocol::records::named_record::Coordinator;
 use storage::inspect::FileKind;
 
 use super::records::Contents;

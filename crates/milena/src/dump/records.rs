@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use protocol::FieldValue;
-use protocol::records::shown::{self, Coordinator, ShowError, Shown};
+use protocol::records::named_record::{self, Coordinator, NamedRecord, ShowError};
 use record::Record;
 use record::control::ControlType;
 use serde_json::{Map, Value, json};
@@ -95,13 +95,13 @@ impl Decoder {
         let bytes = |part: Option<&[u8]>| Bytes::copy_from_slice(part.unwrap_or_default());
         if is_control {
             let control_type = ControlType::of(record).map_err(|_| None)?.ok_or(None)?;
-            let value = shown::control(control_type.id(), bytes(record.value))?;
+            let value = named_record::control(control_type.id(), bytes(record.value))?;
             return Ok((Some(json!(format!("{control_type:?}"))), named(&value)));
         }
         match self.contents {
             Contents::Plain => Err(None),
-            Contents::Metadata => Ok((None, named(&shown::metadata(bytes(record.value))?))),
-            Contents::RemoteLog => Ok((None, named(&shown::remote_log(bytes(record.value))?))),
+            Contents::Metadata => Ok((None, named(&named_record::metadata(bytes(record.value))?))),
+            Contents::RemoteLog => Ok((None, named(&named_record::remote_log(bytes(record.value))?))),
             Contents::Coordinator(coordinator) => {
                 let (number, key) = coordinator.key(bytes(record.key))?;
                 let value = match record.value {
@@ -129,7 +129,7 @@ impl Decoder {
     }
 }
 
-fn named(shown: &Shown) -> Value {
+fn named(shown: &NamedRecord) -> Value {
     json!({ "type": shown.name, "version": shown.version, "data": value(&shown.fields) })
 }
 

@@ -1,26 +1,26 @@
-//! Why bytes are not a message, and why a message cannot become bytes.
+//! The errors of decoding and encoding.
 
 use std::fmt;
 
-/// Bytes that are not the message they should be.
+/// The bytes are not the expected message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError {
-    /// What is wrong.
+    /// The fault.
     pub kind: DecodeErrorKind,
     /// The field that could not be read, as `Struct.field`, or the struct if it is about its tags.
     pub field: &'static str,
-    /// How many bytes of the input came before the mistake.
+    /// The number of bytes before the fault.
     pub offset: usize,
 }
 
-/// What can be wrong with bytes.
+/// The faults of decoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeErrorKind {
     /// The input ends inside the field, or the field says that it is longer than the input.
     Truncated,
     /// A length or a count is negative and not null.
     NegativeLength,
-    /// Null where the schema has no null.
+    /// Null in a place without null in the schema.
     Null,
     /// A string is longer than 32,767 bytes.
     StringTooLong,
@@ -30,7 +30,7 @@ pub enum DecodeErrorKind {
     VarintTooLong,
     /// Tags are not strictly ascending: one comes twice or out of order.
     TagOrder,
-    /// A struct claims more tagged fields than any sender has use for.
+    /// A struct claims more tagged fields than any sender uses.
     TooManyTags,
     /// A tagged field does not fill the size that it gives.
     TagSize,
@@ -40,7 +40,7 @@ pub enum DecodeErrorKind {
     TrailingBytes,
     /// The message does not have this version.
     UnsupportedVersion,
-    /// A record's type or frame is none that is known.
+    /// A record's type or frame is unknown.
     UnknownType,
 }
 
@@ -57,7 +57,7 @@ impl fmt::Display for DecodeError {
             DecodeErrorKind::TooManyTags => "has too many tagged fields",
             DecodeErrorKind::TagSize => "does not fill its tagged field",
             DecodeErrorKind::TooMuchMemory => "would take too much memory",
-            DecodeErrorKind::TrailingBytes => "is followed by bytes that belong to nothing",
+            DecodeErrorKind::TrailingBytes => "is followed by extra bytes",
             DecodeErrorKind::UnsupportedVersion => "does not have this version",
             DecodeErrorKind::UnknownType => "is of an unknown type",
         };
@@ -70,24 +70,24 @@ impl std::error::Error for DecodeError {}
 /// A message that a version cannot carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncodeError {
-    /// What is wrong.
+    /// The fault.
     pub kind: EncodeErrorKind,
     /// The field, as `Struct.field`, or the message.
     pub field: &'static str,
 }
 
-/// Why a message cannot become bytes.
+/// The faults of encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EncodeErrorKind {
-    /// The field has a value, and this version has no place for it.
+    /// The field has a value, but this version does not have the field.
     NotInVersion,
-    /// The field is null, and this version has no null for it.
+    /// The field is null, but this version does not allow null for it.
     Null,
     /// A string is longer than 32,767 bytes.
     StringTooLong,
     /// The message does not have this version.
     UnsupportedVersion,
-    /// The frame would be longer than its length field can say.
+    /// The frame would be too long for its length field.
     FrameTooLong,
 }
 
@@ -112,7 +112,7 @@ impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
             EncodeErrorKind::NotInVersion => "has a value that this version cannot carry",
-            EncodeErrorKind::Null => "is null in a version that has no null for it",
+            EncodeErrorKind::Null => "is null in a version that does not allow it",
             EncodeErrorKind::StringTooLong => "is too long a string",
             EncodeErrorKind::UnsupportedVersion => "does not have this version",
             EncodeErrorKind::FrameTooLong => "is too long for a frame",

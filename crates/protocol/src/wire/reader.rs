@@ -1,4 +1,4 @@
-//! Reading what someone sent.
+//! Decoding bytes from a peer.
 
 use bytes::Bytes;
 
@@ -9,14 +9,14 @@ use super::uuid::Uuid;
 use super::varint::{UvarintError, get_uvarint};
 use crate::ErrorCode;
 
-/// How many bytes of memory the decoded values may take for each byte received. The densest of honest messages, in which
-/// names have six letters and whatever may be null is null, take no more.
+/// The bytes of memory that the decoded values may take for each byte received. The densest of honest
+/// messages, in which names have six letters and everything nullable is null, take no more.
 const MEMORY_FACTOR: usize = 12;
 
-/// Memory that even the smallest input may take, so that short names do not count against it.
+/// The bytes of memory that even the smallest input may take, so that short names do not count against it.
 const MEMORY_FLOOR_BYTES: usize = 16 * 1024;
 
-/// What the allocator takes for each array beside its elements.
+/// The bytes that the allocator takes for each array beside its elements.
 const ALLOCATION_OVERHEAD_BYTES: usize = 16;
 
 /// More tagged fields than any struct of any version has; Kafka itself has no struct with more than ten.
@@ -25,21 +25,21 @@ const MAX_TAGS: u32 = 256;
 /// The longest string, in bytes: lengths were 16 bits before they were compact.
 pub(super) const MAX_STRING_BYTES: usize = i16::MAX as usize;
 
-/// A place in received bytes, and how much memory reading them may still take.
+/// A position in received bytes, with a budget of memory.
 ///
-/// Three rules keep an enemy from making a small input expensive. A count is checked against the bytes that
-/// remain before anything is reserved for it. What is reserved for elements is charged to a limit that
-/// the size of the input sets, because an element may be larger in memory than on the wire. Strings and
-/// bytes are slices of the input and cost nothing.
+/// Three rules keep an attacker from making a small input expensive. A count is checked against the remaining
+/// bytes before anything is reserved for it. Memory for elements is charged to a limit that depends on the
+/// size of the input, because an element may be larger in memory than on the wire. Strings and bytes are
+/// slices of the input and cost nothing.
 ///
-/// The methods that read a value take the name of the field, and fail with it when the bytes end too early or are none
-/// of the type's.
+/// The methods that read a value take the name of the field, and fail with it if the bytes end too early or
+/// are not of the type.
 #[derive(Clone, Debug)]
 pub struct Reader {
     bytes: Bytes,
     /// The next byte to read. At most `end`.
     position: usize,
-    /// Where the input ends, or the tagged field that is being read. At most `bytes.len()`.
+    /// The end of the input, or of the current tagged field. At most `bytes.len()`.
     end: usize,
     /// Bytes of memory that elements may still take.
     memory: usize,
@@ -51,9 +51,9 @@ pub(crate) struct Tags {
     name: &'static str,
     left: u32,
     last: Option<u32>,
-    /// The end of the tagged field that is being read.
+    /// The end of the current tagged field.
     tag_end: usize,
-    /// The end of what the struct is part of.
+    /// The end of the part that contains the struct.
     outer_end: usize,
 }
 
@@ -65,23 +65,23 @@ impl Reader {
     }
 
     /// Starts to read `bytes`, whose elements may take `memory` bytes: for input that this cluster has
-    /// written itself, and that it must be able to read again.
+    /// written itself, and must be able to read again.
     pub fn with_memory_limit(bytes: Bytes, memory: usize) -> Self {
         let end = bytes.len();
         Self { bytes, position: 0, end, memory }
     }
 
-    /// How many bytes are left.
+    /// The number of bytes left.
     pub fn remaining(&self) -> usize {
         self.end - self.position
     }
 
-    /// How many bytes have been read.
+    /// The number of bytes read.
     pub fn position(&self) -> usize {
         self.position
     }
 
-    /// The bytes that are left, without reading them.
+    /// The bytes left, without reading them.
     pub fn rest(&self) -> Bytes {
         self.bytes.slice(self.position..self.end)
     }
@@ -89,7 +89,7 @@ impl Reader {
     /// Ends reading.
     ///
     /// # Errors
-    /// When bytes are left.
+    /// An error if bytes are left.
     pub fn finish(&self) -> Result<(), DecodeError> {
         if self.remaining() > 0 { Err(self.error(DecodeErrorKind::TrailingBytes, "message")) } else { Ok(()) }
     }
@@ -288,7 +288,7 @@ impl Reader {
         Ok(self.i8(field)? >= 0)
     }
 
-    /// Reads what stands before a tagged struct that may be null: zero for null.
+    /// Reads the marker before a tagged struct that may be null: zero for null.
     pub fn is_present_tagged(&mut self, field: &'static str) -> Result<bool, DecodeError> {
         Ok(self.uvarint(field)? != 0)
     }
@@ -373,8 +373,8 @@ impl Reader {
         Ok(Tags { name, left, last: None, tag_end: self.position, outer_end: self.end })
     }
 
-    /// Ends the tagged field before and starts the next one, of which it gives the tag. Until the next call
-    /// the input ends where the tagged field ends.
+    /// Ends the current tagged field, starts the next one and returns its tag. Until the next call the input
+    /// ends with that field.
     pub(crate) fn next_tag(&mut self, tags: &mut Tags) -> Result<Option<u32>, DecodeError> {
         if self.position != tags.tag_end {
             return Err(self.error(DecodeErrorKind::TagSize, tags.name));
@@ -398,12 +398,12 @@ impl Reader {
         Ok(Some(tag))
     }
 
-    /// Leaves out the tagged field that [`Self::next_tag`] has started.
+    /// Skips the tagged field that [`Self::next_tag`] has started.
     pub(crate) fn skip_tag(&mut self, tags: &Tags) {
         self.position = tags.tag_end;
     }
 
-    /// Leaves out all tagged fields of the struct `name`, which knows none.
+    /// Skips all tagged fields of the struct `name`, which knows none.
     pub(crate) fn skip_tags(&mut self, name: &'static str) -> Result<(), DecodeError> {
         let mut tags = self.tags(name)?;
         while self.next_tag(&mut tags)?.is_some() {

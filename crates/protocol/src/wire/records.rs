@@ -7,15 +7,15 @@ use bytes::Bytes;
 /// The value of a `records` field: batches that the protocol carries without looking into them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum Records {
-    /// No records at all, which is not the same as zero bytes of them.
+    /// Null, which is not the same as zero bytes.
     #[default]
     Null,
     /// Batches in memory. Decoding gives a slice of the input.
     Bytes(Bytes),
-    /// `len` bytes that are not in memory. The encoder writes the length and notes the place, and whoever
-    /// sends the message puts the bytes there. Decoding never gives this.
+    /// `len` bytes that are not in memory. The encoder writes the length and notes the position; the sender
+    /// of the message inserts the bytes there. Decoding never returns this.
     External {
-        /// How many bytes.
+        /// The number of bytes.
         len: usize,
     },
 }
@@ -26,7 +26,7 @@ impl Records {
         matches!(self, Records::Null)
     }
 
-    /// How many bytes of batches there are; null has none.
+    /// The number of bytes of batches; 0 for null.
     pub fn len(&self) -> usize {
         match self {
             Records::Null => 0,
@@ -55,7 +55,7 @@ impl From<Bytes> for Records {
     }
 }
 
-/// The length alone: records are what users send, and there may be megabytes of them.
+/// Shows the length alone: records are users' data, and there may be megabytes of them.
 impl fmt::Debug for Records {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

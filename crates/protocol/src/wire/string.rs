@@ -9,8 +9,8 @@ use bytestring::ByteString;
 
 use super::reader::MAX_STRING_BYTES;
 
-/// UTF-8 text that is cloned without copying it. Decoded text is a slice of the input: keeping it keeps
-/// the whole input in memory, so what outlives its request is kept as [`Str::detached`].
+/// UTF-8 text that is cloned without copying it. Decoded text is a slice of the input, which it keeps in
+/// memory as a whole; text that outlives its request is kept as [`Str::detached`].
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Str(ByteString);
 
@@ -25,20 +25,20 @@ impl Str {
         Self(ByteString::from_static(text))
     }
 
-    /// The same text in memory of its own, without the input that it was read from.
+    /// A copy of the text in memory of its own, without the input that it was read from.
     #[must_use]
     pub fn detached(&self) -> Self {
         Self::from(self.as_str())
     }
 
-    /// The beginning of `text` that fits a field of the protocol: 32,767 bytes. For messages to people, which may
-    /// repeat what a request says and so be longer than the longest text that a request can carry.
+    /// The longest prefix of `text` that fits a field of the protocol: 32,767 bytes. For messages to people,
+    /// which may quote a request and so be longer than the longest text that a request can carry.
     pub fn fitting(mut text: String) -> Self {
         text.truncate(text.floor_char_boundary(MAX_STRING_BYTES));
         Self::from(text)
     }
 
-    /// Whether a field of the protocol has room for `text`: it is at most 32,767 bytes long.
+    /// Whether `text` fits a field of the protocol: it is at most 32,767 bytes long.
     pub fn fits(text: &str) -> bool {
         text.len() <= MAX_STRING_BYTES
     }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// The alphabet of base64url (RFC 4648, section 5).
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// How many characters a UUID takes: 128 bits by six, without padding.
+/// The number of characters of a UUID: 128 bits by six, without padding.
 const TEXT_CHARS: usize = 22;
 
 /// A UUID, spelled as Kafka does: base64url without padding.
@@ -62,7 +62,7 @@ impl std::error::Error for NotUuid {}
 impl FromStr for Uuid {
     type Err = NotUuid;
 
-    /// Reads what [`fmt::Display`] writes, with or without `==` at the end.
+    /// Parses the text that [`fmt::Display`] writes, with or without `==` at the end.
     fn from_str(text: &str) -> Result<Self, NotUuid> {
         let text = text.strip_suffix("==").unwrap_or(text).as_bytes();
         if text.len() != TEXT_CHARS {

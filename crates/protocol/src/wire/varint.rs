@@ -5,10 +5,10 @@ use bytes::BufMut;
 /// The most bytes that an unsigned 32-bit integer takes.
 pub const MAX_UVARINT_BYTES: usize = 5;
 
-/// Reads an unsigned 32-bit integer from the front of `bytes`: its value and how many bytes it took.
+/// Reads an unsigned 32-bit integer from the front of `bytes`: its value and its length in bytes.
 ///
 /// # Errors
-/// When the bytes end early or the integer does not fit 32 bits.
+/// An error if the bytes end early or the integer does not fit 32 bits.
 #[inline]
 pub fn get_uvarint(bytes: &[u8]) -> Result<(u32, usize), UvarintError> {
     let mut value = 0u32;
@@ -25,7 +25,7 @@ pub fn get_uvarint(bytes: &[u8]) -> Result<(u32, usize), UvarintError> {
     Err(UvarintError::Truncated)
 }
 
-/// Why there is no integer at the front of some bytes.
+/// The reason why there is no integer at the front of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UvarintError {
     /// The bytes end inside the integer.
@@ -45,7 +45,7 @@ pub fn put_uvarint(out: &mut impl BufMut, value: u32) {
     out.put_u8(rest.to_le_bytes()[0]);
 }
 
-/// How many bytes [`put_uvarint`] writes for `value`.
+/// The number of bytes that [`put_uvarint`] writes for `value`.
 #[inline]
 pub fn uvarint_bytes(value: u32) -> usize {
     (38 - value.leading_zeros() as usize) / 7 + usize::from(value == 0)

@@ -1,4 +1,4 @@
-//! Writing what will be sent.
+//! Encoding bytes for a peer.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -10,25 +10,25 @@ use super::uuid::Uuid;
 use super::varint::{put_uvarint, uvarint_bytes};
 use crate::ErrorCode;
 
-/// Bytes of this length and more are sent from where they are; fewer are cheaper to copy.
+/// Longer bytes are sent without copying them; shorter ones are cheaper to copy.
 const SPLICE_MIN_BYTES: usize = 1024;
 
-/// A message under construction. Small values are gathered in one buffer; large bytes and bytes that are not
-/// in memory are noted with their place in it.
+/// A message under construction. Small values are gathered in one buffer; large bytes, and bytes that are not
+/// in memory, are noted with their position in it.
 #[derive(Debug, Default)]
 pub struct Writer {
     buffer: BytesMut,
     splices: Vec<Splice>,
     /// Bytes of all `splices`.
     spliced_bytes: usize,
-    /// How many tagged fields are open. The size of a tagged field is known only at its end, so its bytes
+    /// The number of open tagged fields. The size of a tagged field is known only at its end, so its bytes
     /// have to be in the buffer.
     open_tags: usize,
 }
 
 #[derive(Debug)]
 struct Splice {
-    /// Where in the buffer the bytes belong.
+    /// The position in the buffer at which the bytes belong.
     position: usize,
     chunk: Chunk,
 }
@@ -57,12 +57,12 @@ impl Writer {
         Self { buffer: BytesMut::with_capacity(capacity), ..Self::default() }
     }
 
-    /// Continues in `buffer`, behind what it has.
+    /// Continues in `buffer`, after its contents.
     pub fn with_buffer(buffer: BytesMut) -> Self {
         Self { buffer, ..Self::default() }
     }
 
-    /// How many bytes have been written, those included that are not in the buffer.
+    /// The number of bytes written, including those that are not in the buffer.
     pub fn len(&self) -> usize {
         self.buffer.len() + self.spliced_bytes
     }
@@ -139,8 +139,8 @@ impl Writer {
         put_uvarint(&mut self.buffer, value);
     }
 
-    /// Writes a length or a count. A message whose length does not fit 31 bits is refused as a whole, see
-    /// [`crate::frame`], so what is cut here is never sent.
+    /// Writes a length or a count. A message whose length does not fit 31 bits is rejected as a whole, see
+    /// [`crate::frame`], so a value truncated here is never sent.
     fn length(&mut self, len: Option<usize>, flexible: bool) {
         let len = len.map(|len| i32::try_from(len).unwrap_or(i32::MAX));
         if flexible {
@@ -231,7 +231,7 @@ impl Writer {
         self.buffer.put_i8(if present { 1 } else { -1 });
     }
 
-    /// Writes what stands before a tagged struct that may be null.
+    /// Writes the marker before a tagged struct that may be null.
     pub fn presence_tagged(&mut self, present: bool) {
         self.uvarint(u32::from(present));
     }
@@ -256,7 +256,7 @@ impl Writer {
         WrittenTag { start: self.buffer.len() }
     }
 
-    /// Ends a tagged field: puts its size before it.
+    /// Ends a tagged field: writes its size before it.
     pub(crate) fn end_tag(&mut self, tag: &WrittenTag) {
         self.open_tags -= 1;
         let start = tag.start;
@@ -276,7 +276,7 @@ impl Writer {
     }
 }
 
-/// A finished message: the gathered bytes, and what belongs between them.
+/// A finished message: the gathered bytes, and those that belong between them.
 #[derive(Debug)]
 pub struct Frame {
     buffer: Bytes,
@@ -291,13 +291,13 @@ pub enum Chunk {
     Bytes(Bytes),
     /// `len` bytes of [`Records::External`].
     External {
-        /// How many bytes.
+        /// The number of bytes.
         len: usize,
     },
 }
 
 impl Chunk {
-    /// How many bytes.
+    /// The number of bytes.
     pub fn len(&self) -> usize {
         match self {
             Chunk::Bytes(bytes) => bytes.len(),
@@ -312,7 +312,7 @@ impl Chunk {
 }
 
 impl Frame {
-    /// How many bytes the message has, the external ones included.
+    /// The number of bytes of the message, including external ones.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -322,8 +322,8 @@ impl Frame {
         self.len == 0
     }
 
-    /// The message in the order in which it is sent, without copying. Empty chunks of memory are left out;
-    /// external ones are not, so that the n-th `External` chunk is the n-th external field.
+    /// The message in the order of sending, without copying. Empty chunks of memory are left out; external
+    /// ones are not, so that the n-th `External` chunk is the n-th external field.
     pub fn into_chunks(self) -> Vec<Chunk> {
         let mut rest = self.buffer;
         let mut cut = 0;
@@ -344,7 +344,7 @@ impl Frame {
     /// The message as one piece.
     ///
     /// # Panics
-    /// When a part of it is external.
+    /// If a part of it is external.
     pub fn into_bytes(self) -> Bytes {
         if self.splices.is_empty() {
             return self.buffer;

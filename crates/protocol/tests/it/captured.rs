@@ -13,7 +13,7 @@ const VECTORS: &str = include_str!("../capture/vectors.txt");
 const NAMES: &str = include_str!("../capture/names.txt");
 const FIELDS: &str = include_str!("../capture/fields.txt");
 
-/// What Kafka 4.3.1 does not have: see [`what_came_with_kafka_4_4_is_as_its_schema_says`].
+/// The messages that Kafka 4.3.1 does not have: see [`what_came_with_kafka_4_4_is_as_its_schema_says`].
 const LATER: [&str; 1] = ["UnregisterControllerRecord"];
 
 /// Bytes by version and variant, for each message.
@@ -75,7 +75,7 @@ fn what_came_with_kafka_4_4_is_as_its_schema_says() {
     assert_eq!(record, decoded(&encoded(&record, 0), 0));
 }
 
-/// The bytes do not tell two fields of one type apart that have changed places.
+/// Bytes do not show whether two fields of one type have changed places.
 #[test]
 fn fields_are_named_and_ordered_as_in_kafka() {
     let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -103,9 +103,9 @@ fn fields_are_named_and_ordered_as_in_kafka() {
     assert!(lines.is_empty(), "Kafka has other messages: {:?}", lines.keys());
 }
 
-/// What a version does with a value of a field that it lacks.
+/// The effect of a value of a field that a version lacks.
 #[derive(Debug, Default, PartialEq)]
-struct Lacking {
+struct MissingField {
     refused: Vec<i16>,
     ignored: Vec<i16>,
 }
@@ -114,8 +114,8 @@ fn versions(list: &str) -> Vec<i16> {
     list.split(',').filter(|word| !word.is_empty()).map(|word| word.parse().unwrap()).collect()
 }
 
-/// Paths of fields, each with the labels on the way, and what Kafka does with them.
-fn lacking_in_kafka() -> BTreeMap<&'static str, Vec<(Vec<String>, Lacking)>> {
+/// Paths of fields, each with the labels on the way, and Kafka's treatment of them.
+fn lacking_in_kafka() -> BTreeMap<&'static str, Vec<(Vec<String>, MissingField)>> {
     let mut fields: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for line in FIELDS.lines() {
         let mut parts = line.split(" :");
@@ -123,12 +123,12 @@ fn lacking_in_kafka() -> BTreeMap<&'static str, Vec<(Vec<String>, Lacking)>> {
         let (path, refused, ignored) = (part(), versions(part()), versions(part()));
         let (name, path) = path.split_once(' ').expect("a message and a path");
         let labels = path.split(' ').map(bare_label).collect();
-        fields.entry(name).or_default().push((labels, Lacking { refused, ignored }));
+        fields.entry(name).or_default().push((labels, MissingField { refused, ignored }));
     }
     fields
 }
 
-fn check_fields<M: Message + Sample + Debug>(fields: &mut BTreeMap<&str, Vec<(Vec<String>, Lacking)>>) {
+fn check_fields<M: Message + Sample + Debug>(fields: &mut BTreeMap<&str, Vec<(Vec<String>, MissingField)>>) {
     for (labels, expected) in fields.remove(M::NAME).unwrap_or_default() {
         // Kafka's class still has this field, of a version that is gone.
         if M::NAME == "ShareFetchRequest"
@@ -139,7 +139,7 @@ fn check_fields<M: Message + Sample + Debug>(fields: &mut BTreeMap<&str, Vec<(Ve
         let (_, way) = labels.split_last().expect("the field itself");
         let with = M::sample(&mut Source::new(Content::Only(labels.clone()), 0));
         let without = M::sample(&mut Source::new(Content::Only(way.to_vec()), 0));
-        let mut found = Lacking::default();
+        let mut found = MissingField::default();
         for version in M::VERSIONS {
             let mut writer = Writer::new();
             match with.encode(&mut writer, version).map_err(|e| e.kind) {

@@ -1,12 +1,12 @@
-//! The ways by which bytes from outside get in. The fuzz targets call these functions too.
+//! The entry points of bytes from outside. The fuzz targets call these functions too.
 //!
-//! Whatever the bytes are, nothing panics; and what is taken for a message can be written, read again, and comes
-//! out the same.
+//! Whatever the bytes are, nothing panics; and a decoded message can be encoded and decoded again without
+//! change.
 #![allow(unreachable_pub, reason = "the fuzz targets are another crate")]
 
 use bytes::Bytes;
 use protocol::frame::{self, LENGTH_BYTES};
-use protocol::records::shown::{self, Coordinator};
+use protocol::records::named_record::{self, Coordinator};
 use protocol::records::{
     CoordinatorKey, CoordinatorValue, FramedRecord, coordinator_key, coordinator_value, framed,
 };
@@ -21,7 +21,7 @@ fn write<M: Message>(message: &M, version: i16) -> Bytes {
     writer.finish().into_bytes()
 }
 
-/// Writes what was read, reads it again and compares the bytes, because a NaN is unlike itself.
+/// Encodes a message, decodes it again and compares the bytes, because a NaN does not equal itself.
 fn settle<M: Message>(message: &M, version: i16) {
     let once = write(message, version);
     // Without a limit: unknown tags are gone, so these may be fewer bytes than came in.
@@ -54,7 +54,7 @@ pub fn request(bytes: &[u8]) {
     assert!(removed, "{} has a request", request.api_key);
 }
 
-/// A response without its length. The first four bytes choose what API and version it answers.
+/// A response without its length. The first four bytes choose its API and version.
 pub fn response(bytes: &[u8]) {
     fn body<M: Response>(frame: Bytes, version: i16) {
         if let Ok((correlation_id, message)) = frame::decode_response::<M>(frame, version) {
@@ -108,7 +108,7 @@ pub fn record_value(bytes: &[u8]) {
         for coordinator in COORDINATORS {
             let _ = coordinator.value(number, bytes.clone());
         }
-        let _ = shown::control(number, bytes.clone());
+        let _ = named_record::control(number, bytes.clone());
     }
     fn body<V: CoordinatorValue>(bytes: &Bytes) {
         if let Ok(value) = coordinator_value::decode::<V>(bytes.clone()) {
@@ -126,7 +126,7 @@ pub fn record_value(bytes: &[u8]) {
 
 /// A record of the metadata log or of tiered storage.
 pub fn framed_record(bytes: &[u8]) {
-    let _ = shown::metadata(Bytes::copy_from_slice(bytes));
+    let _ = named_record::metadata(Bytes::copy_from_slice(bytes));
     fn body<R: FramedRecord>(reader: Reader, version: i16) {
         if let Ok(record) = framed::decode_rest::<R>(reader, version) {
             settle(&record, version);
@@ -145,8 +145,8 @@ pub fn framed_record(bytes: &[u8]) {
     protocol::every_message!(dispatch);
 }
 
-/// Everything else that has a schema: headers, control records, what group members tell each other. The first two
-/// bytes are the version.
+/// Everything else that has a schema: headers, control records, messages of group members to each other. The
+/// first two bytes are the version.
 pub fn plain(bytes: &[u8]) {
     fn body<M: Message>(bytes: &Bytes, version: i16) {
         if let Ok(message) = M::decode(&mut Reader::new(bytes.clone()), version) {

@@ -1,4 +1,4 @@
-//! Lengths, headers, and records that are sent from where they are.
+//! Lengths, headers, and records that are sent without copying.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use protocol::frame::{self, LENGTH_BYTES, RequestError, decode_request, decode_response};
@@ -84,7 +84,7 @@ fn a_frame_that_is_no_request_is_refused() {
     assert_eq!((DecodeErrorKind::Truncated, "MetadataRequest.topics"), (error.kind, error.field));
 }
 
-/// What librdkafka sends to ask for all topics: four bytes where the count takes one.
+/// The bytes of librdkafka's request for all topics: four bytes for a count that takes one.
 #[test]
 fn bytes_behind_a_message_are_passed_over() {
     let request = MetadataRequest { topics: None, allow_auto_topic_creation: false, ..Default::default() };

@@ -1,5 +1,5 @@
-//! A short run of the fuzz targets, the same each time: messages with bytes changed, cut off, put in and left
-//! out.
+//! A short run of the fuzz targets, the same each time: messages with bytes changed, truncated, inserted and
+//! left out.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use fastrand::Rng;
@@ -14,7 +14,7 @@ use crate::sample::{Sample, Source, encoded};
 
 const ROUNDS: u64 = 60;
 
-/// Calls `target` with `seed_bytes` and what mutation makes of them.
+/// Calls `target` with `seed_bytes` and mutations of them.
 fn mutate(rng: &mut Rng, seed_bytes: &Bytes, target: impl Fn(&[u8])) {
     target(seed_bytes);
     for _ in 0..ROUNDS {

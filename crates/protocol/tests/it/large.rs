@@ -1,4 +1,4 @@
-//! What is large but honest is not taken for an attack: many short names, many small arrays.
+//! Large but honest messages are not taken for attacks: many short names, many small arrays.
 
 use protocol::messages::describe_topic_partitions_response::{
     DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
@@ -60,7 +60,7 @@ fn many_small_arrays() {
 #[test]
 fn no_message_is_too_dense() {
     fn dense<M: Message + Sample + PartialEq + std::fmt::Debug>() {
-        // So many filters that filter nothing are no request that anybody means.
+        // No one means a request with so many filters that filter nothing.
         let count = if M::NAME == "DeleteAclsRequest" { 100 } else { 1500 };
         for version in M::VERSIONS {
             let message = M::sample(&mut Source::new(Content::Dense(count), version));

@@ -1,4 +1,4 @@
-//! The messages against themselves, against another implementation, and against what Kafka writes.
+//! The messages against themselves, against another implementation, and against Kafka's bytes.
 
 mod another_crate;
 mod captured;

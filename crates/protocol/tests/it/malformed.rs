@@ -1,4 +1,4 @@
-//! Bytes that are no message: each mistake is named with its field and its place.
+//! Invalid bytes: each fault is reported with its field and its position.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use protocol::messages::{
@@ -9,7 +9,7 @@ use protocol::records::{self, coordinator_key, coordinator_value, framed};
 use protocol::wire::put_uvarint;
 use protocol::{DecodeErrorKind as Kind, Message, Reader};
 
-/// Reads `bytes` as an `M` of `version` to the last byte and expects a mistake.
+/// Decodes `bytes` as an `M` of `version` to the last byte and expects a fault.
 #[track_caller]
 fn check<M: Message>(version: i16, bytes: impl AsRef<[u8]>, kind: Kind, field: &str, offset: usize) {
     let mut reader = Reader::new(Bytes::copy_from_slice(bytes.as_ref()));

@@ -1,4 +1,4 @@
-//! Fields that are Milena's own: absent unless they are set, and passed over by who does not know them.
+//! Milena's own fields: absent unless they are set, and ignored by peers that do not know them.
 
 use bytes::Bytes;
 use protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;

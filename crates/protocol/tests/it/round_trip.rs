@@ -16,7 +16,7 @@ fn check<M: Message + Sample + PartialEq + Debug>() {
             let again: M = decoded(&bytes, version);
             assert_eq!(message, again, "{} {version}, seed {seed}", M::NAME);
         }
-        // As few bytes as an element can have, where a count is compared with those that are left.
+        // The fewest bytes that an element can have, in the comparison of a count with the bytes left.
         for number in [0, -1] {
             let message = M::sample(&mut Source::new(Content::Same(number), version));
             assert_eq!(message, decoded(&encoded(&message, version), version), "{} {version}", M::NAME);

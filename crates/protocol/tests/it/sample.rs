@@ -16,7 +16,7 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/samples.rs"));
 }
 
-/// Which fields get which values.
+/// The choice of fields and values.
 pub(crate) enum Content {
     /// Anything that the version can carry.
     Random(Rng),
@@ -30,12 +30,12 @@ pub(crate) enum Content {
     Same(i64),
     /// Every field of any version, one element an array; their labels come to be here.
     Names(Vec<String>),
-    /// As many elements as that in an array of the message, one in an array of an element; null wherever the version
-    /// has it, text of six letters: few bytes for many values.
+    /// This many elements in an array of the message, one in an array of an element; null wherever the
+    /// version has it, text of six letters: few bytes for many values.
     Dense(usize),
 }
 
-/// Where values come from. The counter and what is made of it are those of `capture/Capture.java`.
+/// The source of the values. The counter and the values made from it are those of `capture/Capture.java`.
 pub(crate) struct Source {
     content: Content,
     version: i16,
@@ -44,7 +44,7 @@ pub(crate) struct Source {
     is_within: bool,
 }
 
-/// A label without what Kafka's classes and ours spell differently.
+/// A label in a spelling that Kafka's classes and ours share.
 pub(crate) fn bare_label(label: &str) -> String {
     label.replace('_', "").to_lowercase()
 }

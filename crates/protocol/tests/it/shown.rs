@@ -1,7 +1,7 @@
 //! Records shown by their names and fields.
 
 use bytes::Bytes;
-use protocol::records::shown::{self, Coordinator, ShowError};
+use protocol::records::named_record::{self, Coordinator, ShowError};
 use protocol::records::{
     CoordinatorKey, CoordinatorValue, FeatureLevelRecord, FramedRecord, OffsetCommitKey, OffsetCommitValue,
     PartitionRecord, UserScramCredentialRecord, coordinator_key, coordinator_value, framed,
@@ -50,16 +50,16 @@ fn a_coordinator_s_record_has_kafka_s_names_and_the_fields_of_its_version() {
 #[test]
 fn tagged_defaults_are_left_out_and_secrets_are_not_told() {
     let plain = framed::encode(&PartitionRecord::default(), 2).unwrap();
-    let plain = shown::metadata(plain).unwrap();
+    let plain = named_record::metadata(plain).unwrap();
     assert_eq!((plain.name, plain.version), ("PartitionRecord", 2));
     assert!(!names(&plain.fields).contains(&"eligibleLeaderReplicas"), "{plain:?}");
     let partition = PartitionRecord { eligible_leader_replicas: Some(vec![4]), ..PartitionRecord::default() };
-    let shown = shown::metadata(framed::encode(&partition, 2).unwrap()).unwrap();
+    let shown = named_record::metadata(framed::encode(&partition, 2).unwrap()).unwrap();
     let expect = FieldValue::List(vec![FieldValue::Int(4)]);
     assert_eq!(field(&shown.fields, "eligibleLeaderReplicas"), &expect);
     assert_eq!(field(&shown.fields, "topicId"), &FieldValue::Uuid(Uuid::ZERO));
     let secret = UserScramCredentialRecord { salt: Bytes::from_static(b"salt"), ..Default::default() };
-    let shown = shown::metadata(framed::encode(&secret, 0).unwrap()).unwrap();
+    let shown = named_record::metadata(framed::encode(&secret, 0).unwrap()).unwrap();
     assert_eq!(field(&shown.fields, "salt"), &FieldValue::Secret);
 }
 
@@ -69,7 +69,7 @@ fn every_record_is_found_by_its_number() {
     fn record<R: FramedRecord + Sample>(_: &[Coordinator]) {
         let record = R::sample(&mut Source::random(1, *R::VERSIONS.end()));
         let bytes = framed::encode(&record, *R::VERSIONS.end()).unwrap();
-        let found = [shown::metadata(bytes.clone()), shown::remote_log(bytes)];
+        let found = [named_record::metadata(bytes.clone()), named_record::remote_log(bytes)];
         assert!(found.iter().flatten().any(|shown| shown.name == R::NAME), "{}", R::NAME);
     }
     fn key<K: CoordinatorKey + Sample>(coordinators: &[Coordinator]) {
@@ -99,22 +99,22 @@ fn every_record_is_found_by_its_number() {
 
 #[test]
 fn control_records_are_read_by_their_type() {
-    let marker = shown::control(1, Bytes::from_static(&[0, 0, 0, 0, 0, 9])).unwrap();
+    let marker = named_record::control(1, Bytes::from_static(&[0, 0, 0, 0, 0, 9])).unwrap();
     assert_eq!(marker.fields, FieldValue::Struct(vec![("coordinatorEpoch", FieldValue::Int(9))]));
     let mut writer = Writer::new();
     let record = protocol::records::LeaderChangeMessage { leader_id: 5, ..Default::default() };
     record.encode(&mut writer, 0).unwrap();
-    let change = shown::control(2, writer.finish().into_bytes()).unwrap();
+    let change = named_record::control(2, writer.finish().into_bytes()).unwrap();
     assert_eq!(
         (change.name, field(&change.fields, "leaderId")),
         ("LeaderChangeMessage", &FieldValue::Int(5))
     );
     // A newer version only adds to the newest that is known.
     let newer = Bytes::from_static(&[0, 9, 0, 0, 0, 5, 1, 1, 0]);
-    let change = shown::control(2, newer).unwrap();
+    let change = named_record::control(2, newer).unwrap();
     assert_eq!((change.version, field(&change.fields, "leaderId")), (1, &FieldValue::Int(5)));
-    assert_eq!(shown::control(99, Bytes::from_static(&[0, 0])), Err(ShowError::UnknownType(99)));
-    assert!(matches!(shown::control(3, Bytes::from_static(&[0])), Err(ShowError::Damaged(_))));
+    assert_eq!(named_record::control(99, Bytes::from_static(&[0, 0])), Err(ShowError::UnknownType(99)));
+    assert!(matches!(named_record::control(3, Bytes::from_static(&[0])), Err(ShowError::Damaged(_))));
     let feature = framed::encode(&FeatureLevelRecord::default(), 0).unwrap();
-    assert!(matches!(shown::metadata(feature.slice(..feature.len() - 1)), Err(ShowError::Damaged(_))));
+    assert!(matches!(named_record::metadata(feature.slice(..feature.len() - 1)), Err(ShowError::Damaged(_))));
 }

@@ -1,4 +1,4 @@
-//! Records decoded to names and fields by what their bytes say they are, for whoever shows a log.
+//! Records decoded to names and fields by the types in their bytes, to show a log.
 
 use std::fmt;
 
@@ -10,21 +10,21 @@ use crate::{DecodeError, Message, Reader};
 
 /// A record, or the key of one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shown {
-    /// Kafka's name of it.
+pub struct NamedRecord {
+    /// Kafka's name of the record.
     pub name: &'static str,
-    /// Its version; of a key the only one, zero.
+    /// Its version; for a key the only one, zero.
     pub version: i16,
-    /// A [`FieldValue::Struct`].
+    /// Its fields, a [`FieldValue::Struct`].
     pub fields: FieldValue,
 }
 
-/// Why bytes cannot be shown as a record.
+/// The reason why bytes cannot be shown as a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShowError {
-    /// They are damaged, or of a version that is not known.
+    /// They are damaged, or of an unknown version.
     Damaged(DecodeError),
-    /// A record of this type is not known.
+    /// The type of the record is unknown.
     UnknownType(i16),
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for ShowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ShowError::Damaged(error) => error.fmt(f),
-            ShowError::UnknownType(number) => write!(f, "a record of type {number} is not known"),
+            ShowError::UnknownType(number) => write!(f, "records of type {number} are unknown"),
         }
     }
 }
@@ -45,7 +45,7 @@ impl From<DecodeError> for ShowError {
     }
 }
 
-/// Whose records a topic holds.
+/// The coordinator that owns the records of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coordinator {
     /// The group coordinator: `__consumer_offsets`.
@@ -57,7 +57,7 @@ pub enum Coordinator {
 }
 
 impl Coordinator {
-    /// The coordinator that keeps its records in the topic; none for any other topic.
+    /// The coordinator that keeps its records in the topic; `None` for any other topic.
     pub fn of_topic(topic: &str) -> Option<Coordinator> {
         Some(match topic {
             "__consumer_offsets" => Coordinator::Group,
@@ -67,11 +67,11 @@ impl Coordinator {
         })
     }
 
-    /// The key of a record, and its type, by which [`Coordinator::value`] knows the value.
+    /// The key of a record, and its type, which [`Coordinator::value`] needs.
     ///
     /// # Errors
-    /// [`ShowError`].
-    pub fn key(self, bytes: Bytes) -> Result<(i16, Shown), ShowError> {
+    /// [`ShowError`] if the bytes are damaged, or of an unknown type.
+    pub fn key(self, bytes: Bytes) -> Result<(i16, NamedRecord), ShowError> {
         let (number, reader) = coordinator_key::split(bytes)?;
         let shown = match self {
             Coordinator::Group => found::group_coordinator::key(number, reader),
@@ -84,8 +84,8 @@ impl Coordinator {
     /// The value of a record whose key has this type.
     ///
     /// # Errors
-    /// [`ShowError`].
-    pub fn value(self, number: i16, bytes: Bytes) -> Result<Shown, ShowError> {
+    /// [`ShowError`] if the bytes are damaged, or of an unknown type.
+    pub fn value(self, number: i16, bytes: Bytes) -> Result<NamedRecord, ShowError> {
         match self {
             Coordinator::Group => found::group_coordinator::value(number, bytes),
             Coordinator::Transaction => found::transaction_coordinator::value(number, bytes),
@@ -97,8 +97,8 @@ impl Coordinator {
 /// A record of the metadata log.
 ///
 /// # Errors
-/// [`ShowError`].
-pub fn metadata(bytes: Bytes) -> Result<Shown, ShowError> {
+/// [`ShowError`] if the bytes are damaged, or of an unknown type.
+pub fn metadata(bytes: Bytes) -> Result<NamedRecord, ShowError> {
     let (number, version, reader) = framed::split(bytes)?;
     found::metadata::record(number, reader, version)
 }
@@ -106,24 +106,24 @@ pub fn metadata(bytes: Bytes) -> Result<Shown, ShowError> {
 /// A record of `__remote_log_metadata`.
 ///
 /// # Errors
-/// [`ShowError`].
-pub fn remote_log(bytes: Bytes) -> Result<Shown, ShowError> {
+/// [`ShowError`] if the bytes are damaged, or of an unknown type.
+pub fn remote_log(bytes: Bytes) -> Result<NamedRecord, ShowError> {
     let (number, version, reader) = framed::split(bytes)?;
     found::remote_log::record(number, reader, version)
 }
 
-/// The value of a control record of the type that its key says.
+/// The value of a control record of the type in its key.
 ///
 /// # Errors
-/// [`ShowError`].
-pub fn control(number: i16, bytes: Bytes) -> Result<Shown, ShowError> {
+/// [`ShowError`] if the bytes are damaged, or of an unknown type.
+pub fn control(number: i16, bytes: Bytes) -> Result<NamedRecord, ShowError> {
     // Each begins with its version. A newer one only adds to it, so it is read as the newest known.
     match number {
         0 | 1 => {
             let mut reader = kafka::reader(bytes);
             let version = reader.i16("EndTxnMarker.version")?;
             let marker = kafka::EndTxnMarker::decode(&mut reader, 0)?;
-            Ok(Shown { name: kafka::EndTxnMarker::NAME, version, fields: marker.to_value(0) })
+            Ok(NamedRecord { name: kafka::EndTxnMarker::NAME, version, fields: marker.to_value(0) })
         }
         2 => decode_control::<kafka::LeaderChangeMessage>(bytes),
         3 => decode_control::<kafka::SnapshotHeaderRecord>(bytes),
@@ -134,29 +134,32 @@ pub fn control(number: i16, bytes: Bytes) -> Result<Shown, ShowError> {
     }
 }
 
-fn decode_control<M: Message + Fields>(bytes: Bytes) -> Result<Shown, ShowError> {
+fn decode_control<M: Message + Fields>(bytes: Bytes) -> Result<NamedRecord, ShowError> {
     let version = kafka::reader(bytes.clone()).i16(M::NAME)?.min(*M::VERSIONS.end());
     let record = M::decode(&mut kafka::reader(bytes), version)?;
-    Ok(Shown { name: M::NAME, version, fields: record.to_value(version) })
+    Ok(NamedRecord { name: M::NAME, version, fields: record.to_value(version) })
 }
 
-fn decode_key<K: kafka::CoordinatorKey + Fields>(reader: Reader) -> Result<Shown, ShowError> {
+fn decode_key<K: kafka::CoordinatorKey + Fields>(reader: Reader) -> Result<NamedRecord, ShowError> {
     let key: K = coordinator_key::decode_rest(reader)?;
-    Ok(Shown { name: K::NAME, version: kafka::KEY_VERSION, fields: key.to_value(kafka::KEY_VERSION) })
+    Ok(NamedRecord { name: K::NAME, version: kafka::KEY_VERSION, fields: key.to_value(kafka::KEY_VERSION) })
 }
 
-fn decode_value<V: kafka::CoordinatorValue + Fields>(bytes: Bytes) -> Result<Shown, ShowError> {
+fn decode_value<V: kafka::CoordinatorValue + Fields>(bytes: Bytes) -> Result<NamedRecord, ShowError> {
     let version = kafka::reader(bytes.clone()).i16("value version")?;
     let value: V = coordinator_value::decode(bytes)?;
-    Ok(Shown { name: V::NAME, version, fields: value.to_value(version) })
+    Ok(NamedRecord { name: V::NAME, version, fields: value.to_value(version) })
 }
 
-fn decode_record<R: kafka::FramedRecord + Fields>(reader: Reader, version: i16) -> Result<Shown, ShowError> {
+fn decode_record<R: kafka::FramedRecord + Fields>(
+    reader: Reader,
+    version: i16,
+) -> Result<NamedRecord, ShowError> {
     let record: R = framed::decode_rest(reader, version)?;
-    Ok(Shown { name: R::NAME, version, fields: record.to_value(version) })
+    Ok(NamedRecord { name: R::NAME, version, fields: record.to_value(version) })
 }
 
-/// Which record a number means, a module for each file of schemas.
+/// The records by their numbers, a module for each file of schemas.
 #[rustfmt::skip]
 mod found {
     use super::*;
