@@ -1,4 +1,4 @@
-//! What must be true of what is left.
+//! The checks at the end of a run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,24 +8,24 @@ use client::consumer::{ConsumerOptions, Position};
 use client::{Admin, Consumer, TopicPartition};
 use runtime::clock;
 
-use crate::history::{Commits, Fate, History, Sent};
+use crate::history::{Commits, Fate, History, SentRecord};
 use crate::run;
 use crate::swarm::Swarm;
 use crate::workload::{GROUP, TOPIC};
 
-/// The longest that reading everything may take.
+/// The time that reading everything may take.
 const DRAIN_MAX: Duration = Duration::from_secs(120);
 
-/// Everything that the broker has at the end.
+/// The contents of the broker at the end.
 #[derive(Debug, Default)]
-pub(crate) struct Drained {
+pub(crate) struct Contents {
     /// Values by partition, in the order of offsets.
     logs: BTreeMap<i32, Vec<(i64, Vec<u8>)>>,
     committed: BTreeMap<i32, i64>,
 }
 
-/// Reads all partitions from begin to end, and what the group has committed.
-pub(crate) async fn drain(swarm: Swarm) -> Result<Drained, String> {
+/// Reads all partitions from start to end, and the committed offsets of the group.
+pub(crate) async fn drain(swarm: Swarm) -> Result<Contents, String> {
     let cluster = run::connect().await?;
     let admin = Admin::new(cluster.clone());
     let partitions: Vec<_> = (0..swarm.partitions).map(|index| TopicPartition::new(TOPIC, index)).collect();
@@ -33,7 +33,7 @@ pub(crate) async fn drain(swarm: Swarm) -> Result<Drained, String> {
     let ends = admin.list_offsets(&ends).await.map_err(|error| format!("no ends: {error}"))?;
     let mut consumer = Consumer::new(cluster, ConsumerOptions::default());
     consumer.assign(partitions.iter().map(|at| (at.clone(), Position::Offset(0))));
-    let mut drained = Drained::default();
+    let mut drained = Contents::default();
     let deadline = clock::now() + DRAIN_MAX;
     let is_behind = |consumer: &Consumer, at: &TopicPartition| {
         let end = ends.get(at).cloned().flatten().map_or(0, |end| end.offset);
@@ -41,7 +41,7 @@ pub(crate) async fn drain(swarm: Swarm) -> Result<Drained, String> {
     };
     while partitions.iter().any(|at| is_behind(&consumer, at)) {
         if clock::now() > deadline {
-            return Err("the logs cannot be read to their ends in two minutes".to_owned());
+            return Err("the logs cannot be read to their ends within two minutes".to_owned());
         }
         let records = consumer.poll(Duration::from_secs(1)).await;
         for record in records.map_err(|error| format!("the last consumer fails: {error}"))? {
@@ -55,8 +55,8 @@ pub(crate) async fn drain(swarm: Swarm) -> Result<Drained, String> {
     Ok(drained)
 }
 
-/// Compares what is left with what was seen.
-pub(crate) fn all(history: &History, drained: &Drained) -> Result<(), String> {
+/// Compares the contents with the history.
+pub(crate) fn all(history: &History, drained: &Contents) -> Result<(), String> {
     history.look(|sent, commits, wrong| {
         if let Some(wrong) = wrong.first() {
             return Err(wrong.clone());
@@ -70,13 +70,15 @@ pub(crate) fn all(history: &History, drained: &Drained) -> Result<(), String> {
     })
 }
 
-/// Where each value is; no value is twice, and no offset is missing.
-fn places(drained: &Drained) -> Result<BTreeMap<&[u8], (i32, i64)>, String> {
+/// The place of each value; fails if a value is there twice or an offset is missing.
+fn places(drained: &Contents) -> Result<BTreeMap<&[u8], (i32, i64)>, String> {
     let mut places = BTreeMap::new();
     for (partition, log) in &drained.logs {
         for (expected, (offset, value)) in (0..).zip(log) {
             if *offset != expected {
-                return Err(format!("partition {partition} has offset {offset} where {expected} should be"));
+                return Err(format!(
+                    "partition {partition} has offset {offset}, but {expected} was expected"
+                ));
             }
             if let Some(before) = places.insert(value.as_slice(), (*partition, *offset)) {
                 let name = name(value);
@@ -91,7 +93,7 @@ fn places(drained: &Drained) -> Result<BTreeMap<&[u8], (i32, i64)>, String> {
 
 fn acknowledged_is_there(
     value: &[u8],
-    record: &Sent,
+    record: &SentRecord,
     places: &BTreeMap<&[u8], (i32, i64)>,
 ) -> Result<(), String> {
     let place = places.get(value);
@@ -102,36 +104,41 @@ fn acknowledged_is_there(
         (Fate::Acknowledged(Some(offset)), Some(place)) if *place != (record.partition, offset) => {
             Err(format!("{}, acknowledged at {offset} of {}, is at {place:?}", name(value), record.partition))
         }
-        (Fate::Refused, Some(place)) => Err(format!("{} was refused, and is at {place:?}", name(value))),
+        (Fate::Refused, Some(place)) => Err(format!("{} was rejected, but is at {place:?}", name(value))),
         _ => Ok(()),
     }
 }
 
-/// The log has what was sent and nothing else, and each producer's records in the order of sending.
-fn known_and_in_order(sent: &BTreeMap<Vec<u8>, Sent>, drained: &Drained) -> Result<(), String> {
+/// The log has only records that were sent, and each producer's records in the order of sending.
+fn known_and_in_order(sent: &BTreeMap<Vec<u8>, SentRecord>, drained: &Contents) -> Result<(), String> {
     for (partition, log) in &drained.logs {
         let mut last: BTreeMap<u32, u64> = BTreeMap::new();
         for (offset, value) in log {
             let Some(record) = sent.get(value) else {
-                return Err(format!("offset {offset} of {partition} has what nobody sent: {}", name(value)));
+                return Err(format!(
+                    "offset {offset} of {partition} has a record that nobody sent: {}",
+                    name(value)
+                ));
             };
             if let Some(before) = last.insert(record.producer, record.number)
                 && before > record.number
             {
-                let Sent { producer, number, .. } = record;
-                return Err(format!("producer {producer}: {number} is behind {before} in {partition}"));
+                let SentRecord { producer, number, .. } = record;
+                return Err(format!("producer {producer}: {number} is after {before} in {partition}"));
             }
         }
     }
     Ok(())
 }
 
-/// What was committed last, and acknowledged, is there, unless a commit that nobody answered came after it.
-fn commits_stay(commits: &BTreeMap<i32, Commits>, drained: &Drained) -> Result<(), String> {
+/// The last acknowledged commit is there, unless an unanswered one came after it.
+fn commits_stay(commits: &BTreeMap<i32, Commits>, drained: &Contents) -> Result<(), String> {
     for (partition, commits) in commits {
         let left = drained.committed.get(partition).copied();
         if left != commits.acknowledged && !left.is_some_and(|left| commits.attempted.contains(&left)) {
-            return Err(format!("{commits:?} of partition {partition}, and {left:?} is left"));
+            return Err(format!(
+                "the commits of partition {partition} were {commits:?}, but it has {left:?}"
+            ));
         }
     }
     Ok(())

@@ -1,16 +1,16 @@
-//! What the clients saw, and what was done to the node.
+//! The clients' observations, and the faults of the node.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use parking_lot::Mutex;
 
-/// What became of a record that was sent.
+/// The fate of a record that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// Acknowledged, at this offset if the broker told.
+    /// Acknowledged, at this offset if the broker reported one.
     Acknowledged(Option<i64>),
-    /// Refused: it is in no log.
+    /// Rejected: it is in no log.
     Refused,
     /// It may be in the log.
     Unknown,
@@ -18,38 +18,38 @@ pub(crate) enum Fate {
 
 /// A record that was sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Sent {
+pub(crate) struct SentRecord {
     pub(crate) partition: i32,
     pub(crate) producer: u32,
     pub(crate) number: u64,
     pub(crate) fate: Fate,
 }
 
-/// Everything that was seen, in the order in which it was known.
+/// All observations, in the order in which they were made.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    seen: Mutex<Seen>,
+    seen: Mutex<Observations>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
-    sent: BTreeMap<Vec<u8>, Sent>,
+struct Observations {
+    sent: BTreeMap<Vec<u8>, SentRecord>,
     commits: BTreeMap<i32, Commits>,
-    /// What a client saw that cannot be.
+    /// Observations that should be impossible.
     wrong: Vec<String>,
     counts: Counts,
 }
 
-/// What the group may have committed for a partition.
+/// The positions that the group may have committed for a partition.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Commits {
-    /// The position that was acknowledged last.
+    /// The last acknowledged position.
     pub(crate) acknowledged: Option<i64>,
-    /// Positions whose commit may be under way still, or was never answered.
+    /// Positions whose commit may still be in flight, or was never answered.
     pub(crate) attempted: Vec<i64>,
 }
 
-/// How much happened.
+/// The numbers of events.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) boots: u32,
@@ -69,8 +69,8 @@ pub(crate) struct Counts {
 }
 
 impl History {
-    /// Notes what became of a record.
-    pub(crate) fn sent(&self, value: Vec<u8>, sent: Sent) {
+    /// Notes the fate of a record.
+    pub(crate) fn sent(&self, value: Vec<u8>, sent: SentRecord) {
         let mut seen = self.seen.lock();
         match sent.fate {
             Fate::Acknowledged(_) => seen.counts.acknowledged += 1,
@@ -115,10 +115,10 @@ impl History {
         self.seen.lock().counts.clone()
     }
 
-    /// Looks at what was sent, what was committed, and what a client found wrong.
+    /// Passes the records, the commits and the impossible observations to `look`.
     pub(crate) fn look<R>(
         &self,
-        look: impl FnOnce(&BTreeMap<Vec<u8>, Sent>, &BTreeMap<i32, Commits>, &[String]) -> R,
+        look: impl FnOnce(&BTreeMap<Vec<u8>, SentRecord>, &BTreeMap<i32, Commits>, &[String]) -> R,
     ) -> R {
         let seen = self.seen.lock();
         look(&seen.sent, &seen.commits, &seen.wrong)
@@ -126,13 +126,13 @@ impl History {
 }
 
 impl Counts {
-    /// Why a run says nothing, if it does not.
+    /// The reason why the run proves nothing, if it does not.
     pub(crate) fn proved_nothing(&self) -> Option<&'static str> {
         match self {
             Self { acknowledged: ..20, .. } => Some("fewer than 20 records were acknowledged"),
             Self { consumed: 0, .. } => Some("nothing was consumed"),
             Self { commits: 0, .. } => Some("no offset was committed"),
-            Self { boots: ..2, .. } => Some("the node was not started again"),
+            Self { boots: ..2, .. } => Some("the node was not restarted"),
             _ => None,
         }
     }

@@ -1,6 +1,8 @@
-//! Runs a broker on a simulated machine, with clients that write down what they saw, under faults drawn from a seed.
+//! Runs a broker on a simulated machine, with clients that record their observations, under faults drawn from
+//! a seed.
 //!
-//! The same seed gives the same run. Exit status: 0 if every run was right, 1 if one was not, 3 if one proved nothing.
+//! The same seed gives the same run. Exit status: 0 if every run was right, 1 if one was not, 3 if one proved
+//! nothing.
 
 mod check;
 mod history;
@@ -23,19 +25,19 @@ struct Args {
     /// Run this seed.
     #[arg(long, conflicts_with = "seeds", required_unless_present = "seeds")]
     seed: Option<u64>,
-    /// Run these seeds: the first, and the one after the last.
+    /// Run these seeds: from the first to below the second, as in 0..100.
     #[arg(long, value_name = "A..B", value_parser = range)]
     seeds: Option<Range<u64>>,
     /// Write every event of the run to this file.
     #[arg(long, value_name = "FILE", requires = "seed")]
     trace: Option<PathBuf>,
-    /// Have no client work, which proves nothing.
+    /// Run without clients' work, which proves nothing.
     #[arg(long)]
     idle: bool,
-    /// Show the log of the broker and the clients.
+    /// Print the log of the broker and the clients.
     #[arg(long)]
     log: bool,
-    /// Put a known mistake back, and expect that a run finds it: the name of a trap.
+    /// Put a known mistake back, and expect a run to find it: the name of a trap.
     #[arg(long, value_name = "TRAP")]
     trap: Option<String>,
     /// List the traps.
@@ -45,7 +47,7 @@ struct Args {
 
 fn range(text: &str) -> Result<Range<u64>, String> {
     let (first, end) = text.split_once("..").ok_or("two numbers with .. between them, such as 0..100")?;
-    let number = |text: &str| text.parse().map_err(|_| format!("'{text}' is no number"));
+    let number = |text: &str| text.parse().map_err(|_| format!("'{text}' is not a number"));
     Ok(number(first)?..number(end)?)
 }
 
@@ -82,7 +84,7 @@ fn main() -> ExitCode {
             Verdict::Wrong(..) => 1,
             Verdict::ProvedNothing(..) => 3,
         };
-        // A fault that was found is more than a run that found nothing.
+        // A detected fault is worse than a run that found nothing.
         worst = if worst == 1 || status == 1 { 1 } else { status.max(worst) };
         if args.trap.is_some() && status == 1 {
             println!("found with seed {seed}");

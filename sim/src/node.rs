@@ -1,4 +1,4 @@
-//! The machine that the broker runs on: its disk, its boots, and what is done to both.
+//! The machine that the broker runs on: its disk, its boots, and their faults.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use broker::Running;
 use fastrand::Rng;
-use settings::Configs;
 use runtime::sim::{self, Host};
 use runtime::{clock, net};
+use settings::Configs;
 use storage::fs::simulated::{CAPACITY_BYTES, Disk};
 use storage::fs::{Fs, Operation};
 
@@ -18,10 +18,10 @@ use crate::swarm::Swarm;
 /// The machine's name.
 const NAME: &str = "node-1";
 
-/// How long a start may take.
+/// The time that a start may take.
 const START_MAX: Duration = Duration::from_secs(60);
 
-/// What is done to the node.
+/// A fault of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Nothing,
@@ -36,7 +36,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// One of those that the run has.
+    /// Draws one of the faults of the run.
     pub(crate) fn draw(swarm: &Swarm, chance: &mut Rng) -> Self {
         let families = [
             (swarm.kills, Self::Kill),
@@ -91,7 +91,7 @@ impl Node {
             }
             Ok(Ok(Err(error))) => Err(format!("the broker does not start: {error}")),
             Ok(Err(error)) => Err(format!("the start: {error}")),
-            Err(_) => Err("the broker did not start in a minute".to_owned()),
+            Err(_) => Err("the broker did not start within a minute".to_owned()),
         }
     }
 
@@ -102,14 +102,14 @@ impl Node {
         match clock::timeout(START_MAX, stopping).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(format!("the stop: {error}")),
-            Err(_) => return Err("the broker did not stop in a minute".to_owned()),
+            Err(_) => return Err("the broker did not stop within a minute".to_owned()),
         }
         host.kill();
         self.disk.restart();
         Ok(())
     }
 
-    /// Ends the process where it stands.
+    /// Kills the process at this point.
     fn kill(&mut self) {
         let Some((host, running)) = self.boot.take() else { return };
         host.kill();
@@ -131,12 +131,12 @@ impl Node {
         clock::timeout(patience, running.failed()).await.is_ok()
     }
 
-    /// Has something happen to the node; afterwards it serves again.
+    /// Injects a fault into the node, and waits until it serves again.
     pub(crate) async fn suffer(&mut self, fault: Fault) -> Result<(), String> {
         sim::note(format_args!("fault {fault:?}"));
         match fault {
             Fault::Nothing => {
-                // So that the run without faults has a second start as well.
+                // So that the run without faults has a second start too.
                 self.stop().await?;
                 self.start().await?;
             }
@@ -201,7 +201,7 @@ impl Node {
         Ok(())
     }
 
-    /// Has the power go at an operation of the disk, rather than between two: there anything can be torn.
+    /// Cuts the power during an operation of the disk, rather than between two: anything can be torn there.
     async fn await_operation(&mut self) {
         self.disk.cut_power_at(self.disk.points() + self.chance.u64(1..40));
         for _ in 0..2_000 {

@@ -1,4 +1,4 @@
-//! One run: what is started, what is done to it, and what came of it.
+//! One run: its start, its faults, and its verdict.
 
 use std::fmt;
 use std::fs::File;
@@ -17,10 +17,10 @@ use crate::node::{Fault, Node};
 use crate::swarm::Swarm;
 use crate::workload;
 
-/// The longest run, in simulated time: faults, what clients wait for after each, and the end.
+/// The longest run, in simulated time: the faults, the clients' waits after each, and the end.
 const TIME_MAX: Duration = Duration::from_secs(1800);
 
-/// What a run did, as it is printed.
+/// The printed summary of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Summary {
     digest: u64,
@@ -29,12 +29,12 @@ pub(crate) struct Summary {
     counts: Counts,
 }
 
-/// What came of a seed.
+/// The verdict on a seed.
 #[derive(Debug)]
 pub(crate) enum Verdict {
-    /// Everything that was looked at was right.
+    /// Everything that was checked was right.
     Right(Summary),
-    /// Something was not.
+    /// Something was wrong.
     Wrong(String),
     /// Nothing was wrong, and hardly anything happened.
     ProvedNothing(Summary, &'static str),
@@ -89,7 +89,7 @@ pub(crate) fn seed(seed: u64, trace: Option<&Path>, idle: bool) -> Verdict {
     }
 }
 
-/// Plays the world: boots the node, has clients work on it, breaks it, and looks at what is left.
+/// Directs the run: boots the node, has clients work on it, breaks it, and checks the rest.
 async fn direct(idle: bool) -> Result<Counts, String> {
     let mut chance = sim::chance();
     let swarm = Swarm::draw(&mut sim::chance());
@@ -114,13 +114,13 @@ async fn direct(idle: bool) -> Result<Counts, String> {
         let fault = Fault::draw(&swarm, &mut chance);
         node.suffer(fault).await?;
     }
-    // Enough for what was started last to be acknowledged.
+    // Enough time for the last requests to be acknowledged.
     clock::sleep(Duration::from_secs(3)).await;
     stop.send_replace(true);
     for work in working {
         work.await.map_err(|error| format!("a client: {error}"))??;
     }
-    // What is checked is what is left on the disk: once as it is, once after a last loss of power.
+    // Check the contents of the disk: once as they are, once after a last loss of power.
     let drained = on(clients, check::drain(swarm.clone())).await?;
     check::all(&history, &drained)?;
     let last = if swarm.power_cuts { Fault::PowerCut } else { Fault::Kill };
@@ -140,7 +140,7 @@ async fn on<T: Send + 'static>(
     working.await.map_err(|error| format!("a client: {error}"))?
 }
 
-/// A connection to the node, as every client has it.
+/// Connects to the node, as every client does.
 pub(crate) async fn connect() -> Result<Cluster, String> {
     let mut options = ClusterOptions::new("node-1:9092");
     options.retry_for = Duration::from_secs(120);
@@ -150,7 +150,7 @@ pub(crate) async fn connect() -> Result<Cluster, String> {
         match Cluster::connect(options.clone()).await {
             Ok(cluster) => return Ok(cluster),
             Err(error) if clock::now() > deadline => {
-                return Err(format!("no connection in two minutes: {error}"));
+                return Err(format!("no connection within two minutes: {error}"));
             }
             Err(_) => clock::sleep(Duration::from_millis(100)).await,
         }

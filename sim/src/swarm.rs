@@ -1,8 +1,8 @@
-//! What a seed is made of: sizes, and which faults it has at all.
+//! The shape of a seed's run: its sizes, and its kinds of faults.
 
 use fastrand::Rng;
 
-/// The shape of a run. Each seed leaves out some faults altogether: what one fault hides, another seed shows.
+/// The shape of a run. Each seed leaves out some kinds of faults altogether: one fault may hide another.
 #[derive(Clone, Debug)]
 pub(crate) struct Swarm {
     /// Partitions of the topic.
@@ -11,7 +11,7 @@ pub(crate) struct Swarm {
     pub(crate) group_members: u32,
     pub(crate) segment_bytes: u32,
     pub(crate) value_bytes_max: usize,
-    /// How many faults come one after the other.
+    /// The number of consecutive faults.
     pub(crate) faults: u32,
     pub(crate) kills: bool,
     pub(crate) power_cuts: bool,
@@ -22,7 +22,7 @@ pub(crate) struct Swarm {
     pub(crate) cuts: bool,
     pub(crate) short_transfers: bool,
     pub(crate) clock_jumps: bool,
-    /// Threads that wake late, so that more waits for each sync.
+    /// Whether threads wake late, so that more requests wait for each sync.
     pub(crate) slow_threads: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Clients that write down what they saw.
+//! Clients that record their observations.
 
 mod consume;
 mod group;
@@ -16,12 +16,12 @@ use crate::history::History;
 use crate::run;
 use crate::swarm::Swarm;
 
-/// The topic that everything is about.
+/// The topic of the run.
 pub(crate) const TOPIC: &str = "events";
 /// The group that reads it.
 pub(crate) const GROUP: &str = "readers";
 
-/// A client at work; an error is something that must not be.
+/// A client at work; an error is an observation that should be impossible.
 pub(crate) type Work = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// Creates the topic.

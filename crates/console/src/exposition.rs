@@ -8,10 +8,10 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-/// The media type of what [`encode`] gives.
+/// The media type of [`encode`]'s result.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All metrics of a broker as they are now. May wait for a disk.
+/// The current metrics of a broker. May wait for a disk.
 pub fn encode(metrics: &Metrics) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Readings(metrics.read())));
@@ -36,7 +36,7 @@ impl Collector for Readings {
                 MetricKind::Counter => MetricType::Counter,
                 MetricKind::Gauge => MetricType::Gauge,
             };
-            // The full stop is added to it.
+            // The encoder adds the full stop.
             let help = metric.help.trim_end_matches('.');
             let mut family = encoder.encode_descriptor(metric.name, help, unit.as_ref(), kind)?;
             for sample in samples {

@@ -1,7 +1,7 @@
-//! What Milena serves by HTTP: its metrics.
+//! Milena's HTTP endpoint: its metrics.
 //!
-//! The listener is one of its own, off by default, and knows no passwords. One request is answered for
-//! each connection, and everything that a client could draw out has a limit.
+//! The listener is separate, off by default, and unauthenticated. A connection serves one request, and
+//! everything that a client can make the broker spend has a limit.
 
 mod exposition;
 mod listener;

@@ -22,16 +22,16 @@ use tracing::{debug, warn};
 
 use crate::exposition::{self, MEDIA_TYPE};
 
-/// Connections that are open at one time; more are closed at once.
+/// The most open connections; further ones are closed at once.
 const CONNECTIONS_MAX: usize = 32;
 
-/// Bytes of a request's head that are taken in.
+/// The longest accepted head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
-/// How long a connection may take from its beginning to the end of the answer.
+/// The longest time of a connection, from its start to the end of the answer.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// How long to wait before the next accept where the system has no descriptor left.
+/// The wait before the next accept while the system has no free descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listener that is bound and does not answer yet.
@@ -42,10 +42,10 @@ pub struct Console {
 }
 
 impl Console {
-    /// Takes `address`, `host:port`, on which [`Console::serve`] listens.
+    /// Binds `address`, `host:port`, on which [`Console::serve`] will listen.
     ///
     /// # Errors
-    /// What the system says: the address is in use, is not one of this machine, is not permitted.
+    /// The system's error: the address is in use, is not one of this machine, or is not permitted.
     pub async fn bind(address: &str) -> io::Result<Console> {
         let socket = net::bind(address).await?;
         let address = socket.local_addr()?;
@@ -57,10 +57,10 @@ impl Console {
         self.address
     }
 
-    /// Listens, and answers until what it returns is dropped: `GET /metrics` with the broker's metrics.
+    /// Listens, and answers `GET /metrics` with the broker's metrics until the returned future is dropped.
     ///
     /// # Errors
-    /// What the system says: another program listens on the address by now.
+    /// The system's error: another program listens on the address by now.
     pub fn serve(self, metrics: Metrics) -> io::Result<impl Future<Output = ()> + Send> {
         let socket = self.socket.listen()?;
         Ok(answer_all(socket, metrics))
@@ -93,12 +93,12 @@ async fn converse(stream: TcpStream, router: Router, _permit: OwnedSemaphorePerm
     match clock::timeout(CONNECTION_TIME_MAX, served).await {
         Ok(Ok(())) => {}
         Ok(Err(problem)) => debug!("a connection to the console ended: {problem}"),
-        Err(_elapsed) => debug!("a connection to the console was closed: its time was over"),
+        Err(_elapsed) => debug!("a connection to the console was closed after its time limit"),
     }
 }
 
 async fn answer(State(metrics): State<Metrics>) -> Response {
-    // A disk may take its time to say how full it is.
+    // A disk may be slow to report its free space.
     match task::spawn_blocking(move || exposition::encode(&metrics)).await {
         Ok(text) => ([(CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

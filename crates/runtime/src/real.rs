@@ -1,4 +1,4 @@
-//! The body of this crate that the product runs on: tokio and the operating system.
+//! The body of this crate for the product: tokio and the operating system.
 
 pub mod bell;
 pub mod clock;

@@ -26,18 +26,18 @@ use std::time::Duration;
 
 pub use fastrand::Rng;
 use world::World;
-pub use world::{Host, Killed};
+pub use world::{Host, HostKill};
 pub(crate) use world::{try_world, world};
 
-/// How a run is made.
+/// The options of a run.
 pub struct Options {
-    /// Decides everything that chance decides.
+    /// The seed of every random decision.
     pub seed: u64,
     /// The longest that the run may take, in simulated time.
     pub time_max: Duration,
-    /// The wall clock at the begin, in milliseconds since the Unix epoch.
+    /// The wall clock at the start, in milliseconds since the Unix epoch.
     pub wall_ms: i64,
-    /// Where each event of the trace is written, to compare two runs that should be the same.
+    /// A writer for each event of the trace, to compare two runs that should be the same.
     pub trace: Option<Box<dyn Write + Send>>,
 }
 
@@ -58,24 +58,24 @@ impl fmt::Debug for Options {
 /// A run that came to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report<T> {
-    /// What the director returned.
+    /// The director's result.
     pub output: T,
     /// A hash of everything that happened, in order.
     pub digest: u64,
-    /// How many events were hashed.
+    /// The number of hashed events.
     pub events: u64,
-    /// How long the run took, in simulated time.
+    /// The simulated duration of the run.
     pub time: Duration,
 }
 
-/// A run that did not come to its end.
+/// A run that did not end properly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Product code panicked: what and where.
+    /// Product code panicked; with its message and location.
     Panicked(String),
-    /// Nothing can happen any more, and the director waits: what there is.
+    /// A deadlock: nothing can happen, and the director waits. Lists the tasks and threads.
     Stuck(String),
-    /// [`Options::time_max`] has passed: what there is.
+    /// [`Options::time_max`] has passed. Lists the tasks and threads.
     TimeUp(String),
 }
 
@@ -84,7 +84,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Panicked(what) => write!(f, "panicked: {what}"),
             Self::Stuck(units) => write!(f, "nothing can happen any more, and the run has not ended:{units}"),
-            Self::TimeUp(units) => write!(f, "the run did not end in its time:{units}"),
+            Self::TimeUp(units) => write!(f, "the run did not end within its time:{units}"),
         }
     }
 }
@@ -92,7 +92,7 @@ impl fmt::Display for Failure {
 /// Runs `director` to its end, in a world of its own.
 ///
 /// # Errors
-/// [`Failure`]: a panic of any task or thread, a deadlock, no end.
+/// [`Failure`] if a task or thread panics, at a deadlock, or if the run does not end in time.
 pub fn run<F, T>(options: Options, director: F) -> Result<Report<T>, Failure>
 where
     F: Future<Output = T> + Send + 'static,
@@ -102,23 +102,23 @@ where
     World::new(options).run(director)
 }
 
-/// A machine to run things on, up until it is killed. Two of one name are two boots of one machine.
+/// Boots a machine to run things on until it is killed. Two hosts of one name are two boots of one machine.
 pub fn boot(name: &str) -> Host {
     world().boot(name)
 }
 
-/// A source of chance for a consumer of its own: a disk, a workload, the faults.
+/// A separate source of chance for one consumer: a disk, a workload, the faults.
 pub fn chance() -> Rng {
     world().with(|state| state.chance.fork())
 }
 
-/// Has threads that are notified wake late, by up to `max` and mostly by nothing: what they do is then done for more
-/// at once, as where the disk is slow.
+/// Makes notified threads wake late, by up to `max` and mostly not at all: they then find more work at once,
+/// as with a slow disk.
 pub fn set_lateness_max(max: Duration) {
     world().with(|state| state.lateness_max = max);
 }
 
-/// Writes an event to the trace: what a disk did, what a client saw.
+/// Writes an event to the trace: of a disk, or as seen by a client.
 pub fn note(event: fmt::Arguments<'_>) {
     world().with(|state| state.note(event));
 }

@@ -14,13 +14,14 @@ use crate::run;
 use crate::swarm::Swarm;
 use crate::workload::TOPIC;
 
-/// Reads until it is told to stop.
+/// Reads until it is stopped.
 pub(super) async fn run(
     swarm: Swarm,
     history: Arc<History>,
     stopping: watch::Receiver<bool>,
 ) -> Result<(), String> {
-    // What was visible and not durable is gone after a loss of power: the position may be beyond the end then.
+    // Records that were visible and not durable are lost with the power: the position may be beyond the end
+    // then.
     let options = ConsumerOptions { reset: Some(OffsetSpec::Earliest), ..ConsumerOptions::default() };
     let mut consumer = Consumer::new(run::connect().await?, options);
     let begin = |index| (TopicPartition::new(TOPIC, index), Position::Spec(OffsetSpec::Earliest));
@@ -34,7 +35,7 @@ pub(super) async fn run(
         history.consumed(records.len());
         for record in records {
             let before = last.insert(record.partition, record.offset);
-            // It begins anew, or it goes on with the next.
+            // The consumer starts over, or it continues with the next offset.
             let is_next = before.is_none_or(|before| record.offset == before + 1);
             if !is_next && record.offset != 0 {
                 history.wrong(format!(

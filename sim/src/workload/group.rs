@@ -15,7 +15,7 @@ use crate::history::History;
 use crate::run;
 use crate::workload::{GROUP, TOPIC};
 
-/// Reads and commits until it is told to stop; leaves now and then, and comes back.
+/// Reads and commits until it is stopped; leaves now and then, and returns.
 pub(super) async fn run(
     history: Arc<History>,
     mut chance: Rng,
@@ -33,7 +33,7 @@ pub(super) async fn run(
         let mut member = GroupConsumer::new(cluster, options, vec![TOPIC.to_owned()]);
         let leaves_at = clock::now() + Duration::from_millis(chance.u64(1_000..20_000));
         while !*stopping.borrow() && clock::now() < leaves_at {
-            // A group that does not work is tried again: it is down with its node.
+            // Retry while the group does not work: it is down with its node.
             let Ok(records) = member.poll(Duration::from_millis(300)).await else { break };
             history.consumed(records.len());
             let position =
@@ -44,7 +44,7 @@ pub(super) async fn run(
             }
             history.committing(&positions);
             if member.commit().await.is_ok() {
-                // One that the coordinator did not take, because the group is divided anew, leaves what was known.
+                // A commit that the coordinator rejects because of a rebalance leaves the known positions.
                 let known = |at: &(i32, i64)| {
                     member.committed().get(&client::TopicPartition::new(TOPIC, at.0)) == Some(&at.1)
                 };

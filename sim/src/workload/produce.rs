@@ -9,12 +9,12 @@ use fastrand::Rng;
 use runtime::{clock, task};
 use tokio::sync::watch;
 
-use crate::history::{Fate, History, Sent};
+use crate::history::{Fate, History, SentRecord};
 use crate::run;
 use crate::swarm::Swarm;
 use crate::workload::TOPIC;
 
-/// Sends until it is told to stop; returns when the fate of all is known.
+/// Sends until it is stopped; returns when the fate of all records is known.
 pub(super) async fn run(
     producer: u32,
     swarm: Swarm,
@@ -44,7 +44,7 @@ pub(super) async fn run(
         match sending.send(&record).await {
             Ok(delivery) => {
                 let (history, sent) =
-                    (Arc::clone(&history), move |fate| Sent { partition, producer, number, fate });
+                    (Arc::clone(&history), move |fate| SentRecord { partition, producer, number, fate });
                 settling.push(task::spawn(async move {
                     let fate = match delivery.settled().await {
                         Ok(acknowledged) => Fate::Acknowledged(acknowledged.offset),
@@ -57,10 +57,10 @@ pub(super) async fn run(
                     history.sent(value, sent(fate));
                 }));
             }
-            // It was not taken, so it is nowhere.
+            // It was not accepted, so it is nowhere.
             Err(error) => {
-                tracing::info!("not taken: {error}");
-                history.sent(value, Sent { partition, producer, number, fate: Fate::Refused });
+                tracing::info!("not accepted: {error}");
+                history.sent(value, SentRecord { partition, producer, number, fate: Fate::Refused });
             }
         }
         number += 1;
@@ -77,7 +77,7 @@ pub(super) async fn run(
 /// A value that no other record has.
 fn value(producer: u32, number: u64, partition: i32, filler_bytes: usize) -> Vec<u8> {
     let mut value = format!("{producer}:{number}:{partition}:").into_bytes();
-    // Not all the same, so that a block in the wrong place shows.
+    // Not all bytes are the same, so that a block in the wrong place shows.
     value.extend((0..filler_bytes).map(|index| (index as u64 * 31 + number) as u8));
     value
 }

@@ -1,4 +1,4 @@
-//! How a thread beside the runtime wakes a task.
+//! A wake-up of a task by a thread outside the runtime.
 #![allow(clippy::disallowed_methods, reason = "this module is the seam")]
 
 use std::io::{self, PipeWriter, Write};
@@ -8,23 +8,23 @@ use rustix::fs::OFlags;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
-/// What any thread rings, for one task that listens.
+/// The sending end: any thread rings it, for one task that listens.
 ///
-/// A task that is woken directly by a thread that is not the runtime's costs two wake-ups: of the
-/// worker that runs it, and of another that the first has look for more. The bell comes to the
-/// runtime as sockets do, with the worker that waits for those, and what its listener then wakes
-/// runs on that worker next.
+/// Waking a task directly from a thread outside the runtime costs two wake-ups: of the worker that runs the
+/// task, and of another worker that the first one has look for more work. The bell reaches the runtime as
+/// sockets do, at the worker that waits for those, and the tasks that its listener wakes run on that worker
+/// next.
 #[derive(Debug)]
 pub struct Bell(PipeWriter);
 
-/// The rings of a [`Bell`], for the task that listens.
+/// The receiving end of a [`Bell`], for the task that listens.
 #[derive(Debug)]
 pub struct Rings(Receiver);
 
-/// A bell, and what hears it.
+/// Creates a bell and its receiving end.
 ///
 /// # Errors
-/// Where the system has no descriptors to give.
+/// An error if the system has no free descriptors.
 ///
 /// # Panics
 /// Outside the runtime.
@@ -35,19 +35,19 @@ pub fn bell() -> io::Result<(Bell, Rings)> {
 }
 
 impl Bell {
-    /// Has [`Rings::next`] return, now or when it is next waited for.
+    /// Makes [`Rings::next`] return, now or when it is next waited for.
     pub fn ring(&self) {
-        // A full pipe has rung already, and one that nobody reads need not.
+        // A full pipe has rung already, and one without a reader need not.
         let _ = (&self.0).write(&[1]);
     }
 }
 
 impl Rings {
-    /// Waits until the bell has rung since this last returned; several rings may be one.
+    /// Waits until the bell has rung since the last return; several rings may count as one.
     pub async fn next(&mut self) {
         let mut rings = [0; 64];
         if !matches!(self.0.read(&mut rings).await, Ok(1..)) {
-            // There is no bell any more.
+            // The bell was dropped.
             std::future::pending::<()>().await;
         }
     }

@@ -10,8 +10,8 @@ pub use tokio::time::{Instant, Sleep, Timeout};
 
 /// Wall-clock time in milliseconds since the Unix epoch, the unit of every timestamp in Kafka.
 ///
-/// It is set, forwards and backwards: read it anew for what is stored or compared with what is stored
-/// (record timestamps, retention), and measure how long something takes by [`steady_ms`] or [`now`].
+/// The clock may be set, forwards and backwards. Read it each time for stored values and for comparison with
+/// them (record timestamps, retention), and measure durations by [`steady_ms`] or [`now`].
 pub fn now_ms() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
@@ -21,7 +21,7 @@ pub fn now_ms() -> i64 {
 }
 
 /// Milliseconds since the process first asked, on the clock of [`now`]: for ages that are kept as a number.
-/// Nothing outside this process knows what they mean.
+/// The value has no meaning outside this process.
 pub fn steady_ms() -> i64 {
     static FIRST: OnceLock<Instant> = OnceLock::new();
     i64::try_from(FIRST.get_or_init(now).elapsed().as_millis()).unwrap_or(i64::MAX)
@@ -37,18 +37,18 @@ pub fn sleep(duration: Duration) -> Sleep {
     tokio::time::sleep(duration)
 }
 
-/// Waits until `deadline`; returns at once where it has passed.
+/// Waits until `deadline`; returns at once if it has passed.
 pub fn sleep_until(deadline: Instant) -> Sleep {
     tokio::time::sleep_until(deadline)
 }
 
-/// Waits for `future` for at most `duration`; the output is [`Elapsed`] if the time was up first, and the future is
-/// dropped then.
+/// Waits for `future` for at most `duration`. The output is [`Elapsed`] if that time passes first; the future
+/// is dropped then.
 pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     tokio::time::timeout(duration, future)
 }
 
-/// Waits for `future` until `deadline` at most, as [`timeout`] does.
+/// Waits for `future` until `deadline` at most; otherwise like [`timeout`].
 pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
     tokio::time::timeout_at(deadline, future)
 }

@@ -16,32 +16,32 @@ use crate::FileBytes;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// A socket that has its address and does not listen yet: who connects is refused, rather than left to wait.
+/// A socket that is bound and does not listen yet: clients are refused, rather than left to wait.
 #[derive(Debug)]
 pub struct BoundSocket(TcpSocket);
 
 impl BoundSocket {
-    /// The address that it has.
+    /// The bound address.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
 
-    /// Listens from here on.
+    /// Starts to listen.
     ///
     /// # Errors
-    /// What the system says: another program that had bound the address as well listens on it by now.
+    /// The system's error: another program that had bound the same address listens on it by now.
     pub fn listen(self) -> io::Result<TcpListener> {
         self.0.listen(BACKLOG)
     }
 }
 
-/// Takes `address` (`host:port`; port 0 lets the system choose), to be listened on later.
+/// Binds `address` (`host:port`; port 0 lets the system choose), to listen on it later.
 ///
 /// # Errors
-/// What the system says: the address is in use, is not one of this machine, is not permitted.
+/// The system's error: the address is in use, is not one of this machine, or is not permitted.
 pub async fn bind(address: &str) -> io::Result<BoundSocket> {
     let mut last = None;
     for address in tokio::net::lookup_host(address).await? {
@@ -55,7 +55,7 @@ pub async fn bind(address: &str) -> io::Result<BoundSocket> {
 
 fn bind_one(address: SocketAddr) -> io::Result<BoundSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // What is left of an earlier process's connections does not keep the address from this one.
+    // Connections left by an earlier process do not keep the address from this one.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(BoundSocket(socket))
@@ -64,7 +64,7 @@ fn bind_one(address: SocketAddr) -> io::Result<BoundSocket> {
 /// Listens on `address` at once.
 ///
 /// # Errors
-/// As [`bind`].
+/// See [`bind`].
 pub async fn listen(address: &str) -> io::Result<TcpListener> {
     bind(address).await?.listen()
 }
@@ -72,31 +72,31 @@ pub async fn listen(address: &str) -> io::Result<TcpListener> {
 /// Connects to `address` (`host:port`), with small writes sent at once.
 ///
 /// # Errors
-/// What the system says: refused, unreachable, not resolved.
+/// The system's error: refused, unreachable, or not resolved.
 pub async fn connect(address: &str) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// Takes a connection within one machine off BBR, with which many systems pace every connection: there is no network to
-/// be kind to, and a timer and a wake-up of the reader for every 64 KiB halve the rate and double its cost. Where it
-/// cannot be done, the connection stays as it is.
+/// Takes a connection within one machine off BBR, with which many systems pace every connection: there is no
+/// network to be kind to, and a timer and a wake-up of the reader for every 64 KiB halve the rate and double
+/// its cost. If this fails, the connection stays as it is.
 pub fn do_not_pace(stream: &TcpStream) {
     if sockopt::tcp_congestion(stream).is_ok_and(|name| name.starts_with("bbr")) {
-        // Root may have any, others what the system permits; Reno is always among it.
+        // Root may choose any, others only those that the system permits; Reno is always among them.
         let _ = sockopt::set_tcp_congestion(stream, "cubic")
             .or_else(|_| sockopt::set_tcp_congestion(stream, "reno"));
     }
 }
 
-/// Writes what the socket takes of `parts` now, in one system call.
+/// Writes as much of `parts` as the socket takes now, in one system call.
 ///
-/// `more` says that something follows at once (a file by [`try_send_file`]), so that the kernel
-/// fills a packet rather than send a short one.
+/// `more` says that more data follows at once (a file by [`try_send_file`]), so that the kernel fills a
+/// packet rather than send a short one.
 ///
 /// # Errors
-/// `WouldBlock` where the socket takes nothing now; whatever else ends the connection.
+/// `WouldBlock` if the socket takes nothing now; any other error ends the connection.
 pub fn try_send(stream: &TcpStream, parts: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
     let flags = if more { SendFlags::MORE | SendFlags::NOSIGNAL } else { SendFlags::NOSIGNAL };
     stream.try_io(Interest::WRITABLE, || {
@@ -104,11 +104,11 @@ pub fn try_send(stream: &TcpStream, parts: &[IoSlice<'_>], more: bool) -> io::Re
     })
 }
 
-/// Sends up to `len` bytes of `file` from `position` on, from the page cache to the socket, and
-/// moves `position` past what was sent.
+/// Sends up to `len` bytes of `file` from `position` on, from the page cache to the socket, and moves
+/// `position` past the bytes sent.
 ///
 /// # Errors
-/// `WouldBlock` where the socket takes nothing now; whatever else ends the connection.
+/// `WouldBlock` if the socket takes nothing now; any other error ends the connection.
 pub fn try_send_file(
     stream: &TcpStream,
     file: &impl FileBytes,
@@ -118,7 +118,7 @@ pub fn try_send_file(
     stream.try_io(Interest::WRITABLE, || Ok(rustix::fs::sendfile(stream, file.as_fd(), Some(position), len)?))
 }
 
-/// The name that this machine has for itself.
+/// The host name of this machine.
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

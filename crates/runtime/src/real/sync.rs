@@ -10,7 +10,7 @@ use parking_lot::MutexGuard;
 pub struct Condvar(parking_lot::Condvar);
 
 impl Condvar {
-    /// A condition that nobody waits for.
+    /// Creates a condition variable.
     pub const fn new() -> Self {
         Self(parking_lot::Condvar::new())
     }
@@ -20,17 +20,17 @@ impl Condvar {
         self.0.wait(guard);
     }
 
-    /// As [`Condvar::wait`], for at most `duration`. Returns whether the time was up first.
+    /// Waits as [`Condvar::wait`] does, for at most `duration`. Returns whether that time passed first.
     pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, duration: Duration) -> bool {
         self.0.wait_for(guard, duration).timed_out()
     }
 
-    /// Wakes one who waits, whichever.
+    /// Wakes one waiting thread, whichever.
     pub fn notify_one(&self) {
         self.0.notify_one();
     }
 
-    /// Wakes all who wait.
+    /// Wakes all waiting threads.
     pub fn notify_all(&self) {
         self.0.notify_all();
     }

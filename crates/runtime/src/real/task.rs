@@ -6,7 +6,7 @@ use std::io;
 
 pub use tokio::task::{JoinError, JoinHandle, yield_now};
 
-/// How much nicer than the rest of the process a thread is that works in the background.
+/// The nice value of background threads, relative to the rest of the process.
 pub const BACKGROUND_NICE: i32 = 10;
 
 /// Runs `future` beside its caller.
@@ -18,7 +18,7 @@ where
     tokio::spawn(future)
 }
 
-/// Runs `work`, which may block on a disk, on the pool for that.
+/// Runs `work`, which may block on a disk, on the pool for such work.
 pub fn spawn_blocking<F, R>(work: F) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
@@ -27,7 +27,7 @@ where
     tokio::task::spawn_blocking(work)
 }
 
-/// A thread that was started; dropping it lets it run on.
+/// A started thread; dropping this lets it run on.
 #[derive(Debug)]
 pub struct Thread(std::thread::JoinHandle<()>);
 
@@ -44,7 +44,7 @@ impl Thread {
 /// Starts a thread of its own for work that blocks for as long as the process lives.
 ///
 /// # Errors
-/// Where the system has no thread to give.
+/// The system's error if it cannot start a thread.
 pub fn spawn_thread<F>(name: &str, work: F) -> io::Result<Thread>
 where
     F: FnOnce() + Send + 'static,
@@ -52,35 +52,35 @@ where
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map(Thread)
 }
 
-/// Starts a thread as [`spawn_thread`] does, for work that can wait while requests cannot: where the
-/// processors are busy it gets a tenth of what another thread gets, and one that wakes up for a request
-/// does not wait for it to use up its share.
+/// Starts a thread as [`spawn_thread`] does, for work that can wait while requests cannot. If the processors
+/// are busy it gets a tenth of another thread's share, and a thread that wakes up for a request does not wait
+/// for it to use up its share.
 ///
 /// # Errors
-/// Where the system has no thread to give.
+/// The system's error if it cannot start a thread.
 pub fn spawn_background_thread<F>(name: &str, work: F) -> io::Result<Thread>
 where
     F: FnOnce() + Send + 'static,
 {
     spawn_thread(name, move || {
-        // Of this thread alone, on Linux; to be nicer is always allowed. Not as nice as can be: what
-        // compacts has to get somewhere on a machine that is never idle, or the disk fills up.
+        // Affects this thread alone, on Linux; raising the value is always allowed. Not to the maximum:
+        // compaction has to progress even on a machine that is never idle, or the disk fills up.
         let _ = rustix::process::nice(BACKGROUND_NICE);
         work();
     })
 }
 
-/// How many threads can run at once.
+/// The number of threads that can run at once.
 pub fn parallelism() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Lets others that want this thread's processor have it first.
+/// Lets other threads that want this processor run first.
 pub fn yield_thread() {
     std::thread::yield_now();
 }
 
-/// Waits for `future` where a thread may block: in [`spawn_blocking`] and [`block_in_place`].
+/// Waits for `future` on a thread that may block: in [`spawn_blocking`] and [`block_in_place`].
 ///
 /// # Panics
 /// Outside the runtime.
@@ -88,7 +88,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Handle::current().block_on(future)
 }
 
-/// Runs `work`, which may block on a disk, right here; other tasks of this thread move elsewhere.
+/// Runs `work`, which may block on a disk, on this thread; its other tasks move to another.
 ///
 /// # Panics
 /// Outside the multi-threaded runtime.
@@ -96,8 +96,8 @@ pub fn block_in_place<R>(work: impl FnOnce() -> R) -> R {
     tokio::task::block_in_place(work)
 }
 
-/// Runs `work` on this thread and, at the same time, on up to `others` more; returns when all of them are done with it.
-/// There are fewer if the system gives no thread.
+/// Runs `work` on this thread and, at the same time, on up to `others` more; returns when all of them are
+/// done. There are fewer if the system cannot start threads.
 ///
 /// # Panics
 /// If it panics on one of them.

@@ -1,17 +1,17 @@
-//! Threads of which one runs at a time.
+//! Threads, one of which runs at a time.
 //!
-//! A thread of the product stays a thread. It runs while it holds the baton, and gives it back where it waits: in
-//! [`super::sync`], when it joins another, when it ends. Nobody waits for the baton while holding a lock, so locks
-//! never block, and the order of everything is the scheduler's.
+//! A thread of the product stays a thread. It runs while it holds the baton, and returns it when it waits: in
+//! [`super::sync`], when it joins another, when it ends. No thread waits for the baton while it holds a lock,
+//! so locks never block, and the scheduler alone determines the order of everything.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a thread may run before the run is given up: it waits for something outside the simulation, such as a
-/// lock whose holder waits for the baton.
+/// The time after which a running thread fails the run: it waits for something outside the simulation, such
+/// as a lock whose holder waits for the baton.
 const RUN_MAX: Duration = Duration::from_secs(60);
 
-/// What a thread waits at until it is its turn.
+/// The place at which a thread waits for its turn.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     open: Mutex<bool>,
@@ -33,14 +33,14 @@ impl Gate {
         *open = false;
     }
 
-    /// As [`Gate::pass`], for the scheduler, which notices if a thread does not give the baton back.
+    /// Waits as [`Gate::pass`] does, for the scheduler; fails if a thread does not return the baton.
     pub(super) fn pass_in_time(&self, runner: &str) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         while !*open {
             let waited = self.changed.wait_timeout(open, RUN_MAX).unwrap_or_else(PoisonError::into_inner);
             open = waited.0;
             if waited.1.timed_out() && !*open {
-                // Nothing can be unwound: the thread holds what it holds.
+                // Unwinding is impossible: the thread keeps its locks.
                 eprintln!(
                     "the thread {runner} waits for something outside the simulation: a lock under a wait?"
                 );

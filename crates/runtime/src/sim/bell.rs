@@ -1,19 +1,19 @@
-//! How a thread beside the runtime wakes a task.
+//! A wake-up of a task by a thread outside the runtime.
 
 use std::io;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-/// What any thread rings, for one task that listens.
+/// The sending end: any thread rings it, for one task that listens.
 #[derive(Debug)]
 pub struct Bell(Arc<Notify>);
 
-/// The rings of a [`Bell`], for the task that listens.
+/// The receiving end of a [`Bell`], for the task that listens.
 #[derive(Debug)]
 pub struct Rings(Arc<Notify>);
 
-/// A bell, and what hears it.
+/// Creates a bell and its receiving end.
 ///
 /// # Errors
 /// Never.
@@ -23,14 +23,14 @@ pub fn bell() -> io::Result<(Bell, Rings)> {
 }
 
 impl Bell {
-    /// Has [`Rings::next`] return, now or when it is next waited for.
+    /// Makes [`Rings::next`] return, now or when it is next waited for.
     pub fn ring(&self) {
         self.0.notify_one();
     }
 }
 
 impl Rings {
-    /// Waits until the bell has rung since this last returned; several rings may be one.
+    /// Waits until the bell has rung since the last return; several rings may count as one.
     pub async fn next(&mut self) {
         self.0.notified().await;
     }

@@ -1,4 +1,4 @@
-//! Time that passes as the scheduler says.
+//! Simulated time, advanced by the scheduler.
 
 use std::fmt;
 use std::future::Future;
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use super::world;
 
-/// Wall-clock time in milliseconds since the Unix epoch, as this host's clock is set.
+/// Wall-clock time in milliseconds since the Unix epoch, by this host's clock.
 pub fn now_ms() -> i64 {
     world().with(|state| state.wall_ms())
 }
 
-/// Milliseconds since the run began, on the clock of [`now`].
+/// Milliseconds since the start of the run, on the clock of [`now`].
 pub fn steady_ms() -> i64 {
     i64::try_from(now().0.as_millis()).unwrap_or(i64::MAX)
 }
@@ -24,7 +24,7 @@ pub fn now() -> Instant {
     Instant(world().with(|state| state.now))
 }
 
-/// A point in time, counted from the begin of the run.
+/// A point in time, counted from the start of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(Duration);
 
@@ -49,7 +49,7 @@ impl Instant {
         self.0.checked_add(duration).map(Self)
     }
 
-    /// The point `duration` before this one, or `None` if the run began later.
+    /// The point `duration` before this one, or `None` if that is before the run.
     pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
         self.0.checked_sub(duration).map(Self)
     }
@@ -93,7 +93,7 @@ pub fn sleep(duration: Duration) -> Sleep {
     sleep_until(Instant(now().0.saturating_add(duration)))
 }
 
-/// Waits until `deadline`; returns at once where it has passed.
+/// Waits until `deadline`; returns at once if it has passed.
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep { deadline: deadline.0, timer: None }
 }
@@ -162,7 +162,7 @@ impl<F: Future> Future for Timeout<F> {
     }
 }
 
-/// The time was up.
+/// The time has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
 

@@ -1,8 +1,8 @@
 //! Sockets in memory: delay, cuts, resets, half-closed ends.
 //!
-//! A connection is two pipes. What is written arrives after a delay that the seed draws, in order; between
-//! connections nothing is in order. A cut link holds what is under way, as TCP does while it repeats itself; a reset
-//! loses it. A host that is killed has its connections closed by its system.
+//! A connection is two pipes. Bytes arrive after a delay drawn from the seed, in order; different connections
+//! are in no order. A cut link holds the bytes in flight, as TCP does while it retransmits; a reset loses
+//! them. When a host is killed, its system closes its connections.
 
 mod pipe;
 
@@ -22,15 +22,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::world::{Host, State};
 use super::{clock, try_world, world};
 use crate::file_bytes::FileBytes;
-use pipe::{Incoming, Pipe};
+use pipe::{Pipe, ReadState};
 
-/// The first port that is given to who asks for any.
+/// The first port that is chosen for a socket on any port.
 const EPHEMERAL: u16 = 32_768;
 
 /// All sockets of a world.
 #[derive(Default)]
 pub(super) struct Network {
-    listeners: BTreeMap<SocketAddr, Weak<Accepting>>,
+    listeners: BTreeMap<SocketAddr, Weak<ListenerState>>,
     connections: Vec<(u64, Weak<Mutex<Pipe>>)>,
     /// Directions in which nothing passes.
     cuts: BTreeSet<(IpAddr, IpAddr)>,
@@ -39,7 +39,7 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Closes what a host that is gone had open. Returns whom to wake.
+    /// Closes the connections of a dead host. Returns the wakers of their other ends.
     pub(super) fn host_gone(&mut self, host: Host, now: Duration) -> Vec<Waker> {
         let mut wakers = Vec::new();
         for pipe in self.pipes() {
@@ -66,7 +66,7 @@ impl Network {
         self.next_port
     }
 
-    /// The address of a machine; all its boots have the same.
+    /// The address of a machine, the same for all its boots.
     fn address_of(&mut self, machine: &str) -> IpAddr {
         let next = u8::try_from(self.addresses.len() + 1).expect("no more than 254 machines");
         let new = IpAddr::V4(Ipv4Addr::new(10, 0, 0, next));
@@ -74,7 +74,7 @@ impl Network {
     }
 }
 
-/// Lets nothing pass from the machine `from` to the machine `to` until [`heal`].
+/// Blocks all traffic from the machine `from` to the machine `to` until [`heal`].
 pub fn cut(from: &str, to: &str) {
     world().with(|state| {
         let link = (state.network.address_of(from), state.network.address_of(to));
@@ -83,7 +83,7 @@ pub fn cut(from: &str, to: &str) {
     });
 }
 
-/// Ends all cuts: what was held is on its way again.
+/// Ends all cuts and releases the held traffic.
 pub fn heal() {
     let wakers = world().with(|state| {
         state.network.cuts.clear();
@@ -99,7 +99,7 @@ pub fn heal() {
     wakers.into_iter().for_each(Waker::wake);
 }
 
-/// Resets connections of the machine `name`, each with a chance of one in `one_in`. What is under way is lost.
+/// Resets connections of the machine `name`, each with a chance of one in `one_in`. Bytes in flight are lost.
 pub fn reset_connections(name: &str, one_in: u32) {
     let wakers = world().with(|state| {
         let address = state.network.address_of(name);
@@ -125,8 +125,8 @@ pub fn reset_connections(name: &str, one_in: u32) {
     wakers.into_iter().for_each(Waker::wake);
 }
 
-/// Where connections arrive.
-struct Accepting {
+/// The state of a socket that accepts connections.
+struct ListenerState {
     host: Host,
     address: SocketAddr,
     backlog: Mutex<Backlog>,
@@ -139,8 +139,8 @@ struct Backlog {
     waker: Option<Waker>,
 }
 
-/// A socket that listens.
-pub struct TcpListener(Arc<Accepting>);
+/// A listening socket.
+pub struct TcpListener(Arc<ListenerState>);
 
 impl TcpListener {
     /// The address that it listens on.
@@ -172,16 +172,16 @@ impl TcpListener {
 
 impl Drop for TcpListener {
     fn drop(&mut self) {
-        // Those that nobody accepted are closed.
+        // Connections that were not accepted are closed.
         drop(std::mem::take(&mut *self.0.backlog.lock()).streams);
     }
 }
 
-/// A socket that has its address and does not listen yet: who connects is refused.
-pub struct BoundSocket(Arc<Accepting>);
+/// A socket that is bound and does not listen yet: clients are refused.
+pub struct BoundSocket(Arc<ListenerState>);
 
 impl BoundSocket {
-    /// The address that it has.
+    /// The bound address.
     ///
     /// # Errors
     /// Never.
@@ -189,7 +189,7 @@ impl BoundSocket {
         Ok(self.0.address)
     }
 
-    /// Listens from here on.
+    /// Starts to listen.
     ///
     /// # Errors
     /// Never.
@@ -199,10 +199,10 @@ impl BoundSocket {
     }
 }
 
-/// Takes `address` (`host:port`; port 0 has one chosen), to be listened on later.
+/// Binds `address` (`host:port`; port 0 lets the system choose), to listen on it later.
 ///
 /// # Errors
-/// `AddrInUse`; `InvalidInput` if it is no address.
+/// `AddrInUse` if the address is bound; `InvalidInput` if it is not an address.
 pub async fn bind(address: &str) -> io::Result<BoundSocket> {
     world().with(|state| {
         let (ip, port) = resolve(state, address)?;
@@ -212,21 +212,22 @@ pub async fn bind(address: &str) -> io::Result<BoundSocket> {
         if before.is_some_and(|before| state.is_up(before.host)) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
-        let accepting = Arc::new(Accepting { host: state.host, address, backlog: Mutex::default() });
-        state.network.listeners.insert(address, Arc::downgrade(&accepting));
-        Ok(BoundSocket(accepting))
+        let listener = Arc::new(ListenerState { host: state.host, address, backlog: Mutex::default() });
+        state.network.listeners.insert(address, Arc::downgrade(&listener));
+        Ok(BoundSocket(listener))
     })
 }
 
 /// Listens on `address` at once.
 ///
 /// # Errors
-/// As [`bind`].
+/// See [`bind`].
 pub async fn listen(address: &str) -> io::Result<TcpListener> {
     bind(address).await?.listen()
 }
 
-/// The address of what a host calls `host:port`: itself by any address of its own, others by the names of machines.
+/// Resolves `host:port`: a host finds itself by any of its own addresses, and others by the names of
+/// machines.
 fn resolve(state: &mut State, address: &str) -> io::Result<(IpAddr, u16)> {
     let (host, port) = address.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
     let port = port.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -243,7 +244,7 @@ fn resolve(state: &mut State, address: &str) -> io::Result<(IpAddr, u16)> {
 /// Connects to `address` (`host:port`).
 ///
 /// # Errors
-/// `ConnectionRefused` if nobody listens there.
+/// `ConnectionRefused` if no socket listens there.
 pub async fn connect(address: &str) -> io::Result<TcpStream> {
     let (here, from, to, trip) = world().with(|state| {
         let to = resolve(state, address)?;
@@ -257,24 +258,24 @@ pub async fn connect(address: &str) -> io::Result<TcpStream> {
         ))
     })?;
     clock::sleep(trip).await;
-    // Nothing answers through a cut: whoever waits gives up by its own clock, or the cut ends.
+    // Nothing answers through a cut: the client gives up by its own clock, or the cut ends.
     while world()
         .with(|state| state.network.is_cut(from.ip(), to.ip()) || state.network.is_cut(to.ip(), from.ip()))
     {
         clock::sleep(Duration::from_millis(200)).await;
     }
     let (stream, waker) = world().with(|state| {
-        let accepting = state.network.listeners.get(&to).and_then(Weak::upgrade);
-        let accepting =
-            accepting.filter(|accepting| state.is_up(accepting.host) && accepting.backlog.lock().is_open);
-        let accepting = accepting.ok_or(io::ErrorKind::ConnectionRefused)?;
+        let listener = state.network.listeners.get(&to).and_then(Weak::upgrade);
+        let listener =
+            listener.filter(|listener| state.is_up(listener.host) && listener.backlog.lock().is_open);
+        let listener = listener.ok_or(io::ErrorKind::ConnectionRefused)?;
         let id = state.id();
-        let out = Pipe::new(here, accepting.host, from.ip(), to.ip());
-        let back = Pipe::new(accepting.host, here, to.ip(), from.ip());
+        let out = Pipe::new(here, listener.host, from.ip(), to.ip());
+        let back = Pipe::new(listener.host, here, to.ip(), from.ip());
         state.network.connections.push((id, Arc::downgrade(&out)));
         state.network.connections.push((id, Arc::downgrade(&back)));
         let theirs = TcpStream::new(id, to, from, Arc::clone(&out), Arc::clone(&back));
-        let mut backlog = accepting.backlog.lock();
+        let mut backlog = listener.backlog.lock();
         backlog.streams.push_back(theirs);
         io::Result::Ok((TcpStream::new(id, from, to, back, out), backlog.waker.take()))
     })?;
@@ -321,7 +322,7 @@ impl TcpStream {
         Ok(self.peer)
     }
 
-    /// Nothing is held back here.
+    /// Does nothing: this body never delays small writes.
     ///
     /// # Errors
     /// Never.
@@ -329,10 +330,10 @@ impl TcpStream {
         Ok(())
     }
 
-    /// Ready when something can be written.
+    /// Ready when bytes can be written.
     ///
     /// # Errors
-    /// Never; a broken connection is told of by the write.
+    /// Never; the write itself fails on a broken connection.
     pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.outgoing.pipe.lock().poll_writable(context).map(Ok)
     }
@@ -371,7 +372,7 @@ impl AsyncWrite for TcpStream {
     }
 }
 
-/// What comes in.
+/// The receiving half.
 #[derive(Debug)]
 pub struct OwnedReadHalf {
     pipe: Arc<Mutex<Pipe>>,
@@ -389,10 +390,10 @@ impl AsyncRead for OwnedReadHalf {
             let (incoming, writer) =
                 pipe.poll_read(context, state.now, is_cut, &mut state.chance.network, buffer);
             let polled = match incoming {
-                Incoming::Ready(result) => Poll::Ready(result),
-                Incoming::Nothing => Poll::Pending,
-                Incoming::At(arrival) => {
-                    // It may fire when this was read meanwhile: a wake-up too many is allowed.
+                ReadState::Ready(result) => Poll::Ready(result),
+                ReadState::Nothing => Poll::Pending,
+                ReadState::At(arrival) => {
+                    // It may fire after the bytes were read: a spurious wake-up is allowed.
                     state.arm(arrival, context.waker().clone());
                     Poll::Pending
                 }
@@ -418,7 +419,7 @@ impl Drop for OwnedReadHalf {
     }
 }
 
-/// What goes out. Dropping it closes this direction.
+/// The sending half. Dropping it closes this direction.
 #[derive(Debug)]
 pub struct OwnedWriteHalf {
     id: u64,
@@ -474,22 +475,22 @@ impl Drop for OwnedWriteHalf {
     }
 }
 
-/// Connections here are not paced.
+/// Does nothing: connections here are not paced.
 pub fn do_not_pace(_stream: &TcpStream) {}
 
-/// Writes what the socket takes of `parts` now.
+/// Writes as much of `parts` as the socket takes now.
 ///
 /// # Errors
-/// `WouldBlock` where the socket takes nothing now; whatever else ends the connection.
+/// `WouldBlock` if the socket takes nothing now; any other error ends the connection.
 pub fn try_send(stream: &TcpStream, parts: &[IoSlice<'_>], _more: bool) -> io::Result<usize> {
     let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter()).copied().collect();
     stream.outgoing.try_write(&bytes)
 }
 
-/// Sends up to `len` bytes of `file` from `position` on, and moves `position` past what was sent.
+/// Sends up to `len` bytes of `file` from `position` on, and moves `position` past the bytes sent.
 ///
 /// # Errors
-/// `WouldBlock` where the socket takes nothing now; whatever else ends the connection.
+/// `WouldBlock` if the socket takes nothing now; any other error ends the connection.
 pub fn try_send_file(
     stream: &TcpStream,
     file: &impl FileBytes,
@@ -506,7 +507,7 @@ pub fn try_send_file(
     Ok(sent)
 }
 
-/// The name that this machine has for itself.
+/// The host name of this machine.
 pub fn host_name() -> String {
     world().with(|state| state.hosts[state.host.0 as usize].name.clone())
 }

@@ -2,7 +2,7 @@
 
 use super::world;
 
-/// How hash maps draw their keys: always the same, so that their order is.
+/// The source of hash maps' keys: constant, so that their order is, too.
 pub type HashState = std::hash::BuildHasherDefault<std::collections::hash_map::DefaultHasher>;
 
 /// Fills `bytes`.

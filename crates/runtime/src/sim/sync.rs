@@ -12,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::clock::Timeout;
 use super::{clock, world};
 
-/// A condition variable, where a thread waits without the baton.
+/// A condition variable, at which a thread waits without the baton.
 #[derive(Debug, Default)]
 pub struct Condvar {
     waiting: Mutex<VecDeque<Arc<Waiter>>>,
@@ -34,9 +34,9 @@ impl Waiter {
     }
 }
 
-struct Notified(Arc<Waiter>);
+struct Notification(Arc<Waiter>);
 
-impl Future for Notified {
+impl Future for Notification {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -49,7 +49,7 @@ impl Future for Notified {
     }
 }
 
-/// `future`, and sometimes some time more.
+/// Waits for `future`, and sometimes a little longer.
 async fn late<F: Future>(future: F) -> F::Output {
     let output = future.await;
     let lateness = world().with(|state| {
@@ -64,7 +64,7 @@ async fn late<F: Future>(future: F) -> F::Output {
 }
 
 impl Condvar {
-    /// A condition that nobody waits for.
+    /// Creates a condition variable.
     pub const fn new() -> Self {
         Self { waiting: Mutex::new(VecDeque::new()) }
     }
@@ -82,28 +82,28 @@ impl Condvar {
     /// Waits, with the lock released, until this is notified.
     pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
         let waiter = self.enter();
-        let notified = Notified(Arc::clone(&waiter));
+        let notified = Notification(Arc::clone(&waiter));
         MutexGuard::unlocked(guard, || world().wait(late(notified)));
         self.leave(&waiter);
     }
 
-    /// As [`Condvar::wait`], for at most `duration`. Returns whether the time was up first.
+    /// Waits as [`Condvar::wait`] does, for at most `duration`. Returns whether that time passed first.
     pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, duration: Duration) -> bool {
         let waiter = self.enter();
-        let notified: Timeout<Notified> = clock::timeout(duration, Notified(Arc::clone(&waiter)));
+        let notified: Timeout<Notification> = clock::timeout(duration, Notification(Arc::clone(&waiter)));
         let notified = MutexGuard::unlocked(guard, || world().wait(late(notified)));
         self.leave(&waiter);
         notified.is_err()
     }
 
-    /// Wakes one who waits, whichever.
+    /// Wakes one waiting thread, whichever.
     pub fn notify_one(&self) {
         let waiter = {
             let mut waiting = self.waiting.lock();
             if waiting.is_empty() {
                 return;
             }
-            // No order is promised, so chance has it.
+            // No order is promised, so chance decides.
             let index = world().with(|state| state.chance.scheduler.usize(..waiting.len()));
             waiting.remove(index)
         };
@@ -112,7 +112,7 @@ impl Condvar {
         }
     }
 
-    /// Wakes all who wait.
+    /// Wakes all waiting threads.
     pub fn notify_all(&self) {
         let waiting = std::mem::take(&mut *self.waiting.lock());
         waiting.into_iter().for_each(|waiter| waiter.notify());

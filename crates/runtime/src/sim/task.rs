@@ -11,13 +11,13 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use super::world::Killed;
+use super::world::HostKill;
 use super::{try_world, world};
 
-/// How much nicer than the rest of the process a thread is that works in the background.
+/// The nice value of background threads, relative to the rest of the process.
 pub const BACKGROUND_NICE: i32 = 10;
 
-/// Where a result is left for who waits for it.
+/// The place of a result, for the caller that waits for it.
 struct Slot<T> {
     state: Mutex<SlotState<T>>,
 }
@@ -47,7 +47,7 @@ impl<T> Slot<T> {
     }
 }
 
-/// Completes a slot also if nobody came to a result.
+/// Completes a slot even if there was no result.
 struct Completion<T>(Arc<Slot<T>>);
 
 impl<T> Drop for Completion<T> {
@@ -56,21 +56,21 @@ impl<T> Drop for Completion<T> {
     }
 }
 
-/// A task or a blocking job that was started; dropping it lets it run on.
+/// A started task or blocking job; dropping this lets it run on.
 pub struct JoinHandle<T> {
     slot: Arc<Slot<T>>,
     task: Option<u64>,
 }
 
 impl<T> JoinHandle<T> {
-    /// Has the task dropped at its next turn. A blocking job runs on.
+    /// Drops the task at its next turn. A blocking job runs on.
     pub fn abort(&self) {
         if let (Some(task), Some(world)) = (self.task, try_world()) {
             world.abort(task);
         }
     }
 
-    /// Whether it is over.
+    /// Whether it has ended.
     pub fn is_finished(&self) -> bool {
         self.slot.state.lock().is_over
     }
@@ -96,7 +96,7 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// Why a task has no result.
+/// The reason why a task has no result.
 pub struct JoinError {
     /// The payload, in a lock so that errors can be shared; `None` if it was aborted or its host was killed.
     panic: Option<Mutex<Box<dyn Any + Send>>>,
@@ -166,7 +166,7 @@ where
     let caller = Location::caller();
     let body = move || match catch_unwind(AssertUnwindSafe(work)) {
         Ok(output) => completion.0.complete(Ok(output)),
-        Err(payload) if payload.is::<Killed>() => resume_unwind(payload),
+        Err(payload) if payload.is::<HostKill>() => resume_unwind(payload),
         Err(payload) => {
             world().note_panic(&payload);
             completion.0.complete(Err(JoinError { panic: Some(Mutex::new(payload)) }));
@@ -177,7 +177,7 @@ where
     JoinHandle { slot, task: None }
 }
 
-/// A thread that was started; dropping it lets it run on.
+/// A started thread; dropping this lets it run on.
 #[derive(Debug)]
 pub struct Thread(JoinHandle<()>);
 
@@ -188,7 +188,7 @@ impl Thread {
     /// The payload of its panic.
     pub fn join(self) -> std::thread::Result<()> {
         world().wait(self.0).map_err(|error| {
-            error.panic.map_or_else(|| Box::new(Killed) as Box<dyn Any + Send>, Mutex::into_inner)
+            error.panic.map_or_else(|| Box::new(HostKill) as Box<dyn Any + Send>, Mutex::into_inner)
         })
     }
 }
@@ -196,7 +196,7 @@ impl Thread {
 /// Starts a thread of its own for work that blocks for as long as the process lives.
 ///
 /// # Errors
-/// Where the system has no thread to give.
+/// The system's error if it cannot start a thread.
 pub fn spawn_thread<F>(name: &str, work: F) -> io::Result<Thread>
 where
     F: FnOnce() + Send + 'static,
@@ -214,7 +214,7 @@ where
 /// Starts a thread as [`spawn_thread`] does. There is no priority here: every order is drawn.
 ///
 /// # Errors
-/// As [`spawn_thread`].
+/// See [`spawn_thread`].
 pub fn spawn_background_thread<F>(name: &str, work: F) -> io::Result<Thread>
 where
     F: FnOnce() + Send + 'static,
@@ -222,9 +222,9 @@ where
     spawn_thread(name, work)
 }
 
-/// How many threads can run at once.
+/// The number of threads that can run at once.
 pub fn parallelism() -> usize {
-    // Two, so that work is shared out as on the machines that it is for.
+    // Two, so that work is shared out as on real machines.
     2
 }
 
@@ -246,17 +246,17 @@ pub async fn yield_now() {
     .await;
 }
 
-/// Waits for `future` where a thread may block.
+/// Waits for `future` on a thread that may block.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     world().wait(future)
 }
 
-/// Runs `work`, which may block, right here.
+/// Runs `work`, which may block, on this thread.
 pub fn block_in_place<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Runs `work` on this thread alone: work that is shared out is in no order anyway.
+/// Runs `work` on this thread alone: shared work is in no order anyway.
 pub fn run_beside(_name: &str, _others: usize, work: impl Fn() + Sync) {
     work();
 }

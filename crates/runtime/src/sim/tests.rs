@@ -1,4 +1,4 @@
-//! The simulated world itself: what it orders, what it finds.
+//! Tests of the simulated world itself: its order, and the failures that it detects.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,7 +17,7 @@ fn outcome<T: Send + 'static>(
     run(Options::new(seed), director)
 }
 
-/// Ten tasks that each append their number as often; the order is what chance decides.
+/// Ten tasks that each append their number as often; chance decides the order.
 async fn race() -> Vec<u32> {
     let order = Arc::new(Mutex::new(Vec::new()));
     let racers: Vec<_> = (0..10)
@@ -142,7 +142,7 @@ fn a_deadlock_a_panic_and_a_run_without_end_fail() {
     assert!(matches!(endless, Err(Failure::TimeUp(_))), "{endless:?}");
 }
 
-/// A host that answers each byte by the next one.
+/// A host that answers each byte with the next one.
 async fn answer(listener: net::TcpListener) {
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();

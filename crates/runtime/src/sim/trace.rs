@@ -1,4 +1,4 @@
-//! What happened, as one number: two runs that did the same have the same.
+//! The trace of a run as one number: equal runs have equal numbers.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::{self, Write as _};
@@ -6,7 +6,7 @@ use std::hash::Hasher;
 use std::io::Write;
 use std::time::Duration;
 
-/// The events of a run, hashed in order, and written down if somebody wants to read them.
+/// The events of a run, hashed in order, and written out if there is a writer.
 #[derive(Default)]
 pub(super) struct Trace {
     // `DefaultHasher::new` has fixed keys, unlike the hasher of a `HashMap`.

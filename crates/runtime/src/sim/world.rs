@@ -1,4 +1,4 @@
-//! The scheduler: whose step is next.
+//! The scheduler: it chooses the next step.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -20,32 +20,32 @@ use super::net::Network;
 use super::trace::Trace;
 use super::{Failure, Options, Report, task};
 
-/// How long a step takes at most, in simulated microseconds.
+/// The longest duration of a step, in simulated microseconds.
 const STEP_MICROS_MAX: u64 = 20;
 
 pub(super) type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// One boot of a machine. What it spawns, opens and draws is its own, and ends with [`Host::kill`].
+/// One boot of a machine. It owns its tasks, sockets and draws, which end with [`Host::kill`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Host(pub(super) u32);
 
-/// The host of the director, and of what it spawns.
+/// The host of the director and its tasks.
 pub(super) const DIRECTOR: Host = Host(0);
 
-/// The payload by which threads of a killed host unwind.
+/// The panic payload that unwinds threads of a killed host.
 #[derive(Debug)]
-pub struct Killed;
+pub struct HostKill;
 
-/// What is known of a host.
+/// The state of a host.
 #[derive(Debug)]
 pub(super) struct HostState {
     pub(super) name: String,
     pub(super) is_up: bool,
-    /// By how much its wall clock is off.
+    /// The offset of its wall clock.
     skew_ms: i64,
 }
 
-/// Something that takes steps: a task or a thread.
+/// A task or a thread, which takes steps.
 struct Unit {
     host: Host,
     name: String,
@@ -63,37 +63,38 @@ enum Work {
 pub(crate) struct State {
     pub(super) now: Duration,
     wall_ms: i64,
-    /// Whose code runs.
+    /// The host whose code runs.
     pub(super) host: Host,
     pub(super) hosts: Vec<HostState>,
     next_id: u64,
     units: BTreeMap<u64, Unit>,
     ready: Vec<u64>,
-    /// Became ready in this step. In order of ids: who wakes several may do so in any order, as tokio's channels do.
+    /// Units that became ready in this step, in order of ids: a waker of several may wake them in any order,
+    /// as tokio's channels do.
     woken: BTreeSet<u64>,
     pub(super) timers: BTreeMap<(Duration, u64), Waker>,
     pub(super) chance: Chance,
     trace: Trace,
     pub(super) network: Network,
-    /// How late a thread may wake that was notified.
+    /// The longest delay of a notified thread.
     pub(super) lateness_max: Duration,
     failure: Option<Failure>,
-    /// The director is done: what is left unwinds.
+    /// The director is done: everything else unwinds.
     is_ending: bool,
 }
 
 pub(crate) struct World {
     state: Mutex<State>,
-    /// Where the scheduler waits for the baton.
+    /// The gate at which the scheduler waits for the baton.
     scheduler: Gate,
     time_max: Duration,
 }
 
-/// Where a thread of this process stands: in which world, as which unit.
+/// The world and the unit of a thread of this process.
 #[derive(Clone)]
 struct Here {
     world: Arc<World>,
-    /// `None` on the thread that schedules.
+    /// `None` on the scheduler's thread.
     thread: Option<(u64, Arc<Gate>)>,
 }
 
@@ -115,13 +116,13 @@ pub(crate) fn try_world() -> Option<Arc<World>> {
     HERE.try_with(|here| here.borrow().as_ref().map(|here| Arc::clone(&here.world))).ok().flatten()
 }
 
-/// Keeps the panics by which killed threads end from being reported as panics.
+/// Keeps the panics that end killed threads from being reported.
 pub(super) fn silence_killed() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if !info.payload().is::<Killed>() {
+            if !info.payload().is::<HostKill>() {
                 before(info);
             }
         }));
@@ -139,7 +140,7 @@ impl State {
         self.wall_ms + since + self.hosts[self.host.0 as usize].skew_ms
     }
 
-    /// Has `waker` woken at `deadline`; returns the key of the timer.
+    /// Arms a timer that wakes `waker` at `deadline`; returns its key.
     pub(super) fn arm(&mut self, deadline: Duration, waker: Waker) -> u64 {
         let id = self.id();
         self.timers.insert((deadline, id), waker);
@@ -169,7 +170,7 @@ impl State {
         self.hosts[host.0 as usize].is_up
     }
 
-    /// What there is, for who looks for a deadlock.
+    /// A list of all units, to find a deadlock.
     fn units(&self) -> String {
         let mut text = String::new();
         for unit in self.units.values() {
@@ -180,7 +181,7 @@ impl State {
     }
 }
 
-/// What came of a step.
+/// The result of a step.
 enum Step {
     Taken,
     /// There is nothing to do, now or later.
@@ -222,7 +223,7 @@ impl World {
     {
         let outside = HERE.replace(Some(Here { world: Arc::clone(&self), thread: None }));
         let director = task::spawn(director);
-        // Given up, a wait unwinds.
+        // A wait that is given up unwinds.
         let output = catch_unwind(AssertUnwindSafe(|| self.wait(director)));
         self.end();
         HERE.set(outside);
@@ -247,7 +248,7 @@ impl World {
         for host in (0..hosts).rev() {
             self.kill(Host(u32::try_from(host).expect("hosts are numbered by u32")));
         }
-        // Each thread unwinds, which may take turns of others.
+        // Each thread unwinds, which may run others in turn.
         while self.with(|state| !state.units.is_empty()) {
             if !matches!(self.step(), Step::Taken) {
                 break;
@@ -281,7 +282,7 @@ impl World {
                         dropped.extend(task.take());
                         state.units.remove(&id);
                     }
-                    // It is being polled, below on this stack.
+                    // It is being polled, further down this stack.
                     Work::Task(None) => unit.is_aborted = true,
                     Work::Thread(_) => state.make_ready(id),
                 }
@@ -307,7 +308,7 @@ impl World {
         self.with(|state| state.hosts[host.0 as usize].skew_ms = skew_ms);
     }
 
-    /// Adds a task of the host whose code runs; returns its id, or `None` if that host is down.
+    /// Adds a task to the host whose code runs; returns its id, or `None` if that host is down.
     pub(super) fn add_task(self: &Arc<Self>, name: String, task: BoxedTask) -> Option<u64> {
         self.with(|state| {
             let host = state.host;
@@ -324,7 +325,7 @@ impl World {
         });
     }
 
-    /// Starts a thread that runs `work` when it has the baton.
+    /// Starts a thread that runs `work` when it gets the baton.
     pub(super) fn add_thread(
         self: &Arc<Self>,
         name: &str,
@@ -351,7 +352,7 @@ impl World {
 
     /// Notes a panic of the product, which fails the run.
     pub(super) fn note_panic(&self, payload: &Box<dyn Any + Send>) {
-        if payload.is::<Killed>() {
+        if payload.is::<HostKill>() {
             return;
         }
         let what = payload.downcast_ref::<String>().map(String::as_str);
@@ -366,7 +367,7 @@ impl World {
         });
     }
 
-    /// Waits for `future` where a thread would block: others have their turns meanwhile.
+    /// Waits for `future` in place of blocking: others take their turns meanwhile.
     pub(super) fn wait<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
         let here = HERE.with_borrow(|here| here.clone()).expect("this is called within a simulated run");
         let host = self.with(|state| state.host);
@@ -404,18 +405,18 @@ impl World {
         }
     }
 
-    /// Unwinds who still runs on a host that is down.
+    /// Unwinds the current unit if its host is down.
     fn die_if_killed(&self, host: Host) {
         if !std::thread::panicking() && self.with(|state| !state.is_up(host)) {
-            panic_any(Killed);
+            panic_any(HostKill);
         }
     }
 
-    /// Ends the run for good: whoever waits on this thread is unwound.
+    /// Ends the run for good: a wait on this thread unwinds.
     fn give_up(&self, failure: impl FnOnce(String) -> Failure) {
         let units = self.with(|state| state.units());
         self.fail(failure(units));
-        panic_any(Killed);
+        panic_any(HostKill);
     }
 
     /// One step of one unit, or of time.
@@ -480,12 +481,12 @@ impl World {
     }
 }
 
-/// What the chosen unit does.
+/// The work of the chosen unit.
 enum Turn {
     Poll(BoxedTask),
     Drop(Option<BoxedTask>),
     Thread(Arc<Gate>, String),
-    /// It is being polled already, below on the stack.
+    /// It is being polled already, further down the stack.
     Skip,
 }
 
@@ -499,7 +500,7 @@ fn choose(state: &mut State) -> (u64, Turn) {
     let turn = match &mut unit.work {
         Work::Thread(gate) => Turn::Thread(Arc::clone(gate), unit.name.clone()),
         Work::Task(None) => {
-            // For when it comes back.
+            // Runs again when it returns.
             unit.is_ready = true;
             Turn::Skip
         }
@@ -518,7 +519,7 @@ fn choose(state: &mut State) -> (u64, Turn) {
     (id, turn)
 }
 
-/// Puts a task back that was polled; returns it if it is over.
+/// Puts a polled task back, or returns it if it has ended.
 fn put_back(state: &mut State, id: u64, task: BoxedTask, is_over: bool) -> Option<BoxedTask> {
     let Some(unit) = state.units.get_mut(&id) else { return Some(task) };
     let is_killed = !state.hosts[unit.host.0 as usize].is_up;
@@ -529,7 +530,7 @@ fn put_back(state: &mut State, id: u64, task: BoxedTask, is_over: bool) -> Optio
         return Some(task);
     }
     unit.work = Work::Task(Some(task));
-    // Woken while it was polled from within a wait: its place in the queue was skipped.
+    // It was woken while it was polled from within a wait, so its place in the queue was skipped.
     if unit.is_ready && !state.ready.contains(&id) {
         state.woken.insert(id);
     }
@@ -537,17 +538,17 @@ fn put_back(state: &mut State, id: u64, task: BoxedTask, is_over: bool) -> Optio
 }
 
 impl Host {
-    /// Ends everything that runs on this host, as `kill -9` does: its sockets are closed by the system.
+    /// Ends everything that runs on this host, as `kill -9` does: the system closes its sockets.
     pub fn kill(self) {
         world().kill(self);
     }
 
-    /// Whether it was not killed.
+    /// Whether the host is up.
     pub fn is_up(self) -> bool {
         world().with(|state| state.is_up(self))
     }
 
-    /// Sets its wall clock off by `skew_ms` milliseconds.
+    /// Sets the offset of its wall clock to `skew_ms` milliseconds.
     pub fn set_skew_ms(self, skew_ms: i64) {
         world().set_skew_ms(self, skew_ms);
     }
@@ -582,7 +583,7 @@ impl Wake for UnitWaker {
     }
 }
 
-/// Wakes a wait on the thread that schedules.
+/// Wakes a wait on the scheduler's thread.
 struct Flag(AtomicBool);
 
 impl Wake for Flag {

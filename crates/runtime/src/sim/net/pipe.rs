@@ -13,10 +13,10 @@ use tokio::io::ReadBuf;
 
 use super::super::world::Host;
 
-/// Bytes that may be under way before a writer waits.
+/// Bytes in flight above which a writer waits.
 const CAPACITY_BYTES: usize = 128 * 1024;
 
-/// How long a write is under way, drawn anew each time: mostly like a network in one building, sometimes far longer.
+/// The delay of a write, drawn each time: mostly that of a network in one building, sometimes far longer.
 pub(super) fn delay(chance: &mut Rng) -> Duration {
     match chance.u32(..100) {
         0 => Duration::from_millis(chance.u64(5..200)),
@@ -25,7 +25,7 @@ pub(super) fn delay(chance: &mut Rng) -> Duration {
     }
 }
 
-/// Bytes under way from one host to another.
+/// Bytes in flight from one host to another.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     pub(super) writer: Host,
@@ -45,21 +45,21 @@ pub(crate) struct Pipe {
 struct Segment {
     arrival: Duration,
     bytes: Vec<u8>,
-    /// What was read of it.
+    /// The bytes of it that were read.
     read: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// Nothing follows what was written.
+    /// The end of the stream.
     Closed(Duration),
     Reset,
 }
 
-/// What a reader finds.
-pub(super) enum Incoming {
+/// The state at the reader's end.
+pub(super) enum ReadState {
     Ready(io::Result<()>),
-    /// Something arrives then.
+    /// Bytes arrive then.
     At(Duration),
     Nothing,
 }
@@ -103,18 +103,18 @@ impl Pipe {
         self.bytes = 0;
     }
 
-    /// One of the two hosts is gone: its system closes what it wrote, and refuses what comes.
+    /// One of the two hosts is gone: its system closes the sending end, and refuses what arrives.
     pub(super) fn abort(&mut self, now: Duration) {
         self.close(now);
         self.is_unread = true;
     }
 
-    /// Nobody reads this any more.
+    /// The reader is gone.
     pub(super) fn reader_gone(&mut self) {
         self.is_unread = true;
     }
 
-    /// What is under way arrives at `now` at the earliest.
+    /// Delays the bytes in flight until `now`.
     pub(super) fn delay_until(&mut self, now: Duration) {
         self.segments.iter_mut().for_each(|segment| segment.arrival = segment.arrival.max(now));
     }
@@ -138,7 +138,7 @@ impl Pipe {
         if room == 0 && !bytes.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        // A short write now and then, as the kernel's.
+        // A short write now and then, as the kernel does.
         let len = if room > 1 && chance.u32(..16) == 0 { chance.usize(1..=room) } else { room };
         self.last_arrival = self.last_arrival.max(now + delay(chance));
         self.bytes += len;
@@ -147,7 +147,7 @@ impl Pipe {
         Ok(len)
     }
 
-    /// Reads what has arrived; also returns the writer to wake, outside of all locks.
+    /// Reads the bytes that have arrived; also returns the writer to wake, outside of all locks.
     pub(super) fn poll_read(
         &mut self,
         context: &mut Context<'_>,
@@ -155,15 +155,15 @@ impl Pipe {
         is_cut: bool,
         chance: &mut Rng,
         buffer: &mut ReadBuf<'_>,
-    ) -> (Incoming, Option<Waker>) {
+    ) -> (ReadState, Option<Waker>) {
         if let Some(End::Reset) = self.end {
-            return (Incoming::Ready(Err(io::ErrorKind::ConnectionReset.into())), None);
+            return (ReadState::Ready(Err(io::ErrorKind::ConnectionReset.into())), None);
         }
         self.read_waker = Some(context.waker().clone());
         if is_cut {
-            return (Incoming::Nothing, None);
+            return (ReadState::Nothing, None);
         }
-        // A short read now and then, in the middle of whatever it may be.
+        // A short read now and then, at any position.
         let limit = if chance.u32(..16) == 0 { chance.usize(1..64) } else { usize::MAX };
         let mut read = 0;
         while let Some(segment) = self.segments.front_mut()
@@ -181,13 +181,13 @@ impl Pipe {
         }
         self.bytes -= read;
         if read > 0 {
-            return (Incoming::Ready(Ok(())), self.write_waker.take());
+            return (ReadState::Ready(Ok(())), self.write_waker.take());
         }
         let incoming = match (self.segments.front(), self.end) {
-            (Some(segment), _) => Incoming::At(segment.arrival),
-            (None, Some(End::Closed(at))) if at <= now => Incoming::Ready(Ok(())),
-            (None, Some(End::Closed(at))) => Incoming::At(at),
-            (None, _) => Incoming::Nothing,
+            (Some(segment), _) => ReadState::At(segment.arrival),
+            (None, Some(End::Closed(at))) if at <= now => ReadState::Ready(Ok(())),
+            (None, Some(End::Closed(at))) => ReadState::At(at),
+            (None, _) => ReadState::Nothing,
         };
         (incoming, None)
     }
