@@ -1,4 +1,4 @@
-//! The comparison: which brokers, in which turns, and where the results go.
+//! The comparison: the brokers, their turns, and the files of the results.
 
 pub(crate) mod classic;
 mod clock;
@@ -24,46 +24,46 @@ use crate::results::{Results, Unit};
 use crate::sink::topic_name;
 use crate::{Attempt, Places, load, network, raw};
 
-/// Room that the largest workload takes: ten GB in a broker that rewrites them meanwhile.
+/// Disk space for the largest workload: ten GB in a broker that rewrites them at the same time.
 const DISK_GB: f64 = 25.0;
 
-/// What is compared, how often and with how much.
+/// The brokers and workloads to compare, and how often.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// How many times each broker takes each workload that a goal speaks of; they take turns.
+    /// Rounds of each workload with a goal; the brokers take turns.
     #[arg(long, default_value_t = 5)]
     pairs: usize,
-    /// How many times each takes the other workloads.
+    /// Rounds of the other workloads.
     #[arg(long, default_value_t = 3)]
     other_pairs: usize,
-    /// The brokers.
+    /// The brokers to compare.
     #[arg(long, value_delimiter = ',', default_value = "milena,kafka,sink,redis,rabbitmq,nats,activemq")]
     peers: Vec<Kind>,
-    /// Only this part (start, throughput, latency, connections, scaling, topics, classic), or the workloads whose name contains
-    /// this; may be given several times.
+    /// Only this part (start, throughput, latency, connections, scaling, topics, classic), or the workloads
+    /// whose name contains this; may be repeated.
     #[arg(long)]
     only: Vec<String>,
-    /// Only the workloads that a goal speaks of.
+    /// Only workloads with a goal.
     #[arg(long)]
     goals: bool,
-    /// Only the workloads of which the results lack rounds.
+    /// Only workloads whose results lack rounds.
     #[arg(long)]
     missing: bool,
-    /// Scales the number of messages of every workload, and how long rates are held. Results of another scale than 1 go
-    /// to a file of their own.
+    /// Scales the number of messages of every workload, and the time that rates are held. Results of another
+    /// scale than 1 go to a file of their own.
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
-    /// A look: two rounds of a tenth of the messages, and only the workloads with a goal.
+    /// A quick look: two rounds with a tenth of the messages, and only the workloads with a goal.
     #[arg(long)]
     quick: bool,
     /// Every combination of size, partitions, codec, acks and fsync, instead of each by itself.
     #[arg(long)]
     full_matrix: bool,
-    /// How long a broker may take to get a million messages in the first time, and out, in seconds; what it has done
-    /// then is extrapolated.
+    /// The time that a broker may take to get a million messages in the first time, and out, in seconds; a
+    /// longer run is ended and extrapolated.
     #[arg(long, default_value_t = 30.0)]
     limit: f64,
-    /// Says how long it would take, and measures nothing.
+    /// Print the estimated time, and measure nothing.
     #[arg(long)]
     estimate: bool,
     #[command(flatten)]
@@ -72,14 +72,14 @@ pub(crate) struct Options {
     places: Places,
 }
 
-/// Which workloads have their turn: those that a goal speaks of come first.
+/// The workloads of a pass: those with a goal come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
     Goals,
     Others,
 }
 
-/// What every part of the comparison is given.
+/// The context of every part of the comparison.
 struct Comparison {
     peers: Peers,
     kinds: Vec<Kind>,
@@ -92,13 +92,13 @@ struct Comparison {
     is_missing_only: bool,
     is_full_matrix: bool,
     results: Results,
-    /// What earlier runs have measured.
+    /// The results of earlier runs.
     earlier: Results,
     out: PathBuf,
     clock: Clock,
 }
 
-/// A part: how many seconds it is estimated to take, and what measures it.
+/// A part: its estimated seconds, and the function that measures it.
 struct Part {
     name: &'static str,
     estimate_s: fn(&Comparison) -> f64,
@@ -117,13 +117,13 @@ const PARTS: [Part; 7] = [
 
 pub(crate) fn run(options: &Options) -> Attempt<()> {
     let (dir, out) = options.places.make()?;
-    // What must be fetched is fetched before.
+    // Fetch everything beforehand.
     let peers = Peers::new(&options.peers, &options.binaries, &dir)?;
     if !options.estimate {
         network::enter();
     }
     let scale = options.scale * if options.quick { 0.1 } else { 1.0 };
-    // What is smaller does not take the place of what counts.
+    // Smaller results do not replace those that count.
     let out = out.join(if scale < 1.0 { "results-scaled.json" } else { "results.json" });
     let pairs = [options.pairs, options.other_pairs];
     let mut comparison = Comparison {
@@ -162,7 +162,7 @@ pub(crate) fn run(options: &Options) -> Attempt<()> {
 }
 
 impl Comparison {
-    /// Prints what each part is estimated to take; gives the sum.
+    /// Prints the estimated time of each part; returns the sum.
     fn estimate_s(&mut self, turns: &[(Scope, &Part)]) -> f64 {
         let mut sum_s = 0.0;
         for (scope, part) in turns {
@@ -178,7 +178,7 @@ impl Comparison {
         sum_s
     }
 
-    /// Says so where the disk is short: it is better to know before an hour has gone.
+    /// Warns if the disk is short of space: better now than after an hour.
     fn check_room(&self, dir: &Path) {
         let Ok(disk) = rustix::fs::statvfs(dir) else { return };
         let free_gb = (disk.f_bavail * disk.f_frsize) as f64 / 1e9;
@@ -187,17 +187,17 @@ impl Comparison {
         }
     }
 
-    /// Writes what was measured so far.
+    /// Writes the results so far.
     fn keep(&self, is_part_done: bool) -> Attempt<()> {
         self.results.write(&self.out, is_part_done)
     }
 
-    /// A workload that was estimated at so many seconds is done.
+    /// Notes that a workload with this estimate is done.
     fn done(&mut self, estimated_s: f64) {
         self.clock.done(estimated_s);
     }
 
-    /// Prints where it is.
+    /// Prints the progress.
     fn announce(&self, part: &str, round: usize, rounds: usize, what: &str) {
         println!("{} {part}, round {round} of {rounds}: {what}", self.clock.text());
     }
@@ -206,7 +206,7 @@ impl Comparison {
         self.pairs[usize::from(self.scope == Scope::Others)]
     }
 
-    /// Whether this workload of a part is asked for.
+    /// Whether this workload of a part was requested.
     fn wants(&self, part: &str, workload: &str) -> bool {
         let is_it = |only: &String| {
             let names_a_part = PARTS.iter().any(|it| it.name == only);
@@ -215,12 +215,12 @@ impl Comparison {
         self.only.is_empty() || self.only.iter().any(is_it)
     }
 
-    /// Whether a workload is left to do: all of them are, or those of which one of these has too few rounds.
+    /// Whether a workload is due: all of them are, or those with too few rounds of one of these brokers.
     fn is_due(&self, workload: &str, unit: Unit, peers: &[&str]) -> bool {
         self.is_due_of(self.rounds(), workload, unit, peers)
     }
 
-    /// The same where so many rounds are enough.
+    /// The same with this number of rounds as enough.
     fn is_due_of(&self, rounds: usize, workload: &str, unit: Unit, peers: &[&str]) -> bool {
         let has = |peer: &str| self.earlier.of(workload, unit, peer).map_or(0, |it| it.values.len());
         !self.is_missing_only || peers.iter().any(|peer| has(peer) < rounds)
@@ -236,14 +236,14 @@ impl Comparison {
         self.kinds.iter().copied().filter(speaks).collect()
     }
 
-    /// Starts those that speak Kafka's protocol, all at once: they idle while another has its turn.
+    /// Starts the brokers that speak Kafka's protocol, all at once: they idle while another has its turn.
     fn start_kafkas(&self) -> Attempt<Vec<Peer>> {
         let kinds = self.kafkas().into_iter();
         kinds.map(|kind| self.peers.start(kind, Setup::default())).collect()
     }
 }
 
-/// A topic that exists while this does.
+/// A topic that exists as long as this.
 struct Topic {
     name: String,
     bootstrap: String,
@@ -251,8 +251,8 @@ struct Topic {
 }
 
 impl Topic {
-    /// `synced`: each acknowledgement waits for the disk. That is Milena's default; Kafka and Milena are told by
-    /// `flush.messages`, the sink by the name.
+    /// Creates a topic; with `synced`, each acknowledgement waits for the disk. That is Milena's default;
+    /// Kafka and Milena are configured by `flush.messages`, the sink by the name.
     fn make(peer: &Peer, partitions: i32, synced: bool) -> Attempt<Topic> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("bench-{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -267,7 +267,7 @@ impl Topic {
         Ok(Topic { name, bootstrap: peer.bootstrap.clone(), is_made })
     }
 
-    /// Deletes it; what it left to be written out is not the next one's to wait for.
+    /// Deletes it, and syncs, so that the next one does not wait for its leftovers.
     fn delete(self) -> Attempt<()> {
         if self.is_made {
             load::delete_topic(&self.bootstrap, &self.name)?;

@@ -1,5 +1,5 @@
-//! A blocking connection that sends typed requests one after the other: for single requests whose time matters, and
-//! for batches made beforehand.
+//! A blocking connection that sends typed requests one after the other: for single requests that are timed,
+//! and for batches built beforehand.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -30,10 +30,10 @@ const TOPIC_RESOURCE: i8 = 2;
 /// "Set this value".
 const SET: i8 = 0;
 
-/// Partitions that are made at once: one operation of the metadata has at most 10,000 records.
+/// Partitions created in one request: one operation of the metadata has at most 10,000 records.
 const MADE_TOGETHER: i32 = 2_000;
 
-/// How long an answer may take.
+/// The time that an answer may take.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// A connection to a broker.
@@ -42,8 +42,8 @@ pub(crate) struct Connection {
     correlation_id: i32,
 }
 
-/// What a fetch of one partition gave.
-pub(crate) struct Fetched {
+/// The answer of a fetch of one partition.
+pub(crate) struct FetchedRecords {
     pub(crate) records: Bytes,
 }
 
@@ -72,7 +72,7 @@ impl Connection {
         response.map(|(_, response)| response).map_err(|error| format!("{}: {error:?}", R::NAME))
     }
 
-    /// Creates a topic; gives its id.
+    /// Creates a topic; returns its id.
     pub(crate) fn create_topic(
         &mut self,
         topic: &str,
@@ -103,7 +103,7 @@ impl Connection {
         Ok(answer.topic_id)
     }
 
-    /// Creates topics of so many partitions each, in one request.
+    /// Creates topics of this many partitions each, in one request.
     pub(crate) fn create_topics(&mut self, names: &[String], partitions: i32) -> Attempt<()> {
         let topics = names.iter().map(|name| CreatableTopic {
             name: Str::from(name.as_str()),
@@ -117,7 +117,7 @@ impl Connection {
         topics.iter().try_for_each(|topic| check("CreateTopics", topic.error_code))
     }
 
-    /// Gives a topic so many partitions.
+    /// Raises the number of a topic's partitions.
     fn create_partitions(&mut self, topic: &str, count: i32) -> Attempt<()> {
         let topic = CreatePartitionsTopic { name: Str::from(topic), count, assignments: None };
         let request =
@@ -149,14 +149,14 @@ impl Connection {
         check("IncrementalAlterConfigs", answer.error_code)
     }
 
-    /// Produces one batch; gives the offset that it got.
+    /// Produces one batch; returns its offset.
     pub(crate) fn produce(&mut self, topic: &str, partition: i32, batch: &Bytes, acks: i16) -> Attempt<i64> {
         let data = PartitionProduceData { index: partition, records: Records::Bytes(batch.clone()) };
         let answers = self.produce_all(topic, vec![data], acks)?;
         Ok(answers[0])
     }
 
-    /// Produces a batch to each of several partitions; gives the offsets that they got.
+    /// Produces a batch to each of several partitions; returns their offsets.
     pub(crate) fn produce_all(
         &mut self,
         topic: &str,
@@ -175,18 +175,24 @@ impl Connection {
         offsets.collect()
     }
 
-    /// Fetches from one partition, waiting for nothing.
-    pub(crate) fn fetch(&mut self, topic: &str, partition: i32, offset: i64, max: i32) -> Attempt<Fetched> {
+    /// Fetches from one partition, without waiting.
+    pub(crate) fn fetch(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        max: i32,
+    ) -> Attempt<FetchedRecords> {
         Ok(self.fetch_all(topic, &[(partition, offset)], max)?.remove(0))
     }
 
-    /// Fetches from several partitions, up to `max` bytes of each, waiting for nothing.
+    /// Fetches from several partitions, up to `max` bytes of each, without waiting.
     pub(crate) fn fetch_all(
         &mut self,
         topic: &str,
         places: &[(i32, i64)],
         max: i32,
-    ) -> Attempt<Vec<Fetched>> {
+    ) -> Attempt<Vec<FetchedRecords>> {
         let partitions = places.iter().map(|(partition, offset)| FetchPartition {
             partition: *partition,
             current_leader_epoch: -1,
@@ -212,7 +218,7 @@ impl Connection {
         let fetched = partitions.map(|partition| {
             check("Fetch", partition.error_code)?;
             let records = partition.records.as_bytes().cloned().unwrap_or_default();
-            Ok(Fetched { records })
+            Ok(FetchedRecords { records })
         });
         fetched.collect()
     }

@@ -1,4 +1,4 @@
-//! The load: librdkafka, set as its own `rdkafka_performance` sets it.
+//! The load: librdkafka, configured as its own `rdkafka_performance` configures it.
 
 mod end_to_end;
 mod marked;
@@ -24,10 +24,10 @@ pub(crate) use marked::{put, take};
 use native::{Batches, ProducerTopic};
 pub(crate) use paced::paced;
 
-/// Longer than anything that is waited for may take.
+/// Longer than anything awaited here may take.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// After so many messages it is asked whether they are enough.
+/// The number of messages after which the limit is checked.
 const LOOK_EVERY: usize = 256;
 
 fn config(bootstrap: &str) -> ClientConfig {
@@ -83,13 +83,13 @@ pub(crate) fn delete_topic(bootstrap: &str, name: &str) -> Attempt<()> {
     answer.map(drop).map_err(|error| format!("not deleted: {error}"))
 }
 
-/// Only failures are reported on: a report for each message would cost the client more than the message. It counts the
-/// messages that were lost.
+/// Reports only failures: a report for each message would cost the client more than the message. It counts
+/// the messages that were lost.
 #[derive(Default)]
 struct Failures(AtomicU64);
 
 impl Failures {
-    /// A rate with losses in it is no rate.
+    /// Fails if messages were lost: a rate with losses is meaningless.
     fn check(&self) -> Attempt<()> {
         match self.0.load(Ordering::Relaxed) {
             0 => Ok(()),
@@ -110,12 +110,12 @@ impl ProducerContext for Failures {
     }
 }
 
-/// What is produced and consumed.
+/// The messages to produce and consume.
 #[derive(Clone, Copy)]
 pub(crate) struct Load<'a> {
     pub(crate) bootstrap: &'a str,
     pub(crate) topic: &'a str,
-    /// They get messages in turns.
+    /// They get messages in turn.
     pub(crate) partitions: i32,
     pub(crate) count: usize,
     /// Bytes of a message's value; there is no key.
@@ -139,7 +139,7 @@ impl Load<'_> {
         }
         let producer = config.create_with_context(context);
         let producer: BaseProducer<C> = producer.map_err(|error| format!("no producer: {error}"))?;
-        // The connection and the topic's leader are not part of what is measured.
+        // The connection and the topic's leader are not part of the measurement.
         let known = producer.client().fetch_metadata(Some(self.topic), LIMIT);
         known.map_err(|error| format!("no metadata: {error}"))?;
         Ok(producer)
@@ -167,7 +167,7 @@ impl Load<'_> {
         i32::try_from(nth % usize::try_from(self.partitions).expect("some")).expect("a partition")
     }
 
-    /// Produces; the seconds from the first send to the last acknowledgement.
+    /// Produces; returns the seconds from the first send to the last acknowledgement.
     pub(crate) fn produce(&self) -> Attempt<f64> {
         let producer = self
             .producer(Failures::default(), &[("linger.ms", "5"), ("delivery.report.only.error", "true")])?;
@@ -176,14 +176,14 @@ impl Load<'_> {
         Ok(begun.elapsed().as_secs_f64())
     }
 
-    /// Sends all, and waits until they are acknowledged.
+    /// Sends all messages, and waits until they are acknowledged.
     fn send_all(&self, producer: &BaseProducer<Failures>) -> Attempt<()> {
         self.queue_all(producer, || false)?;
         producer.flush(LIMIT).map_err(|error| format!("not flushed: {error}"))?;
         producer.context().check()
     }
 
-    /// Hands all messages to the producer, until it is enough.
+    /// Gives all messages to the producer, until it is enough.
     fn queue_all<C: ProducerContext<DeliveryOpaque = ()>>(
         &self,
         producer: &BaseProducer<C>,
@@ -205,7 +205,7 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// Consumes as many messages from the start; the seconds from the first message to the last.
+    /// Consumes as many messages from the start; returns the seconds from the first message to the last.
     pub(crate) fn consume(&self) -> Attempt<f64> {
         let consumer = self.consumer(&[("queued.min.messages", "1000000")])?;
         let mut first = None;
@@ -215,8 +215,8 @@ impl Load<'_> {
         Ok(first.map_or(0.0, |first| first.elapsed().as_secs_f64()))
     }
 
-    /// Takes all, many at a time; `each` is told how many. The consumer must not commit: among messages taken so, the
-    /// answer to a commit ends librdkafka.
+    /// Takes all messages, many at a time; `each` gets their number. The consumer must not commit: with
+    /// messages taken in this way, the answer to a commit ends librdkafka.
     fn take_all(&self, consumer: &BaseConsumer, mut each: impl FnMut(usize)) -> Attempt<()> {
         let mut batches = Batches::new(consumer)?;
         let mut seen = 0;
@@ -235,7 +235,7 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// Takes all, one after another, and looks at each; or until it is enough.
+    /// Takes all messages, one after another, and looks at each; or until it is enough.
     fn look_at_all(
         &self,
         consumer: &BaseConsumer,
@@ -262,7 +262,7 @@ pub(crate) fn first_message(bootstrap: &str) -> Attempt<()> {
         config.create_with_context(Failures::default()).map_err(|error| format!("no producer: {error}"))?;
     let record = BaseRecord::<(), [u8]>::to("first").payload(b"x".as_slice());
     producer.send(record).map_err(|(error, _): (KafkaError, _)| format!("not queued: {error}"))?;
-    // A flush looks every 100 ms, which is longer than what is measured here.
+    // A flush checks every 100 ms, which is longer than the time measured here.
     let deadline = Instant::now() + LIMIT;
     while producer.in_flight_count() > 0 {
         producer.poll(Duration::from_millis(1));

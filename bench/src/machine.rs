@@ -1,4 +1,4 @@
-//! On what, and with what, the figures were measured.
+//! The machine and the versions of a measurement.
 
 use std::fs;
 use std::process::Command;
@@ -14,23 +14,23 @@ pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) memory_gib: u64,
     pub(crate) kernel: String,
-    /// What decides on the loopback when a connection sends.
+    /// The congestion control, which decides when a connection on the loopback sends.
     #[serde(default)]
     pub(crate) congestion_control: String,
     pub(crate) java: String,
     pub(crate) librdkafka: String,
-    /// The commit of Milena, where it is known.
+    /// The commit of Milena, if it is known.
     pub(crate) milena: String,
-    /// When the run began.
+    /// The start of the run.
     pub(crate) time: String,
-    /// How the command was called.
+    /// The command line.
     pub(crate) command: String,
-    /// Processes that wanted to run on average in the minute before: what else the machine did.
+    /// The load average of the minute before: the other work of the machine.
     pub(crate) load_before: String,
 }
 
 impl Machine {
-    /// What tells this run from others.
+    /// The description that distinguishes this run from others.
     pub(crate) fn run(&self) -> String {
         let Machine { time, command, milena, load_before, .. } = self;
         format!("{time}, Milena {milena}: `bench {command}`, load average before: {load_before}")
@@ -62,7 +62,7 @@ impl Machine {
     }
 }
 
-/// The commit of the sources beside this program; nothing where they are not under version control.
+/// The commit of the sources beside this program; empty if they are not under version control.
 fn commit() -> String {
     let mut git = Command::new("git");
     git.args(["describe", "--always", "--dirty=+changes"]).current_dir(xtask::root());
@@ -70,7 +70,7 @@ fn commit() -> String {
     said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
 
-/// The first line that a command writes; nothing where it cannot be run.
+/// The first line of a command's output; empty if it cannot be run.
 fn first_line(program: &str, arguments: &[&str]) -> String {
     let Ok(output) = Command::new(program).args(arguments).output() else { return String::new() };
     let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };

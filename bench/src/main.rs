@@ -1,6 +1,7 @@
-//! Side-by-side benchmarks: Milena, Apache Kafka and an ideal sink take the same load in turns on the same machine.
+//! Side-by-side benchmarks: Milena, Apache Kafka and an ideal sink take the same load in turns on the same
+//! machine.
 //!
-//! See the README beside this for what is measured and how to read it.
+//! The README beside this describes the measurements and how to read them.
 #![allow(clippy::disallowed_methods, reason = "measures real time on real files; nothing here is simulated")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command that reports to a person")]
 
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// What went wrong, as a sentence for the person who ran the command.
+/// The result of a step; the error is a sentence for the person who ran the command.
 pub(crate) type Attempt<T> = Result<T, String>;
 
 #[derive(Parser)]
@@ -39,38 +40,39 @@ struct CommandLine {
 enum Command {
     /// Runs the workloads against each broker in turns and prints the ratios.
     Compare(compare::Options),
-    /// Makes a page and a table of what was measured.
+    /// Builds a page and a table from the results.
     Report(report::Options),
     /// Measures the storage engine against its goals: starting, recovering, memory, descriptors, compaction, deletion.
     Storage(storage::Options),
-    /// The ideal sink: checks each batch's CRC, appends it to a file, sends from there, and does nothing else. It calls
-    /// fdatasync for topics whose name ends with `.synced`; one named `x.p6` has six partitions.
+    /// The ideal sink: checks each batch's CRC, appends it to a file, sends from there, and does nothing
+    /// else. It calls fdatasync for topics whose name ends with `.synced`; one named `x.p6` has six
+    /// partitions.
     Sink {
-        /// Where it listens.
+        /// Address to listen on.
         #[arg(long, default_value = "127.0.0.1:19092")]
         listen: String,
-        /// Where its files go.
+        /// Directory of its files.
         #[arg(long)]
         dir: PathBuf,
     },
-    /// Fetches the brokers that are compared and do not speak Kafka's protocol: packages of Debian, unpacked below
+    /// Fetches the compared brokers that do not speak Kafka's protocol: packages of Debian, unpacked below
     /// `target/`, and a Go module.
     FetchPeers,
 }
 
-/// Where files go.
+/// Directories for data and results.
 #[derive(clap::Args, Clone)]
 pub(crate) struct Places {
-    /// Where the brokers' data go: a file system on a disk [default: target/bench].
+    /// Directory of the brokers' data, on the file system of a disk [default: target/bench].
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// Where the results go, as a table and as JSON [default: the same].
+    /// Directory of the results, as a table and as JSON [default: the same].
     #[arg(long)]
     out: Option<PathBuf>,
 }
 
 impl Places {
-    /// Makes both directories; gives that of the data and that of the results.
+    /// Creates both directories; returns that of the data and that of the results.
     fn make(&self) -> Attempt<(PathBuf, PathBuf)> {
         let dir = self.dir.clone().unwrap_or_else(|| xtask::workshop().with_file_name("bench"));
         let out = self.out.clone().unwrap_or_else(|| dir.clone());

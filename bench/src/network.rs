@@ -1,25 +1,26 @@
 //! A loopback of the benchmark's own, which is the same on every machine.
 //!
-//! Many machines are set to BBR, which paces what a socket sends, on the loopback, too: a timer for every 64 KiB, and a
-//! reader that is woken for each. All brokers are half as fast with it at twice the cost, and ratios say more about the
-//! pacing than about them. The setting belongs to a network namespace, so the benchmark makes one.
+//! Many machines use BBR, which paces the sending of sockets even on the loopback: a timer for every 64 KiB,
+//! and a wake-up of the reader for each. With it all brokers are half as fast at twice the cost, and ratios
+//! say more about the pacing than about them. The setting belongs to a network namespace, so the benchmark
+//! creates one.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-/// Says to the program that it runs in the namespace already.
+/// The variable that tells the program that it runs in the namespace already.
 const INSIDE: &str = "MILENA_BENCH_NETWORK";
 const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 
-/// Runs this program anew in a network namespace with nothing but a loopback, and does not return; or says why not, and
-/// goes on where it is.
+/// Runs this program again in a network namespace with nothing but a loopback, and does not return; or
+/// reports why it cannot, and returns.
 pub(crate) fn enter() {
     if std::env::var_os(INSIDE).is_some() {
-        // It is on every kernel; where it may not be chosen, the machine's own stays.
+        // Every kernel has it; if it may not be chosen, the machine's own stays.
         let _ = std::fs::write(CONGESTION_CONTROL, "cubic");
         return;
     }
-    // Who is not root is root in a user namespace.
+    // A user other than root becomes root in a user namespace.
     let options: &[&str] =
         if rustix::process::geteuid().is_root() { &["--net"] } else { &["--net", "--map-root-user"] };
     let up = ["sh", "-c", "ip link set lo up && exec \"$@\"", "sh"];
@@ -37,7 +38,7 @@ pub(crate) fn enter() {
     eprintln!("measured on the machine's own loopback: no network namespace could be made ({problem})");
 }
 
-/// How a connection here decides when to send: `cubic`, `bbr`.
+/// The congestion control here: `cubic`, `bbr`.
 pub(crate) fn congestion_control() -> String {
     std::fs::read_to_string(CONGESTION_CONTROL).unwrap_or_default().trim().to_owned()
 }

@@ -1,4 +1,4 @@
-//! The brokers that are compared, each started the way its makers start it.
+//! The compared brokers, each started as its makers recommend.
 
 mod programs;
 mod queues;
@@ -15,14 +15,14 @@ use crate::Attempt;
 use crate::process::{self, Process};
 pub(crate) use programs::Programs;
 
-/// Which broker.
+/// The kinds of brokers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Kind {
-    /// Ours.
+    /// Milena.
     Milena,
     /// Apache Kafka 4.3.1.
     Kafka,
-    /// The least that any broker must do.
+    /// The minimum of work for any broker.
     Sink,
     /// Streams of Redis.
     Redis,
@@ -48,7 +48,7 @@ impl Kind {
     }
 }
 
-/// Where the brokers' programs are.
+/// The brokers' programs.
 #[derive(clap::Args, Clone)]
 pub(crate) struct Binaries {
     /// The binary under test [default: `milena` beside this program].
@@ -59,7 +59,7 @@ pub(crate) struct Binaries {
     pub(crate) kafka_class_path: Option<String>,
 }
 
-/// How to start each broker.
+/// Starts the brokers.
 pub(crate) struct Peers {
     milena: PathBuf,
     kafka_class_path: Option<String>,
@@ -67,29 +67,29 @@ pub(crate) struct Peers {
     dir: PathBuf,
 }
 
-/// How a broker is started.
+/// The setup of a broker.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Setup<'a> {
-    /// Whether Redis and NATS sync before they acknowledge. Milena, Kafka and the sink are told by topic; RabbitMQ and
-    /// ActiveMQ always do.
+    /// Whether Redis and NATS sync before they acknowledge. Milena, Kafka and the sink are configured by
+    /// topic; RabbitMQ and ActiveMQ always sync.
     pub(crate) durable: bool,
     /// Settings of Milena and of Kafka, by name.
     pub(crate) settings: &'a [(&'a str, &'a str)],
-    /// Whether it opens what an earlier one of its kind has left, rather than an empty directory.
+    /// Whether it keeps the data of an earlier broker of its kind, rather than start empty.
     pub(crate) keep: bool,
-    /// The descriptors that it may have; the system's limit where none.
+    /// The descriptors that it may have, or `None` for the system's limit.
     pub(crate) descriptors_max: Option<u32>,
 }
 
-/// A broker that runs.
+/// A running broker.
 pub(crate) struct Peer {
     pub(crate) kind: Kind,
     pub(crate) process: Process,
     pub(crate) bootstrap: String,
-    /// When its command was run.
+    /// The time at which its command was run.
     pub(crate) started: Instant,
     dir: PathBuf,
-    /// Another process without which it does not run.
+    /// Another process that it needs.
     companion: Option<Process>,
 }
 
@@ -112,12 +112,12 @@ impl Peers {
         Ok(Peers { milena, kafka_class_path, programs: Programs::new(), dir: dir.to_owned() })
     }
 
-    /// Where a broker of that kind has its files.
+    /// The directory of a broker of that kind.
     pub(crate) fn dir_of(&self, kind: Kind) -> PathBuf {
         self.dir.join(format!("{kind:?}").to_lowercase())
     }
 
-    /// Where Milena and Kafka have their log directory.
+    /// The log directory of Milena and Kafka.
     pub(crate) fn log_dir_of(&self, kind: Kind) -> PathBuf {
         self.dir_of(kind).join("data")
     }
@@ -167,7 +167,7 @@ impl Peers {
         command
     }
 
-    /// With the flags and the heap of Kafka's own start script.
+    /// Uses the flags and the heap of Kafka's own start script.
     fn kafka(&self, dir: &Path, port: u16, setup: Setup<'_>) -> Attempt<Command> {
         let properties = dir.join("server.properties");
         let controller = free_port()?;
@@ -211,12 +211,12 @@ impl Peers {
     }
 }
 
-/// Ends the broker that a run that was cut has left with this directory.
+/// Ends the broker that an aborted run has left with this directory.
 fn end_orphan(dir: &Path) {
     let Ok(text) = fs::read_to_string(dir.with_extension("pid")) else { return };
     let ids = text.lines().filter_map(|line| line.parse().ok()).flat_map(process::family);
     let ids = ids.filter_map(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
-    // All of them are known before the first of them ends.
+    // Find all of them before the first of them ends.
     for id in ids.collect::<Vec<_>>() {
         let is_there = |file: &str| {
             let said = fs::read(format!("/proc/{}/{file}", id.as_raw_nonzero())).unwrap_or_default();
@@ -224,14 +224,14 @@ fn end_orphan(dir: &Path) {
         };
         let is_in =
             fs::read_link(format!("/proc/{}/cwd", id.as_raw_nonzero())).is_ok_and(|at| at.ends_with(dir));
-        // The id may be another's by now.
+        // The id may belong to another process by now.
         if is_in || is_there("cmdline") || is_there("environ") {
             let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
         }
     }
 }
 
-/// How long a broker may take until it listens: one of thousands of partitions has much to open.
+/// The time that a broker may take until it listens: one with thousands of partitions has much to open.
 const LISTENS_MAX: Duration = Duration::from_secs(300);
 
 /// Runs the command and waits until it listens.
@@ -273,7 +273,7 @@ fn sink(dir: &Path, port: u16) -> Attempt<Command> {
 }
 
 impl Peer {
-    /// Should this run be cut, the next one ends them.
+    /// Notes the processes, so that the next run ends them if this one is aborted.
     fn note_processes(&self) {
         let processes = [Some(&self.process), self.companion.as_ref()];
         let ids: Vec<_> = processes.into_iter().flatten().flat_map(Process::family).collect();
@@ -293,18 +293,18 @@ impl Peer {
         let _ = fs::remove_file(self.dir.with_extension("pid"));
     }
 
-    /// Ends it; its directory stays.
+    /// Ends it and keeps its directory.
     pub(crate) fn leave(self) {
         self.process.stop();
     }
 
-    /// Kills it; its directory stays.
+    /// Kills it and keeps its directory.
     pub(crate) fn kill(self) {
         drop(self.process);
     }
 }
 
-/// A port that nobody listened on a moment ago, below those that outgoing connections get.
+/// A port that was free a moment ago, below those of outgoing connections.
 fn free_port() -> Attempt<u16> {
     static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
     let first = 21_000 + u16::try_from(std::process::id() % 100).expect("below 100") * 100;

@@ -1,11 +1,11 @@
-//! What the system says about a running process.
+//! A running process, as the system sees it.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
 
 use crate::Attempt;
 
-/// How long a broker may take to end: one of thousands of new partitions has much to sync.
+/// The time that a broker may take to end: one with thousands of new partitions has much to sync.
 const STOP_LIMIT: Duration = Duration::from_secs(120);
 
 /// A broker's process, ended when this is dropped.
@@ -27,7 +27,7 @@ impl Process {
         self.family().iter().map(|process| resident_kib(*process)).sum::<f64>() / 1024.0
     }
 
-    /// It, and those that it has started: some brokers' command is a shell that waits for the broker.
+    /// The process and those that it has started: some brokers' command is a shell that waits for the broker.
     pub(crate) fn family(&self) -> Vec<u32> {
         family(self.0.id())
     }
@@ -37,7 +37,7 @@ impl Process {
         std::fs::read_dir(format!("/proc/{}/fd", self.0.id())).map_or(0, Iterator::count)
     }
 
-    /// Its id, for who watches it from another thread.
+    /// Its id, to watch it from another thread.
     pub(crate) fn id(&self) -> u32 {
         self.0.id()
     }
@@ -51,7 +51,7 @@ impl Process {
         }
     }
 
-    /// Asks it to end and waits; kills it where that takes too long.
+    /// Asks it to end and waits; kills it if that takes too long.
     pub(crate) fn stop(mut self) {
         let id = rustix::process::Pid::from_child(&self.0);
         let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
@@ -62,7 +62,7 @@ impl Process {
     }
 }
 
-/// A process and all that it and those have started.
+/// A process and all its descendants.
 pub(crate) fn family(process: u32) -> Vec<u32> {
     let mut family = vec![process];
     let mut at = 0;

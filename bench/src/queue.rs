@@ -1,7 +1,7 @@
 //! Messages in and out of brokers that do not speak Kafka's protocol.
 //!
-//! Each is spoken to in its own protocol by as little client as it takes, so that the two cores are the broker's: one
-//! thread writes what the window allows, another reads what the broker says.
+//! Each gets a minimal client for its own protocol, so that the two cores are the broker's: one thread writes
+//! what the window allows, another reads the broker's answers.
 
 pub(crate) mod amqp;
 pub(crate) mod nats;
@@ -22,15 +22,15 @@ const WINDOW: u64 = 4_096;
 const WINDOW_BYTES: u64 = 16 << 20;
 /// Messages that go into one write.
 const TOGETHER: u64 = 256;
-/// How long a broker that is ended early has for what it has been sent already.
+/// The time that a broker has for messages in flight when its run is ended early.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long a broker may be silent.
+/// The longest silence of a broker.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// However few messages are done, their time is noted this often.
+/// The longest time between two noted times, however few messages are done.
 const MARK: Duration = Duration::from_secs(5);
 
-/// When every so many messages were done.
+/// The times at which every so many messages were done.
 pub(crate) struct Marks {
     begun: Instant,
     every: u64,
@@ -42,13 +42,13 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// Begins now; it may last as long as `limit`.
+    /// Starts now; it may last as long as `limit`.
     pub(crate) fn new(every: u64, limit: Duration) -> Marks {
         let (begun, points) = (Instant::now(), vec![(0.0, 0.0)]);
         Marks { begun, every: every.max(1), limit, seen: 0, is_cut: false, points }
     }
 
-    /// Notes that so many were done; false where it has lasted too long, and ends here.
+    /// Notes that this many were done. Returns `false` if it has lasted too long, and ends here.
     pub(crate) fn add(&mut self, count: u64) -> bool {
         if self.is_cut {
             return false;
@@ -65,7 +65,7 @@ impl Marks {
         !self.is_cut
     }
 
-    /// Notes where it ended.
+    /// Notes the end.
     pub(crate) fn finish(mut self) -> Marks {
         let seen = self.seen as f64;
         if self.points.last().is_some_and(|(count, _)| *count < seen) {
@@ -84,31 +84,31 @@ impl Marks {
         self.is_cut
     }
 
-    /// Messages a second over all.
+    /// Messages a second over the whole run.
     pub(crate) fn rate(&self) -> f64 {
         self.points.last().map_or(0.0, |(count, seconds)| count / seconds)
     }
 }
 
-/// What goes in and out.
+/// The messages of a run.
 #[derive(Clone, Copy)]
 pub(crate) struct Job<'a> {
     pub(crate) address: &'a str,
     pub(crate) count: u64,
     pub(crate) size: usize,
-    /// Every so many messages the time is noted.
+    /// A time is noted every so many messages.
     pub(crate) every: u64,
-    /// How long it may last.
+    /// The longest time that it may last.
     pub(crate) limit: Duration,
 }
 
 impl Job<'_> {
-    /// Of messages on their way out.
+    /// The marks of messages on their way out.
     fn marks(&self) -> Marks {
         Marks::new(self.every, self.limit)
     }
 
-    /// Of messages on their way in: those that are sent when it ends are waited for.
+    /// The marks of messages on their way in: those in flight at the end are waited for.
     fn marks_in(&self) -> Mutex<Marks> {
         Mutex::new(Marks::new(self.every, self.limit + GRACE))
     }
@@ -117,7 +117,7 @@ impl Job<'_> {
         WINDOW.min(WINDOW_BYTES / self.size.max(1) as u64)
     }
 
-    /// Messages that a consumer asks for, or leaves unacknowledged, at once.
+    /// The number of messages that a consumer asks for, or leaves unacknowledged, at once.
     fn batch(&self) -> u64 {
         ((1 << 20) / self.size.max(1) as u64).clamp(100, 1_000)
     }
@@ -146,7 +146,7 @@ impl Wire {
     }
 }
 
-/// Room for unacknowledged messages.
+/// The window of unacknowledged messages.
 struct Window {
     free: Mutex<Option<u64>>,
     freed: Condvar,
@@ -157,7 +157,7 @@ impl Window {
         Window { free: Mutex::new(Some(free)), freed: Condvar::new() }
     }
 
-    /// Takes room for at most so many; None when the other end has given up.
+    /// Takes space for at most `wanted` messages; `None` if the other end has given up.
     fn take(&self, wanted: u64) -> Option<u64> {
         let mut free = self.free.lock().expect("not poisoned");
         loop {
@@ -190,9 +190,9 @@ impl Window {
     }
 }
 
-/// Sends the messages of a job over one of so many connections, as many at once as its share of the window allows, until
-/// all are acknowledged; no more once the job has lasted too long. `put` writes one message; `acknowledged` reads what the
-/// broker says next, and gives how many messages that confirms.
+/// Sends the messages of a job over one of `connections`, as many at once as its share of the window allows,
+/// until all are acknowledged; no more once the job has lasted too long. `put` writes one message;
+/// `acknowledged` reads the broker's next answer, and returns how many messages it confirms.
 fn pump(
     wire: Wire,
     (job, connections): (&Job<'_>, u64),
@@ -201,11 +201,12 @@ fn pump(
     mut acknowledged: impl FnMut(&mut BufReader<TcpStream>) -> Attempt<u64>,
 ) -> Attempt<()> {
     let Wire { mut reader, mut writer } = wire;
-    // Of several connections each has twice its share: some brokers acknowledge all that they have read at once.
+    // Of several connections each has twice its share: some brokers acknowledge all that they have read at
+    // once.
     let share = if connections > 1 { job.window() * 2 / connections } else { job.window() };
     let window = Window::new(share.max(1));
     let begun = Instant::now();
-    // What is sent in the end.
+    // The number of messages to send in the end.
     let wanted = AtomicU64::new(job.count);
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| {
@@ -217,7 +218,7 @@ fn pump(
                 (sent..sent + room).for_each(|nth| put(nth, &mut bytes));
                 sent += room;
                 if begun.elapsed() > job.limit {
-                    // Said before it is sent, so that its acknowledgements are known to be the last.
+                    // Stored before it is sent, so that its acknowledgements are known to be the last.
                     wanted.store(sent, Ordering::SeqCst);
                 }
                 match writer.write_all(&bytes) {
@@ -245,7 +246,7 @@ fn pump(
         };
         let outcome = read();
         window.close();
-        // A writer whose messages nobody takes any more waits no longer.
+        // Wake a writer whose messages nobody takes any more.
         let _ = reader.get_ref().shutdown(std::net::Shutdown::Both);
         outcome.and(writing.join().expect("a writer does not panic"))
     })

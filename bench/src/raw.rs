@@ -1,6 +1,6 @@
-//! A load without a client: prepared Produce requests are replayed with new correlation ids over as many connections as
-//! wanted, each when it is due, whatever became of those before it. A latency counts from when the request was due, so
-//! that a broker that stalls is charged for all that it kept waiting.
+//! A load without a client: prepared Produce requests are replayed with new correlation ids over any number
+//! of connections, each when it is due, whatever happened to those before it. A latency counts from when the
+//! request was due, so that a broker that stalls is charged for all that it kept waiting.
 
 mod replies;
 
@@ -24,17 +24,17 @@ use crate::values::Values;
 const PRODUCE: i16 = 7;
 const FETCH: i16 = 10;
 const METADATA: i16 = 4;
-/// Where a request has its correlation id.
+/// The position of the correlation id in a request.
 const CORRELATION_ID_AT: usize = 8;
-/// Time for the consumer to ask for what there is not yet.
+/// Time for the consumer's first fetch to reach the broker.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// What is replayed.
+/// The requests to replay.
 #[derive(Clone, Copy)]
 pub(crate) struct Replay<'a> {
     pub(crate) bootstrap: &'a str,
     pub(crate) topic: &'a str,
-    /// The n-th connection produces to the n-th of them, beginning anew at the end.
+    /// The n-th connection produces to the n-th of them, starting over at the end.
     pub(crate) partitions: i32,
     pub(crate) connections: usize,
     /// Requests a second, over all connections.
@@ -72,7 +72,7 @@ impl Replay<'_> {
         Ok(frame.map_err(|error| format!("not encoded: {error:?}"))?.into_bytes().to_vec())
     }
 
-    /// Produces; how long each request took from when it was due to its acknowledgement.
+    /// Produces; returns the time of each request from when it was due to its acknowledgement.
     pub(crate) fn produce(&self) -> Attempt<Histogram<u64>> {
         let streams = (0..self.connections).map(|_| replies::connect(self.bootstrap));
         let streams = streams.collect::<Attempt<Vec<_>>>()?;
@@ -85,7 +85,7 @@ impl Replay<'_> {
         })
     }
 
-    /// The requests of all connections. They are made before the first is due.
+    /// The requests of all connections. They are built before the first is due.
     fn frames(&self) -> Attempt<Vec<Vec<u8>>> {
         let values = Values::new(self.size);
         (0..self.connections).map(|connection| self.frame(&values, connection)).collect()
@@ -104,8 +104,8 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Produces over one connection to one partition, and fetches over another; how long each request took from when it
-    /// was due until its records were fetched.
+    /// Produces over one connection to one partition, and fetches over another; returns the time of each
+    /// request from when it was due until its records were fetched.
     pub(crate) fn end_to_end(&self) -> Attempt<Histogram<u64>> {
         assert_eq!((self.connections, self.partitions), (1, 1), "offsets tell when a record was due");
         let stream = replies::connect(self.bootstrap)?;
@@ -149,7 +149,7 @@ impl Replay<'_> {
         Ok(latencies)
     }
 
-    /// Waits for the first byte that there is.
+    /// A fetch that waits for the first byte.
     fn fetch_from(&self, offset: i64) -> FetchRequest {
         let partition = FetchPartition {
             partition: 0,
@@ -171,14 +171,14 @@ impl Replay<'_> {
     }
 }
 
-/// Asks for the metadata of a topic, which is what makes the sink make it.
+/// Fetches the metadata of a topic, which makes the sink create it.
 pub(crate) fn ask_for(bootstrap: &str, topic: &str) -> Attempt<()> {
     let topic = MetadataRequestTopic { name: Some(Str::from(topic)), ..MetadataRequestTopic::default() };
     let request = MetadataRequest { topics: Some(vec![topic]), ..MetadataRequest::default() };
     Connection::open(bootstrap)?.request(&request, METADATA).map(drop)
 }
 
-/// Connections that ask for nothing but to be there; they are closed when this is dropped.
+/// Idle connections; they are closed when this is dropped.
 pub(crate) fn idle(bootstrap: &str, count: usize) -> Attempt<Vec<Connection>> {
     let open = |_| {
         let mut connection = Connection::open(bootstrap)?;

@@ -13,19 +13,19 @@ use std::path::{Path, PathBuf};
 use crate::results::Results;
 use crate::{Attempt, Places};
 
-/// Where the report comes from and where it goes.
+/// The input and the output of the report.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The results [default: results.json where the comparison has written it].
+    /// The results [default: results.json, as written by the comparison].
     #[arg(long)]
     results: Option<PathBuf>,
-    /// Where the page goes [default: docs/benchmarks.html].
+    /// The page to write [default: docs/benchmarks.html].
     #[arg(long)]
     page: Option<PathBuf>,
-    /// Where the table goes [default: bench/RESULTS.md].
+    /// The table to write [default: bench/RESULTS.md].
     #[arg(long)]
     table: Option<PathBuf>,
-    /// Why goals are not reached: lines of `goal | reason` [default: bench/reasons.txt].
+    /// Reasons for missed goals: lines of `goal | reason` [default: bench/reasons.txt].
     #[arg(long)]
     reasons: Option<PathBuf>,
     #[command(flatten)]
@@ -57,7 +57,7 @@ fn write(path: &Path, text: &str) -> Attempt<()> {
     fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
-/// Goal and reason, from a file that need not be there.
+/// Goal and reason, from an optional file.
 fn reasons(path: &Path) -> BTreeMap<String, String> {
     let text = fs::read_to_string(path).unwrap_or_default();
     let pairs = text.lines().filter_map(|line| line.split_once(" | "));

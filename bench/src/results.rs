@@ -1,4 +1,4 @@
-//! What was measured, kept as JSON: the report is made from it, and can be made again.
+//! The results, kept as JSON: reports are made from them, as often as needed.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::Attempt;
 use crate::machine::Machine;
 
-/// How a figure is counted, and so which way is better.
+/// The unit of a figure, which also says which way is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Unit {
     /// Messages a second.
@@ -43,7 +43,7 @@ impl Unit {
         }
     }
 
-    /// A value, with as many digits as it deserves.
+    /// A value, with a sensible number of digits.
     pub(crate) fn text(self, value: f64) -> String {
         match self {
             Unit::Rate if value >= 1e6 => format!("{:.2} M", value / 1e6),
@@ -57,7 +57,7 @@ impl Unit {
     }
 }
 
-/// One figure of one broker: a value for each round, in their order.
+/// One figure of one broker: a value for each round, in order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Figure {
     /// The chapter of the report: `throughput`, `latency`, ...
@@ -68,9 +68,9 @@ pub(crate) struct Figure {
     pub(crate) values: Vec<f64>,
     /// The round of each value.
     pub(crate) rounds: Vec<usize>,
-    /// The run that it is of: rounds of two runs are no pairs.
+    /// Its run: rounds of two runs are no pairs.
     pub(crate) run: String,
-    /// What is to be known of it: that it was ended before it was done.
+    /// A note on it: that it was ended early.
     #[serde(default)]
     pub(crate) note: Option<String>,
 }
@@ -80,34 +80,34 @@ pub(crate) struct Figure {
 pub(crate) struct Series {
     pub(crate) part: String,
     pub(crate) workload: String,
-    /// What the points' second numbers are.
+    /// The unit of the points' second numbers.
     pub(crate) unit: Unit,
-    /// What the points' first numbers are.
+    /// The quantity of the points' first numbers.
     pub(crate) along: String,
     pub(crate) peer: String,
     pub(crate) points: Vec<(f64, f64)>,
-    /// The run that it is of.
+    /// Its run.
     pub(crate) run: String,
 }
 
-/// What could not be measured, and why.
+/// A failed measurement, and the reason.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Failure {
     pub(crate) part: String,
-    /// What is in the names of its figures, or of its curves.
+    /// A part of the names of its figures, or of its curves.
     pub(crate) workload: String,
     pub(crate) peer: String,
     pub(crate) error: String,
 }
 
-/// All that was measured, in the order in which it was.
+/// All results, in the order of the measurements.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) figures: Vec<Figure>,
     pub(crate) series: Vec<Series>,
     pub(crate) failures: Vec<Failure>,
-    /// The round that is under way.
+    /// The current round.
     #[serde(skip)]
     pub(crate) round: usize,
 }
@@ -137,19 +137,19 @@ impl Results {
         self.figures[place].rounds.push(self.round);
     }
 
-    /// Says something of a figure that has a value; what is said first stays.
+    /// Notes something about a figure that has a value; the first note stays.
     pub(crate) fn note(&mut self, part: &str, workload: &str, unit: Unit, peer: &str, note: &str) {
         println!("  {peer:26} {workload}: {note}");
         let figure = self.figures.iter_mut().find(|it| it.is(part, workload, unit, peer));
         figure.expect("it was added").note.get_or_insert(note.to_owned());
     }
 
-    /// Adds a curve; of several rounds the report draws the median at each point.
+    /// Adds a curve; the report draws the median of several rounds at each point.
     pub(crate) fn draw(&mut self, series: Series) {
         self.series.push(series);
     }
 
-    /// Notes what could not be measured.
+    /// Notes a failed measurement.
     pub(crate) fn failed(&mut self, part: &str, workload: &str, peer: &str, error: &str) {
         eprintln!("{part}, {workload}, {peer} failed: {error}");
         let [part, workload, peer, error] = [part, workload, peer, error].map(str::to_owned);
@@ -162,13 +162,13 @@ impl Results {
         self.figures.iter().filter(is_it).find(|it| !it.values.is_empty())
     }
 
-    /// How many rounds of a curve there are.
+    /// The number of rounds of a curve.
     pub(crate) fn curves(&self, part: &str, workload: &str, peer: &str) -> usize {
         let is_it = |it: &&Series| it.part == part && it.workload == workload && it.peer == peer;
         self.series.iter().filter(is_it).count()
     }
 
-    /// The runs that the figures and curves of a part are of, the earliest first.
+    /// The runs of a part's figures and curves, the earliest first.
     pub(crate) fn runs(&self, part: &str) -> Vec<&str> {
         let figures = self.figures.iter().filter(|it| it.part == part).map(|it| it.run.as_str());
         let series = self.series.iter().filter(|it| it.part == part).map(|it| it.run.as_str());
@@ -178,14 +178,14 @@ impl Results {
         runs
     }
 
-    /// Reads what an earlier run left; nothing where there was none.
+    /// Reads the results of an earlier run; empty if there are none.
     pub(crate) fn read(path: &Path) -> Attempt<Results> {
         let Ok(text) = fs::read_to_string(path) else { return Ok(Results::default()) };
         serde_json::from_str(&text).map_err(|error| format!("cannot read {}: {error}", path.display()))
     }
 
-    /// Writes this over earlier runs' results: what was measured again is replaced, the rest stays. Before a part is at
-    /// its end, what has more rounds stays too, so that a run that is cut takes nothing away.
+    /// Writes this over earlier runs' results: repeated measurements are replaced, the rest stays. Until a
+    /// part is complete, results with more rounds stay too, so that an aborted run takes nothing away.
     pub(crate) fn write(&self, path: &Path, is_part_done: bool) -> Attempt<()> {
         let mut all = Results::read(path)?;
         all.merge(self, is_part_done);
@@ -234,7 +234,7 @@ impl Figure {
     }
 }
 
-/// What one figure is of another.
+/// The ratio of one figure to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Ratio {
     pub(crate) median: f64,
@@ -245,13 +245,13 @@ pub(crate) struct Ratio {
 }
 
 impl Ratio {
-    /// The median and the range, with as many digits as they deserve.
+    /// The median and the range, with a sensible number of digits.
     pub(crate) fn text(&self) -> String {
         let [median, least, greatest] = [self.median, self.least, self.greatest].map(digits);
         if self.least < self.greatest { format!("{median} ({least}–{greatest})") } else { median }
     }
 
-    /// Whether each round says the same of which is the greater.
+    /// Whether each round agrees on which is the greater.
     pub(crate) fn is_decided(&self) -> bool {
         (self.least > 1.0) == (self.greatest > 1.0)
     }
@@ -267,13 +267,14 @@ fn digits(ratio: f64) -> String {
     }
 }
 
-/// The ratios of two figures within each round, as a spread: what both brokers met there, they met together. Where they
-/// are of two runs, the ratio of their medians, between the least and the greatest that their ranges allow.
+/// The ratios of two figures within each round, as a spread: disturbances in a round affected both brokers.
+/// If the figures are of two runs, the ratio of their medians, between the least and the greatest that their
+/// ranges allow.
 pub(crate) fn ratio(one: &Figure, other: &Figure) -> Option<Ratio> {
     let in_round = |round: &usize| other.rounds.iter().position(|it| it == round).map(|at| other.values[at]);
     let pairs = one.values.iter().zip(&one.rounds);
     let ratios = pairs.filter_map(|(value, round)| in_round(round).map(|it| value / it));
-    // What took less CPU time than the system counts is no measure.
+    // A CPU time below the system's resolution is no measure.
     let ratios: Vec<f64> = ratios.filter(|ratio| ratio.is_finite()).collect();
     if one.run == other.run && !ratios.is_empty() {
         let (median, least, greatest) = spread(&ratios);

@@ -1,16 +1,16 @@
-//! When messages are due, and how late what comes of them is.
+//! The times at which messages are due, and the delay of their results.
 
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-/// Longest time that is told apart.
+/// The longest time that can be resolved.
 const MAX: Duration = Duration::from_secs(600);
-/// A wait that the system may lengthen by this much.
+/// The slack that the system may add to a wait.
 const SLACK_NS: NonZeroU64 = NonZeroU64::new(1_000).expect("some");
 
-/// An open loop: each message has its time, whatever became of those before it.
+/// An open loop: each message has its due time, whatever happened to those before it.
 #[derive(Clone)]
 pub(crate) struct Schedule {
     begun: Instant,
@@ -18,21 +18,21 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// Begins now, on the calling thread.
+    /// Starts now, on the calling thread.
     pub(crate) fn new(per_second: u64) -> Schedule {
-        // Without it each sleep lasts 50 us longer; where it is refused, it does.
+        // Without it each sleep lasts 50 us longer; if it fails, so be it.
         let _ = rustix::thread::set_current_timer_slack(Some(SLACK_NS));
         Schedule { begun: Instant::now(), per_second }
     }
 
-    /// When the n-th message is due.
+    /// The time at which the n-th message is due.
     pub(crate) fn due(&self, nth: u64) -> Instant {
         let (whole, part) = (nth / self.per_second, nth % self.per_second);
         self.begun + Duration::from_secs(whole) + Duration::from_nanos(part * 1_000_000_000 / self.per_second)
     }
 
-    /// Waits until the n-th is due; gives when that is. What was late before makes later ones late, and they count from
-    /// when they should have been sent.
+    /// Waits until the n-th message is due; returns that time. A delay makes later messages late, and they
+    /// count from when they should have been sent.
     pub(crate) fn wait(&self, nth: u64) -> Instant {
         let due = self.due(nth);
         let left = due.saturating_duration_since(Instant::now());
@@ -49,7 +49,7 @@ pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_max(max, 3).expect("its bounds are in order")
 }
 
-/// Records what was due then and has come now.
+/// Records the delay of a result that arrived now.
 pub(crate) fn record(histogram: &mut Histogram<u64>, due: Instant) {
     histogram.saturating_record(u64::try_from(due.elapsed().as_nanos()).unwrap_or(u64::MAX));
 }
@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(since(1), Duration::from_nanos(333_333_333));
     }
 
-    /// One stall makes all that were due meanwhile late, each by what was left of it.
+    /// One stall makes all messages that were due meanwhile late, each by the rest of it.
     #[test]
     fn a_stall_is_charged_to_all_that_it_delays() {
         let stalled = Instant::now() - Duration::from_millis(100);

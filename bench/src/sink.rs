@@ -1,9 +1,9 @@
-//! The ideal sink: what any broker must at least do with a produced batch, and nothing else.
+//! The ideal sink: the least that any broker must do with a produced batch, and nothing else.
 //!
-//! It answers ApiVersions, FindCoordinator, Metadata, Produce and Fetch: checks the CRC of each batch, appends the batch to its
-//! partition's file, for a topic whose name says so calls fdatasync before it acknowledges, and sends from the page
-//! cache what is fetched. It keeps no state but where batches end, validates no record, promises nothing, and forgets
-//! old topics when it is asked for new ones.
+//! It answers ApiVersions, FindCoordinator, Metadata, Produce and Fetch: checks the CRC of each batch,
+//! appends the batch to its partition's file, calls fdatasync before it acknowledges if the topic's name asks
+//! for it, and sends fetched batches from the page cache. It keeps no state but the ends of batches,
+//! validates no record, promises nothing, and forgets old topics when it creates new ones.
 
 mod topic;
 mod wire;
@@ -21,11 +21,11 @@ use wire::{Body, Request};
 
 use crate::Attempt;
 
-/// Room for several of a client's largest requests, so that all that has come is read at once.
+/// Space for several of a client's largest requests, so that everything that has arrived is read at once.
 const BUFFER_BYTES: usize = 8 << 20;
-/// Topics that are kept: a client that is done with one may still ask for it when the next is made.
+/// Topics that are kept: a client that is done with one may still ask for it when the next is created.
 const TOPICS_MAX: usize = 2;
-/// From here on the kernel sends from the file by itself.
+/// From this size on the kernel sends from the file by itself.
 const SENDFILE_BYTES: usize = 64 << 10;
 
 struct Sink {
@@ -36,7 +36,7 @@ struct Sink {
     topics: Mutex<Vec<(String, Arc<Topic>)>>,
 }
 
-/// What one connection has to answer and to make durable.
+/// The answers of one connection, and the partitions to sync for them.
 #[derive(Default)]
 struct Outbox {
     answers: Vec<u8>,
@@ -62,7 +62,7 @@ pub(crate) fn serve(listen: &str, dir: &Path) -> Attempt<()> {
 }
 
 impl Sink {
-    /// Reads all that has come, appends all of it, answers all of it.
+    /// Reads all that has arrived, appends all of it, answers all of it.
     fn connection(&self, mut stream: TcpStream) {
         let _ = stream.set_nodelay(true);
         let mut buffer = vec![0; BUFFER_BYTES];
@@ -94,7 +94,7 @@ impl Sink {
         topics.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, topic)| Arc::clone(topic))
     }
 
-    /// The topic of this name, made where it is new; an old one is forgotten then.
+    /// The topic of this name, created if it is new; an old one is forgotten then.
     fn known_or_made(&self, name: &[u8]) -> Option<Arc<Topic>> {
         if let Some(known) = self.known(name) {
             return Some(known);
@@ -157,7 +157,7 @@ fn set_length(frame: &mut [u8], more: usize) {
 }
 
 impl Outbox {
-    /// Syncs what wants to be, then sends all answers.
+    /// Syncs the partitions that need it, then sends all answers.
     fn send(&mut self, stream: &mut TcpStream) -> Option<()> {
         self.unsynced.sort_by_key(|(_, partition)| *partition);
         self.unsynced.dedup_by_key(|(_, partition)| *partition);

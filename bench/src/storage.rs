@@ -1,5 +1,5 @@
-//! What the storage engine must reach: how soon it serves after a stop and after a crash, what an idle partition
-//! costs, and whether what it does in the background is felt.
+//! The goals of the storage engine: the time until it serves after a stop and after a crash, the costs of an
+//! idle partition, and the effect of background work on requests.
 
 mod backlog;
 mod compaction;
@@ -20,21 +20,21 @@ use findings::Findings;
 use crate::peer::{Binaries, Kind, Peers};
 use crate::{Attempt, Places};
 
-/// What is measured, how often and with how much.
+/// The measurements to take, and how often.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// How many times each measurement is taken [default: 9 of retention and compaction, whose p99 needs the requests of
-    /// many, and 3 of the others].
+    /// Times that each measurement is taken [default: 9 for retention and compaction, whose p99 needs the
+    /// requests of many, and 3 for the others].
     #[arg(long)]
     rounds: Option<usize>,
-    /// Only measurements whose name contains this: restart, recovery, memory, descriptors, compaction, backlog,
-    /// retention.
+    /// Only measurements whose name contains this: restart, recovery, memory, descriptors, compaction,
+    /// backlog, retention.
     #[arg(long)]
     only: Option<String>,
     /// Scales the partitions, segments, bytes and messages of every measurement.
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
-    /// Leaves Kafka out, with which only compaction is compared.
+    /// Leaves out Kafka, which only compaction is compared with.
     #[arg(long)]
     without_kafka: bool,
     #[command(flatten)]
@@ -43,23 +43,23 @@ pub(crate) struct Options {
     places: Places,
 }
 
-/// What every measurement is given.
+/// The context of every measurement.
 struct Bench {
     peers: Peers,
     kinds: Vec<Kind>,
-    /// Of what is measured now.
+    /// Rounds of the current measurement.
     rounds: usize,
     scale: f64,
     findings: Findings,
 }
 
 impl Bench {
-    /// So many of them, scaled; never none.
+    /// This many, scaled; at least one.
     fn scaled(&self, count: u64) -> u64 {
         ((count as f64 * self.scale) as u64).max(1)
     }
 
-    /// Where Milena has its log directory.
+    /// Milena's log directory.
     fn log_dir(&self) -> PathBuf {
         self.peers.log_dir_of(Kind::Milena)
     }
@@ -104,14 +104,14 @@ pub(crate) fn run(options: &Options) -> Attempt<()> {
         println!("{name} ... (all that is left: about {left:.0} minutes at full size on a quiet machine)");
         bench.rounds = options.rounds.unwrap_or(*rounds).max(1);
         let outcome = measure(&mut bench);
-        // It may take more room than the next one finds.
+        // It may take more space than the next one finds.
         for kind in &bench.kinds {
             let _ = fs::remove_dir_all(bench.peers.dir_of(*kind));
         }
         if let Err(error) = outcome {
             bench.findings.failed(name, &error);
         }
-        // A run may be cut.
+        // The run may be aborted.
         write(&bench.findings, &out)?;
     }
     println!("\n{}", bench.findings.markdown());

@@ -1,12 +1,12 @@
-//! What messages hold: text that compresses about as well as the events that people send.
+//! The contents of messages: text that compresses about as well as real events.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-/// Bytes of all values together; few enough to stay in a processor's cache, so that making them costs nothing.
+/// Bytes of all values together; few enough for a processor's cache, so that making them costs nothing.
 const POOL_BYTES: usize = 1 << 20;
 
-/// All values begin somewhere in it; the same on every run.
+/// All values start somewhere in it; the same on every run.
 static TEXT: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut text = String::with_capacity(POOL_BYTES + 128);
     let mut state = 1_u64;
@@ -28,7 +28,7 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    /// At most [`POOL_BYTES`] each.
+    /// Creates values of at most [`POOL_BYTES`] each.
     pub(crate) fn new(size: usize) -> Values {
         assert!(size <= POOL_BYTES, "values of {size} bytes are more than are prepared");
         Values { text: &TEXT, size }

@@ -1,5 +1,5 @@
-//! The classic comparison of message queues: so many messages into each broker, then out of it, and the time of every
-//! tenth of them. Each broker starts anew, takes one size, and ends.
+//! The classic comparison of message queues: a number of messages into each broker, then out of it, with the
+//! time of every tenth of them. Each broker starts empty, takes one size, and ends.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ pub(crate) const SIZES: [usize; 4] = [128, 512, 1_024, 10_240];
 
 /// Messages in and out.
 const COUNT: usize = 1_000_000;
-/// The time is noted this often.
+/// The number of times that are noted.
 const MARKS: u64 = 10;
-/// Most of the memory that is warmed for a run; of a run with more than that the disk is measured.
+/// The most memory that is warmed for a run; a run with more than that measures the disk.
 const WARM_BYTES: usize = 1 << 30;
 
-/// A broker, and whether what it acknowledges is on the disk.
+/// A broker, and whether its acknowledged messages are on the disk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Contestant {
     pub(crate) kind: Kind,
@@ -56,11 +56,11 @@ pub(crate) fn name_out(size: usize) -> String {
     format!("one million out, {size} B")
 }
 
-/// In rounds after the first, a broker that did not get there has less time: enough for its rate.
+/// In rounds after the first, a broker that did not finish has less time: enough to find its rate.
 const AGAIN: Duration = Duration::from_secs(6);
-/// Those that promise less are there to be seen beside the others.
+/// Brokers with weaker promises take fewer rounds: they are only shown beside the others.
 const OTHER_ROUNDS_MAX: usize = 2;
-/// Seconds that a broker takes to start and to end, and what it may leave to be synced.
+/// Seconds that a broker takes to start and to end, and to sync its leftovers.
 const START_S: f64 = 4.0;
 
 impl Contestant {
@@ -69,7 +69,7 @@ impl Contestant {
         if has_goal { Scope::Goals } else { Scope::Others }
     }
 
-    /// Seconds that it is thought to take for a million of a size, in and out.
+    /// Estimated seconds for a million of a size, in and out.
     fn guess_s(&self, size: usize) -> [f64; 2] {
         let kib = size as f64 / 1024.0;
         match (self.kind, self.durable) {
@@ -87,7 +87,7 @@ fn rounds(comparison: &Comparison) -> usize {
     comparison.rounds().min(most)
 }
 
-/// What is left to do: a size, and who takes it.
+/// Work that is due: a size, and the brokers that take it.
 type Due = (usize, Vec<Contestant>);
 
 fn due(comparison: &Comparison) -> Vec<Due> {
@@ -103,7 +103,7 @@ fn due(comparison: &Comparison) -> Vec<Due> {
     SIZES.into_iter().filter(is_due).map(|size| (size, contestants.clone())).collect()
 }
 
-/// How long a contestant may take in each direction.
+/// The time that a contestant may take in each direction.
 fn limit(comparison: &Comparison, contestant: &Contestant, size: usize, round: usize) -> Duration {
     let was_cut = [name_in(size), name_out(size)].iter().any(|name| {
         let figure = comparison.results.of(name, Unit::Rate, contestant.name);
@@ -172,7 +172,7 @@ fn turn(
     outcome
 }
 
-/// Notes what one direction came to, of a million or of as many as there were.
+/// Notes the result of one direction, of a million or of as many as there were.
 fn note(
     results: &mut Results,
     contestant: &Contestant,

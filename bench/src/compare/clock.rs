@@ -1,29 +1,30 @@
-//! How long a comparison will take: estimated beforehand, corrected by how long what is done has taken.
+//! The expected time of a comparison: estimated beforehand, corrected by the time that finished work has
+//! taken.
 
 use std::time::Instant;
 
-/// What has been estimated and how much of it is done, in seconds of a quiet machine with two cores.
+/// The estimates of all and of finished work, in seconds of a quiet machine with two cores.
 pub(super) struct Clock {
     begun: Instant,
     estimated_s: f64,
     done_s: f64,
 }
 
-/// Before so much is done, how long it took says little.
+/// Before this much is done, the elapsed time says little.
 const TELLING_S: f64 = 30.0;
 
 impl Clock {
-    /// Begins now.
+    /// Starts the clock.
     pub(super) fn new(estimated_s: f64) -> Clock {
         Clock { begun: Instant::now(), estimated_s, done_s: 0.0 }
     }
 
-    /// Something is done that was estimated at so many seconds.
+    /// Notes finished work with this estimate.
     pub(super) fn done(&mut self, estimated_s: f64) {
         self.done_s += estimated_s;
     }
 
-    /// What a line of progress begins with: how long it has taken and how long it still may.
+    /// The start of a line of progress: the elapsed and the remaining time.
     pub(super) fn text(&self) -> String {
         let elapsed_s = self.begun.elapsed().as_secs_f64();
         let left_s = left_s(self.estimated_s, self.done_s, elapsed_s);
@@ -36,7 +37,7 @@ fn left_s(estimated_s: f64, done_s: f64, elapsed_s: f64) -> f64 {
     (estimated_s - done_s).max(0.0) * pace
 }
 
-/// A time as people say it.
+/// A time for people.
 pub(super) fn minutes(seconds: f64) -> String {
     match seconds {
         short if short < 90.0 => format!("{short:.0} s"),

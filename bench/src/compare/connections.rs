@@ -1,4 +1,4 @@
-//! Many connections: a thousand that do nothing, and two hundred that produce one record a request.
+//! Many connections: a thousand idle ones, and two hundred that produce one record a request.
 
 use super::{Comparison, Scope, Topic};
 use crate::Attempt;

@@ -1,6 +1,6 @@
-//! How long an acknowledgement takes, and how long a message takes from its producer to its consumer, at a rate that is
-//! given: each message is sent when it is due, and its time counts from then. Once through librdkafka, as users have it,
-//! and once by replaying prepared requests of one record, where a client has no part in it.
+//! The latency of acknowledgements, and of messages from producer to consumer, at a given rate: each message
+//! is sent when it is due, and its time counts from then. Once through librdkafka, as users have it, and once
+//! by replaying prepared requests of one record, without a client's share.
 
 use hdrhistogram::Histogram;
 
@@ -17,20 +17,20 @@ use crate::schedule::percentile_ms;
 pub(super) const PART: &str = "latency";
 
 pub(crate) const PER_SECOND: [u64; 4] = [1_000, 10_000, 50_000, 100_000];
-/// How long each rate is held.
+/// The time that each rate is held.
 const SECONDS: f64 = 10.0;
-/// The same where no goal speaks of it.
+/// The same for rates without a goal.
 const OTHER_SECONDS: f64 = 6.0;
 const SIZE: usize = 100;
 /// Stands for half of the rate at which the slower of the brokers produces and consumes at once.
 pub(crate) const HALF: u64 = 0;
 
-/// What is measured at one rate.
+/// The latency that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     /// Until the acknowledgement, one record a request.
     Single,
-    /// Until the acknowledgement; what gathers while a request is under way goes in one.
+    /// Until the acknowledgement; messages that gather while a request is in flight go in one.
     Produce,
     /// Until a consumer has it.
     EndToEnd,
@@ -68,7 +68,7 @@ impl Pace {
         format!("{what} at {rate}, acks=all{synced}")
     }
 
-    /// Whether a goal speaks of it.
+    /// Whether it has a goal.
     fn has_goal(&self) -> bool {
         match self.what {
             What::Single | What::Pair => !self.synced,
@@ -78,12 +78,12 @@ impl Pace {
         }
     }
 
-    /// Which of the brokers take it.
+    /// The brokers that take it.
     fn is_for(&self, kind: Kind) -> bool {
         match kind {
-            // It syncs for one request after the other and does not keep up with these rates.
+            // Kafka syncs for one request after the other and does not keep up with these rates.
             Kind::Kafka => !self.synced,
-            // It says what client and kernel need at least.
+            // The sink shows the minimum of client and kernel.
             Kind::Sink => {
                 self.what == What::Produce
                     || self.per_second == HALF
@@ -98,7 +98,7 @@ impl Pace {
     }
 }
 
-/// Each of them by itself.
+/// Each of the rates by itself.
 fn paces() -> Vec<Pace> {
     let mut paces = Vec::new();
     for synced in [false, true] {
@@ -107,7 +107,7 @@ fn paces() -> Vec<Pace> {
         }
         for what in [What::Produce, What::EndToEnd, What::RawProduce, What::RawEndToEnd] {
             let is_raw = matches!(what, What::RawProduce | What::RawEndToEnd);
-            // What a disk adds at high rates shows until the acknowledgement already.
+            // The cost of a disk at high rates already shows in the acknowledgements.
             let is_slow_only = is_raw || synced && what == What::EndToEnd;
             let rates = PER_SECOND.into_iter().filter(|rate| !is_slow_only || *rate <= 10_000);
             paces.extend(rates.map(|per_second| Pace { what, per_second, synced }));
@@ -117,7 +117,7 @@ fn paces() -> Vec<Pace> {
     paces
 }
 
-/// Those that are asked for and left to do, and who takes them.
+/// The rates that are requested and due, with their brokers.
 fn due(comparison: &Comparison) -> Vec<(Pace, Vec<Kind>)> {
     let with_kinds = |pace: Pace| {
         let kinds = comparison.kafkas().into_iter().filter(|kind| pace.is_for(*kind));
@@ -133,14 +133,14 @@ fn due(comparison: &Comparison) -> Vec<(Pace, Vec<Kind>)> {
     paces
 }
 
-/// How long a rate is held: in the round that warms up not as long.
+/// The time that a rate is held: shorter in the round that warms up.
 fn seconds(comparison: &Comparison, round: usize) -> f64 {
     let share = if round == 0 { 0.3 } else { 1.0 };
     let seconds = if comparison.scope == Scope::Goals { SECONDS } else { OTHER_SECONDS };
     seconds * (comparison.scale * share).clamp(0.1, 1.0)
 }
 
-/// Around each measurement a topic is made and deleted, and all is synced.
+/// Seconds for making and deleting a topic and syncing, around each measurement.
 const TURN_S: f64 = 1.0;
 const START_S: f64 = 8.0;
 
@@ -189,7 +189,7 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
     Ok(())
 }
 
-/// From the results of this run's, or of an earlier run's, throughput.
+/// Half of the saturation, from the throughput of this run or an earlier one.
 fn half_of_saturation(comparison: &Comparison) -> Option<u64> {
     let name = plain(SIZE).at_once();
     let rate = |kind: &Kind| {

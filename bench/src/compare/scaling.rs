@@ -1,4 +1,4 @@
-//! What a broker costs as it holds more partitions, and as a topic's backlog grows.
+//! The costs of a broker as its partitions increase, and as a topic's backlog grows.
 
 use std::time::Instant;
 
@@ -14,17 +14,17 @@ pub(super) const PART: &str = "scaling";
 const PARTITIONS: [i32; 5] = [1, 10, 100, 1_000, 10_000];
 /// MB of backlog, with messages of 1 KiB.
 const BACKLOG_MB: [usize; 4] = [10, 100, 1_000, 4_000];
-/// They take long, and the curves are what matters.
+/// They take long, and their shape is enough.
 const ROUNDS_MAX: usize = 2;
 
-/// What is measured at each number of partitions.
+/// The measurements at each number of partitions.
 const PARTITION_CURVES: [(&str, Unit); 4] = [
     ("resident memory with so many idle partitions", Unit::Mib),
     ("creating a topic of so many partitions", Unit::Seconds),
     ("p99 of single records at 1 k/s beside so many idle partitions", Unit::Ms),
     ("CPU of single records at 1 k/s beside so many idle partitions", Unit::CpuPerMillion),
 ];
-/// And at each size of a backlog.
+/// The measurements at each size of a backlog.
 const BACKLOG_CURVES: [(&str, Unit); 3] = [
     ("consuming a backlog from its start", Unit::Rate),
     ("producing to a partition with a backlog", Unit::Rate),
@@ -35,7 +35,7 @@ const BACKLOG_CURVES: [(&str, Unit); 3] = [
 const PARTITIONS_S: f64 = 120.0;
 const BACKLOG_S: f64 = 110.0;
 
-/// Whether the curves along the partitions, and those along the backlog, are asked for and left to do.
+/// Whether the curves along the partitions, and those along the backlog, are requested and due.
 fn due(comparison: &Comparison) -> [bool; 2] {
     let has = |name: &str| {
         let rounds = |kind: &Kind| comparison.earlier.curves(PART, name, kind.name());
@@ -95,10 +95,10 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
     Ok(())
 }
 
-/// What was measured at one number of partitions, or at one size of a backlog.
+/// The results at one number of partitions, or at one size of a backlog.
 type Row<const N: usize> = (f64, [f64; N]);
 
-/// How far it came. Each of the columns after the first becomes a curve along the first.
+/// Notes the results so far. Each of the columns after the first becomes a curve along the first.
 fn note<const N: usize>(
     comparison: &mut Comparison,
     kind: Kind,
@@ -194,7 +194,7 @@ fn with_backlog(comparison: &Comparison, kind: Kind, rows: &mut Vec<Row<3>>) -> 
         let rate = missing as f64 / produced.produce()?;
         held += missing;
         rustix::fs::sync();
-        // As much from each, so that only what lies behind it differs.
+        // As much from each, so that only the data after it differs.
         let consumed = Load { count: held.min(comparison.scaled(100_000_000 / load.size)), ..load };
         let consume_rate = consumed.count as f64 / consumed.consume()?.max(1e-6);
         let (p99_ms, _) = single_records(comparison, &peer, Some(&topic))?;

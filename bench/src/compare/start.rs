@@ -1,4 +1,4 @@
-//! From the command to the first acknowledged produce, and the memory of a broker that has nothing to do.
+//! From the command to the first acknowledged produce, and the memory of an idle broker.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -16,10 +16,10 @@ pub(crate) const MANY: &str = "start to first acknowledged produce, 1,000 partit
 pub(crate) const KILLED: &str = "start to first acknowledged produce, after kill -9 with 1 GB dirty";
 pub(crate) const IDLE: &str = "resident memory, idle";
 
-/// What an earlier one left is opened.
+/// Keeps the data of an earlier broker.
 const KEEP: Setup<'static> = Setup { durable: false, settings: &[], keep: true, descriptors_max: None };
 
-/// What is measured, whether a goal speaks of it, and how many seconds a round with both brokers takes.
+/// A measurement, whether it has a goal, and the seconds of a round with both brokers.
 struct Measurement {
     name: &'static str,
     scope: Scope,
@@ -80,7 +80,7 @@ fn empty(comparison: &mut Comparison, kind: Kind) -> Attempt<()> {
     Ok(())
 }
 
-/// Starts it again, on what it has; gives the time to the first acknowledgement.
+/// Restarts it on its data; returns the time to the first acknowledgement.
 fn again(comparison: &mut Comparison, kind: Kind, name: &str) -> Attempt<()> {
     let peer = comparison.peers.start(kind, KEEP)?;
     load::first_message(&peer.bootstrap)?;

@@ -1,13 +1,13 @@
-//! How much of the processors somebody else had: on a virtual machine the host gives them to others, too.
+//! The processors' time that others took: on a virtual machine, the host gives some of it to other machines.
 
 use std::fs;
 
 use super::Comparison;
 
-/// A round in which the host took more of the processors' time than this is made once more.
+/// A round in which the host took a larger share of the processors' time is repeated.
 const SHARE_MAX: f64 = 0.1;
 
-/// What the processors have done since the machine started, in ticks.
+/// The processors' times since the machine started, in ticks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Ticks {
     stolen: u64,
@@ -31,8 +31,8 @@ impl Ticks {
     }
 }
 
-/// Has every broker take a workload in turns; once more where the host took so much that the figures would say more of
-/// it than of them. What the first time has found does not count then.
+/// Makes every broker take a workload in turns, and repeats that if the host took so much that the results
+/// would be about the host. The results of the first time are discarded then.
 pub(super) fn undisturbed(comparison: &mut Comparison, mut turns: impl FnMut(&mut Comparison)) {
     let (results, before) = (comparison.results.clone(), Ticks::now());
     turns(comparison);

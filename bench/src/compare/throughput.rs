@@ -1,4 +1,4 @@
-//! As fast as librdkafka produces, consumes, and does both at once.
+//! The speed at which librdkafka produces, consumes, and does both at once.
 
 use std::time::Instant;
 
@@ -20,19 +20,20 @@ pub(crate) struct Workload {
     pub(crate) partitions: i32,
     pub(crate) codec: &'static str,
     pub(crate) acks: &'static str,
-    /// The acknowledgement waits for the disk.
+    /// Whether the acknowledgement waits for the disk.
     pub(crate) synced: bool,
 }
 
-/// Bytes that one run produces at most, uncompressed: less than the system lets be dirty before it makes writers wait.
+/// The most bytes that one run produces, uncompressed: fewer than the system lets be dirty before it makes
+/// writers wait.
 const RUN_BYTES: usize = 700 << 20;
-/// Messages that one run produces at most.
+/// The most messages that one run produces.
 const RUN_MESSAGES: usize = 3_000_000;
 /// Bytes of a replayed request's batch, as a busy client fills it.
 const REPLAYED_BYTES: usize = 64 << 10;
-/// What a round that only warms up produces of that.
+/// The share of that in a round that only warms up.
 const WARM_UP: f64 = 0.25;
-/// With fewer workloads a round that warms up is a whole one.
+/// With fewer workloads, a round that warms up is a full one.
 const WARM_UP_WORKLOADS: usize = 4;
 
 /// Seconds that the start and the end of the brokers take.
@@ -44,13 +45,13 @@ const CODECS: [&str; 3] = ["none", "lz4", "zstd"];
 /// (acks, synced); acks=1 waits for no disk.
 const PROMISES: [(&str, bool); 3] = [("1", false), ("all", false), ("all", true)];
 
-/// The simplest: one partition, nothing compressed, acks=1.
+/// The simplest: one partition, no compression, acks=1.
 pub(crate) const fn plain(size: usize) -> Workload {
     Workload { size, partitions: 1, codec: "none", acks: "1", synced: false }
 }
 
 impl Workload {
-    /// As the table names it, without what is as in the plain one.
+    /// Its name in the table, without the properties of the plain one.
     pub(crate) fn name(&self) -> String {
         let mut name =
             if self.size < 1024 { format!("{} B", self.size) } else { format!("{} KiB", self.size >> 10) };
@@ -71,12 +72,12 @@ impl Workload {
         format!("produce {}", self.name())
     }
 
-    /// What was acknowledged how makes no difference to who reads it.
+    /// Its name for consuming: acknowledgements make no difference to a consumer.
     pub(crate) fn consume(&self) -> String {
         format!("consume {}", self.name().split(", acks").next().expect("a size"))
     }
 
-    /// The same by prepared requests, where the client would be the limit.
+    /// Its name for prepared requests, which avoid the limit of a client.
     pub(crate) fn replayed(&self) -> String {
         format!("replayed {}", self.produce())
     }
@@ -89,12 +90,12 @@ impl Workload {
         RUN_MESSAGES.min(RUN_BYTES / self.size)
     }
 
-    /// Consumed after it was produced: once for each size, number of partitions and codec.
+    /// Whether it is consumed after it was produced: once for each size, number of partitions and codec.
     fn is_consumed(&self) -> bool {
         self.acks == "1"
     }
 
-    /// Small messages of one partition, whose batches cost a client more than they cost a broker.
+    /// Whether it has small messages of one partition, whose batches cost a client more than a broker.
     fn is_replayed(&self) -> bool {
         let Workload { size, partitions, codec, acks, .. } = *self;
         acks == "all" && partitions == 1 && codec == "none" && size <= 1024
@@ -105,7 +106,7 @@ impl Workload {
     }
 }
 
-/// Each factor by itself, from the plain workload on; or all with all.
+/// Each factor by itself, from the plain workload on; or all combinations.
 fn matrix(full: bool) -> Vec<Workload> {
     let mut all = Vec::new();
     for size in SIZES {
@@ -115,7 +116,7 @@ fn matrix(full: bool) -> Vec<Workload> {
                     let workload = Workload { size, partitions, codec, acks, synced };
                     let special = usize::from(partitions != 1) + usize::from(codec != "none");
                     let alone = special == 0 || special == 1 && size == 1024 && acks == "1";
-                    // What 100 partitions cost is a matter of small messages too, and of syncing them.
+                    // The cost of 100 partitions matters for small messages too, and for syncing them.
                     let many =
                         codec == "none" && partitions == 100 && size != 10_240 && (acks == "1" || synced);
                     if full || alone || many {
@@ -128,14 +129,14 @@ fn matrix(full: bool) -> Vec<Workload> {
     all
 }
 
-/// Those that a goal speaks of.
+/// Whether it has a goal.
 fn has_goal(workload: &Workload) -> bool {
     let Workload { size, partitions, codec, acks, synced } = *workload;
     let is_many = partitions == 100 && acks == "1";
     size <= 1024 && codec == "none" && (partitions == 1 || is_many && !synced)
 }
 
-/// Of both kinds of workload those that are asked for and left to do.
+/// The workloads of both kinds that are requested and due.
 fn due(comparison: &Comparison) -> Vec<Workload> {
     let mut workloads = matrix(comparison.is_full_matrix);
     let peers: Vec<_> = comparison.kafkas().iter().map(|kind| kind.name()).collect();
@@ -154,7 +155,8 @@ fn due(comparison: &Comparison) -> Vec<Workload> {
     workloads
 }
 
-/// A round with so many brokers: what is prepared and synced, and the bytes and messages themselves.
+/// Estimated seconds of a round with this many brokers: preparation, syncing, and the bytes and messages
+/// themselves.
 fn round_s(workload: &Workload, scale: f64, brokers: usize) -> f64 {
     let share = workload.count() as f64 / RUN_MESSAGES as f64;
     let of_messages = 1.4 + 2.0 * share;
@@ -188,7 +190,7 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
     let mut running = comparison.start_kafkas()?;
     comparison.done(START_S);
     for round in 0..=comparison.rounds() {
-        // In the first a Java machine warms up; it does not count.
+        // In the first round a JVM warms up; it does not count.
         let scale = comparison.scale * if round == 0 { warm_up(&workloads) } else { 1.0 };
         let mut unused = Results::default();
         comparison.results.round = round;
@@ -206,7 +208,7 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
             running.iter_mut().try_for_each(|peer| peer.process.assert_running())?;
             comparison.done(round_s(workload, scale, running.len()));
         }
-        // After some of the load it would say less.
+        // After only some of the load it would say less.
         let is_loaded = comparison.scope == Scope::Goals && comparison.wants(PART, LOADED) && round > 0;
         for peer in running.iter().filter(|peer| is_loaded && peer.kind != Kind::Sink) {
             let resident_mib = peer.process.resident_mib();
@@ -218,7 +220,7 @@ pub(super) fn measure(comparison: &mut Comparison) -> Attempt<()> {
     Ok(())
 }
 
-/// One broker takes one workload.
+/// One broker's turn at one workload.
 fn turn(peer: &mut Peer, workload: &Workload, count: usize, results: &mut Results) -> Attempt<()> {
     warm(peer.dir(), count * (workload.size + 20))?;
     let topic = Topic::make(peer, workload.partitions, workload.synced)?;
@@ -250,7 +252,7 @@ fn turn(peer: &mut Peer, workload: &Workload, count: usize, results: &mut Result
     peer.process.assert_running()
 }
 
-/// One broker takes prepared requests as fast as it takes them from one connection.
+/// One broker takes prepared requests as fast as it can from one connection.
 fn replay(peer: &Peer, workload: &Workload, count: usize, results: &mut Results) -> Attempt<()> {
     let topic = Topic::make(peer, workload.partitions, workload.synced)?;
     let records = REPLAYED_BYTES / workload.size;
@@ -275,7 +277,7 @@ fn replay(peer: &Peer, workload: &Workload, count: usize, results: &mut Results)
     topic.delete()
 }
 
-/// Runs a load; notes its rate and what it cost the broker.
+/// Runs a load; notes its rate and its cost to the broker.
 fn metered(
     peer: &Peer,
     name: &str,

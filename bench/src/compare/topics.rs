@@ -1,4 +1,4 @@
-//! Thousands of topics and partitions: creating them, stopping with them, and starting with them again.
+//! Thousands of topics and partitions: creating them, and stopping and starting with them.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -13,23 +13,23 @@ use crate::storage::made::batch;
 
 pub(crate) const PART: &str = "topics";
 
-/// What an earlier one left is opened.
+/// Keeps the data of an earlier broker.
 const KEEP: Setup<'static> = Setup { durable: false, settings: &[], keep: true, descriptors_max: None };
 
 /// They take long, and differ by far.
 const ROUNDS_MAX: usize = 2;
 
-/// How long a partition that was created may take until it can be produced to.
+/// The time that a created partition may take until it accepts records.
 const USABLE_MAX: Duration = Duration::from_secs(300);
 
-/// So many topics, created in requests of so many.
+/// A number of topics, created in a number of requests.
 struct Many {
-    /// How it is called.
+    /// Its name.
     what: &'static str,
     topics: usize,
     partitions: i32,
     per_request: usize,
-    /// Whether it is stopped, started, killed and started with them.
+    /// Whether it is also stopped, started, killed and started again with them.
     is_restarted: bool,
     /// Seconds of a round with both brokers.
     estimate_s: f64,
@@ -137,7 +137,7 @@ fn many(comparison: &mut Comparison, kind: Kind, many: &Many) -> Attempt<()> {
         peer.stop();
         return Ok(());
     }
-    // What the disk still has to write is not the stop's.
+    // The time of a stop must not include the disk's earlier work.
     rustix::fs::sync();
     let begun = Instant::now();
     peer.leave();

@@ -11,11 +11,11 @@ use crate::Attempt;
 use crate::schedule::{Schedule, histogram};
 use crate::values::Values;
 
-/// Time for the consumer to ask for what there is not yet.
+/// Time for the consumer's first fetch to reach the broker.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// Produces as fast as it goes while another client consumes the same; the seconds from the first send to the last
-/// message.
+/// Produces as fast as possible while another client consumes the same; returns the seconds from the first
+/// send to the last message.
 pub(crate) fn at_once(load: &Load<'_>) -> Attempt<f64> {
     let producer =
         load.producer(Failures::default(), &[("linger.ms", "5"), ("delivery.report.only.error", "true")])?;
@@ -30,8 +30,8 @@ pub(crate) fn at_once(load: &Load<'_>) -> Attempt<f64> {
     })
 }
 
-/// Produces `per_second` messages a second while another client consumes them; how long each took from when it was due
-/// until it was there.
+/// Produces `per_second` messages a second while another client consumes them; returns the time of each from
+/// when it was due until it arrived.
 pub(crate) fn end_to_end(load: &Load<'_>, per_second: u64, single: bool) -> Attempt<Histogram<u64>> {
     let mut settings = paced::settings(single).to_vec();
     settings.push(("delivery.report.only.error", "true"));

@@ -1,4 +1,5 @@
-//! Messages in and out with the time of every so many of them, for the comparison with other kinds of brokers.
+//! Messages in and out, with a time noted every so many of them, for the comparison with other kinds of
+//! brokers.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +14,11 @@ use crate::Attempt;
 use crate::queue::Marks;
 
 /// Notes each acknowledgement.
-struct Marked(Mutex<Marks>);
+struct MarkRecorder(Mutex<Marks>);
 
-impl ClientContext for Marked {}
+impl ClientContext for MarkRecorder {}
 
-impl ProducerContext for Marked {
+impl ProducerContext for MarkRecorder {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
@@ -27,16 +28,16 @@ impl ProducerContext for Marked {
     }
 }
 
-/// Produces, at most as long as `limit`; a mark counts what was acknowledged.
+/// Produces for at most `limit`; a mark counts the acknowledged messages.
 pub(crate) fn put(load: &Load<'_>, every: u64, limit: Duration) -> Attempt<Marks> {
     let marks = || Marks::new(every, limit);
-    let producer = load.producer(Marked(Mutex::new(marks())), &[("linger.ms", "5")])?;
-    // It began when the producer was made; what counts begins now.
+    let producer = load.producer(MarkRecorder(Mutex::new(marks())), &[("linger.ms", "5")])?;
+    // It started when the producer was created; the measurement starts now.
     *producer.context().0.lock().expect("not poisoned") = marks();
     let is_cut = || producer.context().0.lock().expect("not poisoned").is_cut();
     let sent_all = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        // Acknowledgements are noted when they come.
+        // Acknowledgements are noted as they arrive.
         scope.spawn(|| {
             while !sent_all.load(Ordering::Relaxed) {
                 producer.poll(Duration::from_millis(20));
@@ -49,7 +50,7 @@ pub(crate) fn put(load: &Load<'_>, every: u64, limit: Duration) -> Attempt<Marks
         sent_all.store(true, Ordering::Relaxed);
         sent
     })?;
-    // What is left when it has lasted too long is nobody's.
+    // Messages left after the limit are dropped.
     producer.purge(PurgeConfig::default().queue().inflight());
     let marks = std::mem::replace(&mut *producer.context().0.lock().expect("not poisoned"), marks());
     if marks.seen() != load.count as u64 && !marks.is_cut() {
@@ -58,7 +59,7 @@ pub(crate) fn put(load: &Load<'_>, every: u64, limit: Duration) -> Attempt<Marks
     Ok(marks.finish())
 }
 
-/// Consumes and commits, as a consumer of a group does, every five seconds; at most as long as `limit`.
+/// Consumes and commits every five seconds, as a consumer of a group does; for at most `limit`.
 pub(crate) fn take(load: &Load<'_>, every: u64, limit: Duration) -> Attempt<Marks> {
     let settings =
         [("group.id", "classic"), ("enable.auto.commit", "true"), ("queued.min.messages", "1000000")];

@@ -1,5 +1,5 @@
-//! librdkafka's cheapest calls, which `rdkafka_performance` uses, too: through the safe ones the client takes as long
-//! for a message of 100 bytes as it takes to send and write it, and all brokers look alike.
+//! librdkafka's cheapest calls, which `rdkafka_performance` uses, too: through the safe ones the client takes
+//! as long for a message of 100 bytes as it takes to send and write it, and all brokers look alike.
 #![allow(unsafe_code, reason = "these calls of librdkafka have no safe binding")]
 
 use std::ffi::CString;
@@ -36,7 +36,7 @@ impl<'a, C: ProducerContext<DeliveryOpaque = ()>> ProducerTopic<'a, C> {
         if topic.is_null() { Err("no topic".to_owned()) } else { Ok(ProducerTopic { producer, topic }) }
     }
 
-    /// Queues a message; false where the queue is full.
+    /// Queues a message. Returns `false` if the queue is full.
     pub(super) fn send(&self, partition: i32, value: &'static [u8]) -> Attempt<bool> {
         let payload = value.as_ptr().cast_mut().cast();
         // SAFETY: the topic is alive; without a flag the payload is neither changed, copied nor freed, and it is
@@ -54,7 +54,7 @@ impl<'a, C: ProducerContext<DeliveryOpaque = ()>> ProducerTopic<'a, C> {
         }
     }
 
-    /// Waits a little for room in the queue.
+    /// Waits a little for space in the queue.
     pub(super) fn wait(&self) {
         self.producer.poll(Duration::from_millis(1));
     }
@@ -85,18 +85,18 @@ impl<'a> Batches<'a> {
         Ok(Batches { _consumer: consumer, queue, messages: vec![ptr::null_mut(); BATCH] })
     }
 
-    /// Takes the next messages; how many there were. The call waits until it has as many as it may take, so it takes no
-    /// more than are `left`.
+    /// Takes the next messages, and returns their number. The call waits until it has as many as it may take,
+    /// so it takes no more than are `left`.
     pub(super) fn take(&mut self, left: usize) -> Attempt<usize> {
         let room = left.min(BATCH);
         let limit_ms = i32::try_from(LIMIT.as_millis()).expect("some minutes");
-        // SAFETY: the queue is alive, and the array has room for as many.
+        // SAFETY: the queue is alive, and the array has space for as many.
         let taken =
             unsafe { rd_kafka_consume_batch_queue(self.queue, limit_ms, self.messages.as_mut_ptr(), room) };
         let taken = usize::try_from(taken).map_err(|_| "no message could be taken".to_owned())?;
         let mut failed = None;
         for message in &self.messages[..taken] {
-            // SAFETY: so many messages were given, each is destroyed once and not used afterwards.
+            // SAFETY: so many messages were returned, each is destroyed once and not used afterwards.
             unsafe {
                 if (**message).err as i32 != 0 {
                     failed = Some(KafkaError::MessageConsumption((**message).err.into()));

@@ -1,4 +1,4 @@
-//! Messages sent when they are due, and how long their acknowledgement takes.
+//! Messages sent when they are due, and the latency of their acknowledgements.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,11 +15,11 @@ use crate::schedule::{Schedule, histogram, record};
 use crate::values::Values;
 
 /// Times from when a message was due to its acknowledgement, in ns.
-pub(crate) struct Acknowledged(Mutex<Histogram<u64>>);
+pub(crate) struct AckLatencies(Mutex<Histogram<u64>>);
 
-impl ClientContext for Acknowledged {}
+impl ClientContext for AckLatencies {}
 
-impl ProducerContext for Acknowledged {
+impl ProducerContext for AckLatencies {
     type DeliveryOpaque = Box<Instant>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, due: Box<Instant>) {
@@ -29,18 +29,18 @@ impl ProducerContext for Acknowledged {
     }
 }
 
-/// What a librdkafka that waits for nothing is told, with one record a request or with what has gathered meanwhile.
+/// librdkafka's settings without lingering: one record a request, or as many as gathered meanwhile.
 pub(super) fn settings(single: bool) -> &'static [(&'static str, &'static str)] {
     const SETTINGS: [(&str, &str); 2] = [("linger.ms", "0"), ("batch.num.messages", "1")];
     if single { &SETTINGS } else { &SETTINGS[..1] }
 }
 
-/// Produces `per_second` messages a second; how long each took to be acknowledged.
+/// Produces `per_second` messages a second; returns the latencies of their acknowledgements.
 pub(crate) fn paced(load: &Load<'_>, per_second: u64, single: bool) -> Attempt<Histogram<u64>> {
-    let producer = load.producer(Acknowledged(Mutex::new(histogram())), settings(single))?;
+    let producer = load.producer(AckLatencies(Mutex::new(histogram())), settings(single))?;
     let sent_all = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        // Acknowledgements are taken when they come, not when the next message is due.
+        // Acknowledgements are taken as they arrive, not when the next message is due.
         scope.spawn(|| {
             while !sent_all.load(Ordering::Relaxed) {
                 producer.poll(Duration::from_millis(20));
@@ -58,7 +58,7 @@ pub(crate) fn paced(load: &Load<'_>, per_second: u64, single: bool) -> Attempt<H
     Ok(latencies)
 }
 
-fn send(load: &Load<'_>, producer: &BaseProducer<Acknowledged>, per_second: u64) -> Attempt<()> {
+fn send(load: &Load<'_>, producer: &BaseProducer<AckLatencies>, per_second: u64) -> Attempt<()> {
     let values = Values::new(load.size);
     let schedule = Schedule::new(per_second);
     for nth in 0..load.count {

@@ -1,6 +1,6 @@
-//! The other brokers' programs: Debian's packages, unpacked below `target/peers` and not installed, so that nothing is
-//! started as a service of the system; and the NATS server as a Go module, since Debian's has no setting to sync what it
-//! acknowledges.
+//! The other brokers' programs: Debian's packages, unpacked below `target/peers` and not installed, so that
+//! none is started as a service of the system; and the NATS server as a Go module, since Debian's has no
+//! setting to sync before it acknowledges.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use std::time::Duration;
 use crate::Attempt;
 
 const PACKAGES: [&str; 3] = ["redis-server", "rabbitmq-server", "activemq"];
-/// From its 2.10 on there is `sync_interval: always`.
+/// Version 2.10 and later have `sync_interval: always`.
 const NATS: &str = "github.com/nats-io/nats-server/v2@v2.15.2";
 const LIMIT: Duration = Duration::from_secs(1_200);
 
-/// Where the programs are.
+/// The directory of the programs.
 #[derive(Clone)]
 pub(crate) struct Programs(PathBuf);
 
@@ -23,7 +23,7 @@ impl Programs {
         Programs(xtask::workshop().with_file_name("peers"))
     }
 
-    /// A file of a package; fails where the packages have not been fetched.
+    /// A file of a package; fails if the packages have not been fetched.
     pub(super) fn file(&self, path: &str) -> Attempt<PathBuf> {
         let file = self.0.join("root").join(path);
         self.present(file)
@@ -80,7 +80,7 @@ impl Programs {
         run(Command::new("go").args(["install", NATS]).env("GOBIN", &go))
     }
 
-    /// Erlang's start script names the folder that it is installed to.
+    /// Corrects the directory in Erlang's start script.
     fn move_erlang(&self, root: &Path) -> Attempt<()> {
         let script = self.file("usr/lib/erlang/bin/erl")?;
         let failed = |error| format!("cannot change {}: {error}", script.display());

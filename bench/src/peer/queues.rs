@@ -1,5 +1,5 @@
-//! How the brokers that do not speak Kafka's protocol are started: each so that it acknowledges what is on the disk, as
-//! its own documentation says, and else with its defaults.
+//! The brokers that do not speak Kafka's protocol: each configured as its own documentation says to
+//! acknowledge only messages on the disk, and otherwise with its defaults.
 
 use std::fs;
 use std::path::Path;

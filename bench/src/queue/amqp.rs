@@ -14,9 +14,9 @@ const HEADER: u8 = 2;
 const BODY: u8 = 3;
 const END: u8 = 0xce;
 const CHANNEL: u16 = 1;
-/// The largest frame, as RabbitMQ proposes; it goes for both ends.
+/// The largest frame, as RabbitMQ proposes; it applies to both ends.
 const FRAME_BYTES_MAX: u32 = 131_072;
-/// That of a property of a message, and what it says: kept on disk.
+/// The flag of a message's property, and its value: kept on disk.
 const HAS_DELIVERY_MODE: u16 = 0x1000;
 const PERSISTENT: u8 = 2;
 
@@ -68,7 +68,7 @@ fn put_method(out: &mut Vec<u8>, channel: u16, method: Method, arguments: &[u8])
     put_frame(out, METHOD, channel, &payload);
 }
 
-/// The next frame: its kind and what is in it.
+/// The next frame: its kind and its payload.
 fn frame(reader: &mut BufReader<TcpStream>) -> Attempt<(u8, Vec<u8>)> {
     let mut head = [0; 7];
     reader.read_exact(&mut head).map_err(|error| unread(&error))?;
@@ -111,7 +111,7 @@ fn connect(address: &str) -> Attempt<Wire> {
     long_text(&mut login, "\0guest\0guest");
     short_text(&mut login, "en_US");
     ask(&mut wire, START_OK, &login, TUNE)?;
-    // One channel, as many as there is; no heartbeats.
+    // One channel, the largest number; no heartbeats.
     let mut limits = CHANNEL.to_be_bytes().to_vec();
     limits.extend(FRAME_BYTES_MAX.to_be_bytes());
     limits.extend([0; 2]);
@@ -134,7 +134,7 @@ fn connect(address: &str) -> Attempt<Wire> {
     Ok(wire)
 }
 
-/// Which messages are confirmed: they need not be in order.
+/// The confirmed messages: confirms need not be in order.
 #[derive(Default)]
 struct Confirms {
     all_up_to: u64,
@@ -142,7 +142,7 @@ struct Confirms {
 }
 
 impl Confirms {
-    /// A confirm of one tag, or of all up to it; gives how many messages that adds.
+    /// Adds a confirm of one tag, or of all up to it; returns how many messages it adds.
     fn add(&mut self, tag: u64, multiple: bool) -> u64 {
         let before = self.all_up_to + self.beyond.len() as u64;
         if multiple {

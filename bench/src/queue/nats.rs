@@ -8,11 +8,11 @@ use crate::Attempt;
 use crate::values::Values;
 
 const SUBJECT: &str = "bench";
-/// Where acknowledgements go, and where messages do: one who takes hears nothing of what was put before.
+/// The inboxes of acknowledgements and of messages: a consumer hears nothing of earlier puts.
 const PUT: &str = "put";
 const TAKE: &str = "take";
 
-/// Connects; what is said to `inbox` comes here.
+/// Connects; messages to `inbox` arrive here.
 fn connect(address: &str, inbox: &str) -> Attempt<Wire> {
     let mut wire = Wire::open(address)?;
     let mut hello = Vec::new();
@@ -23,7 +23,7 @@ fn connect(address: &str, inbox: &str) -> Attempt<Wire> {
     Ok(wire)
 }
 
-/// One message: who is to be answered, and what it holds.
+/// One message: its reply subject, and its payload.
 fn message(reader: &mut BufReader<TcpStream>) -> Attempt<(String, Vec<u8>)> {
     loop {
         let mut line = Vec::new();
@@ -44,7 +44,7 @@ fn message(reader: &mut BufReader<TcpStream>) -> Attempt<(String, Vec<u8>)> {
     }
 }
 
-/// Asks JetStream for something.
+/// Sends a request to JetStream.
 fn ask(wire: &mut Wire, inbox: &str, subject: &str, request: &str) -> Attempt<()> {
     wire.send(format!("PUB {subject} {inbox} {}\r\n{request}\r\n", request.len()).as_bytes())?;
     accepted(&message(&mut wire.reader)?.1)
@@ -82,7 +82,7 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
     let pull = format!(r#"{{"batch":{batch}}}"#);
     let pull = format!("PUB $JS.API.CONSUMER.MSG.NEXT.bench.one {TAKE} {}\r\n{pull}\r\n", pull.len());
     let mut marks = job.marks();
-    // One batch is under way while the next is asked for.
+    // One batch is in flight while the next is requested.
     wire.send(pull.repeat(2).as_bytes())?;
     for nth in 1..=job.count {
         let (answer_to, value) = message(&mut wire.reader)?;

@@ -7,7 +7,7 @@ use super::{Job, Marks, Wire, pump, unexpected, unread};
 use crate::Attempt;
 use crate::values::Values;
 
-/// A reply; of an array what it holds.
+/// A reply; for an array its elements.
 enum Reply {
     Text(Vec<u8>),
     List(Vec<Reply>),
@@ -76,7 +76,7 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
     while seen < job.count {
         let ids = ids(reply(&mut wire.reader)?)?;
         seen += ids.len() as u64;
-        // What was read is acknowledged together with asking for more.
+        // Acknowledge the entries that were read, together with the next read.
         bytes.clear();
         let mut words: Vec<&[u8]> = vec![b"XACK", b"bench", b"readers"];
         words.extend(ids.iter().map(Vec::as_slice));
@@ -93,7 +93,7 @@ pub(crate) fn take(job: &Job<'_>) -> Attempt<Marks> {
     Ok(marks.finish())
 }
 
-/// The ids of the entries that a read of one stream gave.
+/// The ids of the entries in the answer to a read of one stream.
 fn ids(read: Reply) -> Attempt<Vec<Vec<u8>>> {
     let Reply::List(mut streams) = read else {
         return Err("the stream is shorter than it was made".to_owned());

@@ -11,12 +11,13 @@ use crate::Attempt;
 use crate::values::Values;
 
 const CONNECTIONS: u64 = 16;
-/// Messages that are acknowledged together: the broker reads a queue in pages of 200, and does not go on by itself.
+/// Messages that are acknowledged together: the broker reads a queue in pages of 200, and does not go on by
+/// itself.
 const BATCH: u64 = 100;
-/// What a consumer may have unacknowledged; the broker's own default for queues.
+/// The most unacknowledged messages of a consumer; the broker's own default for queues.
 const PREFETCH: u64 = 1_000;
 
-/// What a frame says: its command, and the value of one header.
+/// The command of a frame, and the value of one header.
 struct Frame {
     command: String,
     acknowledge: String,
@@ -32,7 +33,7 @@ fn connect(address: &str) -> Attempt<Wire> {
 
 fn frame(reader: &mut BufReader<TcpStream>) -> Attempt<Frame> {
     let mut command = String::new();
-    // Line ends may stand between frames.
+    // Line ends may separate frames.
     while command.trim().is_empty() {
         command.clear();
         if reader.read_line(&mut command).map_err(|error| unread(&error))? == 0 {

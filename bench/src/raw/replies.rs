@@ -1,4 +1,4 @@
-//! What comes back, from many connections, on one thread.
+//! Replies from many connections, on one thread.
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -11,9 +11,9 @@ use super::Replay;
 use crate::Attempt;
 use crate::schedule::{Schedule, histogram, record};
 
-/// How long nothing may come.
+/// The longest silence.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Room for the replies that have come to one connection.
+/// Buffer for the replies on one connection.
 const BUFFER_BYTES: usize = 64 << 10;
 
 pub(super) fn connect(bootstrap: &str) -> Attempt<TcpStream> {
@@ -25,7 +25,7 @@ pub(super) fn connect(bootstrap: &str) -> Attempt<TcpStream> {
     connect().map_err(|error: std::io::Error| format!("cannot connect to {bootstrap}: {error}"))
 }
 
-/// What one connection has received of a reply that is not whole yet, and how many were.
+/// The received part of a connection's next reply, and the number of its whole replies.
 #[derive(Default)]
 struct Inbox {
     bytes: Vec<u8>,
@@ -58,7 +58,7 @@ impl Inbox {
     }
 }
 
-/// Receives the acknowledgements of all that is sent over these connections, which take turns.
+/// Receives the acknowledgements of everything sent over these connections, which take turns.
 pub(super) fn receive(
     streams: &[TcpStream],
     replay: &Replay<'_>,

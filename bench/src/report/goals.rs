@@ -1,4 +1,4 @@
-//! What the project wants to reach beside its peers, and whether it does.
+//! The goals of the project beside its peers, and whether they are reached.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ const MILENA: &str = "Milena";
 const KAFKA: &str = "Kafka 4.3.1";
 const SINK: &str = "ideal sink";
 
-/// Fewer rounds than this are said to be few.
+/// Fewer rounds than this are marked as few.
 const ROUNDS: usize = 5;
 
-/// What a ratio has to be.
+/// The bound on a ratio.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Bound {
     AtLeast(f64),
@@ -54,25 +54,25 @@ struct Goal {
     others: Vec<Of>,
 }
 
-/// A goal and what came of it.
-pub(super) struct Judged {
+/// A goal and its result.
+pub(super) struct GoalResult {
     pub(super) name: String,
     pub(super) against: String,
     pub(super) bound: Bound,
-    /// Both figures and their unit; none where it was not measured.
-    pub(super) found: Option<Found>,
+    /// Both figures and their unit; `None` if it was not measured.
+    pub(super) found: Option<Measurement>,
     pub(super) reason: Option<String>,
 }
 
-pub(super) struct Found {
+pub(super) struct Measurement {
     pub(super) unit: Unit,
     pub(super) ours: f64,
     pub(super) theirs: f64,
-    /// Over the rounds.
+    /// The ratio over the rounds.
     pub(super) ratio: Ratio,
-    /// How many rounds both have.
+    /// The number of rounds that both have.
     pub(super) rounds: usize,
-    /// What is to be known of the other figure.
+    /// A note on the other figure.
     pub(super) note: Option<String>,
     pub(super) is_reached: bool,
 }
@@ -169,8 +169,8 @@ fn goals() -> Vec<Goal> {
     goals
 }
 
-/// Holds the results to each goal.
-pub(super) fn judge(results: &Results, reasons: &BTreeMap<String, String>) -> Vec<Judged> {
+/// Judges the results by each goal.
+pub(super) fn judge(results: &Results, reasons: &BTreeMap<String, String>) -> Vec<GoalResult> {
     let judge = |goal: Goal| {
         let ours = results.of(&goal.ours.workload, goal.unit, goal.ours.peer);
         let others = goal.others.iter();
@@ -183,7 +183,7 @@ pub(super) fn judge(results: &Results, reasons: &BTreeMap<String, String>) -> Ve
         });
         let found = ours.zip(best).and_then(|(ours, (_, theirs))| {
             let ratio = ratio(ours, theirs)?;
-            Some(Found {
+            Some(Measurement {
                 unit: goal.unit,
                 ours: median(ours),
                 theirs: median(theirs),
@@ -200,12 +200,12 @@ pub(super) fn judge(results: &Results, reasons: &BTreeMap<String, String>) -> Ve
         };
         let reason = reasons.get(&goal.name).cloned();
         let against = if goal.ours.peer == against { "itself" } else { against };
-        Judged { against: against.to_owned(), name: goal.name, bound: goal.bound, found, reason }
+        GoalResult { against: against.to_owned(), name: goal.name, bound: goal.bound, found, reason }
     };
     goals().into_iter().map(judge).collect()
 }
 
-impl Judged {
+impl GoalResult {
     pub(super) fn verdict(&self) -> &'static str {
         match &self.found {
             None => "not measured",
@@ -219,7 +219,7 @@ impl Judged {
         self.found.as_ref().map_or(String::new(), |found| found.ratio.text())
     }
 
-    /// How well it is measured, and, where it is not reached, why.
+    /// Remarks on the quality of the measurement, and the reason for a missed goal.
     pub(super) fn remarks(&self) -> Vec<String> {
         let Some(found) = &self.found else { return Vec::new() };
         let mut remarks = Vec::new();
@@ -244,8 +244,9 @@ impl Judged {
 
     /// Our figure and the other one.
     pub(super) fn figures(&self) -> [String; 2] {
-        let text = |value: fn(&Found) -> f64| {
-            let text = |found: &Found| format!("{} {}", found.unit.text(value(found)), found.unit.name());
+        let text = |value: fn(&Measurement) -> f64| {
+            let text =
+                |found: &Measurement| format!("{} {}", found.unit.text(value(found)), found.unit.name());
             self.found.as_ref().map_or(String::new(), text)
         };
         [text(|found| found.ours), text(|found| found.theirs)]

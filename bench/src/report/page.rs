@@ -1,8 +1,8 @@
-//! The page: everything in one file, nothing from elsewhere, light or dark as the reader likes it.
+//! The page: everything in one file, nothing from elsewhere, light or dark as the reader prefers.
 
 use std::fmt::Write;
 
-use super::goals::{Bound, Judged};
+use super::goals::{Bound, GoalResult};
 use super::plot::strip;
 use super::plots;
 use super::tables::{self, Loss, PARTS, cell, find, layout, ratio};
@@ -29,12 +29,12 @@ circle,rect{fill:var(--c)}.small{font-size:.82rem}.good svg,.sgood{--c:var(--goo
 .legend i{display:inline-block;width:.8em;height:.8em;border-radius:2px;background:var(--c);margin-right:.35em}
 code{background:var(--card);padding:.1em .3em;border-radius:.2em;font-size:.9em;overflow-wrap:anywhere}details{margin:.5rem 0}summary{cursor:pointer;color:var(--faint)}";
 
-/// Text that stands in HTML.
+/// Text escaped for HTML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-pub(super) fn page(results: &Results, judged: &[Judged]) -> String {
+pub(super) fn page(results: &Results, judged: &[GoalResult]) -> String {
     let mut text = String::from(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>Milena: benchmarks</title><style>",
@@ -87,7 +87,7 @@ fn list(title: &str, lines: &[String]) -> String {
     format!("<details><summary>{title}: {}</summary><ul>{}</ul></details>", lines.len(), lines.join(""))
 }
 
-/// How to repeat it, and how to read it.
+/// The instructions: how to repeat the measurements, and how to read them.
 const HOW: &str = "<h2>How to repeat it</h2><p><code>cargo build --release -p milena -p bench</code>, \
     <code>target/release/bench fetch-peers</code>, <code>target/release/bench compare</code>, \
     <code>target/release/bench report</code>. <code>compare --estimate</code> says how long it takes; it needs Rust, Java 17, Maven, Go and Debian's package lists. What each workload is stands in <code>bench/README.md</code>.</p>\
@@ -112,15 +112,15 @@ fn machine(results: &Results) -> String {
     )
 }
 
-/// When a part was measured, and how.
+/// The times and circumstances of a part's measurements.
 fn dates(results: &Results, part: &str) -> String {
     let runs = results.runs(part);
     let runs: Vec<_> = runs.iter().map(|run| escaped(&run.replace('`', ""))).collect();
     format!("<p class=\"none small\">{}</p>", runs.join("<br>"))
 }
 
-/// How far a goal is reached, with the range: 1 is the goal, and more is better.
-fn strip_of(goal: &Judged) -> String {
+/// The degree to which a goal is reached, with the range: 1 is the goal, and more is better.
+fn strip_of(goal: &GoalResult) -> String {
     let Some(found) = &goal.found else { return String::new() };
     let of = |ratio: f64| match goal.bound {
         Bound::AtLeast(limit) => ratio / limit,
@@ -129,8 +129,8 @@ fn strip_of(goal: &Judged) -> String {
     strip(of(found.ratio.median), [of(found.ratio.least), of(found.ratio.greatest)], found.is_reached)
 }
 
-/// What came of it stands beside what it is: the rest is for wider screens.
-fn goals(judged: &[Judged]) -> String {
+/// The result stands beside the goal: the rest is for wider screens.
+fn goals(judged: &[GoalResult]) -> String {
     let count = |verdict: &str| judged.iter().filter(|it| it.verdict() == verdict).count();
     let mut text = String::from("<ul class=\"tally\">");
     for (class, verdict) in [("good", "reached"), ("bad", "not reached"), ("none", "not measured")] {
@@ -163,7 +163,7 @@ fn goals(judged: &[Judged]) -> String {
     text + "</tbody></table></div>"
 }
 
-/// What is lost, whatever the goals are.
+/// The workloads that are lost, whatever the goals are.
 fn losses(results: &Results) -> String {
     let losses = tables::losses(results);
     if losses.is_empty() {
@@ -190,7 +190,7 @@ fn table(results: &Results, part: &str) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    // A ratio to each of two is read; to each of nine it is not.
+    // Ratios to each of two peers are readable; to each of nine they are not.
     let compared = if peers.len() <= 3 { &peers[1..] } else { &[] };
     let mut text = String::from("<table><thead><tr><th>workload</th><th></th>");
     for peer in &peers {

@@ -13,7 +13,7 @@ const BAR: f64 = 15.0;
 
 /// A curve.
 pub(super) struct Curve<'a> {
-    /// Which of the page's colours.
+    /// The index of the page's colour.
     pub(super) color: usize,
     pub(super) name: &'a str,
     pub(super) points: Vec<(f64, f64)>,
@@ -134,7 +134,7 @@ pub(super) fn curves(curves: &[Curve<'_>], along: &str, unit: &str, log: (bool, 
     svg + "</svg>"
 }
 
-/// A bar: its length with the range of what it is the median of, and what stands beside it.
+/// A bar: its length with the range around the median, and the text beside it.
 pub(super) struct Bar<'a> {
     pub(super) color: usize,
     pub(super) name: &'a str,
@@ -143,7 +143,7 @@ pub(super) struct Bar<'a> {
     pub(super) text: String,
 }
 
-/// A group of bars and what they measure.
+/// A group of bars and their unit.
 pub(super) struct Bars<'a> {
     pub(super) name: &'a str,
     pub(super) bars: Vec<Bar<'a>>,
@@ -183,10 +183,11 @@ pub(super) fn bars(groups: &[Bars<'_>]) -> String {
 
 const STRIP_WIDTH: f64 = 150.0;
 const STRIP_HEIGHT: f64 = 20.0;
-/// Doublings on either side of a goal; what is further away stands at the end.
+/// Doublings on either side of a goal; values further away are drawn at the end.
 const DOUBLINGS: f64 = 5.0;
 
-/// How far a goal is reached: a dot with its range on a scale of doublings, and the goal, which is 1, in its middle.
+/// The degree to which a goal is reached: a dot with its range on a scale of doublings, and the goal, which
+/// is 1, in its middle.
 pub(super) fn strip(median: f64, range: [f64; 2], is_reached: bool) -> String {
     let place = |value: f64| {
         let doublings = value.max(f64::MIN_POSITIVE).log2().clamp(-DOUBLINGS, DOUBLINGS);

@@ -1,4 +1,4 @@
-//! Which plots the page has, by part.
+//! The plots of the page, by part.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use throughput::Workload;
 fn color(peer: &str) -> usize {
     let order = ["Milena", "Kafka", "ideal sink", "Redis", "RabbitMQ", "JetStream", "ActiveMQ"];
     let base = order.iter().position(|name| peer.starts_with(name)).unwrap_or(order.len());
-    // Those that promise less have a paler one.
+    // Brokers with weaker promises have a paler one.
     let is_weaker = ["page cache", "everysec", "every 2 min"].iter().any(|it| peer.ends_with(it));
     base + if is_weaker { 10 } else { 0 }
 }
@@ -26,7 +26,7 @@ fn figure(title: &str, plot: &str, peers: &[&str]) -> String {
     text + "</p></figure>"
 }
 
-/// The plots of a part; nothing where it was not measured.
+/// The plots of a part; empty if it was not measured.
 pub(super) fn of(results: &Results, part: &str) -> String {
     match part {
         "throughput" => throughput_bars(results),
@@ -127,8 +127,8 @@ fn latency_curves(results: &Results) -> String {
     text
 }
 
-/// The curves of one measurement, each the median of its rounds at each point. Where the rounds have different points,
-/// since some were ended early, the one that came furthest.
+/// The curves of one measurement, each the median of its rounds at each point. If the rounds have different
+/// points, since some were ended early, the one that came furthest.
 fn medians<'a>(results: &'a Results, part: &str, workload: &str) -> Vec<Curve<'a>> {
     let of_it = results.series.iter().filter(|it| it.part == part && it.workload == workload);
     let mut by_peer: Vec<(&str, Vec<&Series>)> = Vec::new();

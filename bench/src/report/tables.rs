@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::goals::Judged;
+use super::goals::GoalResult;
 use crate::results::{Figure, Results, Unit, spread};
 
-/// Parts in the order of the report, and what they are called.
+/// The parts in the order of the report, with their titles.
 pub(super) const PARTS: [(&str, &str); 7] = [
     ("throughput", "As fast as it goes"),
     ("latency", "Latency at a given rate"),
@@ -17,7 +17,7 @@ pub(super) const PARTS: [(&str, &str); 7] = [
 ];
 
 /// The goals as a table.
-pub(super) fn goals(judged: &[Judged]) -> String {
+pub(super) fn goals(judged: &[GoalResult]) -> String {
     let mut text = String::from(
         "| what | against | goal | ratio (range) | | Milena | the other | remarks |\n|---|---|---|---|---|---|---|---|\n",
     );
@@ -33,8 +33,8 @@ pub(super) fn goals(judged: &[Judged]) -> String {
     text
 }
 
-/// How many goals there are of each kind, as a sentence.
-pub(super) fn summary(judged: &[Judged]) -> String {
+/// The number of goals of each kind, as a sentence.
+pub(super) fn summary(judged: &[GoalResult]) -> String {
     let count = |verdict: &str| judged.iter().filter(|it| it.verdict() == verdict).count();
     let [reached, missed, unknown] = ["reached", "not reached", "not measured"].map(count);
     format!(
@@ -47,7 +47,7 @@ pub(super) fn summary(judged: &[Judged]) -> String {
 pub(super) fn cell(figure: &Figure) -> String {
     let (median, min, max) = spread(&figure.values);
     let text = |value| figure.unit.text(value);
-    // What was not brought to its end is extrapolated.
+    // The figure of a run that was ended early is extrapolated.
     let cut = if figure.note.is_some() { "≈ " } else { "" };
     match figure.values.len() {
         1 => format!("{cut}{}", text(median)),
@@ -55,7 +55,7 @@ pub(super) fn cell(figure: &Figure) -> String {
     }
 }
 
-/// The workloads and units of a part, in the order in which they were measured, and the brokers in theirs.
+/// The workloads and units of a part, and the brokers, both in the order of the measurements.
 pub(super) fn layout<'a>(results: &'a Results, part: &str) -> (Vec<(&'a str, Unit)>, Vec<&'a str>) {
     let (mut rows, mut peers) = (Vec::new(), Vec::new());
     for figure in results.figures.iter().filter(|figure| figure.part == part) {
@@ -99,7 +99,8 @@ pub(super) struct Loss {
     pub(super) is_decided: bool,
 }
 
-/// All of them. The ideal sink is no broker, and what promises less is compared with what promises as much.
+/// All losses. The ideal sink is no broker, and a broker with weaker promises is compared with others like
+/// it.
 pub(super) fn losses(results: &Results) -> Vec<Loss> {
     let is_weaker =
         |peer: &str| ["page cache", "everysec", "every 2 min"].iter().any(|it| peer.ends_with(it));
@@ -130,31 +131,31 @@ pub(super) fn losses(results: &Results) -> Vec<Loss> {
             }
         }
     }
-    // What is certain comes first.
+    // Certain losses come first.
     losses.sort_by_key(|loss| !loss.is_decided);
     losses
 }
 
-/// Whether a part of the results comes of a run that is too small to count.
+/// Whether some results of a part are of a run that is too small to count.
 pub(super) fn has_small_runs(results: &Results) -> bool {
     let is_small = |run: &&str| run.contains("--scale") || run.contains("--quick");
     PARTS.iter().any(|(part, _)| results.runs(part).iter().any(is_small))
 }
 
-/// When each part was measured: its title and its runs.
+/// The time of each part's measurements: its title and its runs.
 pub(super) fn dates(results: &Results) -> Vec<(&'static str, Vec<&str>)> {
     let runs = PARTS.iter().map(|(part, title)| (*title, results.runs(part)));
     runs.filter(|(_, runs)| !runs.is_empty()).collect()
 }
 
-/// What is extrapolated: which broker's which workload, and what is to be known of it.
+/// The extrapolated figures: broker, workload, and note.
 pub(super) fn notes(results: &Results) -> Vec<String> {
     let noted = results.figures.iter().filter_map(|it| it.note.as_ref().map(|note| (it, note)));
     noted.map(|(it, note)| format!("{}, {}: {note}", it.peer, it.workload)).collect()
 }
 
 /// Machine, goals and every figure.
-pub(super) fn markdown(results: &Results, judged: &[Judged]) -> String {
+pub(super) fn markdown(results: &Results, judged: &[GoalResult]) -> String {
     let mut text = String::from(
         "# Results\n\nMade by `bench report`; what the figures are stands in [README.md](README.md).\n\n",
     );
@@ -201,7 +202,7 @@ pub(super) fn markdown(results: &Results, judged: &[Judged]) -> String {
     text
 }
 
-/// What could not be measured, each with the first line of why.
+/// The measurements that failed, each with the first line of the reason.
 pub(super) fn failures(results: &Results) -> Vec<String> {
     let texts = results.failures.iter().map(|it| {
         let what = [it.part.as_str(), it.workload.trim(), it.peer.as_str()];

@@ -1,4 +1,4 @@
-//! What the sink keeps: one file for each partition, and where in it each batch ends.
+//! The sink's storage: one file for each partition, and the end of each batch in it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write};
@@ -8,15 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
-/// Where a batch's CRC is, where what it covers begins, and where the batch counts its records.
+/// The positions of a batch's CRC, of the part that it covers, and of its record count.
 const CRC_AT: usize = 17;
 const COVERED_AT: usize = 21;
 const COUNT_AT: usize = 57;
 /// Bytes of a batch's header.
 pub(super) const HEADER_BYTES: usize = 61;
 
-/// The name of a topic with so many partitions, whose batches are synced before they are acknowledged or not. Milena
-/// and Kafka are told when the topic is made; the sink, which makes topics when it is asked for them, reads it there.
+/// The name of a topic with this many partitions, whose batches are synced before they are acknowledged, or
+/// not. Milena and Kafka are configured when the topic is created; the sink, which creates topics on demand,
+/// reads it from the name.
 pub(crate) fn name(what: &str, partitions: i32, synced: bool) -> String {
     format!("{what}.p{partitions}{}", if synced { ".synced" } else { "" })
 }
@@ -37,7 +38,7 @@ struct Log {
     ends: Vec<(i64, u64)>,
 }
 
-/// Bytes of a partition's file that a fetch gets.
+/// Bytes of a partition's file, the answer to a fetch.
 pub(crate) struct Region {
     pub(super) partition: i32,
     pub(super) end_offset: i64,
@@ -46,7 +47,7 @@ pub(crate) struct Region {
 }
 
 impl Topic {
-    /// Makes the files of a topic, as its name says.
+    /// Creates the files of a topic, as its name says.
     pub(super) fn make(name: &str, dir: &Path) -> io::Result<Topic> {
         let mut partitions = name.split('.').filter_map(|part| part.strip_prefix('p')?.parse().ok());
         let partitions: usize = partitions.next_back().unwrap_or(1);
@@ -73,7 +74,7 @@ impl Topic {
         self.logs.get(usize::try_from(partition).ok()?)
     }
 
-    /// Checks a batch's CRC and appends it; the offset that it got. None where it is broken or there is no such
+    /// Checks a batch's CRC and appends it; returns its offset, or `None` if it is broken or there is no such
     /// partition.
     pub(super) fn append(&self, partition: i32, batch: &[u8]) -> Option<i64> {
         let number =
@@ -102,20 +103,20 @@ impl Topic {
         Some(base_offset)
     }
 
-    /// Makes durable what a partition holds.
+    /// Syncs a partition's file.
     pub(super) fn sync(&self, partition: i32) {
         if let Some(log) = self.log(partition) {
             log.lock().expect("not poisoned").file.sync_data().expect("on the disk");
         }
     }
 
-    /// A second descriptor of a partition's file, for who sends from it without holding its lock.
+    /// A second descriptor of a partition's file, to send from it without holding its lock.
     pub(super) fn file(&self, partition: i32) -> Option<File> {
         self.log(partition)?.lock().expect("not poisoned").file.try_clone().ok()
     }
 
-    /// What there is for each (partition, offset, at most so many bytes), all in all at most `bytes_max`. Waits until
-    /// `deadline` where there is nothing.
+    /// The data for each (partition, offset, most bytes), at most `bytes_max` together. Waits until
+    /// `deadline` if there is none.
     pub(super) fn fetch(
         &self,
         wanted: &[(i32, i64, usize)],
@@ -157,7 +158,7 @@ impl Topic {
     }
 }
 
-/// Reads a region into a buffer: what is small is not worth a call of its own to send.
+/// Reads a region into a buffer: a small one is not worth a system call of its own to send.
 pub(super) fn read(file: &File, region: &Region, into: &mut Vec<u8>) {
     let start = into.len();
     into.resize(start + region.length, 0);

@@ -1,5 +1,5 @@
-//! As much of the protocol as a producer and a consumer need: ApiVersions 0, FindCoordinator 0, Metadata 4, Produce 5-7,
-//! Fetch 10.
+//! The part of the protocol that a producer and a consumer need: ApiVersions 0, FindCoordinator 0, Metadata
+//! 4, Produce 5-7, Fetch 10.
 
 use super::topic::{HEADER_BYTES, Region};
 
@@ -9,8 +9,8 @@ const METADATA: i16 = 3;
 const FIND_COORDINATOR: i16 = 10;
 const API_VERSIONS: i16 = 18;
 
-/// (key, lowest version, highest version). librdkafka takes a broker that lists no Fetch 4 for one from before magic 2,
-/// and one without FindCoordinator for one from before LZ4.
+/// (key, lowest version, highest version). librdkafka takes a broker that lists no Fetch 4 for one from
+/// before magic 2, and one without FindCoordinator for one from before LZ4.
 const APIS: [(i16, i16, i16); 5] =
     [(PRODUCE, 3, 7), (FETCH, 4, 10), (METADATA, 4, 4), (FIND_COORDINATOR, 0, 0), (API_VERSIONS, 0, 0)];
 
@@ -22,7 +22,7 @@ pub(crate) struct Request<'a> {
     pub(crate) body: Body<'a>,
 }
 
-/// One topic in each of them, which is what the load has.
+/// Requests with one topic each, as the load has.
 pub(crate) enum Body<'a> {
     /// `known`: the client asked in the one version that is known here.
     ApiVersions {
@@ -37,7 +37,7 @@ pub(crate) enum Body<'a> {
         topic: &'a [u8],
         batches: Vec<(i32, &'a [u8])>,
     },
-    /// `partitions`: which, from which offset, at most so many bytes.
+    /// `partitions`: index, offset, and most bytes of each.
     Fetch {
         wait_ms: u64,
         bytes_max: usize,
@@ -52,7 +52,7 @@ pub(crate) fn first_frame(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(4..4 + usize::try_from(length).ok()?)
 }
 
-/// What is left to read of a frame.
+/// The rest of a frame.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
@@ -74,7 +74,7 @@ impl<'a> Rest<'a> {
         self.bytes(8).map(|bytes| i64::from_be_bytes(bytes.try_into().expect("eight bytes")))
     }
 
-    /// How many there are; null is none.
+    /// A count; null is 0.
     fn count(&mut self) -> Option<usize> {
         self.i32().map(|count| usize::try_from(count).unwrap_or(0))
     }
@@ -87,7 +87,7 @@ impl<'a> Rest<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// None for anything but what a producer or a consumer of one topic sends.
+    /// Parses a request; `None` for anything but those of a producer or a consumer of one topic.
     pub(crate) fn parse(frame: &'a [u8]) -> Option<Request<'a>> {
         let mut rest = Rest(frame);
         let (key, version, correlation_id) = (rest.i16()?, rest.i16()?, rest.i32()?);
@@ -153,7 +153,7 @@ fn put_string(out: &mut Vec<u8>, text: &[u8]) {
     out.extend(text);
 }
 
-/// Version 0, in which an unknown version is answered too.
+/// Version 0, which also answers an unknown version.
 pub(crate) fn put_api_versions(out: &mut Vec<u8>, known: bool) {
     let listed = if known { &APIS[..] } else { &APIS[4..] };
     let error_code: i16 = if known { 0 } else { UNSUPPORTED_VERSION };
@@ -174,7 +174,7 @@ fn count_of(what: usize) -> i32 {
     i32::try_from(what).expect("few")
 }
 
-/// Without an error, broker 1; a consumer that commits nothing only wants to know.
+/// No error, broker 1; a consumer that commits nothing only wants to know.
 pub(crate) fn put_coordinator(out: &mut Vec<u8>, host: &str, port: i32) {
     out.extend([0; 2]);
     put_i32s(out, &[1]);
@@ -182,7 +182,7 @@ pub(crate) fn put_coordinator(out: &mut Vec<u8>, host: &str, port: i32) {
     put_i32s(out, &[port]);
 }
 
-/// One broker, 1, that leads all partitions of every topic. One without partitions is unknown.
+/// One broker, 1, that leads all partitions of every topic. A topic without partitions is unknown.
 pub(crate) fn put_metadata(out: &mut Vec<u8>, host: &str, port: i32, topics: &[(&[u8], i32)]) {
     put_i32s(out, &[0, 1, 1]);
     put_string(out, host.as_bytes());
@@ -199,7 +199,7 @@ pub(crate) fn put_metadata(out: &mut Vec<u8>, host: &str, port: i32, topics: &[(
         out.push(0);
         put_i32s(out, &[*partitions]);
         for partition in 0..*partitions {
-            // Without an error: led by 1, kept by 1, in sync on 1.
+            // No error: led by 1, replica on 1, in sync on 1.
             out.extend([0; 2]);
             put_i32s(out, &[partition, 1, 1, 1, 1, 1]);
         }
@@ -221,7 +221,7 @@ pub(crate) fn put_produced(out: &mut Vec<u8>, topic: &[u8], offsets: &[(i32, i64
     put_i32s(out, &[0]);
 }
 
-/// What comes before the partitions of a fetch's answer: no throttling, no error, no session, one topic.
+/// The part before the partitions of a fetch's answer: no throttling, no error, no session, one topic.
 pub(crate) fn put_fetched(out: &mut Vec<u8>, topic: &[u8], partitions: usize) {
     put_i32s(out, &[0]);
     out.extend([0; 2]);
@@ -230,7 +230,7 @@ pub(crate) fn put_fetched(out: &mut Vec<u8>, topic: &[u8], partitions: usize) {
     put_i32s(out, &[count_of(partitions)]);
 }
 
-/// What comes before the bytes of one partition: all that is there is stable, the log starts at 0, nothing is aborted.
+/// The part before the bytes of one partition: everything is stable, the log starts at 0, nothing is aborted.
 pub(crate) fn put_fetched_partition(out: &mut Vec<u8>, region: &Region) {
     put_i32s(out, &[region.partition]);
     out.extend([0; 2]);

@@ -16,10 +16,10 @@ use crate::peer::{Kind, Setup};
 const MESSAGES: u64 = 100_000_000;
 const VALUE_BYTES: usize = 10;
 const BATCH_RECORDS: u64 = 10_000;
-/// Bytes that one fetch of a backlog asks for, and how many fetches there are.
+/// Bytes of one fetch of a backlog, and the number of fetches.
 const FETCH_BYTES: i32 = 4 << 20;
 const FETCHES: u64 = 50;
-/// Fetches at places of their own.
+/// Fetches at random positions.
 const SEEKS: i64 = 500;
 
 pub(super) fn measure(bench: &mut Bench) -> Attempt<()> {
@@ -92,7 +92,7 @@ fn after(mut records: &[u8]) -> Option<i64> {
     end
 }
 
-/// The median of the milliseconds that a fetch of one batch takes, somewhere between two offsets.
+/// The median time of a fetch of one batch at random positions between two offsets, in milliseconds.
 fn seek(connection: &mut Connection, from: i64, to: i64) -> Attempt<f64> {
     let mut latencies = Vec::new();
     for number in 0..SEEKS {

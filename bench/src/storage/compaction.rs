@@ -1,4 +1,5 @@
-//! Compacting a log most of whose keys are written again later: how fast, with how much memory, and who notices.
+//! Compacting a log most of whose keys are written again later: its speed, its memory, and its effect on
+//! requests.
 
 use std::fs;
 use std::path::Path;
@@ -24,9 +25,9 @@ const BATCH_RECORDS: u64 = 16;
 const SEGMENT_BYTES: u64 = 100_000_000;
 
 const SETTINGS: [(&str, &str); 1] = [("log.cleaner.backoff.ms", "100")];
-/// How long one compaction may take.
+/// The longest time of one compaction.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How long the probes run while nothing else does.
+/// The time that the probes run on the idle broker.
 const IDLE: Duration = Duration::from_secs(5);
 
 const KAFKA_ROUNDS_MAX: usize = 5;
@@ -34,11 +35,11 @@ const KAFKA_ROUNDS_MAX: usize = 5;
 const TOPIC: &str = "compacted";
 const OTHER: &str = "other";
 
-/// What one compaction came to.
+/// The result of one compaction.
 struct Run {
     seconds: f64,
     cpu_seconds: f64,
-    /// Above what it was before, in MiB.
+    /// Memory above that before, in MiB.
     memory_mib: f64,
     idle: Vec<Vec<f64>>,
     busy: Vec<Vec<f64>>,
@@ -56,14 +57,14 @@ pub(super) fn measure(bench: &mut Bench) -> Attempt<()> {
     let mut runs: Vec<Vec<Run>> = bench.kinds.iter().map(|_| Vec::new()).collect();
     for round in 0..bench.rounds {
         for (place, kind) in bench.kinds.clone().into_iter().enumerate() {
-            // How long it takes Kafka moves little.
+            // Kafka's time varies little.
             if kind == Kind::Kafka && round >= KAFKA_ROUNDS_MAX {
                 continue;
             }
             let peer = bench.peers.start(kind, Setup { settings: &SETTINGS, ..Setup::default() })?;
             let run = compact(&peer, &bench.peers.log_dir_of(kind), messages);
             peer.stop();
-            // What the other one does is worth knowing still.
+            // The other broker's result is worth having still.
             match run {
                 Ok(run) => {
                     println!("  {}: {:.2} s, {:.1} MiB", kind.name(), run.seconds, run.memory_mib);
@@ -103,7 +104,7 @@ fn report(bench: &mut Bench, runs: &[Vec<Run>], messages: u64) {
     }
 }
 
-/// What who is not the cleaner meets.
+/// Notes the latencies of requests meanwhile.
 fn report_others(findings: &mut Findings, what: &str, kind: Kind, runs: &[Run]) {
     let ours = kind == Kind::Milena;
     let memory: Vec<f64> = runs.iter().map(|run| run.memory_mib).collect();
@@ -127,7 +128,7 @@ fn compact(peer: &Peer, log_dir: &Path, messages: u64) -> Attempt<Run> {
     connection.create_topic(OTHER, 1, &settings[1..])?;
     let end = fill(&mut connection, TOPIC, messages)?;
     let other_end = fill(&mut connection, OTHER, messages / 20)?;
-    // What the filling left to be written out is not the compaction's to wait for.
+    // The compaction must not wait for leftovers of the filling.
     rustix::fs::sync();
     let keyed = batch(messages, 1);
     let probes = [
@@ -155,8 +156,8 @@ fn compact(peer: &Peer, log_dir: &Path, messages: u64) -> Attempt<Run> {
     Ok(Run { seconds, cpu_seconds, memory_mib: peak_kib / 1024.0 - memory, idle, busy })
 }
 
-/// Waits until the log is clean up to `offset`, as the checkpoint that both brokers write says; gives the most memory
-/// that was resident meanwhile.
+/// Waits until the log is clean up to `offset`, by the checkpoint that both brokers write; returns the most
+/// resident memory meanwhile.
 fn wait_until_clean(log_dir: &Path, process: u32, offset: i64) -> Attempt<f64> {
     let path = log_dir.join("cleaner-offset-checkpoint");
     let begun = Instant::now();
@@ -174,7 +175,7 @@ fn wait_until_clean(log_dir: &Path, process: u32, offset: i64) -> Attempt<f64> {
     Err(format!("the log is not clean after {LIMIT:?}"))
 }
 
-/// Produces so many messages to partition 0; gives the offset after the last.
+/// Produces this many messages to partition 0; returns the offset after the last.
 fn fill(connection: &mut Connection, topic: &str, messages: u64) -> Attempt<i64> {
     let mut end = 0;
     for number in 0..messages.div_ceil(BATCH_RECORDS) {
@@ -184,7 +185,7 @@ fn fill(connection: &mut Connection, topic: &str, messages: u64) -> Attempt<i64>
     Ok(end)
 }
 
-/// A batch whose records' keys are among `keys`, in no order.
+/// A batch whose records have keys among `keys`, in random order.
 fn batch(first: u64, keys: u64) -> Bytes {
     let mut builder = BatchBuilder::new(Compression::None);
     let value = [b'x'; VALUE_BYTES];

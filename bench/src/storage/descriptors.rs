@@ -91,7 +91,8 @@ fn copy(dir: &Path, partition: i32) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Fetches from every segment of every partition, and produces to every partition; gives how many were answered.
+/// Fetches from every segment of every partition, and produces to every partition; returns how many were
+/// answered.
 fn use_all(peer: &Peer, partitions: i32, batch: &Bytes, descriptors: &mut Vec<f64>) -> Attempt<u64> {
     let mut connection = Connection::open(&peer.bootstrap)?;
     let all: Vec<i32> = (0..partitions).collect();

@@ -1,4 +1,4 @@
-//! What was measured beside what is to be reached.
+//! The results beside the goals.
 
 use std::fmt::Write;
 
@@ -7,14 +7,14 @@ use serde::Serialize;
 use super::latency::percentile;
 use crate::results::spread;
 
-/// What a figure has to be.
+/// The goal of a figure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Goal {
-    /// It only informs.
+    /// None; the figure only informs.
     None,
-    /// No more than this.
+    /// At most this.
     AtMost(f64),
-    /// No less than this.
+    /// At least this.
     AtLeast(f64),
 }
 
@@ -31,7 +31,7 @@ struct Finding {
     values: Vec<f64>,
 }
 
-/// All that was measured, in order.
+/// All results, in order.
 #[derive(Default)]
 pub(crate) struct Findings {
     findings: Vec<Finding>,
@@ -39,7 +39,7 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Notes the values of a figure; its median is what counts.
+    /// Notes the values of a figure; its median counts.
     pub(crate) fn add(&mut self, what: &str, unit: &'static str, goal: Goal, values: &[f64]) {
         let (median, min, max) = spread(values);
         let (goal, reached) = match goal {
@@ -52,8 +52,9 @@ impl Findings {
         self.findings.push(Finding { what, unit, goal, median, min, max, reached, values });
     }
 
-    /// Notes what a percentile of many requests came to at idle and meanwhile, in each round and of all rounds' requests
-    /// together: the rounds say how it moves, and the whole decides, since one round has few requests beyond its p99.
+    /// Notes a percentile of many requests at idle and under load, in each round and over all rounds'
+    /// requests together. The rounds show how it varies; the whole decides, since one round has few requests
+    /// beyond its p99.
     pub(crate) fn add_p99(&mut self, what: &str, goal: Goal, idle: &[Vec<f64>], busy: &[Vec<f64>]) {
         let each = |rounds: &[Vec<f64>]| -> Vec<f64> {
             rounds.iter().map(|latencies| percentile(latencies, 99.0)).collect()
@@ -70,7 +71,7 @@ impl Findings {
         self.add(&format!("{what}, ratio of these ({counts})"), "", goal, &[of_busy / of_idle]);
     }
 
-    /// Notes a measurement that could not be taken.
+    /// Notes a failed measurement.
     pub(crate) fn failed(&mut self, name: &str, error: &str) {
         eprintln!("{name} failed: {error}");
         self.failures.push(format!("{name} failed: {error}"));
@@ -101,7 +102,7 @@ impl Findings {
     }
 }
 
-/// With as many digits as say something.
+/// A number with a sensible number of digits.
 fn number(value: f64) -> String {
     match value.abs() {
         large if large >= 100.0 => format!("{value:.0}"),

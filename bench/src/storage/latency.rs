@@ -1,4 +1,4 @@
-//! How long single requests take while something else goes on.
+//! The latency of single requests while something else goes on.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -9,9 +9,9 @@ use protocol::Bytes;
 use crate::Attempt;
 use crate::connection::Connection;
 
-/// What is asked again and again, by one connection.
+/// A request that is repeated over one connection.
 pub(crate) enum Probe<'a> {
-    /// Produces this batch to partition 0, acknowledged as `acks` says.
+    /// Produces this batch to partition 0 with these `acks`.
     Produce { topic: &'a str, batch: &'a Bytes, acks: i16 },
     /// Fetches a page of partition 0 at some offset below `end`.
     Fetch { topic: &'a str, end: i64 },
@@ -19,11 +19,11 @@ pub(crate) enum Probe<'a> {
 
 /// Time between two requests of a probe.
 const EVERY: Duration = Duration::from_millis(4);
-/// Bytes that one fetch asks for.
+/// Bytes of one fetch.
 const FETCH_BYTES: i32 = 16_384;
 
 impl Probe<'_> {
-    /// Asks until it is told to stop; gives how long each answer took, in milliseconds.
+    /// Sends requests until `stop` is set; returns their latencies in milliseconds.
     fn run(&self, bootstrap: &str, stop: &AtomicBool) -> Attempt<Vec<f64>> {
         let mut connection = Connection::open(bootstrap)?;
         let mut latencies = Vec::new();
@@ -32,8 +32,8 @@ impl Probe<'_> {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            // What is due is due: a late answer delays those after it, and they count from when they should have
-            // been asked.
+            // A late answer delays the requests after it, and they count from when they should have been
+            // sent.
             let due = begun + EVERY * number;
             thread::sleep(due.saturating_duration_since(Instant::now()));
             self.ask(&mut connection, i64::from(number))?;
@@ -53,7 +53,8 @@ impl Probe<'_> {
     }
 }
 
-/// Runs all probes while `work` runs; gives the latencies of each, in milliseconds, and what `work` gives.
+/// Runs all probes while `work` runs; returns the latencies of each, in milliseconds, and the result of
+/// `work`.
 pub(crate) fn while_running<T>(
     bootstrap: &str,
     probes: &[Probe<'_>],

@@ -27,7 +27,7 @@ pub(crate) fn batch(count: usize, size: usize) -> Bytes {
     Bytes::from(builder.build())
 }
 
-/// Writes with `write` to the directory of a broker that is stopped, and leaves it as a clean stop would.
+/// Writes with `write` to the directory of a stopped broker, and leaves it as a clean stop would.
 pub(crate) fn in_directory(path: &Path, write: impl FnOnce(&LogDirectory) -> Attempt<()>) -> Attempt<()> {
     let open = OpenDirectory { fs: Fs::real(), path: path.to_owned(), open_files_max: 256 };
     let directory = LogDirectory::open(open).map_err(|error| error.to_string())?;
@@ -57,7 +57,7 @@ pub(crate) fn open_log(
     Log::open(directory, open).map(|(log, _)| log).map_err(|error| error.to_string())
 }
 
-/// Appends a batch so many times.
+/// Appends a batch a number of times.
 pub(crate) fn append(log: &mut Log, batch: &Bytes, times: u64) -> Attempt<()> {
     let valid = ValidBatch::trusted(&Batch::parse(batch).expect("it was built"));
     let now_ms = now_ms();

@@ -1,4 +1,4 @@
-//! What a partition costs that nobody uses.
+//! The cost of an unused partition.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub(super) fn measure(bench: &mut Bench) -> Attempt<()> {
     Ok(())
 }
 
-/// Has the broker do a little of everything, so that its code and its threads are there.
+/// Makes the broker do a little of everything, so that its code and its threads are in memory.
 fn warm(peer: &Peer) -> Attempt<()> {
     let mut connection = Connection::open(&peer.bootstrap)?;
     let _exists_already = connection.create_topic("warm", 1, &[]);

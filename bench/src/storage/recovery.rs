@@ -10,7 +10,7 @@ use crate::peer::{Kind, Setup};
 
 const BYTES: u64 = 2_000_000_000;
 const BATCH_RECORDS: usize = 16;
-/// Nothing is synced and no recovery point is written before the kill.
+/// Syncs nothing and writes no recovery point before the kill.
 const SETTINGS: [(&str, &str); 1] = [("log.flush.offset.checkpoint.interval.ms", "3600000")];
 const TOPIC: [(&str, &str); 2] = [("flush.messages", "9223372036854775807"), ("segment.bytes", "2147483647")];
 
@@ -33,13 +33,13 @@ pub(super) fn measure(bench: &mut Bench) -> Attempt<()> {
         let what = format!("after kill -9 with {gigabytes:.1} GB unflushed in {partitions} partitions");
         bench.findings.add(&format!("{what}, to serving"), "ms", Goal::None, &times);
         bench.findings.add(&format!("{what}, scanned"), "GB/s", Goal::AtLeast(1.5), &speeds);
-        // Where others have the processors too, this tells what the broker itself needs.
+        // On a shared machine this shows the broker's own need.
         bench.findings.add(&format!("{what}, bytes over its CPU time"), "GB/s", Goal::None, &cpu_speeds);
     }
     Ok(())
 }
 
-/// Produces that many bytes to the partitions of a new topic; gives what it came to.
+/// Produces this many bytes to the partitions of a new topic; returns the actual number.
 fn fill(bootstrap: &str, partitions: i32, bytes: u64) -> Attempt<u64> {
     let batch = made::batch(BATCH_RECORDS, 1000);
     let mut connection = Connection::open(bootstrap)?;

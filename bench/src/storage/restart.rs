@@ -13,7 +13,7 @@ use storage::LogConfig;
 const PARTITIONS: u64 = 1_000;
 /// 20 GB in all.
 const PARTITION_BYTES: u64 = 20_000_000;
-/// As large as a busy producer's usually are.
+/// The usual size of a busy producer's batches.
 const BATCH_RECORDS: usize = 16;
 
 pub(super) const KEEP: Setup<'static> =
@@ -48,8 +48,8 @@ pub(super) fn measure(bench: &mut Bench) -> Attempt<()> {
     Ok(())
 }
 
-/// Starts Milena on what is there; the milliseconds until it has answered a fetch of the partition's first records
-/// and a produce to it.
+/// Starts Milena on its data; returns the milliseconds until it has answered a fetch of the partition's first
+/// records and a produce to it.
 pub(super) fn serving(bench: &Bench, topic: &str, partition: i32) -> Attempt<(Peer, f64)> {
     let batch = made::batch(1, 100);
     let peer = bench.peers.start(Kind::Milena, KEEP)?;

@@ -1,4 +1,4 @@
-//! Deleting much, and who notices.
+//! Deleting much data, and its effect on requests.
 
 use std::fs::{self, OpenOptions};
 use std::path::Path;
@@ -18,14 +18,14 @@ use crate::peer::{Kind, Peer, Setup};
 /// Segments of 1 GiB, most of it a hole: about 100 GB.
 const SEGMENTS: u64 = 94;
 const SEGMENT_BYTES: u64 = 1 << 30;
-/// Half goes by retention, half with its topic.
+/// Half is deleted by retention, half with its topic.
 const TOPICS: [&str; 2] = ["expiring", "deleted"];
 const OTHER: &str = "other";
 const SETTINGS: [(&str, &str); 1] = [("log.retention.check.interval.ms", "200")];
 const IDLE: Duration = Duration::from_secs(5);
 const LIMIT: Duration = Duration::from_secs(60);
-/// How long the probes go on once the files are gone: the file system still works on it, and much longer than it takes
-/// would only make what is measured look like idling.
+/// The time that the probes go on once the files are gone: the file system still works on them, and a much
+/// longer time would only make the result look like idling.
 const AFTER: Duration = Duration::from_secs(1);
 
 pub(super) fn measure(bench: &mut Bench) -> Attempt<()> {
@@ -38,7 +38,7 @@ pub(super) fn measure(bench: &mut Bench) -> Attempt<()> {
         let batch = made::batch(1, 1000);
         let probes = [-1, 1].map(|acks| Probe::Produce { topic: OTHER, batch: &batch, acks });
         let quiet = || {
-            // What is left to be written out of what came before is nobody's here.
+            // Write out the leftovers of earlier work first.
             rustix::fs::sync();
             let wait = || {
                 std::thread::sleep(IDLE);
@@ -68,7 +68,7 @@ pub(super) fn measure(bench: &mut Bench) -> Attempt<()> {
     Ok(())
 }
 
-/// Has half deleted by retention and half with its topic; the seconds until all is gone.
+/// Deletes half by retention and half with its topic; returns the seconds until all is gone.
 fn delete(peer: &Peer, dir: &Path) -> Attempt<f64> {
     let mut connection = Connection::open(&peer.bootstrap)?;
     let begun = Instant::now();
@@ -80,7 +80,7 @@ fn delete(peer: &Peer, dir: &Path) -> Attempt<f64> {
     Ok(seconds)
 }
 
-/// Makes the topics, with segments that begin with a batch and end in a hole.
+/// Creates the topics, with segments that start with a batch and end in a hole.
 fn make(bench: &Bench, segments: u64) -> Attempt<()> {
     let peer = bench.peers.start(Kind::Milena, Setup::default())?;
     let mut connection = Connection::open(&peer.bootstrap)?;
@@ -107,7 +107,7 @@ fn make(bench: &Bench, segments: u64) -> Attempt<()> {
     Ok(())
 }
 
-/// Makes the closed segments as long as they are said to be.
+/// Extends the closed segments to their nominal length.
 fn stretch(partition: &Path, segments: u64) -> std::io::Result<()> {
     for base_offset in 0..segments {
         let path = partition.join(format!("{base_offset:020}.log"));
@@ -116,7 +116,7 @@ fn stretch(partition: &Path, segments: u64) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Waits until no large file is left, whatever its name is by now.
+/// Waits until no large file is left, whatever its name.
 fn wait_until_gone(dir: &Path) -> Attempt<()> {
     let begun = Instant::now();
     while begun.elapsed() < LIMIT {

@@ -59,7 +59,7 @@ fn the_best_of_the_others_counts_and_only_the_durable_ones() {
     assert_eq!(goal.verdict(), "reached");
 }
 
-/// It is said where a figure is worth less than another.
+/// A figure that is worth less than another is marked.
 #[test]
 fn what_is_measured_badly_is_said() {
     let name = throughput::plain(100).produce();
@@ -74,7 +74,7 @@ fn what_is_measured_badly_is_said() {
     assert_eq!(remarks(&measured, &reasons), ["Because.", "1 round only.", "Of two runs."]);
 }
 
-/// A goal that nobody measured has its row too.
+/// A goal that was not measured has its row too.
 #[test]
 fn each_goal_has_a_row() {
     let judged = judge(&Results::default(), &BTreeMap::new());

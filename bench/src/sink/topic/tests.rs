@@ -35,7 +35,7 @@ fn what_is_fetched_begins_with_the_batch_that_has_the_offset() {
     let fetch = |offset, max, all| topic.fetch(&[(1, offset, max)], all, Instant::now()).remove(0);
     let both = fetch(0, 1 << 20, 1 << 20);
     assert_eq!((both.position, both.length, both.end_offset), (0, one.len() + two.len(), 5));
-    // From the midst of a batch on comes all of it; and one batch, however little is asked for.
+    // From the middle of a batch on, all of it is returned; and one batch, however few bytes are requested.
     assert_eq!(fetch(2, 1, 1 << 20).length, one.len());
     let second = fetch(4, 1 << 20, 1 << 20);
     assert_eq!((second.position, second.length), (one.len() as u64, two.len()));
