@@ -3,15 +3,15 @@
 use crate::Attempt;
 use crate::kafka::{Kafka, KafkaVersion};
 use crate::milena::Milena;
-use crate::process::{Running, free_port};
+use crate::process::{BackgroundProcess, free_port};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a broker may take until it answers.
+/// The time that a broker may take until it answers.
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// What a broker is started with.
+/// The options of a broker.
 #[derive(Clone, Debug)]
 pub struct BrokerOptions {
     /// The folder for its data, its settings file and its output.
@@ -20,14 +20,14 @@ pub struct BrokerOptions {
     pub port: u16,
     /// The heap of a broker that runs in a Java machine, in MiB.
     pub heap_mib: u32,
-    /// The version, if it is Apache Kafka.
+    /// The version, if the broker is Apache Kafka.
     pub kafka: KafkaVersion,
-    /// More settings, by Kafka's names; they come after those that every broker here is given.
+    /// More settings, by Kafka's names; they come after those that every broker here gets.
     pub settings: Vec<(String, String)>,
 }
 
 impl BrokerOptions {
-    /// A broker in `dir` on a free port with a heap that suffices for the suites.
+    /// Options for a broker in `dir` on a free port, with enough heap for the suites.
     pub fn new(dir: &Path) -> Attempt<BrokerOptions> {
         Ok(BrokerOptions {
             dir: dir.to_path_buf(),
@@ -44,13 +44,13 @@ impl BrokerOptions {
         self
     }
 
-    /// Has it be Apache Kafka of that version, if it is Apache Kafka.
+    /// Sets the version, if the broker is Apache Kafka.
     pub fn kafka(mut self, version: KafkaVersion) -> BrokerOptions {
         self.kafka = version;
         self
     }
 
-    /// Has it keep its data in two directories, of which [`BrokerOptions::data_dir`] is the first.
+    /// Gives it two data directories; [`BrokerOptions::data_dir`] is the first.
     pub(crate) fn two_dirs(self) -> BrokerOptions {
         let dirs = format!("{},{}", self.data_dir().display(), self.dir.join("data-2").display());
         self.set("log.dirs", &dirs)
@@ -64,7 +64,7 @@ impl BrokerOptions {
         self.dir.join("data")
     }
 
-    /// Writes the settings file, `first` before those that the caller asked for, save what both name.
+    /// Writes the settings file: `first`, then the caller's settings, which override those.
     pub(crate) fn write_properties(&self, first: &[(&str, String)]) -> Attempt<PathBuf> {
         let mut text = String::new();
         let is_given = |name: &str| self.settings.iter().any(|(given, _)| given == name);
@@ -82,7 +82,7 @@ impl BrokerOptions {
     }
 }
 
-/// Which broker to start.
+/// The broker to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Apache Kafka, the reference.
@@ -91,7 +91,7 @@ pub enum Kind {
     Milena,
 }
 
-/// A broker that runs; it is killed when this value is dropped.
+/// A running broker; it is killed when this is dropped.
 #[derive(Debug)]
 pub enum Broker {
     /// Apache Kafka.
@@ -109,7 +109,7 @@ impl Broker {
         })
     }
 
-    /// Where clients reach it, as they are told: `host:port`.
+    /// The address that clients are given: `host:port`.
     pub fn address(&self) -> String {
         self.options().address().to_string()
     }
@@ -119,22 +119,22 @@ impl Broker {
         self.options().data_dir()
     }
 
-    /// Stops it as an operator does and waits until it is gone.
+    /// Stops it as an operator does and waits until it has ended.
     pub fn stop(&mut self) -> Attempt<()> {
         let status = self.process().terminate(Duration::from_secs(30))?;
-        // A Java machine that ends by SIGTERM says 128 + 15.
+        // A JVM that ends by SIGTERM exits with 128 + 15.
         if status.success() || status.code() == Some(143) {
             return Ok(());
         }
         Err(format!("the broker ended with {status} after SIGTERM"))
     }
 
-    /// Kills it without a warning.
+    /// Kills it without warning.
     pub fn kill(&mut self) -> Attempt<()> {
         self.process().kill()
     }
 
-    /// Starts it again on the same port and data directory after [`Broker::stop`] or [`Broker::kill`].
+    /// Restarts it on the same port and data directory after [`Broker::stop`] or [`Broker::kill`].
     pub fn start_again(&mut self) -> Attempt<()> {
         match self {
             Broker::Kafka(kafka) => kafka.start_again(),
@@ -149,7 +149,7 @@ impl Broker {
         }
     }
 
-    fn process(&mut self) -> &mut Running {
+    fn process(&mut self) -> &mut BackgroundProcess {
         match self {
             Broker::Kafka(kafka) => kafka.process(),
             Broker::Milena(milena) => milena.process(),

@@ -1,4 +1,4 @@
-//! Writes anew what tests keep of a real Kafka's directories.
+//! Captures a real Kafka's directories for tests.
 
 use crate::broker::{Broker, BrokerOptions, Kind};
 use crate::kafka::KafkaVersion;
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 /// The ports are in the records, so they are the same each time.
 const PORT: u16 = 21_020;
 const CONTROLLER: &str = "127.0.0.1:21021";
-/// What a start would write anew is not kept.
+/// The files that are kept: not those that a start would write again.
 const KEPT: [&str; 5] =
     [".log", ".checkpoint", "leader-epoch-checkpoint", "partition.metadata", "quorum-state"];
 
-/// Where the tests of `metadata` and of `milena` look for the logs.
+/// The directory in which the tests of `metadata` and of `milena` look for the logs.
 pub fn metadata_logs() -> PathBuf {
     root().join("crates/metadata/src/quorum/tests/captured")
 }
@@ -41,7 +41,7 @@ pub fn metadata(to: &Path) -> Attempt<()> {
     Ok(())
 }
 
-/// Where and how the node of that name runs; an older one's folder is emptied.
+/// The options of the node of that name; the folder of an older one is emptied.
 fn options(name: &str, is_dynamic: bool) -> Attempt<BrokerOptions> {
     let folder = workshop().join("capture").join(name);
     if folder.exists() {
@@ -60,8 +60,8 @@ fn options(name: &str, is_dynamic: bool) -> Attempt<BrokerOptions> {
     Ok(options)
 }
 
-/// Directories that were formatted and never started: of Kafka 4.3 and of 4.4, which keeps the first records elsewhere,
-/// with voters in settings and in the log.
+/// Directories that were formatted and never started: of Kafka 4.3 and of 4.4, which keeps the first records
+/// elsewhere, with voters in settings and in the log.
 fn formatted(to: &Path) -> Attempt<()> {
     let scram = ["--add-scram", "SCRAM-SHA-256=[name=alice,password=secret]"];
     for version in KafkaVersion::TESTED {
@@ -110,7 +110,7 @@ fn fill(address: &str) -> Attempt<()> {
 const ALTER: &str = "--alter --entity-type";
 const READ: &str = "--topic foo --group readers --from-beginning --max-messages 1 --timeout-ms 30000";
 
-/// Copies what is kept of a data directory.
+/// Copies the files to keep of a data directory.
 fn keep(data: &Path, to: &Path) -> Attempt<()> {
     let log = Path::new("__cluster_metadata-0");
     let failed = |error: std::io::Error| format!("{} is not copied: {error}", data.display());
@@ -118,7 +118,7 @@ fn keep(data: &Path, to: &Path) -> Attempt<()> {
         std::fs::remove_dir_all(to).map_err(failed)?;
     }
     std::fs::create_dir_all(to.join(log)).map_err(failed)?;
-    // Kafka's snapshots may not be written to; ours in the work tree may.
+    // Kafka's snapshots are read-only; ours in the work tree need not be.
     let copy = |name: &Path| std::fs::write(to.join(name), std::fs::read(data.join(name))?);
     copy(Path::new("meta.properties")).map_err(failed)?;
     let first_records = Path::new("bootstrap.checkpoint");
@@ -126,7 +126,7 @@ fn keep(data: &Path, to: &Path) -> Attempt<()> {
         copy(first_records).map_err(failed)?;
     }
     if !data.join(log).exists() {
-        // Git keeps no empty folder, and what reads this makes it.
+        // Git keeps no empty folder; readers of the capture create it.
         return std::fs::remove_dir(to.join(log)).map_err(failed);
     }
     for entry in data.join(log).read_dir().map_err(failed)? {

@@ -28,9 +28,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long one program of a suite may run.
+/// The time that one program of a suite may run.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(420);
-/// How many suites run at a time, unless told otherwise.
+/// The number of suites that run at a time by default.
 pub const LANES: usize = 3;
 
 struct Suite {
@@ -113,12 +113,12 @@ const SUITES: &[Suite] = &[
     Suite { name: "compare", shows: "the same raw requests, the same answers", run: compare::suite },
 ];
 
-/// The names of all suites with what each shows.
+/// The names of all suites with their descriptions.
 pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
     SUITES.iter().map(|suite| (suite.name, suite.shows))
 }
 
-/// Those that take longest begin first, so that none of them is left alone at the end.
+/// The longest suites start first, so that none of them is left alone at the end.
 const FIRST: [&str; 8] = [
     "migrate-from-milena",
     "migrate-from-kafka",
@@ -130,8 +130,8 @@ const FIRST: [&str; 8] = [
     "java-old",
 ];
 
-/// Runs the suites whose names are in `only`, or all but those on demand if it is empty, `lanes` at a time; true if every
-/// test passed. Kafka is of that version where it is the broker under test.
+/// Runs the suites whose names are in `only`, or all but those on demand if it is empty, `lanes` at a time.
+/// Returns whether every test passed. `version` is Kafka's, if that is the broker under test.
 pub fn run_suites(kind: Kind, version: KafkaVersion, only: &[String], lanes: usize) -> Attempt<bool> {
     if let Some(unknown) = only.iter().find(|name| !SUITES.iter().any(|suite| suite.name == **name)) {
         return Err(format!("there is no suite {unknown}"));
@@ -161,7 +161,8 @@ pub fn run_suites(kind: Kind, version: KafkaVersion, only: &[String], lanes: usi
     Ok(print_table(reports.into_inner().expect("no suite panics")))
 }
 
-/// Fetches and builds, all at a time, what the suites would else do when they come to it; what fails, fails there again.
+/// Fetches and builds in parallel what the suites would otherwise fetch when they start; failures are
+/// reported there.
 fn prepare(kind: Kind) {
     std::thread::scope(|scope| {
         if kind == Kind::Milena {
@@ -174,7 +175,7 @@ fn prepare(kind: Kind) {
     });
 }
 
-/// Tells what came out of the suites, the one that took longest first; true when every test passed.
+/// Prints the results of the suites, the longest first. Returns whether every test passed.
 fn print_table(mut reports: Vec<Report>) -> bool {
     reports.sort_by_key(|report| std::cmp::Reverse(report.took));
     println!("\n{:20} {:>8} {:>8} {:>8}", "suite", "passed", "failed", "seconds");
@@ -210,7 +211,7 @@ fn perform(suite: &Suite, kind: Kind, version: KafkaVersion) -> Report {
     report
 }
 
-/// What came out of a suite's tests so far.
+/// The results of a suite's tests so far.
 #[derive(Debug)]
 struct Report {
     suite: &'static str,
@@ -238,7 +239,7 @@ impl Report {
     }
 }
 
-/// Where a suite plays: its broker and folder, and what its tests gave.
+/// The stage of a suite: its broker and folder, and the results of its tests.
 struct Stage {
     kind: Kind,
     /// The version of the broker, if it is Kafka.
@@ -279,7 +280,7 @@ impl Stage {
         self.broker.as_mut().expect("a stage has a broker until it is closed")
     }
 
-    /// Has Kafka's clients and tools be of another version.
+    /// Uses another version of Kafka's clients and tools.
     fn with_java(&mut self, version: KafkaVersion) -> &mut Stage {
         self.java = version;
         self
@@ -320,7 +321,7 @@ impl Stage {
         Err(format!("the program ended early, {}: {end}", ended.status))
     }
 
-    /// Makes a topic by Kafka's console tool.
+    /// Creates a topic by Kafka's console tool.
     fn create_topic(&mut self, name: &str, partitions: u32) -> Attempt<()> {
         let partitions = partitions.to_string();
         let address = self.address();
@@ -331,7 +332,7 @@ impl Stage {
     }
 }
 
-/// The texts must be the same.
+/// Fails unless the texts are the same.
 fn same(what: &str, expected: &str, actual: &str) -> Attempt<()> {
     if expected == actual {
         return Ok(());
@@ -342,7 +343,7 @@ fn same(what: &str, expected: &str, actual: &str) -> Attempt<()> {
     Err(format!("{what}: line {} should be {}, is {}", line + 1, shown(expected), shown(actual)))
 }
 
-/// What a folder holds, in order.
+/// The files of a folder, in order.
 fn files_of(folder: &Path) -> Attempt<Vec<PathBuf>> {
     let entries = folder.read_dir().map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -350,7 +351,7 @@ fn files_of(folder: &Path) -> Attempt<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The text must contain all of the parts.
+/// Fails unless the text contains all of the parts.
 fn contains(text: &str, parts: &[&str]) -> Attempt<()> {
     match parts.iter().find(|part| !text.contains(**part)) {
         None => Ok(()),

@@ -1,7 +1,7 @@
 //! Kafka's own programs and the Java suites, fetched and built by Maven.
 
 use crate::kafka::KafkaVersion;
-use crate::process::{Ended, run};
+use crate::process::{ProcessOutput, run};
 use crate::{Attempt, root};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,15 +13,15 @@ use std::time::{Duration, SystemTime};
 /// Long enough for a first download of the libraries.
 const BUILD_LIMIT: Duration = Duration::from_secs(600);
 
-/// The options with which a Java machine starts quickly.
+/// Options with which a JVM starts quickly.
 const FAST: [&str; 2] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 /// The class path of one version of Kafka, server, clients and tools, with the Java suites before it.
 #[derive(Clone, Debug)]
 pub struct ClassPath {
     text: String,
-    /// Kafka's classes in a form that a Java machine maps into its memory, which halves the time that one of Kafka's
-    /// tools takes to start. A machine that it does not fit goes without.
+    /// Kafka's classes in a form that a JVM maps into its memory, which halves the start time of Kafka's
+    /// tools. A JVM that it does not fit runs without it.
     archive: PathBuf,
 }
 
@@ -36,8 +36,8 @@ pub fn class_path() -> Attempt<ClassPath> {
     class_path_of(KafkaVersion::REFERENCE)
 }
 
-/// Returns the class path of a version of Kafka. Fetches Kafka if it is not there, and builds the suites if they are not
-/// there or are older than their sources.
+/// Returns the class path of a version of Kafka. Fetches Kafka if it is missing, and builds the suites if
+/// they are missing or older than their sources.
 pub(crate) fn class_path_of(version: KafkaVersion) -> Attempt<ClassPath> {
     // Held while Maven runs: two runs at a time would write the same repository.
     static BUILT: Mutex<BTreeMap<KafkaVersion, Attempt<ClassPath>>> = Mutex::new(BTreeMap::new());
@@ -68,7 +68,7 @@ fn target() -> PathBuf {
     sources().join("target")
 }
 
-/// When a file was written, or `None` if there is no such file.
+/// The time at which a file was written, or `None` if it does not exist.
 fn written(path: &Path) -> Option<SystemTime> {
     path.metadata().and_then(|metadata| metadata.modified()).ok()
 }
@@ -82,8 +82,8 @@ fn build_suites() -> Attempt<PathBuf> {
     Ok(jar)
 }
 
-/// Has Maven's dependency plugin fetch what the POM names into a folder of the target, unless that was done by the same
-/// POM before.
+/// Makes Maven's dependency plugin fetch the dependencies of the POM into a folder of the target, unless the
+/// same POM was fetched before.
 fn fetch(folder: &str, goal: &str, more: &[&str]) -> Attempt<PathBuf> {
     let path = target().join(folder);
     let pom = sources().join("pom.xml");
@@ -101,7 +101,7 @@ fn fetch(folder: &str, goal: &str, more: &[&str]) -> Attempt<PathBuf> {
     Ok(path)
 }
 
-/// The file that says by which POM a folder was filled.
+/// The file that records by which POM a folder was filled.
 fn stamp(folder: &Path) -> PathBuf {
     folder.join("pom.xml")
 }
@@ -123,7 +123,8 @@ pub fn command(class_path: &ClassPath, class: &str, heap_mib: u32) -> Command {
     java
 }
 
-/// A command that runs a program of the old clients with those of one version, against which it is compiled first.
+/// A command that runs a program of the old clients with those of one version, against which it is compiled
+/// first.
 pub fn old_clients(program: &str, version: &str) -> Attempt<Command> {
     class_path()?;
     let mut jars = vec![target().join(format!("old/kafka-clients-{version}.jar"))];
@@ -144,11 +145,11 @@ pub fn old_clients(program: &str, version: &str) -> Attempt<Command> {
 }
 
 /// Runs a class to its end with arguments and input.
-pub fn tool(class_path: &ClassPath, class: &str, arguments: &[&str], input: &str) -> Attempt<Ended> {
+pub fn tool(class_path: &ClassPath, class: &str, arguments: &[&str], input: &str) -> Attempt<ProcessOutput> {
     run(command(class_path, class, 256).args(arguments), input, Duration::from_secs(120))
 }
 
-/// When the newest of the sources was written.
+/// The time at which the newest of the sources was written.
 fn newest(folder: &std::path::Path) -> Attempt<Option<SystemTime>> {
     let mut left: Vec<PathBuf> = vec![folder.join("pom.xml"), folder.join("src")];
     let mut newest = None;

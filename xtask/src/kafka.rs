@@ -2,7 +2,7 @@
 
 use crate::broker::{BrokerOptions, START_LIMIT};
 use crate::java::ClassPath;
-use crate::process::{Running, await_broker, free_port};
+use crate::process::{BackgroundProcess, await_broker, free_port};
 use crate::{Attempt, java};
 use std::fmt;
 use std::path::Path;
@@ -15,7 +15,7 @@ const CLUSTER_ID: &str = "AAAAAAAAQACAAAAAAAAAAQ";
 pub struct KafkaVersion(&'static str);
 
 impl KafkaVersion {
-    /// The version that is the measure of behavior unless a suite asks for another.
+    /// The version whose behaviour is the measure unless a suite asks for another.
     pub const REFERENCE: KafkaVersion = KafkaVersion("4.3.1");
     /// The first version that starts at the metadata levels of Kafka 3 without ZooKeeper.
     pub const V4_0: KafkaVersion = KafkaVersion("4.0.0");
@@ -42,7 +42,7 @@ impl KafkaVersion {
         self.0.rsplit_once('.').map_or(self.0, |(minor, _)| minor)
     }
 
-    /// The class path of its server, its clients and its tools, which are fetched if they are not there.
+    /// The class path of its server, its clients and its tools, which are fetched if they are missing.
     pub fn class_path(self) -> Attempt<ClassPath> {
         java::class_path_of(self)
     }
@@ -59,12 +59,12 @@ impl fmt::Display for KafkaVersion {
 pub struct Kafka {
     options: BrokerOptions,
     class_path: ClassPath,
-    process: Running,
+    process: BackgroundProcess,
 }
 
 impl Kafka {
-    /// Fetches Kafka when it is not there, formats the data directory when it is not, starts the broker
-    /// and waits until it serves.
+    /// Fetches Kafka if it is missing, formats the data directory if it is not, starts the broker and waits
+    /// until it serves.
     pub fn start(options: BrokerOptions) -> Attempt<Kafka> {
         let class_path = options.kafka.class_path()?;
         let properties = write_properties(&options)?;
@@ -75,12 +75,12 @@ impl Kafka {
         Ok(Kafka { options, class_path, process })
     }
 
-    /// Where clients reach it: `host:port`.
+    /// The address for clients: `host:port`.
     pub fn address(&self) -> String {
         self.options.address().to_string()
     }
 
-    /// The process id, for measuring what it uses.
+    /// The process id, to measure its use of resources.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
@@ -94,7 +94,7 @@ impl Kafka {
         &self.options
     }
 
-    pub(crate) fn process(&mut self) -> &mut Running {
+    pub(crate) fn process(&mut self) -> &mut BackgroundProcess {
         &mut self.process
     }
 }
@@ -117,7 +117,7 @@ fn write_properties(options: &BrokerOptions) -> Attempt<std::path::PathBuf> {
     ])
 }
 
-/// Formats the data directory in another way than [`Kafka::start`] does.
+/// Formats the data directory with more options than [`Kafka::start`] does.
 pub(crate) fn format(options: &BrokerOptions, more: &[&str]) -> Attempt<()> {
     format_storage(&options.kafka.class_path()?, &write_properties(options)?, more)
 }
@@ -129,7 +129,7 @@ fn format_storage(class_path: &ClassPath, properties: &Path, more: &[&str]) -> A
     Ok(())
 }
 
-fn spawn(class_path: &ClassPath, options: &BrokerOptions) -> Attempt<Running> {
+fn spawn(class_path: &ClassPath, options: &BrokerOptions) -> Attempt<BackgroundProcess> {
     let mut command = std::process::Command::new("java");
     command
         .args([&format!("-Xms{0}m", options.heap_mib), &format!("-Xmx{0}m", options.heap_mib)])
@@ -142,7 +142,7 @@ fn spawn(class_path: &ClassPath, options: &BrokerOptions) -> Attempt<Running> {
         ])
         .arg(options.dir.join("server.properties"));
     let output = options.dir.join("output.txt");
-    let mut process = Running::start(&mut command, &output)?;
+    let mut process = BackgroundProcess::start(&mut command, &output)?;
     await_broker(&mut process, options.address(), START_LIMIT)
         .map_err(|error| format!("{error}; its output is in {}", output.display()))?;
     Ok(process)

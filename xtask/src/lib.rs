@@ -18,7 +18,7 @@ pub mod tidy;
 
 use std::path::{Path, PathBuf};
 
-/// What went wrong, as a sentence for the person who ran the command.
+/// The result of a step; the error is a sentence for the person who ran the command.
 pub type Attempt<T> = Result<T, String>;
 
 /// The root of the work tree this program was built from.
@@ -27,7 +27,7 @@ pub fn root() -> PathBuf {
     here.parent().expect("xtask lies in the root of the work tree").to_path_buf()
 }
 
-/// A folder for what the workshop downloads, builds and writes; it can be deleted at any time.
+/// A folder for the workshop's downloads, builds and output; it can be deleted at any time.
 pub fn workshop() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     root().join(target).join("xtask")

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
             }
             Ok(true)
         }
-        _ => Err(format!("what shall be done?\n\n{HELP}")),
+        _ => Err(format!("no such command\n\n{HELP}")),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -109,7 +109,7 @@ fn start_kafka(options: &[&str]) -> Attempt<bool> {
     }
     let kafka = Kafka::start(broker)?;
     println!("Kafka listens on {}, process {}; end the input to stop it", kafka.address(), kafka.id());
-    // Whoever started it ends it by closing its input; without one it stays until it is killed.
+    // The caller ends it by closing its input; without an input it runs until it is killed.
     if std::io::read_to_string(std::io::stdin()).is_err() {
         std::thread::sleep(Duration::MAX);
     }

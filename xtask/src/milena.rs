@@ -1,7 +1,7 @@
-//! Our own broker, built in release and started like any user starts it.
+//! Our own broker, built in release and started as users start it.
 
 use crate::broker::{BrokerOptions, START_LIMIT};
-use crate::process::{Running, await_broker};
+use crate::process::{BackgroundProcess, await_broker};
 use crate::{Attempt, root};
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,11 +12,11 @@ use std::sync::OnceLock;
 pub struct Milena {
     options: BrokerOptions,
     program: PathBuf,
-    process: Running,
+    process: BackgroundProcess,
 }
 
 impl Milena {
-    /// Builds the program when `MILENA_BINARY` does not name one, starts it and waits until it serves.
+    /// Builds the program unless `MILENA_BINARY` names one, starts it and waits until it serves.
     pub fn start(options: BrokerOptions) -> Attempt<Milena> {
         let program = program()?;
         options.write_properties(&[
@@ -28,12 +28,12 @@ impl Milena {
         Ok(Milena { options, program, process })
     }
 
-    /// Where clients reach it: `host:port`.
+    /// The address for clients: `host:port`.
     pub fn address(&self) -> String {
         self.options.address().to_string()
     }
 
-    /// The process id, for measuring what it uses.
+    /// The process id, to measure its use of resources.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
@@ -47,7 +47,7 @@ impl Milena {
         &self.options
     }
 
-    pub(crate) fn process(&mut self) -> &mut Running {
+    pub(crate) fn process(&mut self) -> &mut BackgroundProcess {
         &mut self.process
     }
 }
@@ -76,13 +76,13 @@ fn build() -> Attempt<PathBuf> {
     Ok(root().join(target).join("release/milena"))
 }
 
-fn spawn(program: &PathBuf, options: &BrokerOptions) -> Attempt<Running> {
+fn spawn(program: &PathBuf, options: &BrokerOptions) -> Attempt<BackgroundProcess> {
     let mut command = Command::new(program);
     // A variable of that form would be a setting.
     command.env_remove("MILENA_BINARY");
     command.arg("start").arg(options.dir.join("server.properties")).current_dir(&options.dir);
     let output = options.dir.join("output.txt");
-    let mut process = Running::start(&mut command, &output)?;
+    let mut process = BackgroundProcess::start(&mut command, &output)?;
     await_broker(&mut process, options.address(), START_LIMIT)
         .map_err(|error| format!("{error}; its output is in {}", output.display()))?;
     Ok(process)

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// What a process that ran to its end left behind.
+/// The output of a process that ran to its end.
 #[derive(Debug)]
-pub struct Ended {
-    /// How it ended.
+pub struct ProcessOutput {
+    /// Its exit status.
     pub status: ExitStatus,
     /// Everything it wrote to its standard output, with invalid UTF-8 replaced.
     pub stdout: String,
@@ -23,8 +23,8 @@ pub struct Ended {
     pub stderr: String,
 }
 
-impl Ended {
-    /// The standard output of a process that succeeded; the last lines it wrote when it failed.
+impl ProcessOutput {
+    /// The standard output of a process that succeeded, or the last lines of one that failed as an error.
     pub fn success(self) -> Attempt<String> {
         if self.status.success() {
             return Ok(self.stdout);
@@ -33,8 +33,8 @@ impl Ended {
     }
 }
 
-/// Runs a command to its end, giving it `input`, and kills it when it takes longer than `limit`.
-pub fn run(command: &mut Command, input: &str, limit: Duration) -> Attempt<Ended> {
+/// Runs a command to its end with `input`, and kills it if it takes longer than `limit`.
+pub fn run(command: &mut Command, input: &str, limit: Duration) -> Attempt<ProcessOutput> {
     let name = command.get_program().to_string_lossy().into_owned();
     let mut child = command
         .stdin(Stdio::piped())
@@ -58,22 +58,22 @@ pub fn run(command: &mut Command, input: &str, limit: Duration) -> Attempt<Ended
         return Err(format!("{name} did not end within {limit:?}: {}", tail(&output, 12)));
     };
     feeding.join().expect("the writer does not panic");
-    Ok(Ended {
+    Ok(ProcessOutput {
         status,
         stdout: reading.join().expect("the reader does not panic"),
         stderr: complaints.join().expect("the reader does not panic"),
     })
 }
 
-/// A process that is kept running, and killed when this value is dropped.
+/// A process in the background, killed when this is dropped.
 #[derive(Debug)]
-pub struct Running {
+pub struct BackgroundProcess {
     child: Child,
 }
 
-impl Running {
+impl BackgroundProcess {
     /// Starts a command whose output goes to a file.
-    pub fn start(command: &mut Command, output: &Path) -> Attempt<Running> {
+    pub fn start(command: &mut Command, output: &Path) -> Attempt<BackgroundProcess> {
         let name = command.get_program().to_string_lossy().into_owned();
         let file = File::options()
             .create(true)
@@ -88,7 +88,7 @@ impl Running {
             .stderr(second)
             .spawn()
             .map_err(|error| format!("cannot run {name}: {error}"))?;
-        Ok(Running { child })
+        Ok(BackgroundProcess { child })
     }
 
     /// The process id.
@@ -96,12 +96,12 @@ impl Running {
         self.child.id()
     }
 
-    /// Whether the process has ended already, and how.
+    /// The exit status of the process, if it has ended.
     pub fn ended(&mut self) -> Attempt<Option<ExitStatus>> {
-        self.child.try_wait().map_err(|error| format!("cannot ask after process {}: {error}", self.id()))
+        self.child.try_wait().map_err(|error| format!("cannot check process {}: {error}", self.id()))
     }
 
-    /// Asks the process to end (SIGTERM) and waits for it; kills it when it has not ended in `limit`.
+    /// Asks the process to end (SIGTERM) and waits for it; kills it if it has not ended within `limit`.
     pub fn terminate(&mut self, limit: Duration) -> Attempt<ExitStatus> {
         signal(self.id(), "TERM")?;
         match wait(&mut self.child, limit)? {
@@ -113,7 +113,7 @@ impl Running {
         }
     }
 
-    /// Kills the process (SIGKILL) and waits until it is gone.
+    /// Kills the process (SIGKILL) and waits until it has ended.
     pub fn kill(&mut self) -> Attempt<()> {
         if self.ended()?.is_none() {
             self.child.kill().map_err(|error| format!("cannot kill process {}: {error}", self.id()))?;
@@ -123,7 +123,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for BackgroundProcess {
     fn drop(&mut self) {
         if let Err(error) = self.kill() {
             eprintln!("{error}");
@@ -140,13 +140,13 @@ pub fn signal(id: u32, name: &str) -> Attempt<()> {
     if status.success() { Ok(()) } else { Err(format!("cannot signal process {id}")) }
 }
 
-/// A port of the loopback address that nobody listened on a moment ago. It is none that the system gives to those who
-/// connect, so that it is still free when a broker that was stopped begins again.
+/// A port of the loopback address that was free a moment ago. It is outside the range of outgoing
+/// connections, so that it is still free when a stopped broker starts again.
 pub fn free_port() -> Attempt<u16> {
     const RANGE: std::ops::Range<u32> = 16_384..32_768;
     static NEXT: AtomicU32 = AtomicU32::new(0);
     for _ in RANGE {
-        // Several programs at a time begin far from each other.
+        // Programs that run at the same time start far from each other.
         let step = std::process::id().wrapping_mul(61).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
         let port = RANGE.start + step % (RANGE.end - RANGE.start);
         let port = u16::try_from(port).expect("the range is one of ports");
@@ -157,8 +157,8 @@ pub fn free_port() -> Attempt<u16> {
     Err("no free port".to_owned())
 }
 
-/// Waits until the broker at `address` tells of at least one broker, itself, in its metadata.
-pub fn await_broker(process: &mut Running, address: SocketAddr, limit: Duration) -> Attempt<()> {
+/// Waits until the metadata of the broker at `address` has at least one broker, itself.
+pub fn await_broker(process: &mut BackgroundProcess, address: SocketAddr, limit: Duration) -> Attempt<()> {
     let started = Instant::now();
     while started.elapsed() < limit {
         if let Some(status) = process.ended()? {
@@ -172,7 +172,7 @@ pub fn await_broker(process: &mut Running, address: SocketAddr, limit: Duration)
     Err(format!("no broker answers at {address} after {limit:?}"))
 }
 
-/// How many brokers a Metadata request of version 1 that asks for no topic is told of.
+/// The number of brokers in the answer to a Metadata request of version 1 for no topic.
 fn broker_count(address: SocketAddr) -> std::io::Result<i32> {
     const REQUEST: &[u8] = b"\0\0\0\x10\0\x03\0\x01\0\0\0\0\0\x02up\0\0\0\0";
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
@@ -202,7 +202,7 @@ fn wait(child: &mut Child, limit: Duration) -> Attempt<Option<ExitStatus>> {
 
 fn read_all(source: &mut impl Read) -> String {
     let mut bytes = Vec::new();
-    // What was read before an error is what there is to show.
+    // Bytes read before an error are all that there is to show.
     let _ = source.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }

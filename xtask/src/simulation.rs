@@ -7,7 +7,7 @@ use std::process::Command;
 /// Builds the simulation; returns its program.
 ///
 /// # Errors
-/// Where cargo does not run, or the simulation does not build.
+/// A sentence, if cargo does not run, or the simulation does not build.
 pub fn build() -> Attempt<PathBuf> {
     let target = root().join("target");
     let built = Command::new("cargo")
@@ -22,10 +22,10 @@ pub fn build() -> Attempt<PathBuf> {
     Ok(target.join("debug").join("sim"))
 }
 
-/// Runs the simulation with these arguments; says whether every run was right.
+/// Runs the simulation with these arguments. Returns whether every run was right.
 ///
 /// # Errors
-/// Where it is not built or does not run.
+/// A sentence, if it does not build or does not run.
 pub fn run(arguments: &[&str]) -> Attempt<bool> {
     let program = build()?;
     let status = Command::new(program).args(arguments).status();

@@ -4,7 +4,7 @@ use crate::{Attempt, root};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// Seeds that one run of the test program takes: after each there is a line of progress.
+/// Seeds of one run of the test program, which prints a line of progress.
 const SEEDS_AT_ONCE: u64 = 2000;
 
 /// A crash test.
@@ -15,17 +15,17 @@ pub struct Crash {
     tests: &'static str,
 }
 
-/// That of the storage engine.
+/// The crash test of the storage engine.
 pub const STORAGE: Crash = Crash { package: "storage", tests: "crash::seeds" };
 
-/// That of the metadata log.
+/// The crash test of the metadata log.
 pub const METADATA: Crash = Crash { package: "metadata", tests: "crash::nothing_acknowledged" };
 
-/// Runs seeds of a crash test, from one on; says whether none failed. The first
-/// that does ends it, and is told with the command that replays it.
+/// Runs seeds of a crash test. Returns whether all passed. The first failure ends it, and is printed with the
+/// command that replays it.
 ///
 /// # Errors
-/// Where the test program is not built or does not run.
+/// A sentence, if the test program does not build or does not run.
 pub fn run(crash: Crash, seeds: u64, from: u64) -> Attempt<bool> {
     let built =
         cargo(crash, &["--no-run"]).status().map_err(|error| format!("cargo does not run: {error}"))?;
@@ -34,7 +34,7 @@ pub fn run(crash: Crash, seeds: u64, from: u64) -> Attempt<bool> {
     }
     let began = Instant::now();
     let mut at = from;
-    let end = from.checked_add(seeds).ok_or("so many seeds there are not")?;
+    let end = from.checked_add(seeds).ok_or("there are not so many seeds")?;
     while at < end {
         let to = end.min(at + SEEDS_AT_ONCE);
         let mut run = cargo(crash, &["-q", crash.tests, "--", "--nocapture"]);
@@ -59,7 +59,7 @@ fn cargo(crash: Crash, arguments: &[&str]) -> Command {
     command
 }
 
-/// What a run that failed says of the seed, and what to do with it.
+/// The message of a failed run about the seed, and how to keep it.
 fn failure(crash: Crash, told: &str) -> String {
     let seed = told.lines().skip_while(|line| !line.starts_with("seed "));
     let mut seed: Vec<&str> = seed.take_while(|line| !line.starts_with("note: ")).collect();

@@ -1,4 +1,4 @@
-//! The rules of the house, each a check that gives a sentence for whatever breaks it.
+//! The rules of the house. Each is a check that returns a sentence for every fault.
 
 pub mod apis;
 mod circles;
@@ -16,7 +16,7 @@ mod tree;
 use crate::root;
 use tree::Tree;
 
-/// A rule: its name, and what it finds wrong.
+/// A rule: its name, and its check.
 pub type Rule = (&'static str, fn(&Tree) -> Vec<String>);
 
 /// All rules.
@@ -33,7 +33,7 @@ pub const RULES: &[Rule] = &[
     ("no more than three top modules of a crate use each other in a circle", circles::check),
 ];
 
-/// What breaks any rule.
+/// The faults of all rules.
 pub fn check() -> Vec<String> {
     let tree = Tree::read(&root());
     RULES
@@ -42,7 +42,7 @@ pub fn check() -> Vec<String> {
         .collect()
 }
 
-/// What breaks one rule, by its place in [`RULES`].
+/// The faults of one rule, by its index in [`RULES`].
 pub fn check_one(rule: usize) -> Vec<String> {
     RULES[rule].1(&Tree::read(&root()))
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 /// The most that a crate may have of each fault.
 struct Allowance {
     folder: &'static str,
-    /// The word `where`, if there are more than half as many as the word `if`.
+    /// The word `where`, if it is more than half as frequent as the word `if`.
     wheres: usize,
     /// Doc comments that begin with a question word, if they are 3 % or more of all.
     questions: usize,
@@ -188,8 +188,8 @@ const NOUNS: [&str; 14] = [
 ];
 
 const IRREGULAR: [&str; 22] = [
-    "Bound", "Broken", "Built", "Cut", "Done", "Drawn", "Found", "Given", "Held", "Kept", "Known", "Left",
-    "Lost", "Made", "Met", "Read", "Seen", "Sent", "Shown", "Taken", "Told", "Untold",
+    "Broken", "Built", "Cut", "Done", "Drawn", "Found", "Given", "Held", "Kept", "Known", "Left", "Lost",
+    "Made", "Met", "Read", "Seen", "Sent", "Shown", "Taken", "Told", "Untold",
 ];
 
 /// The counters of one crate.

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 /// Seeds that every run of the tests takes.
 const SEEDS: &str = "1..41";
 
-/// Seeds that may be needed to find a mistake.
+/// Seeds in which a mistake must be found.
 const TRAP_SEEDS: &str = "1..61";
 
 /// Storage's mistakes that clients of a whole broker notice, each within so many seeds.

@@ -1,6 +1,6 @@
 //! The same raw requests, the same answers: bytes that no well-behaved client would send.
 //!
-//! The answers that Kafka gave are kept in a file, so that the suite needs no Kafka to judge ours.
+//! Kafka's answers are kept in a file, so that the suite needs no Kafka to judge ours.
 
 use super::Stage;
 use crate::broker::Kind;
@@ -16,7 +16,7 @@ pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
     if stage.kind == Kind::Kafka && stage.version == KafkaVersion::V4_4 {
         command.arg("--kafka-4.4");
     }
-    // The reference's answers are written anew if that is asked for.
+    // Rewrite the reference's answers if that was requested.
     let is_reference = stage.kind == Kind::Kafka && stage.version == KafkaVersion::REFERENCE;
     if is_reference && std::env::var_os("UPDATE_ANSWERS").is_some() {
         command.arg("--write");

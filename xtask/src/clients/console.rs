@@ -72,7 +72,7 @@ fn tool_with_input(stage: &mut Stage, class: &str, arguments: &str, input: &str)
     java::tool(&stage.class_path()?, class, &all, input)?.success()
 }
 
-/// What a tool says when it must not succeed.
+/// The output of a tool that must fail.
 fn refusal(stage: &mut Stage, class: &str, arguments: &str) -> Attempt<String> {
     let address = stage.address();
     let mut all = vec!["--bootstrap-server", &address];

@@ -1,7 +1,7 @@
-//! What any client writes, every other client reads: all writers against all readers.
+//! Records of every client, read by every other client.
 //!
-//! Records are lines `name:value,name:value TAB key TAB value` with `NULL` for what is null, as Kafka's
-//! console tools have them.
+//! Records are lines `name:value,name:value TAB key TAB value` with `NULL` for null, as in Kafka's console
+//! tools.
 
 use super::go::{self, FRANZ, SARAMA_1_0, SARAMA_2_1, SARAMA_DEFAULT, SARAMA_NEWEST};
 use super::python::{self, CONFLUENT, KAFKA_PYTHON, KAFKA_PYTHON_OLD};

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 const BUILD_LIMIT: Duration = Duration::from_secs(600);
 
-/// A program in Go: its folder, and the module file when it is not the usual one.
+/// A program in Go: its folder, and the module file if it is not the usual one.
 #[derive(Clone, Copy)]
 pub(super) struct Client {
     folder: &'static str,
     module: Option<&'static str>,
-    /// The version of Kafka that Sarama is told to speak.
+    /// The version of Kafka that Sarama is configured for.
     version: Option<&'static str>,
 }
 
@@ -26,7 +26,7 @@ pub(super) const SARAMA_NEWEST: Client = Client { folder: "sarama", module: None
 /// 1.0.0 was Sarama's default version for years.
 pub(super) const SARAMA_1_0: Client =
     Client { folder: "sarama", module: Some("sarama-1.43.mod"), version: Some("1.0.0") };
-/// 2.1.0 is the default version of Sarama 1.43 and what came until 1.47.
+/// 2.1.0 is the default version of Sarama 1.43 to 1.46.
 pub(super) const SARAMA_2_1: Client =
     Client { folder: "sarama", module: Some("sarama-1.43.mod"), version: Some("default") };
 

@@ -33,8 +33,8 @@ pub(super) fn old(stage: &mut Stage) -> Attempt<()> {
     refused(stage)
 }
 
-/// Clients from before magic 2, whose versions of Produce and Fetch are served no more. The first of them does not ask
-/// which versions are.
+/// Clients from before magic 2, whose versions of Produce and Fetch are no longer served. The first of them
+/// does not ask for the versions.
 fn refused(stage: &mut Stage) -> Attempt<()> {
     const TOPIC: &str = "too-new";
     const RECORD: &str = "a:b\tkey\tvalue\n";
@@ -54,8 +54,8 @@ fn refused(stage: &mut Stage) -> Attempt<()> {
     Ok(())
 }
 
-/// Whoever runs the client finds in the broker's output why it is cut off. Milena limits how often it says so, and the
-/// first is that of the oldest producer.
+/// The broker's output says why the client is cut off. Milena limits how often it says so, and the first
+/// message is about the oldest producer.
 fn told(stage: &mut Stage) -> Attempt<()> {
     let path = stage.folder.join("output.txt");
     let output = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;

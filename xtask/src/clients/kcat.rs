@@ -2,7 +2,7 @@
 
 use super::{Stage, contains, same};
 use crate::Attempt;
-use crate::process::{Running, run};
+use crate::process::{BackgroundProcess, run};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
     Ok(())
 }
 
-/// Installs kcat when it is missing.
+/// Installs kcat if it is missing.
 pub(super) fn install() -> Attempt<()> {
     static INSTALLED: OnceLock<Attempt<()>> = OnceLock::new();
     INSTALLED.get_or_init(install_package).clone()
@@ -94,16 +94,16 @@ fn queries(stage: &mut Stage) -> Attempt<()> {
 }
 
 /// Starts a member of a group whose records go to a file.
-fn member(stage: &mut Stage, group: &str, topic: &str, output: &str) -> Attempt<Running> {
+fn member(stage: &mut Stage, group: &str, topic: &str, output: &str) -> Attempt<BackgroundProcess> {
     let address = stage.address();
     let mut command = Command::new("kcat");
     command.args(["-b", &address, "-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=300"]).args(
         ["-X", "auto.offset.reset=earliest", "-X", "auto.commit.interval.ms=200", "-u", "-G", group, topic],
     );
-    Running::start(&mut command, &stage.folder.join(output))
+    BackgroundProcess::start(&mut command, &stage.folder.join(output))
 }
 
-/// Waits until a member's output has what is looked for.
+/// Waits until a member's output has the expected text.
 fn awaited(stage: &Stage, output: &str, what: &str, holds: impl Fn(&str) -> bool) -> Attempt<()> {
     let file = stage.folder.join(output);
     let started = Instant::now();

@@ -1,5 +1,5 @@
-//! Message sets of magic 0 and 1 in a data directory: Kafka serves them as they are, and so do we. Those who wrote them
-//! are long gone; the bytes are what Kafka's classes still write.
+//! Message sets of magic 0 and 1 in a data directory: Kafka serves them as they are, and so do we. Their
+//! writers are long gone; the bytes come from Kafka's own classes.
 
 use super::python::{KAFKA_PYTHON, KAFKA_PYTHON_OLD};
 use super::{Stage, files_of, kcat, same};
@@ -11,12 +11,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// The topics, and their settings: nothing may be deleted for its age, which is that of the captured bytes.
+/// The topics, and their settings: no record may be deleted for its age, which is that of the captured bytes.
 const TOPICS: [(&str, &str); 2] = [
     ("old", "retention.ms=-1"),
     ("old-compacted", "cleanup.policy=compact,min.cleanable.dirty.ratio=0.01,segment.ms=100000000000"),
 ];
-/// Where the active segment begins, which compaction leaves alone.
+/// The start of the active segment, which compaction leaves alone.
 const ACTIVE_OFFSET: i64 = 148;
 
 pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
@@ -29,8 +29,8 @@ pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
     prepare(&kafkas)?;
     let ours = options(&stage.folder.join("by-milena"))?;
     copy(&kafkas.data_dir(), &ours.data_dir())?;
-    let expected = Served::of(Kind::Kafka, &kafkas)?;
-    let found = Served::of(Kind::Milena, &ours)?;
+    let expected = ClientView::of(Kind::Kafka, &kafkas)?;
+    let found = ClientView::of(Kind::Milena, &ours)?;
     stage.test("Kafka's client sees the same topics, records, offsets and times", |_| {
         same("contents", &expected.contents, &found.contents)
     });
@@ -43,7 +43,7 @@ pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
         });
     }
     stage.test("Kafka opens what we compacted", |_| {
-        let again = Served::of(Kind::Kafka, &ours)?;
+        let again = ClientView::of(Kind::Kafka, &ours)?;
         same("contents", &found.contents, &again.contents)
     });
     stage.broker().start_again()
@@ -53,7 +53,7 @@ fn options(folder: &Path) -> Attempt<BrokerOptions> {
     Ok(BrokerOptions::new(folder)?.set("log.cleaner.backoff.ms", "200"))
 }
 
-/// Makes the topics and puts the captured bytes into them.
+/// Creates the topics and puts the captured bytes into them.
 fn prepare(options: &BrokerOptions) -> Attempt<()> {
     let class_path = java::class_path()?;
     let mut kafka = Broker::start(Kind::Kafka, options.clone())?;
@@ -78,7 +78,7 @@ fn prepare(options: &BrokerOptions) -> Attempt<()> {
         write(&partition.join("00000000000000000000.log"), &old)?;
         write(&partition.join(format!("{ACTIVE_OFFSET:020}.log")), &active)?;
     }
-    // Of what was put there nothing is known to be whole.
+    // None of the captured bytes is known to be whole.
     for name in [
         ".kafka_cleanshutdown",
         "recovery-point-offset-checkpoint",
@@ -93,7 +93,7 @@ fn prepare(options: &BrokerOptions) -> Attempt<()> {
     Ok(())
 }
 
-/// The bytes of the captured log below and above where the active segment begins.
+/// The bytes of the captured log before and after the start of the active segment.
 fn captured() -> Attempt<(Vec<u8>, Vec<u8>)> {
     let path = root().join("crates/record/tests/captured/legacy.txt");
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -108,16 +108,16 @@ fn captured() -> Attempt<(Vec<u8>, Vec<u8>)> {
     Ok((old, active))
 }
 
-/// What clients get from a broker.
-struct Served {
+/// The view that clients have of a broker.
+struct ClientView {
     contents: String,
-    /// What other clients read, by their names.
+    /// The records as other clients read them, by the clients' names.
     read: Vec<(&'static str, String)>,
 }
 
-impl Served {
+impl ClientView {
     /// Starts a broker, asks it, and stops it.
-    fn of(kind: Kind, options: &BrokerOptions) -> Attempt<Served> {
+    fn of(kind: Kind, options: &BrokerOptions) -> Attempt<ClientView> {
         let mut broker = Broker::start(kind, options.clone())?;
         let address = broker.address();
         let contents = compacted_contents(&address)?;
@@ -144,11 +144,12 @@ impl Served {
             read.push((name, text));
         }
         broker.stop()?;
-        Ok(Served { contents, read })
+        Ok(ClientView { contents, read })
     }
 }
 
-/// What Kafka's client sees once the compacted topic is compacted: a record without a key goes.
+/// The contents that Kafka's client sees once the compacted topic is compacted: a record without a key is
+/// gone.
 fn compacted_contents(address: &str) -> Attempt<String> {
     let class_path = java::class_path()?;
     let deadline = Instant::now() + LIMIT;

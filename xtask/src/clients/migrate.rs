@@ -1,4 +1,4 @@
-//! One data directory, opened by Kafka and by ours in turn: each finds what the other wrote, record by record and
+//! One data directory, opened by Kafka and by ours in turn: each finds the other's data, record by record and
 //! offset by offset.
 
 mod bridge;
@@ -43,16 +43,15 @@ fn suite(stage: &mut Stage, turns: [Kind; 4]) -> Attempt<()> {
     stage.broker().start_again()
 }
 
-/// How often a directory is opened: twice, from one hand to the other, and with `MILENA_MIGRATE_TURNS=4` there and back
-/// again.
+/// The number of times that each broker opens a directory: one, or with `MILENA_MIGRATE_TURNS=4` two.
 fn turns_each() -> usize {
     let wanted = std::env::var("MILENA_MIGRATE_TURNS").ok().and_then(|turns| turns.parse().ok());
     wanted.unwrap_or(2).clamp(2, 4)
 }
 
-/// Small segments of groups' offsets and a cleaner that hurries, so that they are compacted, too. Where a log begins,
-/// Kafka writes down once a minute by default, first after half a minute: a kill before that has it begin at its first
-/// segment again.
+/// Small segments of groups' offsets and an eager cleaner, so that they are compacted, too. By default Kafka
+/// writes the log start offsets once a minute, first after half a minute: a kill before that resets them to
+/// the first segment.
 fn options(folder: &Path) -> Attempt<BrokerOptions> {
     Ok(BrokerOptions::new(folder)?
         .set("group.initial.rebalance.delay.ms", "0")
@@ -73,8 +72,8 @@ fn named(kind: Kind) -> &'static str {
     }
 }
 
-/// Each broker in turn finds all that was there, writes more, and is stopped or, every other one, killed. A producer
-/// lives through all of it.
+/// Each broker in turn finds all earlier data, writes more, and is stopped or, every other one, killed. A
+/// producer lives through all of it.
 fn turn_about(stage: &mut Stage, options: &BrokerOptions, turns: &[Kind]) -> Attempt<()> {
     let class_path = java::class_path()?;
     let address = format!("127.0.0.1:{}", options.port);
@@ -84,11 +83,11 @@ fn turn_about(stage: &mut Stage, options: &BrokerOptions, turns: &[Kind]) -> Att
     for (turn, kind) in turns.iter().enumerate() {
         let prefix = format!("{} began, turn {turn} is {}'s: ", named(turns[0]), named(*kind));
         if turn > 0 {
-            // The turn before it ended by a kill where it was an even one.
+            // The turn before it ended by a kill if its number was even.
             files::sound(stage, &prefix, &data, turn % 2 == 0)?;
         }
         if *kind == Kind::Milena && turn > 0 {
-            // The first transactions of Kafka are left open, until its next turn.
+            // Kafka's first transactions are left open, until its next turn.
             stage.test(&format!("{prefix}migrate check"), |_| check(&data, turn < 3));
         }
         let mut broker = Broker::start(*kind, options.clone())?;
@@ -125,8 +124,8 @@ fn turn_about(stage: &mut Stage, options: &BrokerOptions, turns: &[Kind]) -> Att
     Ok(())
 }
 
-/// What is written in a turn. Transactions are Kafka's: the first time that it has the directory it leaves one open, and
-/// the second time that one's producer comes back.
+/// Writes the data of a turn. Transactions are Kafka's: in its first turn it leaves one open, and in its
+/// second turn that one's producer returns.
 fn write(
     program: &mut impl FnMut(&[&str]) -> Attempt<()>,
     turn: usize,
@@ -151,7 +150,7 @@ fn write(
     }
 }
 
-/// What `milena migrate check` says of what Kafka left.
+/// Checks the output of `milena migrate check` on Kafka's directory.
 fn check(data: &Path, is_open: bool) -> Attempt<()> {
     let mut command = Command::new(milena::program()?);
     command.args(["migrate", "check"]).arg(data).env_remove("MILENA_BINARY");
@@ -165,7 +164,7 @@ fn check(data: &Path, is_open: bool) -> Attempt<()> {
     Err(format!("the open transaction is not as it should be: {text}"))
 }
 
-/// All that Kafka's client can learn of a broker.
+/// All data that Kafka's client can see in a broker.
 pub(super) fn contents(class_path: &ClassPath, address: &str) -> Attempt<String> {
     let mut show = java::command(class_path, "milena.clients.Main", 256);
     run(show.args([address, "show"]), "", Duration::from_secs(180))?.success()

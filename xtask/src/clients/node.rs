@@ -18,7 +18,7 @@ pub(super) fn kafkajs(stage: &mut Stage) -> Attempt<()> {
     stage.program("", &mut command)
 }
 
-/// Installs what `package-lock.json` pins, once; gives the folder where it is.
+/// Installs the packages pinned by `package-lock.json`, once; returns their folder.
 pub(super) fn install() -> Attempt<PathBuf> {
     static INSTALLED: OnceLock<Attempt<PathBuf>> = OnceLock::new();
     INSTALLED.get_or_init(fill).clone()

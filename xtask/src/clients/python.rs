@@ -25,7 +25,7 @@ pub(super) const AIOKAFKA: Client = Client { program: "aio.py", requirements: "a
 pub(super) const CONFLUENT: Client = Client { program: "confluent.py", requirements: "confluent-kafka.txt" };
 
 impl Client {
-    /// A command that runs the client's program, installing what it needs the first time.
+    /// A command that runs the client's program; it installs its packages the first time.
     pub(super) fn command(&self) -> Attempt<Command> {
         install()?;
         let mut command = Command::new(environment(self.requirements).join("bin/python3"));
@@ -55,7 +55,7 @@ fn perform(stage: &mut Stage, client: Client) -> Attempt<()> {
     stage.program("", client.command()?.args([&address, "suite"]))
 }
 
-/// Makes the virtual environments, once.
+/// Creates the virtual environments, once.
 pub(super) fn install() -> Attempt<()> {
     static INSTALLED: OnceLock<Attempt<()>> = OnceLock::new();
     let clients = [KAFKA_PYTHON_OLD, KAFKA_PYTHON, AIOKAFKA, CONFLUENT];
@@ -67,7 +67,7 @@ fn environment(requirements: &str) -> PathBuf {
     workshop().join("python").join(requirements.trim_end_matches(".txt"))
 }
 
-/// Makes a virtual environment in which exactly the pinned packages are installed, when it is not there.
+/// Creates a virtual environment with exactly the pinned packages, unless it is there.
 fn fill(requirements: &str) -> Attempt<()> {
     let file = root().join("clients/python").join(requirements);
     let wanted =

@@ -1,8 +1,8 @@
-//! What a broker still knows after it was stopped, and after it was killed.
+//! The state that a broker keeps after it was stopped, and after it was killed.
 
 use super::Stage;
 use crate::broker::Kind;
-use crate::process::Running;
+use crate::process::BackgroundProcess;
 use crate::{Attempt, java};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -17,41 +17,46 @@ pub(super) fn suite(stage: &mut Stage) -> Attempt<()> {
     stage.broker().stop()?;
     stage.broker().start_again()?;
     stage.program("after a stop: ", main().args([&address, "after", "1"]))?;
-    // Kafka acknowledges what is in the page cache, which outlives a killed process.
+    // Kafka acknowledges records in the page cache, which outlives a killed process.
     stage.broker().kill()?;
     stage.broker().start_again()?;
     stage.program("after a kill: ", main().args([&address, "after", "2"]))?;
-    stage.test("a producer goes on through a stop", |stage| under_load(stage, "stopped", Broken::Stopped));
-    // Kafka's own data directory is not fit to be killed often: a controller that was may take long.
+    stage.test("a producer goes on through a stop", |stage| {
+        under_load(stage, "stopped", Interruption::Stopped)
+    });
+    // Kafka's own data directory does not bear many kills: a killed controller may take long.
     if stage.kind == Kind::Milena {
-        stage.test("a producer goes on through a kill", |stage| under_load(stage, "killed", Broken::Killed));
+        stage.test("a producer goes on through a kill", |stage| {
+            under_load(stage, "killed", Interruption::Killed)
+        });
     }
     Ok(())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Broken {
+enum Interruption {
     Stopped,
     Killed,
 }
 
-/// A Java producer writes a sequence, the broker ends and starts in the midst of it, and every
-/// acknowledged record is read back once and in order.
-fn under_load(stage: &mut Stage, topic: &str, how: Broken) -> Attempt<()> {
+/// A Java producer writes a sequence, the broker ends and starts in the middle of it, and every acknowledged
+/// record is read back once and in order.
+fn under_load(stage: &mut Stage, topic: &str, how: Interruption) -> Attempt<()> {
     stage.create_topic(topic, 1)?;
     let address = stage.address();
     let output = stage.folder.join(format!("load-{topic}.txt"));
     let class_path = stage.class_path()?;
     let mut command: Command = java::command(&class_path, "milena.clients.Main", 256);
-    let mut load = Running::start(command.args([&address, "load", topic, &RECORDS.to_string()]), &output)?;
+    let mut load =
+        BackgroundProcess::start(command.args([&address, "load", topic, &RECORDS.to_string()]), &output)?;
     let written = |what: &str| std::fs::read_to_string(&output).unwrap_or_default().contains(what);
     let started = Instant::now();
     while !written("writing") && started.elapsed() < Duration::from_secs(30) {
         std::thread::sleep(Duration::from_millis(20));
     }
     match how {
-        Broken::Stopped => stage.broker().stop()?,
-        Broken::Killed => stage.broker().kill()?,
+        Interruption::Stopped => stage.broker().stop()?,
+        Interruption::Killed => stage.broker().kill()?,
     }
     stage.broker().start_again()?;
     while load.ended()?.is_none() && started.elapsed() < Duration::from_secs(120) {

@@ -1,4 +1,4 @@
-//! The table of APIs, the files that serve them and the document about them say the same.
+//! The table of APIs, their files and their document agree.
 
 use super::tree::Tree;
 use crate::{Attempt, root};
@@ -42,19 +42,19 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
         }
     }
     if tree.text(DOCUMENT) != Some(&render(tree)) {
-        faults.push(format!("{DOCUMENT} is not current: cargo xtask tidy --write"));
+        faults.push(format!("{DOCUMENT} is out of date: run cargo xtask tidy --write"));
     }
     faults
 }
 
-/// Writes the document anew.
+/// Rewrites the document.
 pub fn write() -> Attempt<()> {
     let path = root().join(DOCUMENT);
     let text = render(&Tree::read(&root()));
     std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
-/// A file right in the folder is an API; what is deeper belongs to one.
+/// Whether a file is an API: it is directly in the folder. Deeper files belong to an API.
 fn is_api(path: &str) -> bool {
     path.strip_prefix(FOLDER).is_some_and(|rest| !rest.contains('/'))
 }

@@ -1,4 +1,4 @@
-//! Crates depend on each other as the table in ARCHITECTURE.md says, and no other way.
+//! The dependencies between crates are those of the table in ARCHITECTURE.md.
 
 use super::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
                 faults.push(format!("{name} depends on {real:?}, the table says {told:?}"));
             }
             (None, Some(_)) => faults.push(format!("{name} is not in the table")),
-            (Some(_), None) => faults.push(format!("{name} is in the table, and there is no such crate")),
+            (Some(_), None) => faults.push(format!("{name} is in the table, but there is no such crate")),
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
-//! As much of Rust's grammar as the rules need: where code is, and where comments and literals are.
+//! The part of Rust's grammar that the rules need: code, comments and literals.
 
-/// The code of a file with every comment and literal blanked out, line by line as it was.
+/// The code of a file with every comment and literal blanked out, line by line.
 pub(super) fn code_of(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut code = String::with_capacity(text.len());
@@ -19,7 +19,7 @@ pub(super) fn code_of(text: &str) -> String {
     code
 }
 
-/// The end of the comment or literal that begins here, or here when none does.
+/// The end of the comment or literal that starts at `at`, or `at` if none does.
 fn literal_or_comment(bytes: &[u8], at: usize) -> usize {
     let rest = &bytes[at..];
     let after_word = at > 0 && is_word(bytes[at - 1]);
@@ -82,7 +82,7 @@ fn string(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// A raw string whose hashes begin at `hashes`; a raw identifier is none.
+/// A raw string whose hashes start at `hashes`; a raw identifier is none.
 fn raw_string(bytes: &[u8], start: usize, hashes: usize) -> usize {
     let count = bytes[hashes..].iter().take_while(|byte| **byte == b'#').count();
     if bytes.get(hashes + count) != Some(&b'"') {
@@ -103,7 +103,7 @@ pub(super) struct Block {
     pub(super) last_line: usize,
 }
 
-/// The blocks that a keyword opens (`fn`, `mod`), those inside others included, in code without literals.
+/// The blocks that a keyword opens (`fn`, `mod`), including nested ones, in code without literals.
 pub(super) fn blocks(code: &str, keyword: &str) -> Vec<Block> {
     let mut found = Vec::new();
     let bytes = code.as_bytes();
@@ -124,7 +124,7 @@ pub(super) fn blocks(code: &str, keyword: &str) -> Vec<Block> {
     found
 }
 
-/// Where the block ends whose head begins here; nothing when a semicolon ends the head.
+/// The end of the block whose head starts here; `None` if a semicolon ends the head.
 fn closing_brace(bytes: &[u8], from: usize) -> Option<usize> {
     let mut depth = 0;
     let mut brackets = 0;

@@ -1,4 +1,4 @@
-//! Links in documents lead to files that are there.
+//! Links in documents lead to existing files.
 
 use super::tree::Tree;
 use crate::root;
@@ -21,7 +21,7 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
     faults
 }
 
-/// What stands in parentheses behind brackets.
+/// The texts in parentheses after brackets.
 fn targets(text: &str) -> Vec<&str> {
     text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::tree::Tree;
 
-/// What must not be named; each is cut in two, so that this file does not name it either.
+/// Names that must not occur; each is split in two, so that this file does not contain it either.
 const FOLDERS: [(&str, &str); 4] = [("/wo", "rk/"), ("/ro", "ot/"), ("/ho", "me/"), ("/Us", "ers/")];
 const HOSTS: [(&str, &str); 7] = [
     ("repo.maven", ".apache"),
@@ -29,7 +29,7 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
     faults
 }
 
-/// Whether every place of the word is in the midst of a longer path, as in `a/work/b`.
+/// Whether every occurrence of the word is inside a longer path, as in `a/work/b`.
 fn part_of_a_path(line: &str, word: &str) -> bool {
     let before = |at: usize| line[..at].chars().next_back();
     word.starts_with('/')

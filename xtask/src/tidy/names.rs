@@ -3,7 +3,7 @@
 use super::lexer::code_of;
 use super::tree::Tree;
 
-/// Words that say nothing about what they name.
+/// Words without a meaning of their own.
 const EMPTY_WORDS: [&str; 11] =
     ["manager", "helper", "helpers", "util", "utils", "service", "impl", "data", "info", "common", "misc"];
 
@@ -30,7 +30,7 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
     faults
 }
 
-/// The word of a name in snake or camel case that says nothing.
+/// The empty word in a name in snake or camel case, if there is one.
 fn empty_word(name: &str) -> Option<&'static str> {
     let mut words = vec![String::new()];
     for letter in name.chars() {

@@ -1,4 +1,4 @@
-//! What decides says what it decided, and leaves logging to what acts.
+//! Code that decides returns its decisions, and leaves logging to the code that acts.
 
 use super::lexer::code_of;
 use super::tree::Tree;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Folders that builds and brokers fill.
+/// Folders of builds and of brokers' data.
 const NOT_OURS: [&str; 6] = ["target", ".git", "milena-data", "__pycache__", "artifacts", "corpus"];
 
 /// A text file.
@@ -15,7 +15,7 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// Whether it holds tests only, which may be as long as they need.
+    /// Whether it contains only tests, which may be as long as necessary.
     pub fn is_test(&self) -> bool {
         let parts: Vec<&str> = self.path.split('/').collect();
         let name = parts[parts.len() - 1];

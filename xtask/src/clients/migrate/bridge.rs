@@ -5,7 +5,7 @@ use crate::{Attempt, java};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
-/// How many records it writes each time.
+/// The number of records that it writes each time.
 pub(super) const RECORDS: usize = 200;
 
 /// The process; it is killed when this value is dropped.
@@ -25,7 +25,7 @@ impl Bridge {
         Ok(Bridge { child, input, output })
     }
 
-    /// Has it write, and waits until all is acknowledged at the offsets that are next; it ends otherwise.
+    /// Makes it write, and waits until all is acknowledged at the next offsets; otherwise it ends.
     pub(super) fn write(&mut self, turn: usize) -> Attempt<()> {
         writeln!(self.input, "{turn}-").map_err(|error| format!("the producer has ended: {error}"))?;
         let mut line = String::new();

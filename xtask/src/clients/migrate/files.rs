@@ -1,4 +1,4 @@
-//! The files of a directory between two brokers, as Kafka's tool and ours see them.
+//! The files of a directory between two brokers, checked by Kafka's tool and ours.
 
 use super::super::dump::unblemished;
 use super::super::{Stage, files_of};
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 const TOOL: &str = "org.apache.kafka.tools.DumpLogSegments";
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Whether nothing is wrong with any file of the directory, by Kafka's tool and by `milena check`. What a killed broker
-/// leaves beside segments is for the next start to mend.
+/// Checks that every file of the directory is sound, by Kafka's tool and by `milena check`. The next start
+/// repairs leftovers of a killed broker beside segments.
 pub(super) fn sound(stage: &mut Stage, prefix: &str, data: &Path, was_stopped: bool) -> Attempt<()> {
     let mut all = Vec::new();
     for partition in files_of(data)?.iter().filter(|path| path.is_dir()) {

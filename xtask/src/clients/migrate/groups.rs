@@ -1,11 +1,11 @@
-//! Groups of Kafka's newer protocols, which are not served here: kept, refused to others, deleted whole.
+//! Groups of Kafka's newer protocols, which are not served here: kept, not served to clients, deleted whole.
 
 use super::super::Stage;
 use super::{files, options};
 use crate::broker::{Broker, Kind};
 use crate::{Attempt, java};
 
-/// Kafka makes them, Milena has them, and Kafka opens them again.
+/// Kafka creates them, Milena keeps them, and Kafka opens them again.
 pub(in crate::clients) fn suite(stage: &mut Stage) -> Attempt<()> {
     if stage.kind == Kind::Kafka {
         return Ok(());

@@ -1,6 +1,6 @@
-//! A directory at each level of `metadata.version` that Kafka 4 can format goes from Kafka to ours and back, where it must
-//! serve everything and let its level be raised: after clean stops, after kills, and with ours the first to open what
-//! Kafka has formatted.
+//! A directory at each level of `metadata.version` that Kafka 4 can format goes from Kafka to ours and back.
+//! Kafka must then serve everything and let its level be raised: after clean stops, after kills, and with
+//! ours the first to open a directory that Kafka has formatted.
 
 use super::super::{Stage, contains};
 use super::LIMIT;
@@ -15,8 +15,8 @@ const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const FEATURES: &str = "org.apache.kafka.tools.FeatureCommand";
 const CONFIGS: &str = "kafka.admin.ConfigCommand";
 
-/// The releases whose levels are tried, with the version of Kafka that begins the directory. Kafka 4.4 formats in another
-/// way than those before it.
+/// The releases whose levels are tested, with the version of Kafka that creates the directory. Kafka 4.4
+/// formats differently from earlier ones.
 const LEVELS: [(&str, KafkaVersion); 10] = [
     ("3.3", KafkaVersion::V4_0),
     ("3.3", KafkaVersion::V4_4),
@@ -30,7 +30,7 @@ const LEVELS: [(&str, KafkaVersion); 10] = [
     ("4.4", KafkaVersion::V4_4),
 ];
 
-/// How a broker's turn with a directory ends, and who begins.
+/// The way in which a broker's turn with a directory ends, and the broker that starts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turns {
     Stopped,
@@ -117,19 +117,19 @@ fn end(broker: &mut Broker, turns: Turns) -> Attempt<()> {
     if turns == Turns::Killed { broker.kill() } else { broker.stop() }
 }
 
-/// Whose turn it is with the directory, and what has been written so far.
+/// The turn of a broker with the directory, and the data written so far.
 struct Turn<'a> {
     stage: &'a mut Stage,
     name: &'a str,
     class_path: ClassPath,
     address: String,
-    /// How many had it before.
+    /// The number of earlier turns.
     number: usize,
 }
 
 impl Turn<'_> {
-    /// Finds what those before have written, and writes more: records, committed offsets, a topic, what an idempotent
-    /// producer sends.
+    /// Finds the data of earlier turns, and writes more: records, committed offsets, a topic, an idempotent
+    /// producer's records.
     fn perform(&mut self, who: &str) -> Attempt<()> {
         let prefix = format!("{}, {who}: ", self.name);
         let number = self.number.to_string();
@@ -160,7 +160,7 @@ impl Turn<'_> {
         java::tool(&self.class_path, class, &all, "")?.success()
     }
 
-    /// What Kafka's tool says of the features, of which `metadata.version` must be that of a release.
+    /// Checks that `metadata.version` is that of a release, by Kafka's tool.
     fn level(&self, release: &str) -> Attempt<()> {
         let features = self.tool(FEATURES, &["describe"])?;
         let finalized = format!("FinalizedVersionLevel: {release}-IV");
@@ -171,7 +171,7 @@ impl Turn<'_> {
         Err(format!("{finalized:?} is not in: {}", tail(&features, 12)))
     }
 
-    /// `milena migrate check` must say that it can be opened.
+    /// Checks that `milena migrate check` says that it can be opened.
     fn check(&self, options: &BrokerOptions) -> Attempt<()> {
         let mut command = Command::new(milena::program()?);
         command.args(["migrate", "check"]).arg(options.data_dir()).env_remove("MILENA_BINARY");
