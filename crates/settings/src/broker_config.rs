@@ -2,8 +2,7 @@
 
 use crate::{Configs, InvalidSetting, Layers, Listener, Scope, TopicConfig, Value, elements, listeners};
 
-/// What a broker's settings come to. The fields are named after the settings; see the table for
-/// what they mean.
+/// The settings of a broker. The fields are named after the settings; the table documents them.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "each field is documented by the table, under its own name")]
 pub struct BrokerConfig {
@@ -13,12 +12,12 @@ pub struct BrokerConfig {
     pub console_listener: Option<String>,
     /// Without those of `controller.listener.names`. At least one.
     pub listeners: Vec<Listener>,
-    /// As many as `listeners`, in their order. A host may be empty where nothing but a wildcard
-    /// was given: the machine's own name is meant.
+    /// As many as `listeners`, in their order. A host may be empty if only a wildcard was given: it stands
+    /// for the machine's own name.
     pub advertised_listeners: Vec<Listener>,
     /// At least one, each once.
     pub log_dirs: Vec<String>,
-    /// The first of `log_dirs` where it is not given.
+    /// The first of `log_dirs` if it is not set.
     pub metadata_log_dir: String,
     pub auto_create_topics_enable: bool,
     pub connections_max_idle_ms: i64,
@@ -50,7 +49,7 @@ pub struct BrokerConfig {
     pub metadata_log_max_record_bytes_between_snapshots: i64,
     pub metadata_log_segment_bytes: i32,
     pub num_partitions: i32,
-    /// As many as there are log directories where it is not given.
+    /// As many as there are log directories if it is not set.
     pub num_replica_alter_log_dirs_threads: Option<i32>,
     pub offset_metadata_max_bytes: i32,
     pub offsets_retention_check_interval_ms: i64,
@@ -64,7 +63,7 @@ pub struct BrokerConfig {
     pub queued_max_request_bytes: i64,
     pub replica_alter_log_dirs_io_max_bytes_per_second: i64,
     pub socket_request_max_bytes: i32,
-    /// What a topic without settings of its own gets.
+    /// The settings of a topic without its own.
     pub topic_defaults: TopicConfig,
 }
 
@@ -72,17 +71,17 @@ impl BrokerConfig {
     /// Resolves the settings that a broker was started with.
     ///
     /// # Errors
-    /// [`InvalidSetting`] where listeners or directories cannot be read; the caller has checked
-    /// the rest by [`crate::check_broker`].
+    /// [`InvalidSetting`] if listeners or directories cannot be parsed; the caller has checked the rest by
+    /// [`crate::check_broker`].
     pub fn start(given: &Configs) -> Result<Self, InvalidSetting> {
         let none = Configs::new();
         Self::resolve(&Layers { topic: None, broker: &none, brokers: &none, given })
     }
 
-    /// Resolves the settings of a broker, those set while it runs included.
+    /// Resolves the settings of a broker, including those set while it runs.
     ///
     /// # Errors
-    /// As [`Self::start`].
+    /// See [`Self::start`].
     pub fn resolve(layers: &Layers<'_>) -> Result<Self, InvalidSetting> {
         let value = |name| layers.value(Scope::Broker, name);
         let boolean = |name| value(name).boolean();
@@ -173,7 +172,7 @@ fn list(layers: &Layers<'_>, name: &'static str) -> Vec<String> {
 fn log_dirs(layers: &Layers<'_>) -> Result<Vec<String>, InvalidSetting> {
     let dirs = list(layers, "log.dirs");
     if dirs.is_empty() {
-        let message = "log.dirs names no directory: give at least one, or leave it out.";
+        let message = "log.dirs names no directory: name at least one, or remove the setting.";
         return Err(InvalidSetting::because("log.dirs", message.to_owned()));
     }
     if let Some(twice) = (1..dirs.len()).find(|at| dirs[..*at].contains(&dirs[*at])) {
@@ -183,7 +182,7 @@ fn log_dirs(layers: &Layers<'_>) -> Result<Vec<String>, InvalidSetting> {
     Ok(dirs)
 }
 
-/// The addresses to listen on and those that clients are told, in the same order.
+/// The addresses to listen on and the advertised ones, in the same order.
 fn addresses(layers: &Layers<'_>) -> Result<(Vec<Listener>, Vec<Listener>), InvalidSetting> {
     let controllers = list(layers, "controller.listener.names");
     let of_broker = |listener: &Listener| {
@@ -192,11 +191,11 @@ fn addresses(layers: &Layers<'_>) -> Result<(Vec<Listener>, Vec<Listener>), Inva
     let mut bound = listeners::parse("listeners", &list(layers, "listeners"))?;
     bound.retain(of_broker);
     if bound.is_empty() {
-        let message = "listeners names no address for clients: add one, for instance \
-                       PLAINTEXT://127.0.0.1:9092.";
+        let message =
+            "listeners has no address for clients: add one, for instance PLAINTEXT://127.0.0.1:9092.";
         return Err(InvalidSetting::because("listeners", message.to_owned()));
     }
-    // Kafka's type of this one is a text, and it is written as a list.
+    // In Kafka this setting is a text, written as a list.
     let protocols = elements(&text(layers, "listener.security.protocol.map").unwrap_or_default());
     for listener in &bound {
         check_protocol(listener, &protocols)?;
@@ -207,7 +206,7 @@ fn addresses(layers: &Layers<'_>) -> Result<(Vec<Listener>, Vec<Listener>), Inva
         told.iter().find(|told| of_broker(told) && !bound.iter().any(|bound| bound.name == told.name))
     {
         let message = format!(
-            "advertised.listeners names {}, which listeners does not: add it there, or take it out here.",
+            "advertised.listeners has {}, but listeners does not: add it there, or remove it here.",
             stray.name
         );
         return Err(InvalidSetting::because("advertised.listeners", message));
@@ -222,7 +221,7 @@ fn advertise(listener: &Listener, told: &[Listener]) -> Result<Listener, Invalid
     };
     if matches!(told.host.as_str(), "0.0.0.0" | "::") {
         let message = format!(
-            "advertised.listeners tells clients {told}, which is no address to connect to: give the name or \
+            "advertised.listeners gives clients {told}, to which they cannot connect: give the name or \
              address by which they reach this machine."
         );
         return Err(InvalidSetting::because("advertised.listeners", message));
@@ -239,10 +238,12 @@ fn check_protocol(listener: &Listener, map: &[String]) -> Result<(), InvalidSett
     let message = match protocol.as_deref() {
         Some("PLAINTEXT") => return Ok(()),
         Some(other @ ("SSL" | "SASL_SSL" | "SASL_PLAINTEXT")) => format!(
-            "The listener {listener} asks for {other}, which Milena does not speak yet: use PLAINTEXT on a \
-             network that you trust."
+            "The listener {listener} asks for {other}, which Milena does not support yet: use PLAINTEXT on \
+             a network that you trust."
         ),
-        Some(other) => format!("{other} is no security protocol: the listener {listener} needs PLAINTEXT."),
+        Some(other) => {
+            format!("{other} is not a security protocol: the listener {listener} needs PLAINTEXT.")
+        }
         None => format!(
             "The listener {listener} has no security protocol: add {}:PLAINTEXT to \
              listener.security.protocol.map.",
@@ -252,7 +253,7 @@ fn check_protocol(listener: &Listener, map: &[String]) -> Result<(), InvalidSett
     Err(InvalidSetting::because("listeners", message))
 }
 
-/// The number of this node, from settings of which the rest may be wrong.
+/// The id of this node, from settings of which the rest may be invalid.
 pub(crate) fn node_id(given: &Configs) -> i64 {
     let none = Configs::new();
     let layers = Layers { topic: None, broker: &none, brokers: &none, given };

@@ -1,23 +1,23 @@
-//! Settings of a Kafka 4.3 broker that Milena knows and does not honour (yet), those for security aside.
+//! Settings of a Kafka 4.3 broker that Milena knows and does not honour yet, except those for security.
 
 use crate::setting::{Scope, Setting, Type};
 
 const NO_CONSUMER_GROUPS: &str = "Milena does not serve the group protocol of KIP-848 yet";
-const NO_CORDON: &str = "a cluster has one broker yet, and new partitions go where the fewest are";
+const NO_CORDON: &str =
+    "a cluster has one broker yet, and a new partition goes to the directory with the fewest";
 const NO_LZ4_LEVELS: &str = "Milena compresses with lz4 at one level, its fastest";
-const NO_METRICS: &str = "Milena does not report metrics this way";
-const NO_POLICIES: &str = "Milena loads no Java classes; remove the policy, whose checks would not be made";
+const NO_METRICS: &str = "Milena does not report metrics in this way";
+const NO_POLICIES: &str = "Milena loads no Java classes; remove the policy, which would not be enforced";
 const NO_PREALLOCATION: &str = "Milena lets segment files grow as they are written";
 const NO_PROVIDERS: &str =
-    "Milena loads no Java classes; write the value itself, or give it in the environment";
-const NO_PURGATORY: &str = "Milena keeps no purgatory: a request that waits is woken by what it waits for";
+    "Milena loads no Java classes; write the value itself, or set it in the environment";
+const NO_PURGATORY: &str = "Milena has no purgatory: waiting requests are woken by their own events";
 const NO_QUOTAS: &str = "Milena has no quotas yet";
 const NO_SHARE_GROUPS: &str = "Milena does not serve share groups yet";
 const NO_STREAMS_GROUPS: &str = "Milena does not serve streams groups yet";
-const NO_TIERS: &str =
-    "Milena has no remote storage yet, so that records are only kept in the log directories";
+const NO_TIERS: &str = "Milena has no remote storage yet; records are kept in the log directories only";
 const NO_TRANSACTIONS: &str = "Milena does not serve transactions yet";
-const ONE_BROKER: &str = "a cluster has one broker yet, so that nothing is replicated";
+const ONE_BROKER: &str = "a cluster has one broker yet, so nothing is replicated";
 const ONE_NODE: &str = "a cluster has one node yet, which is controller and broker in one process";
 const OWN_COORDINATOR: &str = "Milena's coordinator does not need it";
 const OWN_THREADS: &str = "Milena sizes its threads and buffers by the machine";
@@ -30,7 +30,7 @@ const fn without(name: &'static str, kind: Type) -> Setting {
     crate::setting::unset(Scope::Broker, name, kind)
 }
 
-/// By name, in order.
+/// The rows by name, in order.
 pub(crate) static BROKER_KNOWN: &[Setting] = &[
     broker("add.partitions.to.txn.retry.backoff.max.ms", Type::Int, "100")
         .at_least(0)

@@ -1,4 +1,4 @@
-//! Settings of a Kafka 4.3 broker for security, which Milena knows and does not honour yet.
+//! Security settings of a Kafka 4.3 broker, which Milena knows and does not honour yet.
 
 use crate::setting::{Scope, Setting, Type};
 
@@ -7,7 +7,7 @@ const NO_AUTHORIZER: &str =
 const NO_SASL: &str = "Milena does not authenticate clients yet";
 const NO_TLS: &str = "Milena does not speak TLS yet";
 const NO_TOKENS: &str = "Milena has no delegation tokens yet";
-const ONE_BROKER: &str = "a cluster has one broker yet, so that nothing is replicated";
+const ONE_BROKER: &str = "a cluster has one broker yet, so nothing is replicated";
 
 const fn broker(name: &'static str, kind: Type, default: &'static str) -> Setting {
     crate::setting::setting(Scope::Broker, name, kind, default)
@@ -17,7 +17,7 @@ const fn without(name: &'static str, kind: Type) -> Setting {
     crate::setting::unset(Scope::Broker, name, kind)
 }
 
-/// By name, in order.
+/// The rows by name, in order.
 pub(crate) static BROKER_SECURITY: &[Setting] = &[
     broker("authorizer.class.name", Type::String, "").refused(NO_AUTHORIZER),
     broker("connection.failed.authentication.delay.ms", Type::Int, "100").at_least(0).warned(NO_SASL),

@@ -10,10 +10,10 @@ use crate::{
 
 const DEDUPE_BUFFER: &str = "log.cleaner.dedupe.buffer.size";
 
-/// Checks the settings that a topic would have.
+/// Checks the settings of a topic as a whole.
 ///
 /// # Errors
-/// The first setting that is unknown, has a value it cannot take, or that Milena refuses.
+/// The first setting that is unknown, has an invalid value, or has one that Milena rejects.
 pub fn check_topic(configs: &Configs) -> Result<(), InvalidSetting> {
     for (name, value) in configs {
         let setting = find(Scope::Topic, name).ok_or_else(|| unknown(Scope::Topic, name))?;
@@ -37,10 +37,10 @@ pub fn check_topic(configs: &Configs) -> Result<(), InvalidSetting> {
     Ok(())
 }
 
-/// Checks the settings that a group would have.
+/// Checks the settings of a group as a whole.
 ///
 /// # Errors
-/// As [`check_topic`].
+/// See [`check_topic`].
 pub fn check_group(configs: &Configs) -> Result<(), InvalidSetting> {
     for (name, value) in configs {
         let setting = find(Scope::Group, name).ok_or_else(|| unknown(Scope::Group, name))?;
@@ -49,11 +49,10 @@ pub fn check_group(configs: &Configs) -> Result<(), InvalidSetting> {
     Ok(())
 }
 
-/// Checks settings that a client sets for a running broker, or, where `all_brokers`, for all.
+/// Checks settings that a client sets for a running broker, or, with `all_brokers`, for all.
 ///
 /// # Errors
-/// The first setting that is unknown or read-only, has a value it cannot take, or that Milena
-/// refuses.
+/// The first setting that is unknown or read-only, has an invalid value, or has one that Milena rejects.
 pub fn check_dynamic_broker(configs: &Configs, all_brokers: bool) -> Result<(), InvalidSetting> {
     for (name, value) in configs {
         let setting = find(Scope::Broker, name).ok_or_else(|| unknown(Scope::Broker, name))?;
@@ -75,7 +74,7 @@ pub fn check_dynamic_broker(configs: &Configs, all_brokers: bool) -> Result<(), 
     check_times(configs)
 }
 
-/// What Kafka asks of a broker's settings beyond the range of each.
+/// Kafka's checks of a broker's settings beyond the range of each.
 fn check_times(configs: &Configs) -> Result<(), InvalidSetting> {
     let whole = |name: &str| {
         let text = configs.get(name)?;
@@ -121,15 +120,15 @@ fn unknown(scope: Scope, name: &str) -> InvalidSetting {
 
 /// Checks the settings that a broker is started with.
 ///
-/// Returns sentences to warn with: settings that are unknown, with the nearest known name, and
-/// settings that have no effect.
+/// Returns warnings, as sentences: for unknown settings, with the nearest known name, and for settings
+/// without an effect.
 ///
 /// # Errors
-/// Every setting that has a value it cannot take or that Milena refuses.
+/// Every setting with an invalid value, or one that Milena rejects.
 pub fn check_broker(given: &Configs) -> Result<Vec<String>, Vec<InvalidSetting>> {
     let mut warnings = Vec::new();
     let mut errors = Vec::new();
-    // By the reason, which is often one for several.
+    // By the reason, which several settings often share.
     let mut without_effect: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, value) in given {
         // Settings of one listener are those of all listeners with its name before them.
@@ -156,7 +155,7 @@ pub fn check_broker(given: &Configs) -> Result<Vec<String>, Vec<InvalidSetting>>
     if errors.is_empty() { Ok(warnings) } else { Err(errors) }
 }
 
-/// Why what Kafka had for ZooKeeper has no effect.
+/// The reason why settings for ZooKeeper have no effect.
 const NO_ZOOKEEPER: &str = "neither Kafka 4 nor Milena uses ZooKeeper";
 
 fn kept(names: &[&str], reason: &str) -> String {
@@ -171,20 +170,20 @@ fn kept(names: &[&str], reason: &str) -> String {
 fn unknown_given(name: &str) -> String {
     match nearest(Scope::Broker, name) {
         Some(near) => {
-            format!("{name} is no setting of Kafka or Milena and has no effect. Did you mean {near}?")
+            format!("{name} is not a setting of Kafka or Milena and has no effect. Did you mean {near}?")
         }
-        None => format!("{name} is no setting of Kafka or Milena and has no effect."),
+        None => format!("{name} is not a setting of Kafka or Milena and has no effect."),
     }
 }
 
-/// What one setting alone does not tell.
+/// Checks that settings agree with each other.
 fn check_together(given: &Configs, errors: &mut Vec<InvalidSetting>) {
     errors.extend(check_times(given).err());
     let mut fail = |name: &str, message: String| errors.push(InvalidSetting::because(name, message));
     if let (Some(node), Some(broker)) = (given.get("node.id"), given.get("broker.id"))
         && node.trim() != broker.trim()
     {
-        fail("broker.id", format!("broker.id={broker} and node.id={node} differ: leave broker.id out."));
+        fail("broker.id", format!("broker.id={broker} and node.id={node} differ: remove broker.id."));
     }
     let id = node_id(given);
     if id < 0 {
@@ -194,8 +193,8 @@ fn check_together(given: &Configs, errors: &mut Vec<InvalidSetting>) {
         && !is_only_voter(voters, id)
     {
         let message = format!(
-            "controller.quorum.voters={voters} asks for other nodes, which Milena cannot form a quorum with \
-             yet: leave it out, or name this node ({id}) alone."
+            "controller.quorum.voters={voters} has other nodes, with which Milena cannot form a quorum yet: \
+             remove it, or name this node ({id}) alone."
         );
         fail("controller.quorum.voters", message);
     }

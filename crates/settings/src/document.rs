@@ -10,8 +10,8 @@ pub fn document() -> String {
         "# Settings\n\nGenerated from the table in `crates/settings/src`; do not edit.\n\n\
          Names and values are those of Kafka 4.3. A broker's settings come from a properties file, the \
          environment or flags; those marked dynamic can be changed while it runs. A setting that is listed \
-         as having no effect is accepted with a warning that names it; one that is refused stops the start, \
-         or fails the request, where it asks for anything but its default.\n",
+         as having no effect is accepted with a warning that names it; one that is rejected stops the start, \
+         or fails the request, if it asks for anything but its default.\n",
     );
     section(&mut page, "Topics", Scope::Topic);
     section(&mut page, "Brokers", Scope::Broker);
@@ -30,10 +30,10 @@ fn section(page: &mut String, title: &str, scope: Scope) {
     if bare.is_empty() {
         return;
     }
-    writeln!(page, "\n### Known and without effect\n\n| setting | why |\n|---|---|").expect("as above");
+    writeln!(page, "\n### Known and without effect\n\n| setting | reason |\n|---|---|").expect("as above");
     for setting in bare {
         let (verb, reason) = match setting.honour {
-            Honour::Refused(reason) => ("refused: ", reason),
+            Honour::Refused(reason) => ("rejected: ", reason),
             Honour::Warned(reason) => ("", reason),
             Honour::Honoured => ("", ""),
         };
@@ -71,7 +71,7 @@ fn write_setting(page: &mut String, setting: &Setting) {
             writeln!(page, "  Another value has no effect: {reason}.").expect("as above");
         }
         Honour::Refused(reason) => {
-            writeln!(page, "  Another value is refused: {reason}.").expect("as above");
+            writeln!(page, "  Another value is rejected: {reason}.").expect("as above");
         }
     }
 }

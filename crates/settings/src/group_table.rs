@@ -12,7 +12,7 @@ const fn group(name: &'static str, kind: Type, default: &'static str) -> Setting
     crate::setting::setting(Scope::Group, name, kind, default)
 }
 
-/// By name, in order.
+/// The rows by name, in order.
 pub(crate) static GROUP: &[Setting] = &[
     group("consumer.assignment.interval.ms", Type::Int, "1000").at_least(0).refused(NO_CONSUMER),
     group("consumer.heartbeat.interval.ms", Type::Int, "5000").at_least(1).refused(NO_CONSUMER),

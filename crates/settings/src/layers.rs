@@ -1,32 +1,32 @@
-//! Where a setting's value comes from.
+//! The sources of a setting's value.
 
 use std::borrow::Cow;
 
 use crate::topic_table::{BROKER_SYNONYMS, TOPIC_SYNONYMS};
 use crate::{Configs, Scope, Setting, Value, known};
 
-/// Where a value was set. The numbers are those of the DescribeConfigs answer.
+/// The source of a value. The numbers are those of the DescribeConfigs answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i8)]
 pub enum Source {
-    /// For the topic.
+    /// The topic.
     Topic = 1,
-    /// For this broker, while it ran.
+    /// This broker, set while it ran.
     DynamicBroker = 2,
-    /// For all brokers, while they ran.
+    /// All brokers, set while they ran.
     DynamicDefaultBroker = 3,
-    /// At the start of this broker: file, environment, flags.
+    /// The start of this broker: file, environment, flags.
     StaticBroker = 4,
-    /// Nowhere.
+    /// The default.
     Default = 5,
-    /// For the group.
+    /// The group.
     Group = 8,
 }
 
-/// The places where settings are set, of which the first wins.
+/// The sources of settings, of which the first wins.
 #[derive(Clone, Copy, Debug)]
 pub struct Layers<'a> {
-    /// The topic's or the group's own. `None` for settings of a broker.
+    /// The topic's or the group's own; `None` for settings of a broker.
     pub topic: Option<&'a Configs>,
     /// Set for this broker while it ran.
     pub broker: &'a Configs,
@@ -36,46 +36,46 @@ pub struct Layers<'a> {
     pub given: &'a Configs,
 }
 
-/// A setting's value and where it comes from.
+/// A setting's value and its source.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Resolved<'a> {
-    /// The value; `None` where none is set and there is no default.
+pub struct ResolvedSetting<'a> {
+    /// The value; `None` if none is set and there is no default.
     pub value: Option<Cow<'a, str>>,
-    /// Where `value` was set.
+    /// The source of `value`.
     pub source: Source,
-    /// Every place that has a value, the one that won first.
+    /// Every source with a value, the winning one first.
     pub synonyms: Vec<Synonym<'a>>,
 }
 
-/// One place that has a value for a setting.
+/// A value of a setting from one source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Synonym<'a> {
-    /// The name it is set under there.
+    /// The name of the setting there.
     pub name: &'static str,
     /// The value, in the unit of `name`.
     pub value: &'a str,
-    /// The place.
+    /// The source.
     pub source: Source,
-    /// The factor from the unit of `name` to that of the setting asked for.
+    /// The factor from the unit of `name` to that of the requested setting.
     unit: i64,
 }
 
 impl<'a> Layers<'a> {
-    /// The value of `setting`, and everywhere it is set.
-    pub fn resolve(&self, setting: &'static Setting) -> Resolved<'a> {
+    /// The value of `setting`, with every source that sets it.
+    pub fn resolve(&self, setting: &'static Setting) -> ResolvedSetting<'a> {
         let synonyms = self.synonyms(setting);
-        // A value that cannot be read was written by another version of Kafka: the next best counts.
+        // A value that cannot be parsed was written by another version of Kafka: the next best counts.
         let best = synonyms.iter().find_map(|synonym| Some((synonym.converted(setting)?, synonym.source)));
         match best {
-            Some((value, source)) => Resolved { value: Some(value), source, synonyms },
-            None => Resolved { value: None, source: Source::Default, synonyms },
+            Some((value, source)) => ResolvedSetting { value: Some(value), source, synonyms },
+            None => ResolvedSetting { value: None, source: Source::Default, synonyms },
         }
     }
 
     /// The value of the setting called `name`, which has one.
     ///
     /// # Panics
-    /// Where the table has no such setting, or no default for it.
+    /// If the table has no such setting, or no default for it.
     pub fn value(&self, scope: Scope, name: &'static str) -> Value {
         self.optional(scope, name).unwrap_or_else(|| panic!("{name} has a default"))
     }
@@ -83,7 +83,7 @@ impl<'a> Layers<'a> {
     /// The value of the setting called `name`.
     ///
     /// # Panics
-    /// Where the table has no such setting.
+    /// If the table has no such setting.
     pub(crate) fn optional(&self, scope: Scope, name: &'static str) -> Option<Value> {
         let setting = known(scope, name);
         let value = self.resolve(setting).value?;
@@ -106,8 +106,8 @@ impl<'a> Layers<'a> {
             }
         } else if setting.scope == Scope::Broker {
             match BROKER_SYNONYMS.iter().find(|(name, _)| *name == setting.name) {
-                // Another unit is shown as a synonym and not counted as this setting's value,
-                // as in Kafka: log.retention.ms stays unset while log.retention.hours is 168.
+                // Another unit is shown as a synonym and does not count as this setting's value, as in Kafka:
+                // log.retention.ms stays unset while log.retention.hours is 168.
                 Some((_, others)) => names.extend(others.iter().map(|other| (*other, 1))),
                 None => names.push((setting.name, 1)),
             }
@@ -142,7 +142,7 @@ fn defaults<'a>(
 }
 
 impl<'a> Synonym<'a> {
-    /// The value in the unit of `setting`; `None` where it cannot be read or is another setting's.
+    /// The value in the unit of `setting`; `None` if it cannot be parsed or is another setting's.
     fn converted(&self, setting: &Setting) -> Option<Cow<'a, str>> {
         if setting.scope == Scope::Broker && self.name != setting.name && !means_the_same(self.name) {
             return None;
@@ -151,7 +151,7 @@ impl<'a> Synonym<'a> {
             return setting.parse(self.value).ok().map(|_| Cow::Borrowed(self.value));
         }
         let count = self.value.trim().parse::<i64>().ok()?;
-        // Any negative time is "for ever".
+        // Any negative time means "forever".
         let converted = if count < 0 { -1 } else { count.saturating_mul(self.unit) };
         let text = converted.to_string();
         setting.parse(&text).ok()?;
@@ -159,7 +159,7 @@ impl<'a> Synonym<'a> {
     }
 }
 
-/// Whether a broker's synonym has the unit of what it stands in for.
+/// Whether a broker's synonym has the unit of the setting that it replaces.
 fn means_the_same(name: &str) -> bool {
     matches!(name, "log.dir" | "broker.id")
 }

@@ -1,11 +1,10 @@
 //! The settings of brokers, topics and groups, in one table.
 //!
-//! A row of the table holds Kafka's name of a setting, its type, default and range, when a change
-//! takes effect, what it means, and whether Milena honours it. From the table come the reading and
-//! checking of values, the answers to DescribeConfigs, the typed views [`TopicConfig`] and
-//! [`BrokerConfig`], and the documentation.
+//! A row of the table has Kafka's name of a setting, its type, default and range, when a change takes effect,
+//! its meaning, and whether Milena honours it. The table drives the parsing and checking of values, the
+//! answers to DescribeConfigs, the typed views [`TopicConfig`] and [`BrokerConfig`], and the documentation.
 //!
-//! No setting is taken in silence that has no effect: see [`Honour`].
+//! No setting without an effect is accepted silently: see [`Honour`].
 
 mod broker_config;
 mod broker_known;
@@ -27,7 +26,7 @@ use std::collections::BTreeMap;
 pub use broker_config::BrokerConfig;
 pub use check::{check_broker, check_dynamic_broker, check_group, check_topic};
 pub use document::document;
-pub use layers::{Layers, Resolved, Source, Synonym};
+pub use layers::{Layers, ResolvedSetting, Source, Synonym};
 pub use listeners::Listener;
 pub use nearest::nearest;
 pub use setting::{Honour, Objection, Scope, Setting, Type, Update, Valid};
@@ -63,7 +62,7 @@ pub fn find(scope: Scope, name: &str) -> Option<&'static Setting> {
 /// The setting of that name, which the table has.
 ///
 /// # Panics
-/// Where it has not: the name is a literal in the code that asks.
+/// If it does not: the name is a literal in the calling code.
 pub(crate) fn known(scope: Scope, name: &str) -> &'static Setting {
     find(scope, name).unwrap_or_else(|| panic!("{name} is in the table of {scope} settings"))
 }

@@ -4,12 +4,12 @@ use std::fmt;
 
 use crate::InvalidSetting;
 
-/// An address to listen on, or one that clients are told.
+/// An address to listen on, or one to advertise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// The listener's name, in capitals.
     pub name: String,
-    /// Host name or address, without the brackets of IPv6. Empty: every address of the machine.
+    /// Host name or address, without the brackets of IPv6. Empty for every address of the machine.
     pub host: String,
     /// Port; 0 lets the system choose.
     pub port: u16,
@@ -22,7 +22,7 @@ impl Listener {
         if host.contains(':') { format!("[{host}]:{}", self.port) } else { format!("{host}:{}", self.port) }
     }
 
-    /// Whether it names every address of the machine, which is no address to tell a client.
+    /// Whether it stands for every address of the machine, which cannot be advertised.
     pub fn is_wildcard(&self) -> bool {
         matches!(self.host.as_str(), "" | "0.0.0.0" | "::")
     }
@@ -35,10 +35,10 @@ impl fmt::Display for Listener {
     }
 }
 
-/// Reads the value of `setting`.
+/// Parses the value of `setting`.
 ///
 /// # Errors
-/// [`InvalidSetting`] where an element is no listener, or a name or an address comes twice.
+/// [`InvalidSetting`] if an element is not a listener, or a name or an address comes twice.
 pub(crate) fn parse(setting: &str, elements: &[String]) -> Result<Vec<Listener>, InvalidSetting> {
     let mut listeners: Vec<Listener> = Vec::new();
     for element in elements {

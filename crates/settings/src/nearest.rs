@@ -1,11 +1,11 @@
-//! The known name that an unknown one was probably meant to be.
+//! Suggestions for mistyped names.
 
 use crate::Scope;
 
-/// The name of a setting of `scope` that is nearest to `name`, where one is near enough to be
-/// meant: at most a third of its letters differ.
+/// The name of a setting of `scope` that is nearest to `name`, if one is near enough: at most a third of its
+/// letters differ.
 pub fn nearest(scope: Scope, name: &str) -> Option<&'static str> {
-    // A name of a megabyte is nobody's typing error, and the distance costs its square.
+    // A name of a megabyte is no typing error, and the distance costs its square.
     if name.len() > 128 {
         return None;
     }
@@ -17,7 +17,7 @@ pub fn nearest(scope: Scope, name: &str) -> Option<&'static str> {
         .map(|(_, known)| known)
 }
 
-/// How many single-letter changes lead from `a` to `b` (Levenshtein).
+/// The number of single-letter changes from `a` to `b` (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

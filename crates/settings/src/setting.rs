@@ -1,11 +1,11 @@
-//! One setting: what it is called, what it may hold, and what Milena does with it.
+//! One setting: its name, its values, and whether Milena honours it.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::value::{InvalidSetting, Value, elements};
 
-/// What a setting belongs to.
+/// The owner of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// A broker: `server.properties`, or a dynamic setting of one broker or of all of them.
@@ -44,13 +44,13 @@ pub enum Type {
     Double = 6,
     /// Texts separated by commas.
     List = 7,
-    /// The name of a Java class: known, so that it can be refused by name.
+    /// The name of a Java class: known, so that it can be rejected by name.
     Class = 8,
     /// Text that is never shown again.
     Password = 9,
 }
 
-/// Which values of its type a setting takes.
+/// The valid values of a setting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Valid {
     /// All of them.
@@ -67,25 +67,25 @@ pub enum Valid {
     Replicas,
 }
 
-/// When a changed value takes effect.
+/// The time at which a changed value takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
     /// At the next start only.
     ReadOnly,
-    /// At once, set for one broker.
+    /// At once, for one broker.
     PerBroker,
-    /// At once, set for one broker or for all.
+    /// At once, for one broker or for all.
     ClusterWide,
 }
 
-/// What Milena does with a value that is not the default.
+/// Milena's treatment of a value that is not the default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Honour {
     /// It acts as documented.
     Honoured,
-    /// It is kept and shown, and has no effect (yet): a warning names it, with this reason.
+    /// It is kept and shown, but has no effect (yet): a warning names it, with this reason.
     Warned(&'static str),
-    /// It is turned down, with this reason: to go on without it would break what it asks for.
+    /// It is rejected, with this reason: to ignore it would break what it asks for.
     Refused(&'static str),
 }
 
@@ -94,21 +94,21 @@ pub enum Honour {
 pub struct Setting {
     /// Kafka's name.
     pub name: &'static str,
-    /// What it belongs to.
+    /// Its owner.
     pub scope: Scope,
     /// The type of its values.
     pub kind: Type,
-    /// The value where nothing else is given; `None` where there is none.
+    /// The default; `None` if there is none.
     pub default: Option<&'static str>,
-    /// Which values it takes.
+    /// Its valid values.
     pub valid: Valid,
-    /// When a change takes effect. Settings of topics and groups always do at once.
+    /// The time at which a change takes effect. Settings of topics and groups always do at once.
     pub update: Update,
-    /// What Milena does with it.
+    /// Milena's treatment of it.
     pub honour: Honour,
-    /// What it means, for people. Empty where Milena does not honour it.
+    /// Its meaning, for people. Empty if Milena does not honour it.
     pub doc: &'static str,
-    /// Part of Kafka's inside: accepted where it is given, left out of lists.
+    /// Internal to Kafka: accepted if it is set, left out of lists.
     pub internal: bool,
 }
 
@@ -203,22 +203,22 @@ impl Setting {
         self.scope == Scope::Broker && self.update == Update::ReadOnly
     }
 
-    /// What it means and what Milena does with it, for people.
+    /// The meaning of the setting and Milena's treatment of it, for people.
     pub fn documentation(&self) -> Cow<'static, str> {
         let (doc, is_empty) = (self.doc, self.doc.is_empty());
         Cow::Owned(match self.honour {
             Honour::Honoured => return Cow::Borrowed(doc),
             Honour::Warned(reason) if is_empty => format!("It has no effect: {reason}."),
             Honour::Warned(reason) => format!("{doc} Another value has no effect: {reason}."),
-            Honour::Refused(reason) if is_empty => format!("It is refused: {reason}."),
-            Honour::Refused(reason) => format!("{doc} Another value is refused: {reason}."),
+            Honour::Refused(reason) if is_empty => format!("It is rejected: {reason}."),
+            Honour::Refused(reason) => format!("{doc} Another value is rejected: {reason}."),
         })
     }
 
-    /// Reads a value.
+    /// Parses a value.
     ///
     /// # Errors
-    /// [`InvalidSetting`], which says what would be valid.
+    /// [`InvalidSetting`] if it is not valid, with the valid values.
     pub fn parse(&self, text: &str) -> Result<Value, InvalidSetting> {
         let value = Value::parse(self.kind, text)
             .filter(|value| value.is_valid(self.valid))
@@ -226,12 +226,12 @@ impl Setting {
         Ok(value)
     }
 
-    /// A value as it is shown: a list without what does not count in it.
+    /// A value in its canonical form: a list without repetitions and spaces.
     pub fn canonical<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.kind == Type::List { Cow::Owned(elements(text).join(",")) } else { Cow::Borrowed(text) }
     }
 
-    /// Whether `text` says the same as the default does.
+    /// Whether `text` means the same as the default.
     pub fn is_default(&self, text: &str) -> bool {
         let Some(default) = self.default else { return false };
         if default == text {
@@ -243,7 +243,7 @@ impl Setting {
         }
     }
 
-    /// The warning or refusal that `text` earns, or `None` where it is honoured.
+    /// The warning or rejection of `text`, or `None` if it is honoured.
     pub fn objection(&self, text: &str) -> Option<Objection> {
         let (refused, reason) = match self.honour {
             Honour::Honoured => return None,
@@ -253,7 +253,7 @@ impl Setting {
         (!self.is_default(text)).then_some(Objection { name: self.name, refused, reason })
     }
 
-    /// What is valid, in words that complete "expected …".
+    /// The valid values, in words that complete "expected …".
     pub fn expectation(&self) -> String {
         let kind = match self.kind {
             Type::Boolean => "true or false",
@@ -275,12 +275,12 @@ impl Setting {
     }
 }
 
-/// Why a valid value is not (fully) acted on.
+/// The reason why a valid value is not (fully) honoured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Objection {
     /// The setting.
     pub name: &'static str,
-    /// Whether the value is turned down; else it is kept and has no effect.
+    /// Whether the value is rejected; otherwise it is kept and has no effect.
     pub refused: bool,
     /// The reason, a sentence without its full stop.
     pub reason: &'static str,

@@ -6,12 +6,12 @@ use crate::*;
 
 const KAFKA: &str = include_str!("tests/kafka_4_3_1.tsv");
 
-/// Where Milena differs from Kafka on purpose: the setting and Milena's default.
+/// Deliberate differences from Kafka: the setting and Milena's default.
 const OTHER_DEFAULTS: &[(Scope, &str, &str)] = &[
     // Durable by default.
     (Scope::Topic, "flush.messages", "1"),
     (Scope::Broker, "log.flush.interval.messages", "1"),
-    // Nothing to configure for a first start, which nobody else can reach.
+    // Nothing to configure for a first start, which no other machine can reach.
     (Scope::Broker, "node.id", "1"),
     (Scope::Broker, "process.roles", "broker,controller"),
     (Scope::Broker, "listeners", "PLAINTEXT://127.0.0.1:9092"),
@@ -94,14 +94,14 @@ fn every_setting_of_kafka_is_known_as_kafka_has_it() {
         let read_only = !row.dynamic || READ_ONLY_HERE.contains(&row.name);
         assert_eq!(setting.is_read_only(), read_only, "{}", row.name);
         assert!(setting.internal || !row.internal, "{} is internal", row.name);
-        // Kafka's tests alone set this one, and its range is open.
+        // Only Kafka's tests set this one, and its range is open.
         let open = row.name == "internal.segment.bytes";
         assert!(open || range(setting.valid) == kafka_range(row.valid), "{}", row.name);
     }
     assert_eq!(known, 411);
 }
 
-/// Kafka's way of writing a range; `None` where it is none.
+/// Kafka's notation of a range; `None` if there is none.
 fn range(valid: Valid) -> Option<String> {
     match valid {
         Valid::Any | Valid::Replicas => None,
@@ -245,7 +245,7 @@ fn topics_get_what_milena_does_not_honour_refused_or_warned_of_by_name() {
     let refused = check_topic(&configs(&[("remote.storage.enable", "true")])).expect_err("it is refused");
     assert!(refused.message.starts_with("remote.storage.enable cannot be set to this value: "), "{refused}");
 
-    // What says the default says nothing.
+    // An explicit default is no objection.
     let same = [("compression.type", "producer"), ("cleanup.policy", "delete"), ("preallocate", "False")];
     assert_eq!(check_topic(&configs(&same)), Ok(()));
     assert!(same.iter().all(|(name, value)| known(Scope::Topic, name).objection(value).is_none()));
@@ -325,18 +325,18 @@ fn a_wrong_start_is_refused_with_a_sentence() {
         (&[("log.cleanup.policy", "compact,")], "'log.cleanup.policy' values must not be empty"),
         (&[("process.roles", "broker")], "process.roles cannot be set to this value"),
         (&[("authorizer.class.name", "kafka.Acl")], "does not check permissions yet"),
-        (&[("controller.quorum.voters", "1@a:1,2@b:1,3@c:1")], "asks for other nodes"),
-        (&[("controller.quorum.voters", "2@a:1")], "asks for other nodes"),
-        (&[("listeners", "SSL://:9093")], "asks for SSL, which Milena does not speak yet"),
+        (&[("controller.quorum.voters", "1@a:1,2@b:1,3@c:1")], "has other nodes"),
+        (&[("controller.quorum.voters", "2@a:1")], "has other nodes"),
+        (&[("listeners", "SSL://:9093")], "asks for SSL, which Milena does not support yet"),
         (&[("listeners", "INTERNAL://:9093")], "add INTERNAL:PLAINTEXT to listener.security.protocol.map"),
         (&[("listeners", "localhost:9092")], "write each listener as NAME://host:port"),
         (&[("listeners", "PLAINTEXT://a:1,PLAINTEXT://b:2")], "names PLAINTEXT twice"),
         (&[("listeners", "PLAINTEXT://:70000")], "write each listener as"),
-        (&[("listeners", "")], "names no address for clients"),
-        (&[("advertised.listeners", "OTHER://a:1")], "names OTHER, which listeners does not"),
-        (&[("advertised.listeners", "PLAINTEXT://0.0.0.0:9092")], "no address to connect to"),
+        (&[("listeners", "")], "has no address for clients"),
+        (&[("advertised.listeners", "OTHER://a:1")], "has OTHER, but listeners does not"),
+        (&[("advertised.listeners", "PLAINTEXT://0.0.0.0:9092")], "to which they cannot connect"),
         (&[("log.dirs", " , ")], "names no directory"),
-        (&[("node.id", "3"), ("broker.id", "4")], "differ: leave broker.id out"),
+        (&[("node.id", "3"), ("broker.id", "4")], "differ: remove broker.id"),
         (&[("group.min.session.timeout.ms", "9000000")], "is more than group.max.session.timeout.ms"),
     ] {
         let errors = check_broker(&configs(given)).expect_err(expected);
@@ -367,7 +367,7 @@ fn a_start_without_settings_listens_here_only() {
     let unknown = check_broker(&configs(&[("num.partition", "3")])).expect("it is a warning");
     assert_eq!(
         unknown,
-        ["num.partition is no setting of Kafka or Milena and has no effect. Did you mean num.partitions?"]
+        ["num.partition is not a setting of Kafka or Milena and has no effect. Did you mean num.partitions?"]
     );
 }
 
@@ -413,7 +413,7 @@ fn the_first_layer_that_has_a_value_wins() {
     assert_eq!(retention(&none, &none, &none, &none), ("604800000".into(), Source::Default, 1));
     let forever = configs(&[("log.retention.hours", "-1")]);
     assert_eq!(retention(&none, &none, &none, &forever).0, "-1");
-    // What another version has written and this one cannot read does not count.
+    // Values written by another version that this one cannot parse do not count.
     let unreadable = configs(&[("retention.ms", "x")]);
     assert_eq!(retention(&unreadable, &broker, &none, &none).0, "2");
 }
@@ -429,7 +429,7 @@ fn synonyms_are_shown_with_their_names_and_values() {
         shown,
         [("log.retention.hours", "4", Source::StaticBroker), ("log.retention.hours", "168", Source::Default)]
     );
-    // A broker's setting in another unit is told of, and is not this one's value.
+    // A broker's setting in another unit is listed, but is not this one's value.
     let broker = Layers { topic: None, ..layers };
     let resolved = broker.resolve(known(Scope::Broker, "log.retention.ms"));
     assert_eq!((resolved.value, resolved.synonyms.len()), (None, 2));

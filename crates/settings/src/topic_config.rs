@@ -4,7 +4,7 @@ use record::{Compression, Compressor};
 
 use crate::{Layers, Scope};
 
-/// Whose time a record carries.
+/// The timestamp type of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampType {
     /// The producer's.
@@ -13,15 +13,14 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-/// What a topic's settings come to: the topic's own value, else that of the broker, else the
-/// default. Plain values, cheap to compute anew after a change. The fields are named after the
-/// settings; see the table for what they mean.
+/// The settings of a topic: its own values, else those of the broker, else the defaults. Plain values, cheap
+/// to compute again after a change. The fields are named after the settings; the table documents them.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "each field is documented by the table, under its own name")]
 pub struct TopicConfig {
     /// `cleanup.policy` has `compact`.
     pub compact: bool,
-    /// `compression.type` with the level of that codec; none is `producer`.
+    /// `compression.type` with the level of that codec; `None` for `producer`.
     pub compression: Option<Compressor>,
     /// `cleanup.policy` has `delete`.
     pub delete: bool,
@@ -94,7 +93,7 @@ impl TopicConfig {
     }
 }
 
-/// What batches are stored with; none where they stay as their producers compressed them.
+/// The compressor of stored batches; `None` to keep them as their producers compressed them.
 fn compression(name: &str, level: impl Fn(&'static str) -> i32) -> Option<Compressor> {
     let (codec, level) = match name {
         "uncompressed" => (Compression::None, None),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::setting::{Setting, Type, Valid};
 
-/// A value that has been read.
+/// A parsed value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// Of [`Type::Boolean`].
@@ -20,7 +20,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Reads `text`; spaces around it do not count. `None` where it is not of that type.
+    /// Parses `text`; spaces around it do not count. `None` if it is not of that type.
     pub(crate) fn parse(kind: Type, text: &str) -> Option<Self> {
         let trimmed = text.trim();
         match kind {
@@ -63,7 +63,7 @@ impl Value {
     /// The boolean.
     ///
     /// # Panics
-    /// Where the setting is of another type: the table and the code that reads it disagree.
+    /// If the setting is of another type: the table and the code that reads it disagree.
     pub fn boolean(&self) -> bool {
         let Self::Boolean(value) = self else { panic!("a boolean setting holds {self:?}") };
         *value
@@ -72,7 +72,7 @@ impl Value {
     /// The whole number.
     ///
     /// # Panics
-    /// As [`Self::boolean`].
+    /// See [`Self::boolean`].
     pub fn whole(&self) -> i64 {
         let Self::Whole(value) = self else { panic!("a whole-number setting holds {self:?}") };
         *value
@@ -81,7 +81,7 @@ impl Value {
     /// The number.
     ///
     /// # Panics
-    /// As [`Self::boolean`].
+    /// See [`Self::boolean`].
     pub(crate) fn fraction(&self) -> f64 {
         let Self::Fraction(value) = self else { panic!("a fraction setting holds {self:?}") };
         *value
@@ -90,7 +90,7 @@ impl Value {
     /// The text.
     ///
     /// # Panics
-    /// As [`Self::boolean`].
+    /// See [`Self::boolean`].
     pub(crate) fn text(&self) -> &str {
         let Self::Text(value) = self else { panic!("a text setting holds {self:?}") };
         value
@@ -99,7 +99,7 @@ impl Value {
     /// The elements of the list.
     ///
     /// # Panics
-    /// As [`Self::boolean`].
+    /// See [`Self::boolean`].
     pub(crate) fn list(&self) -> &[String] {
         let Self::List(value) = self else { panic!("a list setting holds {self:?}") };
         value
@@ -117,7 +117,7 @@ pub fn elements(text: &str) -> Vec<String> {
     list
 }
 
-/// Whether a list has an element that is nothing. It is passed over where a list is read; where one is set it is a mistake.
+/// Whether a list has an empty element. Readers ignore it, but setting one is an error.
 pub fn has_empty_element(text: &str) -> bool {
     !text.trim().is_empty() && text.split(',').any(|element| element.trim().is_empty())
 }
@@ -131,12 +131,12 @@ fn is_replicas(list: &[String]) -> bool {
     matches!(list, [all] if all == "*") || list.iter().all(is_replica)
 }
 
-/// A value that a setting cannot take.
+/// An invalid value of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidSetting {
     /// The setting.
     pub name: String,
-    /// A sentence: what is wrong and what to give instead.
+    /// A sentence: the fault, and the remedy.
     pub message: String,
 }
 
@@ -155,7 +155,7 @@ impl InvalidSetting {
         Self { name: setting.name.to_owned(), message }
     }
 
-    /// With a sentence of its own.
+    /// Creates one with a sentence of its own.
     pub(crate) fn because(name: &str, message: String) -> Self {
         Self { name: name.to_owned(), message }
     }

@@ -1,4 +1,4 @@
-//! `docs/settings.md` says what the table of settings says.
+//! `docs/settings.md` agrees with the table of settings.
 #![allow(clippy::disallowed_methods, reason = "the document is a file of the repository")]
 
 use std::path::Path;
