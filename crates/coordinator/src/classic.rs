@@ -27,6 +27,7 @@ pub(crate) use leave::{identities, leave_for_version, member_response};
 pub(crate) use member::{Member, Parked};
 pub(crate) use operation::{Operation, join_error, join_for_version, sync_error};
 pub(crate) use state::State;
+pub(crate) use static_member::ReturningMember;
 
 /// The protocol type of consumers. Of these groups alone the coordinator knows what the members'
 /// metadata means.
@@ -69,6 +70,8 @@ pub(crate) struct ClassicGroup {
     awaiting_join: usize,
     /// The topics that the members consume, where the coordinator can tell.
     subscribed_topics: Option<BTreeSet<Str>>,
+    /// A static member that gets its place back once the log has its new member id.
+    pub(crate) returning: Option<Box<ReturningMember>>,
     /// Whether a member came while the first rebalance was waiting for more.
     pub(crate) new_member_added: bool,
     pub(crate) join_phase: JoinPhase,
@@ -95,6 +98,7 @@ impl ClassicGroup {
             supported_protocols: BTreeMap::new(),
             awaiting_join: 0,
             subscribed_topics: None,
+            returning: None,
             new_member_added: false,
             join_phase: JoinPhase::Rebalance,
             empty_not_stored: false,
@@ -136,12 +140,6 @@ impl ClassicGroup {
         ] {
             timers.cancel(&timer);
         }
-    }
-
-    /// The log has the group as it is.
-    pub(crate) fn mark_stored(&mut self) {
-        self.stored = true;
-        self.empty_not_stored = false;
     }
 
     pub(crate) fn member(&self, member_id: &str) -> Option<&Member> {

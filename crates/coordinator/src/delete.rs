@@ -9,16 +9,9 @@ use protocol::{ErrorCode, Str, Uuid};
 
 use crate::classic::State;
 use crate::group::{Group, GroupType};
-use crate::{Append, CoordinatorRecord, GroupCoordinator, Now, Output, Reply, Token, partition_for};
-
-/// A topic that is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeletedTopic {
-    /// Its name.
-    pub name: Str,
-    /// Its id. Offsets of a later topic of the same name have another.
-    pub id: Uuid,
-}
+use crate::{
+    Append, CoordinatorRecord, DeletedTopic, GroupCoordinator, Now, Output, Reply, Token, partition_for,
+};
 
 /// What a share group has in `__share_group_state` about one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +43,7 @@ impl ShareState {
 }
 
 impl GroupCoordinator {
-    /// DeleteGroups, versions 0 to 2, of the groups that live in this partition.
-    pub fn delete_groups(&mut self, token: Token, group_ids: &[Str], now: Now) -> Output {
-        self.assert_ready();
+    pub(crate) fn delete_groups(&mut self, token: Token, group_ids: &[Str], now: Now) -> Output {
         let mut records = Vec::new();
         let mut results = Vec::new();
         for group_id in group_ids.iter().collect::<BTreeSet<_>>() {
@@ -61,7 +52,7 @@ impl GroupCoordinator {
         }
         let reply = Reply::DeleteGroups(DeleteGroupsResponse { results, ..Default::default() });
         match Append::deletion(records, self.settings.deletion_batch_max_bytes) {
-            Some(append) => self.given_out(Output::append(append.with_reply(token, reply))),
+            Some(append) => Output::append(Some(append.with_reply(token, reply))),
             None => Output::reply(token, reply),
         }
     }
@@ -88,7 +79,7 @@ impl GroupCoordinator {
         Ok(())
     }
 
-    /// The states that share groups have in `__share_group_state`, for the shell to delete before the group: nobody
+    /// The states that share groups have in `__share_group_state`, for the host to delete before the group: nobody
     /// would know of them afterwards. There are none of a group that may not be deleted.
     pub fn share_states(&self, group_ids: &[Str], now: Now) -> Vec<ShareState> {
         let mut states = Vec::new();
@@ -119,10 +110,9 @@ impl GroupCoordinator {
         }
     }
 
-    /// Forgets the offsets of topics that were deleted. There is no reply; if the append fails, the
-    /// offsets stay, and say of which topic they are.
-    pub fn topics_deleted(&mut self, topics: &[DeletedTopic]) -> Output {
-        self.assert_ready();
+    /// The records that delete the offsets of topics that were deleted. If they are not stored, the offsets stay, and say
+    /// of which topic they are.
+    pub(crate) fn forget_offsets_of(&self, topics: &[DeletedTopic]) -> Option<Append> {
         let mut records = Vec::new();
         for topic in topics {
             for (group_id, group) in &self.groups {
@@ -136,7 +126,6 @@ impl GroupCoordinator {
                 records.push(CoordinatorRecord::offset_tombstone(&key.group_id, &topic.name, key.partition));
             }
         }
-        let append = Append::deletion(records, self.settings.deletion_batch_max_bytes);
-        self.given_out(Output { append, ..Output::default() })
+        Append::deletion(records, self.settings.deletion_batch_max_bytes)
     }
 }

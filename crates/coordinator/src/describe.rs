@@ -49,7 +49,7 @@ impl GroupCoordinator {
     }
 
     /// DescribeGroups for one group, versions 0 to 6, which is about classic groups alone. What the asker may do
-    /// with the group is for the shell to fill in.
+    /// with the group is for the host to fill in.
     pub fn describe_group(&self, group_id: &Str, api_version: i16) -> DescribedGroup {
         let Some(group) = self.classic_group(group_id) else {
             let is_other = self.groups.contains_key(group_id);

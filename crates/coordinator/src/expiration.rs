@@ -32,8 +32,7 @@ impl GroupCoordinator {
                 records.push(CoordinatorRecord::group_tombstone(group_id));
             }
         }
-        let append = Append::deletion(records, self.settings.deletion_batch_max_bytes);
-        self.given_out(Output { append, ..Output::default() })
+        Output::append(Append::deletion(records, self.settings.deletion_batch_max_bytes))
     }
 
     /// Whether the group is left without offsets.

@@ -1,6 +1,6 @@
 //! The coordinator of the groups in one partition of `__consumer_offsets`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::messages::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, LeaveGroupRequest, LeaveGroupResponse,
@@ -14,12 +14,13 @@ use crate::classic::{
 };
 use crate::group::{Group, GroupType};
 use crate::offsets::PendingOffsets;
-use crate::output::{Then, coordinator_error};
+use crate::records::Key;
+use crate::reply::coordinator_error;
 use crate::timers::{Timer, Timers};
 use crate::unserved::UnservedGroup;
 use crate::{
-    Append, CoordinatorRecord, Now, Output, Reply, RequestContext, Settings, SkippedRecords, SteadyMs,
-    StoredRecord, Token,
+    Append, CoordinatorRecord, DeletedTopic, GroupRequest, Now, Output, ReplayError, Replayed, Reply,
+    RequestContext, Settings, Shard, SkippedRecords, SteadyMs, StoredRecord, Token,
 };
 
 /// The state of the groups in one partition of `__consumer_offsets`, and the rules by which it changes.
@@ -33,12 +34,29 @@ pub struct GroupCoordinator {
     pub(crate) skipped: SkippedRecords,
     /// The bytes that the log takes in one batch.
     pub(crate) append_max_bytes: usize,
+    /// Classic groups with a record that was replayed, and that have not gone on since.
+    pub(crate) replayed_groups: BTreeSet<Str>,
+    /// A client that joins the classic group which the append in flight makes of one of another protocol.
+    converting: Option<JoinAfterConversion>,
     /// Whether an append was given out whose outcome is not known. Nothing may be decided meanwhile.
     append_in_flight: bool,
 }
 
-impl GroupCoordinator {
-    pub(crate) fn new(settings: Settings) -> GroupCoordinator {
+/// A JoinGroup that waits for the records which make its group a classic one.
+#[derive(Debug)]
+struct JoinAfterConversion {
+    token: Token,
+    context: RequestContext,
+    request: JoinGroupRequest,
+}
+
+impl Shard for GroupCoordinator {
+    type Request = GroupRequest;
+    type Settings = Settings;
+
+    const TOPIC: &'static str = "__consumer_offsets";
+
+    fn new(settings: Settings) -> GroupCoordinator {
         GroupCoordinator {
             settings,
             groups: BTreeMap::new(),
@@ -46,30 +64,157 @@ impl GroupCoordinator {
             timers: Timers::default(),
             skipped: SkippedRecords::default(),
             append_max_bytes: usize::MAX,
+            replayed_groups: BTreeSet::new(),
+            converting: None,
             append_in_flight: false,
         }
     }
 
+    fn replay(&mut self, record: StoredRecord) -> Result<Replayed, ReplayError> {
+        self.replay_record(record)
+    }
+
+    fn end_transaction(&mut self, producer_id: i64, committed: bool) {
+        self.replay_end_of_transaction(producer_id, committed);
+    }
+
+    /// Every member's session starts anew, since no one could send a heartbeat in the meantime.
+    fn begin(&mut self, now: Now) {
+        let next = now.steady.after(self.settings.offsets_retention_check_interval_ms);
+        self.timers.schedule(Timer::Expiration, next);
+        self.replayed_groups.clear();
+        self.drop_all_vacant();
+        for group_id in self.groups.keys().cloned().collect::<Vec<_>>() {
+            if let Some(group) = self.unserved_group_mut(&group_id) {
+                group.begin_after_load(now.steady);
+            }
+            let mut replies = Vec::new();
+            if let Some(mut operation) = self.operation(&group_id, &mut replies, now) {
+                operation.begin_after_load();
+            }
+            assert!(replies.is_empty(), "no one has asked anything yet");
+        }
+    }
+
+    fn load_remarks(&self) -> Vec<String> {
+        let skipped = self.skipped.by_type.iter().map(|(record_type, count)| {
+            format!("{count} records of the unknown type {record_type} are left as they are")
+        });
+        let unserved = self.unserved_groups().into_iter().map(|(group_type, count)| {
+            format!("{count} {group_type} groups are kept: their protocol is not served")
+        });
+        skipped.chain(unserved).collect()
+    }
+
+    fn contents(&self) -> String {
+        let topics = self.groups.values().flat_map(|group| group.offsets.topics());
+        let offsets = topics.map(|(_, offsets)| offsets.len()).sum::<usize>();
+        format!("{} groups with {offsets} offsets", self.groups.len())
+    }
+
+    /// A request for more fails before its records are made: each repeats the name of its group, which may be long.
+    fn limit_appends(&mut self, max_bytes: usize) {
+        self.append_max_bytes = max_bytes;
+    }
+
+    fn decide(&mut self, token: Token, request: GroupRequest, now: Now) -> Output {
+        self.assert_ready();
+        let output = match request {
+            GroupRequest::JoinGroup(context, request) => self.join_group(token, &context, request, now),
+            GroupRequest::SyncGroup(context, request) => self.sync_group(token, &context, &request, now),
+            GroupRequest::LeaveGroup(context, request) => self.leave_group(token, &context, request, now),
+            GroupRequest::OffsetCommit(context, request) => {
+                self.offset_commit(token, &context, &request, now)
+            }
+            GroupRequest::OffsetDelete(request) => self.offset_delete(token, &request, now),
+            GroupRequest::DeleteGroups(group_ids) => self.delete_groups(token, &group_ids, now),
+        };
+        self.given_out(output)
+    }
+
+    fn topics_deleted(&mut self, topics: &[DeletedTopic]) -> Output {
+        self.assert_ready();
+        let output = Output::append(self.forget_offsets_of(topics));
+        self.given_out(output)
+    }
+
+    fn appended(&mut self, now: Now) -> Output {
+        assert!(self.append_in_flight, "an append is answered once");
+        self.append_in_flight = false;
+        let mut output = Output::default();
+        for group_id in std::mem::take(&mut self.replayed_groups) {
+            if let Some(mut operation) = self.operation(&group_id, &mut output.replies, now) {
+                operation.generation_stored();
+            }
+        }
+        if let Some(JoinAfterConversion { token, context, request }) = self.converting.take() {
+            let joined = self.join_group(token, &context, request, now);
+            output.replies.extend(joined.replies);
+            output.append = joined.append;
+        }
+        self.given_out(output)
+    }
+
+    fn not_appended(&mut self, records: &[CoordinatorRecord], error: ErrorCode, now: Now) -> Output {
+        assert!(self.append_in_flight, "an append is answered once");
+        self.append_in_flight = false;
+        // Batches before this one may have been stored: they change no group that has members.
+        self.replayed_groups.clear();
+        let mut output = Output::default();
+        for record in records.iter().filter(|record| record.value.is_some()) {
+            let Ok(Key::GroupMetadata(key)) = Key::decode(record.key.clone()) else { continue };
+            if let Some(mut operation) = self.operation(&key.group, &mut output.replies, now) {
+                output.append = operation.generation_not_stored(error);
+            }
+        }
+        if let Some(JoinAfterConversion { token, context, .. }) = self.converting.take() {
+            let response = join_error(&Str::default(), coordinator_error(error));
+            output.replies.push((token, join_for_version(response, context.api_version).into()));
+        }
+        self.given_out(output)
+    }
+
+    fn next_deadline(&self) -> Option<SteadyMs> {
+        self.timers.next_deadline()
+    }
+
+    /// Does what has fallen due: sessions and rebalances that time out, offsets that expire.
+    fn tick(&mut self, now: Now) -> Output {
+        self.assert_ready();
+        let mut output = Output::default();
+        while output.append.is_none() {
+            let Some(timer) = self.timers.pop_due(now.steady) else { break };
+            let due = self.expire(&timer, now);
+            output.replies.extend(due.replies);
+            output.append = due.append;
+        }
+        self.given_out(output)
+    }
+
+    fn resign(mut self, now: Now) -> Vec<(Token, Reply)> {
+        let mut replies = Vec::new();
+        for group_id in self.groups.keys().cloned().collect::<Vec<_>>() {
+            if let Some(mut operation) = self.operation(&group_id, &mut replies, now) {
+                operation.resign();
+            }
+        }
+        replies
+    }
+}
+
+impl GroupCoordinator {
     /// The records that were met on loading and that this coordinator does not keep.
     pub fn skipped_records(&self) -> &SkippedRecords {
         &self.skipped
     }
 
-    /// Takes note of how many bytes the log takes in one batch (`max.message.bytes`), so that a request for more fails
-    /// before its records are made: each repeats the name of its group, which may be long.
-    pub fn limit_appends(&mut self, max_bytes: usize) {
-        self.append_max_bytes = max_bytes;
-    }
-
-    /// JoinGroup, versions 0 to 9. The reply comes at once, or when the group has gathered.
-    pub fn join_group(
+    fn join_group(
         &mut self,
         token: Token,
         context: &RequestContext,
         mut request: JoinGroupRequest,
         now: Now,
     ) -> Output {
-        self.assert_ready();
         let parked = Parked { token, api_version: context.api_version };
         if let Err(error) = self.validate_join(&request) {
             let response = join_error(&request.member_id, error);
@@ -115,16 +260,13 @@ impl GroupCoordinator {
         Ok(())
     }
 
-    /// SyncGroup, versions 0 to 5. The reply comes at once, or when the leader has handed in the
-    /// assignments and they are stored.
-    pub fn sync_group(
+    fn sync_group(
         &mut self,
         token: Token,
         context: &RequestContext,
         request: &SyncGroupRequest,
         now: Now,
     ) -> Output {
-        self.assert_ready();
         let error = if context.api_version >= 5
             && (request.protocol_type.is_none() || request.protocol_name.is_none())
         {
@@ -140,7 +282,7 @@ impl GroupCoordinator {
         Output::reply(token, Reply::SyncGroup(sync_error(error)))
     }
 
-    /// Heartbeat, versions 0 to 4. It never waits. (Until the partition is loaded, the shell answers
+    /// Heartbeat, versions 0 to 4. It never waits. (Until the partition is loaded, the host answers
     /// without an error: the member need not do anything.)
     pub fn heartbeat(&mut self, request: &HeartbeatRequest, now: Now) -> HeartbeatResponse {
         let error_code = if request.group_id.is_empty() {
@@ -155,15 +297,13 @@ impl GroupCoordinator {
         HeartbeatResponse { error_code, ..Default::default() }
     }
 
-    /// LeaveGroup, versions 0 to 5.
-    pub fn leave_group(
+    fn leave_group(
         &mut self,
         token: Token,
         context: &RequestContext,
         request: LeaveGroupRequest,
         now: Now,
     ) -> Output {
-        self.assert_ready();
         let leaving = identities(&request.member_id, request.members, context.api_version);
         let mut output = Output::default();
         let (response, append) = if request.group_id.is_empty() {
@@ -185,26 +325,7 @@ impl GroupCoordinator {
             None => output.replies.push((token, reply)),
         }
         self.drop_vacant(&request.group_id);
-        self.given_out(output)
-    }
-
-    /// When [`tick`](Self::tick) has something to do next.
-    pub fn next_deadline(&self) -> Option<SteadyMs> {
-        self.timers.next_deadline()
-    }
-
-    /// Does what has fallen due: sessions and rebalances that time out, offsets that expire. One append
-    /// at a time, so call it again until [`next_deadline`](Self::next_deadline) lies ahead.
-    pub fn tick(&mut self, now: Now) -> Output {
-        self.assert_ready();
-        let mut output = Output::default();
-        while output.append.is_none() {
-            let Some(timer) = self.timers.pop_due(now.steady) else { break };
-            let due = self.expire(&timer, now);
-            output.replies.extend(due.replies);
-            output.append = due.append;
-        }
-        self.given_out(output)
+        output
     }
 
     fn expire(&mut self, timer: &Timer, now: Now) -> Output {
@@ -224,85 +345,6 @@ impl GroupCoordinator {
         output
     }
 
-    /// The append's records are in the log, the first of them at `base_offset`: they take effect.
-    pub fn append_succeeded(&mut self, mut append: Append, base_offset: i64, now: Now) -> Output {
-        assert!(self.append_in_flight, "an append is answered once");
-        self.append_in_flight = false;
-        let mut output = Output::default();
-        match append.then {
-            Then::Replay | Then::Join { .. } => {
-                for (record, offset) in append.records.into_iter().zip(base_offset..) {
-                    self.replay(StoredRecord::new(offset, record)).expect("own records are readable");
-                }
-                if let Some(records) = append.rest.pop_front() {
-                    output.append = Some(Append { records, ..append });
-                    return self.given_out(output);
-                }
-                if let Then::Join { token, context, request } = append.then {
-                    return self.join_group(token, &context, *request, now);
-                }
-            }
-            Then::Stabilize { group_id, assignments } => {
-                self.in_flight(&group_id, &mut output.replies, now).stabilize(assignments);
-            }
-            Then::ReplaceStaticMember { group } => {
-                let group_id = group.group_id.clone();
-                self.in_flight(&group_id, &mut output.replies, now).static_member_replaced(*group);
-            }
-            Then::StoreEmpty { group_id } => {
-                self.in_flight(&group_id, &mut output.replies, now).group.mark_stored();
-            }
-        }
-        output.replies.extend(append.reply);
-        output
-    }
-
-    /// The append's records are not in the log, because of `error`: persisted state stays as it is, and
-    /// who waited for them is told.
-    pub fn append_failed(&mut self, mut append: Append, error: ErrorCode, now: Now) -> Output {
-        assert!(self.append_in_flight, "an append is answered once");
-        self.append_in_flight = false;
-        let mut output = Output::default();
-        match append.then {
-            Then::Stabilize { group_id, .. } => {
-                let mut operation = self.in_flight(&group_id, &mut output.replies, now);
-                output.append = operation.assignment_not_stored(error);
-            }
-            Then::StoreEmpty { group_id } => {
-                self.in_flight(&group_id, &mut output.replies, now).empty_not_stored();
-            }
-            Then::ReplaceStaticMember { group } => {
-                let group_id = group.group_id.clone();
-                let mut operation = self.in_flight(&group_id, &mut output.replies, now);
-                operation.static_member_not_replaced(&group);
-                if let Some((_, Reply::JoinGroup(response))) = &mut append.reply {
-                    response.leader = operation.group.leader.clone().unwrap_or_default();
-                }
-            }
-            Then::Join { token, context, .. } => {
-                let response = join_error(&Str::default(), coordinator_error(error));
-                let response = join_for_version(response, context.api_version);
-                output.replies.push((token, Reply::JoinGroup(response)));
-            }
-            Then::Replay => {}
-        }
-        let reply = append.reply.map(|(token, reply)| (token, reply.into_error(error)));
-        output.replies.extend(reply);
-        self.given_out(output)
-    }
-
-    /// Gives the groups up, to another broker or at the end of the process: whoever waits is told to look
-    /// for the coordinator again.
-    pub fn resign(mut self, now: Now) -> Vec<(Token, Reply)> {
-        let mut replies = Vec::new();
-        for group_id in self.groups.keys().cloned().collect::<Vec<_>>() {
-            if let Some(mut operation) = self.operation(&group_id, &mut replies, now) {
-                operation.resign();
-            }
-        }
-        replies
-    }
-
     /// Runs `decide` on a group that exists.
     fn operate(
         &mut self,
@@ -314,7 +356,7 @@ impl GroupCoordinator {
         if let Some(mut operation) = self.operation(group_id, &mut output.replies, now) {
             output.append = decide(&mut operation);
         }
-        self.given_out(output)
+        output
     }
 
     pub(crate) fn operation<'a>(
@@ -327,16 +369,6 @@ impl GroupCoordinator {
         Some(Operation { group, timers: &mut self.timers, settings: &self.settings, replies, now })
     }
 
-    /// The group that an append is about. Nothing happens to it while the append is under way.
-    fn in_flight<'a>(
-        &'a mut self,
-        group_id: &str,
-        replies: &'a mut Vec<(Token, Reply)>,
-        now: Now,
-    ) -> Operation<'a> {
-        self.operation(group_id, replies, now).expect("the group is there as long as its append")
-    }
-
     pub(crate) fn classic_group(&self, group_id: &str) -> Option<&ClassicGroup> {
         match &self.groups.get(group_id)?.of_type {
             GroupType::Classic(group) => Some(group),
@@ -346,6 +378,13 @@ impl GroupCoordinator {
 
     pub(crate) fn unserved_group(&self, group_id: &str) -> Option<&UnservedGroup> {
         match &self.groups.get(group_id)?.of_type {
+            GroupType::Unserved(group) => Some(group),
+            GroupType::Classic(_) => None,
+        }
+    }
+
+    fn unserved_group_mut(&mut self, group_id: &str) -> Option<&mut UnservedGroup> {
+        match &mut self.groups.get_mut(group_id)?.of_type {
             GroupType::Unserved(group) => Some(group),
             GroupType::Classic(_) => None,
         }
@@ -368,10 +407,8 @@ impl GroupCoordinator {
         context: &RequestContext,
         request: JoinGroupRequest,
     ) -> Output {
-        let append = Append::deletion(records, self.settings.deletion_batch_max_bytes);
-        let then = Then::Join { token, context: context.clone(), request: Box::new(request) };
-        let append = append.map(|append| Append { then, ..append });
-        self.given_out(Output { append, ..Output::default() })
+        self.converting = Some(JoinAfterConversion { token, context: context.clone(), request });
+        Output::append(Append::deletion(records, self.settings.deletion_batch_max_bytes))
     }
 
     /// Forgets all groups of which nothing is left, not even an offset of a transaction that is open.
@@ -389,12 +426,12 @@ impl GroupCoordinator {
     }
 
     /// Remembers that an append leaves.
-    pub(crate) fn given_out(&mut self, output: Output) -> Output {
+    fn given_out(&mut self, output: Output) -> Output {
         self.append_in_flight |= output.append.is_some();
         output
     }
 
-    pub(crate) fn assert_ready(&self) {
+    fn assert_ready(&self) {
         assert!(!self.append_in_flight, "the outcome of the last append comes before anything else");
     }
 }

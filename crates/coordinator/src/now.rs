@@ -10,7 +10,7 @@ pub struct Now {
     pub wall: WallMs,
 }
 
-/// Milliseconds on a clock that only goes forward, since a moment that the shell chooses. No record has one.
+/// Milliseconds on a clock that only goes forward, since a moment that the host chooses. No record has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SteadyMs(pub i64);
 

@@ -7,26 +7,20 @@ use protocol::records::{OffsetCommitKey, OffsetCommitValue};
 use protocol::{ErrorCode, Str};
 
 use crate::classic::{ClassicGroup, State};
-use crate::output::{Then, coordinator_error};
+use crate::reply::coordinator_error;
 use crate::{Append, CoordinatorRecord, GroupCoordinator, Now, Output, Reply, RequestContext, Token, WallMs};
 
 /// From this version on, a client knows that groups may be missing.
 const GROUP_ID_NOT_FOUND_VERSION: i16 = 9;
 
 impl GroupCoordinator {
-    /// OffsetCommit, versions 2 to 10.
-    ///
-    /// The shell has left out the topics and partitions that do not exist, and has set the name and the
-    /// id of the others in every version: the offset is stored under the name, together with the id.
-    /// The response has both.
-    pub fn offset_commit(
+    pub(crate) fn offset_commit(
         &mut self,
         token: Token,
         context: &RequestContext,
         request: &OffsetCommitRequest,
         now: Now,
     ) -> Output {
-        self.assert_ready();
         if let Err(error) = self.validate_offset_commit(context, request, now) {
             return Output::reply(token, Reply::OffsetCommit(refused(request, error)));
         }
@@ -53,7 +47,7 @@ impl GroupCoordinator {
         if records.is_empty() {
             return Output::reply(token, reply);
         }
-        self.given_out(Output::append(Append::new(records, Then::Replay).with_reply(token, reply)))
+        Output::append(Some(Append::new(records).with_reply(token, reply)))
     }
 
     fn validate_offset_commit(

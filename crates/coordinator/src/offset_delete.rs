@@ -11,9 +11,7 @@ use crate::offsets::OffsetKey;
 use crate::{Append, CoordinatorRecord, GroupCoordinator, Now, Output, Reply, Token};
 
 impl GroupCoordinator {
-    /// OffsetDelete, version 0. The shell has left out topics and partitions that do not exist.
-    pub fn offset_delete(&mut self, token: Token, request: &OffsetDeleteRequest, now: Now) -> Output {
-        self.assert_ready();
+    pub(crate) fn offset_delete(&mut self, token: Token, request: &OffsetDeleteRequest, now: Now) -> Output {
         let (topics, records) = match self.delete_offsets(request, now) {
             Ok(deleted) => deleted,
             Err(error_code) => {
@@ -23,7 +21,7 @@ impl GroupCoordinator {
         };
         let reply = Reply::OffsetDelete(OffsetDeleteResponse { topics, ..Default::default() });
         match Append::deletion(records, self.settings.deletion_batch_max_bytes) {
-            Some(append) => self.given_out(Output::append(append.with_reply(token, reply))),
+            Some(append) => Output::append(Some(append.with_reply(token, reply))),
             None => Output::reply(token, reply),
         }
     }

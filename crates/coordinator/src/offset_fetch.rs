@@ -26,7 +26,7 @@ const BATCH_VERSION: i16 = 8;
 impl GroupCoordinator {
     /// OffsetFetch for one group, versions 1 to 10; see [`offset_fetch_groups`].
     ///
-    /// The shell has set the names and the ids of the topics in every version, and tells by `id_of` the
+    /// The host has set the names and the ids of the topics in every version, and tells by `id_of` the
     /// ids of all others: zero for a topic that does not exist. The response has names and ids. What was
     /// committed to an earlier topic of the same name is not told, should it still be stored.
     ///

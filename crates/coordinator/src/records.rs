@@ -8,6 +8,7 @@ use protocol::records::{
 };
 use protocol::{DecodeError, EncodeError, Str};
 
+use crate::record::CoordinatorRecord;
 use crate::unserved::{UnservedKey, UnservedProtocol};
 
 /// Kafka 4.1 and later. Version 4 adds the topic id.
@@ -17,15 +18,6 @@ const OFFSET_COMMIT_VALUE_VERSION: i16 = 4;
 const OFFSET_COMMIT_VALUE_VERSION_WITH_EXPIRE_TIMESTAMP: i16 = 1;
 
 const GROUP_METADATA_VALUE_VERSION: i16 = 3;
-
-/// One record for `__consumer_offsets`. It has no headers; its timestamp is the time of the append.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CoordinatorRecord {
-    /// The key: what the record is about. The topic is compacted by it.
-    pub key: Bytes,
-    /// The value, or `None` for a tombstone.
-    pub value: Option<Bytes>,
-}
 
 impl CoordinatorRecord {
     /// # Errors
@@ -64,11 +56,6 @@ impl CoordinatorRecord {
         let key = GroupMetadataKey { group: group.clone() };
         let key = coordinator_key::encode(&key).expect("a group id of a request fits");
         CoordinatorRecord { key, value: None }
-    }
-
-    /// The bytes of key and value.
-    pub fn size(&self) -> usize {
-        self.key.len() + self.value.as_ref().map_or(0, Bytes::len)
     }
 }
 

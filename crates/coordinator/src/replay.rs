@@ -1,171 +1,19 @@
-//! Taking records in: all of the partition's at the start, the coordinator's own once they are stored.
-
-use std::collections::BTreeMap;
-use std::fmt;
+//! Replaying a group coordinator's records: the one way in which its stored state changes.
 
 use bytes::Bytes;
+use protocol::Str;
 use protocol::records::{GroupMetadataKey, OffsetCommitKey, coordinator_value};
-use protocol::{DecodeError, Str};
 
 use crate::classic::ClassicGroup;
 use crate::group::{Group, GroupType};
 use crate::offsets::{CommittedOffset, OffsetKey};
+use crate::record::NO_PRODUCER_ID;
 use crate::records::Key;
-use crate::timers::Timer;
 use crate::unserved::{UnservedGroup, UnservedKey, UnservedRecord};
-use crate::{CoordinatorRecord, GroupCoordinator, Now, Settings};
-
-/// A batch that is not idempotent, or a record of one.
-const NO_PRODUCER_ID: i64 = -1;
-
-/// A record as the log has it. Control records are not among them; see [`Loading::end_transaction`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredRecord {
-    /// The record's offset.
-    pub offset: i64,
-    /// The producer id of the batch if the batch is transactional, else -1. What a transaction wrote
-    /// counts from its end on.
-    pub producer_id: i64,
-    /// The key. Every record of the topic has one.
-    pub key: Option<Bytes>,
-    /// The value, or `None` for a tombstone.
-    pub value: Option<Bytes>,
-}
-
-impl StoredRecord {
-    pub(crate) fn new(offset: i64, record: CoordinatorRecord) -> StoredRecord {
-        StoredRecord { offset, producer_id: NO_PRODUCER_ID, key: Some(record.key), value: record.value }
-    }
-}
-
-/// Whether a record was taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replayed {
-    /// It was.
-    Applied,
-    /// It is of a type that this coordinator does not know, of a later Kafka. It stays in the log, and in
-    /// [`SkippedRecords`].
-    Skipped,
-}
-
-/// How many records of which types were left alone. Groups in them are not known to this coordinator.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SkippedRecords {
-    /// Records by the type that their keys begin with.
-    pub by_type: BTreeMap<i16, u64>,
-}
-
-/// A record that is not what `__consumer_offsets` holds.
-#[derive(Debug, PartialEq)]
-pub struct ReplayError {
-    /// The record's offset.
-    pub offset: i64,
-    /// What is wrong with it.
-    pub reason: ReplayErrorReason,
-}
-
-/// What is wrong with a record.
-#[derive(Debug, PartialEq)]
-pub enum ReplayErrorReason {
-    /// It has no key.
-    NoKey,
-    /// The key is not what its type says.
-    Key(DecodeError),
-    /// The value is not what its version says.
-    Value(DecodeError),
-    /// A group has a member id or a group instance id twice.
-    DuplicateMember,
-}
-
-impl fmt::Display for ReplayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the record at offset {} of the group's partition ", self.offset)?;
-        match &self.reason {
-            ReplayErrorReason::NoKey => write!(f, "has no key"),
-            ReplayErrorReason::Key(error) => write!(f, "has an unreadable key: {error}"),
-            ReplayErrorReason::Value(error) => write!(f, "has an unreadable value: {error}"),
-            ReplayErrorReason::DuplicateMember => write!(f, "has a member twice"),
-        }
-    }
-}
-
-impl std::error::Error for ReplayError {}
-
-/// A coordinator that is still taking in its partition, and can therefore not be asked anything.
-#[derive(Debug)]
-pub struct Loading {
-    pub(crate) coordinator: GroupCoordinator,
-}
-
-impl Loading {
-    /// Begins with nothing.
-    pub fn new(settings: Settings) -> Loading {
-        Loading { coordinator: GroupCoordinator::new(settings) }
-    }
-
-    /// Takes in the next record of the log.
-    ///
-    /// # Errors
-    /// When the record is not what the topic holds. What came before it stays taken in.
-    pub fn replay(&mut self, record: StoredRecord) -> Result<Replayed, ReplayError> {
-        self.coordinator.replay(record)
-    }
-
-    /// Takes in the end of a transaction: the control record of the batch's producer id.
-    pub fn end_transaction(&mut self, producer_id: i64, committed: bool) {
-        let pending = self.coordinator.pending_offsets.take(producer_id);
-        if !committed {
-            return;
-        }
-        for (key, offset) in pending {
-            let group = self.coordinator.group_with_offsets(&key.group_id);
-            let stored_later = group
-                .offsets
-                .get(&key.topic, key.partition)
-                .is_some_and(|current| current.record_offset > offset.record_offset);
-            if !stored_later {
-                group.offsets.put(key.topic, key.partition, offset);
-            }
-        }
-    }
-
-    /// How many groups there are so far, and how many offsets they have committed.
-    pub fn counts(&self) -> (usize, usize) {
-        let groups = &self.coordinator.groups;
-        (
-            groups.len(),
-            groups
-                .values()
-                .map(|group| group.offsets.topics().map(|(_, offsets)| offsets.len()).sum::<usize>())
-                .sum(),
-        )
-    }
-
-    /// The log has been taken in to its end: the coordinator is ready. Every member's session starts
-    /// anew now, since no one could send a heartbeat in the meantime.
-    pub fn loaded(self, now: Now) -> GroupCoordinator {
-        let mut coordinator = self.coordinator;
-        let next = now.steady.after(coordinator.settings.offsets_retention_check_interval_ms);
-        coordinator.timers.schedule(Timer::Expiration, next);
-        coordinator.drop_all_vacant();
-        let group_ids: Vec<Str> = coordinator.groups.keys().cloned().collect();
-        for group_id in group_ids {
-            let mut replies = Vec::new();
-            match &mut coordinator.groups.get_mut(&group_id).expect("listed above").of_type {
-                GroupType::Unserved(group) => group.begin_after_load(now.steady),
-                GroupType::Classic(_) => {
-                    let operation = coordinator.operation(&group_id, &mut replies, now);
-                    operation.expect("a classic group").begin_after_load();
-                }
-            }
-            assert!(replies.is_empty(), "no one has asked anything yet");
-        }
-        coordinator
-    }
-}
+use crate::{GroupCoordinator, ReplayError, ReplayErrorReason, Replayed, StoredRecord};
 
 impl GroupCoordinator {
-    pub(crate) fn replay(&mut self, record: StoredRecord) -> Result<Replayed, ReplayError> {
+    pub(crate) fn replay_record(&mut self, record: StoredRecord) -> Result<Replayed, ReplayError> {
         let offset = record.offset;
         let error = |reason| ReplayError { offset, reason };
         let key = record.key.ok_or_else(|| error(ReplayErrorReason::NoKey))?;
@@ -216,13 +64,15 @@ impl GroupCoordinator {
         }
     }
 
-    fn replay_group(&mut self, group: ClassicGroup) {
-        let group_id = group.group_id.clone();
-        let of_type = GroupType::Classic(group);
-        match self.groups.get_mut(&group_id) {
-            Some(existing) => existing.of_type = of_type,
-            None => drop(self.groups.insert(group_id, Group { of_type, offsets: Default::default() })),
+    fn replay_group(&mut self, mut stored: ClassicGroup) {
+        let group_id = stored.group_id.clone();
+        self.replayed_groups.insert(group_id.clone());
+        let Group { of_type, offsets } =
+            self.groups.remove(&group_id).unwrap_or_else(|| Group::with_offsets_only(group_id.clone()));
+        if let GroupType::Classic(before) = of_type {
+            stored.keep_unstored_of(before);
         }
+        self.groups.insert(group_id, Group { of_type: GroupType::Classic(stored), offsets });
     }
 
     /// The group is gone, but not offsets that were not deleted with it: a group that changed its type
@@ -272,5 +122,23 @@ impl GroupCoordinator {
     /// The group, made if need be: offsets alone are a group.
     fn group_with_offsets(&mut self, group_id: &Str) -> &mut Group {
         self.groups.entry(group_id.clone()).or_insert_with(|| Group::with_offsets_only(group_id.clone()))
+    }
+
+    /// Takes what a transaction has committed in, or forgets it.
+    pub(crate) fn replay_end_of_transaction(&mut self, producer_id: i64, committed: bool) {
+        let pending = self.pending_offsets.take(producer_id);
+        if !committed {
+            return;
+        }
+        for (key, offset) in pending {
+            let group = self.group_with_offsets(&key.group_id);
+            let stored_later = group
+                .offsets
+                .get(&key.topic, key.partition)
+                .is_some_and(|current| current.record_offset > offset.record_offset);
+            if !stored_later {
+                group.offsets.put(key.topic, key.partition, offset);
+            }
+        }
     }
 }

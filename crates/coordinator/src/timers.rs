@@ -1,4 +1,4 @@
-//! Deadlines: what is to happen when, as data. Nothing runs by itself; the shell asks for the next
+//! Deadlines: what is to happen when, as data. Nothing runs by itself; the host asks for the next
 //! deadline and calls when it has come.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,5 +60,11 @@ impl Timers {
         let deadline = self.deadlines.remove(&timer);
         assert!(deadline.is_some(), "what is due has a deadline");
         Some(timer)
+    }
+
+    /// Sets the deadline of [`Timer::Expiration`] to that of `other`.
+    #[cfg(test)]
+    pub(crate) fn take_expiration_of(&mut self, other: &Timers) {
+        self.schedule(Timer::Expiration, other.deadlines[&Timer::Expiration]);
     }
 }

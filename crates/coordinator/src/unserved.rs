@@ -77,7 +77,7 @@ pub(crate) struct UnservedGroup {
     /// The partitions of which `__share_group_state` has the state.
     share_partitions: BTreeSet<(Uuid, i32)>,
     /// When the members are gone; `None` while the log is read.
-    members_until: Option<SteadyMs>,
+    pub(crate) members_until: Option<SteadyMs>,
 }
 
 impl UnservedGroup {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use coordinator::{CoordinatorRecord, Reply as CoordinatorReply};
+use coordinator::{CoordinatorRecord, GroupRequest};
 use protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use protocol::messages::delete_groups_response::{DeletableGroupResult, DeleteGroupsResponse};
 use protocol::{ErrorCode, Str};
@@ -55,7 +55,7 @@ pub(crate) fn handle(call: Call<'_>, request: DeleteGroupsRequest) -> Reply {
 }
 
 fn delete(broker: &Broker, names: &[Str]) -> Result<Pending, ErrorCode> {
-    broker.groups.ask(&names[0], |coordinator, token, now| coordinator.delete_groups(token, names, now))
+    broker.groups.ask(&names[0], GroupRequest::DeleteGroups(names.to_vec()))
 }
 
 async fn finish(
@@ -68,10 +68,7 @@ async fn finish(
         barrier.passed().await?;
     }
     let pending = asked.unwrap_or_else(|| delete(broker, names))?;
-    match pending.settled().await? {
-        CoordinatorReply::DeleteGroups(response) => Ok(response),
-        other => unreachable!("a deletion is answered by {other:?}"),
-    }
+    pending.settled().await
 }
 
 /// Deletes what share groups have in `__share_group_state`, which comes before the group, as in Kafka: a share

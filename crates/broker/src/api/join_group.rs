@@ -4,7 +4,7 @@
 //! members (KIP-345); 7 the protocol type; 8 the reason; 9 members that need no assignment
 //! (KIP-814).
 
-use coordinator::Reply as CoordinatorReply;
+use coordinator::GroupRequest;
 use protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use protocol::{ErrorCode, Str};
 
@@ -16,20 +16,10 @@ pub(crate) fn handle(call: Call<'_>, request: JoinGroupRequest) -> Reply {
     let (group_id, member_id) = (request.group_id.clone(), request.member_id.clone());
     let version = call.version();
     let failed = move |error_code| failed(version, member_id, error_code);
-    let asked = call
-        .broker
-        .groups
-        .ask(&group_id, |coordinator, token, now| coordinator.join_group(token, &context, request, now));
+    let asked = call.broker.groups.ask(&group_id, GroupRequest::JoinGroup(context, request));
     match asked {
         Err(error_code) => call.reply(&failed(error_code)),
-        Ok(pending) => pending.answer(
-            call.responder,
-            |reply| match reply {
-                CoordinatorReply::JoinGroup(response) => response,
-                other => unreachable!("a join is answered by {other:?}"),
-            },
-            failed,
-        ),
+        Ok(pending) => pending.answer(call.responder, failed),
     }
 }
 

@@ -3,7 +3,7 @@
 //! 3 lets several leave in one request, static ones by their instance id (KIP-345); 5 the reason
 //! (KIP-800).
 
-use coordinator::Reply as CoordinatorReply;
+use coordinator::GroupRequest;
 use protocol::ErrorCode;
 use protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
 
@@ -13,20 +13,10 @@ use crate::reply::Reply;
 pub(crate) fn handle(call: Call<'_>, request: LeaveGroupRequest) -> Reply {
     let context = call.request_context();
     let group_id = request.group_id.clone();
-    let asked = call
-        .broker
-        .groups
-        .ask(&group_id, |coordinator, token, now| coordinator.leave_group(token, &context, request, now));
+    let asked = call.broker.groups.ask(&group_id, GroupRequest::LeaveGroup(context, request));
     match asked {
         Err(error_code) => call.reply(&failed(error_code)),
-        Ok(pending) => pending.answer(
-            call.responder,
-            |reply| match reply {
-                CoordinatorReply::LeaveGroup(response) => response,
-                other => unreachable!("a leave is answered by {other:?}"),
-            },
-            failed,
-        ),
+        Ok(pending) => pending.answer(call.responder, failed),
     }
 }
 

@@ -3,7 +3,7 @@
 //! 2 to 4 may say how long to keep it; 6 brings the leader epoch (KIP-320); 7 static members
 //! (KIP-345); 9 the members of KIP-848; 10 names topics by id (KIP-848).
 
-use coordinator::Reply as CoordinatorReply;
+use coordinator::GroupRequest;
 use metadata::Image;
 use protocol::messages::offset_commit_request::{OffsetCommitRequest, OffsetCommitRequestTopic};
 use protocol::messages::offset_commit_response::{
@@ -27,9 +27,8 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetCommitRequest) -> Reply 
     request.topics = known;
     let all = answer_all(&request, ErrorCode::NONE);
     let context = call.request_context();
-    let asked = call.broker.groups.ask(&request.group_id, |coordinator, token, now| {
-        coordinator.offset_commit(token, &context, &request, now)
-    });
+    let group_id = request.group_id.clone();
+    let asked = call.broker.groups.ask(&group_id, GroupRequest::OffsetCommit(context, request));
     let failed_refused = refused.clone();
     let failed = move |error_code| {
         let topics = all.into_iter().map(|topic| with_error(topic, error_code)).collect();
@@ -38,12 +37,9 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetCommitRequest) -> Reply 
     match asked {
         // Kafka tells a client that commits too early to find its coordinator again.
         Err(error_code) => call.reply(&failed(error_code)),
-        Ok(pending) => pending.answer(
+        Ok(pending) => pending.answer_with(
             call.responder,
-            move |reply| match reply {
-                CoordinatorReply::OffsetCommit(response) => finish(merge(response, refused), version),
-                other => unreachable!("a commit is answered by {other:?}"),
-            },
+            move |response| finish(merge(response, refused), version),
             failed,
         ),
     }

@@ -1,7 +1,7 @@
 //! OffsetDelete (47), version 0: a group forgets how far it has read partitions that it reads no more
 //! (KIP-496).
 
-use coordinator::Reply as CoordinatorReply;
+use coordinator::GroupRequest;
 use metadata::Image;
 use protocol::messages::offset_delete_request::{OffsetDeleteRequest, OffsetDeleteRequestTopic};
 use protocol::messages::offset_delete_response::{
@@ -17,20 +17,11 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetDeleteRequest) -> Reply 
     let (known, refused) = split(&call.broker.image(), std::mem::take(&mut request.topics));
     // Without anything left to delete, the group may still be one of which nothing can be deleted.
     request.topics = known;
-    let asked = call
-        .broker
-        .groups
-        .ask(&request.group_id, |coordinator, token, now| coordinator.offset_delete(token, &request, now));
+    let group_id = request.group_id.clone();
+    let asked = call.broker.groups.ask(&group_id, GroupRequest::OffsetDelete(request));
     match asked {
         Err(error_code) => call.reply(&failed(error_code)),
-        Ok(pending) => pending.answer(
-            call.responder,
-            move |reply| match reply {
-                CoordinatorReply::OffsetDelete(response) => merge(response, refused),
-                other => unreachable!("a deletion of offsets is answered by {other:?}"),
-            },
-            failed,
-        ),
+        Ok(pending) => pending.answer_with(call.responder, move |response| merge(response, refused), failed),
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! 3 brings static members (KIP-345); 5 the protocol's type and name.
 
-use coordinator::Reply as CoordinatorReply;
+use coordinator::GroupRequest;
 use protocol::ErrorCode;
 use protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
@@ -12,21 +12,13 @@ use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: SyncGroupRequest) -> Reply {
     let context = call.request_context();
-    let asked = call.broker.groups.ask(&request.group_id, |coordinator, token, now| {
-        coordinator.sync_group(token, &context, &request, now)
-    });
+    let group_id = request.group_id.clone();
+    let asked = call.broker.groups.ask(&group_id, GroupRequest::SyncGroup(context, request));
     match asked {
         // A member that came with an assignment in the making must gather again.
         Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) => call.reply(&failed(ErrorCode::REBALANCE_IN_PROGRESS)),
         Err(error_code) => call.reply(&failed(error_code)),
-        Ok(pending) => pending.answer(
-            call.responder,
-            |reply| match reply {
-                CoordinatorReply::SyncGroup(response) => response,
-                other => unreachable!("a sync is answered by {other:?}"),
-            },
-            failed,
-        ),
+        Ok(pending) => pending.answer(call.responder, failed),
     }
 }
 

@@ -8,6 +8,7 @@ use coordinator::Reply as CoordinatorReply;
 use protocol::{ErrorCode, Response};
 use runtime::clock;
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::replicas::Replica;
 use crate::reply::{Reply, Responder};
@@ -15,7 +16,7 @@ use crate::reply::{Reply, Responder};
 /// How long an answer waits for the disk, as for a produce: a full disk makes no promise when it goes on.
 const DISK_WAIT: Duration = Duration::from_secs(10);
 
-/// A place in a partition of `__consumer_offsets` that must be durable before an answer leaves.
+/// A place in a coordinator's partition that must be durable before an answer leaves.
 pub(crate) struct Barrier {
     log: Arc<Replica>,
     end_offset: i64,
@@ -65,40 +66,59 @@ impl Pending {
         self.receiver
     }
 
-    /// The reply to the client. `respond` makes the response of the coordinator's reply, and
-    /// `failed` that of an error which keeps the coordinator from replying.
-    pub(crate) fn answer<R: Response>(
-        mut self,
+    /// The reply to the client: the coordinator's response, or what `failed` makes of the error that keeps the coordinator
+    /// from responding.
+    pub(crate) fn answer<R: Answer>(
+        self,
         responder: Responder,
-        respond: impl FnOnce(CoordinatorReply) -> R + Send + 'static,
         failed: impl FnOnce(ErrorCode) -> R + Send + 'static,
     ) -> Reply {
-        let early = self.receiver.try_recv().ok();
-        if let Some(Settled { reply, barrier }) = early {
-            if barrier.is_passed() {
-                return responder.reply(&respond(reply));
-            }
-            return Reply::later(async move {
-                let reply = finish(reply, &barrier).await;
-                responder.frame(&respond(reply))
-            });
-        }
-        Reply::later(async move {
-            match self.receiver.await {
-                Ok(Settled { reply, barrier }) => responder.frame(&respond(finish(reply, &barrier).await)),
-                Err(_gone) => responder.frame(&failed(ErrorCode::NOT_COORDINATOR)),
-            }
-        })
+        self.answer_with(responder, |response| response, failed)
     }
 
-    /// The coordinator's reply, once it may leave.
+    /// As [`answer`](Self::answer), with what `complete` makes of the coordinator's response.
+    pub(crate) fn answer_with<R: Answer>(
+        mut self,
+        responder: Responder,
+        complete: impl FnOnce(R) -> R + Send + 'static,
+        failed: impl FnOnce(ErrorCode) -> R + Send + 'static,
+    ) -> Reply {
+        match self.receiver.try_recv() {
+            Ok(Settled { reply, barrier }) if barrier.is_passed() => {
+                responder.reply(&complete(response(reply)))
+            }
+            Ok(Settled { reply, barrier }) => Reply::later(async move {
+                let reply = finish(reply, &barrier).await;
+                responder.frame(&complete(response(reply)))
+            }),
+            Err(TryRecvError::Closed) => responder.reply(&failed(ErrorCode::NOT_COORDINATOR)),
+            Err(TryRecvError::Empty) => Reply::later(async move {
+                match self.settled().await {
+                    Ok(response) => responder.frame(&complete(response)),
+                    Err(error) => responder.frame(&failed(error)),
+                }
+            }),
+        }
+    }
+
+    /// The coordinator's response, once it may leave.
     ///
     /// # Errors
-    /// Where the coordinator is gone.
-    pub(crate) async fn settled(self) -> Result<CoordinatorReply, ErrorCode> {
+    /// NOT_COORDINATOR if the coordinator is gone.
+    pub(crate) async fn settled<R: Answer>(self) -> Result<R, ErrorCode> {
         let Settled { reply, barrier } = self.receiver.await.map_err(|_gone| ErrorCode::NOT_COORDINATOR)?;
-        Ok(finish(reply, &barrier).await)
+        Ok(response(finish(reply, &barrier).await))
     }
+}
+
+/// A response that a coordinator's reply is made of.
+pub(crate) trait Answer: Response + TryFrom<CoordinatorReply, Error = CoordinatorReply> {}
+
+impl<R: Response + TryFrom<CoordinatorReply, Error = CoordinatorReply>> Answer for R {}
+
+fn response<R: Answer>(reply: CoordinatorReply) -> R {
+    R::try_from(reply)
+        .unwrap_or_else(|other| panic!("a request is answered by its response, not by {other:?}"))
 }
 
 async fn finish(reply: CoordinatorReply, barrier: &Barrier) -> CoordinatorReply {

@@ -1,9 +1,9 @@
-//! Rebuilding a coordinator from its partition of `__consumer_offsets`.
+//! Rebuilding a shard from its partition.
 
 use std::fmt;
 
 use bytes::Bytes;
-use coordinator::{Loading, ReplayError, Settings, StoredRecord};
+use coordinator::{Loading, ReplayError, Shard, StoredRecord};
 use protocol::ErrorCode;
 use record::{Batch, BatchError, DecompressError, DecompressLimits, RecordsError, Scratch, StreamError};
 use storage::fs;
@@ -17,7 +17,7 @@ const LIMITS: DecompressLimits = DecompressLimits { batch_bytes: 1 << 30, record
 /// A record that is not part of a transaction.
 const NO_PRODUCER_ID: i64 = -1;
 
-/// Why a partition of groups cannot be served.
+/// The reason why a partition cannot be served.
 #[derive(Debug)]
 pub(super) enum LoadError {
     /// The log cannot be read.
@@ -63,7 +63,7 @@ impl LoadError {
 }
 
 /// Reads a partition from its start to its end.
-pub(super) fn load(log: &Replica, settings: Settings) -> Result<Loading, LoadError> {
+pub(super) fn load<S: Shard>(log: &Replica, settings: S::Settings) -> Result<Loading<S>, LoadError> {
     let mut loading = Loading::new(settings);
     let mut scratch = Scratch::new();
     let mut offset = log.log_start_offset();
@@ -101,7 +101,11 @@ pub(super) fn load(log: &Replica, settings: Settings) -> Result<Loading, LoadErr
     Ok(loading)
 }
 
-fn replay(loading: &mut Loading, batch: &Batch<'_>, scratch: &mut Scratch) -> Result<(), LoadError> {
+fn replay<S: Shard>(
+    loading: &mut Loading<S>,
+    batch: &Batch<'_>,
+    scratch: &mut Scratch,
+) -> Result<(), LoadError> {
     let header = batch.header();
     let transactional = header.attributes.is_transactional();
     let producer_id = if transactional { header.producer_id } else { NO_PRODUCER_ID };

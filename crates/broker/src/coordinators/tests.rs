@@ -2,19 +2,25 @@
 
 use std::path::PathBuf;
 
-use coordinator::{CoordinatorRecord, Reply, RequestContext};
+use coordinator::{CoordinatorRecord, GroupCoordinator, GroupRequest, Reply, RequestContext, Settings};
 use protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
-use protocol::messages::{JoinGroupRequest, ListGroupsRequest, OffsetCommitRequest};
+use protocol::messages::{
+    JoinGroupRequest, JoinGroupResponse, ListGroupsRequest, OffsetCommitRequest, OffsetCommitResponse,
+};
 use protocol::{Str, Uuid};
 use settings::{BrokerConfig, Configs};
 use storage::fs::Fs;
 use storage::{Log, LogDirectory, OpenDirectory, OpenLog, TopicPartition};
 
+use super::answer::Settled;
+use super::hosted::State;
 use super::*;
 use crate::directories::LogDir;
 use crate::replicas::{Leadership, PartitionRules};
+
+mod tally;
 
 const TOPIC_ID: Uuid = Uuid::ONE;
 
@@ -32,7 +38,7 @@ impl Home {
         let _ = std::fs::remove_dir_all(&path);
         let open = OpenDirectory { fs: Fs::real(), path: path.clone(), open_files_max: 16 };
         let directory = LogDirectory::open(open).unwrap();
-        let logs = [0, 1].map(|index| Arc::new(open_log(&directory, index)));
+        let logs = [0, 1].map(|index| Arc::new(open_log(&directory, OFFSETS_TOPIC, index)));
         let groups = Arc::new(Groups::new(Settings::default(), 2));
         logs.iter().for_each(|log| groups.elect(Arc::clone(log), 2));
         Self { path, directory, groups, logs }
@@ -49,11 +55,7 @@ impl Home {
         let partition = &mut request.topics[0].partitions[0];
         partition.committed_offset = offset;
         partition.committed_metadata = Some(Str::from("m".repeat(4_000)));
-        let context = context();
-        let asked = self.groups.ask(group_id, |coordinator, token, now| {
-            coordinator.offset_commit(token, &context, &request, now)
-        });
-        asked.unwrap()
+        self.groups.ask(group_id, GroupRequest::OffsetCommit(context(), request)).unwrap()
     }
 
     fn committed(&self, group_id: &Str) -> Result<i64, ErrorCode> {
@@ -72,9 +74,8 @@ impl Home {
     }
 
     /// Puts a shard in place of the one of partition 0, as of now still loading.
-    fn loading(&self) -> Arc<Shard> {
-        let state = Mutex::new(State::Loading(Vec::new()));
-        let shard = Arc::new(Shard { log: Arc::clone(&self.logs[0]), state });
+    fn loading(&self) -> Arc<HostedShard<GroupCoordinator>> {
+        let shard = Arc::new(HostedShard::loading(Arc::clone(&self.logs[0])));
         self.groups.shards.write().insert(0, Arc::clone(&shard));
         shard
     }
@@ -112,11 +113,11 @@ fn context() -> RequestContext {
     }
 }
 
-fn open_log(directory: &LogDirectory, index: i32) -> Replica {
+fn open_log(directory: &LogDirectory, topic: &'static str, index: i32) -> Replica {
     let broker = BrokerConfig::start(&Configs::new()).unwrap();
     let rules = PartitionRules::new(broker.topic_defaults.clone(), &broker);
     let open = OpenLog {
-        partition: TopicPartition { topic: OFFSETS_TOPIC.to_owned(), partition: index },
+        partition: TopicPartition { topic: topic.to_owned(), partition: index },
         topic_id: None,
         config: rules.log(),
         now_ms: 1_000,
@@ -126,7 +127,7 @@ fn open_log(directory: &LogDirectory, index: i32) -> Replica {
     let (log, _) = Log::open(directory, open).unwrap();
     let leadership = Leadership { leader_epoch: 0, isr_len: 1, replicas_len: 1 };
     let log_dir = Arc::new(LogDir::offline(directory.path().to_owned()));
-    Replica::lead(Str::from(OFFSETS_TOPIC), index, leadership, rules.into(), log, log_dir)
+    Replica::lead(Str::from(topic), index, leadership, rules.into(), log, log_dir)
 }
 
 #[tokio::test]
@@ -144,7 +145,7 @@ async fn a_commit_is_answered_when_it_is_on_disk() {
     assert!(!barrier.is_passed());
     assert_eq!(home.directory.flusher().run_round(), 1);
     assert!(barrier.is_passed());
-    let Ok(Reply::OffsetCommit(response)) = settled.await else { panic!("it is committed") };
+    let response: OffsetCommitResponse = settled.await.unwrap();
     assert_eq!(response.topics[0].partitions[0].error_code, ErrorCode::NONE);
     assert_eq!(home.committed(&group_id), Ok(5));
 }
@@ -217,7 +218,7 @@ async fn a_coordinator_that_panics_is_rebuilt_from_its_log() {
     let waits = home.commit(&group_id, 5);
     drop(home.commit(&other, 6));
     let former = home.groups.shard(&group_id).unwrap();
-    let asked = home.groups.ask(&group_id, |_, _, _| panic!("a bug that the test has made"));
+    let asked = home.groups.look(&group_id, |_, _| panic!("a bug that the test has made"));
     assert!(matches!(asked, Err(ErrorCode::NOT_COORDINATOR)));
     assert!(matches!(*former.state.lock(), State::Resigned));
     assert_eq!(home.committed(&other), Ok(6));
@@ -227,7 +228,10 @@ async fn a_coordinator_that_panics_is_rebuilt_from_its_log() {
         clock::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(home.directory.flusher().run_round(), 2);
-    assert!(waits.settled().await.is_ok(), "what was appended before is acknowledged");
+    assert!(
+        waits.settled::<OffsetCommitResponse>().await.is_ok(),
+        "what was appended before is acknowledged"
+    );
     drop(home.commit(&group_id, 7));
     assert_eq!(home.committed(&group_id), Ok(7));
 
@@ -235,8 +239,8 @@ async fn a_coordinator_that_panics_is_rebuilt_from_its_log() {
     for shard in home.groups.shards.read().values() {
         let mut state = shard.state.lock();
         let serving = state.serving().unwrap();
-        let output =
-            serving.coordinator.offset_commit(Token(u64::MAX), &context(), &one_commit(&group_id), now());
+        let request = GroupRequest::OffsetCommit(context(), one_commit(&group_id));
+        let output = serving.shard.decide(Token(u64::MAX), request, now());
         assert!(output.append.is_some(), "an append whose outcome never comes makes the next request panic");
     }
     home.groups.topics_deleted(&[DeletedTopic { name: Str::from("u"), id: Uuid::ZERO }]);
@@ -256,9 +260,7 @@ fn a_commit_that_no_batch_can_hold_fails_alone() {
     let mut request = one_commit(&group_id);
     let partition = request.topics[0].partitions[0].clone();
     request.topics[0].partitions = vec![partition; 100_000];
-    let asked = home.groups.ask(&group_id, |coordinator, token, now| {
-        coordinator.offset_commit(token, &context(), &request, now)
-    });
+    let asked = home.groups.ask(&group_id, GroupRequest::OffsetCommit(context(), request));
     let Ok(Settled { reply: Reply::OffsetCommit(response), .. }) = asked.unwrap().into_receiver().try_recv()
     else {
         panic!("it is answered at once")
@@ -313,11 +315,9 @@ async fn whoever_waits_is_sent_away_with_the_partition() {
         protocols: vec![protocol],
         ..Default::default()
     };
-    let asked = home
-        .groups
-        .ask(&group_id, |coordinator, token, now| coordinator.join_group(token, &context(), request, now));
+    let asked = home.groups.ask(&group_id, GroupRequest::JoinGroup(context(), request));
     home.groups.resign(0);
-    let Ok(Reply::JoinGroup(response)) = asked.unwrap().settled().await else { panic!("it is answered") };
+    let response: JoinGroupResponse = asked.unwrap().settled().await.unwrap();
     assert_eq!(response.error_code, ErrorCode::NOT_COORDINATOR);
     assert_eq!(home.committed(&group_id), Err(ErrorCode::NOT_COORDINATOR));
 }

@@ -3,9 +3,9 @@
 use protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 use protocol::{Bytes, ErrorCode, Str};
 
-use crate::classic::{ClassicGroup, Member, Parked};
+use crate::classic::{ClassicGroup, Member, Parked, State};
 use crate::timers::{Timer, Timers};
-use crate::{Now, Reply, Settings, Token};
+use crate::{Append, Now, Reply, Settings, Token};
 
 /// A group, and all that a request to it or the passing of time may touch.
 pub(crate) struct Operation<'a> {
@@ -77,6 +77,25 @@ impl Operation<'_> {
         if self.group.members().len() > self.settings.group_max_size {
             let append = self.prepare_rebalance();
             assert!(append.is_none(), "the members have to join first");
+        }
+    }
+
+    /// Goes on after the group's record was replayed: answers the members that waited for it.
+    pub(crate) fn generation_stored(&mut self) {
+        self.hand_out_assignments();
+        self.static_member_replaced();
+    }
+
+    /// Goes on after the group's record could not be stored: the log has the generation before.
+    pub(crate) fn generation_not_stored(&mut self, error: ErrorCode) -> Option<Append> {
+        self.static_member_not_replaced(error);
+        match self.group.state() {
+            State::CompletingRebalance => self.assignment_not_stored(error),
+            State::Empty if self.group.empty_not_stored => {
+                self.empty_not_stored();
+                None
+            }
+            State::Empty | State::PreparingRebalance { .. } | State::Stable => None,
         }
     }
 

@@ -4,7 +4,6 @@ use protocol::{ErrorCode, Str};
 
 use crate::Append;
 use crate::classic::{JoinPhase, Member, Operation, State};
-use crate::output::Then;
 use crate::timers::Timer;
 
 /// How long after a failed append that a group is empty is stored again.
@@ -103,10 +102,10 @@ impl Operation<'_> {
     /// the append fail, it is tried again.
     fn store_empty(&mut self) -> Option<Append> {
         let record = self.group.to_record(&[]).expect("names of requests fit");
-        Some(Append::new(vec![record], Then::StoreEmpty { group_id: self.group.group_id.clone() }))
+        Some(Append::new(vec![record]))
     }
 
-    pub(crate) fn empty_not_stored(&mut self) {
+    pub(super) fn empty_not_stored(&mut self) {
         let timer = Timer::StoreEmpty { group_id: self.group.group_id.clone() };
         self.timers.schedule(timer, self.now.steady.after(STORE_EMPTY_RETRY_MS));
     }

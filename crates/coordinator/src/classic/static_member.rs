@@ -1,14 +1,26 @@
 //! A static member comes back: its instance id is known, its member id is new (KIP-345).
 
-use protocol::messages::JoinGroupRequest;
+use protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use protocol::{Bytes, ErrorCode, Str};
 
-use crate::classic::{ClassicGroup, Operation, Parked, State, join_error, join_for_version};
-use crate::output::Then;
+use crate::classic::{Operation, Parked, State, join_error, join_for_version};
 use crate::{Append, Reply};
 
 /// From this version on, a leader that comes back can be told not to assign anew (KIP-814).
 const SKIP_ASSIGNMENT_VERSION: i16 = 9;
+
+/// A static member of a stable group that has come back, and waits until the log has its new member id.
+#[derive(Clone, Debug)]
+pub(crate) struct ReturningMember {
+    pub(crate) parked: Parked,
+    pub(crate) old_member_id: Str,
+    pub(crate) member_id: Str,
+    /// What it supports by now. A record has the protocol alone that the group uses.
+    pub(crate) protocols: Vec<JoinGroupRequestProtocol>,
+    /// What it is told when it has its place.
+    pub(crate) response: JoinGroupResponse,
+}
 
 impl Operation<'_> {
     pub(crate) fn join_returning_static_member(
@@ -74,9 +86,12 @@ impl Operation<'_> {
                 response.members = changed.members_for_leader();
             }
         }
-        let reply = Reply::JoinGroup(join_for_version(response, parked.api_version));
-        let then = Then::ReplaceStaticMember { group: Box::new(changed) };
-        Some(Append::new(vec![record], then).with_reply(parked.token, reply))
+        let protocols =
+            changed.member(member_id).expect("it is in the place of the old one").protocols.clone();
+        let (old_member_id, member_id) = (old_member_id.clone(), member_id.clone());
+        let returning = ReturningMember { parked, old_member_id, member_id, protocols, response };
+        self.group.returning = Some(Box::new(returning));
+        Some(Append::new(vec![record]))
     }
 
     /// Tells a client that another has taken its instance id.
@@ -93,27 +108,20 @@ impl Operation<'_> {
 
     /// The log does not have the new member id. The old one stays, and is given time: someone is there
     /// who wants its place, and will try again.
-    pub(crate) fn static_member_not_replaced(&mut self, changed: &ClassicGroup) {
-        for member_id in self.group.member_ids() {
-            if changed.member(&member_id).is_none() {
-                self.restart_session(&member_id);
-            }
-        }
+    pub(super) fn static_member_not_replaced(&mut self, error: ErrorCode) {
+        let Some(returning) = self.group.returning.take() else { return };
+        self.restart_session(&returning.old_member_id);
+        let leader = self.group.leader.clone().unwrap_or_default();
+        let response = JoinGroupResponse { leader, ..returning.response };
+        let response = join_for_version(response, returning.parked.api_version);
+        self.replies.push((returning.parked.token, Reply::JoinGroup(response).into_error(error)));
     }
 
-    /// The log has the new member id: the group has it, too.
-    pub(crate) fn static_member_replaced(&mut self, changed: ClassicGroup) {
-        for member_id in self.group.member_ids() {
-            if changed.member(&member_id).is_none() {
-                self.cancel_session(&member_id);
-            }
-        }
-        let before = std::mem::replace(self.group, changed);
-        self.group.mark_stored();
-        for member_id in self.group.member_ids() {
-            if before.member(&member_id).is_none() {
-                self.restart_session(&member_id);
-            }
-        }
+    /// The log has the new member id: the member goes on.
+    pub(super) fn static_member_replaced(&mut self) {
+        let Some(returning) = self.group.returning.take() else { return };
+        self.cancel_session(&returning.old_member_id);
+        self.restart_session(&returning.member_id);
+        self.reply_join(returning.parked, returning.response);
     }
 }

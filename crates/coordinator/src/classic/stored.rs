@@ -79,6 +79,40 @@ impl ClassicGroup {
         group.subscribed_topics = group.compute_subscribed_topics();
         Ok(group)
     }
+
+    /// Adds what no record says and the group, as it was `before` this record, knows: requests that wait, member ids that
+    /// were given out, protocols that were not chosen. While the log is read there is nothing of it.
+    pub(crate) fn keep_unstored_of(&mut self, mut before: ClassicGroup) {
+        assert!(!before.state.is_preparing_rebalance(), "a generation is stored when it is complete");
+        self.join_phase = before.join_phase;
+        self.new_member_added = before.new_member_added;
+        self.returning = before.returning.take();
+        self.pending_join = std::mem::take(&mut before.pending_join);
+        self.pending_join.retain(|member_id| !self.members.contains_key(member_id));
+        if let Some(returning) = &self.returning {
+            assert!(self.members.contains_key(&returning.member_id), "its record is the next one");
+            before.replace_static_member(&returning.old_member_id, &returning.member_id);
+            before.set_protocols(&returning.member_id, returning.protocols.clone());
+        }
+        self.pending_sync = std::mem::take(&mut before.pending_sync);
+        self.pending_sync.retain(|member_id| self.members.contains_key(member_id));
+        for (member_id, member) in std::mem::take(&mut before.members) {
+            self.keep_unstored_of_member(&member_id, member);
+        }
+    }
+
+    fn keep_unstored_of_member(&mut self, member_id: &Str, before: Member) {
+        let Some(member) = self.members.get_mut(member_id) else {
+            assert!(!before.is_awaiting_join() && !before.is_awaiting_sync(), "who waits stays a member");
+            return;
+        };
+        assert!(!before.is_awaiting_join(), "the join phase is over when a generation is stored");
+        member.awaiting_sync = before.awaiting_sync;
+        let [chosen] = &member.protocols[..] else { unreachable!("a record has the chosen protocol alone") };
+        if before.metadata(&chosen.name) == Some(&chosen.metadata) {
+            self.set_protocols(member_id, before.protocols);
+        }
+    }
 }
 
 /// A record of a group that has the same member twice.

@@ -6,7 +6,7 @@ use protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 use protocol::{Bytes, ErrorCode, Str};
 
 use crate::classic::{Operation, Parked, State};
-use crate::output::{Then, coordinator_error};
+use crate::reply::coordinator_error;
 use crate::{Append, Reply};
 
 impl Operation<'_> {
@@ -76,22 +76,16 @@ impl Operation<'_> {
             })
             .collect();
         match self.group.to_record(&assignments) {
-            Ok(record) => {
-                let group_id = self.group.group_id.clone();
-                Some(Append::new(vec![record], Then::Stabilize { group_id, assignments }))
-            }
+            Ok(record) => Some(Append::new(vec![record])),
             Err(_) => self.assignment_not_stored(ErrorCode::UNKNOWN_SERVER_ERROR),
         }
     }
 
-    /// The assignments are in the log: the members get them.
-    pub(crate) fn stabilize(&mut self, assignments: Vec<(Str, Bytes)>) {
-        self.group.mark_stored();
-        for (member_id, assignment) in assignments {
-            let member = self.group.member_mut(&member_id).expect("no one left since");
-            member.assignment = assignment;
+    /// Gives the members that wait for an assignment theirs, if the group is stable: then the log has the assignments.
+    pub(crate) fn hand_out_assignments(&mut self) {
+        if self.group.state() != State::Stable {
+            return;
         }
-        self.group.transition_to(State::Stable, self.now.wall);
         for member_id in self.group.member_ids() {
             let member = self.group.member_mut(&member_id).expect("listed above");
             if let Some(parked) = member.awaiting_sync.take() {

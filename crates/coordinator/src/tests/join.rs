@@ -3,7 +3,7 @@ use protocol::{ErrorCode, Str};
 
 use super::script::{START, check_with, context};
 use super::*;
-use crate::{Loading, Reply, Settings, Token};
+use crate::{GroupCoordinator, GroupRequest, Loading, Reply, Settings, Shard, Token};
 
 #[test]
 fn a_dynamic_member_is_given_its_id_first() {
@@ -349,7 +349,7 @@ fn a_pending_member_cannot_become_a_static_one() {
 
 #[test]
 fn a_group_does_not_give_out_member_ids_without_end() {
-    let mut coordinator = Loading::new(Settings::default()).loaded(START);
+    let mut coordinator = Loading::<GroupCoordinator>::new(Settings::default()).loaded(START);
     let mut join = |number: u64| {
         let request = JoinGroupRequest {
             group_id: Str::from("g"),
@@ -359,7 +359,8 @@ fn a_group_does_not_give_out_member_ids_without_end() {
             ..Default::default()
         };
         let context = context("a", 9, u128::from(number));
-        let output = coordinator.join_group(Token(number), &context, request, START);
+        let request = GroupRequest::JoinGroup(context, request);
+        let output = coordinator.decide(Token(number), request, START);
         let [(Token(_), Reply::JoinGroup(response))] = &output.replies[..] else { panic!("{output:?}") };
         response.error_code
     };

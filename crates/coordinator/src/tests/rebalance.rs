@@ -5,7 +5,10 @@ use protocol::{ErrorCode, Str};
 
 use super::script::{START, context};
 use super::*;
-use crate::{CoordinatorRecord, Loading, Now, Replayed, Reply, Settings, StoredRecord, Token};
+use crate::{
+    CoordinatorRecord, GroupCoordinator, GroupRequest, Loading, Now, Replayed, Reply, Settings, Shard,
+    StoredRecord, Token,
+};
 
 /// Two members in a stable group, `a` the leader.
 const STABLE: &str = "a join v=3
@@ -270,7 +273,7 @@ fn generations_that_run_out_begin_anew() {
         ..Default::default()
     };
     let record = CoordinatorRecord::group_metadata(&Str::from("g"), &value).expect("it fits");
-    let mut loading = Loading::new(Settings::default());
+    let mut loading = Loading::<GroupCoordinator>::new(Settings::default());
     assert_eq!(loading.replay(StoredRecord::new(0, record)), Ok(Replayed::Applied));
     let mut coordinator = loading.loaded(START);
     let protocol = JoinGroupRequestProtocol { name: Str::from("range"), ..Default::default() };
@@ -281,7 +284,8 @@ fn generations_that_run_out_begin_anew() {
         protocols: vec![protocol],
         ..Default::default()
     };
-    let joining = coordinator.join_group(Token(1), &context("a", 3, 1), request, START);
+    let request = GroupRequest::JoinGroup(context("a", 3, 1), request);
+    let joining = coordinator.decide(Token(1), request, START);
     assert!(joining.append.is_none() && joining.replies.is_empty());
     let joined = coordinator.tick(Now { steady: START.steady.after(3_000), ..START });
     let [(Token(1), Reply::JoinGroup(response))] = &joined.replies[..] else { panic!("it has joined") };

@@ -257,29 +257,33 @@ impl Play {
         let output = match verb {
             "join" => {
                 let (context, request) = self.join_request(client, words);
-                let output = self.shell.coordinator.join_group(token, &context, request, now);
+                let request = GroupRequest::JoinGroup(context, request);
+                let output = self.shell.coordinator.decide(token, request, now);
                 self.uuid_used(client, words, &output);
                 output
             }
             "sync" => {
                 let context = context(client, version, 0);
                 let request = self.sync_request(client, words);
-                self.shell.coordinator.sync_group(token, &context, &request, now)
+                self.shell.coordinator.decide(token, GroupRequest::SyncGroup(context, request), now)
             }
             "leave" => {
                 let context = context(client, version, 0);
                 let request = self.leave_request(client, words);
-                self.shell.coordinator.leave_group(token, &context, request, now)
+                self.shell.coordinator.decide(token, GroupRequest::LeaveGroup(context, request), now)
             }
             "commit" => {
                 let context = context(client, version, 0);
                 let request = self.commit_request(client, words);
-                self.shell.coordinator.offset_commit(token, &context, &request, now)
+                self.shell.coordinator.decide(token, GroupRequest::OffsetCommit(context, request), now)
             }
-            "forget" => self.shell.coordinator.offset_delete(token, &forget_request(words), now),
+            "forget" => {
+                let request = GroupRequest::OffsetDelete(forget_request(words));
+                self.shell.coordinator.decide(token, request, now)
+            }
             "delete" => {
                 let groups: Vec<Str> = words.others.iter().map(|group| Str::from(*group)).collect();
-                self.shell.coordinator.delete_groups(token, &groups, now)
+                self.shell.coordinator.decide(token, GroupRequest::DeleteGroups(groups), now)
             }
             other => panic!("no such step: {other}"),
         };

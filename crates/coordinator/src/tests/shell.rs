@@ -19,7 +19,7 @@ pub(super) struct Shell {
     pub(super) settings: Settings,
     pub(super) log: Vec<CoordinatorRecord>,
     /// What the log says, taken in record by record.
-    stored: Loading,
+    stored: Loading<GroupCoordinator>,
     pub(super) now: Now,
     /// The error of the next append.
     pub(super) fail: Option<ErrorCode>,
@@ -82,24 +82,25 @@ impl Shell {
     }
 
     fn append(&mut self, append: Append, events: &mut Vec<Event>) -> Output {
-        assert!(!append.records.is_empty(), "an append has records");
-        if let Some((token, _)) = &append.reply {
-            assert!(self.waiting.contains(token), "no reply leaves before its records are stored");
+        let records = append.records().to_vec();
+        assert!(!records.is_empty(), "an append has records");
+        if let Some(token) = append.answers() {
+            assert!(self.waiting.contains(&token), "no reply leaves before its records are stored");
         }
         // Nothing may show before the records are in the log.
         self.check_persisted();
         if let Some(error) = self.fail.take() {
-            events.push(Event::NotAppended(append.records.clone()));
+            events.push(Event::NotAppended(records));
             return self.coordinator.append_failed(append, error, self.now);
         }
         let base_offset = self.log.len() as i64;
-        for record in &append.records {
+        for record in &records {
             let offset = self.log.len() as i64;
             self.log.push(record.clone());
             let replayed = self.stored.replay(StoredRecord::new(offset, record.clone()));
             assert_eq!(replayed, Ok(Replayed::Applied));
         }
-        events.push(Event::Appended(append.records.clone()));
+        events.push(Event::Appended(records));
         self.coordinator.append_succeeded(append, base_offset, self.now)
     }
 
@@ -130,7 +131,17 @@ impl Shell {
         self.check_persisted();
     }
 
-    fn reload(&self) -> Loading {
+    /// Goes on with a coordinator that is rebuilt from the log. Nobody may be waiting.
+    pub(super) fn rebuild(&mut self) {
+        assert!(self.waiting.is_empty(), "a request is lost");
+        let mut rebuilt = self.reload().loaded(self.now);
+        // Which is not of the records: when offsets that have expired are looked for next.
+        rebuilt.timers.take_expiration_of(&self.coordinator.timers);
+        self.coordinator = rebuilt;
+        self.check_persisted();
+    }
+
+    fn reload(&self) -> Loading<GroupCoordinator> {
         let mut loading = Loading::new(self.settings.clone());
         for (offset, record) in self.log.iter().enumerate() {
             let replayed = loading.replay(StoredRecord::new(offset as i64, record.clone()));
@@ -152,30 +163,36 @@ impl Shell {
         self.waiting.len()
     }
 
-    /// That what is in memory as persisted is what the log says.
+    /// That the stored state is what a coordinator has that replays the log.
     pub(super) fn check_persisted(&self) {
-        let reloaded = &self.stored.coordinator;
+        let rebuilt = &self.stored.shard;
         let offsets = |coordinator: &GroupCoordinator| -> BTreeMap<Str, Offsets> {
             let with_offsets = coordinator.groups.iter().filter(|(_, group)| !group.offsets.is_empty());
             with_offsets.map(|(id, group)| (id.clone(), group.offsets.clone())).collect()
         };
-        assert_eq!(offsets(&self.coordinator), offsets(reloaded), "offsets are those of the log");
+        assert_eq!(offsets(&self.coordinator), offsets(rebuilt), "offsets are those of the log");
+        assert_eq!(self.coordinator.pending_offsets, rebuilt.pending_offsets, "so are those of transactions");
         for (group_id, group) in &self.coordinator.groups {
             let live = match &group.of_type {
                 GroupType::Classic(live) => live,
                 GroupType::Unserved(live) => {
-                    let stored = reloaded.unserved_group(group_id).expect("the log has it");
-                    assert_eq!(live.tombstones(), stored.tombstones(), "{group_id} is that of the log");
+                    let mut live = live.clone();
+                    live.members_until = None;
+                    assert_eq!(
+                        Some(&live),
+                        rebuilt.unserved_group(group_id),
+                        "{group_id} is that of the log"
+                    );
                     continue;
                 }
             };
             self.check_invariants(live);
-            match reloaded.classic_group(group_id) {
+            match rebuilt.classic_group(group_id) {
                 Some(stored) => check_stored(live, stored),
                 None => assert!(!live.stored && group.offsets.is_empty(), "{group_id}: the log has no group"),
             }
         }
-        for (group_id, group) in &reloaded.groups {
+        for (group_id, group) in &rebuilt.groups {
             let known = self.coordinator.groups.contains_key(group_id);
             assert!(known || group.is_vacant(), "{group_id}: the log has a group that is forgotten");
         }
@@ -213,9 +230,9 @@ fn check_stored(live: &ClassicGroup, stored: &ClassicGroup) {
         State::Empty if live.empty_not_stored => assert!(stored.generation_id < live.generation_id),
         State::Empty if of_offsets_only => assert_eq!(stored.state(), State::Empty),
         State::Empty | State::Stable => assert_eq!(summary(live), summary(stored)),
-        State::PreparingRebalance { .. } | State::CompletingRebalance => {
-            assert!(stored.generation_id <= live.generation_id);
-        }
+        // The log has the last generation that was complete.
+        State::PreparingRebalance { .. } => assert!(stored.generation_id <= live.generation_id),
+        State::CompletingRebalance => assert!(stored.generation_id < live.generation_id),
     }
 }
 
@@ -242,7 +259,6 @@ fn summary(
         )
     };
     let names = vec![group.protocol_type.clone(), group.protocol_name.clone(), group.leader.clone()];
-    // Only of an empty group does it matter since when.
-    let since = group.state_timestamp.filter(|_| group.state() == State::Empty);
-    (group.state().name(), group.generation_id, names, since, group.members().map(member).collect())
+    let members = group.members().map(member).collect();
+    (group.state().name(), group.generation_id, names, group.state_timestamp, members)
 }

@@ -1,4 +1,4 @@
-use coordinator::{Now, SteadyMs, WallMs};
+use coordinator::{GroupCoordinator, Now, Settings, SteadyMs, WallMs};
 use protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::records::{OffsetCommitKey, OffsetCommitValue, coordinator_key, coordinator_value};
 use protocol::{Str, Uuid};
@@ -36,7 +36,7 @@ fn marker(producer_id: i64, kind: u8) -> Vec<u8> {
 
 /// What is committed for partitions 0 to 3 by the batches, and whether an open transaction may change it.
 fn loaded(batches: &[Vec<u8>]) -> Vec<(i64, ErrorCode)> {
-    let mut loading = Loading::new(Settings::default());
+    let mut loading = Loading::<GroupCoordinator>::new(Settings::default());
     let mut scratch = Scratch::new();
     for batch in batches {
         replay(&mut loading, &Batch::parse(batch).unwrap(), &mut scratch).unwrap();

@@ -53,6 +53,8 @@ pub(super) struct Client {
     pub(super) phase: Phase,
     instance_id: Option<Str>,
     version: i16,
+    /// Whether it supports several protocols, and what it wants of them differs from time to time.
+    pub(super) fickle: bool,
     generation_id: i32,
     /// The request that it waits for; an answer to another is too late.
     waits_for: Option<Token>,
@@ -71,6 +73,7 @@ impl Client {
             phase: Phase::Out,
             instance_id: is_static.then(|| Str::from(format!("i{group}"))),
             version: if is_static { rng.i16(5..=9) } else { rng.i16(0..=9) },
+            fickle: true,
             generation_id: -1,
             waits_for: None,
         }
@@ -126,12 +129,12 @@ impl Client {
     }
 
     pub(super) fn join(&self, rng: &mut Rng) -> (RequestContext, JoinGroupRequest) {
-        let metadata = subscription(if rng.u32(..4) == 0 { "t,u" } else { "t" });
+        let metadata = subscription(if self.fickle && rng.u32(..4) == 0 { "t,u" } else { "t" });
         let protocol =
             |name: &str| JoinGroupRequestProtocol { name: Str::from(name), metadata: metadata.clone() };
-        let mut protocols = vec![protocol("range"), protocol("sticky")];
-        if rng.u32(..8) == 0 {
-            protocols.swap(0, 1);
+        let mut protocols = vec![protocol("range")];
+        if self.fickle {
+            protocols.insert(usize::from(rng.u32(..8) != 0), protocol("sticky"));
         }
         let request = JoinGroupRequest {
             group_id: group_id(self.group),

@@ -1,0 +1,163 @@
+//! One shard at this broker: its log, its state, and the requests that wait for it.
+
+use std::sync::Arc;
+
+use coordinator::{DeletedTopic, Now, Output, Reply, Shard, Token};
+use parking_lot::Mutex;
+use protocol::ErrorCode;
+use runtime::HashMap;
+use tokio::sync::oneshot;
+use tracing::{debug, info, warn};
+
+use super::answer::{Barrier, Pending, Settled};
+use crate::replicas::{Refusal, Replica};
+
+/// One partition's shard.
+pub(super) struct HostedShard<S> {
+    pub(super) log: Arc<Replica>,
+    pub(super) state: Mutex<State<S>>,
+}
+
+pub(super) enum State<S> {
+    /// The log is being read; nothing can be known before its end. These topics were deleted since it began.
+    Loading(Vec<DeletedTopic>),
+    Serving(Box<Serving<S>>),
+    /// Another broker's, or gone.
+    Resigned,
+}
+
+pub(super) struct Serving<S> {
+    pub(super) shard: S,
+    /// Requests that have no reply yet.
+    waiting: HashMap<Token, oneshot::Sender<Settled>>,
+}
+
+impl<S: Shard> HostedShard<S> {
+    /// A shard whose log is to be read.
+    pub(super) fn loading(log: Arc<Replica>) -> Self {
+        Self { log, state: Mutex::new(State::Loading(Vec::new())) }
+    }
+
+    /// Ends the shard: clients that wait are told to look elsewhere.
+    pub(super) fn resign(&self, now: Now) {
+        let before = std::mem::replace(&mut *self.state.lock(), State::Resigned);
+        if let State::Serving(serving) = before {
+            let Serving { shard, mut waiting } = *serving;
+            for (token, reply) in shard.resign(now) {
+                settle(&mut waiting, &self.log, token, reply);
+            }
+        }
+    }
+
+    /// Serves from here on, unless it was given up meanwhile. Returns the next deadline.
+    pub(super) fn serve(&self, shard: S, now: Now) -> Option<i64> {
+        for remark in shard.load_remarks() {
+            info!(partition = %self.log.name(), "{remark}");
+        }
+        let mut state = self.state.lock();
+        let State::Loading(deleted) = &mut *state else { return None };
+        let deleted = std::mem::take(deleted);
+        let mut serving = Box::new(Serving { shard, waiting: HashMap::default() });
+        serving.topics_deleted(&self.log, &deleted, now);
+        let next_ms = serving.next_deadline_ms();
+        *state = State::Serving(serving);
+        Some(next_ms)
+    }
+
+    /// Notes topics that were deleted until the log is read. False if it is.
+    pub(super) fn defer(&self, topics: &[DeletedTopic]) -> bool {
+        match &mut *self.state.lock() {
+            State::Loading(deleted) => {
+                deleted.extend_from_slice(topics);
+                true
+            }
+            State::Serving(_) | State::Resigned => false,
+        }
+    }
+}
+
+impl<S> State<S> {
+    /// # Errors
+    /// The answer to clients if it does not serve.
+    pub(super) fn serving(&mut self) -> Result<&mut Serving<S>, ErrorCode> {
+        match self {
+            Self::Loading(_) => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+            Self::Serving(serving) => Ok(serving),
+            Self::Resigned => Err(ErrorCode::NOT_COORDINATOR),
+        }
+    }
+}
+
+impl<S: Shard> Serving<S> {
+    /// Has a request decided.
+    pub(super) fn decide(
+        &mut self,
+        log: &Arc<Replica>,
+        token: Token,
+        request: S::Request,
+        now: Now,
+    ) -> Pending {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.insert(token, sender);
+        self.shard.limit_appends(log.max_message_bytes());
+        let output = self.shard.decide(token, request, now);
+        self.carry_out(log, output, now);
+        Pending::new(receiver)
+    }
+
+    pub(super) fn topics_deleted(&mut self, log: &Arc<Replica>, topics: &[DeletedTopic], now: Now) {
+        let output = self.shard.topics_deleted(topics);
+        self.carry_out(log, output, now);
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self, log: &Arc<Replica>, now: Now) {
+        while self.shard.next_deadline().is_some_and(|due| due <= now.steady) {
+            let output = self.shard.tick(now);
+            self.carry_out(log, output, now);
+        }
+    }
+
+    /// The time by the steady clock at which something is due.
+    pub(super) fn next_deadline_ms(&self) -> i64 {
+        self.shard.next_deadline().map_or(i64::MAX, |due| due.0)
+    }
+
+    /// Makes the appends of an output and of those that follow from it, and settles the replies.
+    fn carry_out(&mut self, log: &Arc<Replica>, mut output: Output, now: Now) {
+        loop {
+            for (token, reply) in output.replies {
+                settle(&mut self.waiting, log, token, reply);
+            }
+            let Some(append) = output.append else { return };
+            output = match log.append_coordinator_records(append.records(), now.wall.0) {
+                Ok(appended) => self.shard.append_succeeded(append, appended.base_offset, now),
+                Err(refusal) => {
+                    not_stored(log, append.records().len(), &refusal);
+                    self.shard.append_failed(append, refusal.error_code, now)
+                }
+            };
+        }
+    }
+}
+
+fn not_stored(log: &Replica, records: usize, refusal: &Refusal) {
+    let (partition, error) = (log.name(), refusal.error_code.name());
+    if refusal.error_code == ErrorCode::KAFKA_STORAGE_ERROR {
+        // The log directory has reported it, once.
+        debug!(partition, error, records, "records of the coordinator were not stored");
+    } else {
+        warn!(partition, error, records, "records of the coordinator were not stored");
+    }
+}
+
+fn settle(
+    waiting: &mut HashMap<Token, oneshot::Sender<Settled>>,
+    log: &Arc<Replica>,
+    token: Token,
+    reply: Reply,
+) {
+    let sender = waiting.remove(&token).expect("a request has one reply");
+    // The client may be gone: then nobody waits.
+    let _ = sender.send(Settled { reply, barrier: Barrier::at_end_of(log) });
+}

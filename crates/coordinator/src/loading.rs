@@ -1,0 +1,42 @@
+//! Loading a shard: all records of its partition, from the start to the end.
+
+use crate::now::Now;
+use crate::record::{ReplayError, Replayed, StoredRecord};
+use crate::shard::Shard;
+
+/// A shard whose records are being read, and that can therefore not be asked anything.
+#[derive(Debug)]
+pub struct Loading<S> {
+    pub(crate) shard: S,
+}
+
+impl<S: Shard> Loading<S> {
+    /// Begins with nothing.
+    pub fn new(settings: S::Settings) -> Loading<S> {
+        Loading { shard: S::new(settings) }
+    }
+
+    /// Replays the next record of the log.
+    ///
+    /// # Errors
+    /// If the record is not what the topic holds. The records before it stay replayed.
+    pub fn replay(&mut self, record: StoredRecord) -> Result<Replayed, ReplayError> {
+        self.shard.replay(record)
+    }
+
+    /// Replays the end of a transaction: the control record of the batch's producer id.
+    pub fn end_transaction(&mut self, producer_id: i64, committed: bool) {
+        self.shard.end_transaction(producer_id, committed);
+    }
+
+    /// The content so far in a few words, for the log.
+    pub fn contents(&self) -> String {
+        self.shard.contents()
+    }
+
+    /// The shard, ready to be asked: the log has been read to its end.
+    pub fn loaded(mut self, now: Now) -> S {
+        self.shard.begin(now);
+        self.shard
+    }
+}
