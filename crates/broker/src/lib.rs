@@ -25,3 +25,6 @@ mod upkeep;
 pub use directories::{Directories, DirectoryError, Recovery, Surveyed, survey};
 pub use dispatch::{APIS, Api};
 pub use node::{Running, StartError, start, start_on};
+
+#[cfg(test)]
+mod tests;

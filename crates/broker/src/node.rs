@@ -69,16 +69,48 @@ pub async fn start(given: Configs) -> Result<Running, StartError> {
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_on(mut given: Configs, fs: Fs) -> Result<Running, StartError> {
-    adopt_node_id(&mut given, &fs);
+pub async fn start_on(given: Configs, fs: Fs) -> Result<Running, StartError> {
+    let plan = plan(given, &fs)?;
+    // Who cannot have an address is told so at once, and who connects meanwhile is refused: nothing is answered yet.
+    let (sockets, addresses) = bind(&plan.config.listeners).await?;
+    open(plan, fs, sockets, addresses).await
+}
+
+/// The same without a port: a test hands requests to the table of APIs.
+///
+/// # Errors
+/// As [`start`].
+#[cfg(test)]
+pub(crate) async fn start_without_port(given: Configs, fs: Fs) -> Result<Running, StartError> {
+    let plan = plan(given, &fs)?;
+    let addresses = plan.config.listeners.iter().map(|_| SocketAddr::from(([127, 0, 0, 1], 9092)));
+    let addresses = addresses.collect();
+    open(plan, fs, Vec::new(), addresses).await
+}
+
+/// The settings of a start, after a look at the directories.
+struct StartPlan {
+    config: Arc<BrokerConfig>,
+    given: Arc<Configs>,
+    removed_topics: BTreeSet<Uuid>,
+}
+
+/// Checks whatever refuses a start, before anything is changed.
+fn plan(mut given: Configs, fs: &Fs) -> Result<StartPlan, StartError> {
+    adopt_node_id(&mut given, fs);
     settings::check_broker(&given).map_err(StartError::Settings)?;
     let config = BrokerConfig::start(&given).map_err(|error| StartError::Settings(vec![error]))?;
-    let config = Arc::new(config);
-    let given = Arc::new(given);
-    // What refuses a start does so before anything is changed.
-    let removed_topics = survey(&config, &fs)?;
-    // Who cannot have an address is told so at once, and who connects meanwhile is refused: nothing is answered yet.
-    let (sockets, addresses) = bind(&config.listeners).await?;
+    let removed_topics = survey(&config, fs)?;
+    Ok(StartPlan { config: Arc::new(config), given: Arc::new(given), removed_topics })
+}
+
+async fn open(
+    plan: StartPlan,
+    fs: Fs,
+    sockets: Vec<BoundSocket>,
+    addresses: Vec<SocketAddr>,
+) -> Result<Running, StartError> {
+    let StartPlan { config, given, removed_topics } = plan;
     let dirs = LogDirs::open(&config, &fs)?;
 
     let observed: Arc<OnceLock<Weak<Broker>>> = Arc::default();
@@ -318,6 +350,12 @@ impl Running {
     /// What opening the log directories had to mend; none where they are new or were closed cleanly.
     pub fn recovery(&self) -> Option<Recovery> {
         self.server.broker().replicas.dirs().recovery()
+    }
+
+    /// What handlers reach of it.
+    #[cfg(test)]
+    pub(crate) fn broker(&self) -> &Arc<Broker> {
+        self.server.broker()
     }
 
     /// What can be measured of it.

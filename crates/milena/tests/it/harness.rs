@@ -6,6 +6,8 @@ pub(crate) mod clock;
 pub(crate) mod directory;
 pub(crate) mod member;
 pub(crate) mod proxy;
+#[allow(dead_code, reason = "the tests of the broker in the process use more of it")]
+#[path = "../../../broker/src/tests/harness/raw.rs"]
 pub(crate) mod raw;
 pub(crate) mod wire;
 

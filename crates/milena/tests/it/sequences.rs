@@ -1,11 +1,11 @@
-//! Idempotent producers by hand: sequence numbers, epochs, duplicates, and what of them outlives a crash.
+//! What outlives a restart of idempotent producers: their ids, their epochs and their sequence numbers.
 
 use protocol::ErrorCode;
 use protocol::messages::InitProducerIdRequest;
 use record::{BatchBuilder, Compression};
 
 use crate::harness::broker::Broker;
-use crate::harness::clients::{create_topic, watermarks};
+use crate::harness::clients::create_topic;
 use crate::harness::raw::{Raw, batch_with};
 
 /// A producer id of its own, epoch 0.
@@ -35,86 +35,13 @@ fn send(raw: &mut Raw, topic: &str, batch: Vec<u8>) -> (ErrorCode, i64) {
 }
 
 #[test]
-fn producer_ids_are_handed_out_once() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let ids: std::collections::BTreeSet<_> = (0..50).map(|_| producer_id(&mut raw)).collect();
-    assert_eq!(ids.len(), 50);
+fn producer_ids_are_not_handed_out_again_after_a_crash() {
     let Some(mut broker) = Broker::own(&[]) else { return };
     let before: Vec<_> = (0..5).map(|_| producer_id(&mut Raw::open(broker.bootstrap()))).collect();
     broker.kill();
     broker.restart();
     let after = producer_id(&mut Raw::open(broker.bootstrap()));
     assert!(!before.contains(&after), "{after} is in {before:?}");
-}
-
-#[test]
-fn a_batch_that_is_there_is_acknowledged_again_and_not_appended() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "sequences", 1, &[]);
-    let id = producer_id(&mut raw);
-    for nth in 0..6 {
-        let expected = (ErrorCode::NONE, i64::from(nth) * 2);
-        assert_eq!(send(&mut raw, &topic, sequenced(id, 0, nth * 2, 2)), expected);
-    }
-    // The last five are known, with the offsets that they got.
-    for nth in 1..6 {
-        let expected = (ErrorCode::NONE, i64::from(nth) * 2);
-        assert_eq!(send(&mut raw, &topic, sequenced(id, 0, nth * 2, 2)), expected);
-    }
-    // What is older, or is no batch that was there, is out of order.
-    for (sequence, count) in [(0, 2), (1, 2), (2, 1)] {
-        let code = send(&mut raw, &topic, sequenced(id, 0, sequence, count)).0;
-        assert!(
-            matches!(code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::DUPLICATE_SEQUENCE_NUMBER),
-            "{sequence}: {}",
-            code.name()
-        );
-    }
-    assert_eq!(watermarks(broker.bootstrap(), &topic, 0), (0, 12));
-}
-
-#[test]
-fn a_gap_is_out_of_order() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "gap", 1, &[]);
-    let id = producer_id(&mut raw);
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, 0, 3)).0, ErrorCode::NONE);
-    let code = send(&mut raw, &topic, sequenced(id, 0, 4, 1)).0;
-    assert_eq!(code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, 3, 1)), (ErrorCode::NONE, 3));
-}
-
-#[test]
-fn epochs_fence() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "epochs", 1, &[]);
-    let id = producer_id(&mut raw);
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, 0, 3)).0, ErrorCode::NONE);
-    // A new epoch begins at 0.
-    let code = send(&mut raw, &topic, sequenced(id, 1, 3, 1)).0;
-    assert_eq!(code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 1, 0, 1)), (ErrorCode::NONE, 3));
-    let code = send(&mut raw, &topic, sequenced(id, 0, 3, 1)).0;
-    assert_eq!(code, ErrorCode::INVALID_PRODUCER_EPOCH);
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 1, 1, 1)), (ErrorCode::NONE, 4));
-}
-
-/// After the largest sequence number comes 0.
-#[test]
-fn sequences_wrap() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "wrap", 1, &[]);
-    let id = producer_id(&mut raw);
-    // A producer that the partition does not know may begin anywhere.
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, i32::MAX - 1, 1)), (ErrorCode::NONE, 0));
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, i32::MAX, 2)), (ErrorCode::NONE, 1));
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, 1, 1)), (ErrorCode::NONE, 3));
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, i32::MAX, 2)), (ErrorCode::NONE, 1), "known");
 }
 
 /// The log tells what each producer sent last, so a restart forgets nothing, however it came about.

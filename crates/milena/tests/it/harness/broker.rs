@@ -124,11 +124,6 @@ impl Broker {
         Ok(Broker { address, own: Some(own) })
     }
 
-    /// Whether the tests run against another broker, which is taken for Kafka.
-    pub(crate) fn is_kafka(&self) -> bool {
-        self.own.is_none()
-    }
-
     /// `host:port` for clients.
     pub(crate) fn bootstrap(&self) -> &str {
         &self.address

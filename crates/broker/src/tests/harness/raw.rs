@@ -18,9 +18,35 @@ use record::{BatchBuilder, Compression};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// A way for frames to a broker and back.
+pub(crate) trait Line {
+    /// Sends a frame, its length included.
+    fn send(&mut self, frame: &[u8]);
+
+    /// The next response without its length; `None` if the broker has closed the connection.
+    fn receive(&mut self) -> Option<Vec<u8>>;
+}
+
+impl Line for TcpStream {
+    fn send(&mut self, frame: &[u8]) {
+        self.write_all(frame).expect("sent");
+    }
+
+    fn receive(&mut self) -> Option<Vec<u8>> {
+        let mut length = [0; 4];
+        match self.read(&mut length[..1]).expect("a response") {
+            0 => return None,
+            _ => self.read_exact(&mut length[1..]).expect("a response"),
+        }
+        let mut bytes = vec![0; usize::try_from(i32::from_be_bytes(length)).expect("a length")];
+        self.read_exact(&mut bytes).expect("a whole response");
+        Some(bytes)
+    }
+}
+
 /// A connection on which the test asks and waits.
 pub(crate) struct Raw {
-    stream: TcpStream,
+    line: Box<dyn Line>,
     correlation_id: i32,
 }
 
@@ -29,7 +55,11 @@ impl Raw {
         let stream = TcpStream::connect(bootstrap).expect("a connection");
         stream.set_read_timeout(Some(LIMIT)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
-        Raw { stream, correlation_id: 0 }
+        Raw::over(stream)
+    }
+
+    pub(crate) fn over(line: impl Line + 'static) -> Raw {
+        Raw { line: Box::new(line), correlation_id: 0 }
     }
 
     /// Sends a request without waiting for its response.
@@ -43,17 +73,13 @@ impl Raw {
         let client_id = Some(Str::from("raw"));
         let frame = frame::encode_request(self.correlation_id, client_id, request, version, Writer::new());
         let bytes = frame.expect("a request that its version can carry").into_bytes();
-        self.stream.write_all(&bytes).expect("sent");
+        self.line.send(&bytes);
         bytes.len()
     }
 
     /// The bytes of the next response, without their length.
     pub(crate) fn receive_bytes(&mut self) -> Vec<u8> {
-        let mut length = [0; 4];
-        self.stream.read_exact(&mut length).expect("a response");
-        let mut bytes = vec![0; usize::try_from(i32::from_be_bytes(length)).expect("a length")];
-        self.stream.read_exact(&mut bytes).expect("a whole response");
-        bytes
+        self.line.receive().expect("a response")
     }
 
     /// The next response, to a request of that version.
@@ -71,7 +97,7 @@ impl Raw {
 
     /// Whether the broker has closed the connection; waits for it.
     pub(crate) fn is_closed(&mut self) -> bool {
-        matches!(self.stream.read(&mut [0]), Ok(0))
+        self.line.receive().is_none()
     }
 
     /// The answer of Metadata about one topic, which it does not create.
@@ -185,26 +211,4 @@ pub(crate) fn batch_with(mut builder: BatchBuilder, values: &[&[u8]]) -> Vec<u8>
 pub(crate) fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     i64::try_from(since.as_millis()).expect("before the year 292 million")
-}
-
-/// CRC-32C bit by bit: slow, and independent of the product's.
-pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
-    let mut crc = !0_u32;
-    for byte in bytes {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg());
-        }
-    }
-    !crc
-}
-
-/// The positions of a batch's checksum and of the part that it covers.
-const CRC_AT: usize = 17;
-const CRC_COVERS_FROM: usize = 21;
-
-/// Writes the checksum that the batch's bytes have now.
-pub(crate) fn fix_crc(batch: &mut [u8]) {
-    let crc = crc32c(&batch[CRC_COVERS_FROM..]);
-    batch[CRC_AT..CRC_COVERS_FROM].copy_from_slice(&crc.to_be_bytes());
 }

@@ -4,9 +4,8 @@ use protocol::messages::fetch_request::{FetchTopic, ForgottenTopic};
 use protocol::messages::{FetchRequest, FetchResponse};
 use protocol::{ErrorCode, Str};
 
-use crate::harness::broker::Broker;
-use crate::harness::clients::create_topic;
-use crate::harness::raw::{Raw, batch, fetch_nothing, fetch_partition};
+use super::harness::Node;
+use super::harness::raw::{Raw, batch, fetch_nothing, fetch_partition};
 
 /// The partitions of a topic, each at offset 0, in the session of that id and epoch.
 fn in_session(topic: &str, partitions: &[i32], session_id: i32, session_epoch: i32) -> FetchRequest {
@@ -35,9 +34,9 @@ fn partitions(response: &FetchResponse) -> Vec<i32> {
 
 #[test]
 fn a_session_tells_only_what_is_new() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "session", 4, &[]);
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let topic = broker.create_topic("session", 4, &[]);
     let full = raw.ask(&in_session(&topic, &[0, 1, 2], 0, 0), 12);
     assert_eq!(full.error_code, ErrorCode::NONE);
     assert_ne!(full.session_id, 0);
@@ -70,9 +69,9 @@ fn a_session_tells_only_what_is_new() {
 
 #[test]
 fn errors_are_told_as_long_as_they_last() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "session-errors", 1, &[]);
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let topic = broker.create_topic("session-errors", 1, &[]);
     let mut request = in_session(&topic, &[0], 0, 0);
     request.topics[0].partitions[0].fetch_offset = 1_000;
     let full = raw.ask(&request, 12);
@@ -87,9 +86,9 @@ fn errors_are_told_as_long_as_they_last() {
 
 #[test]
 fn epochs_and_ids_that_do_not_fit() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "session-epoch", 1, &[]);
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let topic = broker.create_topic("session-epoch", 1, &[]);
     let session = raw.ask(&in_session(&topic, &[0], 0, 0), 12).session_id;
     let code = |raw: &mut Raw, id, epoch| raw.ask(&in_session(&topic, &[], id, epoch), 12).error_code;
     assert_eq!(code(&mut raw, session, 2), ErrorCode::INVALID_FETCH_SESSION_EPOCH, "1 is next");
@@ -103,9 +102,9 @@ fn epochs_and_ids_that_do_not_fit() {
 
 #[test]
 fn a_session_ends_when_the_client_says_so() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "session-end", 1, &[]);
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let topic = broker.create_topic("session-end", 1, &[]);
     let session = raw.ask(&in_session(&topic, &[0], 0, 0), 12).session_id;
     let last = raw.ask(&in_session(&topic, &[0], session, -1), 12);
     assert_eq!((last.error_code, last.session_id), (ErrorCode::NONE, 0));
@@ -122,9 +121,9 @@ fn a_session_ends_when_the_client_says_so() {
 
 #[test]
 fn a_full_cache_serves_without_sessions() {
-    let Some(broker) = Broker::own(&[("max.incremental.fetch.session.cache.slots", "2")]) else { return };
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "session-cache", 1, &[]);
+    let Some(broker) = Node::own(&[("max.incremental.fetch.session.cache.slots", "2")]) else { return };
+    let mut raw = broker.open();
+    let topic = broker.create_topic("session-cache", 1, &[]);
     raw.append(&topic, batch(&[b"x"]));
     let answers: Vec<_> = (0..4).map(|_| raw.ask(&in_session(&topic, &[0], 0, 0), 12)).collect();
     let with_session = answers.iter().filter(|answer| answer.session_id != 0).count();
@@ -138,9 +137,9 @@ fn a_full_cache_serves_without_sessions() {
 /// With topic ids (version 13 on) a session lives on ids.
 #[test]
 fn a_session_with_topic_ids() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "session-id", 2, &[]);
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let topic = broker.create_topic("session-id", 2, &[]);
     let id = raw.topic_id(&topic);
     let mut request = in_session(&topic, &[0, 1], 0, 0);
     request.topics[0].topic = Str::new();

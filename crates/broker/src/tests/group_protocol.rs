@@ -16,10 +16,9 @@ use protocol::messages::{
 };
 use protocol::{Bytes, ErrorCode, Str};
 
-use crate::harness::broker::Broker;
-use crate::harness::clients::create_topic;
-use crate::harness::raw::Raw;
-use crate::harness::unique;
+use super::harness::Node;
+use super::harness::raw::Raw;
+use super::harness::unique;
 
 /// A subscription to one topic, "t", as consumers write it (version 0).
 const SUBSCRIPTION: &[u8] = b"\0\0\0\0\0\x01\0\x01t\xff\xff\xff\xff";
@@ -55,8 +54,8 @@ struct Hand {
 }
 
 impl Hand {
-    fn new(broker: &Broker, group: &str) -> Hand {
-        let mut raw = Raw::open(broker.bootstrap());
+    fn new(broker: &Node, group: &str) -> Hand {
+        let mut raw = broker.open();
         raw.await_coordinator(group);
         Hand {
             raw,
@@ -167,8 +166,8 @@ fn commit(group: &str, topic: &str, offset: i64, generation: i32, member_id: &st
 
 #[test]
 fn one_member_joins_beats_commits_and_leaves() {
-    let broker = Broker::start();
-    let topic = create_topic(broker.bootstrap(), "hand", 1, &[]);
+    let broker = Node::start();
+    let topic = broker.create_topic("hand", 1, &[]);
     let mut member = Hand::new(&broker, &unique("hand"));
     member.settle();
     assert_eq!(member.generation, 1);
@@ -182,8 +181,8 @@ fn one_member_joins_beats_commits_and_leaves() {
 /// Before version 4 of JoinGroup a member is let in with the id that it gets by the way (KIP-394).
 #[test]
 fn an_old_client_joins_without_an_id() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
     for version in 0..=3 {
         let group = unique("old");
         raw.await_coordinator(&group);
@@ -201,8 +200,8 @@ fn an_old_client_joins_without_an_id() {
 
 #[test]
 fn what_is_stale_is_told_so() {
-    let broker = Broker::start();
-    let topic = create_topic(broker.bootstrap(), "stale", 1, &[]);
+    let broker = Node::start();
+    let topic = broker.create_topic("stale", 1, &[]);
     let group = unique("stale");
     let mut member = Hand::new(&broker, &group);
     member.settle();
@@ -228,7 +227,7 @@ fn what_is_stale_is_told_so() {
 
 #[test]
 fn a_second_member_makes_a_new_generation() {
-    let broker = Broker::start();
+    let broker = Node::start();
     let group = unique("second");
     let mut first = Hand::new(&broker, &group);
     let mut second = Hand::new(&broker, &group);
@@ -263,7 +262,7 @@ fn a_second_member_makes_a_new_generation() {
 /// A member that does not come to the rebalance in time is removed.
 #[test]
 fn a_rebalance_ends_without_those_who_do_not_come() {
-    let broker = Broker::start();
+    let broker = Node::start();
     let group = unique("absent");
     let mut first = Hand::new(&broker, &group);
     first.rebalance_timeout_ms = 1_000;
@@ -285,8 +284,8 @@ fn a_rebalance_ends_without_those_who_do_not_come() {
 #[test]
 fn a_subscription_that_is_none() {
     // Kafka reads it when the rebalance ends, fails, and answers none of the members ever.
-    let Some(broker) = Broker::own(&[]) else { return };
-    let mut raw = Raw::open(broker.bootstrap());
+    let Some(broker) = Node::own(&[]) else { return };
+    let mut raw = broker.open();
     for noise in [&b"topics"[..], b"", b"\0\0\x7f\xff\xff\xff"] {
         let group = unique("noise");
         raw.await_coordinator(&group);
@@ -300,11 +299,11 @@ fn a_subscription_that_is_none() {
 
 #[test]
 fn requests_that_make_no_sense() {
-    let broker = Broker::start();
+    let broker = Node::start();
     let group = unique("nonsense");
     let mut member = Hand::new(&broker, &group);
     member.settle();
-    let mut raw = Raw::open(broker.bootstrap());
+    let mut raw = broker.open();
     let mut code = |change: &dyn Fn(&mut JoinGroupRequest)| {
         let mut request = join(&group, "");
         change(&mut request);
@@ -324,9 +323,9 @@ fn requests_that_make_no_sense() {
 /// KIP-345: an instance id is known across restarts of its process, and one process at a time has it.
 #[test]
 fn a_static_member_by_hand() {
-    let broker = Broker::start();
+    let broker = Node::start();
     let group = unique("static-hand");
-    let mut raw = Raw::open(broker.bootstrap());
+    let mut raw = broker.open();
     raw.await_coordinator(&group);
     let mut request = join(&group, "");
     request.group_instance_id = Some(text("instance"));
@@ -367,11 +366,11 @@ fn a_static_member_by_hand() {
 
 #[test]
 fn groups_are_listed_by_state_and_described_in_every_version() {
-    let broker = Broker::start();
+    let broker = Node::start();
     let group = unique("described");
     let mut member = Hand::new(&broker, &group);
     member.settle();
-    let mut raw = Raw::open(broker.bootstrap());
+    let mut raw = broker.open();
     let mut listed = |states: &[&str], version| {
         let states_filter = states.iter().map(|state| text(state)).collect();
         let request = ListGroupsRequest { states_filter, ..Default::default() };
@@ -404,10 +403,10 @@ fn groups_are_listed_by_state_and_described_in_every_version() {
 
 #[test]
 fn offsets_are_fetched_in_every_version() {
-    let broker = Broker::start();
-    let topic = create_topic(broker.bootstrap(), "fetched", 2, &[]);
+    let broker = Node::start();
+    let topic = broker.create_topic("fetched", 2, &[]);
     let group = unique("fetched");
-    let mut raw = Raw::open(broker.bootstrap());
+    let mut raw = broker.open();
     raw.await_coordinator(&group);
     for version in 2..=9 {
         let request = commit(&group, &topic, i64::from(version), -1, "");
@@ -448,10 +447,10 @@ fn offsets_are_fetched_in_every_version() {
 
 #[test]
 fn commits_that_are_refused() {
-    let broker = Broker::start();
-    let topic = create_topic(broker.bootstrap(), "refused", 1, &[]);
+    let broker = Node::start();
+    let topic = broker.create_topic("refused", 1, &[]);
     let group = unique("refused");
-    let mut raw = Raw::open(broker.bootstrap());
+    let mut raw = broker.open();
     raw.await_coordinator(&group);
     let code =
         |raw: &mut Raw, request: &OffsetCommitRequest| raw.ask(request, 8).topics[0].partitions[0].error_code;
@@ -474,8 +473,8 @@ fn commits_that_are_refused() {
 
 #[test]
 fn the_coordinator_is_found_in_every_version() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
     raw.await_coordinator("some-group");
     let (host, port) = broker.bootstrap().split_once(':').expect("host and port");
     let port: i32 = port.parse().expect("a port");
@@ -510,8 +509,8 @@ fn assert_answered_at_first(errors: &[ErrorCode]) -> usize {
 /// and its answer would be as large as the group times the number of its names.
 #[test]
 fn a_group_that_is_named_thousands_of_times() {
-    let broker = Broker::start();
-    let topic = create_topic(broker.bootstrap(), "repeated", 1, &[]);
+    let broker = Node::start();
+    let topic = broker.create_topic("repeated", 1, &[]);
     let (group, other) = (unique("repeated"), unique("other"));
     let mut member = Hand::new(&broker, &group);
     member.settle();

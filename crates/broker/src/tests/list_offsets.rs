@@ -9,10 +9,9 @@ use protocol::messages::{ListOffsetsRequest, OffsetForLeaderEpochRequest};
 use protocol::{ErrorCode, Str};
 use record::{BatchBuilder, Compression};
 
-use crate::harness::broker::Broker;
-use crate::harness::clients::{create_topic, watermarks};
-use crate::harness::raw::{Raw, batch, fetch_request, now_ms};
-use crate::harness::{unique, wait_until};
+use super::harness::Node;
+use super::harness::raw::{Raw, batch, fetch_request, now_ms};
+use super::harness::{unique, wait_until};
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -32,8 +31,8 @@ fn ask(raw: &mut Raw, topic: &str, timestamp: i64, version: i16) -> ListOffsetsP
 }
 
 /// Batches of three records, stamped so that the latest time is not in the last batch.
-fn filled(raw: &mut Raw, bootstrap: &str) -> (String, i64) {
-    let topic = create_topic(bootstrap, "list-offsets", 1, &[]);
+fn filled(raw: &mut Raw, broker: &Node) -> (String, i64) {
+    let topic = broker.create_topic("list-offsets", 1, &[]);
     let base = now_ms() - 100_000;
     for first in [0, 100, 50, 20] {
         let mut builder = BatchBuilder::new(Compression::Lz4);
@@ -47,9 +46,9 @@ fn filled(raw: &mut Raw, bootstrap: &str) -> (String, i64) {
 
 #[test]
 fn special_timestamps() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let (topic, base) = filled(&mut raw, broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let (topic, base) = filled(&mut raw, &broker);
     let offset = |raw: &mut Raw, timestamp, version| {
         let answer = ask(raw, &topic, timestamp, version);
         (answer.error_code, answer.offset, answer.timestamp)
@@ -61,7 +60,7 @@ fn special_timestamps() {
     assert_eq!(offset(&mut raw, MAX_TIMESTAMP, 7), (ErrorCode::NONE, 4, base + 103), "the latest stamp");
     assert_eq!(offset(&mut raw, EARLIEST_LOCAL, 8), (ErrorCode::NONE, 0, -1));
     assert_eq!(offset(&mut raw, LATEST_TIERED, 9), (ErrorCode::NONE, -1, -1), "nothing is tiered");
-    let empty = create_topic(broker.bootstrap(), "empty", 1, &[]);
+    let empty = broker.create_topic("empty", 1, &[]);
     let answer = ask(&mut raw, &empty, MAX_TIMESTAMP, 7);
     assert_eq!((answer.error_code, answer.offset, answer.timestamp), (ErrorCode::NONE, -1, -1));
 }
@@ -69,9 +68,9 @@ fn special_timestamps() {
 /// The first record, in the order of offsets, that is not older.
 #[test]
 fn by_timestamp() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let (topic, base) = filled(&mut raw, broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let (topic, base) = filled(&mut raw, &broker);
     for (after, offset, stamp) in [(0, 0, 1), (2, 1, 3), (3, 1, 3), (4, 3, 101), (102, 4, 103), (103, 4, 103)]
     {
         let answer = ask(&mut raw, &topic, base + after, 7);
@@ -84,9 +83,9 @@ fn by_timestamp() {
 
 #[test]
 fn unknown_partitions_and_epochs() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let (topic, _) = filled(&mut raw, broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let (topic, _) = filled(&mut raw, &broker);
     let code =
         |raw: &mut Raw, request: &ListOffsetsRequest| raw.ask(request, 7).topics[0].partitions[0].error_code;
     let absent = request(&unique("absent"), 0, LATEST, -1);
@@ -101,9 +100,9 @@ fn unknown_partitions_and_epochs() {
 
 #[test]
 fn the_end_of_a_leader_epoch() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let (topic, _) = filled(&mut raw, broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let (topic, _) = filled(&mut raw, &broker);
     let current = raw.topic(&topic).partitions[0].leader_epoch;
     let mut end_of = |epoch| {
         let partition =
@@ -121,13 +120,13 @@ fn the_end_of_a_leader_epoch() {
 #[test]
 fn retention_by_time_and_by_size() {
     let settings = [("log.retention.check.interval.ms", "100")];
-    let Some(broker) = Broker::own(&settings) else { return };
-    let mut raw = Raw::open(broker.bootstrap());
+    let Some(broker) = Node::own(&settings) else { return };
+    let mut raw = broker.open();
     let by_size = [("segment.bytes", "1048576"), ("retention.bytes", "2097152")];
-    let by_size = create_topic(broker.bootstrap(), "by-size", 1, &by_size);
+    let by_size = broker.create_topic("by-size", 1, &by_size);
     let by_time = [("segment.bytes", "1048576"), ("retention.ms", "1500")];
-    let by_time = create_topic(broker.bootstrap(), "by-time", 1, &by_time);
-    let kept = create_topic(broker.bootstrap(), "kept", 1, &[("segment.bytes", "1048576")]);
+    let by_time = broker.create_topic("by-time", 1, &by_time);
+    let kept = broker.create_topic("kept", 1, &[("segment.bytes", "1048576")]);
     for _ in 0..12 {
         for topic in [&by_size, &by_time, &kept] {
             raw.append(topic, batch(&[&[b'x'; 500_000]]));
@@ -135,13 +134,11 @@ fn retention_by_time_and_by_size() {
     }
     let limit = Duration::from_secs(20);
     // The first may go while the last are still written.
-    wait_until("the oldest segments go by size", limit, || {
-        watermarks(broker.bootstrap(), &by_size, 0).0 >= 4
-    });
-    let (low, high) = watermarks(broker.bootstrap(), &by_size, 0);
+    wait_until("the oldest segments go by size", limit, || broker.watermarks(&by_size, 0).0 >= 4);
+    let (low, high) = broker.watermarks(&by_size, 0);
     assert!(high == 12 && (4..=9).contains(&low), "{low} to {high}: 2 MiB and what makes segments whole");
-    wait_until("all goes by time", limit, || watermarks(broker.bootstrap(), &by_time, 0) == (12, 12));
-    assert_eq!(watermarks(broker.bootstrap(), &kept, 0), (0, 12));
+    wait_until("all goes by time", limit, || broker.watermarks(&by_time, 0) == (12, 12));
+    assert_eq!(broker.watermarks(&kept, 0), (0, 12));
     let gone = raw.fetch_one(&fetch_request(&by_time, 0, 3));
     assert_eq!(gone.error_code, ErrorCode::OFFSET_OUT_OF_RANGE);
     assert_eq!(raw.append(&by_time, batch(&[b"next"])), 12, "offsets are never used again");

@@ -19,10 +19,9 @@ use protocol::messages::{
 };
 use protocol::{ErrorCode, Str, Uuid};
 
-use crate::harness::broker::Broker;
-use crate::harness::clients::create_topic;
-use crate::harness::raw::Raw;
-use crate::harness::{unique, wait_until};
+use super::harness::Node;
+use super::harness::raw::Raw;
+use super::harness::{unique, wait_until};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -37,9 +36,9 @@ fn text(value: &str) -> Str {
 
 #[test]
 fn metadata_in_every_version() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "metadata", 3, &[]);
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let topic = broker.create_topic("metadata", 3, &[]);
     let id = raw.topic_id(&topic);
     for version in 0..=13 {
         let wanted = MetadataRequestTopic { name: Some(text(&topic)), ..Default::default() };
@@ -63,9 +62,9 @@ fn metadata_in_every_version() {
 /// "All topics" is an empty list in version 0 and null from then on, when an empty list asks for none.
 #[test]
 fn all_topics_and_no_topics() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "all", 1, &[]);
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let topic = broker.create_topic("all", 1, &[]);
     let mut names = |topics, version| {
         let answer = raw.ask(&MetadataRequest { topics, ..Default::default() }, version);
         let names = answer.topics.into_iter().filter_map(|topic| topic.name);
@@ -80,15 +79,15 @@ fn all_topics_and_no_topics() {
 
 #[test]
 fn metadata_of_what_is_not_there() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
     let absent = unique("absent");
     assert_eq!(raw.topic(&absent).error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     assert_eq!(raw.topic("not valid").error_code, ErrorCode::INVALID_TOPIC_EXCEPTION);
     let by_id = MetadataRequestTopic { topic_id: Uuid([5; 16]), name: None };
     let request = MetadataRequest { topics: Some(vec![by_id]), ..Default::default() };
     assert_eq!(raw.ask(&request, 12).topics[0].error_code, ErrorCode::UNKNOWN_TOPIC_ID);
-    let topic = create_topic(broker.bootstrap(), "by-id", 1, &[]);
+    let topic = broker.create_topic("by-id", 1, &[]);
     let by_id = MetadataRequestTopic { topic_id: raw.topic_id(&topic), name: None };
     let request = MetadataRequest { topics: Some(vec![by_id]), ..Default::default() };
     let found = raw.ask(&request, 12).topics.remove(0);
@@ -97,12 +96,12 @@ fn metadata_of_what_is_not_there() {
 
 #[test]
 fn partitions_come_in_pages() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
     let prefix = unique("pages");
     let mut names = Vec::new();
     for _ in 0..3 {
-        names.push(create_topic(broker.bootstrap(), &prefix, 5, &[]));
+        names.push(broker.create_topic(&prefix, 5, &[]));
     }
     names.sort();
     let mut cursor = None;
@@ -140,8 +139,8 @@ fn partitions_come_in_pages() {
 
 #[test]
 fn the_cluster_is_described() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
     for version in 0..=2 {
         let request = DescribeClusterRequest { endpoint_type: 1, ..Default::default() };
         let answer = raw.ask(&request, version);
@@ -165,8 +164,8 @@ fn creatable(name: &str, partitions: i32, replicas: i16) -> CreatableTopic {
 
 #[test]
 fn topics_are_created_and_deleted_in_every_version() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
     for version in 2..=7 {
         let name = unique("versions");
         let mut topic = creatable(&name, 2, 1);
@@ -184,7 +183,7 @@ fn topics_are_created_and_deleted_in_every_version() {
         assert!(version < 7 || answer.topic_id == raw.topic_id(&name));
     }
     for version in 1..=6 {
-        let name = create_topic(broker.bootstrap(), "deleted", 1, &[]);
+        let name = broker.create_topic("deleted", 1, &[]);
         let mut request = DeleteTopicsRequest { timeout_ms: 10_000, ..Default::default() };
         if version >= 6 {
             let topic_id = raw.topic_id(&name);
@@ -203,8 +202,8 @@ fn topics_are_created_and_deleted_in_every_version() {
 
 #[test]
 fn replicas_can_be_placed_by_hand() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
     let node =
         raw.ask(&MetadataRequest { topics: Some(Vec::new()), ..Default::default() }, 12).brokers[0].node_id;
     let mut create = |nodes: &[i32]| {
@@ -228,8 +227,8 @@ fn replicas_can_be_placed_by_hand() {
 /// The same topic twice in one request: neither is made.
 #[test]
 fn a_topic_twice_in_one_request() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
     let name = unique("twice");
     let topics = vec![creatable(&name, 1, 1), creatable(&name, 1, 1)];
     let request = CreateTopicsRequest { topics, timeout_ms: 10_000, ..Default::default() };
@@ -240,9 +239,9 @@ fn a_topic_twice_in_one_request() {
 
 #[test]
 fn partitions_are_added_by_hand() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let name = create_topic(broker.bootstrap(), "more", 1, &[]);
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let name = broker.create_topic("more", 1, &[]);
     for version in 0..=3 {
         let count = i32::from(version) + 2;
         let topic = CreatePartitionsTopic { name: text(&name), count, assignments: None };
@@ -281,9 +280,9 @@ fn setting(raw: &mut Raw, resource_type: i8, resource: &str, name: &str) -> (Opt
 fn settings_of_a_topic_are_changed_one_by_one() {
     const TOPIC_SOURCE: i8 = 1;
     const DEFAULT_SOURCE: i8 = 5;
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "settings", 1, &[]);
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let topic = broker.create_topic("settings", 1, &[]);
     // Kafka's brokers learn of a change a moment after it was acknowledged.
     let becomes = |raw: &mut Raw, name, value: &str, source| {
         let expected = (Some(value.to_owned()), source);
@@ -312,10 +311,10 @@ fn settings_of_a_topic_are_changed_one_by_one() {
 /// A changed limit holds for the next batch.
 #[test]
 fn a_changed_setting_takes_hold() {
-    use crate::harness::raw::batch;
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
-    let topic = create_topic(broker.bootstrap(), "hold", 1, &[]);
+    use super::harness::raw::batch;
+    let broker = Node::start();
+    let mut raw = broker.open();
+    let topic = broker.create_topic("hold", 1, &[]);
     raw.append(&topic, batch(&[&[b'x'; 5_000]]));
     assert_eq!(alter(&mut raw, &topic, SET, "max.message.bytes", Some("1000")), ErrorCode::NONE);
     let begun = std::time::Instant::now();
@@ -331,8 +330,8 @@ fn a_changed_setting_takes_hold() {
 
 #[test]
 fn settings_of_the_broker_by_hand() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
     let node =
         raw.ask(&MetadataRequest { topics: Some(Vec::new()), ..Default::default() }, 12).brokers[0].node_id;
     let (value, _) = setting(&mut raw, BROKER, &node.to_string(), "num.partitions");
@@ -354,8 +353,8 @@ fn settings_of_the_broker_by_hand() {
 /// Nothing is listed that is not served, and what clients rely on is.
 #[test]
 fn api_versions_list_what_is_served() {
-    let broker = Broker::start();
-    let mut raw = Raw::open(broker.bootstrap());
+    let broker = Node::start();
+    let mut raw = broker.open();
     let request =
         ApiVersionsRequest { client_software_name: text("raw"), client_software_version: text("1.0") };
     for version in 0..=4 {

@@ -1,0 +1,13 @@
+//! Tests of whole requests, in the process: between a test of one type and one of the binary.
+#![allow(clippy::disallowed_methods, reason = "tests run in real time, and wait")]
+#![allow(clippy::print_stderr, reason = "a test that skips says so")]
+
+mod harness;
+
+mod batches;
+mod fetch;
+mod fetch_session;
+mod group_protocol;
+mod list_offsets;
+mod sequences;
+mod topics;
