@@ -7,29 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The modules that may use each other in one circle.
 const CIRCLE_MAX: usize = 3;
 
-/// The crates whose largest circle is still larger, with its size. These numbers only fall.
-const LARGER: [(&str, usize); 0] = [];
-
 /// The modules that each module uses.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
 pub(super) fn check(tree: &Tree) -> Vec<String> {
-    check_beside(tree, &LARGER)
-}
-
-/// Checks all crates, of which some are known to have a larger circle.
-fn check_beside(tree: &Tree, larger: &[(&str, usize)]) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, uses) in crates(tree) {
         let circle = largest_circle(&uses);
-        let known = larger.iter().find(|(known, _)| *known == name).map(|(_, size)| *size);
-        let max = known.unwrap_or(CIRCLE_MAX);
-        if circle.len() > max {
+        if circle.len() > CIRCLE_MAX {
             let modules: Vec<&str> = circle.iter().map(String::as_str).collect();
             let modules = modules.join(", ");
             faults.push(format!("{} modules of {name} use each other in a circle: {modules}", circle.len()));
-        } else if known.is_some_and(|known| circle.len() < known) {
-            faults.push(format!("{name}: LARGER in circles.rs says {max}, and it is {} now", circle.len()));
         }
     }
     faults
@@ -196,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_circle_is_found_however_it_is_written() {
-        let found = check_beside(&tree(&FOUR), &[]);
+        let found = check(&tree(&FOUR));
         assert_eq!(found, ["4 modules of house use each other in a circle: a, b, c, d"]);
         for left_out in 1..FOUR.len() {
             if FOUR[left_out].0 == "d" {
@@ -205,14 +193,7 @@ mod tests {
             let mut files = FOUR;
             files[left_out].1 =
                 "// use crate::{a::A, b::B, c::C, d::D};\n#[cfg(test)]\nmod tests {\n use crate::a::A;\n}";
-            assert_eq!(check_beside(&tree(&files), &[]), [""; 0], "without {}", FOUR[left_out].0);
+            assert_eq!(check(&tree(&files)), [""; 0], "without {}", FOUR[left_out].0);
         }
-    }
-
-    #[test]
-    fn a_known_circle_may_only_get_smaller() {
-        assert_eq!(check_beside(&tree(&FOUR), &[("house", 4)]), [""; 0]);
-        let found = check_beside(&tree(&FOUR), &[("house", 5)]);
-        assert_eq!(found, ["house: LARGER in circles.rs says 5, and it is 4 now"]);
     }
 }
