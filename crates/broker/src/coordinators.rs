@@ -1,7 +1,7 @@
 //! The host of coordinators: it finds the shard that a key belongs to, appends the records that the shard decides on,
 //! sends replies when the log is durable, and wakes the shard when a deadline has come.
 //!
-//! What a shard decides is in the `coordinator` crate, which does no IO; [`groups`] lists the kinds of shards.
+//! The decisions of a shard are made in the `coordinator` crate, which does no IO; [`groups`] lists the kinds of shards.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -352,7 +352,7 @@ impl Running {
         self.server.broker().replicas.dirs().recovery()
     }
 
-    /// What handlers reach of it.
+    /// The part of it that handlers reach.
     #[cfg(test)]
     pub(crate) fn broker(&self) -> &Arc<Broker> {
         self.server.broker()

@@ -55,7 +55,7 @@ pub enum Replayed {
     Skipped,
 }
 
-/// How many records of which types were left alone. Groups in them are not known to this coordinator.
+/// The number of records of each type that were left alone. Groups in them are not known to this coordinator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SkippedRecords {
     /// Records by the type that their keys begin with.
@@ -67,11 +67,11 @@ pub struct SkippedRecords {
 pub struct ReplayError {
     /// The record's offset.
     pub offset: i64,
-    /// What is wrong with it.
+    /// The fault.
     pub reason: ReplayErrorReason,
 }
 
-/// What is wrong with a record.
+/// The fault of a record.
 #[derive(Debug, PartialEq)]
 pub enum ReplayErrorReason {
     /// It has no key.

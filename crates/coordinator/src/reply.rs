@@ -57,7 +57,7 @@ conversion!(DeleteGroups, DeleteGroupsResponse);
 impl Reply {
     /// The reply to send instead when what this one claims could not be made durable: the same
     /// request answered with what `error`, met by the log, means to a client of the coordinator.
-    /// What was an error already stays as it is.
+    /// An error stays as it is.
     pub fn into_error(self, error: ErrorCode) -> Reply {
         let error = coordinator_error(error);
         match self {
@@ -96,7 +96,7 @@ impl Reply {
     }
 }
 
-/// What a failure to append means to a client of the coordinator: it should find the coordinator
+/// The meaning of a failure to append to a client of the coordinator: it should find the coordinator
 /// again, or wait for it, rather than doubt the offsets topic (Kafka's
 /// `CoordinatorOperationExceptionHelper`).
 pub(crate) fn coordinator_error(append_error: ErrorCode) -> ErrorCode {

@@ -5,7 +5,7 @@ use protocol::messages::{
 };
 use protocol::{Str, Uuid};
 
-/// What the coordinator needs to know about a request that is not in its body.
+/// The part of a request that the coordinator needs beside its body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestContext {
     /// The version of the API that the client speaks.

@@ -1,5 +1,5 @@
 //! A broker without a port, on a disk in memory: a request goes through the table of APIs, and a response comes back.
-//! What these tests leave out is the socket; what they have in common with a process is everything behind it.
+//! These tests leave out the socket, and have everything behind it in common with a process.
 //!
 //! With `MILENA_TEST_BOOTSTRAP=host:port` the tests run against another broker instead, a real Kafka for comparison
 //! say; those that must own the broker then skip, and say so.
@@ -37,7 +37,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// The address that a broker in this process gives to clients, at which nobody listens.
 const ADDRESS: &str = "127.0.0.1:9092";
 
-/// What ListOffsets calls the first offset, and the one behind the last.
+/// The names that ListOffsets has for the first offset and for the one behind the last.
 const EARLIEST: i64 = -2;
 const LATEST: i64 = -1;
 

@@ -16,9 +16,9 @@ pub(crate) struct ReturningMember {
     pub(crate) parked: Parked,
     pub(crate) old_member_id: Str,
     pub(crate) member_id: Str,
-    /// What it supports by now. A record has the protocol alone that the group uses.
+    /// The protocols that it supports by now. A record has the one alone that the group uses.
     pub(crate) protocols: Vec<JoinGroupRequestProtocol>,
-    /// What it is told when it has its place.
+    /// The answer that it gets when it has its place.
     pub(crate) response: JoinGroupResponse,
 }
 

@@ -14,7 +14,7 @@ use super::*;
 #[derive(Default)]
 struct Tally {
     numbers: BTreeMap<Str, i64>,
-    /// Who waits for a name's number to be so high, and until when.
+    /// Requests that wait for a name's number to be so high, and the end of their patience.
     waiting: BTreeMap<Token, (Str, i64, SteadyMs)>,
 }
 
