@@ -2,6 +2,7 @@
 
 mod controller;
 mod creation;
+mod log_dirs;
 mod nodes;
 mod producer_ids;
 
@@ -14,7 +15,6 @@ use settings::{BrokerConfig, Configs, TopicConfig};
 
 use producer_ids::ProducerIds;
 
-pub(crate) use controller::DECISION_TIMEOUT;
 pub(crate) use nodes::{
     CLUSTER_OPERATIONS, GROUP_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS, live_nodes, node,
 };

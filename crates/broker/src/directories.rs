@@ -84,6 +84,11 @@ impl LogDirs {
         self.partition_dirs().filter(|dir| dir.is_online()).map(|dir| dir.id()).collect()
     }
 
+    /// The ids of those of `log.dirs` that have failed.
+    pub(crate) fn offline_ids(&self) -> Vec<Uuid> {
+        self.partition_dirs().filter(|dir| !dir.is_online()).map(|dir| dir.id()).collect()
+    }
+
     /// The directory of the metadata log.
     pub(crate) fn metadata_dir(&self) -> &Arc<LogDir> {
         &self.dirs[self.metadata]

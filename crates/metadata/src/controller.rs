@@ -12,10 +12,12 @@ mod delete_topics;
 mod describe_configs;
 mod directories;
 mod elect_leaders;
+mod heartbeat;
 mod list_config_resources;
 mod messages;
 mod placement;
 mod reassignments;
+mod request;
 mod topic_name;
 mod without_effect;
 
@@ -25,6 +27,7 @@ use protocol::{ErrorCode, Str};
 use settings::{Configs, Layers, Scope, Value};
 
 pub use directories::Assignment;
+pub use request::{ControllerRequest, RequestContext};
 pub use topic_name::{TOPIC_NAME_LENGTH_MAX, check_topic_name, is_internal_topic};
 pub use without_effect::settings_without_effect;
 

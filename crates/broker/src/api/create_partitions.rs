@@ -11,13 +11,11 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: CreatePartitionsRequest) -> Reply {
+    let version = call.version();
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
     Reply::later(async move {
         let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-        let decided = broker
-            .cluster
-            .decide(timeout, |controller, image| controller.create_partitions(image, &request))
-            .await;
+        let decided = broker.cluster.ask_as(&request, version, timeout).await;
         responder.frame(&decided.unwrap_or_else(|error| failed(&request, error)))
     })
 }

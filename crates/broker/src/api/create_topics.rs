@@ -6,24 +6,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::ErrorCode;
 use protocol::messages::create_topics_request::CreateTopicsRequest;
 use protocol::messages::create_topics_response::{CreatableTopicResult, CreateTopicsResponse};
-use protocol::{ErrorCode, Uuid};
-use runtime::random;
 
 use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: CreateTopicsRequest) -> Reply {
+    let version = call.version();
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
     Reply::later(async move {
         let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-        let decided = broker
-            .cluster
-            .decide(timeout, |controller, image| {
-                controller.create_topics(image, &request, || Uuid(random::uuid_bytes()))
-            })
-            .await;
+        let decided = broker.cluster.ask_as(&request, version, timeout).await;
         responder.frame(&decided.unwrap_or_else(|error| failed(&request, error)))
     })
 }

@@ -9,18 +9,12 @@ use protocol::messages::incremental_alter_configs_response::{
 };
 
 use crate::call::Call;
-use crate::cluster::DECISION_TIMEOUT;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: IncrementalAlterConfigsRequest) -> Reply {
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
     Reply::later(async move {
-        let decided = broker
-            .cluster
-            .decide(DECISION_TIMEOUT, |controller, image| {
-                controller.incremental_alter_configs(image, &request)
-            })
-            .await;
+        let decided = broker.cluster.ask(&request).await;
         responder.frame(&decided.unwrap_or_else(|error| failed(&request, error)))
     })
 }

@@ -2,52 +2,70 @@
 
 use std::time::Duration;
 
-use metadata::controller::{Decision, settings_without_effect};
-use metadata::{Controller, Image, SubmitError};
-use protocol::ErrorCode;
-use runtime::clock;
+use metadata::SubmitError;
+use metadata::controller::{ControllerRequest, RequestContext, settings_without_effect};
+use protocol::{ErrorCode, Uuid};
+use runtime::{clock, random};
 use tracing::warn;
 
 use super::Cluster;
 
 /// How long a request without a timeout of its own may wait for the controller: less than clients wait for an answer,
 /// which is 30 s for most.
-pub(crate) const DECISION_TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Cluster {
-    /// Puts a request to the controller. When this returns, what was decided is in the metadata
-    /// log, on disk, and in force on this broker.
+    /// Puts a request of this broker to the controller, as [`Cluster::ask_as`].
     ///
     /// # Errors
-    /// Kafka's error where the decision was not made durable, or not in force, within `timeout`.
-    pub(crate) async fn decide<R>(
+    /// As there.
+    pub(crate) async fn ask<Q: ControllerRequest>(&self, request: &Q) -> Result<Q::Response, ErrorCode> {
+        self.ask_as(request, *Q::VERSIONS.end(), ANSWER_TIMEOUT).await
+    }
+
+    /// Puts a request that came in `version` to the active controller, which answers it in this process. When this
+    /// returns, what was decided is in the metadata log, on disk, and in force on this broker.
+    ///
+    /// # Errors
+    /// Kafka's error if the decision was not made durable, or not in force, within `timeout`.
+    pub(crate) async fn ask_as<Q: ControllerRequest>(
         &self,
+        request: &Q,
+        version: i16,
         timeout: Duration,
-        decide: impl FnOnce(&Controller, &Image) -> Decision<R>,
-    ) -> Result<R, ErrorCode> {
+    ) -> Result<Q::Response, ErrorCode> {
+        match clock::timeout(timeout, self.decided(request, version)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(ErrorCode::REQUEST_TIMED_OUT),
+        }
+    }
+
+    async fn decided<Q: ControllerRequest>(
+        &self,
+        request: &Q,
+        version: i16,
+    ) -> Result<Q::Response, ErrorCode> {
+        let context = RequestContext { version, random_id: || Uuid(random::uuid_bytes()) };
         let mut without_effect = Vec::new();
         let decided = self.quorum.submit(|image| {
-            let (response, records) = decide(&self.controller, image);
+            let (response, records) = request.decide(&self.controller, image, context);
             without_effect = settings_without_effect(&records);
             (response, records)
         });
-        match clock::timeout(timeout, decided).await {
-            Ok(Ok(response)) => {
-                without_effect.iter().for_each(|setting| warn!("{setting}"));
-                Ok(response)
-            }
-            Ok(Err(error)) => {
-                warn!("a change of the cluster's metadata was not made: {error}");
-                Err(match error {
-                    SubmitError::DiskFull => ErrorCode::KAFKA_STORAGE_ERROR,
-                    SubmitError::TooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
-                    SubmitError::Unencodable { .. } | SubmitError::Contradiction(_) => {
-                        ErrorCode::UNKNOWN_SERVER_ERROR
-                    }
-                    SubmitError::Stopped(_) => ErrorCode::NOT_CONTROLLER,
-                })
-            }
-            Err(_elapsed) => Err(ErrorCode::REQUEST_TIMED_OUT),
-        }
+        let decided = decided.await.map_err(|error| {
+            warn!("a change of the cluster's metadata was not made: {error}");
+            code_of(&error)
+        })?;
+        without_effect.iter().for_each(|setting| warn!("{setting}"));
+        Ok(decided)
+    }
+}
+
+fn code_of(error: &SubmitError) -> ErrorCode {
+    match error {
+        SubmitError::DiskFull => ErrorCode::KAFKA_STORAGE_ERROR,
+        SubmitError::TooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
+        SubmitError::Unencodable { .. } | SubmitError::Contradiction(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
+        SubmitError::Stopped(_) => ErrorCode::NOT_CONTROLLER,
     }
 }

@@ -1,11 +1,10 @@
 //! Topics that are made because somebody needs them.
 
 use protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
-use protocol::{ErrorCode, Str, Uuid};
-use runtime::random;
+use protocol::{ErrorCode, Str};
 use tracing::debug;
 
-use super::{Cluster, DECISION_TIMEOUT};
+use super::Cluster;
 use crate::coordinators::OFFSETS_TOPIC;
 
 impl Cluster {
@@ -27,10 +26,7 @@ impl Cluster {
     async fn create(&self, topics: Vec<CreatableTopic>) -> Vec<(Str, ErrorCode)> {
         let names: Vec<Str> = topics.iter().map(|topic| topic.name.clone()).collect();
         let request = CreateTopicsRequest { topics, ..CreateTopicsRequest::default() };
-        let decided = self.decide(DECISION_TIMEOUT, |controller, image| {
-            controller.create_topics(image, &request, || Uuid(random::uuid_bytes()))
-        });
-        match decided.await {
+        match self.ask(&request).await {
             Err(error) => names.into_iter().map(|name| (name, error)).collect(),
             Ok(response) => {
                 // Nobody asked for a topic to be made: one that cannot be is one that is not there, as in Kafka.

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use protocol::ErrorCode;
 use protocol::messages::AllocateProducerIdsRequest;
 
-use super::{Cluster, DECISION_TIMEOUT};
+use super::Cluster;
 
 /// The ids of the last block that no producer has yet.
 #[derive(Debug, Default)]
@@ -46,10 +46,7 @@ impl Cluster {
             }
             let request =
                 AllocateProducerIdsRequest { broker_id: self.node_id(), broker_epoch: self.broker_epoch() };
-            let decided = self.decide(DECISION_TIMEOUT, |controller, image| {
-                controller.allocate_producer_ids(image, &request)
-            });
-            let block = decided.await.map_err(|_| ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)?;
+            let block = self.ask(&request).await.map_err(|_| ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)?;
             if block.error_code.is_error() {
                 return Err(block.error_code);
             }

@@ -165,11 +165,6 @@ impl LogDirs {
         self.lost.lock().keys().copied().collect()
     }
 
-    /// Whether the log of a partition is lost.
-    pub(crate) fn is_lost(&self, topic_id: Uuid, partition: i32) -> bool {
-        self.lost.lock().contains_key(&(topic_id, partition))
-    }
-
     /// Why the log of a partition is not to be opened.
     pub(super) fn why_lost(&self, topic_id: Uuid, partition: i32) -> Option<String> {
         self.lost.lock().get(&(topic_id, partition)).map(|lost| format!("{lost}. {}", lost.mend()))

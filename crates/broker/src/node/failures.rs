@@ -8,7 +8,6 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, warn};
 
 use crate::broker::Broker;
-use crate::cluster::DECISION_TIMEOUT;
 use crate::coordinators::OFFSETS_TOPIC;
 use crate::directories::LogDir;
 use crate::replicas::Topic;
@@ -96,16 +95,7 @@ impl Broker {
 
     /// Has the controller know which directories work, so that clients are told which partitions are offline.
     async fn tell_of_offline_directories(&self) {
-        let decided = self.cluster.decide(DECISION_TIMEOUT, |controller, image| {
-            (
-                (),
-                controller.directories_offline(
-                    image,
-                    self.config.node_id,
-                    &self.replicas.dirs().online_ids(),
-                ),
-            )
-        });
+        let decided = self.cluster.tell_offline_log_dirs(self.replicas.dirs().offline_ids());
         if let Err(problem) = decided.await {
             warn!("clients are not told that partitions are offline: {}", problem.message());
         }

@@ -15,7 +15,6 @@ use tracing::{error, warn};
 
 use crate::beside;
 use crate::broker::Broker;
-use crate::cluster::DECISION_TIMEOUT;
 use crate::coordinators::OFFSETS_TOPIC;
 use crate::directories::LogToOpen;
 use crate::replicas::{Leadership, PartitionRules, PartitionSlot, Replica, ReplicaToOpen, Topic};
@@ -92,17 +91,13 @@ impl Broker {
     }
 
     /// Has the controller know where partitions are, a little later: it is what called.
-    fn tell_where(self: &Arc<Self>, assignments: Vec<Assignment>) {
+    fn tell_where(&self, assignments: Vec<Assignment>) {
         if assignments.is_empty() {
             return;
         }
-        let broker = Arc::clone(self);
+        let cluster = Arc::clone(&self.cluster);
         task::spawn(async move {
-            let node_id = broker.config.node_id;
-            let decided = broker.cluster.decide(DECISION_TIMEOUT, |controller, image| {
-                ((), controller.assign_replicas_to_dirs(image, node_id, &assignments))
-            });
-            if let Err(problem) = decided.await {
+            if let Err(problem) = cluster.assign_replicas_to_dirs(&assignments).await {
                 warn!("the controller does not know where partitions are: {}", problem.message());
             }
         });

@@ -95,12 +95,8 @@ impl Controller {
             (AllocateProducerIdsResponse { error_code, ..AllocateProducerIdsResponse::default() }, Vec::new())
         };
         let (broker_id, broker_epoch) = (request.broker_id, request.broker_epoch);
-        match image.brokers().get(&broker_id) {
-            None => return refuse(ErrorCode::BROKER_ID_NOT_REGISTERED),
-            Some(broker) if broker.broker_epoch != broker_epoch => {
-                return refuse(ErrorCode::STALE_BROKER_EPOCH);
-            }
-            Some(_) => {}
+        if let Err(error_code) = registered(image, broker_id, broker_epoch) {
+            return refuse(error_code);
         }
         let producer_id_start = image.next_producer_id();
         let Some(next_producer_id) = producer_id_start.checked_add(PRODUCER_ID_BLOCK_LEN.into()) else {
@@ -112,6 +108,19 @@ impl Controller {
             ..AllocateProducerIdsResponse::default()
         };
         (response, vec![ProducerIdsRecord { broker_id, broker_epoch, next_producer_id }.into()])
+    }
+}
+
+/// The registration of a broker that says its epoch.
+pub(super) fn registered(
+    image: &Image,
+    broker_id: i32,
+    broker_epoch: i64,
+) -> Result<&RegisterBrokerRecord, ErrorCode> {
+    match image.brokers().get(&broker_id) {
+        None => Err(ErrorCode::BROKER_ID_NOT_REGISTERED),
+        Some(broker) if broker.broker_epoch != broker_epoch => Err(ErrorCode::STALE_BROKER_EPOCH),
+        Some(broker) => Ok(broker),
     }
 }
 

@@ -1,14 +1,15 @@
 //! Log directories of brokers: which partitions are in which, and what becomes of those in one that fails (KIP-858).
-//!
-//! Kafka's brokers tell their controller by AssignReplicasToDirs and by heartbeats; here the broker asks the
-//! controller in its own process.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use protocol::Uuid;
-use protocol::records::{BrokerRegistrationChangeRecord, PartitionChangeRecord};
+use protocol::messages::assign_replicas_to_dirs_request;
+use protocol::messages::assign_replicas_to_dirs_response::{DirectoryData, PartitionData, TopicData};
+use protocol::messages::{AssignReplicasToDirsRequest, AssignReplicasToDirsResponse};
+use protocol::records::{BrokerRegistrationChangeRecord, PartitionChangeRecord, RegisterBrokerRecord};
+use protocol::{ErrorCode, Uuid};
 
-use super::Controller;
+use super::brokers::registered;
+use super::{Controller, Decision};
 use crate::image::directories::is_online;
 use crate::image::{Image, NO_LEADER, Partition};
 use crate::record::MetadataRecord;
@@ -24,75 +25,126 @@ pub struct Assignment {
     pub directory: Uuid,
 }
 
+impl Assignment {
+    /// The request by which a broker assigns its replicas to directories.
+    pub fn request(broker_id: i32, broker_epoch: i64, assignments: &[Self]) -> AssignReplicasToDirsRequest {
+        use assign_replicas_to_dirs_request::{DirectoryData, PartitionData, TopicData};
+        let mut directories: BTreeMap<Uuid, BTreeMap<Uuid, Vec<PartitionData>>> = BTreeMap::new();
+        for Assignment { topic_id, partition, directory } in assignments {
+            let partitions = directories.entry(*directory).or_default().entry(*topic_id).or_default();
+            partitions.push(PartitionData { partition_index: *partition });
+        }
+        let topic = |(topic_id, partitions)| TopicData { topic_id, partitions };
+        let directory = |(id, topics): (_, BTreeMap<_, _>)| DirectoryData {
+            id,
+            topics: topics.into_iter().map(topic).collect(),
+        };
+        let directories = directories.into_iter().map(directory).collect();
+        AssignReplicasToDirsRequest { broker_id, broker_epoch, directories }
+    }
+}
+
 impl Controller {
-    /// Notes where a broker keeps replicas. What the state has already, and partitions that are gone, give no record.
+    /// Notes in which directories a broker keeps replicas. One in a directory that does not work loses its leader.
     pub fn assign_replicas_to_dirs(
         &self,
         image: &Image,
-        broker: i32,
-        assignments: &[Assignment],
-    ) -> Vec<MetadataRecord> {
-        let record = |assignment: &Assignment| {
-            let partition = image.topic_by_id(assignment.topic_id)?.partition(assignment.partition)?;
-            let directories = assigned(partition, broker, assignment.directory)?;
-            let record = PartitionChangeRecord {
-                topic_id: assignment.topic_id,
-                partition_id: assignment.partition,
-                directories: Some(directories),
-                ..PartitionChangeRecord::default()
-            };
-            Some(record.into())
+        request: &AssignReplicasToDirsRequest,
+    ) -> Decision<AssignReplicasToDirsResponse> {
+        let broker = match registered(image, request.broker_id, request.broker_epoch) {
+            Ok(broker) => broker,
+            Err(error_code) => {
+                let response = AssignReplicasToDirsResponse { error_code, ..Default::default() };
+                return (response, Vec::new());
+            }
         };
-        assignments.iter().filter_map(record).collect()
+        let mut records = Vec::new();
+        let mut assign = |directory, topic_id, partition_index| match assign(
+            image,
+            broker,
+            directory,
+            (topic_id, partition_index),
+        ) {
+            Ok(record) => {
+                records.extend(record);
+                PartitionData { partition_index, error_code: ErrorCode::NONE }
+            }
+            Err(error_code) => PartitionData { partition_index, error_code },
+        };
+        let directories = request.directories.iter().map(|directory| {
+            let topics = directory.topics.iter().map(|topic| {
+                let partitions = topic.partitions.iter();
+                let partitions =
+                    partitions.map(|it| assign(directory.id, topic.topic_id, it.partition_index));
+                TopicData { topic_id: topic.topic_id, partitions: partitions.collect() }
+            });
+            DirectoryData { id: directory.id, topics: topics.collect() }
+        });
+        let directories = directories.collect();
+        (AssignReplicasToDirsResponse { directories, ..Default::default() }, records)
     }
 
     /// Takes the leader from partitions, by topic id and number, whose logs a broker that has just registered lacks.
     pub fn logs_lost(&self, lost: &[(Uuid, i32)]) -> Vec<MetadataRecord> {
-        let change = |(topic_id, partition_id): &(Uuid, i32)| {
-            let (topic_id, partition_id) = (*topic_id, *partition_id);
-            PartitionChangeRecord {
-                topic_id,
-                partition_id,
-                leader: NO_LEADER,
-                ..PartitionChangeRecord::default()
-            }
-            .into()
-        };
-        lost.iter().map(change).collect()
+        let without = |(topic_id, partition_id): &(Uuid, i32)| without_leader(*topic_id, *partition_id);
+        lost.iter().map(without).collect()
     }
+}
 
-    /// Takes directories of a broker offline: those that are not among `online`, of which there is at least one. The
-    /// partitions in them lose their leader.
-    pub fn directories_offline(&self, image: &Image, broker: i32, online: &[Uuid]) -> Vec<MetadataRecord> {
-        assert!(!online.is_empty(), "a broker without a directory does not go on");
-        let Some(registered) = image.brokers().get(&broker) else { return Vec::new() };
-        let now: BTreeSet<_> = online.iter().collect();
-        if registered.log_dirs.iter().collect::<BTreeSet<_>>() == now {
-            return Vec::new();
-        }
-        let change = BrokerRegistrationChangeRecord {
-            broker_id: broker,
-            broker_epoch: registered.broker_epoch,
-            log_dirs: online.to_vec(),
-            ..BrokerRegistrationChangeRecord::default()
-        };
-        let mut records = vec![change.into()];
-        for topic in image.topics().iter() {
-            for (partition_id, partition) in (0..).zip(&topic.partitions) {
-                let serves = is_online(partition.directory_of(broker), online);
-                if partition.leader == broker && !serves {
-                    let record = PartitionChangeRecord {
-                        topic_id: topic.id,
-                        partition_id,
-                        leader: NO_LEADER,
-                        ..PartitionChangeRecord::default()
-                    };
-                    records.push(record.into());
-                }
+/// Takes directories of a broker offline. The partitions in them lose their leader.
+pub(super) fn directories_offline(
+    image: &Image,
+    broker: &RegisterBrokerRecord,
+    offline: &[Uuid],
+) -> Vec<MetadataRecord> {
+    let (failed, online): (Vec<Uuid>, _) = broker.log_dirs.iter().partition(|id| offline.contains(*id));
+    if failed.is_empty() {
+        return Vec::new();
+    }
+    let broker_id = broker.broker_id;
+    let mut records = Vec::new();
+    for topic in image.topics().iter() {
+        for (partition_id, partition) in (0..).zip(&topic.partitions) {
+            if partition.leader == broker_id && failed.contains(&partition.directory_of(broker_id)) {
+                records.push(without_leader(topic.id, partition_id));
             }
         }
-        records
     }
+    let change = BrokerRegistrationChangeRecord {
+        broker_id,
+        broker_epoch: broker.broker_epoch,
+        log_dirs: online,
+        ..BrokerRegistrationChangeRecord::default()
+    };
+    records.push(change.into());
+    records
+}
+
+fn without_leader(topic_id: Uuid, partition_id: i32) -> MetadataRecord {
+    PartitionChangeRecord { topic_id, partition_id, leader: NO_LEADER, ..PartitionChangeRecord::default() }
+        .into()
+}
+
+/// Assigns a broker's replica to a directory; returns the record, or `None` if the state has it already.
+fn assign(
+    image: &Image,
+    broker: &RegisterBrokerRecord,
+    directory: Uuid,
+    (topic_id, partition_id): (Uuid, i32),
+) -> Result<Option<MetadataRecord>, ErrorCode> {
+    let topic = image.topic_by_id(topic_id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
+    let partition = topic.partition(partition_id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    if !partition.replicas.contains(&broker.broker_id) {
+        return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    }
+    let directories = assigned(partition, broker.broker_id, directory);
+    let loses_leader = partition.leader == broker.broker_id && !is_online(directory, &broker.log_dirs);
+    if directories.is_none() && !loses_leader {
+        return Ok(None);
+    }
+    let unchanged = PartitionChangeRecord::default();
+    let leader = if loses_leader { NO_LEADER } else { unchanged.leader };
+    Ok(Some(PartitionChangeRecord { topic_id, partition_id, directories, leader, ..unchanged }.into()))
 }
 
 /// The directories of a partition once `broker` keeps its replica in `directory`; `None` where nothing changes.

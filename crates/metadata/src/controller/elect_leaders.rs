@@ -1,7 +1,8 @@
 //! ElectLeaders (KIP-460).
 //!
-//! A partition has one replica and that one leads it, so an election finds nothing to do, or nobody who could lead. Where
-//! the log of that replica is lost an unclean election accepts it, as it accepts in Kafka that records are lost.
+//! A partition has one replica and that one leads it, so an election finds nothing to do, or nobody who could lead. If its
+//! directory works and nobody leads all the same, the log of that replica is lost: an unclean election then accepts that,
+//! as it accepts in Kafka that records are lost.
 
 use protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use protocol::messages::{ElectLeadersRequest, ElectLeadersResponse};
@@ -24,13 +25,10 @@ enum Election {
 
 impl Controller {
     /// Answers an election of leaders: of the partitions asked about, or of those that lack the leader they should have.
-    ///
-    /// `is_lost` says whether the log of a partition, by its topic's id and its number, is lost.
     pub fn elect_leaders(
         &self,
         image: &Image,
         request: &ElectLeadersRequest,
-        is_lost: impl Fn(Uuid, i32) -> bool,
     ) -> Decision<ElectLeadersResponse> {
         let election = match request.election_type {
             kind if kind == Election::Preferred as i8 => Election::Preferred,
@@ -47,7 +45,7 @@ impl Controller {
             let topic_id = image.topic(topic).map_or(Uuid::ZERO, |topic| topic.id);
             if let (Election::Unclean, Some(partition)) = (election, found)
                 && !partition.has_leader()
-                && is_lost(topic_id, partition_id)
+                && self.may_serve(image, partition)
             {
                 records.push(self.lead_anew(topic_id, partition_id, partition));
                 return PartitionResult { partition_id, ..PartitionResult::default() };
@@ -78,6 +76,13 @@ impl Controller {
                 .collect(),
         };
         (ElectLeadersResponse { replica_election_results, ..ElectLeadersResponse::default() }, records)
+    }
+
+    /// Whether this node has a replica of a partition, in a directory that works.
+    fn may_serve(&self, image: &Image, partition: &Partition) -> bool {
+        let broker = image.brokers().get(&self.node_id);
+        partition.replicas.contains(&self.node_id)
+            && broker.is_some_and(|broker| partition.is_served_by(broker))
     }
 
     /// Has this node lead a partition whose log it has lost.

@@ -11,7 +11,6 @@ use storage::{Copied, CopyError, TopicPartition};
 use tracing::{error, info, warn};
 
 use super::{FULL_BACKOFF, Move, Moves};
-use crate::cluster::DECISION_TIMEOUT;
 use crate::directories::{remove_later, unique_id};
 use crate::replicas::Replicas;
 
@@ -100,10 +99,7 @@ impl Moves {
         let assignment = Assignment { topic_id: this.topic_id, partition: this.partition.index(), directory };
         // It may be in force although nobody says so in time.
         this.assigned.store(true, Ordering::Release);
-        let node_id = self.cluster.node_id();
-        let decided = self.cluster.decide(DECISION_TIMEOUT, |controller, image| {
-            ((), controller.assign_replicas_to_dirs(image, node_id, &[assignment]))
-        });
+        let decided = self.cluster.assign_replicas_to_dirs(std::slice::from_ref(&assignment));
         let mut stopping = self.stopping.subscribe();
         let decided = tokio::select! {
             biased;

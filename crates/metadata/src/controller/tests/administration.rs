@@ -7,7 +7,7 @@ use protocol::messages::{
     AlterPartitionReassignmentsRequest, ElectLeadersRequest, ListConfigResourcesRequest,
     ListPartitionReassignmentsRequest,
 };
-use protocol::records::{ConfigRecord, PartitionChangeRecord};
+use protocol::records::{BrokerRegistrationChangeRecord, ConfigRecord, PartitionChangeRecord};
 
 use super::*;
 
@@ -117,7 +117,7 @@ fn elections_find_the_leader_that_is_there() {
             |(topic, partitions): (&str, _)| vec![TopicPartitions { topic: topic.into(), partitions }];
         let request =
             ElectLeadersRequest { election_type, topic_partitions: asked.map(topics), ..Default::default() };
-        let (response, records) = controller(&[]).elect_leaders(image, &request, |_, _| false);
+        let (response, records) = controller(&[]).elect_leaders(image, &request);
         assert_eq!(records, []);
         assert_eq!(response.error_code, ErrorCode::NONE);
         let results = response.replica_election_results.into_iter();
@@ -135,24 +135,30 @@ fn elections_find_the_leader_that_is_there() {
         assert_eq!(elect(&image, election, None), [("t".to_owned(), vec![])], "none that lacks its leader");
     }
     let without = changed(PartitionChangeRecord { leader: -1, ..PartitionChangeRecord::default() });
+    // The directory of its log has failed: it may come back.
+    let failed = BrokerRegistrationChangeRecord {
+        broker_id: 1,
+        broker_epoch: 10,
+        log_dirs: vec![Uuid([0xe; 16])],
+        ..Default::default()
+    };
+    let offline = with(without.clone(), vec![failed.into()]);
     for (election, code) in [
         (PREFERRED, ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE),
         (UNCLEAN, ErrorCode::ELIGIBLE_LEADERS_NOT_AVAILABLE),
     ] {
         let expected = [("other".to_owned(), vec![]), ("t".to_owned(), vec![(0, code)])];
-        assert_eq!(elect(&without, election, None), expected);
+        assert_eq!(elect(&offline, election, None), expected);
     }
     let request = ElectLeadersRequest { election_type: 2, ..Default::default() };
-    let (refused, _) = controller(&[]).elect_leaders(&image, &request, |_, _| true);
+    let (refused, _) = controller(&[]).elect_leaders(&image, &request);
     assert_eq!(refused.error_code, ErrorCode::INVALID_REQUEST);
-    // The log of one is lost, and nothing but an unclean election of that one accepts it.
-    let lost = without.topic("t").expect("it is there").id;
+    // Its directory works and nobody leads it: its log is lost, and nothing but an unclean election accepts that.
     for (election_type, code, leads) in
         [(PREFERRED, ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE, false), (UNCLEAN, ErrorCode::NONE, true)]
     {
         let request = ElectLeadersRequest { election_type, topic_partitions: None, ..Default::default() };
-        let (response, records) =
-            controller(&[]).elect_leaders(&without, &request, |topic, number| (topic, number) == (lost, 0));
+        let (response, records) = controller(&[]).elect_leaders(&without, &request);
         let result = &response.replica_election_results[1].partition_result[0];
         assert_eq!((result.partition_id, result.error_code), (0, code));
         let mut after = without.clone();

@@ -362,7 +362,7 @@ fn what_is_long_is_not_repeated_for_each_item_of_a_request() {
     use protocol::messages::elect_leaders_request::TopicPartitions;
     let topic = TopicPartitions { topic: "x".repeat(30_000).into(), partitions: (0..20_000).collect() };
     let request = ElectLeadersRequest { topic_partitions: Some(vec![topic]), ..Default::default() };
-    let (response, _) = controller(&[]).elect_leaders(&cluster(), &request, |_, _| false);
+    let (response, _) = controller(&[]).elect_leaders(&cluster(), &request);
     let results = &response.replica_election_results[0].partition_result;
     assert_eq!(results.len(), 20_000);
     assert!(results.iter().all(|it| it.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));

@@ -3,7 +3,11 @@
 use super::*;
 use crate::image::NO_LEADER;
 use crate::image::directories::{LOST, UNASSIGNED, is_online};
-use protocol::messages::BrokerRegistrationRequest;
+use protocol::messages::{
+    AssignReplicasToDirsRequest, AssignReplicasToDirsResponse, BrokerHeartbeatRequest,
+    BrokerRegistrationRequest,
+};
+use protocol::records::PartitionChangeRecord;
 
 const OTHER: Uuid = Uuid([0xe; 16]);
 
@@ -46,17 +50,103 @@ fn new_partitions_go_where_the_fewest_are() {
     }
 }
 
+fn assignment(
+    broker: i32,
+    epoch: i64,
+    (topic_id, partition): (Uuid, i32),
+    directory: Uuid,
+) -> AssignReplicasToDirsRequest {
+    Assignment::request(broker, epoch, &[Assignment { topic_id, partition, directory }])
+}
+
+/// The error of each partition of an answer that names one directory and one topic.
+fn errors(response: &AssignReplicasToDirsResponse) -> Vec<ErrorCode> {
+    let topics = response.directories.iter().flat_map(|directory| &directory.topics);
+    topics.flat_map(|topic| &topic.partitions).map(|partition| partition.error_code).collect()
+}
+
 #[test]
 fn a_replica_that_has_moved_is_noted_once_and_keeps_its_leader_epoch() {
-    let image = with_topics(&["a"]);
+    let registered = two_directories();
+    let (_, records) = create(&registered, vec![topic("a")]);
+    let image = with(registered, records);
     let topic_id = image.topic("a").unwrap().id;
-    let moved = |partition| Assignment { topic_id, partition, directory: OTHER };
-    let records = controller(&[]).assign_replicas_to_dirs(&image, 1, &[moved(0), moved(9)]);
+    let assign = |image: &Image, replica| {
+        controller(&[]).assign_replicas_to_dirs(image, &assignment(1, 0, replica, OTHER))
+    };
+    let (response, records) = assign(&image, (topic_id, 0));
+    assert_eq!(errors(&response), [ErrorCode::NONE]);
     let image = with(image, records);
     let partition = image.partition("a", 0).unwrap();
     assert_eq!((partition.directory_of(1), partition.leader, partition.leader_epoch), (OTHER, 1, 0));
     assert_eq!(image.topics().replicas_in(OTHER), 1, "it is counted where it is");
-    assert!(controller(&[]).assign_replicas_to_dirs(&image, 1, &[moved(0)]).is_empty());
+    let (response, records) = assign(&image, (topic_id, 0));
+    assert_eq!((errors(&response), records.len()), (vec![ErrorCode::NONE], 0));
+}
+
+#[test]
+fn an_assignment_that_cannot_be_made_has_kafkas_error() {
+    let image = with_topics(&["a"]);
+    let topic_id = image.topic("a").unwrap().id;
+    let elsewhere = PartitionChangeRecord {
+        topic_id,
+        partition_id: 0,
+        replicas: Some(vec![2]),
+        isr: Some(vec![2]),
+        leader: 2,
+        ..PartitionChangeRecord::default()
+    };
+    let moved = with(image.clone(), vec![elsewhere.into()]);
+    for (image, replica, code) in [
+        (&image, (Uuid([9; 16]), 0), ErrorCode::UNKNOWN_TOPIC_ID),
+        (&image, (topic_id, 9), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        (&moved, (topic_id, 0), ErrorCode::NOT_LEADER_OR_FOLLOWER),
+    ] {
+        let request = assignment(1, 10, replica, DIRECTORY);
+        let (response, records) = controller(&[]).assign_replicas_to_dirs(image, &request);
+        assert_eq!((response.error_code, errors(&response), records.len()), (ErrorCode::NONE, vec![code], 0));
+    }
+    for (broker, epoch, code) in
+        [(1, 11, ErrorCode::STALE_BROKER_EPOCH), (3, 10, ErrorCode::BROKER_ID_NOT_REGISTERED)]
+    {
+        let request = assignment(broker, epoch, (topic_id, 0), DIRECTORY);
+        let (response, records) = controller(&[]).assign_replicas_to_dirs(&image, &request);
+        assert_eq!((response.error_code, records.len()), (code, 0));
+    }
+}
+
+#[test]
+fn a_replica_in_a_directory_that_does_not_work_has_no_leader() {
+    let image = with_topics(&["a"]);
+    let topic_id = image.topic("a").unwrap().id;
+    let request = assignment(1, 10, (topic_id, 0), OTHER);
+    let (_, records) = controller(&[]).assign_replicas_to_dirs(&image, &request);
+    let partition = with(image, records).partition("a", 0).unwrap().clone();
+    assert_eq!((partition.directory_of(1), partition.leader), (OTHER, NO_LEADER));
+}
+
+#[test]
+fn a_heartbeat_that_asks_for_what_is_not_served_changes_nothing() {
+    let heartbeat = BrokerHeartbeatRequest {
+        broker_id: 1,
+        broker_epoch: 10,
+        current_metadata_offset: 10,
+        offline_log_dirs: vec![DIRECTORY],
+        ..BrokerHeartbeatRequest::default()
+    };
+    let fence = BrokerHeartbeatRequest { want_fence: true, ..heartbeat.clone() };
+    let shut_down = BrokerHeartbeatRequest { want_shut_down: true, ..heartbeat.clone() };
+    let stale = BrokerHeartbeatRequest { broker_epoch: 9, ..heartbeat.clone() };
+    for (request, code) in [
+        (fence, ErrorCode::INVALID_REQUEST),
+        (shut_down, ErrorCode::INVALID_REQUEST),
+        (stale, ErrorCode::STALE_BROKER_EPOCH),
+    ] {
+        let (response, records) = controller(&[]).broker_heartbeat(&cluster(), &request);
+        assert_eq!((response.error_code, records.len()), (code, 0));
+    }
+    let (response, records) = controller(&[]).broker_heartbeat(&cluster(), &heartbeat);
+    assert_eq!((response.is_caught_up, response.is_fenced, records.len()), (true, false, 1));
 }
 
 #[test]
@@ -69,7 +159,13 @@ fn partitions_of_a_failed_directory_have_no_leader_until_it_is_back() {
     let (_, records) = controller.create_topics(&two_directories(), &request, ids());
     let image = with(two_directories(), records);
 
-    let records = controller.directories_offline(&image, 1, &[DIRECTORY]);
+    let heartbeat = BrokerHeartbeatRequest {
+        broker_id: 1,
+        broker_epoch: 0,
+        offline_log_dirs: vec![OTHER],
+        ..BrokerHeartbeatRequest::default()
+    };
+    let (_, records) = controller.broker_heartbeat(&image, &heartbeat);
     let image = with(image, records);
     assert_eq!(leaders(&image), [1, NO_LEADER]);
     let broker = &image.brokers()[&1];
@@ -77,7 +173,8 @@ fn partitions_of_a_failed_directory_have_no_leader_until_it_is_back() {
     let served: Vec<bool> =
         image.topic("a").unwrap().partitions.iter().map(|it| it.is_served_by(broker)).collect();
     assert_eq!(served, [true, false]);
-    assert!(controller.directories_offline(&image, 1, &[DIRECTORY]).is_empty(), "it is known");
+    let (_, records) = controller.broker_heartbeat(&image, &heartbeat);
+    assert_eq!(records, [], "it is known");
 
     // A restart without it changes nothing; one with it brings the leader back, in a later epoch.
     let (_, records) = controller.register_broker(&image, &registration(1, &[DIRECTORY]), |_, _| None);
