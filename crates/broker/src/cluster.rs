@@ -5,15 +5,17 @@ mod creation;
 mod log_dirs;
 mod nodes;
 mod producer_ids;
+mod view;
 
 use std::sync::Arc;
 
-use metadata::quorum::Quorum;
+use metadata::quorum::{Changes, Quorum};
 use metadata::{Controller, Image};
 use protocol::Str;
 use settings::{BrokerConfig, Configs, TopicConfig};
 
 use producer_ids::ProducerIds;
+use view::MetadataView;
 
 pub(crate) use nodes::{
     CLUSTER_OPERATIONS, GROUP_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS, live_nodes, node,
@@ -29,11 +31,12 @@ pub(crate) struct Cluster {
     given: Arc<Configs>,
     controller: Controller,
     quorum: Quorum,
+    view: MetadataView,
     producer_ids: ProducerIds,
 }
 
 impl Cluster {
-    /// A cluster that this broker is registered in, under `broker_epoch`.
+    /// A cluster that this broker is registered in, under `broker_epoch`, and the changes of its metadata from here on.
     pub(crate) fn new(
         id: Str,
         broker_epoch: i64,
@@ -41,9 +44,10 @@ impl Cluster {
         given: Arc<Configs>,
         controller: Controller,
         quorum: Quorum,
-    ) -> Self {
-        let producer_ids = ProducerIds::default();
-        Self { id, broker_epoch, config, given, controller, quorum, producer_ids }
+    ) -> (Self, Changes) {
+        let (image, changes) = quorum.follow();
+        let (view, producer_ids) = (MetadataView::new(image), ProducerIds::default());
+        (Self { id, broker_epoch, config, given, controller, quorum, view, producer_ids }, changes)
     }
 
     pub(crate) fn id(&self) -> &Str {
@@ -73,8 +77,13 @@ impl Cluster {
         &self.quorum
     }
 
+    /// What this broker sees of the metadata.
+    pub(crate) fn view(&self) -> &MetadataView {
+        &self.view
+    }
+
     pub(crate) fn image(&self) -> Arc<Image> {
-        self.quorum.image()
+        self.view.image()
     }
 
     /// The broker's settings in force: those of the start with what was changed while it runs.

@@ -7,11 +7,11 @@ mod follow;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use metadata::quorum::{Quorum, QuorumConfig};
-use metadata::{Change, Controller, Delta, Topic, features};
+use metadata::quorum::{Changes, Quorum, QuorumConfig};
+use metadata::{Controller, Topic, features};
 use protocol::messages::broker_registration_request::{self, BrokerRegistrationRequest, Feature};
 use protocol::{Str, Uuid};
 use runtime::net::BoundSocket;
@@ -54,6 +54,8 @@ pub struct Running {
     /// Why it cannot go on.
     failed: watch::Receiver<Option<String>>,
     tasks: Vec<JoinHandle<()>>,
+    /// Follows the metadata, to the end of a change that is acted on.
+    following: JoinHandle<()>,
 }
 
 /// Starts a broker with the settings `given`; what is not given has its default. Warnings about
@@ -113,8 +115,7 @@ async fn open(
     let StartPlan { config, given, removed_topics } = plan;
     let dirs = LogDirs::open(&config, &fs)?;
 
-    let observed: Arc<OnceLock<Weak<Broker>>> = Arc::default();
-    let quorum = start_quorum(&config, dirs.metadata_dir(), Arc::clone(&observed)).await?;
+    let quorum = start_quorum(&config, dirs.metadata_dir()).await?;
     dirs.settle(&quorum.image(), config.node_id)?;
     let (image, node_id) = (quorum.image(), config.node_id);
     dirs.call_roll(&Roll { image: &image, node_id, removed_topics: &removed_topics });
@@ -125,16 +126,17 @@ async fn open(
     let connections_max = directories::connections_max();
 
     let cluster_id = dirs.cluster_id().into();
-    let cluster = Cluster::new(cluster_id, broker_epoch, Arc::clone(&config), given, controller, quorum);
+    let (cluster, changes) =
+        Cluster::new(cluster_id, broker_epoch, Arc::clone(&config), given, controller, quorum);
     let broker = broker(config, cluster, dirs);
     let server = Server::new(Arc::clone(&broker), connections_max);
-    follow_metadata(&broker, &observed);
+    task::block_in_place(|| follow::begin(&broker));
     task::block_in_place(|| broker.moves.resume());
     broker.moves.start(broker.config.num_replica_alter_log_dirs_threads);
     let cleaner = Cleaner::new();
     cleaner.start(&broker.config, &broker.replicas, &broker.cluster).map_err(StartError::Thread)?;
     broker.scrubber.start(&broker.replicas, &broker.cluster).map_err(StartError::Thread)?;
-    serve(server, cleaner, sockets, addresses)
+    serve(server, cleaner, changes, sockets, addresses)
 }
 
 /// A broker whose logs are not open yet.
@@ -192,18 +194,10 @@ fn survey(config: &BrokerConfig, fs: &Fs) -> Result<BTreeSet<Uuid>, StartError> 
     Ok(survey.removed_topics)
 }
 
-/// Opens what the metadata has, and follows it from here on.
-fn follow_metadata(broker: &Arc<Broker>, observed: &OnceLock<Weak<Broker>>) {
-    let image = broker.image();
-    let delta = Delta { topics: image.topics().iter().map(|topic| topic.id).collect(), ..Delta::default() };
-    task::block_in_place(|| broker.apply(&Change { old: Arc::default(), new: image, delta }));
-    // Nobody proposes anything before the listeners accept.
-    assert!(observed.set(Arc::downgrade(broker)).is_ok(), "a broker starts once");
-}
-
 fn serve(
     server: Arc<Server>,
     cleaner: Arc<Cleaner>,
+    changes: Changes,
     sockets: Vec<BoundSocket>,
     addresses: Vec<SocketAddr>,
 ) -> Result<Running, StartError> {
@@ -227,8 +221,9 @@ fn serve(
     let (fatal, failed) = watch::channel(None);
     let failures = broker.replicas.dirs().take_failures();
     tasks.push(task::spawn(failures::follow_quorum(Arc::clone(broker), fatal.clone())));
-    tasks.push(task::spawn(failures::follow(Arc::clone(broker), failures, fatal)));
-    Ok(Running { server, cleaner, addresses, stopping, failed, tasks })
+    tasks.push(task::spawn(failures::follow(Arc::clone(broker), failures, fatal.clone())));
+    let following = task::spawn(follow::follow(Arc::downgrade(broker), changes, fatal));
+    Ok(Running { server, cleaner, addresses, stopping, failed, tasks, following })
 }
 
 async fn bind(listeners: &[Listener]) -> Result<(Vec<BoundSocket>, Vec<SocketAddr>), StartError> {
@@ -243,11 +238,7 @@ async fn bind(listeners: &[Listener]) -> Result<(Vec<BoundSocket>, Vec<SocketAdd
     Ok((sockets, addresses))
 }
 
-async fn start_quorum(
-    config: &BrokerConfig,
-    dir: &LogDir,
-    observed: Arc<OnceLock<Weak<Broker>>>,
-) -> Result<Quorum, StartError> {
+async fn start_quorum(config: &BrokerConfig, dir: &LogDir) -> Result<Quorum, StartError> {
     let directory = dir.opened().expect("a start without it has failed");
     let quorum = QuorumConfig {
         node_id: config.node_id,
@@ -258,12 +249,7 @@ async fn start_quorum(
             .unwrap_or(u64::MAX),
         min_insync_replicas: config.topic_defaults.min_insync_replicas,
     };
-    let observer = move |change: &Change| {
-        if let Some(broker) = observed.get().and_then(Weak::upgrade) {
-            task::block_in_place(|| broker.apply(change));
-        }
-    };
-    Quorum::start(quorum, &directory, observer).await.map_err(StartError::Quorum)
+    Quorum::start(quorum, &directory).await.map_err(StartError::Quorum)
 }
 
 /// Where clients find each listener.
@@ -316,7 +302,7 @@ async fn register(
         records.extend(controller.logs_lost(&dirs.lost()));
         (response.broker_epoch, records)
     });
-    registered.await.map_err(StartError::Register)
+    Ok(registered.await.map_err(StartError::Register)?.answer)
 }
 
 fn group_settings(config: &BrokerConfig) -> coordinator::Settings {
@@ -376,7 +362,7 @@ impl Running {
     /// Stops: no new requests, replies under way sent, everything on disk, files closed so that
     /// the next start reads nothing but their ends.
     pub async fn shutdown(self) {
-        let Self { server, cleaner, stopping, tasks, .. } = self;
+        let Self { server, cleaner, stopping, tasks, following, .. } = self;
         let broker = server.broker();
         stopping.send_replace(true);
         broker.groups.resign_all();
@@ -390,6 +376,9 @@ impl Running {
         broker.moves.stop().await;
         if let Err(problem) = broker.cluster.quorum().shutdown().await {
             warn!("the metadata log is checked again at the next start: {problem}");
+        }
+        if following.await.is_err() {
+            warn!("the metadata was not followed to the end");
         }
         task::block_in_place(|| cleaner.stop());
         task::block_in_place(|| broker.scrubber.stop());

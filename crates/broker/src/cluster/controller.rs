@@ -56,8 +56,9 @@ impl Cluster {
             warn!("a change of the cluster's metadata was not made: {error}");
             code_of(&error)
         })?;
+        self.view.wait_for(decided.offset).await.map_err(|_ended| ErrorCode::NOT_CONTROLLER)?;
         without_effect.iter().for_each(|setting| warn!("{setting}"));
-        Ok(decided)
+        Ok(decided.answer)
     }
 }
 
@@ -66,6 +67,8 @@ fn code_of(error: &SubmitError) -> ErrorCode {
         SubmitError::DiskFull => ErrorCode::KAFKA_STORAGE_ERROR,
         SubmitError::TooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
         SubmitError::Unencodable { .. } | SubmitError::Contradiction(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
-        SubmitError::Stopped(_) => ErrorCode::NOT_CONTROLLER,
+        SubmitError::NotLeader { .. } | SubmitError::Deposed | SubmitError::Stopped(_) => {
+            ErrorCode::NOT_CONTROLLER
+        }
     }
 }

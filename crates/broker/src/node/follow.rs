@@ -3,14 +3,16 @@
 mod progress;
 mod without_room;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use coordinator::DeletedTopic;
 use metadata::controller::Assignment;
+use metadata::quorum::Changes;
 use metadata::{Change, Delta, Image, ResourceType};
 use protocol::Uuid;
 use runtime::{clock, task};
 use storage::TopicPartition;
+use tokio::sync::watch;
 use tracing::{error, warn};
 
 use crate::beside;
@@ -20,9 +22,43 @@ use crate::directories::LogToOpen;
 use crate::replicas::{Leadership, PartitionRules, PartitionSlot, Replica, ReplicaToOpen, Topic};
 use progress::Progress;
 
+/// Puts in force what the metadata has when a broker starts. Blocks on the disk.
+pub(super) fn begin(broker: &Broker) {
+    let image = broker.image();
+    let delta = Delta { topics: image.topics().iter().map(|topic| topic.id).collect(), ..Delta::default() };
+    broker.put_in_force(&Change { old: Arc::default(), new: image, delta });
+}
+
+/// Puts changes of the metadata in force, one after the other, until the quorum stops. If one cannot be, because acting
+/// on it panicked, the broker cannot go on: `fatal` says so.
+pub(super) async fn follow(broker: Weak<Broker>, mut changes: Changes, fatal: watch::Sender<Option<String>>) {
+    while let Some(change) = changes.next().await {
+        let Some(broker) = broker.upgrade() else { return };
+        let acting = Arc::clone(&broker);
+        // A panic is reported where it happens.
+        if task::spawn_blocking(move || acting.put_in_force(&change)).await.is_err() {
+            let reason = "a change of the cluster's metadata could not be put in force".to_owned();
+            error!("{reason}");
+            fatal.send_replace(Some(reason));
+            broker.cluster.view().end();
+            return;
+        }
+    }
+    if let Some(broker) = broker.upgrade() {
+        broker.cluster.view().end();
+    }
+}
+
 impl Broker {
     /// Puts a change of the metadata in force. Blocks on the disk.
-    pub(crate) fn apply(self: &Arc<Self>, change: &Change) {
+    fn put_in_force(&self, change: &Change) {
+        let view = self.cluster.view();
+        view.show(Arc::clone(&change.new));
+        self.apply(change);
+        view.put_in_force(change.new.offset());
+    }
+
+    fn apply(&self, change: &Change) {
         let _applying = self.replicas.applying();
         let deleted: Vec<_> = change.deleted_topics().cloned().collect();
         let removed: Vec<Uuid> = deleted.iter().map(|topic| topic.id).collect();
@@ -52,7 +88,7 @@ impl Broker {
     }
 
     /// Opens the logs of partitions that are in the metadata and not yet here.
-    fn open_missing(self: &Arc<Self>, image: &Image, delta: &Delta) {
+    fn open_missing(&self, image: &Image, delta: &Delta) {
         let table = self.replicas.table();
         let slots_of = |id| table.by_id(id).map_or(&[][..], |topic| topic.slots());
         let (mut grown, mut missing) = (Vec::new(), Vec::new());
@@ -90,7 +126,7 @@ impl Broker {
         partitions.collect()
     }
 
-    /// Has the controller know where partitions are, a little later: it is what called.
+    /// Has the controller know where partitions are, a little later: its answer is in force once this change is.
     fn tell_where(&self, assignments: Vec<Assignment>) {
         if assignments.is_empty() {
             return;

@@ -51,6 +51,12 @@ pub struct Change {
 }
 
 impl Change {
+    /// Adds the change that follows.
+    pub(crate) fn extend(&mut self, later: Change) {
+        self.new = later.new;
+        self.delta.add(later.delta);
+    }
+
     /// Topics that are gone, as they were.
     pub fn deleted_topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
         let is_gone = |topic: &&Arc<Topic>| self.new.topic_by_id(topic.id).is_none();

@@ -7,39 +7,35 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use openraft::SnapshotPolicy;
-use parking_lot::Mutex as SyncMutex;
-use protocol::records::{AbortTransactionRecord, ConfigRecord, FeatureLevelRecord};
+use protocol::records::{ConfigRecord, FeatureLevelRecord};
 use protocol::{Str, Uuid};
 use storage::fs::{self, Fs};
 use storage::{Log, LogConfig, LogDirectory, OpenDirectoryError, OpenError, OpenLog, TopicPartition};
 use tokio::sync::{Mutex, watch};
 
+use super::active::Active;
+use super::alone::{NoPeers, raft_config};
 use super::batches::{self, Leadership};
 use super::checkpoint::{self, Bootstrap, CheckpointError};
+use super::follow::Published;
 use super::log_store::{Loaded, LogStore, Unreadable, voter_ids};
-use super::network::NoPeers;
 use super::raft::{
     Entry, EntryRecord, Membership, Payload, StoredMembership, Vote, VoterEndpoint, VoterId, VoterNode,
-    log_id, offset,
+    log_id,
 };
-use super::state_machine::{Founding, Observer, Published, StateMachine};
+use super::state_machine::{Founding, StateMachine};
 use super::vote::{self, QuorumState, VoteError};
-use super::{METADATA_TOPIC, Quorum, RESERVED_BYTES, SubmitError, Writer};
+use super::{METADATA_TOPIC, Quorum, RESERVED_BYTES, SubmitError};
 use crate::features::{
     ELIGIBLE_LEADER_REPLICAS, METADATA_VERSION, METADATA_VERSION_EARLIEST, METADATA_VERSION_LATEST,
     METADATA_VERSION_NEW,
 };
-use crate::image::{Change, Image, ResourceType};
+use crate::image::ResourceType;
 use crate::level;
 use crate::record::MetadataRecord;
 
 /// How long the only voter may take to elect itself: a few syncs of a disk.
 const ELECTION_MAX: Duration = Duration::from_secs(60);
-
-/// Entries that are appended at once, at most: the records of the largest decision and its frame.
-const ENTRIES_PER_APPEND_MAX: u64 = 16_384;
 
 /// How a quorum is started.
 #[derive(Clone, Debug)]
@@ -219,27 +215,17 @@ impl Quorum {
     /// Starts the quorum in `directory`, whose flusher must be running, and returns when this node
     /// leads it and everything that the log holds is applied. A new log gets its first records.
     ///
-    /// `observer` is called with each change of the state, in order, before [`Quorum::submit`]
-    /// returns to who caused it; first with what was found on disk. It must not wait for the
-    /// quorum. It is not called any more once [`Quorum::shutdown`] has returned.
-    ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(
-        config: QuorumConfig,
-        directory: &LogDirectory,
-        observer: impl FnMut(&Change) + Send + 'static,
-    ) -> Result<Self, StartError> {
+    pub async fn start(config: QuorumConfig, directory: &LogDirectory) -> Result<Self, StartError> {
         let this = config.voter();
         check_room(directory)?;
-        let Opened { store, machine, published, observer, first_records, dir } =
-            open(&config, directory, observer)?;
+        let Opened { store, machine, published, first_records, dir } = open(&config, directory)?;
         let raft = openraft::Raft::new(this, raft_config(), NoPeers, store.clone(), machine).await;
         let quorum = Self {
             raft: raft.map_err(stopped)?,
             published,
-            observer,
-            writer: Mutex::new(Writer { proposed: Image::default() }),
+            active: Mutex::new(Active::default()),
             store,
             fs: directory.fs().clone(),
             dir,
@@ -250,33 +236,24 @@ impl Quorum {
         };
         quorum.raft.trigger().elect(false).await.map_err(stopped)?;
         quorum.lead(this).await?;
-        quorum.prepare(first_records).await?;
+        quorum.found(first_records).await?;
         Ok(quorum)
     }
 
-    /// Waits until this node leads and has applied the entry that says so, and so all before it.
+    /// Waits until this node leads: the only voter elects itself.
     async fn lead(&self, this: VoterId) -> Result<(), StartError> {
-        let leads = |metrics: &openraft::RaftMetrics<super::Types>| {
-            let applied_term = metrics.last_applied.as_ref().map(|applied| applied.leader_id.term);
-            metrics.current_leader == Some(this) && applied_term == Some(metrics.current_term)
-        };
         let wait = self.raft.wait(Some(ELECTION_MAX));
-        let metrics = wait.metrics(leads, "the only voter leads").await.map_err(stopped)?;
-        let last = metrics.last_applied.map_or(-1, |applied| offset(applied.index));
-        let mut writer = self.writer.lock().await;
-        writer.proposed = (*self.image()).clone();
-        // While a transaction is open the image is that of before it.
-        writer.proposed.advance_to(last);
-        Ok(())
+        let leads = |metrics: &openraft::RaftMetrics<super::Types>| metrics.current_leader == Some(this);
+        wait.metrics(leads, "the only voter leads").await.map_err(stopped)?;
+        // What a crash has interrupted is ended, and all that the log holds is applied.
+        match runtime::clock::timeout(ELECTION_MAX, self.take_office()).await {
+            Ok(taken) => Ok(taken?),
+            Err(elapsed) => Err(stopped(elapsed)),
+        }
     }
 
-    /// Ends what a crash has interrupted, and gives a cluster that has no version the records that it begins with.
-    async fn prepare(&self, first_records: Vec<MetadataRecord>) -> Result<(), StartError> {
-        if self.published.in_transaction.load(std::sync::atomic::Ordering::Acquire) {
-            let reason = Some("the node stopped before the end".into());
-            tracing::warn!("a decision that the last stop has interrupted is dropped");
-            self.submit(|_| ((), vec![AbortTransactionRecord { reason }.into()])).await?;
-        }
+    /// Gives a cluster that has no version the records that it begins with.
+    async fn found(&self, first_records: Vec<MetadataRecord>) -> Result<(), StartError> {
         match self.image().feature_level(METADATA_VERSION) {
             0 => {
                 self.submit(|_| ((), first_records)).await?;
@@ -318,28 +295,17 @@ pub(super) struct Opened {
     pub(super) store: LogStore,
     pub(super) machine: StateMachine,
     pub(super) published: Arc<Published>,
-    pub(super) observer: Observer,
     pub(super) first_records: Vec<MetadataRecord>,
     /// The directory of the metadata log.
     pub(super) dir: PathBuf,
 }
 
 /// Opens the metadata log in `directory`, or begins a new one.
-pub(super) fn open(
-    config: &QuorumConfig,
-    directory: &LogDirectory,
-    observer: impl FnMut(&Change) + Send + 'static,
-) -> Result<Opened, StartError> {
+pub(super) fn open(config: &QuorumConfig, directory: &LogDirectory) -> Result<Opened, StartError> {
     let this = config.voter();
     let found = find(config, this, directory)?;
     found.check(this)?;
-    let empty = Arc::new(Image::default());
-    let published = Arc::new(Published {
-        image: ArcSwap::new(empty.clone()),
-        watch: watch::Sender::new(empty),
-        in_transaction: AtomicBool::new(false),
-    });
-    let observer: Observer = Arc::new(SyncMutex::new(Some(Box::new(observer))));
+    let published = Arc::new(Published::default());
     let store = found.loaded.store;
     let machine = StateMachine::new(
         directory.fs().clone(),
@@ -347,11 +313,10 @@ pub(super) fn open(
         found.snapshot,
         found.founding,
         published.clone(),
-        observer.clone(),
         store.clone(),
     );
     let first_records = found.first_records;
-    Ok(Opened { store, machine, published, observer, first_records, dir: found.dir })
+    Ok(Opened { store, machine, published, first_records, dir: found.dir })
 }
 
 /// Reads what is on disk.
@@ -548,21 +513,4 @@ fn log_config(config: &QuorumConfig) -> LogConfig {
         file_delete_delay_ms: 0,
         ..LogConfig::default()
     }
-}
-
-/// A quorum of one needs no timer: it is elected when it starts, and nobody else ever is.
-fn raft_config() -> Arc<openraft::Config> {
-    let config = openraft::Config {
-        cluster_name: METADATA_TOPIC.to_owned(),
-        enable_tick: false,
-        enable_heartbeat: false,
-        enable_elect: false,
-        // A leader that goes on in its old term could not tell which entries it had committed.
-        enable_leader_restore: Some(false),
-        snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: 0,
-        max_append_entries: Some(ENTRIES_PER_APPEND_MAX),
-        ..openraft::Config::default()
-    };
-    Arc::new(config.validate().expect("the values are fit"))
 }

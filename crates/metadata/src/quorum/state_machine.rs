@@ -1,41 +1,26 @@
-//! The state that committed entries lead to, published to readers.
+//! The state machine that openraft applies committed entries to.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwap;
 use futures_util::{Stream, StreamExt};
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::{OptionalSend, RaftSnapshotBuilder};
-use parking_lot::Mutex;
 use storage::fs::Fs;
-use tokio::sync::watch;
 
 use super::checkpoint::{self, Checkpoint, CheckpointError, Snapshot};
+use super::follow::Published;
 use super::log_store::LogStore;
 use super::raft::{
     CommittedLeaderId, EntryRecord, LogId, Membership, Payload, StoredMembership, Types, VoterId, VoterNode,
     offset,
 };
-use crate::image::{Change, Delta, Image};
+use crate::image::{Delta, Image};
 use crate::replay::Replay;
-
-/// What is called with each change, in order; none once the quorum has stopped.
-pub(super) type Observer = Arc<Mutex<Option<Box<dyn FnMut(&Change) + Send>>>>;
 
 type RaftSnapshot = openraft::Snapshot<CommittedLeaderId, VoterId, VoterNode, Checkpoint>;
 type SnapshotMeta = openraft::SnapshotMeta<CommittedLeaderId, VoterId, VoterNode>;
-
-/// The published state: what readers hold and wait for.
-#[derive(Debug)]
-pub(super) struct Published {
-    pub(super) image: ArcSwap<Image>,
-    pub(super) watch: watch::Sender<Arc<Image>>,
-    /// Whether the log ends within a transaction.
-    pub(super) in_transaction: AtomicBool,
-}
 
 /// What holds before the first entry that says otherwise.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +44,6 @@ pub(super) struct StateMachine {
     /// The newest snapshot on disk.
     checkpoint: Option<Checkpoint>,
     published: Arc<Published>,
-    observer: Observer,
     log: LogStore,
 }
 
@@ -70,7 +54,6 @@ impl StateMachine {
         snapshot: Option<(Checkpoint, Snapshot)>,
         founding: Founding,
         published: Arc<Published>,
-        observer: Observer,
         log: LogStore,
     ) -> Self {
         let mut machine = Self {
@@ -83,7 +66,6 @@ impl StateMachine {
             kraft_version: founding.kraft_version,
             checkpoint: None,
             published,
-            observer,
             log,
         };
         if let Some((checkpoint, snapshot)) = snapshot {
@@ -103,26 +85,8 @@ impl StateMachine {
             if voters.nodes().next().is_some() { voters } else { self.membership.membership() }.clone();
         self.membership = StoredMembership::new(Some(snapshot.last_log_id), voters);
         self.checkpoint = Some(checkpoint);
-        let old = self.published.image.load_full();
-        let touched = everything(&old, self.replay.image());
-        self.publish(touched);
-    }
-
-    /// Shows readers the state as it is now, and tells the observer what `delta` touched.
-    fn publish(&mut self, delta: Delta) {
-        let old = self.published.image.load_full();
-        if old.offset() == self.replay.image().offset() && delta.is_empty() {
-            return;
-        }
-        let new = Arc::new(self.replay.image().clone());
-        self.published.image.store(new.clone());
-        // Before anyone is told that a change is made, who acts on it has acted.
-        if !delta.is_empty()
-            && let Some(observe) = &mut *self.observer.lock()
-        {
-            observe(&Change { old, new: new.clone(), delta });
-        }
-        self.published.watch.send_replace(new);
+        let touched = everything(&self.published.image(), self.replay.image());
+        self.published.publish(self.replay.image(), &touched);
     }
 
     fn apply_entry(&mut self, log_id: LogId, payload: Payload) -> io::Result<()> {
@@ -189,8 +153,8 @@ impl RaftStateMachine<Types> for StateMachine {
             responders.extend(responder);
         }
         let delta = self.replay.take_delta();
-        self.published.in_transaction.store(self.replay.in_transaction(), Ordering::Release);
-        self.publish(delta);
+        self.published.set_in_transaction(self.replay.in_transaction());
+        self.published.publish(self.replay.image(), &delta);
         if let Some(applied) = &self.last_applied {
             self.log.forget(applied);
         }

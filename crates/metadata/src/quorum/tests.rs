@@ -2,6 +2,7 @@
 
 mod captured;
 mod crash;
+mod deposed;
 mod disk;
 mod formatted;
 mod full;
@@ -20,7 +21,7 @@ use storage::{Flushing, LogDirectory, OpenDirectory};
 
 use super::*;
 use crate::controller::Controller;
-use crate::image::Change;
+use crate::record::MetadataRecord;
 
 /// A directory that goes away with its value.
 pub(super) struct TempDir(PathBuf);
@@ -77,21 +78,16 @@ pub(super) fn config() -> QuorumConfig {
 
 impl Node {
     pub(super) async fn start(dir: &Path) -> Self {
-        Self::try_start(&Fs::real(), dir, config(), |_| {}).await.unwrap_or_else(|error| panic!("{error}"))
+        Self::try_start(&Fs::real(), dir, config()).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub(super) async fn try_start(
-        fs: &Fs,
-        dir: &Path,
-        config: QuorumConfig,
-        observer: impl FnMut(&Change) + Send + 'static,
-    ) -> Result<Self, StartError> {
+    pub(super) async fn try_start(fs: &Fs, dir: &Path, config: QuorumConfig) -> Result<Self, StartError> {
         let open = OpenDirectory { fs: fs.clone(), path: dir.to_owned(), open_files_max: 16 };
         let directory = LogDirectory::open(open).expect("nobody else has it");
         let flusher = directory.flusher();
         let running = flusher.clone();
         let thread = std::thread::spawn(move || running.run());
-        match Quorum::start(config, &directory, observer).await {
+        match Quorum::start(config, &directory).await {
             Ok(quorum) => Ok(Self { quorum, directory, flusher, thread }),
             Err(error) => {
                 flusher.stop();
@@ -152,7 +148,7 @@ impl Node {
         };
         let uuid = || Uuid(runtime::random::uuid_bytes());
         let decision = self.quorum.submit(|image| controller.create_topics(image, &request, uuid)).await;
-        decision.expect("the quorum runs").topics[0].error_code
+        decision.expect("the quorum runs").answer.topics[0].error_code
     }
 }
 

@@ -71,8 +71,8 @@ pub(super) fn image(history: &mut History) {
         advance(replay, entry);
     }
     *from = applied;
-    let image = history.running.as_ref().expect("it runs").published.image.load();
-    assert_eq!(**image, *replay.image(), "the state after {applied} entries");
+    let image = history.running.as_ref().expect("it runs").published.image();
+    assert_eq!(*image, *replay.image(), "the state after {applied} entries");
 }
 
 /// Entries that are not deleted are read back as they were appended.

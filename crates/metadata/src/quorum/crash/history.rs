@@ -20,12 +20,13 @@ use super::check;
 use crate::MetadataRecord;
 use crate::controller::tests::random::decide;
 use crate::features::METADATA_VERSION_NEW;
+use crate::quorum::active::together;
 use crate::quorum::checkpoint::{self, Snapshot};
+use crate::quorum::follow::Published;
 use crate::quorum::log_store::LogStore;
 use crate::quorum::raft::{Entry, EntryRecord, LeaderId, LogId, Payload, Types, Vote, VoterId};
 use crate::quorum::start::{self, QuorumConfig};
-use crate::quorum::state_machine::{Published, StateMachine};
-use crate::quorum::together;
+use crate::quorum::state_machine::StateMachine;
 use crate::replay::Replay;
 
 /// Room on a disk that is not full.
@@ -204,7 +205,7 @@ impl History {
         let fs = Fs::simulated(self.disk.clone());
         let open = OpenDirectory { fs, path: PathBuf::from("/data"), open_files_max: 8 };
         let directory = LogDirectory::open(open).map_err(|error| error.to_string())?;
-        let opened = start::open(&config(), &directory, |_| {}).map_err(|error| error.to_string())?;
+        let opened = start::open(&config(), &directory).map_err(|error| error.to_string())?;
         let start::Opened { store, machine, published, dir, .. } = opened;
         // Here a full disk is the end: nobody makes room while an append waits for it.
         store.stop_waiting();

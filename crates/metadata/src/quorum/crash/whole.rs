@@ -67,7 +67,7 @@ impl Cluster {
             }
         });
         let config = QuorumConfig { bytes_between_snapshots: 3000, ..config() };
-        let quorum = Quorum::start(config, &directory, |_| {}).await;
+        let quorum = Quorum::start(config, &directory).await;
         if let Ok(quorum) = &quorum {
             self.check(&quorum.image());
             while self.decide(quorum).await.is_ok() && !self.disk.is_down() {}
@@ -93,7 +93,7 @@ impl Cluster {
         let decided = &self.decided;
         let submits = seeds.into_iter().map(|seed| quorum.submit(move |image| make(seed, image, decided)));
         let answers = futures_util::future::join_all(submits).await;
-        let acknowledged = answers.iter().flatten().max().copied().unwrap_or(0);
+        let acknowledged = answers.iter().flatten().map(|decided| decided.answer).max().unwrap_or(0);
         if answers.iter().all(Result::is_ok) {
             let mut decided = self.decided.lock();
             let last = &decided[acknowledged];

@@ -104,7 +104,7 @@ async fn what_kafka_wrote_is_led_again_and_kept() {
         let dir = copy_of(name);
         let config = || QuorumConfig { directory_id: directory_id(name), ..config() };
         let fs = Fs::real();
-        let start = || Node::try_start(&fs, dir.path(), config(), |_| {});
+        let start = || Node::try_start(&fs, dir.path(), config());
         let epoch = surveyed(&dir).image.partition("foo", 1).unwrap().leader_epoch;
         let node = start().await.unwrap_or_else(|error| panic!("{name}: {error}"));
         come_back(&node).await;

@@ -1,7 +1,9 @@
 //! What is left after a stop at any moment.
 
-use protocol::records::TopicRecord;
+use futures_util::StreamExt;
+use protocol::records::{BeginTransactionRecord, EndTransactionRecord, TopicRecord};
 
+use super::raft::offset;
 use super::*;
 use crate::replay::Replay;
 
@@ -115,7 +117,7 @@ async fn a_snapshot_stands_for_the_log_before_it() {
     for clean in [true, false] {
         let dir = TempDir::new();
         let small = QuorumConfig { segment_bytes: 4096, bytes_between_snapshots: 16_384, ..config() };
-        let node = Node::try_start(&Fs::real(), dir.path(), small.clone(), |_| {}).await.expect("it starts");
+        let node = Node::try_start(&Fs::real(), dir.path(), small.clone()).await.expect("it starts");
         node.register().await;
         for i in 0..300 {
             assert_eq!(node.create_topic(&format!("t{i:03}"), 2).await, ErrorCode::NONE);
@@ -130,7 +132,7 @@ async fn a_snapshot_stands_for_the_log_before_it() {
         }
         assert!(!dir.metadata_log().exists(), "the first segments are gone");
 
-        let node = Node::try_start(&Fs::real(), dir.path(), small, |_| {}).await.expect("it starts again");
+        let node = Node::try_start(&Fs::real(), dir.path(), small).await.expect("it starts again");
         let image = node.quorum.image();
         assert!(image.topics().iter().eq(before.topics().iter()), "clean: {clean}");
         assert_eq!(image.topics().len(), 301);

@@ -37,7 +37,7 @@ async fn refused_for(dir: &TempDir, caller: &std::panic::Location<'_>) -> StartE
     let opened = LogDirectory::open(open).map_err(StartError::Directory);
     let surveyed = opened.and_then(|directory| survey_in(&config(), &directory));
     assert_eq!(contents(dir.path()), before, "at {caller}");
-    match Node::try_start(&Fs::real(), dir.path(), config(), |_| {}).await {
+    match Node::try_start(&Fs::real(), dir.path(), config()).await {
         Ok(_) => panic!("it started, at {caller}"),
         Err(error) => {
             let surveyed = surveyed.err().map(|error| error.to_string());
@@ -173,7 +173,7 @@ async fn another_directory_is_another_voter() {
     let others =
         [QuorumConfig { directory_id: Uuid([8; 16]), ..config() }, QuorumConfig { node_id: 2, ..config() }];
     for other in others {
-        let result = Node::try_start(&Fs::real(), dir.path(), other, |_| {}).await;
+        let result = Node::try_start(&Fs::real(), dir.path(), other).await;
         let error = result.err().expect("it is refused");
         assert!(matches!(error, StartError::NotVoter { .. }), "{error}");
     }
@@ -183,7 +183,7 @@ async fn another_directory_is_another_voter() {
 async fn a_failed_sync_stops_the_quorum_and_loses_nothing_acknowledged() {
     let dir = TempDir::new();
     let faults = Arc::new(Faults::default());
-    let node = Node::try_start(&Fs::faulty(faults.clone()), dir.path(), config(), |_| {}).await;
+    let node = Node::try_start(&Fs::faulty(faults.clone()), dir.path(), config()).await;
     let node = node.expect("it starts");
     node.register().await;
     assert_eq!(node.create_topic("kept", 1).await, ErrorCode::NONE);

@@ -18,7 +18,7 @@ const FORMATTED: [(&str, i16); 4] = [
 
 async fn start(name: &str, dir: &TempDir) -> Node {
     let config = QuorumConfig { directory_id: directory_id(name), ..config() };
-    let started = Node::try_start(&Fs::real(), dir.path(), config, |_| {}).await;
+    let started = Node::try_start(&Fs::real(), dir.path(), config).await;
     started.unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -174,7 +174,7 @@ async fn a_broker_alone_is_refused() {
     assert!(error.to_string().contains("names the voters 100 of the metadata quorum"), "{error}");
     assert_eq!(contents(dir.path()), before);
     let config = QuorumConfig { directory_id: directory_id("static"), ..config() };
-    let started = Node::try_start(&Fs::real(), dir.path(), config, |_| {}).await;
+    let started = Node::try_start(&Fs::real(), dir.path(), config).await;
     let refused = started.err().expect("it is refused");
     assert!(matches!(refused, StartError::Vote(VoteError::OtherVoters { .. })), "{refused}");
 }

@@ -16,7 +16,7 @@ fn full(operation: Operation, path_end: &'static str, times: u32) -> Fault {
 
 async fn node(dir: &TempDir) -> (Node, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
-    let node = Node::try_start(&Fs::faulty(faults.clone()), dir.path(), config(), |_| {}).await;
+    let node = Node::try_start(&Fs::faulty(faults.clone()), dir.path(), config()).await;
     let node = node.expect("it starts");
     node.register().await;
     (node, faults)
@@ -98,16 +98,16 @@ async fn a_start_without_room_says_what_to_do() {
     disk.set_capacity(8 << 20);
     let fs = Fs::simulated(disk.clone());
     let path = Path::new("/data");
-    let node = Node::try_start(&fs, path, config(), |_| {}).await.expect("it starts");
+    let node = Node::try_start(&fs, path, config()).await.expect("it starts");
     node.register().await;
     assert_eq!(node.create_topic("kept", 1).await, ErrorCode::NONE);
     node.stop().await;
     disk.set_capacity(disk.used_bytes() + 4096);
-    let error = Node::try_start(&fs, path, config(), |_| {}).await.err().expect("it does not start");
+    let error = Node::try_start(&fs, path, config()).await.err().expect("it does not start");
     assert!(matches!(error, StartError::DiskFull { .. }), "{error}");
     assert!(error.to_string().contains("the disk of /data, which has the metadata log, is full"), "{error}");
     disk.set_capacity(8 << 20);
-    let node = Node::try_start(&fs, path, config(), |_| {}).await.expect("it starts");
+    let node = Node::try_start(&fs, path, config()).await.expect("it starts");
     assert_eq!(names(&node.quorum.image()), ["kept"]);
     // What is decided on a full disk is refused before it is begun.
     disk.set_capacity(disk.used_bytes() + 4096);

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use protocol::Str;
 use protocol::records::register_broker_record::BrokerEndpoint;
 use protocol::records::{
     AbortTransactionRecord, ConfigRecord, FeatureLevelRecord, RemoveTopicRecord, TopicRecord,
 };
-use storage::fs::faults::Faults;
+use storage::fs::faults::{Fault, Faults};
 use storage::fs::{Fs, Operation};
 
 use super::*;
@@ -77,7 +76,9 @@ async fn an_answer_without_records_waits_for_what_it_builds_on() {
         (saw, node.quorum.image().topic("t").is_some())
     };
     let (created, (saw, visible)) = futures_util::join!(create, look);
-    created.expect("it is created");
+    let created = created.expect("it is created");
+    assert_eq!((created.offset, saw.offset), (node.quorum.image().offset(), created.offset));
+    let saw = saw.answer;
     assert!(!saw || visible, "an answer told of a topic that was not there yet");
     assert!(saw, "decisions are made in order");
     node.stop().await;
@@ -93,7 +94,7 @@ async fn records_that_contradict_the_state_change_nothing() {
     let result = node.quorum.submit(|_| ((), vec![topic.into(), gone.into()])).await;
     assert!(matches!(result, Err(SubmitError::Contradiction(_))), "{result:?}");
     let sees = node.quorum.submit(|image| (image.topic("t").is_some(), Vec::new())).await;
-    assert_eq!(sees, Ok(false));
+    assert_eq!(sees, Ok(Decided { answer: false, offset: before }));
     assert_eq!(node.quorum.image().offset(), before);
     node.stop().await;
 }
@@ -145,7 +146,7 @@ async fn a_record_that_cannot_be_written_fails_its_own_decision_only() {
 async fn a_decision_that_the_log_has_no_room_for_in_one_piece_fails_alone() {
     let dir = TempDir::new();
     let small = QuorumConfig { segment_bytes: 16 << 10, ..config() };
-    let node = Node::try_start(&Fs::real(), dir.path(), small, |_| {}).await.expect("it starts");
+    let node = Node::try_start(&Fs::real(), dir.path(), small).await.expect("it starts");
     node.register().await;
     let config = |name: String, value_bytes: usize| {
         let value = Some("v".repeat(value_bytes).into());
@@ -167,34 +168,29 @@ async fn a_decision_that_the_log_has_no_room_for_in_one_piece_fails_alone() {
 }
 
 #[tokio::test]
-async fn the_observer_sees_every_change_in_order_before_the_answer() {
+async fn a_follower_gets_every_change_in_order() {
     let dir = TempDir::new();
-    let seen: Arc<Mutex<Vec<Change>>> = Arc::default();
-    let observe = |seen: &Arc<Mutex<Vec<Change>>>| {
-        let seen = seen.clone();
-        move |change: &Change| seen.lock().push(change.clone())
-    };
-    let node = Node::try_start(&Fs::real(), dir.path(), config(), observe(&seen)).await.expect("it starts");
+    let node = Node::start(dir.path()).await;
+    let (_, mut changes) = node.quorum.follow();
     node.register().await;
+    changes.next().await.expect("the quorum runs");
+    let mut seen = Vec::new();
     for name in ["a", "b", "c"] {
         node.create_topic(name, 2).await;
-        let last = seen.lock().last().cloned().expect("a change");
-        assert_eq!(last.created_topics().map(|topic| &*topic.name).collect::<Vec<_>>(), [name]);
-        assert_eq!(last.changed_partitions().count(), 2);
-        assert!(Arc::ptr_eq(&last.new, &node.quorum.image()));
+        let change = changes.next().await.expect("the quorum runs");
+        assert_eq!(change.created_topics().map(|topic| &*topic.name).collect::<Vec<_>>(), [name]);
+        assert_eq!(change.changed_partitions().count(), 2);
+        assert!(Arc::ptr_eq(&change.new, &node.quorum.image()));
+        seen.push((change.old.offset(), change.new.offset()));
     }
-    assert!(seen.lock().windows(2).all(|pair| pair[0].new.offset() <= pair[1].old.offset()));
+    assert!(seen.windows(2).all(|pair| pair[0].1 == pair[1].0), "{seen:?}");
     node.stop().await;
+    assert!(changes.next().await.is_none(), "it ends with the quorum");
 
-    // At the next start it is told of all that is there.
-    seen.lock().clear();
-    let node = Node::try_start(&Fs::real(), dir.path(), config(), observe(&seen)).await.expect("it starts");
-    let created: Vec<String> = seen
-        .lock()
-        .iter()
-        .flat_map(|change| change.created_topics().map(|topic| topic.name.to_string()).collect::<Vec<_>>())
-        .collect();
-    assert_eq!(created.len(), 3);
+    // Who follows from a start has all that is there.
+    let node = Node::start(dir.path()).await;
+    let (image, _) = node.quorum.follow();
+    assert_eq!(names(&image), ["a", "b", "c"]);
     node.stop().await;
 }
 
@@ -202,7 +198,7 @@ async fn the_observer_sees_every_change_in_order_before_the_answer() {
 async fn many_partitions_cost_few_syncs() {
     let dir = TempDir::new();
     let faults = Arc::new(Faults::default());
-    let node = Node::try_start(&Fs::faulty(faults.clone()), dir.path(), config(), |_| {}).await;
+    let node = Node::try_start(&Fs::faulty(faults.clone()), dir.path(), config()).await;
     let node = node.expect("it starts");
     node.register().await;
     faults.take_done();
@@ -222,7 +218,7 @@ async fn many_partitions_cost_few_syncs() {
 async fn proposals_overlap_their_syncs() {
     let dir = TempDir::new();
     let faults = Arc::new(Faults::default());
-    let node = Node::try_start(&Fs::faulty(faults.clone()), dir.path(), config(), |_| {}).await;
+    let node = Node::try_start(&Fs::faulty(faults.clone()), dir.path(), config()).await;
     let node = node.expect("it starts");
     faults.take_done();
     let set = |i: usize| {
@@ -245,13 +241,14 @@ async fn proposals_overlap_their_syncs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quorum_that_ends_by_itself_says_so() {
     let dir = TempDir::new();
-    let observe =
-        |change: &Change| assert!(change.new.topic("bug").is_none(), "a bug that the test has made");
-    let node = Node::try_start(&Fs::real(), dir.path(), config(), observe).await.expect("it starts");
+    let faults = Arc::new(Faults::default());
+    let node = Node::try_start(&Fs::faulty(faults.clone()), dir.path(), config()).await.expect("it starts");
     node.register().await;
     assert_eq!(node.create_topic("sound", 1).await, ErrorCode::NONE);
+    let error = std::io::ErrorKind::Other;
+    faults.add(Fault { operation: Operation::Sync, path_end: ".log", after: 0, times: 1, error });
     let (ended, result) = tokio::join!(node.quorum.ended(), async {
-        let topic = TopicRecord { name: "bug".into(), topic_id: Uuid([1; 16]) };
+        let topic = TopicRecord { name: "lost".into(), topic_id: Uuid([1; 16]) };
         node.quorum.submit(|_| ((), vec![topic.into()])).await
     });
     assert_eq!(result, Err(SubmitError::Stopped(ended)));
@@ -259,17 +256,20 @@ async fn a_quorum_that_ends_by_itself_says_so() {
     assert!(matches!(after, Err(SubmitError::Stopped(_))), "{after:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_waits_for_a_slow_observer() {
+#[tokio::test]
+async fn a_change_that_nobody_acts_on_holds_up_nothing() {
     let dir = TempDir::new();
-    let slow = |_: &Change| std::thread::sleep(std::time::Duration::from_millis(30));
-    let node = Node::try_start(&Fs::real(), dir.path(), config(), slow).await.expect("it starts");
-    for i in 0..5 {
-        let topic = TopicRecord { name: format!("t{i}").into(), topic_id: Uuid([i + 1; 16]) };
-        node.quorum.submit(|_| ((), vec![topic.into()])).await.expect("it is created");
-        assert_eq!(node.quorum.image().topics().len(), usize::from(i) + 1);
-        assert_eq!(node.quorum.watch().borrow().topics().len(), usize::from(i) + 1);
+    let node = Node::start(dir.path()).await;
+    // It takes what came before, and then is busy with it for as long as the test lasts.
+    let (_, mut changes) = node.quorum.follow();
+    node.register().await;
+    changes.next().await.expect("a change");
+    for i in 0..50 {
+        assert_eq!(node.create_topic(&format!("t{i}"), 1).await, ErrorCode::NONE);
+        assert_eq!(node.quorum.image().topics().len(), i + 1);
     }
+    let all = changes.next().await.expect("the rest, in one piece");
+    assert_eq!((all.created_topics().count(), all.new.offset()), (50, node.quorum.image().offset()));
     node.stop().await;
 }
 

@@ -1,0 +1,308 @@
+//! The active controller's part of the quorum: it proposes what is decided.
+//!
+//! Decisions build on each other without waiting for the disk, so the leader has a state that is ahead of the one that is
+//! applied. It is of one term. When this node stops leading, what it had proposed is rolled back: the next leader decides
+//! what of it stands, and this one begins anew, in its next term, from what is applied.
+
+use std::sync::atomic::Ordering;
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use openraft::errors::{ClientWriteError, Fatal};
+use openraft::raft::WriteResult;
+use openraft::rt::WatchReceiver;
+use protocol::records::{AbortTransactionRecord, BeginTransactionRecord, EndTransactionRecord};
+
+use super::raft::{EntryRecord, LogId, Types, epoch, log_id, offset};
+use super::{Quorum, RESERVED_BYTES, SubmitError};
+use crate::image::{ApplyError, Delta, Image};
+use crate::level;
+use crate::record::MetadataRecord;
+
+/// Bytes that one decision may take in the log, as in Kafka (`KafkaRaftClient.MAX_BATCH_SIZE_BYTES`).
+const DECISION_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes of a record in the log beside its value: the header of its batch and its own.
+const RECORD_OVERHEAD_BYTES: usize = 100;
+
+/// A decision that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decided<R> {
+    /// The answer.
+    pub answer: R,
+    /// The offset in the metadata log of the last record that the answer builds on, its own included.
+    pub offset: i64,
+}
+
+/// What a node proposes while it leads.
+#[derive(Debug, Default)]
+pub(super) struct Active {
+    /// `None` if this node does not lead, or has decided nothing yet.
+    proposed: Option<Proposed>,
+    /// The last term of which proposals were rolled back. Nothing is proposed in it any more.
+    deposed_in: Option<u64>,
+}
+
+/// The state with everything that was proposed in a term.
+#[derive(Debug)]
+struct Proposed {
+    term: u64,
+    image: Image,
+}
+
+/// Records that were proposed, on their way to being committed.
+struct Proposal {
+    last: LogId,
+    results: BoxStream<'static, Result<WriteResult<Types>, Fatal<Types>>>,
+}
+
+impl Active {
+    /// Takes over the state as it was applied, if that has everything that was proposed. It is the same, but what
+    /// two states have come to on their own they do not share: each would take its own memory.
+    fn catch_up(&mut self, applied: &Image) {
+        if let Some(proposed) = &mut self.proposed
+            && proposed.image.offset() == applied.offset()
+        {
+            proposed.image = applied.clone();
+        }
+    }
+
+    /// Forgets what was proposed in `term`, in which this node leads no more.
+    fn roll_back(&mut self, term: u64) {
+        self.proposed.take_if(|proposed| proposed.term <= term);
+        self.deposed_in = self.deposed_in.max(Some(term));
+    }
+}
+
+impl Quorum {
+    /// Decides something, and makes it true.
+    ///
+    /// `decide` is given the state with every decision before this one, and returns an answer and
+    /// the records that make it true. What the finalised `metadata.version` cannot express of them
+    /// is left out ([`level::express`]). Records of one decision count together or not at all. When
+    /// this returns they are on disk and applied, and so is, for an answer without records, what it builds on. Who acts on
+    /// them follows in its own time ([`Quorum::follow`]).
+    ///
+    /// Decisions are made one at a time; waiting for the disk is shared. A decision that meets a full disk while it is
+    /// written waits until there is room, even if nobody waits for it any more; those after it fail at once.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn submit<R>(
+        &self,
+        decide: impl FnOnce(&Image) -> (R, Vec<MetadataRecord>),
+    ) -> Result<Decided<R>, SubmitError> {
+        let mut active = self.active.lock().await;
+        let proposed = self.in_office(&mut active).await?;
+        let (answer, records) = decide(&proposed.image);
+        let Some(records) = expressed(records, &proposed.image) else {
+            let offset = proposed.image.offset();
+            drop(active);
+            self.wait_for(offset).await?;
+            return Ok(Decided { answer, offset });
+        };
+        let proposal = self.propose(proposed, records).await?;
+        drop(active);
+        let offset = offset(proposal.last.index);
+        self.committed(proposal).await?;
+        self.active.lock().await.catch_up(&self.image());
+        self.snapshot_when_due().await?;
+        Ok(Decided { answer, offset })
+    }
+
+    /// Waits until this node, which was elected, can decide.
+    pub(super) async fn take_office(&self) -> Result<(), SubmitError> {
+        self.in_office(&mut *self.active.lock().await).await.map(|_| ())
+    }
+
+    /// What this node has proposed in the term that it leads.
+    async fn in_office<'a>(&self, active: &'a mut Active) -> Result<&'a mut Proposed, SubmitError> {
+        let term = self.led_term()?;
+        if active.deposed_in >= Some(term) {
+            return Err(SubmitError::NotLeader { leader: None });
+        }
+        active.catch_up(&self.image());
+        if active.proposed.as_ref().is_none_or(|proposed| proposed.term != term) {
+            let mut proposed = Proposed { term, image: self.inherited(term).await? };
+            let interrupted = if self.published.in_transaction() {
+                tracing::warn!("a decision that the end of the last leader has interrupted is dropped");
+                let reason = Some("the node stopped before the end".into());
+                let records = expressed(vec![AbortTransactionRecord { reason }.into()], &proposed.image);
+                let records = records.expect("a level that has transactions can abort them");
+                Some(self.propose(&mut proposed, records).await?)
+            } else {
+                None
+            };
+            active.proposed = Some(proposed);
+            if let Some(aborted) = interrupted {
+                self.committed(aborted).await?;
+            }
+        }
+        Ok(active.proposed.as_mut().expect("this node has taken office"))
+    }
+
+    /// The term that this node leads.
+    fn led_term(&self) -> Result<u64, SubmitError> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        if metrics.current_leader == Some(metrics.id) {
+            Ok(metrics.current_term)
+        } else {
+            Err(SubmitError::NotLeader { leader: metrics.current_leader })
+        }
+    }
+
+    /// The state with everything that earlier leaders have decided, once that is applied.
+    async fn inherited(&self, term: u64) -> Result<Image, SubmitError> {
+        // The first entry of a term says who leads; what is before it is committed with it.
+        let is_settled = |metrics: &openraft::RaftMetrics<Types>| {
+            let applied_term = metrics.last_applied.as_ref().map(|applied| applied.leader_id.term);
+            metrics.current_term != term || applied_term == Some(term)
+        };
+        let settled = self.raft.wait(None).metrics(is_settled, "an elected leader has applied all").await;
+        let metrics = settled.map_err(|error| self.ended_by(error))?;
+        if metrics.current_term != term {
+            return Err(SubmitError::NotLeader { leader: metrics.current_leader });
+        }
+        let last = metrics.last_applied.map_or(-1, |applied| offset(applied.index));
+        let mut image = (*self.image()).clone();
+        // While a transaction is open the image is that of before it.
+        image.advance_to(last.max(image.offset()));
+        Ok(image)
+    }
+
+    /// Sends records to the log, and has the proposed state follow at once.
+    async fn propose(
+        &self,
+        proposed: &mut Proposed,
+        records: Vec<EntryRecord>,
+    ) -> Result<Proposal, SubmitError> {
+        self.check_space(self.check_size(&records)?)?;
+        let image = with(&proposed.image, &records).map_err(SubmitError::Contradiction)?;
+        // Dropped here, this future has sent nothing.
+        let results = self.raft.client_write_many(records).await.map_err(|error| self.ended_by(error))?;
+        proposed.image = image;
+        Ok(Proposal { last: log_id(epoch(proposed.term), proposed.image.offset()), results })
+    }
+
+    /// Waits until a proposal is committed and applied.
+    async fn committed(&self, proposal: Proposal) -> Result<(), SubmitError> {
+        let Proposal { last, mut results } = proposal;
+        let mut written = None;
+        while let Some(result) = results.next().await {
+            match result.map_err(|error| self.ended_by(error))? {
+                Ok(response) => written = Some(response.log_id),
+                Err(refused) => {
+                    self.active.lock().await.roll_back(last.leader_id.term);
+                    return Err(match refused {
+                        ClientWriteError::ForwardToLeader(forward) if written.is_none() => {
+                            SubmitError::NotLeader { leader: forward.leader_id }
+                        }
+                        _ => SubmitError::Deposed,
+                    });
+                }
+            }
+        }
+        if written != Some(last) {
+            // It was appended in a later term, or behind what another leader has appended.
+            self.active.lock().await.roll_back(last.leader_id.term);
+            return Err(SubmitError::Deposed);
+        }
+        Ok(())
+    }
+
+    /// Waits until the record at `offset` is applied.
+    async fn wait_for(&self, offset: i64) -> Result<(), SubmitError> {
+        if self.stopped.load(Ordering::Acquire) {
+            return Err(SubmitError::Stopped("it was shut down".to_owned()));
+        }
+        if self.image().offset() >= offset {
+            return Ok(());
+        }
+        if self.store.lacks_room() {
+            return Err(SubmitError::DiskFull);
+        }
+        let index = u64::try_from(offset).expect("it was proposed");
+        self.raft
+            .wait(None)
+            .applied_index_at_least(Some(index), "an answer's base")
+            .await
+            .map_err(|error| self.ended_by(error))?;
+        Ok(())
+    }
+
+    /// Refuses what the log could not take: it is too late once it is proposed, because a log that fails ends the
+    /// quorum. Returns the bytes that the records take.
+    fn check_size(&self, records: &[EntryRecord]) -> Result<usize, SubmitError> {
+        let within = |size_bytes, max_bytes| {
+            if size_bytes > max_bytes { Err(SubmitError::TooLarge { size_bytes, max_bytes }) } else { Ok(()) }
+        };
+        let (mut size_bytes, mut batch_bytes) = (0, 0);
+        for EntryRecord { record, version, ends_batch } in records {
+            let encoded = record.encode(*version);
+            let encoded =
+                encoded.map_err(|error| SubmitError::Unencodable { record: record.name(), error })?;
+            let record_bytes = RECORD_OVERHEAD_BYTES + encoded.len();
+            batch_bytes += record_bytes;
+            within(batch_bytes, self.segment_bytes)?;
+            size_bytes += record_bytes;
+            batch_bytes = if *ends_batch { 0 } else { batch_bytes };
+        }
+        within(size_bytes, DECISION_BYTES_MAX)?;
+        Ok(size_bytes)
+    }
+
+    fn check_space(&self, size_bytes: usize) -> Result<(), SubmitError> {
+        if self.store.lacks_room() {
+            return Err(SubmitError::DiskFull);
+        }
+        let needed_bytes = RESERVED_BYTES + size_bytes as u64;
+        match self.fs.space(&self.dir) {
+            Ok(space) if space.total_bytes > 0 && space.usable_bytes < needed_bytes => {
+                Err(SubmitError::DiskFull)
+            }
+            // What cannot be asked will fail where it matters.
+            _ => Ok(()),
+        }
+    }
+
+    async fn snapshot_when_due(&self) -> Result<(), SubmitError> {
+        if self.store.unsnapshotted_bytes() < self.bytes_between_snapshots {
+            return Ok(());
+        }
+        self.snapshot().await
+    }
+}
+
+/// The entries of a decision on a state, or `None` if there is nothing to record. What the level of the cluster cannot
+/// express is left out.
+fn expressed(records: Vec<MetadataRecord>, image: &Image) -> Option<Vec<EntryRecord>> {
+    let level = level::of_decision(&records, image);
+    let records: Vec<_> = records.into_iter().filter_map(|record| level::express(record, level)).collect();
+    (!records.is_empty()).then(|| EntryRecord::of_decision(together(records, level), level))
+}
+
+/// Records that count together: more than one are put in a transaction, if the level has those.
+/// Otherwise they share a batch, see [`EntryRecord::of_decision`].
+pub(super) fn together(records: Vec<MetadataRecord>, level: i16) -> Vec<MetadataRecord> {
+    if records.len() == 1 || !level::has_transactions(level) {
+        return records;
+    }
+    let begin = std::iter::once(BeginTransactionRecord::default().into());
+    let end = std::iter::once(EndTransactionRecord::default().into());
+    begin.chain(records).chain(end).collect()
+}
+
+/// The state with `records`, which stand together, applied.
+fn with(image: &Image, records: &[EntryRecord]) -> Result<Image, ApplyError> {
+    let mut proposed = image.clone();
+    let mut delta = Delta::default();
+    for EntryRecord { record, .. } in records {
+        if !matches!(record, MetadataRecord::BeginTransaction(_) | MetadataRecord::EndTransaction(_)) {
+            proposed.apply(record.clone(), &mut delta)?;
+        }
+    }
+    let count = i64::try_from(records.len()).expect("a decision is small");
+    proposed.advance_to(image.offset() + count);
+    Ok(proposed)
+}
