@@ -1,6 +1,6 @@
 //! The traits by which openraft shows options, results, slices and sets in its logs, as far as it calls them.
 //!
-//! See `docs/adr/0008-no-time-zones-below-openraft.md` for why this stands in the place of the crate of that name.
+//! See `docs/adr/0009-no-time-zones-below-openraft.md` for why this stands in the place of the crate of that name.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
