@@ -61,6 +61,8 @@ pub(crate) struct Counts {
     pub(crate) resets: u32,
     pub(crate) cuts: u32,
     pub(crate) clock_jumps: u32,
+    /// Clients that had an offset acknowledged which they committed by hand.
+    pub(crate) commits_by_hand: u32,
     acknowledged: u64,
     refused: u64,
     unknown: u64,
@@ -132,6 +134,7 @@ impl Counts {
             Self { acknowledged: ..20, .. } => Some("fewer than 20 records were acknowledged"),
             Self { consumed: 0, .. } => Some("nothing was consumed"),
             Self { commits: 0, .. } => Some("no offset was committed"),
+            Self { commits_by_hand: 0, .. } => Some("no offset was committed by hand"),
             Self { boots: ..2, .. } => Some("the node was not restarted"),
             _ => None,
         }

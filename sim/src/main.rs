@@ -51,11 +51,24 @@ fn range(text: &str) -> Result<Range<u64>, String> {
     Ok(number(first)?..number(end)?)
 }
 
+/// The names of all traps, each with the call that puts it back.
+fn traps() -> impl Iterator<Item = (String, Box<dyn Fn()>)> {
+    let of_storage = storage::traps::Trap::ALL.iter().map(|trap| {
+        let put_back: Box<dyn Fn()> = Box::new(|| storage::traps::set(Some(*trap)));
+        (format!("{trap:?}"), put_back)
+    });
+    let of_groups = coordinator::traps::Trap::ALL.iter().map(|trap| {
+        let put_back: Box<dyn Fn()> = Box::new(|| coordinator::traps::set(Some(*trap)));
+        (format!("{trap:?}"), put_back)
+    });
+    of_storage.chain(of_groups)
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
     if args.traps {
-        for trap in storage::traps::Trap::ALL {
-            println!("{trap:?}");
+        for (name, _) in traps() {
+            println!("{name}");
         }
         return ExitCode::SUCCESS;
     }
@@ -63,12 +76,11 @@ fn main() -> ExitCode {
         tracing_subscriber::fmt().without_time().with_writer(std::io::stderr).init();
     }
     if let Some(name) = &args.trap {
-        let trap = storage::traps::Trap::ALL.iter().find(|trap| format!("{trap:?}") == *name);
-        let Some(trap) = trap else {
+        let Some((_, put_back)) = traps().find(|(trap, _)| trap == name) else {
             eprintln!("There is no trap called '{name}': --traps lists them.");
             return ExitCode::FAILURE;
         };
-        storage::traps::set(Some(*trap));
+        put_back();
     }
     let seeds = match (args.seed, &args.seeds) {
         (Some(seed), _) => seed..seed + 1,

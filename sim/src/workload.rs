@@ -2,6 +2,7 @@
 
 mod consume;
 mod group;
+mod offsets;
 mod produce;
 
 use std::pin::Pin;
@@ -59,5 +60,6 @@ pub(crate) fn all(
     for _ in 0..swarm.group_members {
         work.push(Box::pin(group::run(Arc::clone(history), chance.fork(), stopping.clone())));
     }
+    work.push(Box::pin(offsets::run(Arc::clone(history), chance.fork(), stopping.clone())));
     work
 }

@@ -11,7 +11,7 @@ const SEEDS: &str = "1..41";
 /// Seeds in which a mistake must be found.
 const TRAP_SEEDS: &str = "1..61";
 
-/// Storage's mistakes that clients of a whole broker notice, each within so many seeds.
+/// Mistakes of storage and of groups that clients of a whole broker notice, each within so many seeds.
 const TRAPS: &[&str] = &[
     "SegmentEntryUnsynced",
     "PartitionEntryUnsynced",
@@ -22,6 +22,10 @@ const TRAPS: &[&str] = &[
     "FailedSyncRetried",
     "ShortWrite",
     "ShortRead",
+    "ZombieCommits",
+    "ServedUnread",
+    "CommitUnsynced",
+    "LostCommitAcknowledged",
 ];
 
 fn simulate(arguments: &[&str]) -> Output {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use coordinator::traps::{self, Trap};
 use coordinator::{DeletedTopic, Loading, Now, Shard, SteadyMs, Token, WallMs};
 use parking_lot::RwLock;
 use protocol::ErrorCode;
@@ -71,7 +72,8 @@ impl<S: Shard> Coordinators<S> {
         self.partitions.store(partitions, Ordering::Relaxed);
         let shard = Arc::new(HostedShard::loading(log));
         self.replace(&shard);
-        if shard.log.end_offset() == shard.log.log_start_offset() {
+        let is_empty = shard.log.end_offset() == shard.log.log_start_offset();
+        if is_empty || traps::is_on(Trap::ServedUnread) {
             self.serve(&shard, Loading::new(self.settings.clone()));
             return;
         }

@@ -50,6 +50,7 @@ mod request;
 mod settings;
 mod shard;
 mod timers;
+pub mod traps;
 mod unserved;
 
 pub use delete::ShareState;

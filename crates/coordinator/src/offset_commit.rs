@@ -8,6 +8,7 @@ use protocol::{ErrorCode, Str};
 
 use crate::classic::{ClassicGroup, State};
 use crate::reply::coordinator_error;
+use crate::traps::{self, Trap};
 use crate::{Append, CoordinatorRecord, GroupCoordinator, Now, Output, Reply, RequestContext, Token, WallMs};
 
 /// From this version on, a client knows that groups may be missing.
@@ -57,6 +58,9 @@ impl GroupCoordinator {
         now: Now,
     ) -> Result<(), ErrorCode> {
         let generation_id = request.generation_id_or_member_epoch;
+        if generation_id >= 0 && traps::is_on(Trap::ZombieCommits) {
+            return Ok(());
+        }
         if let Some(group) = self.unserved_group(&request.group_id) {
             let version = context.api_version;
             return group.validate_offset_commit(&request.member_id, generation_id, version, now.steady);

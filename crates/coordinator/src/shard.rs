@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use protocol::{ErrorCode, Str};
 
 use crate::reply::Reply;
+use crate::traps::{self, Trap};
 use crate::{CoordinatorRecord, Now, ReplayError, Replayed, SteadyMs, StoredRecord};
 
 /// A request's name, by which its reply finds its way back. The host chooses it; every token given to a shard
@@ -95,7 +96,10 @@ pub trait Shard: Sized + Send + 'static {
     /// Gives `append` up, because its first batch could not be stored. The output has the replies that say so.
     fn append_failed(&mut self, append: Append, error: ErrorCode, now: Now) -> Output {
         let mut output = self.not_appended(append.records(), error, now);
-        output.replies.extend(append.reply.map(|(token, reply)| (token, reply.into_error(error))));
+        let answer = |reply: Reply| {
+            if traps::is_on(Trap::LostCommitAcknowledged) { reply } else { reply.into_error(error) }
+        };
+        output.replies.extend(append.reply.map(|(token, reply)| (token, answer(reply))));
         output
     }
 }

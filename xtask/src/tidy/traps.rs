@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use super::tree::Tree;
 
 const DOCUMENT: &str = "docs/traps.md";
-const SOURCE: &str = "crates/storage/src/traps.rs";
+const SOURCES: [&str; 2] = ["crates/storage/src/traps.rs", "crates/coordinator/src/traps.rs"];
 
 pub(super) fn check(tree: &Tree) -> Vec<String> {
-    let [Some(document), Some(source)] = [DOCUMENT, SOURCE].map(|path| tree.text(path)) else {
-        return vec![format!("{DOCUMENT} or {SOURCE} is missing")];
-    };
-    differences(document, source)
+    let sources: Option<String> = SOURCES.iter().map(|path| tree.text(path)).collect();
+    match (tree.text(DOCUMENT), sources) {
+        (Some(document), Some(sources)) => differences(document, &sources),
+        _ => vec![format!("{DOCUMENT} or one of {SOURCES:?} is missing")],
+    }
 }
 
 fn differences(document: &str, source: &str) -> Vec<String> {
@@ -20,9 +21,9 @@ fn differences(document: &str, source: &str) -> Vec<String> {
     let cited: BTreeSet<&str> =
         source.lines().filter_map(|line| number(line.trim_start().strip_prefix("/// ")?, ":")).collect();
     let unknown =
-        cited.difference(&rows).map(|trap| format!("{SOURCE} cites {trap}: add its row to {DOCUMENT}"));
+        cited.difference(&rows).map(|trap| format!("traps.rs cites {trap}: add its row to {DOCUMENT}"));
     let unused =
-        rows.difference(&cited).map(|trap| format!("{DOCUMENT} has {trap}, which {SOURCE} does not cite"));
+        rows.difference(&cited).map(|trap| format!("{DOCUMENT} has {trap}, which no traps.rs cites"));
     unknown.chain(unused).collect()
 }
 
