@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use record::{DecompressError, RecordsError, Scratch, StreamError};
 
@@ -273,7 +272,7 @@ impl CleanPlan {
     fn is_stale(&self) -> bool {
         // A truncation that is under way is over then.
         let _paused = self.flush.pause();
-        self.is_cut() || self.flush.log_start_offset.load(Ordering::Acquire) != self.log_start_offset
+        self.is_cut() || self.flush.offsets.start() != self.log_start_offset
     }
 
     fn is_cut(&self) -> bool {

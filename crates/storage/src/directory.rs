@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
@@ -173,8 +173,8 @@ impl Known {
             || self.noted().offsets,
             |log| Offsets {
                 recovery_point: log.recovery_point(),
-                log_start_offset: log.log_start_offset.load(Ordering::Acquire),
-                high_watermark: log.high_watermark.load(Ordering::Acquire),
+                log_start_offset: log.offsets.start(),
+                high_watermark: log.offsets.high_watermark(),
             },
         )
     }

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use crate::checkpoint;
 use crate::directory;
 use crate::fs;
 use crate::leader_epochs::EpochEntry;
+use crate::log_offsets::LogOffsets;
 use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::offline::Offline;
 use crate::segment::{PartitionDir, Segment};
@@ -182,12 +183,8 @@ impl Flusher {
 /// shares with the flusher.
 pub(crate) struct FlushState {
     pub(crate) partition: Arc<PartitionDir>,
-    /// The offset after the last batch written.
-    pub(crate) end_offset: AtomicI64,
-    /// The offset up to which the log is durable: its recovery point. Never above `end_offset`.
-    pub(crate) flushed_offset: AtomicI64,
-    pub(crate) log_start_offset: AtomicI64,
-    pub(crate) high_watermark: AtomicI64,
+    /// The offsets up to which it is written, and durable.
+    pub(crate) offsets: Arc<LogOffsets>,
     /// Whether it is in the queue.
     queued: AtomicBool,
     /// Held while it is synced.
@@ -239,14 +236,13 @@ impl Work {
 
 impl fmt::Debug for FlushState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let end_offset = self.end_offset.load(Ordering::Acquire);
-        let flushed_offset = self.flushed_offset.load(Ordering::Acquire);
-        write!(f, "FlushState({}, flushed {flushed_offset} of {end_offset})", self.partition.name)
+        let (flushed, end) = (self.offsets.flushed(), self.offsets.end());
+        write!(f, "FlushState({}, flushed {flushed} of {end})", self.partition.name)
     }
 }
 
 impl FlushState {
-    pub(crate) fn new(active: &Arc<Segment>, flushed_offset: i64, end_offset: i64) -> FlushState {
+    pub(crate) fn new(active: &Arc<Segment>, offsets: Arc<LogOffsets>) -> FlushState {
         let work = Work {
             active: active.clone(),
             files: None,
@@ -260,10 +256,7 @@ impl FlushState {
         };
         FlushState {
             partition: active.partition.clone(),
-            end_offset: end_offset.into(),
-            flushed_offset: flushed_offset.into(),
-            log_start_offset: 0.into(),
-            high_watermark: 0.into(),
+            offsets,
             queued: false.into(),
             syncing: Mutex::new(()),
             work: Mutex::new(work),
@@ -279,7 +272,7 @@ impl FlushState {
     /// What is below need not be looked at after a crash.
     pub(crate) fn recovery_point(&self) -> i64 {
         let ahead = traps::is_on(Trap::RecoveryPointAhead);
-        if ahead { &self.end_offset } else { &self.flushed_offset }.load(Ordering::Acquire)
+        if ahead { self.offsets.end() } else { self.offsets.flushed() }
     }
 
     /// Puts the log in the flusher's queue where it is not there yet.
@@ -350,7 +343,7 @@ impl FlushState {
     /// Whether nothing was ever written to the log, and all that a loss of power could take can be made again.
     pub(crate) fn is_void(&self) -> bool {
         let work = self.work.lock();
-        work.void && self.end_offset.load(Ordering::Acquire) == 0 && !work.active.has_unsynced()
+        work.void && self.offsets.end() == 0 && !work.active.has_unsynced()
     }
 
     /// Forgets the leader epochs that were not written yet: no batch has one of them.
@@ -391,9 +384,9 @@ impl FlushState {
         }
         work.active = active;
         work.directory = true;
-        self.flushed_offset.store(flushed_offset.min(end_offset), Ordering::Release);
-        self.high_watermark.fetch_min(end_offset, Ordering::AcqRel);
-        self.end_offset.store(end_offset, Ordering::Release);
+        self.offsets.set_flushed(flushed_offset.min(end_offset));
+        self.offsets.lower_high_watermark(end_offset);
+        self.offsets.set_end(end_offset);
     }
 
     /// Drops what was to be synced of segments below `base_offset`, which are gone.
@@ -436,10 +429,10 @@ impl FlushState {
         health.check()?;
         if self.retired.load(Ordering::Acquire) {
             // What is durable from here on is for the new place to say, if there is one.
-            return Ok(self.flushed_offset.load(Ordering::Acquire));
+            return Ok(self.offsets.flushed());
         }
         // First the offset, then what holds the bytes below it: a roll in between adds to these.
-        let end_offset = self.end_offset.load(Ordering::Acquire);
+        let end_offset = self.offsets.end();
         self.write_epochs()?;
         let (work, generation) = {
             let mut work = self.work.lock();
@@ -474,10 +467,10 @@ impl FlushState {
         work.deletions -= deletions;
         work.rolls -= rolls;
         if work.generation == generation {
-            let before = self.flushed_offset.fetch_max(end_offset, Ordering::AcqRel);
+            let before = self.offsets.raise_flushed(end_offset);
             self.partition.directory.note_durable(before, end_offset);
         }
-        Ok(self.flushed_offset.load(Ordering::Acquire))
+        Ok(self.offsets.flushed())
     }
 
     /// Takes back what was to be synced and is not.

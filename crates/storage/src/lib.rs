@@ -27,6 +27,7 @@ mod index_file;
 pub mod inspect;
 mod leader_epochs;
 mod log;
+mod log_offsets;
 mod names;
 mod offline;
 mod offset_index;
@@ -61,6 +62,7 @@ pub use log::{
     LocatedTime, Log, LookupError, OpenError, OpenLog, PausedSyncs, ReadError, Recovered, Retained, Slice,
     Swapped, Syncs, TimestampOffset,
 };
+pub use log_offsets::LogOffsets;
 pub use names::{DirKind, TopicPartition};
 pub use offline::{FailureListener, Offline};
 pub use producer_state::{Origin, ProducerError};

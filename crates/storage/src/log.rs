@@ -23,12 +23,12 @@ mod txn_recovery;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::config::LogConfig;
 use crate::flusher::{FlushListener, FlushState};
 use crate::fs;
 use crate::leader_epochs::{EpochEndOffset, EpochEntry, LeaderEpochs};
+use crate::log_offsets::LogOffsets;
 use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, TopicPartition, offset_path};
 use crate::offline::Offline;
 use crate::producer_state::{ProducerState, snapshot};
@@ -65,11 +65,6 @@ pub struct Log {
     topic_id: Option<[u8; 16]>,
     jitter_seed: u64,
     flush: Arc<FlushState>,
-    /// The first offset that may be read. It is below the first segment only where batches that
-    /// brought their offsets left a gap.
-    log_start_offset: i64,
-    /// The offset of the next batch.
-    end_offset: i64,
     /// Segments before the active one, in order. Readers share the list as it was.
     closed: ClosedList,
     active: Active,
@@ -153,18 +148,23 @@ impl Log {
 
     /// The first offset that may be read.
     pub fn log_start_offset(&self) -> i64 {
-        self.log_start_offset
+        self.flush.offsets.start()
     }
 
     /// The offset that the next batch gets.
     pub fn end_offset(&self) -> i64 {
-        self.end_offset
+        self.flush.offsets.end()
     }
 
     /// The offset up to which the log is durable: what is below survives a loss of power. It is
     /// also the log's recovery point.
     pub fn flushed_offset(&self) -> i64 {
-        self.flush.flushed_offset.load(Ordering::Acquire)
+        self.flush.offsets.flushed()
+    }
+
+    /// Its offsets, which can be read without access to the log: also those that it has in another directory.
+    pub fn offsets(&self) -> &Arc<LogOffsets> {
+        &self.flush.offsets
     }
 
     /// Bytes of batches.
@@ -200,12 +200,12 @@ impl Log {
     /// Notes that a leader epoch begins at the end of the log: its leader has been elected, whether
     /// or not it appends.
     pub fn assign_epoch(&mut self, epoch: i32) {
-        self.assign_epoch_at(epoch, self.end_offset);
+        self.assign_epoch_at(epoch, self.end_offset());
     }
 
     /// The end of a leader epoch, as OffsetForLeaderEpoch answers it (KIP-279).
     pub fn end_offset_for_epoch(&self, epoch: i32) -> EpochEndOffset {
-        self.epochs.end_offset_for(epoch, self.end_offset)
+        self.epochs.end_offset_for(epoch, self.end_offset())
     }
 
     /// The leader epoch that a batch at `offset` has.
@@ -222,14 +222,14 @@ impl Log {
     /// Takes note of the high watermark: transactions that ended below it are stable, segments
     /// below it may be deleted, and checkpoints hold it. It is never below the start of the log nor above its end.
     pub fn set_high_watermark(&mut self, high_watermark: i64) {
-        let high_watermark = high_watermark.min(self.end_offset).max(self.log_start_offset);
-        self.flush.high_watermark.store(high_watermark, Ordering::Release);
+        let high_watermark = high_watermark.min(self.end_offset()).max(self.log_start_offset());
+        self.flush.offsets.set_high_watermark(high_watermark);
         self.producers.on_high_watermark(high_watermark);
     }
 
     /// The high watermark that was last set.
     pub fn high_watermark(&self) -> i64 {
-        self.flush.high_watermark.load(Ordering::Acquire)
+        self.flush.offsets.high_watermark()
     }
 
     /// The offset below which every transaction is decided, and never above the high watermark:
@@ -237,7 +237,8 @@ impl Log {
     /// from there on.
     pub fn last_stable_offset(&self) -> i64 {
         let high_watermark = self.high_watermark();
-        let unstable = self.producers.first_unstable_offset().map(|offset| offset.max(self.log_start_offset));
+        let unstable =
+            self.producers.first_unstable_offset().map(|offset| offset.max(self.log_start_offset()));
         unstable.map_or(high_watermark, |offset| offset.min(high_watermark))
     }
 
@@ -298,7 +299,7 @@ impl Log {
             self.partition.directory.closed(&self.flush, true);
             return Ok(());
         }
-        if self.end_offset == 0 {
+        if self.end_offset() == 0 {
             self.flush.forget_epochs();
         }
         self.settle_swap(i64::MAX)?;
@@ -314,14 +315,14 @@ impl Log {
         // The next start takes them as they are.
         self.active.segment.sync(SegmentFile::OffsetIndex)?;
         self.active.segment.sync(SegmentFile::TimeIndex)?;
-        self.write_snapshot(self.end_offset)
+        self.write_snapshot(self.end_offset())
     }
 
     /// Writes a producer snapshot at `offset`, below which no batch comes any more, where there is
     /// none. An empty log needs none.
     fn write_snapshot(&mut self, offset: i64) -> fs::Result<()> {
-        assert!(offset >= self.end_offset, "every batch is accounted for");
-        let is_empty = offset == self.log_start_offset && self.producers.producers().is_empty();
+        assert!(offset >= self.end_offset(), "every batch is accounted for");
+        let is_empty = offset == self.log_start_offset() && self.producers.producers().is_empty();
         if is_empty && self.snapshots.is_empty() {
             return Ok(());
         }
@@ -364,7 +365,7 @@ impl Log {
 
     /// Closes the active segment and opens one at `base_offset`.
     pub(crate) fn roll(&mut self, base_offset: i64, now_ms: i64) -> fs::Result<()> {
-        assert!(base_offset >= self.end_offset, "a segment begins at the end of the log");
+        assert!(base_offset >= self.end_offset(), "a segment begins at the end of the log");
         let segment = Segment::new(self.partition.clone(), base_offset);
         let made = segment.create_files().and_then(|()| self.active.finish());
         let made = made.and_then(|()| self.write_snapshot(base_offset));
@@ -382,8 +383,7 @@ impl Log {
         self.flush.rolled(last.segment.clone(), segment);
         let closed = Closed::new(last.segment, last.size, Some(last.max_timestamp));
         self.closed.to_mut().push(Arc::new(closed));
-        self.end_offset = base_offset;
-        self.flush.end_offset.store(base_offset, Ordering::Release);
+        self.flush.offsets.set_end(base_offset);
         // In the background the closed segment becomes durable, and with it the recovery point.
         self.flush.enqueue();
         Ok(())
@@ -430,7 +430,7 @@ impl Drop for Log {
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Log({}, {}..{})", self.partition.name, self.log_start_offset, self.end_offset)
+        write!(f, "Log({}, {}..{})", self.partition.name, self.log_start_offset(), self.end_offset())
     }
 }
 

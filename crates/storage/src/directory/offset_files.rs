@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::{LOG_START_OFFSETS_FILE, Noted, Offsets, RECOVERY_POINTS_FILE, Shared};
 use crate::checkpoint;
@@ -15,8 +14,8 @@ impl Shared {
     /// whose log is about to be cut there, and no log start offset above the log's: after a crash
     /// they would say that bytes are missing.
     pub(crate) fn lower_recovery_point(&self, log: &FlushState, offset: i64) -> fs::Result<()> {
-        log.flushed_offset.fetch_min(offset, Ordering::AcqRel);
-        let log_start_offset = log.log_start_offset.load(Ordering::Acquire);
+        log.offsets.lower_flushed(offset);
+        let log_start_offset = log.offsets.start();
         let written = self.partitions.lock().get(&log.partition.name).map(|known| known.noted().written[1]);
         if written.is_some_and(|(recovery, start)| recovery > offset || start > log_start_offset) {
             self.checkpoint_log_offsets()?;

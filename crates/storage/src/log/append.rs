@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::IoSlice;
-use std::sync::atomic::Ordering;
 
 use record::{BATCH_OVERHEAD, BatchError, BatchHeader, TimestampType, ValidBatch};
 
@@ -114,7 +113,7 @@ impl Log {
         assert!(records.len() >= size_bytes, "the bytes are those that were validated");
         self.check_size(size_bytes)?;
         let header = BatchHeader {
-            base_offset: self.end_offset,
+            base_offset: self.end_offset(),
             partition_leader_epoch: leader_epoch,
             ..batch.header
         };
@@ -126,7 +125,7 @@ impl Log {
                 last_offset: batch.last_offset,
                 // Kafka says here when the first of the two was written.
                 log_append_time: batch.timestamp,
-                log_start_offset: self.log_start_offset,
+                log_start_offset: self.log_start_offset(),
                 duplicate: true,
             });
         }
@@ -180,7 +179,7 @@ impl Log {
 
     /// The first offset and the length of the whole batches in `records`, all of them checked.
     fn check_batches(&self, records: &[u8]) -> Result<Option<(i64, usize)>, AppendError> {
-        let mut end_offset = self.end_offset;
+        let mut end_offset = self.end_offset();
         let mut first = None;
         let mut len = 0;
         for batch in record::batches(records) {
@@ -289,9 +288,8 @@ impl Log {
             self.assign_epoch_at(header.partition_leader_epoch, header.base_offset);
         }
         self.active.push(header, self.config.index_interval_bytes);
-        self.end_offset = header.next_offset();
         self.producers.apply(header, marker);
-        self.flush.end_offset.store(self.end_offset, Ordering::Release);
+        self.flush.offsets.set_end(header.next_offset());
         self.active.write_due_indexes().map_err(|error| self.append_error(error))
     }
 
@@ -323,7 +321,7 @@ impl Log {
             base_offset,
             last_offset: last.last_offset(),
             log_append_time,
-            log_start_offset: self.log_start_offset,
+            log_start_offset: self.log_start_offset(),
             duplicate: false,
         }
     }

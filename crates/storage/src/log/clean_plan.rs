@@ -24,11 +24,11 @@ impl Log {
     /// [`ChangeError`].
     pub fn clean_plan(&self, cleaned_to: Option<i64>, now_ms: i64) -> Result<CleanPlan, ChangeError> {
         self.partition.directory.health.check()?;
-        let valid = |offset: &i64| (self.log_start_offset..=self.end_offset).contains(offset);
-        let dirty_offset = cleaned_to.filter(valid).unwrap_or(self.log_start_offset);
+        let valid = |offset: &i64| (self.log_start_offset()..=self.end_offset()).contains(offset);
+        let dirty_offset = cleaned_to.filter(valid).unwrap_or(self.log_start_offset());
         let dirty_from = self.floor_segment(dirty_offset);
         let undecided = traps::is_on(Trap::UndecidedCleaned);
-        let stable = if undecided { self.end_offset } else { self.last_stable_offset() };
+        let stable = if undecided { self.end_offset() } else { self.last_stable_offset() };
         // Of transactions that ended before the snapshot that the producers are from nobody knows whether the
         // marker is below the high watermark.
         let is_known = self.high_watermark() >= self.producers_from || undecided;
@@ -60,7 +60,7 @@ impl Log {
             overdue: self.is_overdue(&self.closed[dirty_from..end], now_ms)?,
             last_records: self.last_records(),
             generation: self.flush.generation(),
-            log_start_offset: self.log_start_offset,
+            log_start_offset: self.log_start_offset(),
             now_ms,
         })
     }

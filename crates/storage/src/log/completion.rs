@@ -20,7 +20,7 @@ impl Log {
         lacked_indexes: bool,
         now_ms: i64,
     ) -> Result<(), OpenError> {
-        if offsets.log_start_offset > self.end_offset {
+        if offsets.log_start_offset > self.end_offset() {
             return self.begin_above_end(offsets.log_start_offset, recovered.clean, now_ms);
         }
         if epochs.is_none() {
@@ -29,15 +29,15 @@ impl Log {
         if !recovered.clean {
             self.complete_first_epochs()?;
         }
-        self.epochs.truncate_from_end(self.end_offset);
-        self.epochs.truncate_from_start(self.log_start_offset);
+        self.epochs.truncate_from_end(self.end_offset());
+        self.epochs.truncate_from_start(self.log_start_offset());
         if epochs != Some(&self.epochs) {
             self.flush.epochs_changed(self.epochs.entries());
         }
         let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
         let txns_from = if recovered.clean { i64::MAX } else { offsets.recovery_point };
         // What was deleted before the recovery point was checkpointed had become durable first.
-        let durable = if recovered.clean { self.end_offset } else { offsets.recovery_point.max(first) };
+        let durable = if recovered.clean { self.end_offset() } else { offsets.recovery_point.max(first) };
         if !recovered.clean {
             self.remove_snapshots_below(first)?;
         }
@@ -48,15 +48,15 @@ impl Log {
             // Its indexes were cut, too: entries that come back may fit other batches by then.
             self.flush.unsynced(vec![self.active.segment.clone()]);
         }
-        self.load_producers(self.end_offset, txns_from, now_ms)?;
+        self.load_producers(self.end_offset(), txns_from, now_ms)?;
         if recovered.clean {
             // After a crash the newest need not be durable, and an older one be all that tells of a producer.
             self.remove_stray_snapshots()?;
         }
-        let is_empty = self.end_offset == self.log_start_offset;
+        let is_empty = self.end_offset() == self.log_start_offset();
         if !recovered.clean && (!is_empty || recovered.cut.is_some()) {
             self.flush.directory_changed();
-            let written = self.write_snapshot(self.end_offset).map_err(|error| self.write_error(error));
+            let written = self.write_snapshot(self.end_offset()).map_err(|error| self.write_error(error));
             self.unless_full(written)?;
         }
         if recovered.cut.is_some() {
@@ -76,7 +76,7 @@ impl Log {
     /// emptied, or took what was appended since records were deleted up to its end. A log that was closed cleanly did not
     /// end there, so that either the offset or the log is wrong.
     fn begin_above_end(&mut self, log_start_offset: i64, clean: bool, now_ms: i64) -> Result<(), OpenError> {
-        let end_offset = self.end_offset;
+        let end_offset = self.end_offset();
         if clean {
             let reason = DamageReason::EndsBelowStart { log_start_offset, end_offset };
             let path = self.active.segment.path(SegmentFile::Log);

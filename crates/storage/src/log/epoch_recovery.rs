@@ -17,7 +17,7 @@ impl Log {
     /// file of epochs says already, and a loss of power has brought them back.
     pub(super) fn complete_first_epochs(&mut self) -> Result<(), ScanError> {
         let first = self.epochs.entries().first().map_or(i64::MAX, |entry| entry.start_offset);
-        if first > self.log_start_offset && self.first_batch_has_epoch()? {
+        if first > self.log_start_offset() && self.first_batch_has_epoch()? {
             let mut epochs = self.epochs_below(first)?;
             for entry in self.epochs.entries() {
                 epochs.assign(*entry);

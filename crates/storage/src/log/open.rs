@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use record::BatchError;
 
@@ -18,6 +17,7 @@ use crate::directory::{LogDirectory, Offsets};
 use crate::flusher::FlushState;
 use crate::fs;
 use crate::leader_epochs::LeaderEpochs;
+use crate::log_offsets::LogOffsets;
 use crate::names::{self, SegmentFile, TopicPartition};
 use crate::producer_state::ProducerState;
 use crate::producer_state::snapshot::{self, SnapshotError};
@@ -127,10 +127,8 @@ fn assemble(
     let first = closed.first().map_or(active.base_offset(), |closed| closed.base_offset());
     let log_start_offset = offsets.log_start_offset.max(first);
     let flushed_offset = if recovered.clean { end_offset } else { offsets.recovery_point.min(end_offset) };
-    let flush = Arc::new(FlushState::new(&active.segment, flushed_offset, end_offset));
-    flush.log_start_offset.store(log_start_offset, Ordering::Release);
-    let high_watermark = offsets.high_watermark.min(end_offset).max(log_start_offset);
-    flush.high_watermark.store(high_watermark, Ordering::Release);
+    let offsets = LogOffsets::new(log_start_offset, flushed_offset, offsets.high_watermark, end_offset);
+    let flush = Arc::new(FlushState::new(&active.segment, Arc::new(offsets)));
     flush.unsynced(unsynced);
     let mut log = Log {
         partition,
@@ -138,8 +136,6 @@ fn assemble(
         topic_id,
         jitter_seed: open.jitter_seed,
         flush,
-        log_start_offset,
-        end_offset,
         closed: closed.into(),
         active,
         epochs,

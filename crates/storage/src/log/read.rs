@@ -152,14 +152,14 @@ impl Log {
     /// # Errors
     /// [`ReadError`].
     pub fn locate(&self, offset: i64, limit_offset: i64) -> Result<Located, ReadError> {
-        if offset < self.log_start_offset || offset > self.end_offset {
+        if offset < self.log_start_offset() || offset > self.end_offset() {
             return Err(ReadError::OutOfRange {
                 offset,
-                log_start_offset: self.log_start_offset,
-                end_offset: self.end_offset,
+                log_start_offset: self.log_start_offset(),
+                end_offset: self.end_offset(),
             });
         }
-        let limit_offset = limit_offset.min(self.end_offset);
+        let limit_offset = limit_offset.min(self.end_offset());
         let after = self.closed.partition_point(|closed| closed.base_offset() <= offset);
         let in_active = offset >= self.active.base_offset();
         Ok(Located {
@@ -181,9 +181,9 @@ impl Log {
     /// # Errors
     /// [`ReadError`].
     pub fn locate_recent(&self, offset: i64, limit_offset: i64) -> Result<Option<Located>, ReadError> {
-        let limit_offset = limit_offset.min(self.end_offset);
-        let is_known = |offset| offset == self.end_offset || self.active.recent_position(offset).is_some();
-        let in_log = (self.log_start_offset..=self.end_offset).contains(&offset);
+        let limit_offset = limit_offset.min(self.end_offset());
+        let is_known = |offset| offset == self.end_offset() || self.active.recent_position(offset).is_some();
+        let in_log = (self.log_start_offset()..=self.end_offset()).contains(&offset);
         if in_log && (offset >= limit_offset || !is_known(offset) || !is_known(limit_offset)) {
             return Ok(None);
         }
@@ -193,7 +193,7 @@ impl Log {
     /// Where `offset` is in the active segment, as far as memory tells. A place that is known
     /// exactly is the end, or that of a batch that begins with the offset.
     fn place_in_active(&self, offset: i64) -> fs::Result<Place> {
-        if offset >= self.end_offset {
+        if offset >= self.end_offset() {
             return Ok(Place::At(self.active.size));
         }
         match self.active.recent_position(offset) {

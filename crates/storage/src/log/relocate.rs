@@ -1,7 +1,6 @@
 //! Going on in another log directory (KIP-113).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use parking_lot::MutexGuard;
 
@@ -55,8 +54,8 @@ impl Log {
             closed: self.closed.clone(),
             active: self.active.segment.clone(),
             active_size: self.active.size,
-            log_start_offset: self.log_start_offset,
-            end_offset: self.end_offset,
+            log_start_offset: self.log_start_offset(),
+            end_offset: self.end_offset(),
             high_watermark: self.high_watermark(),
             snapshots: self.snapshots.clone(),
             epochs: self.epochs.entries().to_vec(),
@@ -101,9 +100,7 @@ impl Log {
 
     fn go_on_in(&mut self, partition: Arc<PartitionDir>, active: Arc<Segment>) {
         // No more than was durable before: the name is not.
-        let flush = Arc::new(FlushState::new(&active, self.flushed_offset(), self.end_offset));
-        flush.log_start_offset.store(self.log_start_offset, Ordering::Release);
-        flush.high_watermark.store(self.high_watermark(), Ordering::Release);
+        let flush = Arc::new(FlushState::new(&active, self.flush.offsets.clone()));
         flush.epochs_changed(self.epochs.entries());
         partition.directory.entry_made();
         flush.created(partition.directory.last_entry());

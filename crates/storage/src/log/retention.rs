@@ -1,7 +1,6 @@
 //! Deleting what is old, too much, or below the start of the log.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 use record::NO_TIMESTAMP;
 
@@ -76,14 +75,14 @@ impl Log {
         Ok(Retained {
             deleted_segments,
             deleted_bytes: bytes_before - self.size_bytes(),
-            log_start_offset: self.log_start_offset,
+            log_start_offset: self.log_start_offset(),
         })
     }
 
     /// Closes the active segment: it is one of those that the next step looks at then. Where the disk has no room for
     /// another, deleting those before it makes some.
     fn roll_to_delete(&mut self, now_ms: i64) -> Result<(), ChangeError> {
-        match self.roll(self.end_offset, now_ms) {
+        match self.roll(self.end_offset(), now_ms) {
             Err(error) if error.passes() => Ok(()),
             rolled => rolled.map_err(|error| self.change_error(error)),
         }
@@ -113,7 +112,7 @@ impl Log {
     }
 
     fn below_log_start(&self) -> usize {
-        (0..self.closed.len()).take_while(|index| self.end_of(*index) <= self.log_start_offset).count()
+        (0..self.closed.len()).take_while(|index| self.end_of(*index) <= self.log_start_offset()).count()
     }
 
     fn over_size(&self) -> usize {
@@ -155,7 +154,7 @@ impl Log {
 
     /// Whether the active segment has batches, all of them below the high watermark.
     fn is_active_visible(&self) -> bool {
-        self.active.size > 0 && self.high_watermark() >= self.end_offset
+        self.active.size > 0 && self.high_watermark() >= self.end_offset()
     }
 
     /// Deletes the first `count` closed segments.
@@ -214,11 +213,10 @@ impl Log {
 
     /// Raises the log start offset.
     pub(super) fn raise_log_start(&mut self, log_start_offset: i64) {
-        if log_start_offset <= self.log_start_offset {
+        if log_start_offset <= self.log_start_offset() {
             return;
         }
-        self.log_start_offset = log_start_offset;
-        self.flush.log_start_offset.store(log_start_offset, Ordering::Release);
+        self.flush.offsets.set_start(log_start_offset);
         if self.epochs.truncate_from_start(log_start_offset) {
             self.flush.epochs_changed(self.epochs.entries());
         }

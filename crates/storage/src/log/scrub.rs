@@ -15,7 +15,7 @@ impl Log {
         // Compaction leaves gaps, and those of long ago stay when a topic is compacted no more.
         let is_compacted =
             self.config.compact || self.partition.directory.cleaned_to(&self.partition.name).is_some();
-        let may_end_early = is_compacted || next_base_offset <= self.log_start_offset;
+        let may_end_early = is_compacted || next_base_offset <= self.log_start_offset();
         Some(ClosedSegment { closed, next_base_offset, may_end_early })
     }
 

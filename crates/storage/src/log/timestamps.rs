@@ -139,7 +139,7 @@ impl Log {
     pub fn locate_timestamp(&self, timestamp: i64) -> Result<LocatedTime, LookupError> {
         let active = (self.active.max_timestamp.timestamp >= timestamp).then(|| {
             let entry = self.active.time_floor(timestamp.saturating_sub(1))?;
-            self.active_from(after_entry(entry, self.active.base_offset(), self.log_start_offset))
+            self.active_from(after_entry(entry, self.active.base_offset(), self.log_start_offset()))
         });
         self.located_time(Wanted::AtOrAbove(timestamp), active)
     }
@@ -162,7 +162,7 @@ impl Log {
     ) -> Result<LocatedTime, LookupError> {
         Ok(LocatedTime {
             wanted,
-            log_start_offset: self.log_start_offset,
+            log_start_offset: self.log_start_offset(),
             limits: self.config.decompress_limits(),
             closed: self.closed.clone(),
             active_max: self.active.max_timestamp,

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::{ChangeError, Log};
 use crate::directory;
@@ -70,7 +69,7 @@ impl Log {
     /// # Panics
     /// Where `offset` is above the end of the log.
     pub fn advance_log_start(&mut self, offset: i64, now_ms: i64) -> Result<(), ChangeError> {
-        assert!(offset <= self.end_offset, "a log starts at or below its end");
+        assert!(offset <= self.end_offset(), "a log starts at or below its end");
         self.partition.directory.health.check()?;
         self.raise_log_start(offset);
         let end_of = |index: usize| {
@@ -90,8 +89,8 @@ impl Log {
     pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<(), ChangeError> {
         assert!(offset >= 0, "no log has a negative offset");
         self.partition.directory.health.check()?;
-        if offset >= self.end_offset {
-            if self.epochs.truncate_from_end(self.end_offset) {
+        if offset >= self.end_offset() {
+            if self.epochs.truncate_from_end(self.end_offset()) {
                 self.flush.epochs_changed(self.epochs.entries());
             }
             return Ok(());
@@ -100,7 +99,7 @@ impl Log {
         let flush = self.flush.clone();
         let _paused = flush.pause();
         let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
-        if offset < first.max(self.log_start_offset) {
+        if offset < first.max(self.log_start_offset()) {
             return self.start_anew(offset, now_ms);
         }
         let cut = self.cut_position(offset)?;
@@ -110,20 +109,20 @@ impl Log {
         let lowered = directory.lower_recovery_point(&flush, self.segment_with(offset).0.base_offset);
         lowered.map_err(|error| self.change_error(error))?;
         self.cut_at(offset, cut, now_ms).map_err(|error| self.half_done(error))?;
-        if self.active.end_offset < self.log_start_offset {
-            let emptied = self.start_anew(self.log_start_offset, now_ms);
+        if self.active.end_offset < self.log_start_offset() {
+            let emptied = self.start_anew(self.log_start_offset(), now_ms);
             // What is cut does not come back where the disk is full.
             return emptied.map_err(|error| match error {
                 ChangeError::Full(error) => self.half_done(error.into()),
                 error => error,
             });
         }
-        self.end_offset = self.active.end_offset;
-        if self.epochs.truncate_from_end(self.end_offset) {
+        self.flush.offsets.set_end(self.active.end_offset);
+        if self.epochs.truncate_from_end(self.end_offset()) {
             self.flush.epochs_changed(self.epochs.entries());
         }
-        self.flush.truncated(self.active.segment.clone(), self.end_offset, flushed_offset);
-        directory.lower_cleaned_to(&self.partition.name, self.end_offset);
+        self.flush.truncated(self.active.segment.clone(), self.end_offset(), flushed_offset);
+        directory.lower_cleaned_to(&self.partition.name, self.end_offset());
         self.reload_producers(now_ms).map_err(|error| self.half_done(error))
     }
 
@@ -191,12 +190,12 @@ impl Log {
 
     /// Brings the producers back to what they were at the end of the log.
     fn reload_producers(&mut self, now_ms: i64) -> Result<(), ScanError> {
-        let beyond: Vec<i64> = self.snapshots.range(self.end_offset + 1..).copied().collect();
+        let beyond: Vec<i64> = self.snapshots.range(self.end_offset() + 1..).copied().collect();
         for offset in beyond.into_iter().filter(|_| !traps::is_on(Trap::SnapshotLeft)) {
             self.delete_snapshot(offset, now_ms)?;
         }
         // The index of aborted transactions was cut, and needs no entry again.
-        self.load_producers(self.end_offset, i64::MAX, now_ms)
+        self.load_producers(self.end_offset(), i64::MAX, now_ms)
     }
 
     /// Removes everything; the log is empty and starts at `offset`.
@@ -215,37 +214,37 @@ impl Log {
     /// The same where syncs are paused.
     fn start_anew(&mut self, offset: i64, now_ms: i64) -> Result<(), ChangeError> {
         let directory = self.partition.directory.clone();
+        let (start, end) = (self.log_start_offset(), self.end_offset());
         // Of the names that change a loss of power may undo any. What is left then is dropped as
         // being below the start, or verified from the beginning.
-        if offset >= self.end_offset {
-            self.flush.log_start_offset.store(offset, Ordering::Release);
+        if offset >= end {
+            self.flush.offsets.set_start(offset);
         } else {
-            self.flush.log_start_offset.store(offset.min(self.log_start_offset), Ordering::Release);
+            self.flush.offsets.set_start(offset.min(start));
             let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
             // Not above the start: all may be gone.
-            self.flush.flushed_offset.fetch_min(offset.min(first), Ordering::AcqRel);
+            self.flush.offsets.lower_flushed(offset.min(first));
         }
         directory.checkpoint_log_offsets().map_err(|error| {
-            if offset >= self.end_offset && !directory::left_starts_alone(&error) {
+            if offset >= end && !directory::left_starts_alone(&error) {
                 // Half written it would have the next start begin there.
                 return self.half_done(error.into());
             }
             // A full disk leaves the log as it is, and the next checkpoint is to say so: what was deleted below its
             // start would be back otherwise.
-            self.flush.log_start_offset.store(self.log_start_offset, Ordering::Release);
+            self.flush.offsets.set_start(start);
             self.change_error(error)
         })?;
         self.remove_all(offset, now_ms).map_err(|error| self.half_done(error.into()))?;
-        self.end_offset = offset;
-        self.log_start_offset = offset;
-        self.flush.log_start_offset.store(offset, Ordering::Release);
+        self.flush.offsets.set_end(offset);
+        self.flush.offsets.set_start(offset);
         self.epochs.clear();
         self.flush.epochs_changed(self.epochs.entries());
         (self.producers, self.producers_from) = (ProducerState::new(offset), offset);
         directory.lower_cleaned_to(&self.partition.name, offset);
         // Nothing is left that could be lost.
         self.flush.truncated(self.active.segment.clone(), offset, offset);
-        self.flush.high_watermark.store(offset, Ordering::Release);
+        self.flush.offsets.set_high_watermark(offset);
         if !directory.has_checkpointed_start(&self.partition.name, offset) {
             // That a log begins there is told from the loss of what was before by this alone.
             directory.checkpoint_log_offsets().map_err(|error| self.half_done(error.into()))?;
