@@ -100,6 +100,18 @@ def sessions_by_id(cluster):
 
 
 @case
+def a_broker_that_has_no_replica(cluster):
+    topic = cluster.topic()
+    cluster.fill(topic, 2)
+    with cluster.connect() as connection:
+        for epoch in (-1, 0, 1):
+            topics = [{"name": topic, "partitions": [part_11(0, 0, epoch)]}]
+            yield f"leader epoch {epoch}", told(fetch_11(connection, 0, -1, topics, replica=77))
+        topics = [{"name": topic, "partitions": [part_11(9)]}, {"name": "unknown-topic", "partitions": [part_11()]}]
+        yield "unknown partitions", told(fetch_11(connection, 0, -1, topics, replica=77))
+
+
+@case
 def odd_epochs_and_levels(cluster):
     topic = cluster.topic()
     cluster.fill(topic, 2)

@@ -16,7 +16,7 @@ use runtime::random;
 use tokio::sync::Notify;
 use tracing::error;
 
-use crate::replicas::{Isolation, ReadOutcome, ReadRequest, Replica, Replicas, TopicTable, Watch};
+use crate::replicas::{Isolation, News, ReadOutcome, ReadRequest, Replica, Replicas, TopicTable, Watch};
 use crate::reply::{FileRegion, Frame, Piece, Reply, Responder};
 
 use session::{FetchContext, FetchSessions, FetchTarget};
@@ -31,8 +31,8 @@ pub(crate) struct Fetch {
     pub(crate) targets: Vec<FetchTarget>,
     /// Whether topics are named by id.
     pub(crate) by_topic_id: bool,
-    /// Not negative where a broker asks as a follower.
-    pub(crate) replica_id: i32,
+    /// The broker that fetches as a follower; `None` for a client.
+    pub(crate) follower: Option<i32>,
     pub(crate) isolation: Isolation,
     pub(crate) max_bytes: usize,
     pub(crate) min_bytes: usize,
@@ -113,8 +113,9 @@ impl Fetch {
     }
 
     fn watch(&self, table: &TopicTable, news: &Arc<Notify>) -> Vec<Watch> {
-        let partitions = self.targets.iter().filter_map(|target| self.find(table, target).ok());
-        partitions.map(|partition| partition.watch(Arc::clone(news))).collect()
+        let awaited = if self.follower.is_some() { News::End } else { News::HighWatermark };
+        let replicas = self.targets.iter().filter_map(|target| self.find(table, target).ok());
+        replicas.map(|replica| replica.watch(awaited, Arc::clone(news))).collect()
     }
 
     /// Finds what each partition has, within the limits of the request.
@@ -122,13 +123,7 @@ impl Fetch {
         let mut found = Found { answers: Vec::with_capacity(self.targets.len()), ..Found::default() };
         for target in &self.targets {
             let request = self.read_request(target, &found);
-            let outcome = self.find(table, target).and_then(|partition| {
-                if self.replica_id >= 0 {
-                    // Only brokers of the cluster replicate, and this one has no followers.
-                    return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
-                }
-                partition.read(&request)
-            });
+            let outcome = self.find(table, target).and_then(|replica| replica.read(&request));
             found.take(target.partition, outcome);
         }
         found
@@ -147,6 +142,7 @@ impl Fetch {
             min_one_batch: found.bytes == 0,
             recent_only: is_full && found.bytes > 0,
             isolation: self.isolation,
+            follower: self.follower,
             current_leader_epoch: target.current_leader_epoch,
             last_fetched_epoch: target.last_fetched_epoch,
         }

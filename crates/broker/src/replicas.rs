@@ -1,6 +1,7 @@
 //! The partitions whose replicas are here: their logs, who waits for them, and what clients may see.
 
 mod append;
+mod leader;
 mod replica;
 mod table;
 
@@ -16,9 +17,10 @@ use crate::beside;
 use crate::directories::{LogDirs, LogToOpen};
 
 pub(crate) use append::{Appended, Refusal};
+pub(crate) use leader::Leader;
 pub(crate) use replica::{
-    Isolation, LastScrub, Leadership, OffsetSpec, PartitionRules, ReadOutcome, ReadRequest, Replica,
-    ScrubNews, Turn, Watch,
+    Isolation, LastScrub, News, OffsetSpec, PartitionRules, ReadOutcome, ReadRequest, Replica, ScrubNews,
+    Turn, Watch,
 };
 pub(crate) use table::{PartitionSlot, Topic, TopicTable, Topics};
 
@@ -33,7 +35,7 @@ pub(crate) struct Replicas {
 pub(crate) struct ReplicaToOpen {
     pub(crate) topic: Str,
     pub(crate) log: LogToOpen,
-    pub(crate) leadership: Leadership,
+    pub(crate) leader: Leader,
     /// The same for all partitions of a topic, and shared by them.
     pub(crate) rules: Arc<PartitionRules>,
 }
@@ -67,10 +69,10 @@ impl Replicas {
 
     /// Opens the log of a replica, or returns `None` and says in the log why it cannot be. Blocks on the disk.
     pub(crate) fn open(&self, replica: ReplicaToOpen) -> PartitionSlot {
-        let ReplicaToOpen { topic, log, leadership, rules } = replica;
+        let ReplicaToOpen { topic, log, leader, rules } = replica;
         let index = log.partition.partition;
         let (log, dir) = self.dirs.open_log(log)?;
-        Some(Arc::new(Replica::lead(topic, index, leadership, rules, log, dir)))
+        Some(Arc::new(Replica::lead(topic, index, leader, rules, log, dir)))
     }
 
     /// Deletes the logs of topics that are not in the table any more.

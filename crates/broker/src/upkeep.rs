@@ -4,3 +4,4 @@ pub(crate) mod chores;
 pub(crate) mod cleaner;
 pub(crate) mod moves;
 pub(crate) mod scrubber;
+pub(crate) mod worker;

@@ -4,7 +4,8 @@ use super::lexer::code_of;
 use super::tree::Tree;
 
 /// Sources that are pure: a request, a state and a time in, an answer and records out.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
+    "crates/broker/src/replicas/leader",
     "crates/coordinator/src/",
     "crates/metadata/src/controller",
     "crates/metadata/src/image",

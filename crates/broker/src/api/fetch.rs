@@ -57,7 +57,7 @@ pub(crate) fn handle(call: Call<'_>, request: FetchRequest) -> Reply {
         Fetch {
             context,
             targets,
-            replica_id,
+            follower: (replica_id >= 0).then_some(replica_id),
             by_topic_id: claim.by_topic_id,
             isolation,
             max_bytes: usize::try_from(max_bytes).unwrap_or(0),

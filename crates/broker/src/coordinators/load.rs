@@ -75,6 +75,7 @@ pub(super) fn load<S: Shard>(log: &Replica, settings: S::Settings) -> Result<Loa
             min_one_batch: true,
             recent_only: false,
             isolation: Isolation::ReadUncommitted,
+            follower: None,
             current_leader_epoch: -1,
             last_fetched_epoch: -1,
         };

@@ -18,7 +18,7 @@ use super::answer::Settled;
 use super::hosted::State;
 use super::*;
 use crate::directories::LogDir;
-use crate::replicas::{Leadership, PartitionRules};
+use crate::replicas::{Leader, PartitionRules};
 
 mod tally;
 
@@ -125,9 +125,8 @@ fn open_log(directory: &LogDirectory, topic: &'static str, index: i32) -> Replic
         accept_damage: false,
     };
     let (log, _) = Log::open(directory, open).unwrap();
-    let leadership = Leadership { leader_epoch: 0, isr_len: 1, replicas_len: 1 };
     let log_dir = Arc::new(LogDir::offline(directory.path().to_owned()));
-    Replica::lead(Str::from(topic), index, leadership, rules.into(), log, log_dir)
+    Replica::lead(Str::from(topic), index, Leader::of(&[0], &[0]), rules.into(), log, log_dir)
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! How far a log is on disk, and who waits for it.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use runtime::bell::{Bell, bell};
-use storage::Offline;
+use storage::{LogOffsets, Offline};
 use tokio::sync::Notify;
 
 /// What was appended does not become durable: the disk has failed, or the log was deleted.
@@ -15,7 +15,8 @@ pub(crate) struct Lost;
 /// What the thread that flushes tells the requests that wait for it.
 #[derive(Debug)]
 pub(crate) struct Durability {
-    flushed_offset: AtomicI64,
+    /// Those of the log, which the flusher moves before it says so.
+    offsets: Arc<LogOffsets>,
     offline: OnceLock<Offline>,
     /// The log is gone: nothing more becomes durable.
     ended: AtomicBool,
@@ -25,9 +26,9 @@ pub(crate) struct Durability {
 }
 
 impl Durability {
-    pub(crate) fn new(flushed_offset: i64) -> Self {
+    pub(crate) fn new(offsets: Arc<LogOffsets>) -> Self {
         Self {
-            flushed_offset: AtomicI64::new(flushed_offset),
+            offsets,
             offline: OnceLock::new(),
             ended: AtomicBool::new(false),
             news: Notify::new(),
@@ -37,14 +38,9 @@ impl Durability {
 
     /// What the flusher has come to. True where somebody waits to be told.
     fn note(&self, result: Result<i64, &Offline>) -> bool {
-        match result {
-            Ok(offset) => {
-                self.flushed_offset.fetch_max(offset, Ordering::AcqRel);
-            }
-            Err(offline) => {
-                // The first failure is the one that counts; it never heals.
-                let _ = self.offline.set(offline.clone());
-            }
+        if let Err(offline) = result {
+            // The first failure is the one that counts; it never heals.
+            let _ = self.offline.set(offline.clone());
         }
         // Who waits counts itself before it looks: one of the two sees the other.
         fence(Ordering::SeqCst);
@@ -54,10 +50,6 @@ impl Durability {
     /// Whether the disk has failed.
     pub(crate) fn has_failed(&self) -> bool {
         self.offline.get().is_some()
-    }
-
-    pub(crate) fn flushed_offset(&self) -> i64 {
-        self.flushed_offset.load(Ordering::Acquire)
     }
 
     /// Tells those who wait that the log is gone.
@@ -77,7 +69,7 @@ impl Durability {
             let mut news = std::pin::pin!(news);
             // Enabled before the look, so that a flush between the two is not missed.
             news.as_mut().enable();
-            if self.flushed_offset() >= end_offset {
+            if self.offsets.flushed() >= end_offset {
                 return Ok(());
             }
             if self.has_failed() || self.ended.load(Ordering::SeqCst) {

@@ -19,7 +19,7 @@ use crate::beside;
 use crate::broker::Broker;
 use crate::coordinators::OFFSETS_TOPIC;
 use crate::directories::LogToOpen;
-use crate::replicas::{Leadership, PartitionRules, PartitionSlot, Replica, ReplicaToOpen, Topic};
+use crate::replicas::{Leader, PartitionRules, PartitionSlot, Replica, ReplicaToOpen, Topic};
 use progress::Progress;
 
 /// Puts in force what the metadata has when a broker starts. Blocks on the disk.
@@ -67,6 +67,7 @@ impl Broker {
             let gone = deleted.iter().map(|topic| DeletedTopic { name: topic.name.clone(), id: topic.id });
             self.groups.topics_deleted(&gone.collect::<Vec<_>>());
         }
+        self.decide(change);
         self.open_missing(&change.new, &change.delta);
         self.open_again(&change.new, self.replicas.dirs().accept_losses(&change.new, &change.delta));
         self.reconfigure(&change.new, &change.delta);
@@ -85,6 +86,17 @@ impl Broker {
             deleted.push(Arc::clone(topic));
         }
         self.replicas.delete_logs(&deleted);
+    }
+
+    /// Has the replicas that are here go by what the controller has decided of them since.
+    fn decide(&self, change: &Change) {
+        let table = self.replicas.table();
+        for (topic, index, _, decided) in change.changed_partitions() {
+            let here = table.by_id(topic.id).and_then(|topic| topic.partition(index).ok());
+            if let Some(replica) = here.filter(|_| decided.leader == self.config.node_id) {
+                replica.decide(Arc::clone(decided));
+            }
+        }
     }
 
     /// Opens the logs of partitions that are in the metadata and not yet here.
@@ -151,11 +163,7 @@ impl Broker {
                 preferred: self.moves.take_preferred(&topic.name, index),
                 config: rules.log(),
             },
-            leadership: Leadership {
-                leader_epoch: partition.leader_epoch,
-                isr_len: partition.isr.len(),
-                replicas_len: partition.replicas.len(),
-            },
+            leader: Leader::new(self.config.node_id, Arc::clone(partition)),
             rules: Arc::clone(rules),
         }
     }

@@ -2,19 +2,22 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use coordinator::CoordinatorRecord;
-use parking_lot::{Mutex, MutexGuard};
+use metadata::Partition;
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use protocol::{ErrorCode, Str};
 use record::{
     Batch, BatchBuilder, Compression, Compressor, InvalidBatch, ProduceRules, Scratch, ValidBatch, validate,
 };
-use storage::{AppendError, Log, Origin, ProducerError};
+use storage::{AppendError, Log, LogOffsets, Origin, ProducerError};
 use tracing::warn;
 
 use super::append::{Appended, Refusal};
+use super::leader::Leader;
 use crate::directories::{Durability, LogDir, Lost};
 
 mod maintenance;
@@ -32,44 +35,31 @@ pub(crate) use rules::PartitionRules;
 use scrub::ScrubRecord;
 pub(crate) use scrub::{LastScrub, ScrubNews};
 pub(crate) use turn::Turn;
-pub(crate) use wake::Watch;
 use wake::Watchers;
+pub(crate) use wake::{News, Watch};
 
 thread_local! {
     /// What decoding compressed batches needs, once for each thread: validation never waits.
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
 }
 
-/// What the controller has decided of a partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Leadership {
-    pub(crate) leader_epoch: i32,
-    /// Replicas in sync, this one included.
-    pub(crate) isr_len: usize,
-    /// Replicas, in sync or not.
-    pub(crate) replicas_len: usize,
-}
-
 /// A replica of a partition: its log, and who waits for news of it.
 ///
-/// One lock guards the log. It is held for an append or for finding a place to read, never while
+/// One lock guards the log. It is state for an append or for finding a place to read, never while
 /// a client is waited for and never across an await.
 pub(crate) struct Replica {
     topic: Str,
     index: i32,
-    leadership: Leadership,
     rules: ArcSwap<PartitionRules>,
-    /// None once the partition is deleted or closed.
-    log: Mutex<Option<Log>>,
+    state: Mutex<State>,
+    /// The log's offsets, which are read without its lock.
+    offsets: Arc<LogOffsets>,
     /// The directory that the log is in.
     log_dir: ArcSwap<LogDir>,
     /// Whether it is moved to another: compaction stays away.
     moving: AtomicBool,
     /// Held while compacted segments take the place of others.
     swapping: Mutex<()>,
-    /// The end of the log. With one replica all of it is below the high watermark: a consumer
-    /// sees a record as soon as it is appended, as in Kafka.
-    end_offset: AtomicI64,
     durability: Arc<Durability>,
     /// When everything was last seen to be on disk, by the steady clock, for `flush.ms`.
     unflushed_since_ms: AtomicI64,
@@ -77,19 +67,41 @@ pub(crate) struct Replica {
     scrub: ScrubRecord,
 }
 
+/// The part of a replica that its lock guards.
+struct State {
+    /// None once the partition is deleted or closed.
+    log: Option<Log>,
+    /// The role of the replica: it leads.
+    leader: Leader,
+}
+
+impl State {
+    /// Moves the high watermark to where the leader has it; says whether that is further than it was.
+    fn raise_high_watermark(&mut self) -> bool {
+        let Some(log) = &mut self.log else { return false };
+        let before = log.high_watermark();
+        let high_watermark = self.leader.high_watermark(before, log.end_offset());
+        if high_watermark > before {
+            log.set_high_watermark(high_watermark);
+        }
+        high_watermark > before
+    }
+}
+
 impl Replica {
     /// Leads a partition whose log is open.
     pub(crate) fn lead(
         topic: Str,
         index: i32,
-        leadership: Leadership,
+        leader: Leader,
         rules: Arc<PartitionRules>,
         mut log: Log,
         log_dir: Arc<LogDir>,
     ) -> Self {
-        log.assign_epoch(leadership.leader_epoch);
-        log.set_high_watermark(log.end_offset());
-        let durability = Arc::new(Durability::new(log.flushed_offset()));
+        log.assign_epoch(leader.epoch());
+        log.set_high_watermark(leader.high_watermark(log.high_watermark(), log.end_offset()));
+        let offsets = Arc::clone(log.offsets());
+        let durability = Arc::new(Durability::new(Arc::clone(&offsets)));
         let (told, news) = (Arc::clone(&durability), Arc::clone(log_dir.news()));
         log.set_flush_listener(Box::new(move |flushed| news.tell(&told, flushed)));
         if log.flushed_offset() < log.end_offset() {
@@ -99,10 +111,9 @@ impl Replica {
         Self {
             topic,
             index,
-            leadership,
             rules: ArcSwap::new(rules),
-            end_offset: AtomicI64::new(log.end_offset()),
-            log: Mutex::new(Some(log)),
+            state: Mutex::new(State { log: Some(log), leader }),
+            offsets,
             log_dir: ArcSwap::new(log_dir),
             moving: AtomicBool::new(false),
             swapping: Mutex::new(()),
@@ -143,25 +154,36 @@ impl Replica {
 
     /// The offset that the next record gets.
     pub(crate) fn end_offset(&self) -> i64 {
-        self.end_offset.load(Ordering::Acquire)
+        self.offsets.end()
+    }
+
+    /// Goes by a later decision of the controller, which has this broker lead.
+    pub(crate) fn decide(&self, decided: Arc<Partition>) {
+        let raised = {
+            let mut state = self.state.lock();
+            state.leader.decide(decided);
+            let epoch = state.leader.epoch();
+            if let Some(log) = &mut state.log {
+                log.assign_epoch(epoch);
+            }
+            state.raise_high_watermark()
+        };
+        if raised {
+            self.watchers.notify(&[News::HighWatermark]);
+        }
     }
 
     /// Puts changed settings in force.
     pub(crate) fn set_rules(&self, rules: Arc<PartitionRules>) {
-        if let Some(log) = self.log.lock().as_mut() {
+        if let Some(log) = self.lock().as_mut() {
             log.set_config(rules.log());
         }
         self.rules.store(rules);
     }
 
-    /// Fences a client that knows an older leader epoch, or a newer one than this broker does
-    /// (KIP-320). -1 is the epoch of a client that does not say.
+    /// Fences a client that knows another leader epoch, see [`Leader::check_epoch`].
     pub(crate) fn check_leader_epoch(&self, epoch: i32) -> Result<(), ErrorCode> {
-        match epoch {
-            epoch if epoch == -1 || epoch == self.leadership.leader_epoch => Ok(()),
-            epoch if epoch < self.leadership.leader_epoch => Err(ErrorCode::FENCED_LEADER_EPOCH),
-            _ => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
-        }
+        self.state.lock().leader.check_epoch(epoch)
     }
 
     /// Kafka's error where the log is gone: deleted, closed, or in a directory that has failed.
@@ -173,8 +195,14 @@ impl Replica {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Log>> {
-        self.log.lock()
+    /// The log, for as long as this is state.
+    fn lock(&self) -> MappedMutexGuard<'_, Option<Log>> {
+        MutexGuard::map(self.state.lock(), |state| &mut state.log)
+    }
+
+    /// The same, or `None` if others hold it for that long.
+    fn try_lock_for(&self, time: Duration) -> Option<MappedMutexGuard<'_, Option<Log>>> {
+        Some(MutexGuard::map(self.state.try_lock_for(time)?, |state| &mut state.log))
     }
 
     /// Validates and appends what a producer sent.
@@ -189,7 +217,7 @@ impl Replica {
         now_ms: i64,
     ) -> Result<Appended, Refusal> {
         let rules = self.rules.load();
-        if acks_all && self.leadership.isr_len < self.in_sync_min(&rules) {
+        if acks_all && !self.has_in_sync(rules.topic.min_insync_replicas) {
             return Err(Refusal::from(ErrorCode::NOT_ENOUGH_REPLICAS));
         }
         let checks = rules.produce(request_version, now_ms);
@@ -211,11 +239,11 @@ impl Replica {
         }
     }
 
-    /// How many replicas must be in sync for acks=all: no more than there are, so that a topic of one replica takes
-    /// records whatever the broker's `min.insync.replicas` is.
-    fn in_sync_min(&self, rules: &PartitionRules) -> usize {
-        let asked_for = usize::try_from(rules.topic.min_insync_replicas).unwrap_or(0);
-        asked_for.min(self.leadership.replicas_len)
+    /// Whether so many replicas are in sync as acks=all asks for, see [`Leader::has_in_sync`].
+    fn has_in_sync(&self, min: i32) -> bool {
+        let min = usize::try_from(min).unwrap_or(0);
+        // The leader always is, and its lock need not be waited for to know that.
+        min <= 1 || self.state.lock().leader.has_in_sync(min)
     }
 
     /// The bytes that a batch may have (`max.message.bytes`).
@@ -258,21 +286,19 @@ impl Replica {
         now_ms: i64,
     ) -> Result<Appended, Refusal> {
         let flush_messages = self.rules.load().topic.flush_messages;
-        let appended = {
-            let mut log = self.lock();
+        let (appended, raised) = {
+            let mut state = self.state.lock();
+            let State { log, leader } = &mut *state;
             let log = log.as_mut().ok_or_else(|| self.gone())?;
-            let appended = log.append_as_leader(records, batch, self.leadership.leader_epoch, origin, now_ms);
+            let appended = log.append_as_leader(records, batch, leader.epoch(), origin, now_ms);
             let appended = appended.map_err(|error| self.refusal(&error, log.log_start_offset()))?;
-            let end_offset = log.end_offset();
-            log.set_high_watermark(end_offset);
-            self.end_offset.store(end_offset, Ordering::Release);
-            let unflushed = end_offset - self.durability.flushed_offset();
+            let unflushed = log.end_offset() - log.flushed_offset();
             if unflushed > 0 && (unflushed >= flush_messages && (make_durable || flush_messages > 1)) {
                 log.enqueue_flush();
             }
-            appended
+            (appended, state.raise_high_watermark())
         };
-        self.watchers.notify();
+        self.watchers.notify(if raised { &[News::End, News::HighWatermark] } else { &[News::End] });
         Ok(Appended {
             base_offset: appended.base_offset,
             last_offset: appended.last_offset,
@@ -312,7 +338,7 @@ impl Replica {
     /// Whether everything before `end_offset` is as durable as this topic's acknowledgements
     /// promise.
     pub(crate) fn is_durable(&self, end_offset: i64) -> bool {
-        !self.rules.load().durable_acks() || self.durability.flushed_offset() >= end_offset
+        !self.rules.load().durable_acks() || self.offsets.flushed() >= end_offset
     }
 
     /// Waits until everything before `end_offset` is that durable.

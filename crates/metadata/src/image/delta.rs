@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use protocol::Uuid;
 
-use super::{ConfigResource, Image, Topic};
+use super::{ConfigResource, Image, Partition, Topic};
 
 /// What records touched. It says where to look, not what is there: compare the states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +62,21 @@ impl Change {
         let is_gone = |topic: &&Arc<Topic>| self.new.topic_by_id(topic.id).is_none();
         self.delta.topics.iter().filter_map(|id| self.old.topic_by_id(*id)).filter(is_gone)
     }
+
+    /// Partitions that are new or changed, those of new topics included: the topic, the number,
+    /// the partition before, the partition now.
+    pub fn changed_partitions(
+        &self,
+    ) -> impl Iterator<Item = (&Arc<Topic>, i32, Option<&Arc<Partition>>, &Arc<Partition>)> {
+        self.delta.topics.iter().filter_map(|id| self.new.topic_by_id(*id)).flat_map(|topic| {
+            let old = self.old.topic_by_id(topic.id);
+            (0..).zip(&topic.partitions).filter_map(move |(number, new)| {
+                let old = old.and_then(|topic| topic.partition(number));
+                let same = old.is_some_and(|old| Arc::ptr_eq(old, new));
+                (!same).then_some((topic, number, old, new))
+            })
+        })
+    }
 }
 
 /// What tests want to know of a change.
@@ -71,21 +86,5 @@ impl Change {
     pub(crate) fn created_topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
         let is_new = |topic: &&Arc<Topic>| self.old.topic_by_id(topic.id).is_none();
         self.delta.topics.iter().filter_map(|id| self.new.topic_by_id(*id)).filter(is_new)
-    }
-
-    /// Partitions that are new or changed, those of new topics included: the topic, the number,
-    /// the partition before, the partition now.
-    pub(crate) fn changed_partitions(
-        &self,
-    ) -> impl Iterator<Item = (&Arc<Topic>, i32, Option<&Arc<super::Partition>>, &Arc<super::Partition>)>
-    {
-        self.delta.topics.iter().filter_map(|id| self.new.topic_by_id(*id)).flat_map(|topic| {
-            let old = self.old.topic_by_id(topic.id);
-            (0..).zip(&topic.partitions).filter_map(move |(number, new)| {
-                let old = old.and_then(|topic| topic.partition(number));
-                let same = old.is_some_and(|old| Arc::ptr_eq(old, new));
-                (!same).then_some((topic, number, old, new))
-            })
-        })
     }
 }

@@ -2,6 +2,17 @@ use runtime::task;
 
 use super::*;
 
+/// A log of which nothing is flushed.
+fn unflushed() -> Arc<Durability> {
+    Arc::new(Durability::new(Arc::new(LogOffsets::new(0, 0, 0, i64::MAX))))
+}
+
+/// Flushes a log as the flusher does, and tells of it.
+fn flush(news: &FlushNews, log: &Arc<Durability>, offset: i64) {
+    log.offsets.raise_flushed(offset);
+    news.tell(log, Ok(offset));
+}
+
 async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -11,8 +22,8 @@ async fn settle() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_of_many_flushes_is_told_whoever_listens() {
     let news = Arc::new(FlushNews::default());
-    let log = Arc::new(Durability::new(0));
-    let other = Arc::new(Durability::new(0));
+    let log = unflushed();
+    let other = unflushed();
     for round in 0..3 {
         // Without a listener, with one, and after its end.
         let listener = (round == 1).then(|| task::spawn(Arc::clone(&news).pass_on()));
@@ -23,7 +34,7 @@ async fn each_of_many_flushes_is_told_whoever_listens() {
             });
             let (telling, told) = (Arc::clone(&news), [Arc::clone(&log), Arc::clone(&other)]);
             let flusher = task::spawn_blocking(move || {
-                told.iter().for_each(|log| telling.tell(log, Ok(flushed)));
+                told.iter().for_each(|log| flush(&telling, log, flushed));
             });
             for wait in waits {
                 wait.await.unwrap().unwrap();
@@ -37,7 +48,7 @@ async fn each_of_many_flushes_is_told_whoever_listens() {
 #[tokio::test]
 async fn who_waits_when_the_listener_ends_is_told() {
     let news = Arc::new(FlushNews::default());
-    let log = Arc::new(Durability::new(0));
+    let log = unflushed();
     let listener = task::spawn(Arc::clone(&news).pass_on());
     let waiting = task::spawn({
         let log = Arc::clone(&log);
@@ -45,7 +56,7 @@ async fn who_waits_when_the_listener_ends_is_told() {
     });
     settle().await;
     assert!(news.untold.lock().bell.is_some());
-    news.tell(&log, Ok(1));
+    flush(&news, &log, 1);
     // It is told of nothing any more.
     listener.abort();
     waiting.await.unwrap().unwrap();
@@ -55,10 +66,10 @@ async fn who_waits_when_the_listener_ends_is_told() {
 #[tokio::test]
 async fn nobody_is_woken_for_a_flush_that_nobody_waits_for() {
     let news = Arc::new(FlushNews::default());
-    let log = Arc::new(Durability::new(0));
+    let log = unflushed();
     let listener = task::spawn(Arc::clone(&news).pass_on());
     settle().await;
-    news.tell(&log, Ok(1));
+    flush(&news, &log, 1);
     assert!(news.untold.lock().logs.is_empty());
     log.wait(1).await.unwrap();
     assert_eq!(log.waiting.load(Ordering::SeqCst), 0);

@@ -9,7 +9,7 @@ use storage::{
 };
 use tracing::{info, warn};
 
-use super::Replica;
+use super::{News, Replica};
 
 /// "Up to the high watermark" in a DeleteRecords request.
 const TO_HIGH_WATERMARK: i64 = -1;
@@ -120,7 +120,7 @@ impl Replica {
     /// Has what was appended written to disk where it has been in memory for `flush.ms`.
     pub(crate) fn flush_by_age(&self, steady_ms: i64) {
         let flush_ms = self.rules.load().topic.flush_ms;
-        if self.durability.flushed_offset() >= self.end_offset() {
+        if self.offsets.flushed() >= self.offsets.end() {
             self.unflushed_since_ms.store(steady_ms, Ordering::Relaxed);
         } else if steady_ms.saturating_sub(self.unflushed_since_ms.load(Ordering::Relaxed)) >= flush_ms
             && let Some(log) = self.lock().as_ref()
@@ -139,7 +139,7 @@ impl Replica {
     pub(crate) fn take_log(&self) -> Option<Log> {
         let log = self.lock().take();
         self.durability.end();
-        self.watchers.notify();
+        self.watchers.notify(&[News::End, News::HighWatermark]);
         log
     }
 }

@@ -4,7 +4,8 @@ use protocol::ErrorCode;
 use storage::{Log, ReadError};
 use tracing::error;
 
-use super::Replica;
+use super::super::leader::NoReplica;
+use super::{News, Replica};
 use crate::reply::FileRegion;
 
 /// Which records a reader sees (KIP-98).
@@ -36,6 +37,8 @@ pub(crate) struct ReadRequest {
     /// Only what is among the last batches of the log, and only where `max_bytes` hold all that follows.
     pub(crate) recent_only: bool,
     pub(crate) isolation: Isolation,
+    /// The broker that fetches as a follower; `None` for a client.
+    pub(crate) follower: Option<i32>,
     /// Negative where the client does not say.
     pub(crate) current_leader_epoch: i32,
     /// Negative where the client does not say.
@@ -72,10 +75,13 @@ impl Replica {
     }
 
     fn read_once(&self, request: &ReadRequest) -> Result<ReadOutcome, ErrorCode> {
+        let mut state = self.state.lock();
         // Unlike other requests, a fetch says nothing by any negative epoch.
-        self.check_leader_epoch(request.current_leader_epoch.max(-1))?;
-        let guard = self.lock();
-        let log = guard.as_ref().ok_or_else(|| self.gone())?;
+        state.leader.check_epoch(request.current_leader_epoch.max(-1))?;
+        let log = state.log.as_ref().ok_or_else(|| self.gone())?;
+        if let Some(follower) = request.follower {
+            state.leader.check_replica(follower).map_err(|NoReplica| no_replica(request))?;
+        }
         let mut outcome = ReadOutcome {
             high_watermark: log.high_watermark(),
             last_stable_offset: log.last_stable_offset(),
@@ -89,6 +95,7 @@ impl Replica {
             }
         }
         let limit_offset = match request.isolation {
+            _ if request.follower.is_some() => log.end_offset(),
             Isolation::ReadUncommitted => outcome.high_watermark,
             Isolation::ReadCommitted => outcome.last_stable_offset,
         };
@@ -98,9 +105,17 @@ impl Replica {
         } else {
             log.locate(request.offset, limit_offset).map(Some)
         };
-        let Some(located) = located.map_err(|error| self.read_error(&error))? else { return Ok(outcome) };
+        let located = located.map_err(|error| self.read_error(&error))?;
+        let raised = request.follower.is_some_and(|follower| {
+            state.leader.fetched(follower, request.offset);
+            state.raise_high_watermark()
+        });
         // What is left may wait for the disk, and appends need not wait with it.
-        drop(guard);
+        drop(state);
+        if raised {
+            self.watchers.notify(&[News::HighWatermark]);
+        }
+        let Some(located) = located else { return Ok(outcome) };
         let slice = located.slice(request.max_bytes, request.min_one_batch);
         let slice = slice.map_err(|error| self.read_error(&error))?;
         // A first batch of which only a part fits is of no use to anybody.
@@ -128,6 +143,12 @@ impl Replica {
             }
         }
     }
+}
+
+/// Kafka's error for a broker that is no replica: one that knows the leader epoch is to wait until the leader knows of it.
+fn no_replica(request: &ReadRequest) -> ErrorCode {
+    let knows_epoch = request.current_leader_epoch >= 0;
+    if knows_epoch { ErrorCode::UNKNOWN_LEADER_EPOCH } else { ErrorCode::NOT_LEADER_OR_FOLLOWER }
 }
 
 /// Where the reader's log parts from this one, if it does.

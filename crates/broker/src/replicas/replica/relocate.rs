@@ -58,13 +58,13 @@ impl Replica {
         }
         let Some(syncs) = self.lock().as_ref().map(storage::Log::syncs) else { return Ok(None) };
         let paused = syncs.pause();
-        let source = self.log.try_lock_for(LOCK).and_then(|log| Some(log.as_ref()?.copy_source()));
+        let source = self.try_lock_for(LOCK).and_then(|log| Some(log.as_ref()?.copy_source()));
         let Some(source) = source else { return Ok(None) };
         // What is durable in the old place by now is so in the new one after this, and nothing more becomes so.
         if !future.copy(&source, u64::MAX)?.caught_up {
             return Ok(None);
         }
-        let Some(mut guard) = self.log.try_lock_for(LOCK) else { return Ok(None) };
+        let Some(mut guard) = self.try_lock_for(LOCK) else { return Ok(None) };
         let Some(log) = guard.as_mut() else { return Ok(None) };
         if !log.relocate(future, &paused)? {
             return Ok(None);

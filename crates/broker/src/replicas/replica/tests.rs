@@ -3,6 +3,7 @@
 use settings::{BrokerConfig, Configs};
 use storage::fs::Fs;
 use storage::{LogDirectory, OpenDirectory, OpenLog, TopicPartition};
+use tokio::sync::Notify;
 
 use super::*;
 
@@ -24,10 +25,10 @@ fn rules(flush_messages: Option<&str>) -> PartitionRules {
 
 /// A partition in a directory whose flusher runs only when the test runs it.
 fn partition(name: &str, rules: PartitionRules) -> (LogDirectory, Replica) {
-    partition_of(name, rules, Leadership { leader_epoch: 0, isr_len: 1, replicas_len: 1 })
+    partition_of(name, rules, Leader::of(&[0], &[0]))
 }
 
-fn partition_of(name: &str, rules: PartitionRules, leadership: Leadership) -> (LogDirectory, Replica) {
+fn partition_of(name: &str, rules: PartitionRules, leader: Leader) -> (LogDirectory, Replica) {
     let path = std::env::temp_dir().join(format!("milena-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&path);
     let directory = LogDirectory::open(OpenDirectory { fs: Fs::real(), path, open_files_max: 16 }).unwrap();
@@ -41,7 +42,7 @@ fn partition_of(name: &str, rules: PartitionRules, leadership: Leadership) -> (L
     };
     let (log, _) = Log::open(&directory, open).unwrap();
     let log_dir = Arc::new(LogDir::offline(directory.path().to_owned()));
-    (directory, Replica::lead(Str::from(name), 0, leadership, rules.into(), log, log_dir))
+    (directory, Replica::lead(Str::from(name), 0, leader, rules.into(), log, log_dir))
 }
 
 #[tokio::test]
@@ -76,11 +77,12 @@ fn a_larger_flush_messages_asks_for_no_sync() {
 fn min_insync_replicas_asks_for_no_more_than_there_are() {
     let mut rules = rules(None);
     rules.topic.min_insync_replicas = 2;
+    let replicas = [0, 1, 2];
     for (name, isr_len, replicas_len, taken) in
         [("isr-1-1", 1, 1, true), ("isr-1-2", 1, 2, false), ("isr-1-3", 1, 3, false), ("isr-2-3", 2, 3, true)]
     {
-        let leadership = Leadership { leader_epoch: 0, isr_len, replicas_len };
-        let (directory, partition) = partition_of(name, rules.clone(), leadership);
+        let leader = Leader::of(&replicas[..replicas_len], &replicas[..isr_len]);
+        let (directory, partition) = partition_of(name, rules.clone(), leader);
         let appended = partition.append_produced(&one_batch(), 9, true, 1_000);
         let error = appended.err().map(|refusal| (refusal.error_code, refusal.log_start_offset));
         assert_eq!(error, (!taken).then_some((ErrorCode::NOT_ENOUGH_REPLICAS, -1)), "{name}");
@@ -131,5 +133,78 @@ async fn who_waits_for_the_disk_is_told_when_the_log_is_deleted() {
     }
     drop(partition.take_log());
     assert_eq!(acknowledged.await, Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+    std::fs::remove_dir_all(directory.path()).unwrap();
+}
+
+/// A fetch of everything from `offset` on.
+fn fetch(offset: i64, follower: Option<i32>) -> ReadRequest {
+    ReadRequest {
+        offset,
+        max_bytes: 1 << 20,
+        min_one_batch: true,
+        recent_only: false,
+        isolation: Isolation::ReadUncommitted,
+        follower,
+        current_leader_epoch: -1,
+        last_fetched_epoch: -1,
+    }
+}
+
+#[tokio::test]
+async fn consumers_see_what_all_in_sync_have_and_followers_all_of_it() {
+    let (directory, replica) = partition_of("in-sync", rules(None), Leader::of(&[0, 1], &[0, 1]));
+    let replica = Arc::new(replica);
+    let wakers = [News::End, News::HighWatermark].map(|awaited| {
+        let waker = Arc::new(Notify::new());
+        (replica.watch(awaited, Arc::clone(&waker)), waker)
+    });
+    let is_woken = |waker: usize| std::pin::pin!(wakers[waker].1.notified()).enable();
+    let has = |request: &ReadRequest| {
+        let outcome = replica.read(request).unwrap();
+        (outcome.high_watermark, outcome.region.is_some())
+    };
+    replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
+    assert_eq!([is_woken(0), is_woken(1)], [true, false], "there is news for followers only");
+    assert_eq!(has(&fetch(0, None)), (0, false));
+    assert_eq!(has(&fetch(0, Some(1))), (0, true));
+    assert!(!is_woken(1), "it has fetched the batch, and nobody knows whether it has it");
+    replica.read(&fetch(1, Some(1))).unwrap();
+    assert_eq!([is_woken(0), is_woken(1)], [false, true]);
+    assert_eq!(has(&fetch(0, None)), (1, true));
+    // The controller takes the follower out of sync, in the same epoch.
+    replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
+    assert_eq!([is_woken(0), is_woken(1)], [true, false]);
+    let mut decided = Partition::default();
+    (decided.replicas, decided.isr) = (vec![0, 1].into(), vec![0].into());
+    replica.decide(Arc::new(decided));
+    assert_eq!([is_woken(0), is_woken(1)], [false, true]);
+    assert_eq!(has(&fetch(1, None)), (2, true));
+    std::fs::remove_dir_all(directory.path()).unwrap();
+}
+
+#[test]
+fn a_broker_without_a_replica_is_told_so_as_kafka_does() {
+    let (directory, replica) = partition("no-replica", rules(None));
+    let refused = |current_leader_epoch| {
+        let request = ReadRequest { current_leader_epoch, ..fetch(0, Some(7)) };
+        replica.read(&request).unwrap_err()
+    };
+    assert_eq!(refused(-1), ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    assert_eq!(refused(0), ErrorCode::UNKNOWN_LEADER_EPOCH, "it is to ask again");
+    assert_eq!(refused(3), ErrorCode::UNKNOWN_LEADER_EPOCH);
+    std::fs::remove_dir_all(directory.path()).unwrap();
+}
+
+#[test]
+fn a_later_decision_brings_a_later_epoch() {
+    let (directory, replica) = partition("epochs", rules(None));
+    replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
+    let mut decided = Partition::default();
+    (decided.replicas, decided.isr, decided.leader_epoch) = (vec![0].into(), vec![0].into(), 4);
+    replica.decide(Arc::new(decided));
+    assert_eq!(replica.check_leader_epoch(0), Err(ErrorCode::FENCED_LEADER_EPOCH));
+    replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
+    assert_eq!(replica.end_of_epoch(0), Some((0, 1)), "the epoch ended where the next began");
+    assert_eq!(replica.end_of_epoch(4), Some((4, 2)));
     std::fs::remove_dir_all(directory.path()).unwrap();
 }

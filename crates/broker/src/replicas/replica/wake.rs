@@ -8,33 +8,44 @@ use tokio::sync::Notify;
 
 use super::Replica;
 
-/// The fetches that wait for an append.
+/// The news of a replica that a fetch may wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// The log has grown: there is more for followers.
+    End,
+    /// The high watermark has risen: there is more for consumers.
+    HighWatermark,
+}
+
+/// The fetches that wait for news.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
     /// Whether there are any: an append that nobody waits for takes no lock here.
     any: AtomicBool,
-    waiting: Mutex<Vec<Arc<Notify>>>,
+    waiting: Mutex<Vec<(News, Arc<Notify>)>>,
 }
 
 impl Watchers {
-    /// Tells all of them that something has changed.
-    pub(super) fn notify(&self) {
+    /// Wakes those who wait for one of `news`.
+    pub(super) fn notify(&self, news: &[News]) {
         if self.any.load(Ordering::SeqCst) {
-            self.waiting.lock().iter().for_each(|waiting| waiting.notify_one());
+            let waiting = self.waiting.lock();
+            let concerned = waiting.iter().filter(|(awaited, _)| news.contains(awaited));
+            concerned.for_each(|(_, waiting)| waiting.notify_one());
         }
     }
 
-    fn add(&self, news: Arc<Notify>) {
+    fn add(&self, awaited: News, waker: Arc<Notify>) {
         let mut waiting = self.waiting.lock();
-        waiting.push(news);
+        waiting.push((awaited, waker));
         // Before the watcher's next look at the log, and an append looks here after it has
         // written: one of the two sees the other.
         self.any.store(true, Ordering::SeqCst);
     }
 
-    fn remove(&self, news: &Arc<Notify>) {
+    fn remove(&self, waker: &Arc<Notify>) {
         let mut waiting = self.waiting.lock();
-        if let Some(place) = waiting.iter().position(|other| Arc::ptr_eq(other, news)) {
+        if let Some(place) = waiting.iter().position(|(_, other)| Arc::ptr_eq(other, waker)) {
             waiting.swap_remove(place);
         }
         if waiting.is_empty() {
@@ -46,20 +57,20 @@ impl Watchers {
 
 /// A place among the watchers of a partition, until it is dropped.
 pub(crate) struct Watch {
-    partition: Arc<Replica>,
-    news: Arc<Notify>,
+    replica: Arc<Replica>,
+    waker: Arc<Notify>,
 }
 
 impl Replica {
-    /// Has `news` notified of every append from here on.
-    pub(crate) fn watch(self: &Arc<Self>, news: Arc<Notify>) -> Watch {
-        self.watchers.add(Arc::clone(&news));
-        Watch { partition: Arc::clone(self), news }
+    /// Has `waker` notified of all such news from here on.
+    pub(crate) fn watch(self: &Arc<Self>, awaited: News, waker: Arc<Notify>) -> Watch {
+        self.watchers.add(awaited, Arc::clone(&waker));
+        Watch { replica: Arc::clone(self), waker }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.partition.watchers.remove(&self.news);
+        self.replica.watchers.remove(&self.waker);
     }
 }

@@ -10,7 +10,7 @@ use storage::{FaultReason, Log, LogDirectory, OffsetMap, OpenDirectory, OpenLog,
 
 use super::*;
 use crate::directories::LogDir;
-use crate::replicas::{Leadership, PartitionRules};
+use crate::replicas::{Leader, PartitionRules};
 
 const NOW_MS: i64 = 1_000;
 
@@ -48,9 +48,8 @@ impl Home {
             accept_damage: false,
         };
         let (log, _) = Log::open(&directory, open).unwrap();
-        let leadership = Leadership { leader_epoch: 0, isr_len: 1, replicas_len: 1 };
         let log_dir = Arc::new(LogDir::offline(path.clone()));
-        let partition = Replica::lead(Str::from(name), 0, leadership, rules.into(), log, log_dir);
+        let partition = Replica::lead(Str::from(name), 0, Leader::of(&[0], &[0]), rules.into(), log, log_dir);
         let partition = Arc::new(partition);
         for n in 0..60_u8 {
             let mut builder = BatchBuilder::new(Compression::None);
