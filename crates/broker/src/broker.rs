@@ -1,4 +1,4 @@
-//! What handlers reach of the broker.
+//! The broker as its handlers reach it.
 
 use std::sync::Arc;
 

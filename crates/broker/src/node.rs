@@ -1,10 +1,11 @@
-//! Starting and stopping a broker.
+//! Starting and stopping a broker, in the stages that ARCHITECTURE.md lists.
 
 mod error;
 mod failures;
 mod follow;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,10 +34,11 @@ use crate::metrics::Metrics;
 use crate::replicas::Replicas;
 use crate::server::{self, Server};
 use crate::traffic::Traffic;
-use crate::upkeep::chores;
+use crate::upkeep::chores::Chores;
 use crate::upkeep::cleaner::Cleaner;
 use crate::upkeep::moves::Moves;
 use crate::upkeep::scrubber::Scrubber;
+use crate::upkeep::worker::Workers;
 
 pub use error::StartError;
 
@@ -48,7 +50,7 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// A broker that runs.
 pub struct Running {
     server: Arc<Server>,
-    cleaner: Arc<Cleaner>,
+    workers: Workers,
     addresses: Vec<SocketAddr>,
     stopping: watch::Sender<bool>,
     /// Why it cannot go on.
@@ -133,10 +135,26 @@ async fn open(
     task::block_in_place(|| follow::begin(&broker));
     task::block_in_place(|| broker.moves.resume());
     broker.moves.start(broker.config.num_replica_alter_log_dirs_threads);
-    let cleaner = Cleaner::new();
-    cleaner.start(&broker.config, &broker.replicas, &broker.cluster).map_err(StartError::Thread)?;
-    broker.scrubber.start(&broker.replicas, &broker.cluster).map_err(StartError::Thread)?;
-    serve(server, cleaner, changes, sockets, addresses)
+    let workers = start_workers(&broker).map_err(StartError::Thread)?;
+    serve(server, workers, changes, sockets, addresses)
+}
+
+/// Starts the work beside the requests.
+fn start_workers(broker: &Arc<Broker>) -> io::Result<Workers> {
+    let (config, replicas, cluster) = (&broker.config, &broker.replicas, &broker.cluster);
+    let again = Arc::downgrade(broker);
+    let open_without_room = move || {
+        if let Some(broker) = again.upgrade() {
+            broker.open_those_without_room();
+        }
+    };
+    let workers = Workers::new();
+    workers.start("milena-chores", Chores::new(replicas, config, open_without_room))?;
+    for (number, thread) in Cleaner::threads(config, replicas, cluster).into_iter().enumerate() {
+        workers.start_in_background(&format!("milena-clean-{number}"), thread)?;
+    }
+    workers.start_in_background("milena-scrub", broker.scrubber.thread(replicas, cluster))?;
+    Ok(workers)
 }
 
 /// A broker whose logs are not open yet.
@@ -196,7 +214,7 @@ fn survey(config: &BrokerConfig, fs: &Fs) -> Result<BTreeSet<Uuid>, StartError> 
 
 fn serve(
     server: Arc<Server>,
-    cleaner: Arc<Cleaner>,
+    workers: Workers,
     changes: Changes,
     sockets: Vec<BoundSocket>,
     addresses: Vec<SocketAddr>,
@@ -215,15 +233,12 @@ fn serve(
     }
     let groups = Arc::clone(&broker.groups);
     tasks.push(task::spawn(async move { groups.run_timers().await }));
-    let (replicas, config, again) =
-        (Arc::clone(&broker.replicas), Arc::clone(&broker.config), Arc::clone(broker));
-    tasks.push(task::spawn(chores::run(replicas, config, move || again.open_those_without_room())));
     let (fatal, failed) = watch::channel(None);
     let failures = broker.replicas.dirs().take_failures();
     tasks.push(task::spawn(failures::follow_quorum(Arc::clone(broker), fatal.clone())));
     tasks.push(task::spawn(failures::follow(Arc::clone(broker), failures, fatal.clone())));
     let following = task::spawn(follow::follow(Arc::downgrade(broker), changes, fatal));
-    Ok(Running { server, cleaner, addresses, stopping, failed, tasks, following })
+    Ok(Running { server, workers, addresses, stopping, failed, tasks, following })
 }
 
 async fn bind(listeners: &[Listener]) -> Result<(Vec<BoundSocket>, Vec<SocketAddr>), StartError> {
@@ -362,7 +377,7 @@ impl Running {
     /// Stops: no new requests, replies under way sent, everything on disk, files closed so that
     /// the next start reads nothing but their ends.
     pub async fn shutdown(self) {
-        let Self { server, cleaner, stopping, tasks, following, .. } = self;
+        let Self { server, workers, stopping, tasks, following, .. } = self;
         let broker = server.broker();
         stopping.send_replace(true);
         broker.groups.resign_all();
@@ -380,8 +395,7 @@ impl Running {
         if following.await.is_err() {
             warn!("the metadata was not followed to the end");
         }
-        task::block_in_place(|| cleaner.stop());
-        task::block_in_place(|| broker.scrubber.stop());
+        task::block_in_place(|| workers.stop());
         task::block_in_place(|| broker.replicas.close(broker.cluster.broker_epoch()));
         debug!("stopped");
     }

@@ -17,7 +17,7 @@ use rare_log::RareLog;
 
 pub(crate) use listener::accept;
 
-/// What the connections of a broker share.
+/// A server, as its connections share it.
 pub(crate) struct Server {
     broker: Arc<Broker>,
     limits: Arc<ConnectionLimits>,

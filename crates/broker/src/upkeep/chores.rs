@@ -1,14 +1,14 @@
 //! What a broker does from time to time: looking at the room on its disks, retention, removal of deleted files, checkpoints,
 //! forgetting silent producers, flushes by age.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use runtime::clock::{self, Instant};
-use runtime::task;
 use settings::BrokerConfig;
 
 use crate::replicas::{Replica, Replicas};
+use crate::upkeep::worker::{Next, Stop, Worker};
 
 /// How often deleted files are looked for whose time has come.
 const DELETIONS_INTERVAL: Duration = Duration::from_secs(10);
@@ -30,46 +30,64 @@ struct Chore {
 }
 
 /// The work of a chore, with the time of the wall clock in milliseconds.
-type Work = Arc<dyn Fn(&Replicas, i64) + Send + Sync>;
+type Work = Box<dyn Fn(&Replicas, i64) + Send>;
 
 impl Chore {
-    fn new(every_ms: i64, work: impl Fn(&Replicas, i64) + Send + Sync + 'static) -> Self {
+    fn new(every_ms: i64, work: impl Fn(&Replicas, i64) + Send + 'static) -> Self {
         let every = Duration::from_millis(u64::try_from(every_ms).unwrap_or(0).max(1));
         // The largest interval means never, and a clock has an end.
         let every = every.min(Duration::from_secs(365 * 24 * 3600));
-        Self { every, due: clock::now() + every, work: Arc::new(work) }
+        Self { every, due: clock::now() + every, work: Box::new(work) }
     }
 }
 
-/// Runs until it is dropped. `open_without_room` tries partitions again that could not be opened on a full disk.
-pub(crate) async fn run(
-    replicas: Arc<Replicas>,
-    config: Arc<BrokerConfig>,
-    open_without_room: impl Fn() + Send + Sync + 'static,
-) {
-    let retention_ms = config.log_retention_check_interval_ms;
-    let deletions_ms = i64::try_from(DELETIONS_INTERVAL.as_millis()).unwrap_or(i64::MAX).min(retention_ms);
-    let mut chores = [
-        Chore::new(retention_ms, apply_retention),
-        Chore::new(deletions_ms, remove_deleted),
-        Chore::new(config.log_flush_offset_checkpoint_interval_ms, |replicas, _| {
-            replicas.dirs().checkpoint();
-        }),
-        Chore::new(i64::from(config.producer_id_expiration_check_interval_ms), forget_producers),
-        Chore::new(config.log_flush_scheduler_interval_ms, |replicas, _| flush_by_age(replicas)),
-        Chore::new(ROOM_INTERVAL_MS, look_at_room),
-        Chore::new(UNTOLD_INTERVAL_MS, |replicas, _| {
-            replicas.dirs().all().iter().for_each(|dir| dir.checkpoint_if_untold());
-        }),
-        Chore::new(WITHOUT_ROOM_INTERVAL_MS, move |_, _| open_without_room()),
-    ];
-    loop {
-        let next = chores.iter_mut().min_by_key(|chore| chore.due).expect("there are chores");
-        clock::sleep_until(next.due).await;
-        next.due = clock::now() + next.every;
-        let (replicas, work) = (Arc::clone(&replicas), Arc::clone(&next.work));
-        // A panic is reported where it happens; the other chores go on.
-        let _ = task::spawn_blocking(move || work(&replicas, clock::now_ms())).await;
+/// All chores, one after the other.
+pub(crate) struct Chores {
+    replicas: Weak<Replicas>,
+    chores: [Chore; 8],
+}
+
+impl Chores {
+    /// The chores of a broker. `open_without_room` tries partitions again that could not be opened on a full disk.
+    pub(crate) fn new(
+        replicas: &Arc<Replicas>,
+        config: &BrokerConfig,
+        open_without_room: impl Fn() + Send + 'static,
+    ) -> Self {
+        let retention_ms = config.log_retention_check_interval_ms;
+        let deletions_ms =
+            i64::try_from(DELETIONS_INTERVAL.as_millis()).unwrap_or(i64::MAX).min(retention_ms);
+        let chores = [
+            Chore::new(retention_ms, apply_retention),
+            Chore::new(deletions_ms, remove_deleted),
+            Chore::new(config.log_flush_offset_checkpoint_interval_ms, |replicas, _| {
+                replicas.dirs().checkpoint();
+            }),
+            Chore::new(i64::from(config.producer_id_expiration_check_interval_ms), forget_producers),
+            Chore::new(config.log_flush_scheduler_interval_ms, |replicas, _| flush_by_age(replicas)),
+            Chore::new(ROOM_INTERVAL_MS, look_at_room),
+            Chore::new(UNTOLD_INTERVAL_MS, |replicas, _| {
+                replicas.dirs().all().iter().for_each(|dir| dir.checkpoint_if_untold());
+            }),
+            Chore::new(WITHOUT_ROOM_INTERVAL_MS, move |_, _| open_without_room()),
+        ];
+        Self { replicas: Arc::downgrade(replicas), chores }
+    }
+}
+
+impl Worker for Chores {
+    fn run(&mut self, stop: &Stop) -> Next {
+        let Some(replicas) = self.replicas.upgrade() else { return Next::Never };
+        while stop.check().is_ok() {
+            let chore = self.chores.iter_mut().min_by_key(|chore| chore.due).expect("there are chores");
+            if chore.due > clock::now() {
+                return Next::At(chore.due);
+            }
+            // Before it is done: who panics has its next time.
+            chore.due = clock::now() + chore.every;
+            (chore.work)(&replicas, clock::now_ms());
+        }
+        Next::Never
     }
 }
 

@@ -8,7 +8,6 @@ use parking_lot::Mutex;
 use protocol::Uuid;
 use runtime::HashSet;
 use runtime::clock::{self, Instant};
-use runtime::sync::Condvar;
 use runtime::{random, task};
 use settings::BrokerConfig;
 use storage::{ChangeError, CleanError, CleanPlan, CleanStats, OffsetMap, Swapped};
@@ -16,25 +15,30 @@ use tracing::{debug, error, info};
 
 use crate::cluster::Cluster;
 use crate::replicas::{Replica, Replicas, TopicTable};
+use crate::upkeep::worker::{Next, Shutdown, Stop, Worker};
 
 /// The most that the offset maps of all threads may take is shared by the threads; one map is never
 /// larger than this, as in Kafka.
 const MAP_BYTES_MAX: i64 = i32::MAX as i64;
 
-/// The threads, and what they tell each other.
+/// The state that the threads share.
 pub(crate) struct Cleaner {
     state: Mutex<State>,
-    stopping: Condvar,
-    threads: Mutex<Vec<task::Thread>>,
 }
 
 #[derive(Default)]
 struct State {
-    stopping: bool,
     /// The partitions that a thread is at.
     in_progress: HashSet<PartitionKey>,
     /// The partitions that could not be cleaned: they are left alone until the next start.
     uncleanable: HashSet<PartitionKey>,
+}
+
+/// The work of one of the threads.
+pub(crate) struct CleanerThread {
+    cleaner: Arc<Cleaner>,
+    replicas: Weak<Replicas>,
+    cluster: Weak<Cluster>,
 }
 
 /// A partition by its topic's id and its number: a topic that is deleted and made again has another id.
@@ -76,74 +80,46 @@ impl State {
     }
 }
 
+impl Worker for CleanerThread {
+    /// Cleans what is to be cleaned. A pass that is under way at a stop is given up and leaves nothing behind that the
+    /// next start does not remove.
+    fn run(&mut self, stop: &Stop) -> Next {
+        let (Some(replicas), Some(cluster)) = (self.replicas.upgrade(), self.cluster.upgrade()) else {
+            return Next::Never;
+        };
+        // A setting that is changed while the broker runs counts from the next round on.
+        let config = cluster.broker_config();
+        while stop.check().is_ok()
+            && let Some(work) = self.cleaner.filthiest(&replicas.table())
+        {
+            let key = work.key;
+            self.cleaner.clean(work, &config, stop);
+            self.cleaner.state.lock().in_progress.remove(&key);
+        }
+        let backoff = Duration::from_millis(u64::try_from(config.log_cleaner_backoff_ms).unwrap_or(0));
+        Next::after(backoff.max(Duration::from_millis(1)))
+    }
+}
+
 impl Cleaner {
-    /// A cleaner without threads.
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), stopping: Condvar::new(), threads: Mutex::default() })
+    fn new() -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default() })
     }
 
-    /// Starts `log.cleaner.threads` threads, none where `log.cleaner.enable` is false.
-    ///
-    /// # Errors
-    /// Where the system gives no thread.
-    pub(crate) fn start(
-        self: &Arc<Self>,
+    /// The work of `log.cleaner.threads` threads, of none if `log.cleaner.enable` is false.
+    pub(crate) fn threads(
         config: &BrokerConfig,
         replicas: &Arc<Replicas>,
         cluster: &Arc<Cluster>,
-    ) -> std::io::Result<()> {
+    ) -> Vec<CleanerThread> {
         let count = if config.log_cleaner_enable { config.log_cleaner_threads } else { 0 };
-        for number in 0..count {
-            let (replicas, cluster) = (Arc::downgrade(replicas), Arc::downgrade(cluster));
-            let cleaner = Arc::clone(self);
-            let run = move || cleaner.run(&replicas, &cluster);
-            self.threads.lock().push(task::spawn_background_thread(&format!("milena-clean-{number}"), run)?);
-        }
-        Ok(())
-    }
-
-    /// Ends the threads; a pass that is under way is given up and leaves nothing behind that the
-    /// next start does not remove.
-    pub(crate) fn stop(&self) {
-        self.state.lock().stopping = true;
-        self.stopping.notify_all();
-        for thread in self.threads.lock().drain(..) {
-            if thread.join().is_err() {
-                error!("a thread that compacts ended by a panic");
-            }
-        }
-    }
-
-    fn run(&self, replicas: &Weak<Replicas>, cluster: &Weak<Cluster>) {
-        loop {
-            let (Some(replicas), Some(cluster)) = (replicas.upgrade(), cluster.upgrade()) else { return };
-            // A setting that is changed while the broker runs counts from the next round on.
-            let config = cluster.broker_config();
-            while let Some(work) = self.filthiest(&replicas.table()) {
-                let key = work.key;
-                self.clean(work, &config);
-                self.state.lock().in_progress.remove(&key);
-            }
-            let backoff = Duration::from_millis(u64::try_from(config.log_cleaner_backoff_ms).unwrap_or(0));
-            drop((replicas, cluster));
-            if self.pause(backoff.max(Duration::from_millis(1))) {
-                return;
-            }
-        }
-    }
-
-    /// Waits; says whether the broker stops.
-    fn pause(&self, time: Duration) -> bool {
-        let deadline = clock::now() + time.min(Duration::from_secs(24 * 3600));
-        let mut state = self.state.lock();
-        while !state.stopping {
-            let left = deadline.saturating_duration_since(clock::now());
-            if left.is_zero() {
-                break;
-            }
-            self.stopping.wait_for(&mut state, left);
-        }
-        state.stopping
+        let cleaner = Self::new();
+        let thread = |_| CleanerThread {
+            cleaner: Arc::clone(&cleaner),
+            replicas: Arc::downgrade(replicas),
+            cluster: Arc::downgrade(cluster),
+        };
+        (0..count).map(thread).collect()
     }
 
     /// The log with the largest part that is dirty, of those whose part is above
@@ -151,9 +127,6 @@ impl Cleaner {
     fn filthiest(&self, table: &TopicTable) -> Option<Work> {
         let now_ms = clock::now_ms();
         let mut state = self.state.lock();
-        if state.stopping {
-            return None;
-        }
         state.forget_deleted(table);
         let mut best: Option<((bool, f64), Work)> = None;
         let partitions = table.topics().flat_map(|topic| topic.partitions().map(|it| (topic.id(), it)));
@@ -184,9 +157,9 @@ impl Cleaner {
     }
 
     /// Cleans one log, and reports it where that cannot be.
-    fn clean(&self, work: Work, config: &BrokerConfig) {
+    fn clean(&self, work: Work, config: &BrokerConfig, stop: &Stop) {
         let (key, partition, begun) = (work.key, Arc::clone(&work.partition), clock::now());
-        match self.pass(work, config) {
+        match pass(work, config, stop) {
             Ok(stats) => {
                 let CleanStats { map_bytes, read_bytes, written_bytes, invalid_records } = stats;
                 let ms = begun.elapsed().as_millis();
@@ -218,52 +191,34 @@ impl Cleaner {
             }
         }
     }
+}
 
-    fn pass(&self, work: Work, config: &BrokerConfig) -> Result<CleanStats, Failure> {
-        let Work { partition, plan, .. } = work;
-        let threads = i64::from(config.log_cleaner_threads.max(1));
-        let map_bytes = (config.log_cleaner_dedupe_buffer_size / threads).clamp(0, MAP_BYTES_MAX);
-        let map_bytes = usize::try_from(map_bytes).expect("it is clamped");
-        let map = OffsetMap::new(map_bytes, config.log_cleaner_io_buffer_load_factor);
-        let mut map = map.seeded([random::u64(), random::u64()]);
-        let rate = config.log_cleaner_io_max_bytes_per_second / threads as f64;
-        let mut budget = Budget::new(rate, clock::now());
-        let mut throttle = |bytes| match self.pause_for(&mut budget, bytes) {
-            true => Err(CleanError::Stopped),
-            false => Ok(()),
-        };
-        let from = plan.dirty_offset();
-        let mut cleaning = plan.start(&mut map, &mut throttle)?;
-        if cleaning.clean_to() <= from {
-            return Err(Failure::NoProgress);
-        }
-        while let Some(cleaned) = cleaning.next_group(&mut throttle)? {
-            match partition.swap(&cleaned, clock::now_ms()) {
-                Some(Ok(Swapped::Done)) => {}
-                Some(Ok(Swapped::Stale)) | None => return Err(Failure::Changed),
-                Some(Err(error)) => {
-                    error!(partition = partition.name(), "a compacted segment was not put in place: {error}");
-                    return Err(Failure::Changed);
-                }
-            }
-        }
-        Ok(cleaning.finish()?)
+fn pass(work: Work, config: &BrokerConfig, stop: &Stop) -> Result<CleanStats, Failure> {
+    let Work { partition, plan, .. } = work;
+    let threads = i64::from(config.log_cleaner_threads.max(1));
+    let map_bytes = (config.log_cleaner_dedupe_buffer_size / threads).clamp(0, MAP_BYTES_MAX);
+    let map_bytes = usize::try_from(map_bytes).expect("it is clamped");
+    let map = OffsetMap::new(map_bytes, config.log_cleaner_io_buffer_load_factor);
+    let mut map = map.seeded([random::u64(), random::u64()]);
+    let rate = config.log_cleaner_io_max_bytes_per_second / threads as f64;
+    let mut budget = Budget::new(rate, clock::now());
+    let mut throttle = |bytes| budget.spend(bytes, stop).map_err(|Shutdown| CleanError::Stopped);
+    let from = plan.dirty_offset();
+    let mut cleaning = plan.start(&mut map, &mut throttle)?;
+    if cleaning.clean_to() <= from {
+        return Err(Failure::NoProgress);
     }
-
-    /// Takes the time that `bytes` may take at the least; says whether the broker stops.
-    fn pause_for(&self, budget: &mut Budget, bytes: u64) -> bool {
-        let now = clock::now();
-        match budget.wait(bytes, now) {
-            Some(time) => self.pause(time),
-            None => {
-                if budget.turn_is_over(now) {
-                    // To be nice is not enough: who has a processor keeps it until the next tick.
-                    task::yield_thread();
-                }
-                self.state.lock().stopping
+    while let Some(cleaned) = cleaning.next_group(&mut throttle)? {
+        match partition.swap(&cleaned, clock::now_ms()) {
+            Some(Ok(Swapped::Done)) => {}
+            Some(Ok(Swapped::Stale)) | None => return Err(Failure::Changed),
+            Some(Err(error)) => {
+                error!(partition = partition.name(), "a compacted segment was not put in place: {error}");
+                return Err(Failure::Changed);
             }
         }
     }
+    Ok(cleaning.finish()?)
 }
 
 /// What one pass may read and write.
@@ -281,6 +236,19 @@ const TURN: Duration = Duration::from_micros(500);
 impl Budget {
     fn new(rate: f64, now: Instant) -> Self {
         Self { rate, since: now, bytes: 0, turn_began: now }
+    }
+
+    /// Takes the time that `bytes` may take at the least.
+    fn spend(&mut self, bytes: u64, stop: &Stop) -> Result<(), Shutdown> {
+        let now = clock::now();
+        if let Some(time) = self.wait(bytes, now) {
+            return stop.pause(time);
+        }
+        if self.turn_is_over(now) {
+            // To be nice is not enough: who has a processor keeps it until the next tick.
+            task::yield_thread();
+        }
+        stop.check()
     }
 
     /// Whether it is time to let others go first; the next turn begins then.

@@ -10,10 +10,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use metadata::quorum::METADATA_TOPIC;
-use parking_lot::Mutex;
 use runtime::clock::{self, Instant};
-use runtime::sync::Condvar;
-use runtime::task;
 use settings::BrokerConfig;
 use storage::{Fault, ScrubError};
 use tracing::{debug, error, info};
@@ -21,6 +18,7 @@ use tracing::{debug, error, info};
 use crate::cluster::Cluster;
 use crate::directories::LogDir;
 use crate::replicas::{LastScrub, Replica, Replicas, ScrubNews};
+use crate::upkeep::worker::{Next, Shutdown, Stop, Worker};
 
 use metadata_log::MetadataDamage;
 
@@ -30,11 +28,8 @@ const TICK: Duration = Duration::from_secs(5);
 /// When the first round begins at the latest after a start, which has the disks for itself.
 const FIRST_ROUND_AFTER: Duration = Duration::from_secs(300);
 
-/// The thread, what it is told, and what it has done.
+/// The progress of its thread, and the damage that it found in the metadata.
 pub(crate) struct Scrubber {
-    stopping: Mutex<bool>,
-    stop: Condvar,
-    thread: Mutex<Option<task::Thread>>,
     read_bytes: AtomicU64,
     rounds: AtomicU64,
     /// In ms since the epoch; 0 before the first.
@@ -99,13 +94,49 @@ impl Pace {
     }
 }
 
+/// The work of its thread.
+pub(crate) struct ScrubberThread {
+    scrubber: Arc<Scrubber>,
+    scope: Scope,
+    started: Instant,
+    has_looked_for_gaps: bool,
+    last_end: Option<Instant>,
+}
+
+impl Worker for ScrubberThread {
+    /// Reads everything once if it is time to. Ends in the middle of a segment at a stop.
+    fn run(&mut self, stop: &Stop) -> Next {
+        // It ends when the broker stops.
+        self.turn(stop).unwrap_or(Next::Never)
+    }
+}
+
+impl ScrubberThread {
+    fn turn(&mut self, stop: &Stop) -> Result<Next, ScrubError> {
+        if !self.has_looked_for_gaps {
+            look_for_gaps(&self.scope, stop)?;
+            self.has_looked_for_gaps = true;
+        }
+        let wait = self.scope.settings()?.next_round(self.started, self.last_end, clock::now());
+        if wait == Some(Duration::ZERO) {
+            self.scrubber.round(&self.scope, stop)?;
+            self.last_end = Some(clock::now());
+            return Ok(Next::after(Duration::ZERO));
+        }
+        Ok(Next::after(wait.unwrap_or(TICK).min(TICK)))
+    }
+}
+
+impl From<Shutdown> for ScrubError {
+    fn from(Shutdown: Shutdown) -> Self {
+        Self::Stopped
+    }
+}
+
 impl Scrubber {
     /// A scrubber without its thread.
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            stopping: Mutex::new(false),
-            stop: Condvar::new(),
-            thread: Mutex::default(),
             read_bytes: AtomicU64::new(0),
             rounds: AtomicU64::new(0),
             last_round_end_ms: AtomicI64::new(0),
@@ -113,33 +144,18 @@ impl Scrubber {
         })
     }
 
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// Where the system gives none.
-    pub(crate) fn start(
+    /// The work of its thread.
+    pub(crate) fn thread(
         self: &Arc<Self>,
         replicas: &Arc<Replicas>,
         cluster: &Arc<Cluster>,
-    ) -> std::io::Result<()> {
-        let scope = Scope { replicas: Arc::downgrade(replicas), cluster: Arc::downgrade(cluster) };
-        let scrubber = Arc::clone(self);
-        let run = move || {
-            // It ends when the broker stops.
-            let _ = scrubber.run(&scope);
-        };
-        *self.thread.lock() = Some(task::spawn_background_thread("milena-scrub", run)?);
-        Ok(())
-    }
-
-    /// Ends the thread, in the middle of a segment if need be.
-    pub(crate) fn stop(&self) {
-        *self.stopping.lock() = true;
-        self.stop.notify_all();
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
-            error!("the thread that scrubs ended by a panic");
+    ) -> ScrubberThread {
+        ScrubberThread {
+            scrubber: Arc::clone(self),
+            scope: Scope { replicas: Arc::downgrade(replicas), cluster: Arc::downgrade(cluster) },
+            started: clock::now(),
+            has_looked_for_gaps: false,
+            last_end: None,
         }
     }
 
@@ -163,48 +179,17 @@ impl Scrubber {
         self.metadata.faults()
     }
 
-    fn run(&self, scope: &Scope) -> Result<(), ScrubError> {
-        let (started, mut last_end) = (clock::now(), None);
-        self.look_for_gaps(scope)?;
-        loop {
-            match scope.settings()?.next_round(started, last_end, clock::now()) {
-                Some(Duration::ZERO) => {
-                    self.round(scope)?;
-                    last_end = Some(clock::now());
-                }
-                Some(wait) => self.pause(wait.min(TICK))?,
-                None => self.pause(TICK)?,
-            }
-        }
-    }
-
-    /// Looks for segments that are missing, once after a start: all that is read is the end of each closed segment. It
-    /// takes as long as it takes, and the start does not wait for it.
-    fn look_for_gaps(&self, scope: &Scope) -> Result<(), ScrubError> {
-        for partition in scope.partitions()?.iter().filter_map(Weak::upgrade) {
-            let mut from = i64::MIN;
-            while let Some(segment) = partition.closed_segment_from(from) {
-                self.pause(Duration::ZERO)?;
-                from = segment.next_base_offset();
-                if let Some(gap) = segment.gap() {
-                    report(&partition.name(), &partition.note_scrubbed(&segment, vec![gap]));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Reads the closed segments of all partitions, and the metadata.
-    fn round(&self, scope: &Scope) -> Result<(), ScrubError> {
+    fn round(&self, scope: &Scope, stop: &Stop) -> Result<(), ScrubError> {
         let mut pace = Pace { paid_at: clock::now() };
         for partition in scope.partitions()?.iter().filter_map(Weak::upgrade) {
-            self.scrub(&partition, |bytes| self.before_read(scope, &mut pace, bytes))?;
+            self.scrub(&partition, |bytes| self.before_read(scope, stop, &mut pace, bytes))?;
         }
         let metadata = scope.metadata_dir()?;
         if let Some(directory) = metadata.working() {
             let fs = directory.fs().clone();
             drop(directory);
-            let spend = |bytes| self.before_read(scope, &mut pace, bytes);
+            let spend = |bytes| self.before_read(scope, stop, &mut pace, bytes);
             let news = self.metadata.scrub(&fs, metadata.path(), spend)?;
             report(&format!("{METADATA_TOPIC}-0"), &news);
         }
@@ -214,14 +199,14 @@ impl Scrubber {
     }
 
     /// Waits until so many bytes may be read.
-    fn before_read(&self, scope: &Scope, pace: &mut Pace, bytes: u64) -> Result<(), ScrubError> {
+    fn before_read(&self, scope: &Scope, stop: &Stop, pace: &mut Pace, bytes: u64) -> Result<(), ScrubError> {
         loop {
             let Some(wait) = pace.wait(bytes, scope.settings()?.bytes_per_second, clock::now()) else {
                 // Turned off in the middle of a round, which goes on when it is turned on again.
-                self.pause(TICK)?;
+                stop.pause(TICK)?;
                 continue;
             };
-            self.pause(wait)?;
+            stop.pause(wait)?;
             if scope.settings()?.bytes_per_second > 0 {
                 self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
                 return Ok(());
@@ -252,23 +237,25 @@ impl Scrubber {
         partition.note_scrub_end(LastScrub { end_ms: clock::now_ms(), bytes });
         Ok(())
     }
-
-    /// Waits; an error where the broker stops.
-    fn pause(&self, time: Duration) -> Result<(), ScrubError> {
-        let deadline = clock::now() + time.min(Duration::from_secs(24 * 3600));
-        let mut stopping = self.stopping.lock();
-        while !*stopping {
-            let left = deadline.saturating_duration_since(clock::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            self.stop.wait_for(&mut stopping, left);
-        }
-        Err(ScrubError::Stopped)
-    }
 }
 
-/// What is scrubbed, and by whose settings. A round may take days: it keeps neither alive.
+/// Looks for segments that are missing, once after a start: all that is read is the end of each closed segment. It
+/// takes as long as it takes, and the start does not wait for it.
+fn look_for_gaps(scope: &Scope, stop: &Stop) -> Result<(), ScrubError> {
+    for partition in scope.partitions()?.iter().filter_map(Weak::upgrade) {
+        let mut from = i64::MIN;
+        while let Some(segment) = partition.closed_segment_from(from) {
+            stop.check()?;
+            from = segment.next_base_offset();
+            if let Some(gap) = segment.gap() {
+                report(&partition.name(), &partition.note_scrubbed(&segment, vec![gap]));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The replicas that are scrubbed, and the cluster whose settings count. A round may take days: it keeps neither alive.
 struct Scope {
     replicas: Weak<Replicas>,
     cluster: Weak<Cluster>,

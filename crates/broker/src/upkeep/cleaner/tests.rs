@@ -6,7 +6,7 @@ use std::time::Duration;
 use runtime::clock;
 use settings::{BrokerConfig, Configs};
 
-use super::{Budget, Cleaner, TURN, Uuid, Work};
+use super::{Budget, Cleaner, Stop, TURN, Uuid, Work};
 use crate::replicas::{Topic, Topics};
 use crate::upkeep::scrubber::tests::{Home, flip};
 
@@ -47,7 +47,7 @@ fn segments_that_go_while_a_log_is_compacted_are_no_reason_to_give_it_up() {
     let plan = partition.clean_plan(2_000).unwrap().expect("it is dirty");
     let work = Work { key: (Uuid([1; 16]), 0), partition, plan };
     assert_eq!(home.partition.delete_records(home.second() + 1, 2_000), Ok(home.second() + 1));
-    cleaner.clean(work, &config);
+    cleaner.clean(work, &config, &Stop::default());
     assert!(cleaner.state.lock().uncleanable.is_empty());
 }
 
@@ -60,7 +60,7 @@ fn a_topic_made_anew_does_not_inherit_that_its_log_cannot_be_compacted() {
     let topic = |id| Topic::new(home.partition.topic().clone(), id, vec![Some(Arc::clone(&home.partition))]);
     topics.change(vec![topic(ids[0])], &[]);
     flip(&home.segment(0), 70);
-    cleaner.clean(cleaner.filthiest(&topics.table()).expect("it is dirty"), &config);
+    cleaner.clean(cleaner.filthiest(&topics.table()).expect("it is dirty"), &config, &Stop::default());
     cleaner.state.lock().in_progress.clear();
     assert!(cleaner.filthiest(&topics.table()).is_none(), "it cannot be compacted");
 

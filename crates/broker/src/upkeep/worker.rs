@@ -1,0 +1,159 @@
+//! The contract of work beside the requests, and the threads that do it.
+//!
+//! A worker does what is due and says when it wants to run again. Waiting, stopping and panics are the same for all.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use runtime::clock::{self, Instant};
+use runtime::sync::Condvar;
+use runtime::task;
+use tracing::error;
+
+/// The longest wait: a clock has an end, and settings may ask for more.
+const WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// The wait after a panic before the next run.
+const PANIC_PAUSE: Duration = Duration::from_secs(10);
+
+/// Work that is done again and again.
+pub(crate) trait Worker: Send + 'static {
+    /// Does what is due. Blocks; a long run looks at `stop` between its parts.
+    fn run(&mut self, stop: &Stop) -> Next;
+}
+
+/// When a worker wants to run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// At that time, or a little later.
+    At(Instant),
+    /// Not any more: the broker stops, or there is nothing left to work on.
+    Never,
+}
+
+impl Next {
+    /// That long from now.
+    pub(crate) fn after(time: Duration) -> Self {
+        Self::At(clock::now() + time.min(WAIT_MAX))
+    }
+}
+
+/// The broker stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shutdown;
+
+/// Says whether the broker stops, and wakes who waits when it does.
+#[derive(Clone, Default)]
+pub(crate) struct Stop(Arc<StopFlag>);
+
+#[derive(Default)]
+struct StopFlag {
+    stops: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stop {
+    /// Waits for that long.
+    ///
+    /// # Errors
+    /// [`Shutdown`] as soon as the broker stops.
+    pub(crate) fn pause(&self, time: Duration) -> Result<(), Shutdown> {
+        self.pause_until(clock::now() + time.min(WAIT_MAX))
+    }
+
+    fn pause_until(&self, deadline: Instant) -> Result<(), Shutdown> {
+        let mut stops = self.0.stops.lock();
+        while !*stops {
+            let left = deadline.saturating_duration_since(clock::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.0.changed.wait_for(&mut stops, left.min(WAIT_MAX));
+        }
+        Err(Shutdown)
+    }
+
+    /// Goes on unless the broker stops.
+    ///
+    /// # Errors
+    /// [`Shutdown`] if it does.
+    pub(crate) fn check(&self) -> Result<(), Shutdown> {
+        if *self.0.stops.lock() { Err(Shutdown) } else { Ok(()) }
+    }
+
+    fn ring(&self) {
+        *self.0.stops.lock() = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// The threads that do the work beside the requests.
+pub(crate) struct Workers {
+    stop: Stop,
+    panic_pause: Duration,
+    threads: Mutex<Vec<(String, task::Thread)>>,
+}
+
+impl Workers {
+    /// No workers yet.
+    pub(crate) fn new() -> Self {
+        Self { stop: Stop::default(), panic_pause: PANIC_PAUSE, threads: Mutex::default() }
+    }
+
+    /// Starts a thread for a worker that requests may have to wait for.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub(crate) fn start(&self, name: &str, worker: impl Worker) -> io::Result<()> {
+        self.add(name, task::spawn_thread(name, self.turns(name, worker))?);
+        Ok(())
+    }
+
+    /// Starts a thread for a worker that can wait while requests cannot.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub(crate) fn start_in_background(&self, name: &str, worker: impl Worker) -> io::Result<()> {
+        self.add(name, task::spawn_background_thread(name, self.turns(name, worker))?);
+        Ok(())
+    }
+
+    fn add(&self, name: &str, thread: task::Thread) {
+        self.threads.lock().push((name.to_owned(), thread));
+    }
+
+    /// The life of a worker's thread.
+    fn turns(&self, name: &str, mut worker: impl Worker) -> impl FnOnce() + Send + 'static {
+        let (stop, panic_pause, name) = (self.stop.clone(), self.panic_pause, name.to_owned());
+        move || {
+            let mut due = clock::now();
+            while stop.pause_until(due).is_ok() {
+                // Who panics has a bug, and is not to take along what else it does later.
+                let next = catch_unwind(AssertUnwindSafe(|| worker.run(&stop))).unwrap_or_else(|_panic| {
+                    error!("{name} panicked: it goes on in a while");
+                    Next::after(panic_pause)
+                });
+                match next {
+                    Next::At(time) => due = time,
+                    Next::Never => return,
+                }
+            }
+        }
+    }
+
+    /// Ends all of them, each in the midst of its work if that takes long, and waits until they have. Blocks.
+    pub(crate) fn stop(&self) {
+        self.stop.ring();
+        for (name, thread) in self.threads.lock().drain(..) {
+            if thread.join().is_err() {
+                error!("{name} ended by a panic");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
