@@ -1,4 +1,11 @@
 //! A log directory: what it holds, and what its logs share.
+//!
+//! | file or entry on disk | module |
+//! |---|---|
+//! | `meta.properties`, `.kafka_cleanshutdown` | `meta_properties`, `clean_shutdown` |
+//! | a partition's directory and its `partition.metadata` | `make`, `entries` (how far they are durable), `partition_metadata` |
+//! | a directory on its way out or in | `deletion` (`-delete`, `-stray`), `futures` (`-future`) |
+//! | the checkpoints of offsets | `offset_files` writes them, `checkpointed` reads them at a start, `stale` and `absent` know what misses |
 
 mod absent;
 mod checkpointed;

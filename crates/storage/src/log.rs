@@ -1,4 +1,14 @@
 //! The log of one partition.
+//!
+//! | step of its life | file |
+//! |---|---|
+//! | opening | `contents` and `listing` look at the directory, `open` decides what is verified |
+//! | recovery | `recovery`, `epoch_recovery`, `txn_recovery`, `swap_recovery`; `completion` and `snapshot_completion` finish |
+//! | writing | `append`; the flusher of the directory makes it durable |
+//! | reading | `read` by offset, `timestamps` by time; both give slices that need no lock |
+//! | ends that move | `truncate` at either end, `retention` deletes segments |
+//! | compaction | `clean_plan` says what may be cleaned, `swap` puts the result in place |
+//! | the rest | `relocate` goes on in another directory, `scrub` lists what is verified at leisure |
 
 mod append;
 mod clean_plan;

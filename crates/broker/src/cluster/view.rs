@@ -16,7 +16,7 @@ pub(crate) struct MetadataView {
 
 /// Nobody follows the metadata any more.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct FollowingEnded;
+pub(crate) struct EndOfChanges;
 
 impl MetadataView {
     /// A view of `image`, of which nothing is in force yet.
@@ -52,13 +52,13 @@ impl MetadataView {
     /// Waits until the record at `offset` is in force on this broker.
     ///
     /// # Errors
-    /// [`FollowingEnded`] if it never will be, because the broker stops or a change could not be put in force.
-    pub(crate) async fn wait_for(&self, offset: i64) -> Result<(), FollowingEnded> {
+    /// [`EndOfChanges`] if it never will be, because the broker stops or a change could not be put in force.
+    pub(crate) async fn wait_for(&self, offset: i64) -> Result<(), EndOfChanges> {
         let mut in_force = self.in_force.subscribe();
         let reached = in_force.wait_for(|in_force| in_force.is_none_or(|in_force| in_force >= offset)).await;
         match reached.as_deref() {
             Ok(Some(_)) => Ok(()),
-            _ => Err(FollowingEnded),
+            _ => Err(EndOfChanges),
         }
     }
 }
@@ -77,8 +77,8 @@ mod tests {
     use super::*;
 
     fn poll(
-        waits: std::pin::Pin<&mut impl Future<Output = Result<(), FollowingEnded>>>,
-    ) -> Poll<Result<(), FollowingEnded>> {
+        waits: std::pin::Pin<&mut impl Future<Output = Result<(), EndOfChanges>>>,
+    ) -> Poll<Result<(), EndOfChanges>> {
         waits.poll(&mut Context::from_waker(Waker::noop()))
     }
 
@@ -101,8 +101,8 @@ mod tests {
         let mut waits = pin!(view.wait_for(5));
         assert_eq!(poll(waits.as_mut()), Poll::Pending);
         view.end();
-        assert_eq!(poll(waits.as_mut()), Poll::Ready(Err(FollowingEnded)));
+        assert_eq!(poll(waits.as_mut()), Poll::Ready(Err(EndOfChanges)));
         view.put_in_force(9);
-        assert_eq!(poll(pin!(view.wait_for(5))), Poll::Ready(Err(FollowingEnded)), "it does not begin again");
+        assert_eq!(poll(pin!(view.wait_for(5))), Poll::Ready(Err(EndOfChanges)), "it does not begin again");
     }
 }

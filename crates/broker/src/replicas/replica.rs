@@ -1,4 +1,13 @@
 //! The replica of a partition on this broker: its log, who waits for it, and what clients may see.
+//!
+//! | what is asked of it | file |
+//! |---|---|
+//! | to append, as the leader | here; `super::leader` decides the high watermark, `super::append` names the outcome |
+//! | to read, to look offsets up | `read`, `offsets` |
+//! | to wake who waits | `wake`; who waits for the disk: `crate::directories::Durability` |
+//! | to go by other settings | `rules` |
+//! | retention, deletion, closing | `maintenance` |
+//! | to move, to be verified | `relocate`, `scrub` |
 
 use std::cell::RefCell;
 use std::sync::Arc;

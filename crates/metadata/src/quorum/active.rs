@@ -38,14 +38,14 @@ pub struct Decided<R> {
 #[derive(Debug, Default)]
 pub(super) struct Active {
     /// `None` if this node does not lead, or has decided nothing yet.
-    proposed: Option<Proposed>,
+    proposed: Option<ProposedState>,
     /// The last term of which proposals were rolled back. Nothing is proposed in it any more.
     deposed_in: Option<u64>,
 }
 
 /// The state with everything that was proposed in a term.
 #[derive(Debug)]
-struct Proposed {
+struct ProposedState {
     term: u64,
     image: Image,
 }
@@ -116,14 +116,14 @@ impl Quorum {
     }
 
     /// What this node has proposed in the term that it leads.
-    async fn in_office<'a>(&self, active: &'a mut Active) -> Result<&'a mut Proposed, SubmitError> {
+    async fn in_office<'a>(&self, active: &'a mut Active) -> Result<&'a mut ProposedState, SubmitError> {
         let term = self.led_term()?;
         if active.deposed_in >= Some(term) {
             return Err(SubmitError::NotLeader { leader: None });
         }
         active.catch_up(&self.image());
         if active.proposed.as_ref().is_none_or(|proposed| proposed.term != term) {
-            let mut proposed = Proposed { term, image: self.inherited(term).await? };
+            let mut proposed = ProposedState { term, image: self.inherited(term).await? };
             let interrupted = if self.published.in_transaction() {
                 tracing::warn!("a decision that the end of the last leader has interrupted is dropped");
                 let reason = Some("the node stopped before the end".into());
@@ -174,7 +174,7 @@ impl Quorum {
     /// Sends records to the log, and has the proposed state follow at once.
     async fn propose(
         &self,
-        proposed: &mut Proposed,
+        proposed: &mut ProposedState,
         records: Vec<EntryRecord>,
     ) -> Result<Proposal, SubmitError> {
         self.check_space(self.check_size(&records)?)?;
