@@ -10,7 +10,7 @@ use protocol::{Request, Uuid};
 use super::{Controller, Decision};
 use crate::image::Image;
 
-/// What a decision takes beside the request and the state.
+/// The input of a decision beside the request and the state.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestContext {
     /// The version of the request.
