@@ -10,9 +10,9 @@ use protocol::messages::offset_fetch_request::{
 };
 use protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use protocol::messages::{
-    DescribeGroupsRequest, FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse,
-    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
-    SyncGroupResponse,
+    DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest,
+    JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
+    SyncGroupRequest, SyncGroupResponse,
 };
 use protocol::{Bytes, ErrorCode, Str};
 
@@ -533,4 +533,28 @@ fn a_group_that_is_named_thousands_of_times() {
     let answered = assert_answered_at_first(&errors[..60_000]);
     assert_eq!(fetched[answered - 1].topics[0].partitions[0].committed_offset, 5);
     assert_eq!(fetched[60_000].error_code, ErrorCode::NONE);
+}
+
+/// The tombstones of a group's offsets do not fit into one batch here.
+#[test]
+fn a_large_group_is_deleted_where_batches_are_small() {
+    let Some(broker) = Node::own(&[("message.max.bytes", "3000")]) else { return };
+    let topic = broker.create_topic("many", 60, &[]);
+    let group = format!("{}-{}", unique("large"), "g".repeat(100));
+    let mut raw = broker.open();
+    raw.await_coordinator(&group);
+    for partition in 0..60 {
+        let mut request = commit(&group, &topic, 7, -1, "");
+        request.topics[0].partitions[0].partition_index = partition;
+        assert_eq!(raw.ask(&request, 8).topics[0].partitions[0].error_code, ErrorCode::NONE);
+    }
+    let mut committed = || {
+        let request = OffsetFetchRequest { group_id: text(&group), topics: None, ..Default::default() };
+        let topics = raw.ask(&request, 5).topics;
+        topics.iter().flat_map(|topic| &topic.partitions).filter(|it| it.committed_offset == 7).count()
+    };
+    assert_eq!(committed(), 60);
+    let request = DeleteGroupsRequest { groups_names: vec![text(&group)], ..Default::default() };
+    assert_eq!(broker.open().ask(&request, 2).results[0].error_code, ErrorCode::NONE);
+    assert_eq!(committed(), 0);
 }

@@ -344,22 +344,3 @@ fn a_group_outlives_a_restart() {
 fn a_group_outlives_a_crash() {
     restart_under_a_group(true);
 }
-
-/// The tombstones of a group's offsets do not fit into one batch here.
-#[test]
-fn a_large_group_is_deleted_where_batches_are_small() {
-    let Some(broker) = Broker::own(&[("message.max.bytes", "3000")]) else { return };
-    let topic = create_topic(broker.bootstrap(), "many", 60, &[]);
-    let group = format!("{}-{}", unique("large"), "g".repeat(100));
-    let member = consumer(broker.bootstrap(), &group, &[]);
-    for partition in 0..60 {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&topic, partition, Offset::Offset(7)).expect("a place");
-        member.commit(&list, CommitMode::Sync).expect("committed");
-    }
-    assert_eq!(committed(broker.bootstrap(), &group, &topic, 59).0, Offset::Offset(7));
-    drop(member);
-    assert_eq!(delete_group(broker.bootstrap(), &group), Ok(()));
-    assert_eq!(committed(broker.bootstrap(), &group, &topic, 0).0, Offset::Invalid);
-    assert_eq!(committed(broker.bootstrap(), &group, &topic, 59).0, Offset::Invalid);
-}
