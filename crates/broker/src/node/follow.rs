@@ -31,22 +31,37 @@ pub(super) fn begin(broker: &Broker) {
 
 /// Puts changes of the metadata in force, one after the other, until the quorum stops. If one cannot be, because acting
 /// on it panicked, the broker cannot go on: `fatal` says so.
-pub(super) async fn follow(broker: Weak<Broker>, mut changes: Changes, fatal: watch::Sender<Option<String>>) {
-    while let Some(change) = changes.next().await {
-        let Some(broker) = broker.upgrade() else { return };
-        let acting = Arc::clone(&broker);
-        // A panic is reported where it happens.
-        if task::spawn_blocking(move || acting.put_in_force(&change)).await.is_err() {
-            let reason = "a change of the cluster's metadata could not be put in force".to_owned();
-            error!("{reason}");
-            fatal.send_replace(Some(reason));
-            broker.cluster.view().end();
-            return;
+pub(super) async fn follow(broker: Weak<Broker>, changes: Changes, fatal: watch::Sender<Option<String>>) {
+    let acting = Weak::clone(&broker);
+    let in_force = act_on(changes, move |change| {
+        // Without a broker nobody waits for it.
+        if let Some(broker) = acting.upgrade() {
+            broker.put_in_force(change);
         }
+    });
+    if let Err(failed) = in_force.await {
+        let reason = format!("a change of the cluster's metadata could not be put in force: {failed}");
+        error!("{reason}");
+        fatal.send_replace(Some(reason));
     }
     if let Some(broker) = broker.upgrade() {
         broker.cluster.view().end();
     }
+}
+
+/// Has `act` act on each change in turn, on a thread that may block.
+///
+/// # Errors
+/// If it panicked: what follows is not acted on.
+async fn act_on(
+    mut changes: Changes,
+    act: impl Fn(&Change) + Clone + Send + 'static,
+) -> Result<(), task::JoinError> {
+    while let Some(change) = changes.next().await {
+        let act = act.clone();
+        task::spawn_blocking(move || act(&change)).await?;
+    }
+    Ok(())
 }
 
 impl Broker {
@@ -210,3 +225,6 @@ impl Broker {
         Arc::new(PartitionRules::new(self.cluster.topic_config(image, topic), &self.config))
     }
 }
+
+#[cfg(test)]
+mod tests;
