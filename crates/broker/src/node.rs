@@ -134,7 +134,6 @@ async fn open(
     let server = Server::new(Arc::clone(&broker), connections_max);
     task::block_in_place(|| follow::begin(&broker));
     task::block_in_place(|| broker.moves.resume());
-    broker.moves.start(broker.config.num_replica_alter_log_dirs_threads);
     let workers = start_workers(&broker).map_err(StartError::Thread)?;
     serve(server, workers, changes, sockets, addresses)
 }
@@ -149,6 +148,7 @@ fn start_workers(broker: &Arc<Broker>) -> io::Result<Workers> {
         }
     };
     let workers = Workers::new();
+    broker.moves.start(config.num_replica_alter_log_dirs_threads, &workers);
     workers.start("milena-chores", Chores::new(replicas, config, open_without_room))?;
     for (number, thread) in Cleaner::threads(config, replicas, cluster).into_iter().enumerate() {
         workers.start_in_background(&format!("milena-clean-{number}"), thread)?;
@@ -232,12 +232,14 @@ fn serve(
         task::spawn(Arc::clone(dir.news()).pass_on());
     }
     let groups = Arc::clone(&broker.groups);
-    tasks.push(task::spawn(async move { groups.run_timers().await }));
+    workers.spawn_until_stop("milena-groups", |_| async move { groups.run_timers().await });
     let (fatal, failed) = watch::channel(None);
     let failures = broker.replicas.dirs().take_failures();
-    tasks.push(task::spawn(failures::follow_quorum(Arc::clone(broker), fatal.clone())));
-    tasks.push(task::spawn(failures::follow(Arc::clone(broker), failures, fatal.clone())));
-    let following = task::spawn(follow::follow(Arc::downgrade(broker), changes, fatal));
+    let (broker, told) = (Arc::clone(server.broker()), fatal.clone());
+    workers.spawn_until_stop("milena-quorum", |_| failures::follow_quorum(broker, told));
+    let (broker, told) = (Arc::clone(server.broker()), fatal.clone());
+    workers.spawn_until_stop("milena-failures", |stop| failures::follow(broker, failures, told, stop));
+    let following = task::spawn(follow::follow(Arc::downgrade(server.broker()), changes, fatal));
     Ok(Running { server, workers, addresses, stopping, failed, tasks, following })
 }
 
@@ -388,14 +390,13 @@ impl Running {
         if clock::timeout(DRAIN, stopping.closed()).await.is_err() {
             warn!("connections that did not end in time are cut");
         }
-        broker.moves.stop().await;
+        workers.stop().await;
         if let Err(problem) = broker.cluster.quorum().shutdown().await {
             warn!("the metadata log is checked again at the next start: {problem}");
         }
         if following.await.is_err() {
             warn!("the metadata was not followed to the end");
         }
-        task::block_in_place(|| workers.stop());
         task::block_in_place(|| broker.replicas.close(broker.cluster.broker_epoch()));
         debug!("stopped");
     }

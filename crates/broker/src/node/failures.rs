@@ -11,12 +11,14 @@ use crate::broker::Broker;
 use crate::coordinators::OFFSETS_TOPIC;
 use crate::directories::LogDir;
 use crate::replicas::Topic;
+use crate::upkeep::worker::Stop;
 
 /// Follows failures of directories until it is dropped. Why the broker cannot go on, where that is so, goes to `fatal`.
 pub(crate) async fn follow(
     broker: Arc<Broker>,
     mut failures: mpsc::UnboundedReceiver<usize>,
     fatal: watch::Sender<Option<String>>,
+    stop: Stop,
 ) {
     while let Some(index) = failures.recv().await {
         let dir = Arc::clone(&broker.replicas.dirs().all()[index]);
@@ -31,7 +33,7 @@ pub(crate) async fn follow(
         if fatal.borrow().is_none() {
             // Their partitions are still in the directory that has failed, whatever the controller was told.
             for it in to_undo {
-                broker.moves.assign(&it, id).await;
+                broker.moves.assign(&it, id, &stop).await;
             }
             broker.tell_of_offline_directories().await;
         }

@@ -16,14 +16,14 @@ use parking_lot::Mutex;
 use protocol::{Str, Uuid};
 use runtime::HashMap;
 use runtime::clock::{self, Instant};
-use runtime::task::{self, JoinHandle};
+use runtime::task;
 use storage::FutureLog;
-use tokio::sync::{Notify, watch};
-use tracing::error;
+use tokio::sync::Notify;
 
 use crate::cluster::Cluster;
 use crate::directories::LogDir;
 use crate::replicas::{Replica, Replicas};
+use crate::upkeep::worker::{Stop, Workers};
 use turn::Turn;
 
 /// Partitions that are not here yet and whose directory is remembered: no more, whatever clients ask for.
@@ -69,8 +69,6 @@ pub(crate) struct Moves {
     state: Mutex<State>,
     /// Something waits for a turn.
     queued: Notify,
-    stopping: watch::Sender<bool>,
-    workers: Mutex<Vec<JoinHandle<()>>>,
     budget: Mutex<Budget>,
 }
 
@@ -153,29 +151,16 @@ impl Moves {
             cluster,
             state: Mutex::default(),
             queued: Notify::new(),
-            stopping: watch::channel(false).0,
-            workers: Mutex::default(),
             budget: Mutex::new(Budget { debt_bytes: 0.0, at: clock::now() }),
         })
     }
 
-    /// Starts the tasks that move: as many as `num.replica.alter.log.dirs.threads` says, or as there are directories.
-    pub(crate) fn start(self: &Arc<Self>, tasks: Option<i32>) {
+    /// Starts the tasks that move: as many as `num.replica.alter.log.dirs.threads` says, or as there are directories. Moves
+    /// that are under way at a stop go on at the next start.
+    pub(crate) fn start(self: &Arc<Self>, tasks: Option<i32>, workers: &Workers) {
         let dirs = i32::try_from(self.replicas.dirs().partition_dirs().count()).unwrap_or(i32::MAX);
-        for _ in 0..tasks.unwrap_or(dirs).max(1) {
-            let worker = task::spawn(work(Arc::clone(self), self.stopping.subscribe()));
-            self.workers.lock().push(worker);
-        }
-    }
-
-    /// Ends the tasks. Moves that are under way go on at the next start.
-    pub(crate) async fn stop(&self) {
-        self.stopping.send_replace(true);
-        let workers = std::mem::take(&mut *self.workers.lock());
-        for worker in workers {
-            if worker.await.is_err() {
-                error!("a task that moves partitions ended by a panic");
-            }
+        for number in 0..tasks.unwrap_or(dirs).max(1) {
+            workers.spawn(&format!("milena-move-{number}"), |stop| work(Arc::clone(self), stop));
         }
     }
 
@@ -243,8 +228,8 @@ impl Moves {
 }
 
 /// One of the tasks: takes moves in turn until the broker stops.
-async fn work(moves: Arc<Moves>, mut stopping: watch::Receiver<bool>) {
-    while !*stopping.borrow() {
+async fn work(moves: Arc<Moves>, stop: Stop) {
+    while stop.check().is_ok() {
         let wait = moves.budget.lock().wait(moves.rate(), clock::now());
         let Some(next) = moves.dequeue(wait.is_zero()) else {
             // The limit may change meanwhile.
@@ -253,30 +238,25 @@ async fn work(moves: Arc<Moves>, mut stopping: watch::Receiver<bool>) {
                 biased;
                 () = moves.queued.notified() => {}
                 () = clock::sleep(wait) => {}
-                _ = stopping.changed() => {}
+                () = stop.rung() => {}
             }
             continue;
         };
-        match moves.take_turn(&next).await {
+        match moves.take_turn(&next, &stop).await {
             Turn::Over => moves.forget(&next),
             Turn::Again => moves.enqueue(next),
             Turn::Later { wait } => {
-                let (moves, mut stopping) = (Arc::clone(&moves), stopping.clone());
+                let (moves, stop) = (Arc::clone(&moves), stop.clone());
                 task::spawn(async move {
-                    pause(&mut stopping, wait).await;
+                    tokio::select! {
+                        biased;
+                        () = clock::sleep(wait) => {}
+                        () = stop.rung() => {}
+                    }
                     moves.enqueue(next);
                 });
             }
         }
-    }
-}
-
-/// Waits, unless the broker stops.
-async fn pause(stopping: &mut watch::Receiver<bool>, time: Duration) {
-    tokio::select! {
-        biased;
-        () = clock::sleep(time) => {}
-        _ = stopping.wait_for(|stopping| *stopping) => {}
     }
 }
 

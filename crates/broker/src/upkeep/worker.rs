@@ -1,7 +1,9 @@
-//! The contract of work beside the requests, and the threads that do it.
+//! The contract of work beside the requests, and the threads and tasks that do it.
 //!
-//! A worker does what is due and says when it wants to run again. Waiting, stopping and panics are the same for all.
+//! A worker does what is due and says when it wants to run again. Waiting, stopping and panics are the same for all. Work
+//! that waits for others rather than for the disk is a task, which the same stop ends.
 
+use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,7 +12,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use runtime::clock::{self, Instant};
 use runtime::sync::Condvar;
-use runtime::task;
+use runtime::task::{self, JoinHandle};
+use tokio::sync::watch;
 use tracing::error;
 
 /// The longest wait: a clock has an end, and settings may ask for more.
@@ -53,6 +56,8 @@ pub(crate) struct Stop(Arc<StopFlag>);
 struct StopFlag {
     stops: Mutex<bool>,
     changed: Condvar,
+    /// The same for tasks.
+    told: watch::Sender<bool>,
 }
 
 impl Stop {
@@ -84,23 +89,37 @@ impl Stop {
         if *self.0.stops.lock() { Err(Shutdown) } else { Ok(()) }
     }
 
+    /// Waits until the broker stops.
+    pub(crate) async fn rung(&self) {
+        let mut told = self.0.told.subscribe();
+        // The sender lives as long as this does.
+        let _ = told.wait_for(|stops| *stops).await;
+    }
+
     fn ring(&self) {
         *self.0.stops.lock() = true;
         self.0.changed.notify_all();
+        self.0.told.send_replace(true);
     }
 }
 
-/// The threads that do the work beside the requests.
+/// The threads and tasks that do the work beside the requests.
 pub(crate) struct Workers {
     stop: Stop,
     panic_pause: Duration,
     threads: Mutex<Vec<(String, task::Thread)>>,
+    tasks: Mutex<Vec<(String, JoinHandle<()>)>>,
 }
 
 impl Workers {
     /// No workers yet.
     pub(crate) fn new() -> Self {
-        Self { stop: Stop::default(), panic_pause: PANIC_PAUSE, threads: Mutex::default() }
+        Self {
+            stop: Stop::default(),
+            panic_pause: PANIC_PAUSE,
+            threads: Mutex::default(),
+            tasks: Mutex::default(),
+        }
     }
 
     /// Starts a thread for a worker that requests may have to wait for.
@@ -119,6 +138,29 @@ impl Workers {
     pub(crate) fn start_in_background(&self, name: &str, worker: impl Worker) -> io::Result<()> {
         self.add(name, task::spawn_background_thread(name, self.turns(name, worker))?);
         Ok(())
+    }
+
+    /// Starts a task that ends by itself when it is told to stop.
+    pub(crate) fn spawn<F>(&self, name: &str, work: impl FnOnce(Stop) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.lock().push((name.to_owned(), task::spawn(work(self.stop.clone()))));
+    }
+
+    /// Starts a task that may end wherever it waits.
+    pub(crate) fn spawn_until_stop<F>(&self, name: &str, work: impl FnOnce(Stop) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let work = work(self.stop.clone());
+        self.spawn(name, |stop| async move {
+            tokio::select! {
+                biased;
+                () = stop.rung() => {}
+                () = work => {}
+            }
+        });
     }
 
     fn add(&self, name: &str, thread: task::Thread) {
@@ -144,14 +186,22 @@ impl Workers {
         }
     }
 
-    /// Ends all of them, each in the midst of its work if that takes long, and waits until they have. Blocks.
-    pub(crate) fn stop(&self) {
+    /// Ends all of them, each in the midst of its work if that takes long, and waits until they have.
+    pub(crate) async fn stop(&self) {
         self.stop.ring();
-        for (name, thread) in self.threads.lock().drain(..) {
-            if thread.join().is_err() {
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        for (name, task) in tasks {
+            if task.await.is_err() {
                 error!("{name} ended by a panic");
             }
         }
+        task::block_in_place(|| {
+            for (name, thread) in self.threads.lock().drain(..) {
+                if thread.join().is_err() {
+                    error!("{name} ended by a panic");
+                }
+            }
+        });
     }
 }
 

@@ -39,7 +39,7 @@ impl Script {
             }
             ["isr", isr] => self.leader.decide(decided(self.leader.epoch(), &replicas, &list(isr))),
             ["epoch", epoch, isr] => {
-                self.leader.decide(decided(epoch.parse().unwrap(), &replicas, &list(isr)))
+                self.leader.decide(decided(epoch.parse().unwrap(), &replicas, &list(isr)));
             }
             ["replicas", replicas, isr] => {
                 self.leader.decide(decided(self.leader.epoch(), &list(replicas), &list(isr)));

@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use super::{FULL_BACKOFF, Move, Moves};
 use crate::directories::{remove_later, unique_id};
 use crate::replicas::Replicas;
+use crate::upkeep::worker::Stop;
 
 /// The most bytes that a turn copies, so that others get theirs and a broker that stops waits for little.
 const TURN_BYTES_MAX: u64 = 32 << 20;
@@ -55,7 +56,7 @@ enum Step {
 
 impl Moves {
     /// Copies a part of a log and, if that was the last, has the log go on in the copy.
-    pub(super) async fn take_turn(&self, this: &Arc<Move>) -> Turn {
+    pub(super) async fn take_turn(&self, this: &Arc<Move>, stop: &Stop) -> Turn {
         if this.after.lock().as_ref().is_some_and(|earlier| !earlier.over.load(Ordering::Acquire)) {
             return Turn::Later { wait: EARLIER_BACKOFF };
         }
@@ -64,7 +65,7 @@ impl Moves {
         let bytes_max = self.rate().clamp(TURN_BYTES_MIN, TURN_BYTES_MAX);
         let step = blocking(this, move |this| copy(this, bytes_max)).await;
         let step = match step {
-            Step::Ready => match self.assign(this, this.target.id()).await {
+            Step::Ready => match self.assign(this, this.target.id(), stop).await {
                 true => {
                     let replicas = Arc::clone(&self.replicas);
                     blocking(this, move |this| relocate(&replicas, this)).await
@@ -82,7 +83,7 @@ impl Moves {
             Step::Full => Turn::Later { wait: FULL_BACKOFF },
             Step::Done => Turn::Over,
             Step::GivenUp => {
-                self.give_up(this).await;
+                self.give_up(this, stop).await;
                 Turn::Over
             }
         }
@@ -95,17 +96,16 @@ impl Moves {
     }
 
     /// Has the controller know the partition of a move in a directory. Says whether it does.
-    pub(crate) async fn assign(&self, this: &Move, directory: Uuid) -> bool {
+    pub(crate) async fn assign(&self, this: &Move, directory: Uuid, stop: &Stop) -> bool {
         let assignment = Assignment { topic_id: this.topic_id, partition: this.partition.index(), directory };
         // It may be in force although nobody says so in time.
         this.assigned.store(true, Ordering::Release);
         let decided = self.cluster.assign_replicas_to_dirs(std::slice::from_ref(&assignment));
-        let mut stopping = self.stopping.subscribe();
         let decided = tokio::select! {
             biased;
             decided = decided => decided,
             // A broker that stops need not wait for it.
-            _ = stopping.wait_for(|stopping| *stopping) => return false,
+            () = stop.rung() => return false,
         };
         if let Err(problem) = &decided {
             let partition = this.partition.name();
@@ -115,12 +115,12 @@ impl Moves {
     }
 
     /// Removes the copy, and has the controller know the partition where it is.
-    async fn give_up(&self, this: &Arc<Move>) {
+    async fn give_up(&self, this: &Arc<Move>, stop: &Stop) {
         this.cancelled.store(true, Ordering::Release);
         self.abandon(this);
         this.partition.set_moving(self.is_moved(&this.partition));
         if this.assigned.load(Ordering::Acquire) {
-            self.assign(this, this.partition.log_dir().id()).await;
+            self.assign(this, this.partition.log_dir().id(), stop).await;
         }
         blocking(this, discard).await;
     }

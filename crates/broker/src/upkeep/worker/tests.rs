@@ -28,16 +28,16 @@ fn started(then: fn(u32, &Stop) -> Next) -> (Workers, Receiver<u32>) {
     (workers, told)
 }
 
-#[test]
-fn a_worker_runs_at_once_and_again_when_it_wants_to() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_runs_at_once_and_again_when_it_wants_to() {
     let (workers, told) =
         started(|count, _| if count < 3 { Next::after(Duration::ZERO) } else { Next::Never });
     assert_eq!(told.iter().collect::<Vec<_>>(), [1, 2, 3], "its thread has ended");
-    workers.stop();
+    workers.stop().await;
 }
 
-#[test]
-fn a_stop_ends_waits_between_runs_and_within_one() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_waits_between_runs_and_within_one() {
     let waits: [fn(u32, &Stop) -> Next; 2] = [
         |_, _| Next::after(LONG),
         |_, stop| {
@@ -49,17 +49,32 @@ fn a_stop_ends_waits_between_runs_and_within_one() {
     for then in waits {
         let (workers, told) = started(then);
         assert_eq!(told.recv(), Ok(1));
-        workers.stop();
+        workers.stop().await;
         assert!(told.recv().is_err(), "it does not run again");
     }
 }
 
-#[test]
-fn who_panics_runs_again() {
+#[tokio::test(flavor = "multi_thread")]
+async fn who_panics_runs_again() {
     let (workers, told) = started(|count, _| {
         assert!(count > 1, "a bug");
         Next::Never
     });
     assert_eq!(told.iter().collect::<Vec<_>>(), [1, 2]);
-    workers.stop();
+    workers.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_for_tasks_that_end_and_drops_those_that_may() {
+    let (workers, (ends, ended)) = (Workers::new(), channel());
+    let told = ends.clone();
+    workers.spawn("graceful", move |stop| async move {
+        stop.rung().await;
+        told.send("graceful").unwrap();
+    });
+    workers.spawn_until_stop("waiting", |_| std::future::pending());
+    workers.spawn_until_stop("over", |_| async move { ends.send("over").unwrap() });
+    assert_eq!(ended.recv(), Ok("over"), "it ends by itself");
+    workers.stop().await;
+    assert_eq!(ended.iter().collect::<Vec<_>>(), ["graceful"]);
 }
