@@ -554,7 +554,7 @@ fn a_large_group_is_deleted_where_batches_are_small() {
         topics.iter().flat_map(|topic| &topic.partitions).filter(|it| it.committed_offset == 7).count()
     };
     assert_eq!(committed(), 60);
-    let request = DeleteGroupsRequest { groups_names: vec![text(&group)], ..Default::default() };
+    let request = DeleteGroupsRequest { groups_names: vec![text(&group)] };
     assert_eq!(broker.open().ask(&request, 2).results[0].error_code, ErrorCode::NONE);
     assert_eq!(committed(), 0);
 }

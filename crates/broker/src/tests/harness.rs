@@ -112,22 +112,25 @@ impl Node {
         let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 10_000, ..Default::default() };
         let answer = self.open().ask(&request, 7).topics.remove(0);
         assert_eq!(answer.error_code, ErrorCode::NONE, "{:?}", answer.error_message);
+        // Kafka's brokers learn of it a moment later.
+        wait_until("the topic is served", LIMIT, || {
+            (0..num_partitions).all(|partition| self.offset_at(&name, partition, LATEST).is_ok())
+        });
         name
     }
 
     /// The first offset of a partition and the one behind its last.
     pub(super) fn watermarks(&self, topic: &str, partition: i32) -> (i64, i64) {
-        let mut raw = self.open();
-        let mut offset_at = |timestamp| {
-            let partition =
-                ListOffsetsPartition { partition_index: partition, current_leader_epoch: -1, timestamp };
-            let topic = ListOffsetsTopic { name: Str::from(topic), partitions: vec![partition] };
-            let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
-            let answer = raw.ask(&request, 7).topics.remove(0).partitions.remove(0);
-            assert_eq!(answer.error_code, ErrorCode::NONE);
-            answer.offset
-        };
+        let offset_at = |timestamp| self.offset_at(topic, partition, timestamp).expect("it is served");
         (offset_at(EARLIEST), offset_at(LATEST))
+    }
+
+    fn offset_at(&self, topic: &str, partition_index: i32, timestamp: i64) -> Result<i64, ErrorCode> {
+        let partition = ListOffsetsPartition { partition_index, current_leader_epoch: -1, timestamp };
+        let topic = ListOffsetsTopic { name: Str::from(topic), partitions: vec![partition] };
+        let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
+        let answer = self.open().ask(&request, 7).topics.remove(0).partitions.remove(0);
+        if answer.error_code.is_error() { Err(answer.error_code) } else { Ok(answer.offset) }
     }
 
     /// Whether it is another broker, which is taken for Kafka.
