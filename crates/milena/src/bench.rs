@@ -148,7 +148,7 @@ impl BenchArgs {
                 idempotent: self.acks == AcksArg::All,
                 linger: Duration::from_millis(self.linger),
                 batch_bytes: self.batch_size as usize,
-                // Room for the largest value with what stands around it.
+                // Space for the largest value and its framing.
                 request_bytes_max: (self.size as usize).max(self.batch_size as usize) + (64 << 10),
                 create_topics: false,
                 ..ProducerOptions::default()
