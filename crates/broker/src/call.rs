@@ -10,7 +10,7 @@ use crate::broker::Broker;
 use crate::peer::Peer;
 use crate::reply::{Frame, Reply, Responder};
 
-/// A request that is being handled: where it came from and how it is answered.
+/// A request in progress: its origin, and the way to answer it.
 pub(crate) struct Call<'a> {
     pub(crate) broker: &'a Arc<Broker>,
     pub(crate) peer: &'a Arc<Peer>,

@@ -77,7 +77,7 @@ impl Cluster {
         &self.quorum
     }
 
-    /// What this broker sees of the metadata.
+    /// The metadata, as this broker sees it.
     pub(crate) fn view(&self) -> &MetadataView {
         &self.view
     }

@@ -45,7 +45,7 @@ pub(crate) struct Coordinators<S: Shard> {
     earlier: Notify,
 }
 
-/// Both clocks, read anew: of the wall clock nothing is kept, for it may have been wrong at the start.
+/// Both clocks, read each time: no wall-clock time is kept, since it may have been wrong at the start.
 fn now() -> Now {
     Now { steady: SteadyMs(clock::steady_ms()), wall: WallMs(clock::now_ms()) }
 }

@@ -1,6 +1,6 @@
-//! The log directories of this broker: logs are opened where they are, new ones placed, others deleted.
+//! The log directories of this broker: they open existing logs, place new ones, and delete others.
 //!
-//! Nothing here knows what a log is used for.
+//! Nothing here knows the use of a log.
 
 mod duplicates;
 mod durability;
@@ -37,20 +37,20 @@ pub use recovery::Recovery;
 pub(crate) struct LogDirs {
     /// In the order of `log.dirs`.
     dirs: Vec<Arc<LogDir>>,
-    /// Which of them has the metadata log.
+    /// The index of the one with the metadata log.
     metadata: usize,
     cluster_id: String,
-    /// Partitions that were found in more than one directory, until it is settled where they are.
+    /// Partitions that were found in more than one directory, until the right one is settled.
     duplicates: Mutex<Vec<Duplicate>>,
-    /// Partitions whose logs are not where they should be, by topic id and number.
+    /// Partitions whose logs are missing or misplaced, by topic id and number.
     lost: Mutex<BTreeMap<(Uuid, i32), LostLog>>,
-    /// Which directories have failed. None once it is followed.
+    /// The indexes of failed directories. `None` once it is followed.
     failures: Mutex<Option<mpsc::UnboundedReceiver<usize>>>,
     /// Partitions that could not be opened because a disk was full: topic ids and numbers.
     without_room: Mutex<BTreeSet<(Uuid, i32)>>,
     /// Whether a directory that was used before was not closed cleanly.
     was_unclean: bool,
-    /// What the logs that were opened had lost or to be checked.
+    /// The findings of opening the logs.
     recovery: Mutex<Recovery>,
 }
 
@@ -99,7 +99,7 @@ impl LogDirs {
         &self.cluster_id
     }
 
-    /// What says which directories fail, by their places in [`LogDirs::all`]. Once.
+    /// The receiver of failed directories' indexes in [`LogDirs::all`]. Once.
     pub(crate) fn take_failures(&self) -> mpsc::UnboundedReceiver<usize> {
         self.failures.lock().take().expect("failures are followed by one")
     }
@@ -144,7 +144,7 @@ impl LogDirs {
         }
     }
 
-    /// What the logs opened so far came to; none where all directories were closed cleanly.
+    /// The findings of opening the logs so far; `None` if all directories were closed cleanly.
     pub(crate) fn recovery(&self) -> Option<Recovery> {
         self.was_unclean.then(|| *self.recovery.lock())
     }
@@ -173,7 +173,7 @@ impl LogDirs {
         for (directory, names) in by_dir {
             // First, so that a partition of that name which is made later is not missed.
             if let Err(problem) = directory.forget(&names) {
-                warn!("the checkpoints tell of partitions that are deleted: {problem}");
+                warn!("the checkpoints still have deleted partitions: {problem}");
             }
             let names: Vec<_> = names.into_iter().map(|name| (name, unique_id())).collect();
             let (paths, failures) = directory.rename_all_deleted(&names);
@@ -199,18 +199,18 @@ fn tell_recovered(partition: &TopicPartition, recovered: &Recovered) {
     if let Some(cut) = &recovered.cut {
         let bytes = cut.bytes;
         if cut.only_zeros {
-            info!(%partition, bytes, "zeros that followed the last batch were removed");
+            info!(%partition, bytes, "zeros after the last batch were truncated");
         } else {
-            warn!(%partition, bytes, "the end of the log was cut: {}", cut.damage);
+            warn!(%partition, bytes, "the end of the log was truncated: {}", cut.damage);
         }
     }
     if recovered.scanned_bytes > 0 {
         let bytes = recovered.scanned_bytes;
-        info!(%partition, bytes, "the log was checked from its recovery point on");
+        info!(%partition, bytes, "the log was checked from its recovery point");
     }
 }
 
-/// What tells a directory from others of the same partition.
+/// A text that distinguishes a directory from others of the same partition.
 pub(crate) fn unique_id() -> String {
     format!("{:016x}{:016x}", random::u64(), random::u64())
 }

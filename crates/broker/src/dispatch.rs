@@ -21,7 +21,7 @@ use not_served::NotServed;
 
 /// One API that is served.
 pub struct Api {
-    /// Which.
+    /// Its key.
     pub key: ApiKey,
     /// The versions that are served.
     pub versions: RangeInclusive<i16>,
@@ -121,7 +121,7 @@ fn find(key: i16) -> Option<usize> {
 /// Handles one request.
 ///
 /// # Errors
-/// [`Refused`] where the connection must end.
+/// [`Refused`] if the connection must end.
 pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Result<Reply, Refused> {
     let (key, version, correlation_id) = peek(&frame).ok_or(Refused::NoHeader)?;
     let not_served = || Refused::NotServed(NotServed::of(&frame, key, version));
@@ -152,7 +152,7 @@ pub(crate) fn is_produce(frame: &[u8]) -> bool {
     peek(frame).is_some_and(|(key, ..)| key == ApiKey::Produce.as_i16())
 }
 
-/// What every header begins with: the API key, its version and the correlation id.
+/// The beginning of every header: the API key, its version and the correlation id.
 fn peek(frame: &[u8]) -> Option<(i16, i16, i32)> {
     let (key, rest) = frame.split_first_chunk::<2>()?;
     let (version, rest) = rest.split_first_chunk::<2>()?;

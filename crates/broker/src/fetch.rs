@@ -39,8 +39,8 @@ pub(crate) struct Fetch {
     pub(crate) max_wait_ms: u64,
 }
 
-/// Partitions of one response that may have records: each holds a file open until it is sent. The
-/// others have theirs in the next one, as where a response is full.
+/// Partitions of one response that may have records: each holds a file open until it is sent. The others have
+/// theirs in the next one, as after a full response.
 const REGIONS_MAX: usize = 256;
 
 /// Bytes from which on a response is full, however much more its request allows: the partitions that follow have their
@@ -52,7 +52,7 @@ const ENOUGH_BYTES: usize = 8 << 20;
 /// behind elsewhere are not to delay them.
 const RECENT_BYTES_MAX: usize = SEND_FILE_BYTES_MIN;
 
-/// What one look at all partitions found.
+/// The findings of one look at all partitions.
 #[derive(Default)]
 struct Found {
     answers: Vec<PartitionData>,
@@ -63,7 +63,7 @@ struct Found {
     urgent: bool,
 }
 
-/// Answers now where there is enough, or parks the fetch.
+/// Answers now if there is enough, or parks the fetch.
 pub(crate) fn begin(
     replicas: &Arc<Replicas>,
     sessions: &Arc<FetchSessions>,
@@ -129,7 +129,7 @@ impl Fetch {
         found
     }
 
-    /// What may be read of a partition once `found` is there.
+    /// The read of a partition once `found` is there.
     fn read_request(&self, target: &FetchTarget, found: &Found) -> ReadRequest {
         let left = self.max_bytes.saturating_sub(found.bytes);
         let left = if found.regions.len() < REGIONS_MAX { left } else { 0 };

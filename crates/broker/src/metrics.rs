@@ -1,6 +1,6 @@
-//! What can be measured of a running broker: one table, and the reading of it.
+//! The metrics of a running broker: one table, and their values.
 //!
-//! Nothing is kept for the sake of it but counters: whoever asks has everything else computed.
+//! Only counters are kept for them: everything else is computed on request.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,12 +11,12 @@ use crate::directories::LogDir;
 use crate::dispatch::APIS;
 use crate::server::Server;
 
-/// How a metric behaves.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
     /// Only rises, from 0 at the start of the broker.
     Counter,
-    /// What is now.
+    /// A present value.
     Gauge,
 }
 
@@ -25,13 +25,13 @@ pub enum MetricKind {
 pub struct Metric {
     /// Its name without the unit and without `_total`.
     pub name: &'static str,
-    /// What it counts, in the plural; none for plain numbers.
+    /// The unit, in the plural; `None` for plain numbers.
     pub unit: Option<&'static str>,
-    /// How it behaves.
+    /// Its kind.
     pub kind: MetricKind,
     /// The names of its labels.
     pub labels: &'static [&'static str],
-    /// What it means.
+    /// Its meaning.
     pub help: &'static str,
 }
 
@@ -82,54 +82,59 @@ impl Metric {
 
 /// All metrics, by name.
 pub static METRICS: &[Metric] = &[
-    gauge("milena_build_info", "Always 1; the label says which version runs.").by(&["version"]),
-    gauge("milena_connections", "Connections of clients that are open."),
+    gauge("milena_build_info", "Always 1; the label is the running version.").by(&["version"]),
+    gauge("milena_connections", "Open connections of clients."),
     gauge(
         "milena_log_dir_full",
-        "1 where the log directory's disk was full but for the reserve when last looked at, and records of clients \
-         are refused.",
+        "1 if the log directory's disk was full except for the reserve at the last check, so that records \
+         of clients are rejected.",
     )
     .by(&["dir"]),
-    gauge("milena_log_dir_online", "1 where the log directory works, 0 where it has failed.").by(&["dir"]),
+    gauge("milena_log_dir_online", "1 if the log directory works, 0 if it has failed.").by(&["dir"]),
     gauge("milena_log_dir_total", "The size of the volume that holds the log directory.")
         .unit("bytes")
         .by(&["dir"]),
-    gauge("milena_log_dir_usable", "What is free on the volume that holds the log directory.")
+    gauge("milena_log_dir_usable", "The free space on the volume that holds the log directory.")
         .unit("bytes")
         .by(&["dir"]),
-    counter("milena_log_flush", "How long the logs in the log directory took to be made durable.")
+    counter("milena_log_flush", "Time spent on flushing the logs in the log directory.")
         .unit("seconds")
         .by(&["dir"]),
-    counter("milena_log_flushes", "How often a log in the log directory was made durable, for all who waited.")
+    counter("milena_log_flushes", "Flushes of logs in the log directory, each for all waiting requests.")
         .by(&["dir"]),
     gauge("milena_log_segments", "Segments of all partitions in the log directory.").by(&["dir"]),
     gauge("milena_log_size", "Bytes of batches of all partitions in the log directory.")
         .unit("bytes")
         .by(&["dir"]),
     gauge("milena_partitions", "Partitions in the log directory that are served.").by(&["dir"]),
-    counter("milena_received", "What clients have sent.").unit("bytes"),
-    gauge("milena_request_memory", "Received requests that were not handled yet; see queued.max.request.bytes.")
-        .unit("bytes"),
-    counter("milena_requests", "Requests that were handled, whatever the answer.").by(&["api"]),
+    counter("milena_received", "Bytes received from clients.").unit("bytes"),
+    gauge(
+        "milena_request_memory",
+        "Bytes of received requests that were not handled yet; see \
+         queued.max.request.bytes.",
+    )
+    .unit("bytes"),
+    counter("milena_requests", "Handled requests, whatever the answer.").by(&["api"]),
     counter(
         "milena_requests_refused",
         "Requests that ended their connection: unknown, of a version that is not served, or malformed.",
     ),
     gauge(
         "milena_scrub_damaged_metadata_places",
-        "Damaged places of the metadata log and its snapshots when they were last read.",
+        "Damaged places of the metadata log and its snapshots at the last scrub.",
     ),
-    gauge("milena_scrub_damaged_places", "Damaged places that scrubs have found and that are still there.")
+    gauge("milena_scrub_damaged_places", "Damaged places that scrubs have found and that were not repaired.")
         .by(&["dir"]),
     gauge("milena_scrub_damaged_segments", "Segments with damaged places.").by(&["dir"]),
     gauge(
         "milena_scrub_last_round_end_timestamp",
-        "When all closed segments had last been read, since the epoch; 0 before the first time since the start.",
+        "The end of the last scrub of all closed segments, since the epoch; 0 before the first one since \
+         the start.",
     )
     .unit("seconds"),
-    counter("milena_scrub_read", "What scrubs have read.").unit("bytes"),
-    counter("milena_scrub_rounds", "How often all closed segments were read."),
-    counter("milena_sent", "What was sent to clients.").unit("bytes"),
+    counter("milena_scrub_read", "Bytes read by scrubs.").unit("bytes"),
+    counter("milena_scrub_rounds", "Completed scrubs of all closed segments."),
+    counter("milena_sent", "Bytes sent to clients.").unit("bytes"),
 ];
 
 /// Reads the metrics of a broker.
@@ -151,7 +156,7 @@ impl Readings {
     }
 }
 
-/// What the partitions of a log directory come to.
+/// The sums over the partitions of a log directory.
 #[derive(Default)]
 struct OfDir {
     partitions: usize,
@@ -237,10 +242,10 @@ fn log_dirs(broker: &Broker, readings: &mut Readings) {
 /// The table as a page for people, in Markdown.
 pub fn document() -> String {
     let mut page = String::from(
-        "# Metrics\n\nGenerated from the table in `crates/broker/src/metrics.rs`; do not edit.\n\n\
-         They are served by HTTP at `/metrics` on `console.listener`, which is not set by default, in the text \
-         format of OpenMetrics, which Prometheus reads. Counters begin at 0 with each start.\n\n\
-         | metric | kind | labels | what it says |\n|---|---|---|---|\n",
+        "# Metrics\n\nGenerated from the table in `crates/broker/src/metrics.rs`; do not edit.\n\nThe HTTP \
+         endpoint `/metrics` on `console.listener`, which is not set by default, serves them in the text \
+         format of OpenMetrics, which Prometheus reads. Counters start at 0 with each start of the \
+         broker.\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n",
     );
     for metric in METRICS {
         let kind = match metric.kind {

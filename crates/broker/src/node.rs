@@ -44,7 +44,7 @@ pub use error::StartError;
 
 /// Large answers that are made at a time.
 const LARGE_ANSWERS_MAX: usize = 2;
-/// How long connections may take to send what is under way when the broker stops.
+/// The time that connections may take to send pending replies when the broker stops.
 const DRAIN: Duration = Duration::from_secs(3);
 
 /// A broker that runs.
@@ -176,7 +176,7 @@ fn broker(config: Arc<BrokerConfig>, cluster: Cluster, dirs: LogDirs) -> Arc<Bro
     })
 }
 
-/// Takes the number of the node whose directories these are, where the settings say none.
+/// Takes over the id of the node that owns the directories, if the settings have none.
 fn adopt_node_id(given: &mut Configs, fs: &Fs) {
     if given.contains_key("node.id") || given.contains_key("broker.id") {
         return;
@@ -186,7 +186,7 @@ fn adopt_node_id(given: &mut Configs, fs: &Fs) {
     for dir in [&config.metadata_log_dir].into_iter().chain(&config.log_dirs) {
         let properties = storage::inspect::read_meta_properties(fs, Path::new(dir));
         if let Some(node_id) = properties.ok().flatten().and_then(|properties| properties.node_id) {
-            info!("node.id is {node_id}, as {dir} says");
+            info!("node.id is {node_id}, as in {dir}");
             given.insert("node.id".to_owned(), node_id.to_string());
             return;
         }
@@ -207,7 +207,7 @@ fn survey(config: &BrokerConfig, fs: &Fs) -> Result<BTreeSet<Uuid>, StartError> 
     let kept = survey.not_acted_on();
     if !kept.is_empty() {
         let kept: Vec<String> = kept.iter().map(|(what, count)| format!("{count} {what}")).collect();
-        warn!("{dir} holds {}: they are kept, and not enforced by this version", kept.join(", "));
+        warn!("{dir} has {}: they are kept, but this version does not enforce them", kept.join(", "));
     }
     Ok(survey.removed_topics)
 }
@@ -269,7 +269,7 @@ async fn start_quorum(config: &BrokerConfig, dir: &LogDir) -> Result<Quorum, Sta
     Quorum::start(quorum, &directory).await.map_err(StartError::Quorum)
 }
 
-/// Where clients find each listener.
+/// The advertised address of each listener.
 fn advertised(config: &BrokerConfig, bound: &[SocketAddr]) -> Vec<broker_registration_request::Listener> {
     let listeners = config.advertised_listeners.iter().zip(bound);
     let listeners = listeners.map(|(advertised, bound)| {
@@ -350,7 +350,7 @@ impl Running {
         self.server.broker().cluster.id()
     }
 
-    /// What opening the log directories had to mend; none where they are new or were closed cleanly.
+    /// The repairs on opening the log directories; `None` if they are new or were closed cleanly.
     pub fn recovery(&self) -> Option<Recovery> {
         self.server.broker().replicas.dirs().recovery()
     }
@@ -361,7 +361,7 @@ impl Running {
         self.server.broker()
     }
 
-    /// What can be measured of it.
+    /// Its metrics.
     pub fn metrics(&self) -> Metrics {
         Metrics::of(&self.server)
     }
@@ -388,7 +388,7 @@ impl Running {
         }
         // Every connection holds a receiver until it is over.
         if clock::timeout(DRAIN, stopping.closed()).await.is_err() {
-            warn!("connections that did not end in time are cut");
+            warn!("connections that did not end in time are closed");
         }
         workers.stop().await;
         if let Err(problem) = broker.cluster.quorum().shutdown().await {

@@ -1,6 +1,6 @@
-//! Who asks.
+//! The client of a request.
 
-/// Who is at the other end of a connection, as handlers see it.
+/// The other end of a connection, as handlers see it.
 #[derive(Debug)]
 pub(crate) struct Peer {
     /// The address without the port, as Kafka's `client_host` shows it (`/127.0.0.1`).

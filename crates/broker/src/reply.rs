@@ -17,11 +17,12 @@ pub(crate) use responder::Responder;
 pub(crate) struct FileRegion {
     /// The segment's `.log`; held open by this handle even if the segment is deleted meanwhile.
     pub(crate) file: File,
-    /// Where the region begins, in bytes.
+    /// The start of the region, in bytes.
     pub(crate) position: u64,
     /// Its length in bytes.
     pub(crate) len: usize,
-    /// Up to where it is known to have been in the page cache: sending so far does not wait for the disk.
+    /// The end of the part that is known to have been in the page cache: sending so far does not wait for the
+    /// disk.
     cached_to: u64,
 }
 
@@ -31,8 +32,8 @@ impl FileRegion {
         Self { file, position, len, cached_to: position }
     }
 
-    /// Has the next `len` bytes in the page cache. Where they are not, the disk is waited for here rather than in
-    /// `sendfile`: there the other connections of this thread would wait as well.
+    /// Brings the next `len` bytes into the page cache. If they are not there, this waits for the disk rather
+    /// than `sendfile`: there the other connections of this thread would wait as well.
     pub(crate) fn bring_into_cache(&mut self, len: usize) {
         let end = self.position + len as u64;
         if self.cached_to >= end {
@@ -67,7 +68,7 @@ pub(crate) struct Frame {
 /// The future of a reply that waits. It is polled only when all earlier replies are out.
 pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = Frame> + Send>>;
 
-/// What a handler answers with.
+/// The answer of a handler.
 pub(crate) enum Reply {
     /// Nothing is sent: a produce with acks=0.
     Nothing,
@@ -75,7 +76,7 @@ pub(crate) enum Reply {
     Now(Frame),
     /// The response comes when what it waits for has happened.
     Later(ReplyFuture),
-    /// The connection ends: the only way to tell of an error where no response is wanted.
+    /// The connection ends: the only way to report an error if no response is wanted.
     Close,
 }
 
@@ -111,7 +112,7 @@ impl Frame {
         self.is_unsayable
     }
 
-    /// What it holds in memory, in bytes.
+    /// Its memory, in bytes.
     pub(crate) fn memory_bytes(&self) -> usize {
         let in_memory = |piece: &Piece| match piece {
             Piece::Bytes(bytes) => bytes.len(),

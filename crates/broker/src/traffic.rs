@@ -1,5 +1,4 @@
-//! What goes in and out, counted. Counting is an addition to an atomic: nothing waits and nothing is
-//! allocated.
+//! Counters of bytes in and out. Counting is an atomic addition: it neither waits nor allocates.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

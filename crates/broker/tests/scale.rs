@@ -1,5 +1,5 @@
-//! What a broker does to its disk, counted: so much for each partition that a request is about, and nothing for the
-//! others that are there.
+//! The operations of a broker on its disk, counted: so many for each partition of a request, and none for the
+//! others.
 #![allow(clippy::disallowed_methods, reason = "a test looks at files, and connects")]
 
 #[path = "home/broker.rs"]
@@ -37,8 +37,8 @@ async fn a_start_looks_at_the_file_system_that_it_was_given_and_at_no_other() {
     }
 }
 
-/// What was done to the files of partitions and to the log directory itself, save that it was asked for its room, which
-/// happens from time to time. What the metadata log does is left out: its syncs may be shared.
+/// The operations on the files of partitions and on the log directory itself, except for the periodic checks
+/// of its space. Those of the metadata log are left out: its syncs may be shared.
 fn of_partitions(home: &Home) -> BTreeMap<(Operation, String), usize> {
     let data = home.dir("data");
     let mut counts = BTreeMap::new();

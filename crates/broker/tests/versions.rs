@@ -366,7 +366,7 @@ fn cluster(address: SocketAddr, asked: &mut Vec<ApiKey>) {
     topics_come_and_go(address, asked);
 }
 
-/// What tools of a larger cluster ask, and what is true of one broker.
+/// Requests of tools of larger clusters, with the answers of one broker.
 fn administration(address: SocketAddr, asked: &mut Vec<ApiKey>) {
     every_version(
         address,

@@ -33,7 +33,7 @@ pub(crate) use static_member::ReturningMember;
 /// metadata means.
 const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
 
-/// How long the join phase goes on.
+/// The length of the join phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JoinPhase {
     /// The first rebalance of an empty group: `delay_ms` at a time for as long as members keep
@@ -64,11 +64,11 @@ pub(crate) struct ClassicGroup {
     pub(crate) pending_join: BTreeSet<Str>,
     /// Members that have not sent SyncGroup in this generation.
     pub(crate) pending_sync: BTreeSet<Str>,
-    /// How many members support each protocol.
+    /// The number of members that support each protocol.
     supported_protocols: BTreeMap<Str, usize>,
     /// Invariant: how many members have a parked JoinGroup.
     awaiting_join: usize,
-    /// The topics that the members consume, where the coordinator can tell.
+    /// The topics that the members consume, if the coordinator can tell.
     subscribed_topics: Option<BTreeSet<Str>>,
     /// A static member that gets its place back once the log has its new member id.
     pub(crate) returning: Option<Box<ReturningMember>>,
@@ -174,7 +174,7 @@ impl ClassicGroup {
         self.members.len() == self.awaiting_join && self.pending_join.is_empty()
     }
 
-    /// How long the group waits for its members: as long as the most patient of them asks for.
+    /// The time that the group waits for its members: as long as the most patient of them asks for.
     pub(crate) fn rebalance_timeout_ms(&self) -> i64 {
         self.members().map(|member| i64::from(member.rebalance_timeout_ms)).max().unwrap_or(0).max(0)
     }
@@ -245,7 +245,7 @@ impl ClassicGroup {
         self.pending_sync.clear();
     }
 
-    /// What the leader needs to know of the members in order to share out the partitions.
+    /// The members, for the leader that divides the partitions among them.
     pub(crate) fn members_for_leader(&self) -> Vec<JoinGroupResponseMember> {
         self.members()
             .map(|member| JoinGroupResponseMember {

@@ -13,7 +13,7 @@ use crate::{
     Append, CoordinatorRecord, DeletedTopic, GroupCoordinator, Now, Output, Reply, Token, partition_for,
 };
 
-/// What a share group has in `__share_group_state` about one partition.
+/// The state of a share group in `__share_group_state` for one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShareState {
     /// The group.

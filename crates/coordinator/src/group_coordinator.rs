@@ -78,7 +78,7 @@ impl Shard for GroupCoordinator {
         self.replay_end_of_transaction(producer_id, committed);
     }
 
-    /// Every member's session starts anew, since no one could send a heartbeat in the meantime.
+    /// Restarts every member's session, since no one could send a heartbeat in the meantime.
     fn begin(&mut self, now: Now) {
         let next = now.steady.after(self.settings.offsets_retention_check_interval_ms);
         self.timers.schedule(Timer::Expiration, next);
@@ -390,7 +390,7 @@ impl GroupCoordinator {
         }
     }
 
-    /// How many groups there are of protocols that are not served, by the name of their type.
+    /// The number of groups of protocols that are not served, by the name of their type.
     pub fn unserved_groups(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
         for group in self.groups.values().filter(|group| matches!(group.of_type, GroupType::Unserved(_))) {

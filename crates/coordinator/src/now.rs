@@ -1,7 +1,7 @@
 //! The two clocks that a coordinator is given, told apart by type: how long something takes is measured by
 //! one that is never set, and what is stored is stamped by the one that operators set.
 
-/// A moment, by both clocks. They are read together and anew for every request.
+/// A moment, by both clocks. They are read together, for every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// For sessions, rebalances and other deadlines.

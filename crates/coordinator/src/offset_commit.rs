@@ -89,7 +89,7 @@ impl GroupCoordinator {
     }
 
     /// # Errors
-    /// What the partition is answered with.
+    /// Kafka's error for the partition.
     fn commit_record(
         &self,
         request: &OffsetCommitRequest,
@@ -123,9 +123,9 @@ impl GroupCoordinator {
 }
 
 impl ClassicGroup {
-    /// That a commit comes from a member of this generation, or, where there are no members, from someone
-    /// who does not claim to be one. Anyone else may be a member of an earlier generation whose partition
-    /// has another owner by now.
+    /// Checks that a commit comes from a member of this generation or, if there are no members, from a client
+    /// that does not claim to be one. Any other client may be a member of an earlier generation whose
+    /// partition has another owner by now.
     fn validate_offset_commit(
         &self,
         member_id: &str,

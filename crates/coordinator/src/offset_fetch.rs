@@ -1,4 +1,4 @@
-//! OffsetFetch: where a group left off.
+//! OffsetFetch: the committed offsets of a group.
 
 use protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
@@ -14,7 +14,7 @@ use crate::group::Group;
 use crate::offsets::{CommittedOffset, OffsetKey};
 use crate::{GroupCoordinator, Now};
 
-/// What stands for "nothing is committed".
+/// The offset that stands for "nothing is committed".
 const INVALID_OFFSET: i64 = -1;
 
 /// From this version on, a response has an error of its own, beside those of the partitions.
@@ -26,15 +26,15 @@ const BATCH_VERSION: i16 = 8;
 impl GroupCoordinator {
     /// OffsetFetch for one group, versions 1 to 10; see [`offset_fetch_groups`].
     ///
-    /// The host has set the names and the ids of the topics in every version, and tells by `id_of` the
-    /// ids of all others: zero for a topic that does not exist. The response has names and ids. What was
-    /// committed to an earlier topic of the same name is not told, should it still be stored.
+    /// The host has set the names and the ids of the topics in every version, and `id_of` gives the ids of
+    /// all others: zero for a topic that does not exist. The response has names and ids. Offsets committed to
+    /// an earlier topic of the same name are left out, should they still be stored.
     ///
-    /// A group that is not known has committed nothing, which is no error. With `require_stable`,
-    /// partitions whose offset an open transaction may yet change say so (KIP-447).
+    /// An unknown group has no committed offsets, which is not an error. With `require_stable`, partitions
+    /// whose offset an open transaction may yet change say so (KIP-447).
     ///
     /// # Errors
-    /// What the group is answered with if the request names a member that it does not have.
+    /// Kafka's error for the group if the request names a member that it does not have.
     pub fn offset_fetch(
         &self,
         request: &OffsetFetchRequestGroup,
@@ -172,8 +172,7 @@ pub fn offset_fetch_response(groups: Vec<OffsetFetchResponseGroup>, api_version:
     response
 }
 
-/// What a group is answered with when the request about it fails as a whole. Version 1 can only say so of
-/// each partition.
+/// The response for a group whose request fails as a whole. Version 1 can only say so for each partition.
 pub fn offset_fetch_error(
     group: &OffsetFetchRequestGroup,
     error_code: ErrorCode,

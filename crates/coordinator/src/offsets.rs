@@ -7,14 +7,14 @@ use protocol::{Str, Uuid};
 
 use crate::WallMs;
 
-/// How far a group has read one partition, as stored.
+/// The committed offset of a group in one partition, as stored.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CommittedOffset {
     /// The offset of the next record to read.
     pub(crate) offset: i64,
     /// The leader epoch of the last record read, or -1.
     pub(crate) leader_epoch: i32,
-    /// What the client wanted kept.
+    /// The metadata that the client committed with it.
     pub(crate) metadata: Str,
     /// When it was committed.
     pub(crate) commit_timestamp: WallMs,
@@ -22,8 +22,8 @@ pub(crate) struct CommittedOffset {
     pub(crate) expire_timestamp: Option<WallMs>,
     /// The topic's id at the time, or zero if it was not known then.
     pub(crate) topic_id: Uuid,
-    /// Where in `__consumer_offsets` it is stored. Of a commit and one in a transaction that ended
-    /// later, the one stored last counts.
+    /// Its offset in `__consumer_offsets`. Of a commit and one in a transaction that ended later, the one
+    /// stored last counts.
     pub(crate) record_offset: i64,
 }
 
@@ -95,7 +95,7 @@ pub(crate) struct OffsetKey {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct PendingOffsets {
     by_producer: BTreeMap<i64, BTreeMap<OffsetKey, CommittedOffset>>,
-    /// How many open transactions have an offset there.
+    /// The number of open transactions with an offset there.
     open: BTreeMap<OffsetKey, usize>,
 }
 

@@ -1,11 +1,11 @@
-//! Which partition of `__consumer_offsets` a group lives in.
+//! The partition of `__consumer_offsets` for a group.
 
-/// The partition of `__consumer_offsets` that holds `group_id`: the absolute value of Java's
-/// `String.hashCode`, modulo the number of partitions. Kafka's brokers compute the same, so a group
-/// stays where it is when a Kafka directory is taken over.
+/// The partition of `__consumer_offsets` for `group_id`: the absolute value of Java's `String.hashCode`,
+/// modulo the number of partitions. Kafka's brokers compute the same, so a group keeps its partition when
+/// Milena opens a directory of Kafka's.
 ///
-/// The absolute value is that of Kafka's `Utils.abs`: zero for the smallest integer, which has none.
-/// It is not the hash with its sign bit cleared; the two differ for every negative hash.
+/// The absolute value is that of Kafka's `Utils.abs`: zero for the smallest integer, which has none. It is
+/// not the hash with its sign bit cleared; the two differ for every negative hash.
 ///
 /// `partition_count` must be positive.
 pub fn partition_for(group_id: &str, partition_count: i32) -> i32 {

@@ -85,7 +85,7 @@ impl GroupCoordinator {
         self.remove_group(group_id);
     }
 
-    /// What the log has of a group is the type that it has now: its first record of another type replaces it.
+    /// The log's records of a group are of its present type: its first record of another type replaces it.
     fn replay_unserved(&mut self, key: &UnservedKey, value: Option<Bytes>) {
         let Some(value) = value else { return self.replay_unserved_tombstone(key) };
         let unserved = || UnservedGroup::new(key.group_id.clone(), key.protocol);

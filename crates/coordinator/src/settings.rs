@@ -1,4 +1,4 @@
-//! What an operator decides for all groups.
+//! The operator's settings for all groups.
 
 /// The settings of the group coordinator, under Kafka's names and with Kafka's defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub struct Settings {
     /// `offset.metadata.max.bytes`: the longest metadata of a committed offset. Counted, as Kafka
     /// does, in UTF-16 code units.
     pub offset_metadata_max_bytes: usize,
-    /// `offsets.retention.minutes`: how long offsets outlive their group, or their last commit where
-    /// there is no group.
+    /// `offsets.retention.minutes`: the time that offsets outlive their group, or their last commit if there
+    /// is no group.
     pub offsets_retention_minutes: i32,
     /// `offsets.retention.check.interval.ms`: how often expired offsets are looked for.
     pub offsets_retention_check_interval_ms: i64,

@@ -7,7 +7,7 @@ use protocol::Str;
 
 use crate::SteadyMs;
 
-/// What falls due.
+/// A due event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
     /// A member, or a client that was given a member id and has not come back with it, was not heard

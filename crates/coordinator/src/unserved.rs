@@ -56,7 +56,7 @@ pub(crate) struct UnservedMember {
     topics: Vec<Str>,
 }
 
-/// What the log has of a group of another protocol.
+/// The log's records of a group of another protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnservedGroup {
     group_id: Str,
@@ -142,8 +142,9 @@ impl UnservedGroup {
     }
 
     /// # Errors
-    /// What a commit is answered with that does not come from a member of this epoch or, if the group is empty,
-    /// from someone who does not claim to be a member. Kafka accepts some of an earlier epoch (KIP-1251), too.
+    /// Kafka's error for a commit that does not come from a member of this epoch or, if the group is empty,
+    /// from a client that does not claim to be a member. Kafka accepts some of an earlier epoch (KIP-1251),
+    /// too.
     pub(crate) fn validate_offset_commit(
         &self,
         member_id: &str,
@@ -165,7 +166,7 @@ impl UnservedGroup {
     }
 
     /// # Errors
-    /// What an OffsetFetch is answered with that names a member which there is not, or not in this epoch.
+    /// Kafka's error for an OffsetFetch that names an unknown member, or one of another epoch.
     pub(crate) fn validate_offset_fetch(
         &self,
         member_id: Option<&Str>,
@@ -184,7 +185,7 @@ impl UnservedGroup {
     }
 
     /// # Errors
-    /// What an OffsetDelete is answered with.
+    /// Kafka's error for an OffsetDelete.
     pub(crate) fn validate_offset_delete(&self) -> Result<(), ErrorCode> {
         match self.protocol {
             UnservedProtocol::Share => Err(ErrorCode::GROUP_ID_NOT_FOUND),
@@ -196,10 +197,10 @@ impl UnservedGroup {
         self.live_members(now).and_then(|members| members.get(member_id)).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)
     }
 
-    /// The records that make an empty group a classic one for a client that joins: it has the same offsets then.
+    /// The records that make an empty group a classic one for a client that joins, with the same offsets.
     ///
     /// # Errors
-    /// What the client is told if the name stays taken.
+    /// Kafka's error for the client if the name stays taken.
     pub(crate) fn conversion(
         &self,
         request: &JoinGroupRequest,

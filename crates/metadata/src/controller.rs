@@ -1,8 +1,8 @@
-//! What the controller decides: a request and the state in, a response and records out.
+//! The controller's decisions: a request and the state in, a response and records out.
 //!
-//! Nothing here waits, writes, or knows the time; random identities are passed in. The records are
-//! what makes a decision true, once [`crate::quorum::Quorum`] has them on disk. A request has
-//! Kafka's error for each of its items; an item that fails leaves the others alone.
+//! Nothing here waits, writes, or knows the time; random identities are passed in. A decision is true once
+//! [`crate::quorum::Quorum`] has its records on disk. A request has Kafka's error for each of its items; an
+//! item that fails leaves the others alone.
 
 mod alter_configs;
 mod brokers;

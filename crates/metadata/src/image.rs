@@ -33,7 +33,7 @@ use kept::Kept;
 /// `leader` of a partition that has none.
 pub const NO_LEADER: i32 = -1;
 
-/// What a configuration belongs to. The numbers are those of the protocol.
+/// The owner of a configuration. The numbers are those of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(i8)]
 pub enum ResourceType {
@@ -171,7 +171,7 @@ impl Image {
         self.features.iter().map(|(name, level)| (name, *level))
     }
 
-    /// The level of one feature; 0 where it is switched off.
+    /// The level of one feature; 0 if it is switched off.
     pub fn feature_level(&self, name: &str) -> i16 {
         self.features.get(name).copied().unwrap_or_default()
     }
@@ -181,7 +181,7 @@ impl Image {
         self.next_producer_id
     }
 
-    /// What is set for `resource` itself.
+    /// The settings of `resource` itself.
     pub fn configs(&self, resource: &ConfigResource) -> &Configs {
         self.configs.get(resource).map_or(&NO_CONFIGS, Arc::as_ref)
     }
@@ -191,8 +191,8 @@ impl Image {
         self.configs.iter()
     }
 
-    /// The layers of settings of a topic, or of the broker where `topic` is `None`, as seen by
-    /// broker `node_id` that was started with `given`.
+    /// The layers of settings of a topic, or of the broker if `topic` is `None`, as seen by broker `node_id`
+    /// that was started with `given`.
     pub fn layers<'a>(&'a self, topic: Option<&str>, node_id: i32, given: &'a Configs) -> Layers<'a> {
         Layers {
             topic: topic.map(|name| self.configs(&ConfigResource::topic(name))),
@@ -202,7 +202,7 @@ impl Image {
         }
     }
 
-    /// How many there are of each kind of thing that is kept and not read.
+    /// The number of each kind of thing that is kept and not read.
     pub(crate) fn kept_counts(&self) -> Vec<(&'static str, usize)> {
         let with_configs = |resource_type| {
             self.configs.iter().filter(|(resource, _)| resource.resource_type == resource_type).count()
@@ -217,16 +217,15 @@ impl Image {
         ]
     }
 
-    /// What the settings of the topic called `name` come to on broker `node_id` that was started
-    /// with `given`.
+    /// The settings of the topic called `name` on broker `node_id` that was started with `given`.
     pub fn topic_config(&self, name: &str, node_id: i32, given: &Configs) -> TopicConfig {
         TopicConfig::resolve(&self.layers(Some(name), node_id, given))
     }
 
-    /// What the settings of broker `node_id` that was started with `given` come to.
+    /// The settings of broker `node_id` that was started with `given`.
     ///
     /// # Errors
-    /// [`InvalidSetting`] where listeners or directories cannot be read.
+    /// [`InvalidSetting`] if listeners or directories cannot be parsed.
     pub fn broker_config(&self, node_id: i32, given: &Configs) -> Result<BrokerConfig, InvalidSetting> {
         BrokerConfig::resolve(&self.layers(None, node_id, given))
     }

@@ -1,8 +1,8 @@
-//! What a level of `metadata.version` can express (Kafka's `MetadataVersion`).
+//! The records that a level of `metadata.version` can express (Kafka's `MetadataVersion`).
 //!
-//! A cluster's metadata is written for the broker that may open it next, which reads what its level
-//! has and nothing else. What is proposed goes through [`express`], so that the state in memory and
-//! the log agree. The version of each record is in the table of [`crate::record`].
+//! A cluster's metadata is written for the broker that may open it next, which reads the records of its level
+//! and nothing else. Proposals go through [`express`], so that the state in memory and the log agree. The
+//! version of each record is in the table of [`crate::record`].
 
 use protocol::records::{
     BrokerRegistrationChangeRecord, PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord,

@@ -116,7 +116,7 @@ impl Quorum {
     /// Stops the quorum and closes its log cleanly.
     ///
     /// # Errors
-    /// Where the log cannot be closed; the next start is then one after a crash.
+    /// [`storage::ChangeError`] if the log cannot be closed; the next start then recovers as after a crash.
     pub async fn shutdown(&self) -> Result<(), storage::ChangeError> {
         self.stopped.store(true, Ordering::Release);
         self.store.stop_waiting();

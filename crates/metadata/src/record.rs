@@ -44,10 +44,10 @@ macro_rules! metadata_records {
                 }
             }
 
-            /// Reads the value of a record; gives the version that it is written in, too.
+            /// Reads the value of a record; also returns its version.
             ///
             /// # Errors
-            /// [`UnreadableRecord`] where the bytes are not a record, or not one that is known.
+            /// [`UnreadableRecord`] if the bytes are not a record, or not a known one.
             pub fn decode(bytes: Bytes) -> Result<(Self, i16), UnreadableRecord> {
                 let (key, version, reader) = framed::split(bytes)?;
                 match key {
@@ -121,7 +121,7 @@ impl std::fmt::Display for UnreadableRecord {
         match self {
             Self::Damaged(error) => write!(f, "a metadata record cannot be read: {error}"),
             Self::UnknownType(key) => {
-                write!(f, "a metadata record has type {key}, which is unknown: a newer version wrote it")
+                write!(f, "a metadata record has the unknown type {key}: a newer version wrote it")
             }
         }
     }

@@ -30,7 +30,7 @@ impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Apply(error) => error.fmt(f),
-            Self::Transaction(record) => write!(f, "{record} stands where it cannot"),
+            Self::Transaction(record) => write!(f, "{record} is out of place"),
         }
     }
 }
@@ -59,7 +59,7 @@ impl Replay {
         self.open.is_some()
     }
 
-    /// What was touched since this was last asked.
+    /// The parts touched since the last call.
     pub fn take_delta(&mut self) -> Delta {
         std::mem::take(&mut self.delta)
     }
@@ -67,7 +67,7 @@ impl Replay {
     /// Reads the record at `offset`.
     ///
     /// # Errors
-    /// [`ReplayError`] where the record cannot follow those before it.
+    /// [`ReplayError`] if the record cannot follow those before it.
     pub fn record(&mut self, offset: i64, record: MetadataRecord) -> Result<(), ReplayError> {
         match (record, &mut self.open) {
             (MetadataRecord::BeginTransaction(_), open @ None) => {

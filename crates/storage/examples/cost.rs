@@ -1,4 +1,5 @@
-//! What appending and reading cost in CPU time, without a network: `cargo run --release -p storage --example cost`.
+//! The cost of appending and reading in CPU time, without a network: `cargo run --release -p storage
+//! --example cost`.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,

@@ -26,7 +26,7 @@ pub enum CheckpointError {
         path: PathBuf,
         /// The line, from one.
         line: usize,
-        /// What is wrong with it.
+        /// The fault.
         reason: &'static str,
     },
 }
@@ -50,7 +50,7 @@ impl From<fs::Error> for CheckpointError {
     }
 }
 
-/// The bytes of a checkpoint file as text; `None` where there is no such file.
+/// The bytes of a checkpoint file as text; `None` if it does not exist.
 pub(crate) fn read_text(fs: &Fs, path: &Path) -> Result<Option<String>, CheckpointError> {
     let bytes = match fs.read(path) {
         Ok(bytes) => bytes,
@@ -61,7 +61,7 @@ pub(crate) fn read_text(fs: &Fs, path: &Path) -> Result<Option<String>, Checkpoi
     String::from_utf8(bytes).map(Some).map_err(malformed)
 }
 
-/// The entries of a checkpoint file, each line parsed by `parse`; none where there is no file.
+/// The entries of a checkpoint file, each line parsed by `parse`; empty if there is no file.
 fn read<T>(
     fs: &Fs,
     path: &Path,
@@ -89,10 +89,10 @@ fn read<T>(
     Ok(entries)
 }
 
-/// Reads a checkpoint of one offset a partition; empty where there is no such file.
+/// Reads a checkpoint of one offset per partition; empty if the file does not exist.
 ///
 /// # Errors
-/// [`CheckpointError`].
+/// [`CheckpointError`] if it cannot be read or parsed.
 pub fn read_offsets(fs: &Fs, path: &Path) -> Result<BTreeMap<TopicPartition, i64>, CheckpointError> {
     let entry = |words: &mut SplitWhitespace<'_>| {
         let topic = words.next()?.to_owned();
@@ -102,10 +102,10 @@ pub fn read_offsets(fs: &Fs, path: &Path) -> Result<BTreeMap<TopicPartition, i64
     Ok(read(fs, path, entry)?.into_iter().collect())
 }
 
-/// Replaces a checkpoint of one offset a partition.
+/// Replaces a checkpoint of one offset per partition.
 ///
 /// # Errors
-/// What the file system says; the file is then as it was.
+/// The file system's error; the file is then unchanged.
 pub fn write_offsets<'a>(
     fs: &Fs,
     path: &Path,
@@ -118,7 +118,7 @@ pub fn write_offsets<'a>(
     fs.replace(path, text.as_bytes())
 }
 
-/// Reads a `leader-epoch-checkpoint`; empty where there is no such file.
+/// Reads a `leader-epoch-checkpoint`; empty if it does not exist.
 pub(crate) fn read_leader_epochs(fs: &Fs, path: &Path) -> Result<Vec<EpochEntry>, CheckpointError> {
     read(fs, path, |words| {
         let epoch = words.next()?.parse().ok()?;

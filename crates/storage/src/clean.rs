@@ -32,7 +32,7 @@ use crate::write_error::WriteError;
 pub use offset_map::OffsetMap;
 use transactions::Transactions;
 
-/// What has to stay of a producer, so that a replay of the log knows it.
+/// The record that must stay of a producer, so that a replay of the log knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LastRecord {
     /// The batch that ends at this offset.
@@ -71,7 +71,7 @@ impl fmt::Display for CleanError {
             CleanError::Damaged(damage) => damage.fmt(f),
             CleanError::Records(error) => error.fmt(f),
             CleanError::Decompress(error) => error.fmt(f),
-            CleanError::TooLarge => f.write_str("a cleaned segment would be larger than 2 GiB"),
+            CleanError::TooLarge => f.write_str("a compacted segment would be larger than 2 GiB"),
             CleanError::Stopped => f.write_str("the pass was stopped"),
             CleanError::Stale => f.write_str("the log has changed since the pass was planned"),
         }
@@ -135,24 +135,24 @@ impl From<DecompressError> for CleanError {
 /// [`CleanError::Stopped`].
 pub type Throttle<'a> = dyn FnMut(u64) -> Result<(), CleanError> + 'a;
 
-/// What could be cleaned of a log, as it was at one moment.
+/// The part of a log that could be cleaned at one moment.
 pub struct CleanPlan {
     pub(crate) partition: Arc<PartitionDir>,
     pub(crate) config: Arc<LogConfig>,
     pub(crate) flush: Arc<FlushState>,
     pub(crate) closed: ClosedList,
     pub(crate) active: Arc<Segment>,
-    /// How many of the closed segments may be cleaned.
+    /// The number of closed segments that may be cleaned.
     pub(crate) end: usize,
     /// The offset after them.
     pub(crate) end_offset: i64,
-    /// What is below is clean.
+    /// The offset below which the log is clean.
     pub(crate) dirty_offset: i64,
     pub(crate) clean_bytes: u64,
     pub(crate) dirty_bytes: u64,
     pub(crate) overdue: bool,
     pub(crate) last_records: BTreeMap<i64, LastRecord>,
-    /// What a truncation changes.
+    /// The number that a truncation changes.
     pub(crate) generation: u64,
     pub(crate) log_start_offset: i64,
     pub(crate) now_ms: i64,
@@ -164,7 +164,7 @@ impl fmt::Debug for CleanPlan {
     }
 }
 
-/// What a pass has done so far.
+/// The progress of a pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CleanStats {
     /// Bytes read to note the offsets of keys.
@@ -216,13 +216,13 @@ impl fmt::Debug for Cleaning<'_> {
 }
 
 impl CleanPlan {
-    /// The part of the cleanable bytes that is dirty; zero where there is nothing to clean.
+    /// The dirty part of the cleanable bytes; zero if there is nothing to clean.
     pub fn dirty_ratio(&self) -> f64 {
         let total = self.clean_bytes + self.dirty_bytes;
         if total == 0 { 0.0 } else { self.dirty_bytes as f64 / total as f64 }
     }
 
-    /// Where cleaning begins: what is below is clean.
+    /// The first dirty offset: everything below is clean.
     pub fn dirty_offset(&self) -> i64 {
         self.dirty_offset
     }
@@ -232,10 +232,10 @@ impl CleanPlan {
         self.overdue && self.dirty_bytes > 0
     }
 
-    /// Reads the dirty part and notes the last offset of each key in `map`, as far as it has room.
+    /// Reads the dirty part and notes the last offset of each key in `map`, as far as it has space.
     ///
     /// # Errors
-    /// [`CleanError`].
+    /// [`CleanError`] if the log cannot be read.
     pub fn start<'m>(
         self,
         map: &'m mut OffsetMap,
@@ -259,7 +259,7 @@ impl CleanPlan {
         Ok(Transactions::new(self.aborted(0)?))
     }
 
-    /// What a pass has met, unless the log has changed below it.
+    /// The error, unless the log has changed below the pass.
     fn or_stale(&self, error: CleanError) -> CleanError {
         let is_of_log = match error {
             CleanError::Fs(_) | CleanError::Damaged(_) => true,
@@ -302,21 +302,20 @@ impl CleanPlan {
 }
 
 impl Cleaning<'_> {
-    /// What it has done so far.
+    /// Its progress so far.
     pub fn stats(&self) -> CleanStats {
         self.stats
     }
 
-    /// How far the log is clean once every group has been swapped in.
+    /// The offset up to which the log is clean once every group has been swapped in.
     pub fn clean_to(&self) -> i64 {
         (self.map.latest_offset() + 1).max(self.plan.dirty_offset)
     }
 
-    /// Notes in the log directory how far the log is clean. To be called once every group has been
-    /// swapped in.
+    /// Notes in the log directory up to where the log is clean. Call it once every group has been swapped in.
     ///
     /// # Errors
-    /// [`CleanError`]: the next pass then begins where this one began.
+    /// [`CleanError`] if the checkpoint is not written: the next pass then starts where this one started.
     pub fn finish(self) -> Result<CleanStats, CleanError> {
         let flush = self.plan.flush.clone();
         // A truncation comes before, or after and then takes it back.
@@ -361,11 +360,10 @@ impl Cleaning<'_> {
         Ok(())
     }
 
-    /// Writes the next segment; `None` once all are written. The one before it is to be swapped in
-    /// first.
+    /// Writes the next segment; `None` once all are written. The one before it is to be swapped in first.
     ///
     /// # Errors
-    /// [`CleanError`].
+    /// [`CleanError`] if the old segments cannot be read, or the new one cannot be written.
     pub fn next_group(&mut self, throttle: &mut Throttle<'_>) -> Result<Option<Cleaned>, CleanError> {
         self.write_group(throttle).map_err(|error| self.plan.or_stale(error))
     }

@@ -1,4 +1,4 @@
-//! What a log is told about its topic, as plain values.
+//! A log's settings from its topic, as plain values.
 
 use record::DecompressLimits;
 
@@ -27,9 +27,9 @@ pub struct LogConfig {
     /// `delete.retention.ms`: how long a tombstone or a transaction marker stays once compaction has
     /// seen that it may go.
     pub delete_retention_ms: i64,
-    /// `retention.ms`; none where -1.
+    /// `retention.ms`; -1 for no limit.
     pub retention_ms: i64,
-    /// `retention.bytes`; none where -1.
+    /// `retention.bytes`; -1 for no limit.
     pub retention_bytes: i64,
     /// `file.delete.delay.ms`: how long a deleted segment's files stay under another name.
     pub file_delete_delay_ms: i64,
@@ -40,12 +40,12 @@ pub struct LogConfig {
     pub producer_id_expiration_ms: i64,
 }
 
-/// What the records of one stored batch may come to once they are decompressed. They were validated when they were
-/// appended, so that this is a limit for damage only.
+/// The most bytes to which the records of one stored batch may decompress. They were validated on append, so
+/// this limit matters for damage only.
 const BATCH_BYTES_MAX: usize = 1 << 30;
 
 impl LogConfig {
-    /// How much of a stored batch may be decompressed.
+    /// The limits for decompressing a stored batch.
     pub(crate) fn decompress_limits(&self) -> DecompressLimits {
         DecompressLimits { batch_bytes: BATCH_BYTES_MAX, record_bytes: self.max_decompressed_message_bytes }
     }

@@ -34,12 +34,12 @@ const COMPACTING_SEEDS: u64 = 300;
 /// The points that an ordinary run passes at least.
 const POINTS_MIN: u64 = 20_000;
 
-/// What was met: each is a loss of power, a death of the process or a failing file operation, with
-/// a recovery and a check after it.
+/// The numbers of crash points met: each is a loss of power, a death of the process or a failing file
+/// operation, with a recovery and a check after it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Points {
     crashes: u64,
-    /// Of those, and beside them, where recovery itself was interrupted.
+    /// Further points that interrupted recovery itself.
     in_recovery: u64,
     /// A bit turned.
     damages: u64,

@@ -54,14 +54,14 @@ const LOG_START_OFFSETS_FILE: &str = "log-start-offset-checkpoint";
 const HIGH_WATERMARKS_FILE: &str = "replication-offset-checkpoint";
 const CLEANER_OFFSETS_FILE: &str = "cleaner-offset-checkpoint";
 
-/// How a log directory is opened.
+/// The options of opening a log directory.
 #[derive(Clone, Debug)]
 pub struct OpenDirectory {
     /// The files.
     pub fs: Fs,
-    /// The directory; made where it does not exist.
+    /// The directory; created if it does not exist.
     pub path: PathBuf,
-    /// How many files its segments keep open at most, of which each is one descriptor.
+    /// The most files that its segments keep open, each with one descriptor.
     pub open_files_max: usize,
 }
 
@@ -105,7 +105,7 @@ pub struct LogDirectory {
     _lock: File,
 }
 
-/// What the logs of a directory share.
+/// The state that the logs of a directory share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) fs: Fs,
@@ -127,7 +127,7 @@ pub(crate) struct Shared {
     absent: Mutex<BTreeMap<TopicPartition, Offsets>>,
     /// Whether a log has become durable of which no checkpoint tells that it has records.
     untold: AtomicBool,
-    /// How far each compacted log is clean; none before it is asked for.
+    /// The offset up to which each compacted log is clean; `None` before the first use.
     cleaned_to: Mutex<Option<BTreeMap<TopicPartition, i64>>>,
     /// Whether the file is there that says that its last use ended cleanly.
     has_shutdown_file: Mutex<bool>,
@@ -137,17 +137,17 @@ pub(crate) struct Shared {
     is_closed: Mutex<bool>,
 }
 
-/// What is known of a partition of the directory, open or not.
+/// The state of a partition of the directory, open or not.
 #[derive(Debug, Default)]
 struct Known {
-    /// None where all of it is zero, as it is of a partition that nothing was written to.
+    /// `None` if all of it is zero, as for a partition that nothing was written to.
     noted: Option<Box<Noted>>,
     /// Whether its files are as closing it left them.
     clean: bool,
     log: Option<Arc<FlushState>>,
 }
 
-/// What is known of a partition from checkpoints, and from the log that was closed last.
+/// The offsets of a partition from checkpoints, and from the log that was closed last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Noted {
     offsets: Offsets,
@@ -188,14 +188,14 @@ impl Known {
 }
 
 impl LogDirectory {
-    /// Opens a log directory, and makes it where it does not exist.
+    /// Opens a log directory, and creates it if it does not exist.
     ///
-    /// Whether its last use ended cleanly is known from here on. The file that says so is removed
-    /// once the first log is opened, so that a crash from then on is known as one, and a start that
-    /// is refused before changes nothing.
+    /// From here on it is known whether the last shutdown was clean. The file that says so is removed once
+    /// the first log is opened, so that a crash after that is recognised, and a start that fails before
+    /// changes nothing.
     ///
     /// # Errors
-    /// [`OpenDirectoryError`]; nothing in it has been changed then.
+    /// [`OpenDirectoryError`] if it is in use, damaged or unreadable; it is then unchanged.
     pub fn open(open: OpenDirectory) -> Result<LogDirectory, OpenDirectoryError> {
         let OpenDirectory { fs, path, open_files_max } = open;
         if !fs.exists(&path)? {
@@ -258,7 +258,7 @@ impl LogDirectory {
         self.clean
     }
 
-    /// The broker epoch of its last use, where that ended cleanly and said one (KIP-966).
+    /// The broker epoch of its last use, if that ended cleanly and recorded one (KIP-966).
     pub fn previous_broker_epoch(&self) -> Option<i64> {
         self.previous_broker_epoch
     }
@@ -291,10 +291,10 @@ impl LogDirectory {
         self.shared.partitions.lock().contains_key(partition)
     }
 
-    /// The `meta.properties`; `None` where there is no such file.
+    /// The `meta.properties`; `None` if the file does not exist.
     ///
     /// # Errors
-    /// [`CheckpointError`].
+    /// [`CheckpointError`] if it cannot be read or parsed.
     pub fn meta_properties(&self) -> Result<Option<MetaProperties>, CheckpointError> {
         meta_properties::read(&self.shared.fs, &self.shared.path)
     }
@@ -302,7 +302,7 @@ impl LogDirectory {
     /// Replaces the `meta.properties`.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn write_meta_properties(&self, properties: &MetaProperties) -> fs::Result<()> {
         meta_properties::write(&self.shared.fs, &self.shared.path, properties)
     }
@@ -312,22 +312,22 @@ impl LogDirectory {
         self.shared.partitions.lock().keys().map(|name| (**name).clone()).collect()
     }
 
-    /// The high watermark that was last checkpointed for a partition; zero where none was.
+    /// The last checkpointed high watermark of a partition; zero if there is none.
     #[cfg(test)]
     pub(crate) fn checkpointed_high_watermark(&self, partition: &TopicPartition) -> i64 {
         self.shared.partitions.lock().get(partition).map_or(0, |known| known.noted().offsets.high_watermark)
     }
 
-    /// How many partitions have a directory here.
+    /// The number of partitions with a directory here.
     pub fn partition_count(&self) -> usize {
         self.shared.partitions.lock().len()
     }
 
-    /// The topic id in a partition's `partition.metadata`, as the 16 bytes of a UUID; `None` where
-    /// there is no such file.
+    /// The topic id in a partition's `partition.metadata`, as the 16 bytes of a UUID; `None` if the file does
+    /// not exist.
     ///
     /// # Errors
-    /// [`CheckpointError`].
+    /// [`CheckpointError`] if it cannot be read or parsed.
     pub fn topic_id(&self, partition: &TopicPartition) -> Result<Option<[u8; 16]>, CheckpointError> {
         read_topic_id(&self.shared.fs, &self.shared.path.join(partition.to_string()))
     }
@@ -335,7 +335,7 @@ impl LogDirectory {
     /// Writes the recovery points and log start offsets of all logs to their checkpoint files.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn checkpoint_log_offsets(&self) -> fs::Result<()> {
         self.shared.checkpoint_log_offsets()
     }
@@ -343,15 +343,15 @@ impl LogDirectory {
     /// Writes the high watermarks of all logs to their checkpoint file.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn checkpoint_high_watermarks(&self) -> fs::Result<()> {
         self.shared.write(HIGH_WATERMARKS_FILE, |offsets| offsets.high_watermark)
     }
 
-    /// The room on its volume.
+    /// The space on its volume.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn space(&self) -> fs::Result<fs::Space> {
         self.shared.fs.space(&self.shared.path)
     }
@@ -363,20 +363,20 @@ impl LogDirectory {
         self.shared.room.set_reserved_bytes(bytes);
     }
 
-    /// Looks at the room on the volume; says whether records of clients are refused from here on. To
-    /// be called every second or so: they are accepted again by this alone.
+    /// Checks the free space on the volume. Returns whether records of clients are rejected from here on.
+    /// Call it every second or so: nothing else accepts them again.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn look_at_room(&self) -> fs::Result<bool> {
         self.shared.room.look(&self.shared.fs)
     }
 
-    /// Writes the checkpoints and, where every log is closed, the file that makes the next start a
-    /// clean one; says whether it did. `broker_epoch` is -1 where there is none.
+    /// Writes the checkpoints and, if every log is closed, the file that marks a clean shutdown. Returns
+    /// whether it did. `broker_epoch` is -1 if there is none.
     ///
     /// # Errors
-    /// What the file system says; the next start is then one after a crash.
+    /// The file system's error; the next start then recovers as after a crash.
     pub fn close(self, broker_epoch: i64) -> fs::Result<bool> {
         *self.shared.is_closed.lock() = true;
         self.checkpoint_log_offsets()?;
@@ -417,8 +417,8 @@ impl Shared {
         WriteError::Offline(self.health.fail(error))
     }
 
-    /// How far a log is clean, as compaction last noted it. Where the file that says so cannot be
-    /// read every log counts as dirty: cleaning it once more changes nothing.
+    /// The offset up to which a log is clean, as noted by compaction. If the file with these offsets cannot
+    /// be read, every log counts as dirty: cleaning it once more changes nothing.
     pub(crate) fn cleaned_to(&self, partition: &TopicPartition) -> Option<i64> {
         self.cleaner_offsets(&mut self.cleaned_to.lock()).get(partition).copied()
     }
@@ -446,7 +446,7 @@ impl Shared {
             && let Err(error) = self.set_cleaned_to(partition, offset)
         {
             // Nothing is lost by it but room.
-            tracing::warn!(%partition, "after the next start it may be taken to be clean above {offset}: {error}");
+            tracing::warn!(%partition, "the next start may take it to be clean above {offset}: {error}");
         }
     }
 
@@ -457,7 +457,7 @@ impl Shared {
         known.get_or_insert_with(|| {
             let path = self.path.join(CLEANER_OFFSETS_FILE);
             checkpoint::read_offsets(&self.fs, &path).unwrap_or_else(|problem| {
-                tracing::warn!("all compacted logs are looked through again: {problem}");
+                tracing::warn!("compaction starts from the beginning of every log: {problem}");
                 BTreeMap::new()
             })
         })
@@ -500,7 +500,7 @@ impl Shared {
         }
     }
 
-    /// The same where it is not closed yet: it was dropped.
+    /// The same for a log that was dropped without being closed.
     pub(crate) fn closed_if_open(&self, log: &Arc<FlushState>) {
         let is_open = {
             let partitions = self.partitions.lock();
@@ -513,7 +513,7 @@ impl Shared {
     }
 }
 
-/// What a log directory holds when it is opened.
+/// The contents of a log directory when it is opened.
 struct Held {
     /// The partitions that have a directory, with what the checkpoints say of them.
     partitions: BTreeMap<Arc<TopicPartition>, Known>,

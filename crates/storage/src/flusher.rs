@@ -1,11 +1,11 @@
 //! Group commit: one fsync of a log covers all batches that wait for it.
 //!
-//! Each log directory has one [`Flusher`]. A log that wants its batches durable is put in its
-//! queue; a round takes the logs that wait, makes them durable and publishes how far each is. Where
-//! several wait, threads that have nothing else to do take a part of them.
-//! Batches appended meanwhile wait for the next round. A failed sync takes the directory offline
-//! and tells every log that waits; nothing retries it. A log whose checkpoint of leader epochs finds
-//! the disk full waits for the next round but one: nothing was lost, and nobody is told anything yet.
+//! Each log directory has one [`Flusher`]. A log with batches to make durable enters its queue; a round takes
+//! the waiting logs, makes them durable and publishes the durable offset of each. If several wait, idle
+//! threads take a part of them. Batches appended meanwhile wait for the next round. A failed sync takes the
+//! directory offline and reports that to every waiting log; nothing retries it. A log whose leader epoch
+//! checkpoint meets a full disk waits for the next round but one: nothing was lost, and nothing is reported
+//! yet.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -30,11 +30,11 @@ use crate::write_error::WriteError;
 /// The name of the file of leader epochs in a partition's directory.
 pub(crate) const LEADER_EPOCHS_FILE: &str = "leader-epoch-checkpoint";
 
-/// How long the logs that have met a full disk are left alone where no other waits.
+/// The pause for logs that have met a full disk, if no other log waits.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
 
-/// What is told when a log has become durable up to an offset, or when its directory failed.
-/// Called by the thread that flushes, with no lock held.
+/// The listener for a log that has become durable up to an offset, or whose directory failed. The flush
+/// thread calls it, with no lock held.
 pub type FlushListener = Box<dyn Fn(Result<i64, &Offline>) + Send + Sync>;
 
 /// The logs of a log directory that wait to be made durable.
@@ -48,12 +48,12 @@ pub struct Flusher {
     flush_nanos: AtomicU64,
 }
 
-/// What a flusher has done.
+/// The totals of a flusher.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlushTimes {
-    /// How many times a log was made durable.
+    /// The number of times that a log was made durable.
     pub flushes: u64,
-    /// How long that took in all.
+    /// The time that this took in all.
     pub time: Duration,
 }
 
@@ -63,7 +63,7 @@ struct Queue {
     waiting: VecDeque<Weak<FlushState>>,
     /// Those that have met a full disk.
     full: Vec<Weak<FlushState>>,
-    /// How many wait for a round in which they can aid.
+    /// The number of threads that wait to aid a round.
     aids: usize,
     stopped: bool,
 }
@@ -154,7 +154,7 @@ impl Flusher {
         self.flush_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// What [`Flusher::run_timed`] and [`Flusher::aid_timed`] have done so far.
+    /// The totals of [`Flusher::run_timed`] and [`Flusher::aid_timed`] so far.
     pub fn times(&self) -> FlushTimes {
         FlushTimes {
             flushes: self.flushes.load(Ordering::Relaxed),
@@ -179,8 +179,8 @@ impl Flusher {
     }
 }
 
-/// How far a log is, and what has to be synced to make it durable up to there: what the log
-/// shares with the flusher.
+/// The offsets of a log, and the files to sync to make it durable: the state that the log shares with the
+/// flusher.
 pub(crate) struct FlushState {
     pub(crate) partition: Arc<PartitionDir>,
     /// The offsets up to which it is written, and durable.
@@ -196,14 +196,14 @@ pub(crate) struct FlushState {
     retired: AtomicBool,
 }
 
-/// What has to be durable before the log can be said to be. Lock order: inside `syncing`.
+/// The files to sync before the log is durable. Lock order: inside `syncing`.
 #[derive(Debug)]
 struct Work {
     /// The segment that is being written.
     active: Arc<Segment>,
-    /// None where no file but those of the active segment was written: most partitions are idle.
+    /// `None` if only files of the active segment were written: most partitions are idle.
     files: Option<Box<Files>>,
-    /// The leader epochs, where they have changed since the last sync.
+    /// The leader epochs, if they have changed since the last sync.
     epochs: Option<Box<[EpochEntry]>>,
     /// Whether files were made, renamed or removed since.
     directory: bool,
@@ -269,13 +269,13 @@ impl FlushState {
         assert!(self.listener.set(listener).is_ok(), "a log has one flush listener");
     }
 
-    /// What is below need not be looked at after a crash.
+    /// The offset below which nothing need be checked after a crash.
     pub(crate) fn recovery_point(&self) -> i64 {
         let ahead = traps::is_on(Trap::RecoveryPointAhead);
         if ahead { self.offsets.end() } else { self.offsets.flushed() }
     }
 
-    /// Puts the log in the flusher's queue where it is not there yet.
+    /// Puts the log in the flusher's queue, unless it is there.
     pub(crate) fn enqueue(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::AcqRel) {
             self.partition.directory.flusher.enqueue(Arc::downgrade(self));
@@ -485,7 +485,7 @@ impl FlushState {
         work.entry = work.entry.max(taken.entry);
     }
 
-    /// Writes the leader epochs where they have changed: the one step for which the disk needs room.
+    /// Writes the leader epochs if they have changed: the one step that needs disk space.
     fn write_epochs(&self) -> Result<(), WriteError> {
         let Some(epochs) = self.work.lock().epochs.take() else { return Ok(()) };
         let directory = &self.partition.directory;

@@ -35,20 +35,20 @@ use spare::Failure;
 
 use crate::traps::{self, Trap};
 
-/// How a file is opened.
+/// The mode of opening a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// For reading; it must exist.
     Read,
     /// For reading and writing; it must exist.
     Write,
-    /// For reading and writing; made empty where it does not exist.
+    /// For reading and writing; created empty if it does not exist.
     Create,
     /// For reading and writing, empty whatever was there before.
     CreateEmpty,
 }
 
-/// What a directory holds under one name.
+/// An entry of a directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DirEntry {
     /// The name within the directory. A name that is not UTF-8 is none of ours and is left out.
@@ -64,7 +64,7 @@ pub struct DirEntry {
 pub struct Space {
     /// The size of the volume in bytes.
     pub total_bytes: u64,
-    /// What this user can still write, in bytes.
+    /// The bytes that this user can still write.
     pub usable_bytes: u64,
 }
 
@@ -147,7 +147,7 @@ impl Fs {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn open(&self, path: &Path, mode: Mode) -> Result<File> {
         self.before_opening(Operation::Open, path)?;
         let handle = self.open_handle(path, mode).map_err(|e| Error::new(Operation::Open, path, e))?;
@@ -173,11 +173,10 @@ impl Fs {
         options.open(path).map(Handle::Real)
     }
 
-    /// All bytes of the file at `path`. For files whose size is bounded by what they hold:
-    /// checkpoints, snapshots, indexes.
+    /// All bytes of the file at `path`. For files of bounded size: checkpoints, snapshots, indexes.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
         let file = self.open(path, Mode::Read)?;
         let len = usize::try_from(file.len()?).expect("a file that is read whole fits in memory");
@@ -187,11 +186,11 @@ impl Fs {
         Ok(bytes)
     }
 
-    /// Replaces the file at `path` so that after a crash it holds all of `bytes` or what it held
-    /// before: writes `path.tmp`, syncs it, renames it and syncs the directory.
+    /// Replaces the file at `path` atomically: after a crash it has all of `bytes` or its old contents.
+    /// Writes `path.tmp`, syncs it, renames it and syncs the directory.
     ///
     /// # Errors
-    /// What the system says; the file is then as it was.
+    /// The system's error; the file is then unchanged.
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
@@ -209,11 +208,11 @@ impl Fs {
         traps::unless(Trap::RenameUnsynced, || self.sync_dir(parent))
     }
 
-    /// Gives the file or directory `from` the name `to`, replacing a file of that name. Durable
-    /// once the directory is synced.
+    /// Renames the file or directory `from` to `to`, replacing a file of that name. Durable once the
+    /// directory is synced.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.before(Operation::Rename, from)?;
         let renamed = match &self.backend {
@@ -228,7 +227,7 @@ impl Fs {
     /// Removes the file at `path`.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn remove_file(&self, path: &Path) -> Result<()> {
         self.before(Operation::Remove, path)?;
         let removed = match &self.backend {
@@ -240,10 +239,10 @@ impl Fs {
         removed.map_err(|e| Error::new(Operation::Remove, path, e))
     }
 
-    /// Removes the file at `path` where there is one; says whether there was.
+    /// Removes the file at `path` if it exists. Returns whether it did.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn remove_file_if_exists(&self, path: &Path) -> Result<bool> {
         match self.remove_file(path) {
             Ok(()) => Ok(true),
@@ -255,7 +254,7 @@ impl Fs {
     /// Removes the directory at `path` and all in it.
     ///
     /// # Errors
-    /// What the system says; some of it may be gone.
+    /// The system's error; some of it may be gone.
     pub fn remove_dir_all(&self, path: &Path) -> Result<()> {
         self.before(Operation::Remove, path)?;
         let removed = match &self.backend {
@@ -267,11 +266,11 @@ impl Fs {
         removed.map_err(|e| Error::new(Operation::Remove, path, e))
     }
 
-    /// Makes the directory at `path`, and those above it, where they do not exist. Durable once
-    /// the directory above is synced.
+    /// Creates the directory at `path`, and those above it, if they do not exist. Durable once the directory
+    /// above is synced.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn create_dir_all(&self, path: &Path) -> Result<()> {
         self.before(Operation::CreateDir, path)?;
         let created = match &self.backend {
@@ -283,11 +282,11 @@ impl Fs {
         created.map_err(|e| Error::new(Operation::CreateDir, path, e))
     }
 
-    /// Makes the directory at `path`, whose parent must exist; returns whether it was missing. Durable once the
-    /// directory above is synced.
+    /// Creates the directory at `path`, whose parent must exist; returns whether it was missing. Durable once
+    /// the directory above is synced.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn create_dir(&self, path: &Path) -> Result<bool> {
         self.before(Operation::CreateDir, path)?;
         let created = match &self.backend {
@@ -302,10 +301,10 @@ impl Fs {
         }
     }
 
-    /// What the directory at `path` holds, in the order of names.
+    /// The entries of the directory at `path`, in the order of names.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn list(&self, path: &Path) -> Result<Vec<DirEntry>> {
         self.before_opening(Operation::List, path)?;
         let failed = |e| Error::new(Operation::List, path, e);
@@ -333,11 +332,11 @@ impl Fs {
         Ok(entries)
     }
 
-    /// Makes the entries of the directory at `path` durable: files made, renamed and removed in it.
+    /// Makes the entries of the directory at `path` durable: files created, renamed and removed in it.
     ///
     /// # Errors
-    /// What the system says. As for [`File::sync_data`], nothing may retry it, unless there was no descriptor to open the
-    /// directory with.
+    /// The system's error. As for [`File::sync_data`], nothing may retry it, unless there was no descriptor
+    /// to open the directory with.
     pub fn sync_dir(&self, path: &Path) -> Result<()> {
         self.before_opening(Operation::SyncDir, path)?;
         if let Backend::Overlay(_) = &self.backend {
@@ -356,7 +355,7 @@ impl Fs {
     /// Whether there is a file or directory at `path`.
     ///
     /// # Errors
-    /// What the system says, other than that there is none.
+    /// The system's error, other than that there is none.
     pub fn exists(&self, path: &Path) -> Result<bool> {
         self.before(Operation::Stat, path)?;
         let exists = match &self.backend {
@@ -368,10 +367,10 @@ impl Fs {
         exists.map_err(|e| Error::new(Operation::Stat, path, e))
     }
 
-    /// The room on the volume that holds `path`.
+    /// The space on the volume that holds `path`.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn space(&self, path: &Path) -> Result<Space> {
         self.before(Operation::Stat, path)?;
         #[cfg(any(test, feature = "faults"))]
@@ -388,14 +387,14 @@ impl Fs {
         })
     }
 
-    /// Opens the file at `path`, made where it does not exist, and locks it against other
-    /// processes for as long as the [`File`] lives. `None` where another holds the lock.
+    /// Opens the file at `path`, creating it if it does not exist, and locks it against other processes for
+    /// as long as the [`File`] lives. `None` if another process has the lock.
     ///
-    /// Two locks are taken: `flock`, which a second opening in this process meets as well, and the
-    /// POSIX record lock that a JVM takes on the same file. In an overlay nobody else has it.
+    /// Two locks are taken: `flock`, which also excludes a second opening in this process, and the POSIX
+    /// record lock that a JVM takes on the same file. In an overlay the lock is always free.
     ///
     /// # Errors
-    /// What the system says, other than that the lock is held.
+    /// The system's error, other than that the lock is held.
     pub fn lock(&self, path: &Path) -> Result<Option<File>> {
         let file = self.open(path, Mode::Create)?;
         self.before(Operation::Lock, path)?;
@@ -442,11 +441,11 @@ impl File {
         Error::new(operation, &self.open.path, source)
     }
 
-    /// Reads into `bytes` from `position` until it is full or the file ends; gives the number of
-    /// bytes read.
+    /// Reads into `bytes` from `position` until it is full or the file ends; returns the number of bytes
+    /// read.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<usize> {
         let mut read = 0;
         while read < bytes.len() {
@@ -466,7 +465,7 @@ impl File {
     /// Fills `bytes` from `position`.
     ///
     /// # Errors
-    /// What the system says; `UnexpectedEof` where the file ends first.
+    /// The system's error; `UnexpectedEof` if the file ends first.
     pub fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> Result<()> {
         if self.read_at(bytes, position)? == bytes.len() {
             return Ok(());
@@ -477,7 +476,7 @@ impl File {
     /// Writes all of `bytes` at `position`.
     ///
     /// # Errors
-    /// What the system says; some of the bytes may have been written.
+    /// The system's error; some of the bytes may have been written.
     pub fn write_all_at(&self, bytes: &[u8], position: u64) -> Result<()> {
         self.write_all_vectored_at(&mut [IoSlice::new(bytes)], position)
     }
@@ -485,7 +484,7 @@ impl File {
     /// Writes all of `slices`, one after the other, at `position`. The slices are used up.
     ///
     /// # Errors
-    /// What the system says; some of the bytes may have been written.
+    /// The system's error; some of the bytes may have been written.
     pub fn write_all_vectored_at(&self, mut slices: &mut [IoSlice<'_>], position: u64) -> Result<()> {
         let mut position = position;
         IoSlice::advance_slices(&mut slices, 0);
@@ -509,17 +508,17 @@ impl File {
     /// Makes the file's bytes and length durable (`fdatasync`).
     ///
     /// # Errors
-    /// What the system says. The kernel then counts the pages as clean although they are not on
-    /// the disk, so that a second try would succeed and mean nothing: nothing may retry it.
+    /// The system's error. The kernel then marks the pages as clean although they are not on the disk, so a
+    /// second try would succeed and mean nothing: nothing may retry it.
     pub fn sync_data(&self) -> Result<()> {
         self.open.fs.before(Operation::Sync, &self.open.path)?;
         self.open.handle.sync_data().map_err(|e| self.error(Operation::Sync, e))
     }
 
-    /// Cuts the file, or fills it with zeros, to `len` bytes.
+    /// Truncates the file, or extends it with zeros, to `len` bytes.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn truncate(&self, len: u64) -> Result<()> {
         self.open.fs.before(Operation::Truncate, &self.open.path)?;
         self.open.handle.set_len(len).map_err(|e| self.error(Operation::Truncate, e))
@@ -528,7 +527,7 @@ impl File {
     /// The file's length in bytes.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn len(&self) -> Result<u64> {
         self.open.fs.before(Operation::Stat, &self.open.path)?;
         self.open.handle.len().map_err(|e| self.error(Operation::Stat, e))
@@ -537,15 +536,15 @@ impl File {
     /// Whether the file has no bytes.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
 
-    /// When the file was last written, in milliseconds since the Unix epoch.
+    /// The time of the last write to the file, in milliseconds since the Unix epoch.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn modified_ms(&self) -> Result<i64> {
         self.open.fs.before(Operation::Stat, &self.open.path)?;
         let failed = |e| self.error(Operation::Stat, e);

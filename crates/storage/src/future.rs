@@ -69,7 +69,7 @@ impl From<Offline> for CopyError {
     }
 }
 
-/// What one turn of copying came to.
+/// The result of one turn of copying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copied {
     /// Bytes copied.
@@ -132,7 +132,7 @@ pub struct FutureLog {
     snapshots: BTreeSet<i64>,
     /// The log that it is a copy of, and its generation.
     source: Option<(Arc<FlushState>, u64)>,
-    /// What the checkpoints of the target say of it.
+    /// The offsets in the checkpoints of the target.
     prepared: Option<Offsets>,
     /// The log ends there, as far as it is copied; never below what is durable of it.
     end_offset: i64,
@@ -149,10 +149,10 @@ impl FutureLog {
         partition.to_string().len() + 1 + 32 + FUTURE_DIR_SUFFIX.len() <= NAME_BYTES_MAX
     }
 
-    /// Begins a copy. `unique_id` is any text that no other has, without dots and hyphens.
+    /// Starts a copy. `unique_id` is a text that no other has, without dots and hyphens.
     ///
     /// # Errors
-    /// [`CopyError`].
+    /// [`CopyError`] if its directory cannot be created.
     pub fn create(
         directory: &LogDirectory,
         partition: &TopicPartition,
@@ -173,10 +173,10 @@ impl FutureLog {
         Ok(future)
     }
 
-    /// Goes on with a copy that an earlier process began.
+    /// Continues a copy of an earlier process.
     ///
     /// # Errors
-    /// [`CopyError`].
+    /// [`CopyError`] if its files cannot be read.
     pub fn resume(directory: &LogDirectory, dir: &FutureDir) -> Result<FutureLog, CopyError> {
         let shared = directory.shared();
         shared.health.check()?;
@@ -240,7 +240,7 @@ impl FutureLog {
     /// Copies up to about `bytes_max` bytes further and makes them durable. Takes no lock of the log.
     ///
     /// # Errors
-    /// [`CopyError`].
+    /// [`CopyError`] if the source cannot be read, or the copy cannot be written.
     pub fn copy(&mut self, source: &CopySource, bytes_max: u64) -> Result<Copied, CopyError> {
         self.directory.health.check()?;
         self.follow(source)?;
@@ -268,7 +268,7 @@ impl FutureLog {
         }
     }
 
-    /// Copies a segment, or a part of it, and makes that durable. None where it is gone: retention was faster.
+    /// Copies a segment, or a part of it, and makes that durable. `None` if it is gone: retention was faster.
     fn copy_segment(
         &mut self,
         source: &Arc<Segment>,
@@ -315,7 +315,7 @@ impl FutureLog {
         Ok(Some(bytes))
     }
 
-    /// Takes a segment over that an earlier process has copied, where it holds what it should.
+    /// Takes over a segment that an earlier process has copied, if it has the right contents.
     fn adopt(&mut self, source: &Arc<Segment>, size: u32) -> Result<bool, CopyError> {
         if self.left.remove(&source.base_offset).is_none() {
             return Ok(false);
@@ -387,11 +387,12 @@ impl FutureLog {
         Ok(())
     }
 
-    /// Makes all ready but the end of the log, which has been copied: snapshots, leader epochs, and what the
-    /// checkpoints of the target say, so that a crash right after [`crate::Log::relocate`] loses none of it.
+    /// Prepares everything but the end of the log, which has been copied: snapshots, leader epochs, and the
+    /// offsets in the target's checkpoints, so that a crash right after [`crate::Log::relocate`] loses none
+    /// of it.
     ///
     /// # Errors
-    /// [`CopyError`].
+    /// [`CopyError`] if the source cannot be read, or the target cannot be written.
     pub fn prepare(&mut self, source: &CopySource) -> Result<(), CopyError> {
         let fs = self.directory.fs.clone();
         for offset in self.snapshots.difference(&source.snapshots).copied().collect::<Vec<_>>() {
@@ -449,11 +450,11 @@ impl FutureLog {
         self.durable_offset
     }
 
-    /// Gives it up: its directory gets the name of one that is being deleted. Gives its path, which
-    /// [`LogDirectory::remove`] removes.
+    /// Gives it up: its directory is renamed to the name of one that is being deleted. Returns its new path,
+    /// for [`LogDirectory::remove`].
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn discard(self) -> fs::Result<PathBuf> {
         self.directory.expect_no_more(&self.name);
         self.directory.rename_future_deleted(&self.path)

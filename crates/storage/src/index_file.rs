@@ -20,7 +20,7 @@ const PAGE_BYTES: usize = 1536;
 pub(crate) struct IndexTail<const N: usize> {
     /// Entries in the file.
     written: u32,
-    /// Entries after those. None where there are none: most partitions are idle.
+    /// Entries after those. `None` if there are none: most partitions are idle.
     #[allow(clippy::box_collection, reason = "a third of the bytes where there are none")]
     unwritten: Option<Box<Vec<[u8; N]>>>,
 }
@@ -69,8 +69,8 @@ impl<const N: usize> IndexTail<N> {
         Ok(())
     }
 
-    /// The last of the entries that are `not_above`, which is true of a first part of them.
-    /// `file` is called where the tail does not tell.
+    /// The last of the entries that are `not_above`, which is true of a first part of them. Calls `file` if
+    /// the tail does not tell.
     pub(crate) fn floor(
         &self,
         file: impl FnOnce() -> fs::Result<File>,

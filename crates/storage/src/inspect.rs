@@ -24,7 +24,7 @@ const SEARCH_BYTES: usize = 1 << 20;
 /// Bytes of an index that are read at a time.
 const PAGE_BYTES: u64 = 4096;
 
-/// What a file of a log directory is, by its name.
+/// The kind of a file of a log directory, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// Record batches: a segment, or a snapshot of the metadata.
@@ -42,8 +42,8 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// The kind of a file of this name; `None` where it is none of ours. A file that is being
-    /// written, replaced or deleted is of the kind that it was or will be.
+    /// The kind of a file of this name; `None` if it is none of ours. A file that is being written, replaced
+    /// or deleted is of the kind that it was or will be.
     pub fn of(name: &str) -> Option<FileKind> {
         let plain = [".deleted", ".cleaned", ".swap", ".part", ".tmp"]
             .iter()
@@ -71,22 +71,22 @@ impl FileKind {
     }
 }
 
-/// What stands at a position of a file of batches.
+/// The contents at a position of a file of batches.
 #[derive(Debug)]
 pub enum Found<'a> {
     /// A whole batch, and whether its checksum is right.
     Batch(Batch<'a>, Result<(), BatchError>),
     /// Bytes that are no batch, up to the next one or the end of the file.
     Damage {
-        /// What is wrong with the first of them.
+        /// The fault of the first of them.
         error: BatchError,
-        /// How many bytes there are.
+        /// The number of bytes.
         bytes: u64,
     },
     /// Zeros up to the end of the file: room that was allocated ahead of the records (`log.preallocate`), which a
     /// process that was killed has not given back. No record was there.
     Zeros {
-        /// How many bytes there are.
+        /// The number of bytes.
         bytes: u64,
     },
 }
@@ -104,17 +104,17 @@ impl Batches {
     /// Opens a file of batches.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn open(fs: &Fs, path: &Path) -> fs::Result<Batches> {
         let file = fs.open(path, Mode::Read)?;
         let end = file.len()?;
         Ok(Batches { file, position: 0, end, bytes: Vec::new() })
     }
 
-    /// What comes next, and its position; `None` at the end of the file.
+    /// The next finding, and its position; `None` at the end of the file.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn next_found(&mut self) -> fs::Result<Option<(u64, Found<'_>)>> {
         if self.position >= self.end {
             return Ok(None);
@@ -182,10 +182,10 @@ impl Batches {
         Ok(self.end)
     }
 
-    /// The offset of the last record of the batch that begins at a position; `None` where none does.
+    /// The offset of the last record of the batch at a position; `None` if none starts there.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn last_offset_at(&self, position: u64) -> fs::Result<Option<i64>> {
         let mut head = [0; BATCH_OVERHEAD];
         let read = self.file.read_at(&mut head, position)?;
@@ -240,9 +240,9 @@ pub struct IndexEntries {
     base_offset: i64,
     position: u64,
     end: u64,
-    /// What was read last.
+    /// The last page read.
     page: Vec<u8>,
-    /// How many bytes of that are used up.
+    /// The used bytes of it.
     used: usize,
 }
 
@@ -250,10 +250,10 @@ impl IndexEntries {
     /// Opens an index of the segment with this base offset.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     ///
     /// # Panics
-    /// Where the kind is not that of an index.
+    /// If the kind is not that of an index.
     pub fn open(fs: &Fs, path: &Path, kind: FileKind, base_offset: i64) -> fs::Result<IndexEntries> {
         IndexEntries::of(fs.open(path, Mode::Read)?, kind, base_offset)
     }
@@ -268,7 +268,7 @@ impl IndexEntries {
     /// The next entry, and its position in the file.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn next_entry(&mut self) -> fs::Result<Option<(u64, IndexEntry)>> {
         let (position, len) = (self.position, entry_bytes(self.kind));
         if position + len as u64 > self.end {
@@ -303,11 +303,11 @@ impl IndexEntries {
         Ok(Some((position, entry)))
     }
 
-    /// Whether nothing but zeros follow from the entry at a position on, of which there are several: room that Kafka
-    /// allocates ahead, and that a process that was killed has not given back.
+    /// Whether only zeros follow from the entry at a position on, and there are several of them: space that
+    /// Kafka allocates ahead, and that a killed process has not returned.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn only_zeros_from(&self, position: u64) -> fs::Result<bool> {
         let is_room = position > 0 || self.end >= 2 * entry_bytes(self.kind) as u64;
         // Most entries are not zero, and tell so before anything else is read.
@@ -344,20 +344,20 @@ pub struct SnapshotProducer {
     pub producer_id: i64,
     /// Its epoch.
     pub producer_epoch: i16,
-    /// The epoch of the coordinator that wrote its last marker; -1 where there is none.
+    /// The epoch of the coordinator that wrote its last marker; -1 if there is none.
     pub coordinator_epoch: i32,
     /// When it wrote last, in ms since the epoch.
     pub last_timestamp: i64,
-    /// Where its open transaction begins.
+    /// The start of its open transaction.
     pub current_txn_first_offset: Option<i64>,
-    /// The last sequence number and offset that it wrote; `None` where only a marker is known.
+    /// The last sequence number and offset that it wrote; `None` if only a marker is known.
     pub last_batch: Option<(i32, i64)>,
 }
 
-/// The producers in a snapshot; the inner error says why its bytes are none.
+/// The producers in a snapshot; the inner error is the reason why its bytes are not a snapshot.
 ///
 /// # Errors
-/// What the file system says.
+/// The file system's error.
 pub fn read_producers(fs: &Fs, path: &Path) -> fs::Result<Result<Vec<SnapshotProducer>, &'static str>> {
     let snapshot = match snapshot::read(fs, path, 0) {
         Ok(snapshot) => snapshot,

@@ -1,4 +1,4 @@
-//! Where each leader epoch of a partition begins.
+//! The start offset of each leader epoch of a partition.
 //!
 //! Source: Kafka's `LeaderEpochFileCache` (KIP-101, KIP-279).
 
@@ -14,14 +14,14 @@ pub struct EpochEntry {
 /// A leader epoch and the offset after its last batch: the answer of OffsetForLeaderEpoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochEndOffset {
-    /// The largest epoch that is not above the one asked for; -1 where there is none.
+    /// The largest epoch that is not above the requested one; -1 if there is none.
     pub epoch: i32,
-    /// The offset at which the next epoch begins, or the end of the log; -1 where there is no such epoch.
+    /// The offset at which the next epoch starts, or the end of the log; -1 if there is no such epoch.
     pub end_offset: i64,
 }
 
 impl EpochEndOffset {
-    /// What is answered where the epoch is not known.
+    /// The answer for an unknown epoch.
     pub const UNDEFINED: EpochEndOffset = EpochEndOffset { epoch: -1, end_offset: -1 };
 }
 
@@ -99,8 +99,8 @@ impl LeaderEpochs {
         self.entries.clear();
     }
 
-    /// The largest epoch that is not above `epoch`, and where it ends. An epoch below the first
-    /// known one ends where that begins; one above the latest is undefined.
+    /// The largest epoch that is not above `epoch`, and its end. An epoch below the first known one ends at
+    /// the start of that; one above the latest is undefined.
     pub(crate) fn end_offset_for(&self, epoch: i32, log_end_offset: i64) -> EpochEndOffset {
         let Some(latest) = self.latest() else { return EpochEndOffset::UNDEFINED };
         if epoch < 0 || epoch > latest.epoch {

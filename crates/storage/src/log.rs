@@ -135,13 +135,13 @@ pub struct ActiveProducer {
     pub producer_id: i64,
     /// Its epoch.
     pub producer_epoch: i16,
-    /// The last sequence number it wrote in that epoch; -1 where it wrote none.
+    /// The last sequence number it wrote in that epoch; -1 if it wrote none.
     pub last_sequence: i32,
     /// The timestamp of what it wrote last, in ms since the epoch.
     pub last_timestamp: i64,
-    /// The epoch of the coordinator that wrote its last marker; -1 where there is none.
+    /// The epoch of the coordinator that wrote its last marker; -1 if there is none.
     pub coordinator_epoch: i32,
-    /// The first offset of its open transaction; -1 where none is open.
+    /// The first offset of its open transaction; -1 if none is open.
     pub current_txn_start_offset: i64,
 }
 
@@ -151,7 +151,7 @@ impl Log {
         &self.partition.name
     }
 
-    /// The topic's id, as the 16 bytes of a UUID, where the directory has one.
+    /// The topic's id, as the 16 bytes of a UUID, if the directory has one.
     pub fn topic_id(&self) -> Option<[u8; 16]> {
         self.topic_id
     }
@@ -278,8 +278,8 @@ impl Log {
         self.producers.oldest_open_txn_timestamp()
     }
 
-    /// Has the flusher's thread make everything durable that is appended so far. Costs next to
-    /// nothing where the log is in its queue already.
+    /// Makes the flush thread sync everything that is appended so far. Costs next to nothing if the log is in
+    /// its queue already.
     pub fn enqueue_flush(&self) {
         self.flush.enqueue();
     }
@@ -328,7 +328,7 @@ impl Log {
         self.write_snapshot(self.end_offset())
     }
 
-    /// Writes a producer snapshot at `offset`, below which no batch comes any more, where there is
+    /// Writes a producer snapshot at `offset`, below which no batch will be appended any more, if there is
     /// none. An empty log needs none.
     fn write_snapshot(&mut self, offset: i64) -> fs::Result<()> {
         assert!(offset >= self.end_offset(), "every batch is accounted for");
@@ -342,7 +342,7 @@ impl Log {
         written
     }
 
-    /// Writes a snapshot of these producers at `offset` where there is none.
+    /// Writes a snapshot of these producers at `offset` if there is none.
     fn write_snapshot_of(&mut self, state: &ProducerState, offset: i64) -> fs::Result<()> {
         if self.snapshots.contains(&offset) {
             return Ok(());
@@ -354,8 +354,7 @@ impl Log {
         Ok(())
     }
 
-    /// Has a snapshot of these producers at `offset`, where the file of an older one may be. At no
-    /// time is there less than one of the two.
+    /// Replaces a snapshot at `offset` by one of these producers. There is always one of the two.
     fn replace_snapshot(&mut self, state: &ProducerState, offset: i64) -> fs::Result<()> {
         if self.snapshots.contains(&offset) {
             return Ok(());

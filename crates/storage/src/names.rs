@@ -15,14 +15,14 @@ pub struct TopicPartition {
 }
 
 impl TopicPartition {
-    /// The partition whose log a directory of this name, `topic-partition.uniqueId-future`, is to become; `None` where
-    /// it is no such name.
+    /// The partition of the future log in a directory of this name, `topic-partition.uniqueId-future`; `None`
+    /// for other names.
     pub(crate) fn from_future_dir_name(name: &str) -> Option<TopicPartition> {
         let (partition, _) = name.strip_suffix(FUTURE_DIR_SUFFIX)?.rsplit_once('.')?;
         TopicPartition::from_dir_name(partition)
     }
 
-    /// The partition that a directory of this name holds; `None` where it is no such name.
+    /// The partition in a directory of this name; `None` for other names.
     pub fn from_dir_name(name: &str) -> Option<TopicPartition> {
         let (topic, partition) = name.rsplit_once('-')?;
         let all_digits = !partition.is_empty() && partition.bytes().all(|b| b.is_ascii_digit());
@@ -39,7 +39,7 @@ impl fmt::Display for TopicPartition {
     }
 }
 
-/// What a directory within a log directory is.
+/// The kind of a directory within a log directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DirKind {
     /// The log of a partition.
@@ -55,7 +55,7 @@ pub enum DirKind {
 }
 
 impl DirKind {
-    /// What a directory of this name is.
+    /// The kind of a directory of this name.
     pub fn of(name: &str) -> DirKind {
         let has_unique_id = |rest: &str| rest.rsplit_once('.').is_some_and(|(_, id)| !id.is_empty());
         if let Some(rest) = name.strip_suffix("-delete") {
@@ -80,7 +80,7 @@ pub(crate) enum SegmentFile {
     OffsetIndex,
     /// Timestamp to offset.
     TimeIndex,
-    /// Aborted transactions; only where there are any.
+    /// Aborted transactions; exists only if there are any.
     TxnIndex,
 }
 

@@ -37,7 +37,7 @@ impl fmt::Display for Offline {
 
 impl std::error::Error for Offline {}
 
-/// What is told, once, when a log directory fails. It may be called with locks of the logs held.
+/// The listener that is called once when a log directory fails. It may be called with locks of the logs held.
 pub type FailureListener = Box<dyn Fn(&Offline) + Send + Sync>;
 
 /// Whether a log directory still works.
@@ -70,9 +70,9 @@ impl Health {
         }
     }
 
-    /// Takes the directory offline where making its entries durable has failed: those of new partitions
-    /// are dropped along with that of the file that was being replaced, and the next sync of the
-    /// directory would say that all is well. Gives the error back.
+    /// Takes the directory offline if making its entries durable has failed: those of new partitions are
+    /// dropped along with that of the file that was being replaced, and the next sync of the directory would
+    /// succeed all the same. Returns the error.
     pub(crate) fn meet(&self, error: fs::Error) -> fs::Error {
         if error.operation != fs::Operation::SyncDir {
             return error;

@@ -1,7 +1,7 @@
 //! The entries of an `.index` file: offset to position.
 //!
-//! Eight bytes each: the last offset of a batch less the segment's base offset (i32), and where
-//! that batch begins in the `.log` file (i32). Source: Kafka's `OffsetIndex`.
+//! Eight bytes each: the last offset of a batch less the segment's base offset (i32), and the position of
+//! that batch in the `.log` file (i32). Source: Kafka's `OffsetIndex`.
 
 /// Bytes of an entry.
 pub(crate) const ENTRY_BYTES: usize = 8;
@@ -11,7 +11,7 @@ pub(crate) const ENTRY_BYTES: usize = 8;
 pub(crate) struct OffsetEntry {
     /// The last offset of a batch, less the base offset of the segment.
     pub(crate) relative_offset: u32,
-    /// Where that batch begins in the log file.
+    /// The position of that batch in the log file.
     pub(crate) position: u32,
 }
 
@@ -27,8 +27,8 @@ impl OffsetEntry {
     }
 }
 
-/// The first entries of a file that can be right: both fields rise, and no position is beyond the
-/// log. A crash leaves zeros where a block was not written.
+/// The first entries of a file that can be right: both fields rise, and no position is beyond the log. A
+/// crash leaves zeros for a block that was not written.
 pub(crate) fn valid_prefix(bytes: &[u8], log_bytes: u32) -> &[[u8; ENTRY_BYTES]] {
     let (entries, _) = bytes.as_chunks::<ENTRY_BYTES>();
     let mut valid = 0;

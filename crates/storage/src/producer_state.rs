@@ -1,7 +1,7 @@
-//! What a partition remembers of its idempotent and transactional producers.
+//! The state of a partition's idempotent and transactional producers.
 //!
-//! Checks come before a batch is written and change nothing; [`ProducerState::apply`] follows once
-//! it is. Source: Kafka's `ProducerStateManager`, `ProducerAppendInfo` and `ProducerStateEntry`.
+//! Checks come before a batch is written and change nothing; [`ProducerState::apply`] follows once it is.
+//! Source: Kafka's `ProducerStateManager`, `ProducerAppendInfo` and `ProducerStateEntry`.
 
 pub(crate) mod snapshot;
 
@@ -15,7 +15,7 @@ use record::{Batch, BatchHeader, NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP};
 /// has at most five requests in flight.
 pub(crate) const BATCHES_MAX: usize = 5;
 
-/// Where a batch to be appended comes from, which says what is checked.
+/// The origin of a batch to append, which determines the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A produce request: producer epoch and sequence are checked.
@@ -32,7 +32,7 @@ pub enum Origin {
     Replication,
 }
 
-/// What an end-of-transaction marker says.
+/// The contents of an end-of-transaction marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Marker {
     pub(crate) commit: bool,
@@ -41,8 +41,8 @@ pub(crate) struct Marker {
 }
 
 impl Marker {
-    /// What the batch says, whose header is given and need not be that in `bytes`; `None` where it
-    /// ends no transaction.
+    /// Reads the marker of a batch, whose header is given and need not be that in `bytes`; `None` if it ends
+    /// no transaction.
     pub(crate) fn of(header: &BatchHeader, bytes: &[u8]) -> Option<Marker> {
         if !header.attributes.is_control() || !header.has_producer_id() {
             return None;
@@ -72,7 +72,7 @@ pub enum ProducerError {
         producer_id: i64,
         /// The first sequence number of the batch.
         sequence: i32,
-        /// The last sequence number of the epoch so far; -1 where there is none.
+        /// The last sequence number of the epoch so far; -1 if there is none.
         last_sequence: i32,
     },
     /// `INVALID_TXN_STATE`: a batch outside a transaction while the producer has one open.
@@ -95,7 +95,11 @@ impl fmt::Display for ProducerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ProducerError::InvalidProducerEpoch { producer_id, epoch, current_epoch } => {
-                write!(f, "producer {producer_id} writes with epoch {epoch}, last seen is {current_epoch}")
+                write!(
+                    f,
+                    "producer {producer_id} writes with epoch {epoch}, but its epoch is \
+                     {current_epoch}"
+                )
             }
             ProducerError::OutOfOrderSequence { producer_id, sequence, last_sequence } => {
                 write!(f, "producer {producer_id} sends sequence {sequence} after {last_sequence}")
@@ -144,7 +148,7 @@ pub(crate) struct Producer {
     pub(crate) epoch: i16,
     pub(crate) coordinator_epoch: i32,
     pub(crate) last_timestamp: i64,
-    /// Where its open transaction begins.
+    /// The start of its open transaction.
     pub(crate) txn_first_offset: Option<i64>,
     /// The last batches of this epoch, oldest first; the first `batches_len` of them.
     batches: [BatchEntry; BATCHES_MAX],
@@ -204,7 +208,7 @@ pub(crate) struct CompletedTxn {
     pub(crate) last_stable_offset: i64,
 }
 
-/// What a check says of a batch that may be appended.
+/// The result of checking a batch that may be appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checked {
     New,
@@ -221,7 +225,7 @@ pub(crate) struct ProducerState {
     ongoing: BTreeMap<i64, i64>,
     /// Transactions that have ended at an offset that may not be replicated: first offset to last.
     unreplicated: BTreeMap<i64, i64>,
-    /// Where the last batch that is accounted for ends.
+    /// The end of the last batch that is accounted for.
     batches_end_offset: i64,
 }
 

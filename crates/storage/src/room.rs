@@ -15,13 +15,13 @@ use parking_lot::Mutex;
 
 use crate::fs::{self, Fs, Operation, Space};
 
-/// What is granted without a question where nothing is reserved.
+/// The grant if nothing is reserved.
 const UNLIMITED: i64 = i64::MAX / 2;
 
-/// What is granted while records of clients are refused: so little that no append fits.
+/// The grant while records of clients are rejected: so small that no append fits.
 const NOTHING: i64 = i64::MIN / 2;
 
-/// The smallest grant, where there is as much: questions stay few near the reserve as well.
+/// The smallest grant, if there is as much: checks stay few near the reserve as well.
 const GRANT_BYTES_MIN: u64 = 256 << 10;
 
 /// The part of a volume that is reserved at most, so that a small one can be used.
@@ -45,7 +45,7 @@ pub(crate) enum Purpose {
     Own,
 }
 
-/// How much may still be written to a log directory.
+/// The bytes that may still be written to a log directory.
 #[derive(Debug)]
 pub(crate) struct Room {
     dir: Arc<Path>,
@@ -80,10 +80,10 @@ impl Room {
         self.granted.store(if bytes == 0 { UNLIMITED } else { 0 }, Ordering::Relaxed);
     }
 
-    /// Bytes are about to be written.
+    /// Admits a write of this many bytes.
     ///
     /// # Errors
-    /// `StorageFull` where the room beyond the reserve does not suffice.
+    /// `StorageFull` if the space beyond the reserve does not suffice.
     #[inline]
     pub(crate) fn admit(&self, fs: &Fs, bytes: usize, purpose: Purpose) -> fs::Result<()> {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX / 4);
@@ -127,10 +127,11 @@ impl Room {
         Ok(())
     }
 
-    /// Looks at the room; says whether records of clients are refused from here on. To be called every second or so.
+    /// Checks the free space. Returns whether records of clients are rejected from here on. Call it every
+    /// second or so.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub(crate) fn look(&self, fs: &Fs) -> fs::Result<bool> {
         let mut state = self.state.lock();
         state.quiet_looks = state.quiet_looks.saturating_sub(1);
@@ -148,7 +149,7 @@ impl Room {
                 // As loud as its beginning.
                 tracing::warn!(
                     dir = %self.dir.display(), usable_bytes,
-                    "the disk of the log directory has room again: records of clients are accepted"
+                    "the disk of the log directory has free space again: records of clients are accepted"
                 );
             }
             Some(_) => {}
@@ -179,13 +180,13 @@ impl Room {
             let usable_bytes = space.usable_bytes;
             tracing::warn!(
                 dir = %self.dir.display(), usable_bytes,
-                "the disk of the log directory is full, or a quota or its number of files is reached: make room on it, or \
-                 delete topics or records ({error})"
+                "the disk of the log directory is full, or a quota or its number of files is reached: free \
+                 some space, or delete topics or records ({error})"
             );
         }
     }
 
-    /// The room on the volume; none where that counts no bytes.
+    /// The space on the volume; `None` if the file system counts no bytes.
     fn space(&self, fs: &Fs) -> fs::Result<Option<Space>> {
         Ok(Some(fs.space(&self.dir)?).filter(|space| space.total_bytes > 0))
     }
@@ -197,9 +198,9 @@ impl Room {
         let (usable_bytes, reserved_bytes) = (space.usable_bytes, self.reserve(space));
         tracing::warn!(
             dir = %self.dir.display(), usable_bytes, reserved_bytes, resume_bytes,
-            "the disk of the log directory is full but for its reserve (log.dir.reserved.bytes): records of clients are \
-             refused until resume_bytes are free. Make room on the disk, delete topics or records, or shorten their \
-             retention"
+            "the disk of the log directory is full except for its reserve (log.dir.reserved.bytes): records \
+             of clients are rejected until resume_bytes are free. Free some space on the disk, delete \
+             topics or records, or shorten their retention"
         );
     }
 
@@ -226,7 +227,7 @@ impl Room {
     }
 
     fn refusal(&self) -> fs::Error {
-        let what = "the disk is full but for its reserve (log.dir.reserved.bytes)";
+        let what = "the disk is full except for its reserve (log.dir.reserved.bytes)";
         fs::Error {
             operation: Operation::Write,
             path: self.dir.to_path_buf(),
@@ -239,8 +240,8 @@ fn complain_of_descriptors(dir: &Path, error: &fs::Error) {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     tracing::warn!(
         dir = %dir.display(), limit,
-        "no file descriptor is left, and requests that need one are refused: raise the limit of this process (ulimit -n, \
-         or LimitNOFILE= of its service) or that of the system (fs.file-max) ({error})"
+        "no file descriptor is left, and requests that need one fail: raise the limit of this process \
+         (ulimit -n, or LimitNOFILE= of its service) or that of the system (fs.file-max) ({error})"
     );
 }
 

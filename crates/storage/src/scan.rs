@@ -9,10 +9,10 @@ use record::{Batch, BatchError, BatchHeader};
 use crate::fs::{self, File};
 use crate::traps::{self, Trap};
 
-/// Bytes read at a time: many headers where batches are small.
+/// Bytes of one read if batches are small: many headers.
 const PAGE_BYTES: usize = 4096;
 
-/// The same where batches are larger than that: one header.
+/// Bytes of one read if batches are larger than that: one header.
 const HEADER_BYTES: usize = 128;
 
 /// A place in a log that does not hold what it should.
@@ -22,11 +22,11 @@ pub struct Damage {
     pub path: PathBuf,
     /// The position in it, in bytes.
     pub position: u64,
-    /// What is wrong there.
+    /// The fault there.
     pub reason: DamageReason,
 }
 
-/// What is wrong with a place in a log.
+/// The fault at a place in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DamageReason {
     /// There is no batch.
@@ -60,15 +60,15 @@ impl fmt::Display for Damage {
         match &self.reason {
             DamageReason::Batch(error) => error.fmt(f),
             DamageReason::Offset { found, expected } => {
-                write!(f, "a batch has the offset {found} where {expected} or more must follow")
+                write!(f, "a batch has the offset {found}, but at least {expected} was expected")
             }
             DamageReason::Missing { durable_offset } => {
-                write!(f, "the log ends, although it was durable up to offset {durable_offset}")
+                write!(f, "the log ends early: it was durable up to offset {durable_offset}")
             }
             DamageReason::EndsBelowStart { log_start_offset, end_offset } => write!(
                 f,
-                "the log ends at offset {end_offset}, and log-start-offset-checkpoint says that it starts at \
-                 {log_start_offset}"
+                "the log ends at offset {end_offset}, but starts at {log_start_offset} according to \
+                 log-start-offset-checkpoint"
             ),
             DamageReason::TooLong => f.write_str("no segment is longer"),
         }
@@ -91,9 +91,9 @@ impl From<fs::Error> for ScanError {
 /// The headers of the batches of a file, in order. Only what headers say is looked at.
 pub(crate) struct Headers<'a> {
     file: &'a File,
-    /// Where the next batch begins.
+    /// The position of the next batch.
     position: u32,
-    /// Where the last one ends.
+    /// The end of the last one.
     end: u32,
     page: [u8; PAGE_BYTES],
     page_position: u32,
@@ -109,7 +109,7 @@ impl<'a> Headers<'a> {
         Headers { file, position, end, page, page_position: 0, page_bytes: 0, is_sparse: false }
     }
 
-    /// The next batch: where it begins, and its header.
+    /// The next batch: its position and its header.
     pub(crate) fn next(&mut self) -> Result<Option<(u32, BatchHeader)>, ScanError> {
         if self.position >= self.end {
             return Ok(None);
@@ -139,8 +139,8 @@ impl<'a> Headers<'a> {
         Ok(Some((position, header)))
     }
 
-    /// The first batch that holds `offset` or a greater one. Where none holds it the one before is
-    /// verified: damaged, its header may say that it ends below.
+    /// The first batch with `offset` or a greater one. If none has it, the one before is verified: if it is
+    /// damaged, its header may have too low an end.
     pub(crate) fn find(&mut self, offset: i64) -> Result<Option<(u32, BatchHeader)>, ScanError> {
         let mut before = None;
         let found = loop {
@@ -160,15 +160,15 @@ impl<'a> Headers<'a> {
         Ok(found)
     }
 
-    /// Damage where the next batch should begin.
+    /// Damage at the position of the next batch.
     fn damage(&self, reason: DamageReason) -> Damage {
         Damage { path: self.file.path().to_owned(), position: u64::from(self.position), reason }
     }
 }
 
-/// Where to begin looking for `offset`: `position`, which an offset index gives, where the log has a
-/// batch there that is not above it, and else the beginning. An index has no checksum; led astray
-/// by one that is damaged a reader would pass over batches and not know.
+/// The position to start looking for `offset` from: `position`, from an offset index, if the log has a batch
+/// there that is not above it, and otherwise the start. An index has no checksum; a damaged one would lead a
+/// reader past batches unnoticed.
 pub(crate) fn checked_floor(file: &File, position: u32, end: u32, offset: i64) -> fs::Result<u32> {
     if position == 0 || position >= end {
         return Ok(0);
@@ -200,8 +200,8 @@ fn damaged_batch(file: &File, position: u32, error: BatchError) -> ScanError {
     ScanError::Damaged(Damage { path, position: u64::from(position), reason })
 }
 
-/// Bytes read at a time where every byte is looked at: they are in the processor's cache still when
-/// their checksum is computed.
+/// Bytes of one read if every byte is checked: they are still in the processor's cache when their checksum is
+/// computed.
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// Whether a file holds nothing but zeros from a position to its end, and something at all.
@@ -224,9 +224,9 @@ pub(crate) fn only_zeros_from(file: &File, mut position: u64) -> fs::Result<bool
 /// The batches of a file whose checksums are verified, in order.
 pub(crate) struct Verified<'a> {
     file: &'a File,
-    /// Where the next batch begins.
+    /// The position of the next batch.
     position: u32,
-    /// Where the file ends.
+    /// The end of the file.
     end: u32,
     /// Bytes of the file from `buffer_position` on.
     buffer: Vec<u8>,
@@ -239,7 +239,7 @@ impl<'a> Verified<'a> {
         Verified { file, position, end, buffer: Vec::new(), buffer_position: position }
     }
 
-    /// Where the next batch begins.
+    /// The position of the next batch.
     pub(crate) fn position(&self) -> u32 {
         self.position
     }
@@ -280,8 +280,8 @@ impl<'a> Verified<'a> {
         Batch::parse_stored(self.buffer.get(start..).unwrap_or_default())
     }
 
-    /// Reads so that the buffer has `need_bytes` from the next batch on; says whether it does, which
-    /// it does not where the file is too short.
+    /// Reads so that the buffer has `need_bytes` from the next batch on. Returns whether it does; it does not
+    /// if the file is too short.
     fn fill(&mut self, need_bytes: usize) -> fs::Result<bool> {
         let left = (self.end - self.position) as usize;
         if need_bytes > left {
@@ -295,7 +295,7 @@ impl<'a> Verified<'a> {
         Ok(read >= need_bytes)
     }
 
-    /// Skips the batch at which the last error was, where its length is known; says whether it was.
+    /// Skips the batch of the last error, if its length is known. Returns whether it was.
     pub(crate) fn skip_damaged(&mut self) -> bool {
         let Ok(batch) = self.parse() else { return false };
         self.position += batch.bytes().len() as u32;
@@ -308,7 +308,7 @@ pub(crate) struct Ordered<'a> {
     batches: Verified<'a>,
     /// The least that the next may begin with.
     next_offset: i64,
-    /// Where the next segment begins.
+    /// The start of the next segment.
     end_offset: i64,
 }
 

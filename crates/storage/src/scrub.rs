@@ -1,8 +1,8 @@
 //! Reading closed segments again, to find what a disk has damaged since they were written.
 //!
-//! [`crate::Log::closed_segment_from`] gives one segment after the other, each of which needs the log's lock for
-//! an instant; [`ClosedSegment::scrub`] reads one under no lock. Meanwhile retention may delete the
-//! segment, compaction may replace it, and the whole log may go: what is found counts only where
+//! [`crate::Log::closed_segment_from`] returns one segment after the other, each of which needs the log's
+//! lock for an instant; [`ClosedSegment::scrub`] reads one under no lock. Meanwhile retention may delete the
+//! segment, compaction may replace it, and the whole log may go: a finding counts only if
 //! [`crate::Log::has_segment`] says so afterwards.
 
 mod aborts;
@@ -33,13 +33,13 @@ const FAULTS_MAX: usize = 16;
 #[derive(Clone, Debug)]
 pub struct ClosedSegment {
     pub(crate) closed: Arc<Closed>,
-    /// Where the next segment begins.
+    /// The start of the next segment.
     pub(crate) next_base_offset: i64,
-    /// Whether nothing is lost where the last batch ends before that.
+    /// Whether nothing is lost if the last batch ends before that.
     pub(crate) may_end_early: bool,
 }
 
-/// What reading a segment has shown.
+/// The result of reading a segment.
 #[derive(Debug, Default)]
 pub struct Scrubbed {
     /// Bytes that were read.
@@ -57,23 +57,23 @@ pub struct Fault {
     pub position: u64,
     /// The offset that should be found there; of an index, the first of its segment.
     pub offset: i64,
-    /// What is wrong there.
+    /// The fault there.
     pub reason: FaultReason,
 }
 
-/// What is wrong with a place in a segment's files.
+/// The fault at a place in a segment's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultReason {
     /// There is no whole batch.
     Batch {
         /// Why the first bytes are none.
         error: BatchError,
-        /// How many bytes there are to the next whole batch, or to the end of the segment.
+        /// The number of bytes to the next whole batch, or to the end of the segment.
         bytes: u64,
     },
     /// The file ends here.
     Short {
-        /// How long it should be, in bytes.
+        /// Its expected length, in bytes.
         size_bytes: u64,
     },
     /// The offsets of a batch are not above those before it, or below those of its segment.
@@ -83,7 +83,7 @@ pub enum FaultReason {
         /// The least that it could be.
         expected: i64,
     },
-    /// A batch goes on where the next segment has begun.
+    /// A batch extends beyond the start of the next segment.
     Overlap {
         /// The offset after the batch.
         next_offset: i64,
@@ -110,19 +110,20 @@ impl fmt::Display for FaultReason {
         match self {
             FaultReason::Batch { error, bytes } => write!(f, "{error} ({bytes} bytes are damaged)"),
             FaultReason::Short { size_bytes } => {
-                write!(f, "the file ends here, and the segment has {size_bytes} bytes")
+                write!(f, "the file ends here, but the segment has {size_bytes} bytes")
             }
             FaultReason::Offset { found, expected } => {
-                write!(f, "a batch has the offset {found} where {expected} or more must follow")
+                write!(f, "a batch has the offset {found}, but at least {expected} was expected")
             }
             FaultReason::Overlap { next_offset, next_base_offset } => write!(
                 f,
-                "a batch goes on to before offset {next_offset}, and the next segment begins at {next_base_offset}"
+                "a batch ends before offset {next_offset}, but the next segment begins at \
+                 {next_base_offset}"
             ),
             FaultReason::Gap { next_offset, next_base_offset } => write!(
                 f,
-                "the segment ends before offset {next_offset}, and the next begins at {next_base_offset}: the records \
-                 between them may have been lost"
+                "the segment ends before offset {next_offset}, but the next begins at {next_base_offset}: \
+                 the records between them may have been lost"
             ),
             FaultReason::Index(what) => f.write_str(what),
             FaultReason::Missing => f.write_str("the file is missing"),
@@ -132,16 +133,17 @@ impl fmt::Display for FaultReason {
 }
 
 impl Fault {
-    /// How to mend it, in whole sentences.
+    /// The remedy, in whole sentences.
     pub fn mend(&self) -> &'static str {
         let is = |kind: SegmentFile| self.path.to_string_lossy().ends_with(kind.suffix());
         if is(SegmentFile::OffsetIndex) || is(SegmentFile::TimeIndex) {
-            "Stop the broker, remove the file and start again: it is made anew from the segment."
+            "Stop the broker, remove the file and start again: it is rebuilt from the segment."
         } else if is(SegmentFile::TxnIndex) {
-            "Stop the broker, remove the file and the .index of that offset and start again: they are made anew \
-             from the segment. Until then records of aborted transactions may be read as committed."
+            "Stop the broker, remove the file and the .index of that offset and start again: both are \
+             rebuilt from the segment. Until then records of aborted transactions may be read as \
+             committed."
         } else {
-            "Stop the broker, put a copy of the partition's directory back and start again; milena dump \
+            "Stop the broker, restore a copy of the partition's directory and start again; milena dump \
              --records shows what can still be read."
         }
     }
@@ -159,7 +161,7 @@ pub enum ScrubError {
 impl fmt::Display for ScrubError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ScrubError::Stopped => f.write_str("the reading was stopped"),
+            ScrubError::Stopped => f.write_str("the scrub was stopped"),
             ScrubError::Lack(error) => error.fmt(f),
         }
     }
@@ -259,7 +261,7 @@ impl ClosedSegment {
         self.closed.segment.path_with(kind, "")
     }
 
-    /// An index; `None` where the segment needs none of that kind.
+    /// An index; `None` if the segment needs none of that kind.
     fn open_index(&self, kind: SegmentFile) -> fs::Result<Option<IndexCheck>> {
         let file_kind = match kind {
             SegmentFile::OffsetIndex => FileKind::OffsetIndex,

@@ -55,7 +55,7 @@ pub(crate) struct Segment {
     named_swap: AtomicBool,
 }
 
-/// By the kind of file. None where no file is open: most segments are idle.
+/// The files by kind. `None` if no file is open: most segments are idle.
 type Slots = Mutex<Option<Box<[Slot; 4]>>>;
 
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ struct Slot {
     unsynced: bool,
 }
 
-/// What became of an open file that was to make room.
+/// The outcome of closing a file to make room for another.
 pub(crate) enum Eviction {
     /// It is closed.
     Closed,
@@ -135,12 +135,12 @@ impl Segment {
         Ok(())
     }
 
-    /// The file of that kind, opened where it is not.
+    /// The file of that kind, opened if it is not.
     pub(crate) fn file(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<File> {
         self.get(kind, Mode::Write, false)
     }
 
-    /// The same; `None` where there is no such file.
+    /// The same; `None` if the file does not exist.
     pub(crate) fn file_if_exists(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<Option<File>> {
         if self.slots.lock().as_ref().is_some_and(|slots| slots[kind as usize].absent) {
             return Ok(None);
@@ -157,7 +157,7 @@ impl Segment {
         self.get(kind, Mode::Write, true)
     }
 
-    /// The same, made where it does not exist.
+    /// The same, created if it does not exist.
     pub(crate) fn create(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<File> {
         self.get(kind, Mode::Create, true)
     }
@@ -212,7 +212,7 @@ impl Segment {
         self.partition.directory.fs.open_aside(&self.path(kind))
     }
 
-    /// Makes the file of that kind durable where it was written since it last was.
+    /// Syncs the file of that kind if it was written since the last sync.
     pub(crate) fn sync(self: &Arc<Self>, kind: SegmentFile) -> fs::Result<()> {
         let file = {
             let mut slots = self.slots.lock();
@@ -228,7 +228,7 @@ impl Segment {
         file.map_or(Ok(()), |file| file.sync_data())
     }
 
-    /// Closes the file of that kind where nothing speaks against it.
+    /// Closes the file of that kind if that is possible.
     pub(crate) fn evict(&self, kind: SegmentFile) -> Eviction {
         let mut slots = self.slots.lock();
         let Some(slot) = slots.as_mut().map(|slots| &mut slots[kind as usize]) else {
@@ -280,8 +280,8 @@ impl Segment {
         self.close();
     }
 
-    /// Makes the three files that every segment has where they are missing, and leaves them closed: as long as nothing
-    /// is written to them there is nothing to sync, and most partitions are idle.
+    /// Creates the three files that every segment has if they are missing, and leaves them closed: until they
+    /// are written there is nothing to sync, and most partitions are idle.
     pub(crate) fn touch_files(&self) -> fs::Result<()> {
         for kind in [SegmentFile::Log, SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
             self.partition.directory.fs.open(&self.path(kind), Mode::Create)?;
@@ -321,7 +321,7 @@ fn forget_where_closed(slots: &mut Option<Box<[Slot; 4]>>) {
     }
 }
 
-/// Gives a file its `.deleted` name where it exists.
+/// Renames a file to its `.deleted` name if it exists.
 pub(crate) fn rename_deleted(partition: &PartitionDir, path: &Path) -> fs::Result<()> {
     match partition.directory.fs.rename(path, &deleted_path(path)) {
         Err(e) if !e.is_not_found() => Err(e),
@@ -338,7 +338,7 @@ pub(crate) fn deleted_path(path: &Path) -> PathBuf {
 /// The greatest timestamp of a segment, and the last offset of the batch that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MaxTimestamp {
-    /// In ms since the epoch; -1 where no batch has one.
+    /// In ms since the epoch; -1 if no batch has one.
     pub(crate) timestamp: i64,
     pub(crate) offset: i64,
 }
@@ -350,7 +350,7 @@ pub(crate) struct Closed {
     /// Bytes of batches.
     pub(crate) size: u32,
     max_timestamp: OnceLock<MaxTimestamp>,
-    /// What retention by time compares, once it is confirmed.
+    /// The time that retention compares, once it is confirmed.
     retention_timestamp: OnceLock<i64>,
 }
 
@@ -373,7 +373,7 @@ impl Closed {
         Closed::new(segment, self.size, self.max_timestamp.get().copied())
     }
 
-    /// Where to begin looking for `offset`: at or before the batch that has it.
+    /// The position to start looking for `offset` from: at or before the batch that has it.
     pub(crate) fn floor_position(&self, offset: i64) -> fs::Result<u32> {
         let Some(relative) = offset.checked_sub(self.base_offset()).and_then(|r| u32::try_from(r).ok())
         else {

@@ -1,4 +1,4 @@
-//! What the tests of this crate share.
+//! The shared parts of this crate's tests.
 #![allow(clippy::disallowed_methods, reason = "tests look at the files behind the seam")]
 
 use std::path::{Path, PathBuf};
@@ -167,7 +167,7 @@ pub(crate) fn contents(log: &Log) -> Vec<(i64, i64)> {
     batches
 }
 
-/// What a scrub finds in all closed segments.
+/// The findings of a scrub of all closed segments.
 pub(crate) fn scrub(log: &Log) -> Vec<Fault> {
     let (mut from, mut faults) = (0, Vec::new());
     while let Some(segment) = log.closed_segment_from(from) {

@@ -32,8 +32,8 @@ impl TimeEntry {
     }
 }
 
-/// The first entries of a file that can be right: timestamps rise, offsets do not fall, and none
-/// is at `next_relative_offset` or beyond. A crash leaves zeros where a block was not written.
+/// The first entries of a file that can be right: timestamps rise, offsets do not fall, and none is at
+/// `next_relative_offset` or beyond. A crash leaves zeros for a block that was not written.
 pub(crate) fn valid_prefix(bytes: &[u8], next_relative_offset: u32) -> &[[u8; ENTRY_BYTES]] {
     let (entries, _) = bytes.as_chunks::<ENTRY_BYTES>();
     let mut valid = 0;

@@ -13,7 +13,7 @@ pub enum Trap {
     DurableDamageCut,
     /// S2: zeros are taken for the end of the log.
     ZerosAreTheEnd,
-    /// S2: an end of a segment that is missing is not noticed where another segment follows.
+    /// S2: a missing end of a segment is not noticed if another segment follows.
     HoleBetweenSegments,
     /// S3: the directory is not synced after segments are made.
     SegmentEntryUnsynced,

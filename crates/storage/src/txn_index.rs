@@ -1,8 +1,7 @@
 //! The entries of a `.txnindex` file: the aborted transactions whose marker is in the segment.
 //!
-//! 34 bytes each: i16 version 0, i64 producer id, i64 first offset, i64 last offset (the marker's),
-//! i64 last stable offset. The file exists only where there are any. Source: Kafka's
-//! `TransactionIndex` and `AbortedTxn`.
+//! 34 bytes each: i16 version 0, i64 producer id, i64 first offset, i64 last offset (the marker's), i64 last
+//! stable offset. The file exists only if there are any. Source: Kafka's `TransactionIndex` and `AbortedTxn`.
 
 use crate::fs::{self, File};
 
@@ -52,8 +51,8 @@ pub(crate) fn read(file: &File) -> fs::Result<Vec<AbortedTxn>> {
     Ok(entries.iter().map(AbortedTxn::from_bytes).collect())
 }
 
-/// Cuts the entries whose marker is at `offset` or above, and what a crash left after them: zeros,
-/// too, where the file had grown and its bytes were not written.
+/// Removes the entries whose marker is at `offset` or above, and leftovers of a crash after them: also zeros,
+/// if the file had grown and its bytes were not written.
 pub(crate) fn truncate(file: &File, offset: i64) -> fs::Result<()> {
     let keep = can_be_right(file, offset)?.len();
     file.truncate((keep * ENTRY_BYTES) as u64)

@@ -168,7 +168,7 @@ fn a_killed_kafka_is_recovered() {
     check(&mut log);
 }
 
-/// What recovery makes of the log is what Kafka wrote beside it.
+/// Recovery of the log gives the files that Kafka wrote beside it.
 #[test]
 fn recovered_files_are_those_of_kafka() {
     let (clean, crashed) = (Captured::of("clean"), Captured::of("crashed"));

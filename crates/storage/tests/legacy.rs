@@ -13,7 +13,7 @@ use storage::{TimestampOffset, TopicPartition};
 /// The time from which the records count.
 const BASE_MS: i64 = 1_700_000_000_000;
 const END_OFFSET: i64 = 153;
-/// Where magic 1 begins.
+/// The first offset with magic 1.
 const MAGIC_1_OFFSET: i64 = 64;
 
 /// A record as Kafka reads it.
@@ -186,7 +186,7 @@ fn they_are_recovered_indexed_read_and_looked_up() {
     }
 }
 
-/// What a crash or damage does to them is what it does to batches.
+/// A crash or damage affects them as it affects batches.
 #[test]
 fn a_torn_end_is_cut() {
     let home = Home::new(&[], config());
@@ -228,7 +228,7 @@ fn they_are_truncated_and_retained() {
     assert_eq!(read(&log), []);
 }
 
-/// Compaction keeps the newest of each key. What it has to write anew is of magic 2, what it may keep whole stays.
+/// Compaction keeps the newest of each key. Rewritten batches are of magic 2, untouched messages stay.
 #[test]
 fn they_are_compacted_and_none_is_written() {
     let compact = LogConfig { compact: true, delete: false, delete_retention_ms: 10, ..config() };

@@ -1,4 +1,4 @@
-//! What a log that nobody uses keeps in memory.
+//! The memory of an idle log.
 
 #![allow(unsafe_code)] // An allocator is unsafe to write; this one counts and passes on.
 #![allow(clippy::disallowed_methods, reason = "the files are behind the seam, their directory is not")]

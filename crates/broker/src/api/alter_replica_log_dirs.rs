@@ -1,8 +1,9 @@
-//! AlterReplicaLogDirs (34), versions 1-2: moves partitions to other log directories of this broker (KIP-113). 2 is
-//! flexible.
+//! AlterReplicaLogDirs (34), versions 1-2: moves partitions to other log directories of this broker
+//! (KIP-113). 2 is flexible.
 //!
-//! The response says that a move has begun. DescribeLogDirs tells how far it is. For a partition that is not here the
-//! directory is remembered, and it is made there once it comes. A move to where the partition is ends one that runs.
+//! The response says that a move has started. DescribeLogDirs shows its progress. For a partition that is not
+//! here the directory is remembered, and used once the partition is created. A move to the present directory
+//! of a partition ends a running one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

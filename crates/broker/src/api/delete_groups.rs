@@ -22,7 +22,7 @@ const SHARE_STATE_TOPIC: &str = "__share_group_state";
 /// Groups of one partition that are to be deleted.
 struct Deletion {
     names: Vec<Str>,
-    /// What has to be durable first.
+    /// The barriers that must be durable first.
     before: Result<Vec<Barrier>, ErrorCode>,
     /// The request to their coordinator, if it waits for nothing.
     asked: Option<Result<Pending, ErrorCode>>,

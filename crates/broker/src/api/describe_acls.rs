@@ -1,9 +1,9 @@
-//! DescribeAcls (29), versions 1-3: who may do what.
+//! DescribeAcls (29), versions 1-3: the permissions of principals.
 //!
 //! 2 is flexible; 3 knows users as resources (KIP-373).
 //!
-//! Nobody is kept from anything here. What Kafka says where no authorizer is configured is what holds, and what tools
-//! that copy or show ACLs expect of a cluster without them.
+//! There is no authorization yet. The answer is Kafka's without an authorizer, which is true here, and which
+//! tools that copy or show ACLs expect of a cluster without them.
 
 use protocol::messages::{DescribeAclsRequest, DescribeAclsResponse};
 use protocol::{ErrorCode, Str};

@@ -1,4 +1,4 @@
-//! DescribeConfigs (32), versions 1-4: settings, where their values come from, what they mean.
+//! DescribeConfigs (32), versions 1-4: settings, with the sources of their values and their documentation.
 //!
 //! 1 brings sources and synonyms (KIP-226); 3 types and documentation (KIP-569).
 

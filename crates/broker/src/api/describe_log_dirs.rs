@@ -1,11 +1,11 @@
-//! DescribeLogDirs (35), versions 1-5: the log directories, and what partitions take in each.
+//! DescribeLogDirs (35), versions 1-5: the log directories, and the sizes of partitions in each.
 //!
-//! 2 is flexible; 3 an error for the whole response; 4 the size of the volume and what is free (KIP-827); 5 whether new
-//! partitions are kept away (KIP-1066), which they never are here. A tagged field of Milena's own asks for the status of each
-//! log, which another has.
+//! 2 is flexible; 3 an error for the whole response; 4 the size of the volume and its free space (KIP-827); 5
+//! whether new partitions are kept away (KIP-1066), which they never are here. A tagged field of Milena's own
+//! asks for the status of each log, which another has.
 //!
-//! A partition that is moved is shown in the directory where it is and, as a future one, in that where it goes to, with
-//! what it has there and how many offsets that is behind.
+//! A partition that is being moved appears in its present directory and, as a future one, in the target, with
+//! its size there and its lag in offsets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -31,7 +31,7 @@ use crate::reply::Reply;
 /// Partitions by topic and number; none for all.
 type Partitions = Option<HashMap<Str, BTreeSet<i32>>>;
 
-/// What is to be described.
+/// The partitions to describe.
 struct Asked {
     partitions: Partitions,
     with_status: bool,
@@ -64,7 +64,8 @@ fn describe(broker: &Broker, asked: &Asked) -> Vec<DescribeLogDirsResult> {
     described
 }
 
-/// Shows the metadata log, which is no partition, to who asks for the status of logs, where it is damaged.
+/// Shows the metadata log, which is not a partition, if it is damaged and the request asks for the status of
+/// logs.
 fn add_metadata_damage(broker: &Broker, described: &mut Vec<DescribeLogDirsResult>) {
     let faults = broker.scrubber.metadata_faults();
     if faults.is_empty() {
@@ -144,7 +145,7 @@ fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLo
     }
 }
 
-/// The log as `milena log status` shows it; none where it has just gone.
+/// The status of the log for `milena log status`; `None` if the log has just been deleted.
 fn status(partition: &Replica) -> Option<PartitionLogStatus> {
     let status = partition.log_status()?;
     Some(PartitionLogStatus {

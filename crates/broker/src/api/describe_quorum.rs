@@ -1,6 +1,7 @@
-//! DescribeQuorum (55), versions 0-2: the quorum that keeps the metadata, and how its voters stand (KIP-595).
+//! DescribeQuorum (55), versions 0-2: the quorum of the metadata, and the progress of its voters (KIP-595).
 //!
-//! 1 brings when voters last fetched (KIP-836); 2 the ids of their directories and where they are (KIP-853).
+//! 1 brings the times of the voters' last fetches (KIP-836); 2 the ids of their directories and their
+//! addresses (KIP-853).
 
 use metadata::quorum::{METADATA_TOPIC, QuorumStatus};
 use protocol::messages::DescribeQuorumRequest;
@@ -13,7 +14,7 @@ use runtime::clock;
 use crate::call::Call;
 use crate::reply::Reply;
 
-/// The directories of voters, and where these are, from here on.
+/// The first version with the voters' directories and addresses.
 const DIRECTORIES_SINCE: i16 = 2;
 
 pub(crate) fn handle(call: Call<'_>, request: DescribeQuorumRequest) -> Reply {

@@ -57,7 +57,7 @@ struct Page {
 }
 
 impl Page {
-    /// Adds a topic from partition `first` on. False where the page is full.
+    /// Adds a topic from partition `first` on. Returns `false` if the page is full.
     fn add(&mut self, image: &Image, name: Str, first: usize, skip_unknown: bool) -> bool {
         if self.left == 0 {
             self.next = Some(Cursor { topic_name: name, partition_index: 0 });

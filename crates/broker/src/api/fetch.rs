@@ -1,12 +1,12 @@
 //! Fetch (1), versions 4-18.
 //!
-//! 4 brings isolation levels; 5 the log start offset; 7 sessions (KIP-227); 9 the leader epoch of
-//! the client (KIP-320); 11 the rack (KIP-392); 12 flexible, and the epoch of what was fetched
-//! last (KIP-595); 13 names topics by id (KIP-516); 15 moves the replica id (KIP-903); 16 tells
-//! where the new leader is (KIP-951); 17 the directory of a follower; 18 its high watermark.
+//! 4 brings isolation levels; 5 the log start offset; 7 sessions (KIP-227); 9 the leader epoch of the client
+//! (KIP-320); 11 the rack (KIP-392); 12 flexible, and the epoch of the last fetched batch (KIP-595); 13 names
+//! topics by id (KIP-516); 15 moves the replica id (KIP-903); 16 has the new leader's address (KIP-951); 17
+//! the directory of a follower; 18 its high watermark.
 //!
-//! A fetch that finds less than `min_bytes` parks until an append brings enough or `max_wait_ms`
-//! is over. Nothing polls: the append wakes it.
+//! A fetch that finds less than `min_bytes` parks until an append brings enough or `max_wait_ms` is over.
+//! Nothing polls: the append wakes it.
 
 use protocol::messages::FetchResponse;
 use protocol::messages::fetch_request::{FetchRequest, FetchTopic, ForgottenTopic};

@@ -1,10 +1,10 @@
 //! FindCoordinator (10), versions 0-6.
 //!
-//! 1 brings the kind of key; 4 several keys in one request (KIP-699); 5 an error for transactions
-//! (KIP-890); 6 share groups (KIP-932).
+//! 1 brings the kind of key; 4 several keys in one request (KIP-699); 5 an error for transactions (KIP-890);
+//! 6 share groups (KIP-932).
 //!
-//! Where Kafka answers a first question with COORDINATOR_NOT_AVAILABLE while it creates
-//! `__consumer_offsets`, Milena creates it and answers.
+//! Kafka answers a first request with COORDINATOR_NOT_AVAILABLE while it creates `__consumer_offsets`; Milena
+//! creates it and answers.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ const SHARE: i8 = 2;
 /// a hundred times as long as a key.
 const REPEATS_MAX: usize = 1000;
 
-/// What a transactional producer fails with.
+/// The error message for a transactional producer.
 const NO_TRANSACTIONS: &str = "This broker does not serve transactions.";
 
 pub(crate) fn handle(call: Call<'_>, request: FindCoordinatorRequest) -> Reply {

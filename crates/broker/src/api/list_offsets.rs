@@ -17,7 +17,7 @@ use crate::reply::Reply;
 
 /// Leader epochs are told from here on.
 const LEADER_EPOCHS_SINCE: i16 = 4;
-/// Timestamp and offset where there is none.
+/// Timestamp and offset if there is none.
 const NOWHERE: i64 = -1;
 
 pub(crate) fn handle(call: Call<'_>, request: ListOffsetsRequest) -> Reply {

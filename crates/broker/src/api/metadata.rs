@@ -1,13 +1,13 @@
 //! Metadata (3), versions 0-13.
 //!
-//! 1 brings the controller, racks and internal topics; 4 lets the client forbid auto-creation; 5
-//! offline replicas; 7 leader epochs; 8 authorized operations; 9 flexible; 10 topic ids; 12 asks
-//! by topic id; 13 an error for the whole response (KIP-1102).
+//! 1 brings the controller, racks and internal topics; 4 lets the client forbid auto-creation; 5 offline
+//! replicas; 7 leader epochs; 8 authorized operations; 9 flexible; 10 topic ids; 12 asks by topic id; 13 an
+//! error for the whole response (KIP-1102).
 //!
 //! Versions 0-3 stay: kafka-python and aiokafka still send them (KAFKA-18648).
 //!
-//! Where Kafka answers a first question for a topic that it is about to create with
-//! UNKNOWN_TOPIC_OR_PARTITION, so that the client asks again, Milena creates it and answers.
+//! Kafka answers a first request for a topic that it is about to create with UNKNOWN_TOPIC_OR_PARTITION, so
+//! that the client retries; Milena creates it and answers.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ const TOPIC_IDS_SINCE: i16 = 12;
 const MANY_PARTITIONS: usize = 2000;
 const MANY_TOPICS: usize = 500;
 
-/// What a request asks about.
+/// The topics of a request.
 enum Asked {
     All,
     Some(Vec<Wanted>),
@@ -80,7 +80,7 @@ pub(crate) fn handle(call: Call<'_>, request: MetadataRequest) -> Reply {
     })
 }
 
-/// What is asked for; none where a topic has neither name nor id.
+/// The requested topics; `None` if a topic has neither name nor id.
 fn asked(request: &MetadataRequest, version: i16) -> Option<Asked> {
     let Some(topics) = &request.topics else { return Some(Asked::All) };
     if topics.is_empty() && version <= EMPTY_MEANS_ALL_UNTIL {
@@ -98,7 +98,7 @@ fn asked(request: &MetadataRequest, version: i16) -> Option<Asked> {
     wanted.collect::<Option<Vec<_>>>().map(Asked::Some)
 }
 
-/// What stays of a request while its topics are created.
+/// The part of a request that is kept while its topics are created.
 struct Question {
     listener: Str,
     topic_operations: i32,

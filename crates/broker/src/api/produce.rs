@@ -36,8 +36,8 @@ const ADMIN_CLIENT_ID: &str = "__admin_client";
 /// fails all records of a batch, whichever are named.
 const RECORD_ERRORS_MAX: usize = 5000;
 
-/// How long a produce waits for this broker's own disk, however short its timeout: that is for other replicas, and Kafka
-/// waits for its disk without one.
+/// The least time that a produce waits for this broker's own disk, however short its timeout: that is for
+/// other replicas, and Kafka waits for its disk without one.
 const DISK_WAIT_MIN: Duration = Duration::from_secs(10);
 
 /// An append whose acknowledgement waits for the disk.
@@ -49,10 +49,10 @@ struct Pending {
     end_offset: i64,
 }
 
-/// What has come of the request's batches so far.
+/// The results of the request's batches so far.
 struct SoFar {
     pending: Vec<Pending>,
-    /// How many more records the response may name.
+    /// The number of records that the response may still name.
     record_errors_left: usize,
     turn: Turn,
 }

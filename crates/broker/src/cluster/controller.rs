@@ -10,8 +10,8 @@ use tracing::warn;
 
 use super::Cluster;
 
-/// How long a request without a timeout of its own may wait for the controller: less than clients wait for an answer,
-/// which is 30 s for most.
+/// The time that a request without a timeout of its own may wait for the controller: less than clients wait
+/// for an answer, which is 30 s for most.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Cluster {
@@ -53,7 +53,7 @@ impl Cluster {
             (response, records)
         });
         let decided = decided.await.map_err(|error| {
-            warn!("a change of the cluster's metadata was not made: {error}");
+            warn!("the cluster's metadata was not changed: {error}");
             code_of(&error)
         })?;
         self.view.wait_for(decided.offset).await.map_err(|_ended| ErrorCode::NOT_CONTROLLER)?;

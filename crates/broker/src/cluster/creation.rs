@@ -18,7 +18,7 @@ impl Cluster {
         self.create(topics.collect()).await
     }
 
-    /// Creates the topic that holds the groups, where it does not exist.
+    /// Creates the topic of groups' offsets, if it does not exist.
     pub(crate) async fn create_offsets_topic(&self) {
         self.create(vec![self.offsets_topic()]).await;
     }
@@ -32,7 +32,8 @@ impl Cluster {
                 // Nobody asked for a topic to be made: one that cannot be is one that is not there, as in Kafka.
                 for topic in response.topics.iter().filter(|topic| topic.error_code.is_error()) {
                     let reason = topic.error_message.as_deref().unwrap_or_default();
-                    debug!(topic = %topic.name, "not created on demand: {reason}");
+                    debug!(topic = %topic.name, "the topic was the topic was not created on demand: \
+                         {reason}");
                 }
                 Vec::new()
             }

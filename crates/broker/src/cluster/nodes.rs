@@ -1,10 +1,10 @@
-//! What clients are told of the cluster: where its brokers are.
+//! The cluster as clients see it: its brokers and their addresses.
 
 use metadata::Image;
 use protocol::Str;
 use protocol::records::RegisterBrokerRecord;
 
-/// Authorized operations where nobody asked for them.
+/// Authorized operations if the request did not ask for them.
 pub(crate) const OPERATIONS_NOT_ASKED: i32 = i32::MIN;
 /// All operations on a topic, as a bit set: READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE,
 /// DESCRIBE_CONFIGS and ALTER_CONFIGS (Kafka's `AclEntry.supportedOperations`).

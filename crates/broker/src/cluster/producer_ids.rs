@@ -15,7 +15,7 @@ pub(super) struct ProducerIds {
 }
 
 impl ProducerIds {
-    /// The next id; none where the block is used up.
+    /// The next id; `None` if the block is used up.
     fn take(&self) -> Option<i64> {
         self.left.lock().next()
     }
@@ -35,10 +35,10 @@ impl Cluster {
         self.producer_ids.take()
     }
 
-    /// An id that no producer has had, after asking the controller for more if need be.
+    /// An id that no producer has had; asks the controller for more if necessary.
     ///
     /// # Errors
-    /// Kafka's error where the controller gives none.
+    /// Kafka's error if the controller gives none.
     pub(crate) async fn next_producer_id(&self) -> Result<i64, ErrorCode> {
         loop {
             if let Some(id) = self.take_producer_id() {

@@ -14,7 +14,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use crate::replicas::Replica;
 use crate::reply::{Reply, Responder};
 
-/// How long an answer waits for the disk, as for a produce: a full disk makes no promise when it goes on.
+/// The time that an answer waits for the disk, as for a produce: nobody knows how long a disk stays full.
 const DISK_WAIT: Duration = Duration::from_secs(10);
 
 /// A place in a coordinator's partition that must be durable before an answer leaves.

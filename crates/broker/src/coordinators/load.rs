@@ -10,9 +10,10 @@ use storage::fs;
 
 use crate::replicas::{Isolation, ReadRequest, Replica};
 
-/// What is read at a time.
+/// Bytes of one read.
 const READ_BYTES: usize = 1 << 20;
-/// What the records of one batch may come to. Only brokers write to the topic, small batches.
+/// The most bytes to which the records of one batch may decompress. Only brokers write to the topic, small
+/// batches.
 const LIMITS: DecompressLimits = DecompressLimits { batch_bytes: 1 << 30, record_bytes: usize::MAX };
 /// A record that is not part of a transaction.
 const NO_PRODUCER_ID: i64 = -1;
@@ -129,7 +130,7 @@ fn replay<S: Shard>(
     Ok(())
 }
 
-/// Whether a control record ends a transaction by a commit; none where it ends none.
+/// Whether a control record ends a transaction by a commit; `None` if it ends none.
 fn is_commit(key: Option<&[u8]>) -> Option<bool> {
     match key? {
         [_, _, 0, 0, ..] => Some(false),

@@ -1,5 +1,6 @@
-//! Groups that one request names again and again. Each is answered anew, as Kafka does, but only while the
-//! answers are few: a name of three bytes could else be worth an answer of megabytes as often as it is sent.
+//! Groups that one request names again and again. Each is answered again, as in Kafka, but only while the
+//! answers are few: otherwise a name of three bytes could fetch an answer of megabytes as often as it is
+//! sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,7 @@ const PARTITIONS_MAX: usize = 100;
 /// The bytes of a member or a partition beside its texts, about.
 const NUMBERS: usize = 32;
 
-/// What a response has told of so far.
+/// The groups and partitions of a response so far.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats<'a> {
     groups: BTreeSet<&'a Str>,
@@ -48,7 +49,7 @@ impl<'a> Repeats<'a> {
         self.told_bytes += NUMBERS + group.group_id.len() + texts.sum::<usize>();
     }
 
-    /// Leaves of what is asked of a group each partition once, where much is named: each may have metadata that is a
+    /// Removes repeated partitions of a group from a request that names many: the metadata of each may be a
     /// thousand times as long as its number.
     pub(crate) fn thin_out(&self, group: &mut OffsetFetchRequestGroup) {
         let topics = group.topics.iter_mut().flatten();

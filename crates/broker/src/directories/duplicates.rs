@@ -41,9 +41,10 @@ pub(super) fn duplicates(opening: &[Opening]) -> Vec<Duplicate> {
 }
 
 impl Duplicate {
-    /// Which of its directories, whose ids are `ids`, is right. A move has the controller know of the target before
-    /// the log gets its name there, and nothing is deleted where it came from before that name is durable: the one
-    /// that the controller knows has everything. `None` if the topic is gone: all of them are set aside.
+    /// The right one of its directories, whose ids are `ids`. A move makes the target known to the controller
+    /// before the log gets its name there, and nothing is deleted at the source before that name is durable:
+    /// the directory that the controller knows has everything. `None` if the topic is gone: all of them are
+    /// set aside.
     ///
     /// # Errors
     /// [`DirectoryError::PartitionTwice`] if the controller knows it in neither.
@@ -67,7 +68,7 @@ impl Duplicate {
     }
 }
 
-/// Checks that it can be settled where partitions are that are in two directories.
+/// Checks that the right directory of every partition in two directories can be settled.
 ///
 /// # Errors
 /// [`DirectoryError::PartitionTwice`] if it cannot.
@@ -77,7 +78,7 @@ pub(super) fn check(opening: &[Opening], image: &Image, node_id: i32) -> Result<
 }
 
 impl LogDirs {
-    /// Settles where partitions are that were found in two directories.
+    /// Settles the directories of partitions that were found in two.
     ///
     /// # Errors
     /// [`DirectoryError::PartitionTwice`] if the controller knows one in neither.
@@ -105,7 +106,7 @@ fn remove_stale(partition: &TopicPartition, stale: &LogDir, right: &LogDir) -> R
         let aside = directory.rename_stray(partition, &unique_id()).map_err(DirectoryError::Fs)?;
         warn!(
             %partition,
-            "it is in {}; what was found in {path} as well was set aside in {}",
+            "it is in {}; the copy in {path} was set aside in {}",
             other.path().display(),
             aside.display()
         );

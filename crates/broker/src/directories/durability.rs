@@ -1,4 +1,4 @@
-//! How far a log is on disk, and who waits for it.
+//! The durable end of a log, and the requests that wait for it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
@@ -8,11 +8,11 @@ use runtime::bell::{Bell, bell};
 use storage::{LogOffsets, Offline};
 use tokio::sync::Notify;
 
-/// What was appended does not become durable: the disk has failed, or the log was deleted.
+/// Appended records do not become durable: the disk has failed, or the log was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lost;
 
-/// What the thread that flushes tells the requests that wait for it.
+/// The news of the flush thread for the requests that wait for it.
 #[derive(Debug)]
 pub(crate) struct Durability {
     /// Those of the log, which the flusher moves before it says so.
@@ -36,7 +36,7 @@ impl Durability {
         }
     }
 
-    /// What the flusher has come to. True where somebody waits to be told.
+    /// Takes in a result of the flusher. Returns whether somebody waits for it.
     fn note(&self, result: Result<i64, &Offline>) -> bool {
         if let Err(offline) = result {
             // The first failure is the one that counts; it never heals.
@@ -61,7 +61,7 @@ impl Durability {
     /// Waits until everything before `end_offset` is on disk.
     ///
     /// # Errors
-    /// [`Lost`] where it will never be.
+    /// [`Lost`] if it will never be.
     pub(crate) async fn wait(&self, end_offset: i64) -> Result<(), Lost> {
         let _waiting = Waiting::new(&self.waiting);
         loop {
@@ -96,10 +96,10 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// What the flusher of one log directory has come to and nobody was told of yet.
+/// The unpublished results of the flusher of one log directory.
 ///
-/// The thread that flushes wakes one task by a [`Bell`], and that wakes those who wait: it is on
-/// the worker that then runs them.
+/// The flush thread wakes one task by a [`Bell`], and that wakes the waiting requests: it is on the worker
+/// that then runs them.
 #[derive(Debug, Default)]
 pub(crate) struct FlushNews {
     untold: Mutex<Untold>,
@@ -135,7 +135,7 @@ impl FlushNews {
         let (bell, mut rings) = match bell() {
             Ok(both) => both,
             Err(error) => {
-                tracing::debug!("acknowledgements are waited for without a bell: {error}");
+                tracing::debug!("acknowledgements are awaited without a bell: {error}");
                 return;
             }
         };

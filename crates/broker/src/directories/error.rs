@@ -86,7 +86,7 @@ impl fmt::Display for DirectoryError {
         match self {
             Self::NoLogDir => f.write_str("no directory of log.dirs works"),
             Self::Open(error @ OpenDirectoryError::Locked(_)) => {
-                write!(f, "{error}: stop the broker that runs there, or set log.dirs to another directory")
+                write!(f, "{error}: stop the broker that uses it, or set log.dirs to another directory")
             }
             Self::Open(OpenDirectoryError::Fs(error)) | Self::Fs(error) => {
                 write!(f, "{error}{}", mend(error.source.kind()))
@@ -94,40 +94,41 @@ impl fmt::Display for DirectoryError {
             Self::Open(error) => error.fmt(f),
             Self::MetaProperties(error) => error.fmt(f),
             Self::Metadata(error) => error.fmt(f),
-            Self::Thread(error) => write!(f, "no thread can be started: {error}"),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::NodeId { dir, found, given } => write!(
                 f,
-                "the log directory {dir} belongs to node {found}, and node.id is {given}: set node.id={found}, \
-                 or log.dirs to another directory"
+                "the log directory {dir} belongs to node {found}, but node.id is {given}: set \
+                 node.id={found}, or log.dirs to another directory"
             ),
             Self::NoMetaProperties(dir) => write!(
                 f,
-                "the log directory {} holds partitions, and its meta.properties is missing or names no cluster: \
-                 restore that file, or set log.dirs to another directory",
+                "the log directory {} has partitions, but its meta.properties is missing or names no \
+                 cluster: restore that file, or set log.dirs to another directory",
                 dir.display()
             ),
             Self::MetaPropertiesVersion { dir, version } => write!(
                 f,
-                "the meta.properties of the log directory {} has version {version}, which a later Kafka wrote: go on \
-                 there, or set log.dirs to another directory",
+                "the meta.properties of the log directory {} has version {version}, which a later Kafka \
+                 wrote: start that Kafka on it, or set log.dirs to another directory",
                 dir.display()
             ),
             Self::NoMetadataLog { dir, used_zookeeper } => no_metadata_log(dir, *used_zookeeper, f),
             Self::ClusterId { dir, found, cluster_id } => write!(
                 f,
-                "the log directory {} belongs to cluster {found}, and the others to {cluster_id}: take it out of log.dirs",
+                "the log directory {} belongs to cluster {found}, but the others to {cluster_id}: remove it \
+                 from log.dirs",
                 dir.display()
             ),
             Self::DirectoryIdTwice { dir, id } => write!(
                 f,
-                "the log directory {} has the same directory.id as another, {id}, so that one is a copy of the \
-                 other: take the copy out of log.dirs",
+                "the log directory {} has the same directory.id as another, {id}, so one is a copy of the \
+                 other: remove the copy from log.dirs",
                 dir.display()
             ),
             Self::PartitionTwice { partition, dirs: [first, second] } => write!(
                 f,
-                "{partition} is in {} and in {}, and the metadata says neither: delete it in the directory that has \
-                 failed, or was copied",
+                "{partition} exists in both {} and {}, and the metadata assigns it to neither. Delete the \
+                 stale copy: the one in the directory that failed or was restored",
                 first.display(),
                 second.display()
             ),
@@ -145,14 +146,14 @@ fn no_metadata_log(dir: &Path, used_zookeeper: bool, f: &mut fmt::Formatter<'_>)
     if used_zookeeper {
         return write!(
             f,
-            "the log directory {dir} is of a Kafka that kept its metadata in ZooKeeper: have Kafka 3.9 migrate it to \
-             KRaft first, or set log.dirs to another directory"
+            "the log directory {dir} is of a Kafka with ZooKeeper: have Kafka 3.9 migrate it to KRaft \
+             first, or set log.dirs to another directory"
         );
     }
     write!(
         f,
-        "the log directory {dir} holds partitions, and no metadata log says what they are: restore \
-         __cluster_metadata-0 from a backup, or set log.dirs to another directory"
+        "the log directory {dir} has partitions, but there is no metadata log: restore __cluster_metadata-0 \
+         from a backup, or set log.dirs to another directory"
     )
 }
 
@@ -165,23 +166,23 @@ fn metadata_log_elsewhere(
     let what = if has_log { "has the metadata log" } else { "was used before" };
     write!(
         f,
-        "the log directory {} {what}, and the metadata log is looked for in {}: set metadata.log.dir to the \
-         directory that has __cluster_metadata-0",
+        "the log directory {} {what}, but the metadata log is expected in {}: set metadata.log.dir to the \
+         directory with __cluster_metadata-0",
         found.display(),
         expected.display()
     )
 }
 
-/// What to do where a log directory cannot be used.
+/// The remedy for a log directory that cannot be used.
 fn mend(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::PermissionDenied => {
             ": start it as the user who owns the files, or set log.dirs to another directory"
         }
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotADirectory => {
-            ": set log.dirs to a directory that can be written"
+            ": set log.dirs to a writable directory"
         }
-        io::ErrorKind::StorageFull => ": make room, or set log.dirs to another disk",
+        io::ErrorKind::StorageFull => ": free some space, or set log.dirs to a directory on another disk",
         _ => "",
     }
 }

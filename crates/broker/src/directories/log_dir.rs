@@ -13,19 +13,20 @@ use tracing::{debug, error, warn};
 use super::durability::FlushNews;
 use super::error::DirectoryError;
 
-/// Threads that help to flush where several partitions wait at once: syncs that run beside each other share
-/// one commit of the file system's journal.
+/// Threads that help to flush if several partitions wait at once: concurrent syncs share one commit of the
+/// file system's journal.
 const FLUSH_AIDS: usize = 3;
 
 /// A log directory with the threads that flush it.
 pub(crate) struct LogDir {
     /// Absolute, as clients are told it.
     path: PathBuf,
-    /// Its `directory.id`; zero where it could not be read.
+    /// Its `directory.id`; zero if it could not be read.
     id: Uuid,
-    /// Whether it is one of `log.dirs`: where metadata.log.dir is another, that holds no partitions.
+    /// Whether it is one of `log.dirs`: if metadata.log.dir is another directory, that one holds no
+    /// partitions.
     holds_partitions: bool,
-    /// None where it could not be opened, and once it is closed.
+    /// `None` if it could not be opened, and once it is closed.
     directory: Mutex<Option<Arc<LogDirectory>>>,
     /// The threads that flush it.
     flushing: Mutex<Vec<task::Thread>>,
@@ -91,17 +92,17 @@ impl LogDir {
         self.holds_partitions
     }
 
-    /// What its flusher has come to.
+    /// The results of its flusher.
     pub(crate) fn news(&self) -> &Arc<FlushNews> {
         &self.news
     }
 
-    /// The directory where it is open, also once it has failed.
+    /// The directory if it is open, even if it has failed.
     pub(crate) fn opened(&self) -> Option<Arc<LogDirectory>> {
         self.directory.lock().clone()
     }
 
-    /// The directory where it works.
+    /// The directory if it works.
     pub(crate) fn working(&self) -> Option<Arc<LogDirectory>> {
         self.opened().filter(|directory| directory.check().is_ok())
     }
@@ -121,7 +122,7 @@ impl LogDir {
         let is_full = match looked {
             Some(Ok(is_full)) => is_full,
             Some(Err(problem)) => {
-                debug!("the room is not known: {problem}");
+                debug!("the free space is unknown: {problem}");
                 return (false, false);
             }
             None => false,
@@ -146,8 +147,8 @@ impl LogDir {
         }
     }
 
-    /// Writes the checkpoints where they do not tell yet that a log has records: without them nobody would miss its
-    /// directory.
+    /// Writes the checkpoints if they do not have the first records of a log yet: without them nobody would
+    /// miss its directory.
     pub(crate) fn checkpoint_if_untold(&self) {
         if self.working().is_some_and(|directory| directory.take_untold()) {
             self.checkpoint();
@@ -160,7 +161,7 @@ impl LogDir {
         directory.flusher().stop();
         for flushing in std::mem::take(&mut *self.flushing.lock()) {
             if flushing.join().is_err() {
-                error!("a thread that flushes ended by a panic");
+                error!("flush thread panicked");
             }
         }
         let path = self.path.display();

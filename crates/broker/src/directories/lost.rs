@@ -1,8 +1,8 @@
-//! Partitions whose logs are not where they should be: the directory is missing, or says that it belongs to another topic.
+//! Partitions whose logs are missing or misplaced: the directory is gone, or belongs to another topic.
 //!
-//! Made anew, empty, such a partition would have lost its records without a word. It is offline instead, until its
-//! directory is put back and the broker started again, or until somebody accepts the loss: by Kafka's word for that, an
-//! unclean election of its leader.
+//! Creating such a partition again, empty, would lose its records silently. It is offline instead, until its
+//! directory is restored and the broker restarted, or until somebody accepts the loss: in Kafka's terms, by
+//! an unclean election of its leader.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,7 +18,7 @@ use tracing::{error, warn};
 use super::log_dir::LogDir;
 use super::{LogDirs, remove_later, unique_id};
 
-/// A partition whose log is not where it should be.
+/// A partition whose log is missing or misplaced.
 pub(super) struct LostLog {
     partition: TopicPartition,
     dir: Arc<LogDir>,
@@ -38,22 +38,26 @@ impl fmt::Display for LostLog {
         match &self.why {
             Why::Absent(AbsentPartition { log_start_offset, end_offset, .. }) => write!(
                 f,
-                "it had records from offset {log_start_offset} up to {end_offset}, and {dir}/{name} is missing"
+                "it had records from offset {log_start_offset} up to {end_offset}, but {dir}/{name} is \
+                 missing"
             ),
             Why::OtherTopic { found, expected } => write!(
                 f,
-                "{dir}/{name}/partition.metadata has the topic id {found}, and the topic has {expected}"
+                "{dir}/{name}/partition.metadata has the topic id {found}, but the topic has {expected}"
             ),
         }
     }
 }
 
 impl LostLog {
-    /// What to do about it, in whole sentences.
+    /// The remedies, in whole sentences.
     fn mend(&self) -> String {
         let first = match &self.why {
-            Why::Absent(_) => "Put the directory back and start again",
-            Why::OtherTopic { .. } => "Where the records are this topic's remove that file and start again",
+            Why::Absent(_) => "Restore the directory and restart the broker",
+            Why::OtherTopic { .. } => {
+                "If the records are this topic's, remove that file and restart the \
+                 broker"
+            }
         };
         let TopicPartition { topic, partition } = &self.partition;
         format!(
@@ -63,7 +67,7 @@ impl LostLog {
     }
 }
 
-/// What a start knows of the cluster when it looks for the logs.
+/// The state of the cluster when a start looks for the logs.
 pub(crate) struct Roll<'a> {
     pub(crate) image: &'a Image,
     pub(crate) node_id: i32,
@@ -88,7 +92,7 @@ impl Roll<'_> {
         (self.image.standing(self.node_id, &found, self.removed_topics), topic_id.unwrap_or_default())
     }
 
-    /// The topic's id, where the cluster has that partition and keeps it in this directory, or nowhere else.
+    /// The topic's id, if the cluster has that partition and keeps it in this directory, or nowhere else.
     fn topic_id_in(&self, dir: &LogDir, partition: &TopicPartition) -> Option<Uuid> {
         let topic = self.image.topic(&partition.topic)?;
         let assigned = topic.partition(partition.partition)?.directory_of(self.node_id);
@@ -146,13 +150,13 @@ impl LogDirs {
                 let path = dir.path().display();
                 warn!(
                     %partition,
-                    "{path} has no directory of it: it is made anew, empty. Its records from offset {from} up to {to}, of \
-                     which none was known to be durable, are lost"
+                    "{path} has no directory for it: it is created again, empty. Its records from offset \
+                     {from} up to {to}, none of which was known to be durable, are lost"
                 );
             }
         }
         if let Err(problem) = directory.forget(&forgotten) {
-            warn!("the checkpoints tell of partitions that are gone: {problem}");
+            warn!("the checkpoints still have lost partitions: {problem}");
         }
     }
 
@@ -170,7 +174,8 @@ impl LogDirs {
         self.lost.lock().get(&(topic_id, partition)).map(|lost| format!("{lost}. {}", lost.mend()))
     }
 
-    /// The lost partitions that have been given a leader again: their loss is accepted, and they are to be made anew.
+    /// The lost partitions that have a leader again: their loss is accepted, and they are to be created
+    /// again.
     pub(crate) fn accept_losses(&self, image: &Image, delta: &Delta) -> Vec<(Uuid, i32)> {
         let mut lost = self.lost.lock();
         let is_accepted = |(topic_id, number): &(Uuid, i32)| {
@@ -180,7 +185,8 @@ impl LogDirs {
         let accepted: Vec<_> = lost.keys().copied().filter(is_accepted).collect();
         for key in &accepted {
             let Some(lost) = lost.remove(key) else { continue };
-            error!(partition = %lost.partition, "its records are given up, and it begins anew: {lost}");
+            error!(partition = %lost.partition, "its records are given up, and it starts again, empty: \
+                 {lost}");
             lost.clear();
         }
         accepted
@@ -201,7 +207,7 @@ impl LostLog {
         match &self.why {
             Why::Absent(_) => {
                 if let Err(problem) = directory.forget(std::slice::from_ref(&self.partition)) {
-                    warn!(partition = %self.partition, "the checkpoints still tell of its records: {problem}");
+                    warn!(partition = %self.partition, "the checkpoints still have its offsets: {problem}");
                 }
             }
             Why::OtherTopic { .. } => set_aside(&directory, std::slice::from_ref(&self.partition)),
@@ -216,12 +222,12 @@ fn set_aside(directory: &LogDirectory, strays: &[TopicPartition]) {
     }
     // First, so that a partition of that name which is made later is not missed.
     if let Err(problem) = directory.forget(strays) {
-        warn!("the checkpoints tell of partitions that are set aside: {problem}");
+        warn!("the checkpoints still have partitions that were set aside: {problem}");
     }
     for partition in strays {
         match directory.rename_stray(partition, &unique_id()) {
             Ok(path) => warn!(
-                "{partition} is no partition of this cluster: its files were set aside in {}",
+                "{partition} is not a partition of this cluster: its files were set aside in {}",
                 path.display()
             ),
             Err(problem) => error!("the files of the unknown {partition} stay where they are: {problem}"),

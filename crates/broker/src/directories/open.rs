@@ -20,12 +20,12 @@ use super::duplicates::{self, duplicates};
 use super::error::DirectoryError;
 use super::log_dir::LogDir;
 
-/// Segment files that may be open at once, in all directories, where the process may have enough descriptors. A closed
-/// one is opened again when it is read.
+/// Segment files that may be open at once, in all directories, if the process may have enough descriptors. A
+/// closed one is opened again when it is read.
 const OPEN_FILES_MAX: usize = 4096;
 
-/// The same where it may not: half of its descriptors are for connections, and for files that replies hold beyond
-/// that.
+/// The same if it may not: half of its descriptors are for connections, and for files that replies hold
+/// beyond that.
 fn open_files_max() -> usize {
     OPEN_FILES_MAX.min(runtime::descriptors_max() / 2)
 }
@@ -86,7 +86,7 @@ impl Directories {
 pub(super) struct Opening {
     path: PathBuf,
     holds_partitions: bool,
-    /// With what its `meta.properties` say; none where it does not work.
+    /// With the contents of its `meta.properties`; `None` if it does not work.
     pub(super) open: Option<(LogDirectory, Option<MetaProperties>)>,
 }
 
@@ -148,7 +148,7 @@ impl Opening {
 /// Directories that are open and belong together.
 struct OpenedDirs {
     opening: Vec<Opening>,
-    /// Which of them has the metadata log.
+    /// The index of the one with the metadata log.
     metadata: usize,
     cluster_id: String,
     /// Whether one that was used before was not closed cleanly.
@@ -168,7 +168,7 @@ fn open_dirs(directories: &Directories, node_id: i32, fs: &Fs) -> Result<OpenedD
     Ok(OpenedDirs { opening, metadata, cluster_id, was_unclean })
 }
 
-/// What a start would find in directories.
+/// The findings of a start in the directories.
 #[derive(Clone, Debug)]
 pub struct Surveyed {
     /// The metadata.
@@ -270,8 +270,8 @@ fn check_identified(opening: &[Opening]) -> Result<(), DirectoryError> {
     Ok(())
 }
 
-/// Checks that the metadata log is where it is looked for, and nowhere else: a new one would know no topic, and all
-/// partitions would be set aside as strays.
+/// Checks that the metadata log is in the expected directory, and nowhere else: a new one would know no
+/// topic, and all partitions would be set aside as strays.
 fn check_metadata_log(opening: &[Opening], metadata: usize) -> Result<(), DirectoryError> {
     let log = TopicPartition { topic: METADATA_TOPIC.to_owned(), partition: 0 };
     for (index, dir) in opening.iter().enumerate() {

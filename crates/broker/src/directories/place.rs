@@ -1,4 +1,4 @@
-//! Where the log of a partition is, or is to be.
+//! The directory of a partition's log.
 
 use std::sync::Arc;
 
@@ -11,10 +11,11 @@ use super::LogDirs;
 use super::log_dir::LogDir;
 
 impl LogDirs {
-    /// The directory for the log of a partition: where it is, else where a client or the controller wants it.
+    /// The directory for the log of a partition: its present one, or else the one that a client or the
+    /// controller wants.
     ///
     /// # Errors
-    /// A sentence, where it may be in a directory that does not work.
+    /// A sentence, if it may be in a directory that does not work.
     pub(super) fn place<'a>(
         &'a self,
         partition: &TopicPartition,
@@ -30,9 +31,8 @@ impl LogDirs {
         }
         if is_directory(wanted) {
             let chosen = self.partition_dirs().find(|dir| dir.id() == wanted).filter(|dir| dir.is_online());
-            let chosen = chosen.ok_or_else(|| {
-                format!("the log directory with id {wanted}, which holds it, is not among those that work")
-            })?;
+            let chosen = chosen
+                .ok_or_else(|| format!("the log directory with id {wanted}, which has it, does not work"))?;
             self.take_abandoned(partition, topic_id, chosen)?;
             let is_new = !chosen.holds(partition);
             return Ok(preferred.filter(|dir| is_new && dir.is_online()).unwrap_or(chosen));
@@ -49,11 +49,11 @@ impl LogDirs {
             .ok_or_else(|| "there is no log directory".to_owned())
     }
 
-    /// Makes the copy of a log that was being moved here that log, where it is gone: the controller knew already that
-    /// it would be here, so that the copy had all but what was appended last.
+    /// Promotes the copy of a log that was being moved here if the log itself is missing: the controller
+    /// already knew that it would be here, so the copy had all but the last records.
     ///
     /// # Errors
-    /// A sentence, where the log may still be in a directory that does not work.
+    /// A sentence, if the log may still be in a directory that does not work.
     fn take_abandoned(
         &self,
         partition: &TopicPartition,
@@ -64,13 +64,14 @@ impl LogDirs {
         let Some(future) = directory.future_of(partition, topic_id) else { return Ok(()) };
         if let Some(other) = self.partition_dirs().find(|dir| !dir.is_online()) {
             return Err(format!(
-                "its log was being moved here and may be in {}, which does not work; {} may lack what was appended last",
+                "its log was being moved and may be in {}, which does not work; {} may lack the last \
+                 records",
                 other.path().display(),
                 future.path.display()
             ));
         }
         let path = future.path.display();
-        warn!(%partition, "the log is gone; its copy {path} takes its place, and may lack what was appended last");
+        warn!(%partition, "the log is missing; its copy {path} replaces it, and may lack the last records");
         directory.promote_future(&future).map_err(|problem| directory.fail(problem).to_string())
     }
 }

@@ -1,8 +1,8 @@
-//! What a start had to do because the last stop was not a clean one.
+//! The work of a start after an unclean shutdown.
 
 use storage::Recovered;
 
-/// What opening the logs after a crash came to.
+/// The result of opening the logs after a crash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// Partitions whose ends were checked: those with records past their recovery points.

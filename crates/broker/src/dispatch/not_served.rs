@@ -8,7 +8,7 @@ use super::{APIS, find};
 
 /// Characters of a client id that a log line shows.
 const CLIENT_ID_CHARS: usize = 64;
-/// Where the client id stands in a request: behind the API key, its version and the correlation id.
+/// The position of the client id in a request: after the API key, its version and the correlation id.
 const CLIENT_ID_AT: usize = 8;
 
 /// An API, or a version of one, that is not served.
@@ -16,7 +16,7 @@ const CLIENT_ID_AT: usize = 8;
 pub(crate) struct NotServed {
     pub(crate) key: i16,
     pub(crate) version: i16,
-    /// What the client calls itself, fit for a log.
+    /// The client's name for itself, fit for a log.
     pub(crate) client_id: Option<String>,
 }
 
@@ -43,9 +43,10 @@ impl fmt::Display for NotServed {
         let (oldest, newest) = (*APIS[place].versions.start(), *APIS[place].versions.end());
         write!(f, "version {version} of {name}; versions {oldest} to {newest} are served. ")?;
         f.write_str(if *version < oldest {
-            "The client is too old: Kafka's Java clients from 1.1 on work, and librdkafka with api.version.request=true"
+            "The client is too old: Kafka's Java clients work from 1.1 on, and librdkafka with \
+             api.version.request=true"
         } else {
-            "The client has not asked which versions are served, or does not go by the answer"
+            "The client has not asked for the served versions, or ignores the answer"
         })
     }
 }
@@ -83,7 +84,7 @@ mod tests {
         assert!(old.contains("too old") && old.contains("1.1"), "{old}");
         let new = told(3, 99, None);
         assert!(new.starts_with("a client without an id asked for version 99 of Metadata"), "{new}");
-        assert!(new.ends_with("go by the answer"), "{new}");
+        assert!(new.ends_with("ignores the answer"), "{new}");
         assert_eq!(
             told(24, 3, Some(b"t")),
             "client \"t\" asked for AddPartitionsToTxn, which this broker does not serve"

@@ -19,7 +19,7 @@ const FINAL_EPOCH: i32 = -1;
 /// A session may make room for another once it has lived, or been left alone, for this long.
 const EVICTABLE_AFTER_MS: i64 = 120_000;
 
-/// What a client wants of one partition.
+/// A client's request for one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FetchTarget {
     /// The topic's name; empty in a request that names topics by id.
@@ -46,7 +46,7 @@ impl FetchTarget {
     }
 }
 
-/// What a request says of its session.
+/// The session in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SessionClaim {
     pub(crate) session_id: i32,
@@ -55,12 +55,12 @@ pub(crate) struct SessionClaim {
     pub(crate) by_topic_id: bool,
 }
 
-/// How the answer to a request relates to a session.
+/// The relation of an answer to a session.
 #[derive(Debug)]
 pub(crate) enum FetchContext {
     /// No session: every partition is answered for.
     Sessionless,
-    /// Every partition is answered for, and a session begins where the cache has room.
+    /// Every partition is answered, and a session starts if the cache has space.
     Full { by_topic_id: bool },
     /// Only the partitions that changed are answered for.
     Incremental { session: Arc<Session>, epoch: i32 },
@@ -109,11 +109,11 @@ impl FetchSessions {
         Self { slots, sessions: Mutex::default() }
     }
 
-    /// Finds out which partitions a request means: those it names, or those of its session with
-    /// the changes it names.
+    /// Determines the partitions of a request: those it names, or those of its session with the changes it
+    /// names.
     ///
     /// # Errors
-    /// The error for the whole response where the session is not known, or not as claimed.
+    /// The error for the whole response if the session is unknown, or at another epoch.
     pub(crate) fn begin(
         &self,
         claim: SessionClaim,
@@ -153,11 +153,11 @@ impl FetchSessions {
         Ok((FetchContext::Incremental { session, epoch }, targets))
     }
 
-    /// Settles what is sent of the answers: `answers` keeps what the client does not know yet.
-    /// Returns the session id for the response.
+    /// Settles the answers to send: `answers` keeps those that the client does not know yet. Returns the
+    /// session id for the response.
     ///
     /// # Errors
-    /// The error for the whole response where another request moved the session meanwhile.
+    /// The error for the whole response if another request moved the session meanwhile.
     pub(crate) fn finish(
         &self,
         context: FetchContext,

@@ -36,27 +36,25 @@ impl fmt::Display for StartError {
             Self::Directories(error) => error.fmt(f),
             Self::Listen(listener, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
-                "{listener} cannot be listened on, another program does: stop it, or set listeners to another port"
+                "cannot listen on {listener}: another program does. Stop it, or set listeners to another \
+                 port"
             ),
             Self::Listen(listener, error)
                 if error.kind() == io::ErrorKind::PermissionDenied && listener.port < 1024 =>
             {
                 write!(
                     f,
-                    "{listener} cannot be listened on, only root may use ports below 1024: set listeners to another port"
+                    "cannot listen on {listener}: only root may use ports below 1024. Set listeners to \
+                     another port"
                 )
             }
-            Self::Listen(listener, error) => write!(f, "{listener} cannot be listened on: {error}"),
+            Self::Listen(listener, error) => write!(f, "cannot listen on {listener}: {error}"),
             Self::Foreign(refusals) => {
-                write!(
-                    f,
-                    "the log directory cannot be opened, and nothing was changed: {}",
-                    refusals.join("; ")
-                )
+                write!(f, "the log directory cannot be opened; nothing was changed: {}", refusals.join("; "))
             }
             Self::Quorum(error) => error.fmt(f),
             Self::Register(error) => write!(f, "the broker could not register: {error}"),
-            Self::Thread(error) => write!(f, "no thread can be started: {error}"),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
         }
     }
 }

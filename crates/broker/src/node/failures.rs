@@ -13,7 +13,8 @@ use crate::directories::LogDir;
 use crate::replicas::Topic;
 use crate::upkeep::worker::Stop;
 
-/// Follows failures of directories until it is dropped. Why the broker cannot go on, where that is so, goes to `fatal`.
+/// Follows failures of directories until it is dropped. If the broker cannot go on, the reason goes to
+/// `fatal`.
 pub(crate) async fn follow(
     broker: Arc<Broker>,
     mut failures: mpsc::UnboundedReceiver<usize>,
@@ -53,7 +54,7 @@ pub(crate) async fn follow_quorum(broker: Arc<Broker>, fatal: watch::Sender<Opti
 }
 
 impl Broker {
-    /// Why the broker cannot go on without a directory; none where it can.
+    /// The reason why the broker cannot go on without a directory; `None` if it can.
     fn why_over(&self, failed: &Arc<LogDir>) -> Option<String> {
         let path = failed.path().display();
         let cause = failed.opened()?.check().err()?.cause().to_string();
@@ -99,7 +100,7 @@ impl Broker {
     async fn tell_of_offline_directories(&self) {
         let decided = self.cluster.tell_offline_log_dirs(self.replicas.dirs().offline_ids());
         if let Err(problem) = decided.await {
-            warn!("clients are not told that partitions are offline: {}", problem.message());
+            warn!("the metadata does not say that partitions are offline: {}", problem.message());
         }
     }
 }

@@ -153,7 +153,8 @@ impl Broker {
         partitions.collect()
     }
 
-    /// Has the controller know where partitions are, a little later: its answer is in force once this change is.
+    /// Reports the directories of partitions to the controller, a little later: its answer is in force once
+    /// this change is.
     fn tell_where(&self, assignments: Vec<Assignment>) {
         if assignments.is_empty() {
             return;
@@ -161,7 +162,7 @@ impl Broker {
         let cluster = Arc::clone(&self.cluster);
         task::spawn(async move {
             if let Err(problem) = cluster.assign_replicas_to_dirs(&assignments).await {
-                warn!("the controller does not know where partitions are: {}", problem.message());
+                warn!("the controller does not know the directories of partitions: {}", problem.message());
             }
         });
     }

@@ -1,4 +1,4 @@
-//! What comes of an append: its place in the log, or Kafka's error for why there is none.
+//! The result of an append: its place in the log, or Kafka's error.
 
 use protocol::ErrorCode;
 use record::InvalidBatch;
@@ -8,7 +8,7 @@ use record::InvalidBatch;
 pub(crate) struct Appended {
     pub(crate) base_offset: i64,
     pub(crate) last_offset: i64,
-    /// When the broker stamped them, or -1 where the producer's timestamps stand.
+    /// The time of the broker's stamp, or -1 if the producer's timestamps stay.
     pub(crate) log_append_time_ms: i64,
     pub(crate) log_start_offset: i64,
 }
@@ -18,9 +18,9 @@ pub(crate) struct Appended {
 pub(crate) struct Refusal {
     pub(crate) error_code: ErrorCode,
     pub(crate) message: Option<String>,
-    /// The records at fault by their place in the batch, where the fault is theirs (KIP-467).
+    /// The records at fault by their position in the batch, if they are (KIP-467).
     pub(crate) records: Vec<(i32, String)>,
-    /// The log's start where Kafka tells it with the error, else -1.
+    /// The log start offset if Kafka reports it with the error, else -1.
     pub(crate) log_start_offset: i64,
 }
 

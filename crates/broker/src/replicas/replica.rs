@@ -48,7 +48,7 @@ use wake::Watchers;
 pub(crate) use wake::{News, Watch};
 
 thread_local! {
-    /// What decoding compressed batches needs, once for each thread: validation never waits.
+    /// The memory for decompressing batches, once for each thread: validation never waits.
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
 }
 
@@ -151,12 +151,12 @@ impl Replica {
         self.log_dir.load_full()
     }
 
-    /// Bytes of batches in the log; none where it is gone.
+    /// Bytes of batches in the log; `None` if it is gone.
     pub(crate) fn size_bytes(&self) -> Option<u64> {
         self.lock().as_ref().map(Log::size_bytes)
     }
 
-    /// Its segments and the bytes of batches in them; none where the log is gone.
+    /// Its segments and the bytes of batches in them; `None` if the log is gone.
     pub(crate) fn extent(&self) -> Option<(usize, u64)> {
         self.lock().as_ref().map(|log| (log.segments(), log.size_bytes()))
     }
@@ -195,7 +195,7 @@ impl Replica {
         self.state.lock().leader.check_epoch(epoch)
     }
 
-    /// Kafka's error where the log is gone: deleted, closed, or in a directory that has failed.
+    /// Kafka's error if the log is gone: deleted, closed, or in a directory that has failed.
     fn gone(&self) -> ErrorCode {
         if self.durability.has_failed() {
             ErrorCode::KAFKA_STORAGE_ERROR
@@ -336,7 +336,7 @@ impl Replica {
         };
         // A full disk tells of itself once, and not with each request.
         if matches!(error, AppendError::Offline(_)) {
-            warn!(partition = self.name(), "an append was refused: {error}");
+            warn!(partition = self.name(), "an append was rejected: {error}");
         }
         // Kafka tells the log's start of what is wrong with the batch, and not of what its log could not do.
         let is_of_batch = matches!(error, AppendError::Producer(_));
@@ -353,7 +353,7 @@ impl Replica {
     /// Waits until everything before `end_offset` is that durable.
     ///
     /// # Errors
-    /// Kafka's error where it will never be: the disk has failed, or the log was deleted.
+    /// Kafka's error if it will never be: the disk has failed, or the log was deleted.
     pub(crate) async fn durable(&self, end_offset: i64) -> Result<(), ErrorCode> {
         if self.is_durable(end_offset) {
             return Ok(());
@@ -366,8 +366,8 @@ impl Replica {
     }
 }
 
-/// Whether Kafka tells the log's start with the error: it does where the log has looked at the records, except for two
-/// errors.
+/// Whether Kafka reports the log start offset with the error: it does if the log has looked at the records,
+/// except for two errors.
 fn tells_log_start(invalid: &InvalidBatch) -> bool {
     let error_code = ErrorCode(invalid.error_code());
     !invalid.is_of_request()

@@ -19,7 +19,7 @@ pub(crate) struct Topic {
     partitions: Vec<PartitionSlot>,
 }
 
-/// A partition, or nothing where its log could not be opened: the others serve.
+/// A partition, or `None` if its log could not be opened: the others serve.
 pub(crate) type PartitionSlot = Option<Arc<Replica>>;
 
 impl Topic {
@@ -44,8 +44,7 @@ impl Topic {
     /// The partition with that number.
     ///
     /// # Errors
-    /// UNKNOWN_TOPIC_OR_PARTITION where there is none, KAFKA_STORAGE_ERROR where its log could not
-    /// be opened.
+    /// UNKNOWN_TOPIC_OR_PARTITION if there is none, KAFKA_STORAGE_ERROR if its log could not be opened.
     pub(crate) fn partition(&self, index: i32) -> Result<&Arc<Replica>, ErrorCode> {
         let slot = usize::try_from(index).ok().and_then(|index| self.partitions.get(index));
         slot.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.as_ref().ok_or(ErrorCode::KAFKA_STORAGE_ERROR)

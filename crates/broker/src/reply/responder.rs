@@ -60,7 +60,8 @@ fn unsayable<R: Response>(problem: EncodeError) -> Frame {
     match problem.kind {
         EncodeErrorKind::FrameTooLong | EncodeErrorKind::StringTooLong => {
             error!(
-                "connection closed: an answer to {api} is too large to be sent ({problem}); ask for less at once"
+                "connection closed: an answer to {api} is too large to send ({problem}); ask for less at \
+                 once"
             );
             Frame::unsayable()
         }

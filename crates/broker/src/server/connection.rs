@@ -28,13 +28,14 @@ use super::inbox::{BadLength, Inbox};
 use super::limits::{Admission, AnswerBytes, RequestBytes};
 use super::outbox::{Outbox, Sent};
 
-/// How often a connection looks whether it is idle, at least.
+/// The longest time between two checks whether a connection is idle.
 const IDLE_TICK: Duration = Duration::from_secs(10);
 /// Request bytes handled in a row before other connections have their turn.
 const TURN_BYTES: usize = 1 << 20;
-/// A request from here on, other than a produce, is handled where other connections do not wait for it.
+/// From this size on, a request other than a produce is handled on a thread on which no other connections
+/// wait.
 const LONG_REQUEST_BYTES: usize = 32 << 10;
-/// How long replies under way may take once the broker stops.
+/// The time that pending replies may take once the broker stops.
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// One connection. [`Connection::serve`] runs until it ends.
@@ -45,9 +46,9 @@ pub(crate) struct Connection {
     inbox: Inbox,
     outbox: Outbox,
     stopping: watch::Receiver<bool>,
-    /// What the inbox holds, as a part of what all connections may.
+    /// The bytes of the inbox, as a part of the limit of all connections.
     request_bytes: RequestBytes,
-    /// What the outbox holds beyond what every connection may.
+    /// The bytes of the outbox beyond the allowance of every connection.
     answer_bytes: AnswerBytes,
     /// Counts against the limits on connections until it is dropped.
     _admission: Admission,
@@ -68,7 +69,7 @@ enum End {
     Stopping,
     /// Nothing came or went for `connections.max.idle.ms`.
     Idle,
-    /// What came is not Kafka's protocol.
+    /// The client does not speak Kafka's protocol.
     BadLength(BadLength),
     /// A request that cannot be answered.
     Refused(Refused),
@@ -140,7 +141,7 @@ impl Connection {
             End::BadLength(bad) => debug!(client = host, "closed: {bad}"),
             End::Refused(refused) => self.tell_refused(&refused),
             End::TooManyBytes => {
-                warn!(client = host, "closed: queued.max.request.bytes is exceeded twice over");
+                warn!(client = host, "closed: queued.max.request.bytes is exceeded by a factor of two");
             }
             End::TooManyAnswers => {
                 warn!(
@@ -230,7 +231,7 @@ impl Connection {
         self.ending = Some(end);
     }
 
-    /// Handles the whole requests that are here. True where its turn ended with more to do.
+    /// Handles the whole requests that are here. Returns whether its turn ended with more to do.
     fn handle_requests(&mut self) -> bool {
         let mut handled_bytes = 0;
         while self.ending.is_none() && self.outbox.has_room() {
@@ -323,7 +324,7 @@ impl Connection {
         self.inbox.unfinished_bytes() > 0 || self.request_bytes.memory().has_room()
     }
 
-    /// How long nothing may come or go (`connections.max.idle.ms`). A negative limit is none.
+    /// The longest time without traffic (`connections.max.idle.ms`). A negative limit is none.
     fn idle_max(&self) -> Duration {
         let idle_max_ms = u64::try_from(self.server.broker.config.connections_max_idle_ms);
         Duration::from_millis(idle_max_ms.unwrap_or(u64::MAX))
@@ -354,7 +355,7 @@ impl Connection {
             io::Result::Ok(())
         });
         if !matches!(drained.await, Ok(Ok(()))) {
-            debug!(client = self.peer.host, "replies under way were dropped at the stop");
+            debug!(client = self.peer.host, "pending replies were dropped at the stop");
         }
     }
 

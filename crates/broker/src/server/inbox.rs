@@ -1,15 +1,15 @@
-//! What a client has sent and nobody has handled yet: bytes in, whole frames out.
+//! Received bytes that were not handled yet: bytes in, whole frames out.
 
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// A first read takes this much; enough for a burst of small requests.
 const READ_BYTES_MIN: usize = 16 * 1024;
-/// Reads grow up to this where a client sends more than fits at once.
+/// Reads grow up to this if a client sends more than fits at once.
 const READ_BYTES_MAX: usize = 256 * 1024;
 /// A frame from here on is long, and worth a read of its own: of shorter ones several come at once.
 const LONG_BYTES: usize = READ_BYTES_MAX / 2;
-/// What is read behind a long frame, to learn of the next.
+/// Bytes to read after a long frame, to learn the length of the next.
 const NEXT_BYTES: usize = 8 * 1024;
 /// A frame up to this long is given all its room at once by a client that has sent as much before.
 const KNOWN_BYTES_MAX: usize = 4 << 20;
@@ -32,7 +32,7 @@ impl std::fmt::Display for BadLength {
             [b'G', b'E', b'T', b' '] | [b'P', b'O', b'S', b'T'] => "; this is HTTP, not Kafka's protocol",
             _ => "",
         };
-        write!(f, "a request of {} bytes, where 0 to {} are accepted{hint}", self.length, self.max)
+        write!(f, "a request of {} bytes; the limit is {}{hint}", self.length, self.max)
     }
 }
 
@@ -75,14 +75,14 @@ impl Inbox {
         }
     }
 
-    /// The buffer with room for the next read.
+    /// The buffer with space for the next read.
     ///
-    /// The room grows with what has come, never with what a length merely claims: a client that
-    /// announces 100 MiB and sends ten bytes costs ten bytes' worth. One that has sent a frame of that
-    /// length is believed, so that its bytes are not copied from buffer to buffer as more of them come.
+    /// The space grows with the bytes received, never with a mere announcement: a client that announces 100
+    /// MiB and sends ten bytes costs ten bytes' worth. A client that has sent a frame of that length is
+    /// trusted, so that its bytes are not copied from buffer to buffer as more of them arrive.
     ///
-    /// What follows a long frame is left in the socket, but for a little that tells how long the next
-    /// one is: the rest would have to be moved to where there is room for all of that.
+    /// Bytes after a long frame are left in the socket, except for a few that tell the length of the next
+    /// one: the rest would have to be moved to a buffer with space for all of that.
     pub(crate) fn room(&mut self) -> Limit<&mut BytesMut> {
         let announced = self.frame_bytes().ok().flatten();
         let expected = LENGTH_BYTES + announced.unwrap_or(self.known_bytes);
@@ -109,7 +109,7 @@ impl Inbox {
         }
     }
 
-    /// Gives the memory back where nothing is under way.
+    /// Frees the memory if no request is in progress.
     pub(crate) fn release_idle(&mut self) {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();

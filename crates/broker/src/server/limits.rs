@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub(crate) struct ConnectionLimits {
     max: usize,
-    /// What the descriptors of this process allow, less those that files need.
+    /// The limit of descriptors of this process, less those that files need.
     descriptors_max: usize,
     per_address_max: usize,
     open: Mutex<Open>,
@@ -42,8 +42,8 @@ impl std::fmt::Display for TooMany {
             Self::Connections(max) => write!(f, "{max} connections are open (max.connections)"),
             Self::Descriptors(max) => write!(
                 f,
-                "{max} connections are open, and the other descriptors that this process may have are for files: raise \
-                 the limit (ulimit -n, or LimitNOFILE= of its service)"
+                "{max} connections are open, and the other descriptors of this process are reserved for \
+                 files: raise the limit (ulimit -n, or LimitNOFILE= of its service)"
             ),
             Self::FromAddress(max) => {
                 write!(f, "{max} connections are open from this address (max.connections.per.ip)")
@@ -65,10 +65,10 @@ impl ConnectionLimits {
         Arc::new(Self { max, descriptors_max, per_address_max, open: Mutex::default() })
     }
 
-    /// Lets a connection from `address` in.
+    /// Admits a connection from `address`.
     ///
     /// # Errors
-    /// [`TooMany`] where a limit is reached.
+    /// [`TooMany`] if a limit is reached.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Admission, TooMany> {
         let mut open = self.open.lock();
         if open.total >= self.max {
@@ -108,9 +108,9 @@ impl Drop for Admission {
 
 /// Request bytes that connections have received and not handled (`queued.max.request.bytes`).
 ///
-/// A connection begins a request only while there is room. One that has begun is received to its
-/// end, so that a full budget always empties again; only where that alone doubles the limit is
-/// the connection that asks for more closed.
+/// A connection starts to receive a request only while there is space. A request that has started is received
+/// to its end, so that a full budget always empties again; only if that alone doubles the limit, the
+/// connection that asks for more is closed.
 #[derive(Debug)]
 pub(crate) struct RequestMemory {
     max: usize,
@@ -147,7 +147,7 @@ impl RequestMemory {
         }
     }
 
-    /// Counts bytes that were received. False where it is too much.
+    /// Counts received bytes. Returns `false` if there are too many.
     #[must_use]
     fn take(&self, bytes: usize) -> bool {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
@@ -178,7 +178,7 @@ impl RequestBytes {
         &self.memory
     }
 
-    /// Notes that the connection now holds `bytes`. False where all of them hold too much.
+    /// Notes that the connection now holds `bytes`. Returns `false` if all of them hold too many.
     #[must_use]
     pub(crate) fn set(&mut self, bytes: usize) -> bool {
         let before = std::mem::replace(&mut self.held, bytes);
@@ -198,8 +198,8 @@ impl Drop for RequestBytes {
     }
 }
 
-/// What all connections hold of answers beyond what each may hold. One answer may be large, and its client slow to read
-/// it or in no mind to.
+/// The bytes of answers of all connections beyond the allowance of each. One answer may be large, and its
+/// client slow to read it, or never read it.
 #[derive(Debug)]
 pub(crate) struct AnswerMemory {
     max: usize,

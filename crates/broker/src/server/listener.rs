@@ -15,7 +15,7 @@ use super::connection::Connection;
 use super::rare_log::RareLog;
 use crate::peer::Peer;
 
-/// How long to wait before the next accept where the system has no descriptor left.
+/// The wait before the next accept while the system has no free descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts on `socket` until the broker stops.

@@ -1,4 +1,4 @@
-//! What goes back to a client: replies in the order of their requests, bytes and pieces of files.
+//! Replies to a client in the order of their requests: bytes and pieces of files.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -17,7 +17,7 @@ const REPLIES_MAX: usize = 256;
 const BYTES_MAX: usize = 4 << 20;
 /// Parts handed to the kernel in one call.
 const PARTS_MAX: usize = 32;
-/// What one call of sendfile is asked for, so that one large fetch does not hold its thread.
+/// The most bytes of one call of sendfile, so that one large fetch does not hold its thread.
 const FILE_BYTES_MAX: usize = 1 << 20;
 
 /// The replies of one connection that are not sent yet.
@@ -29,7 +29,7 @@ pub(crate) struct Outbox {
     replies: VecDeque<Slot>,
     pieces: VecDeque<Piece>,
     bytes: usize,
-    /// What the socket took since [`Outbox::take_sent_bytes`] was last asked.
+    /// The bytes that the socket took since the last [`Outbox::take_sent_bytes`].
     sent_bytes: u64,
     /// The next reply is one that cannot be sent: the connection ends behind `pieces`.
     ends: bool,
@@ -40,7 +40,7 @@ enum Slot {
     Waiting(ReplyFuture),
 }
 
-/// What came of handing pieces to the socket.
+/// The result of giving pieces to the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
     /// Nothing is left that could be sent now.
@@ -95,7 +95,7 @@ impl Outbox {
         self.pieces.is_empty() && self.replies.is_empty()
     }
 
-    /// Polls the oldest reply where it is one that waits; ready when it can be sent.
+    /// Polls the oldest reply if it is one that waits; ready when it can be sent.
     pub(crate) fn poll_oldest(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(slot) = self.replies.front_mut() else { return Poll::Pending };
         let Slot::Waiting(future) = slot else { return Poll::Ready(()) };
@@ -124,15 +124,15 @@ impl Outbox {
         }
     }
 
-    /// What the socket took since this was last asked.
+    /// The bytes that the socket took since the last call.
     pub(crate) fn take_sent_bytes(&mut self) -> u64 {
         std::mem::take(&mut self.sent_bytes)
     }
 
-    /// Hands the socket what it takes, up to a turn's worth.
+    /// Sends as much as the socket takes, up to a turn's worth.
     ///
     /// # Errors
-    /// What ends the connection.
+    /// The error that ends the connection.
     pub(crate) fn send(&mut self, stream: &TcpStream) -> io::Result<Sent> {
         let mut turn_bytes = 0;
         while let Some(front) = self.pieces.front_mut() {

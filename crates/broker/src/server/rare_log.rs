@@ -7,7 +7,7 @@ use runtime::clock::Instant;
 
 /// Lines that may be written one after the other before the first has to be waited for.
 const BURST: u32 = 5;
-/// How long it takes until one more may be written.
+/// The time until one more line may be written.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Lets a line through now and then.

@@ -1,5 +1,5 @@
-//! What a broker does from time to time: looking at the room on its disks, retention, removal of deleted files, checkpoints,
-//! forgetting silent producers, flushes by age.
+//! The periodic work of a broker: checking the space on its disks, retention, removal of deleted files,
+//! checkpoints, expiry of producers, flushes by age.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,16 +10,16 @@ use settings::BrokerConfig;
 use crate::replicas::{Replica, Replicas};
 use crate::upkeep::worker::{Next, Stop, Worker};
 
-/// How often deleted files are looked for whose time has come.
+/// The time between two checks for deleted files that are due.
 const DELETIONS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How often the room on the disks is looked at.
+/// The time between two checks of the space on the disks.
 const ROOM_INTERVAL_MS: i64 = 1_000;
 
-/// How often checkpoints are written where logs have got their first records since.
+/// The time between two writes of checkpoints if logs have got their first records since.
 const UNTOLD_INTERVAL_MS: i64 = 1_000;
 
-/// How often partitions are tried again that could not be opened on a full disk.
+/// The time between two attempts for partitions that could not be opened on a full disk.
 const WITHOUT_ROOM_INTERVAL_MS: i64 = 5_000;
 
 /// Something that is done again and again.
@@ -95,9 +95,10 @@ fn apply_retention(replicas: &Replicas, now_ms: i64) {
     replicas.table().partitions().for_each(|partition| partition.apply_retention(now_ms));
 }
 
-/// Looks at the room on the disks. Where one is full but for its reserve, what may go goes at once, so that clients are
-/// soon heard again: what retention finds, and files that would have stayed for `file.delete.delay.ms`, which are for
-/// readers that a broker may have and this one does not.
+/// Checks the space on the disks. If one is full except for its reserve, everything that may be deleted is
+/// deleted at once, so that clients can soon produce again: expired segments, and files that would have
+/// stayed for `file.delete.delay.ms`, which are for readers that other brokers may have and this one does
+/// not.
 fn look_at_room(replicas: &Replicas, now_ms: i64) {
     for dir in replicas.dirs().all() {
         let (is_full, was_full) = dir.look_at_room();

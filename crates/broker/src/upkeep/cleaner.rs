@@ -55,7 +55,8 @@ struct Work {
 enum Failure {
     /// The broker stops.
     Stopped,
-    /// The log has changed below it: retention, a deletion or a truncation went first. The next pass begins anew.
+    /// The log has changed below it: retention, a deletion or a truncation went first. The next pass starts
+    /// over.
     Changed,
     /// The offset map has no room for a single segment's keys.
     NoProgress,
@@ -140,7 +141,7 @@ impl Cleaner {
                 Ok(None) => continue,
                 Err(ChangeError::Full(_)) => continue,
                 Err(problem) => {
-                    error!(partition = partition.name(), "the log is not compacted any more: {problem}");
+                    error!(partition = partition.name(), "the log is no longer compacted: {problem}");
                     state.uncleanable.insert(key);
                     continue;
                 }
@@ -156,7 +157,7 @@ impl Cleaner {
         Some(work)
     }
 
-    /// Cleans one log, and reports it where that cannot be.
+    /// Cleans one log, and reports it if that is impossible.
     fn clean(&self, work: Work, config: &BrokerConfig, stop: &Stop) {
         let (key, partition, begun) = (work.key, Arc::clone(&work.partition), clock::now());
         match pass(work, config, stop) {
@@ -175,8 +176,8 @@ impl Cleaner {
             Err(Failure::NoProgress) => {
                 error!(
                     partition = partition.name(),
-                    "the log is not compacted any more: the keys of one segment do not fit \
-                     log.cleaner.dedupe.buffer.size; make it larger and restart"
+                    "the log is no longer compacted: the keys of one segment do not fit \
+                     log.cleaner.dedupe.buffer.size; increase it and restart"
                 );
                 self.state.lock().uncleanable.insert(key);
             }
@@ -185,7 +186,7 @@ impl Cleaner {
                 if is_full {
                     debug!(partition = partition.name(), "the log was not compacted: {problem}");
                 } else {
-                    error!(partition = partition.name(), "the log is not compacted any more: {problem}");
+                    error!(partition = partition.name(), "the log is no longer compacted: {problem}");
                     self.state.lock().uncleanable.insert(key);
                 }
             }
@@ -213,7 +214,11 @@ fn pass(work: Work, config: &BrokerConfig, stop: &Stop) -> Result<CleanStats, Fa
             Some(Ok(Swapped::Done)) => {}
             Some(Ok(Swapped::Stale)) | None => return Err(Failure::Changed),
             Some(Err(error)) => {
-                error!(partition = partition.name(), "a compacted segment was not put in place: {error}");
+                error!(
+                    partition = partition.name(),
+                    "a compacted segment did not replace the old ones: \
+                     {error}"
+                );
                 return Err(Failure::Changed);
             }
         }
@@ -221,7 +226,7 @@ fn pass(work: Work, config: &BrokerConfig, stop: &Stop) -> Result<CleanStats, Fa
     Ok(cleaning.finish()?)
 }
 
-/// What one pass may read and write.
+/// The bytes that one pass may read and write.
 struct Budget {
     /// Bytes a second.
     rate: f64,
@@ -230,7 +235,7 @@ struct Budget {
     turn_began: Instant,
 }
 
-/// How long a pass works before it lets others go first: short beside what a request takes.
+/// The time that a pass works before it lets others go first: short beside that of a request.
 const TURN: Duration = Duration::from_micros(500);
 
 impl Budget {
@@ -260,7 +265,7 @@ impl Budget {
         is_over
     }
 
-    /// How long to wait after that many bytes more; none where it is not worth a sleep.
+    /// The time to wait after that many bytes more; `None` if it is not worth a sleep.
     fn wait(&mut self, bytes: u64, now: Instant) -> Option<Duration> {
         self.bytes += bytes;
         let due_s = self.bytes as f64 / self.rate;

@@ -1,8 +1,9 @@
 //! Partitions that are moved between the log directories of this broker (AlterReplicaLogDirs, KIP-113).
 //!
-//! A move copies the log while it is written, a bounded part in each turn, has the controller know where the partition
-//! will be, and then lets the log go on in the copy. `num.replica.alter.log.dirs.threads` moves are at work at once;
-//! the others wait for their turn. `replica.alter.log.dirs.io.max.bytes.per.second` bounds all of them together.
+//! A move copies the log while it is written, a bounded part in each turn, tells the controller the new
+//! directory of the partition, and then lets the log continue in the copy.
+//! `num.replica.alter.log.dirs.threads` moves work at once; the others wait for their turn.
+//! `replica.alter.log.dirs.io.max.bytes.per.second` bounds all of them together.
 
 mod alter;
 mod turn;
@@ -29,13 +30,13 @@ use turn::Turn;
 /// Partitions that are not here yet and whose directory is remembered: no more, whatever clients ask for.
 const PREFERRED_MAX: usize = 10_000;
 
-/// How often the limit is looked at while nothing more may be copied.
+/// The time between two checks of the limit while nothing more may be copied.
 const LIMIT_CHECK: Duration = Duration::from_millis(500);
 
-/// How often it is looked at while nothing is moved.
+/// The time between two checks of the limit while nothing is moved.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// How long a move waits whose target is full.
+/// The time that a move waits if its target is full.
 const FULL_BACKOFF: Duration = Duration::from_secs(5);
 
 /// A partition by its topic and number.
@@ -57,7 +58,7 @@ pub(crate) struct Move {
     after: Mutex<Option<Arc<Move>>>,
     /// Whether nothing more is done about it.
     over: AtomicBool,
-    /// What DescribeLogDirs tells of it.
+    /// Its size for DescribeLogDirs.
     size_bytes: AtomicU64,
     end_offset: AtomicI64,
 }
@@ -80,11 +81,11 @@ struct State {
     ending: HashMap<Name, Arc<Move>>,
     /// Those that wait for a turn, cancelled ones among them.
     queue: VecDeque<Arc<Move>>,
-    /// Where partitions go that are not here yet.
+    /// The directories for partitions that are not here yet.
     preferred: HashMap<Name, Arc<LogDir>>,
 }
 
-/// How much was copied ahead of what the limit allows.
+/// The bytes copied ahead of the limit.
 struct Budget {
     debt_bytes: f64,
     /// When it was that.
@@ -96,7 +97,7 @@ impl Budget {
         self.debt_bytes += bytes as f64;
     }
 
-    /// How long nothing more may be copied at `rate` bytes a second.
+    /// The time for which nothing more may be copied at `rate` bytes a second.
     fn wait(&mut self, rate: u64, now: Instant) -> Duration {
         let paid = now.saturating_duration_since(self.at).as_secs_f64() * rate as f64;
         (self.debt_bytes, self.at) = ((self.debt_bytes - paid).max(0.0), now);
@@ -199,14 +200,14 @@ impl Moves {
         self.queued.notify_one();
     }
 
-    /// The next that is to have a turn: one that is to be given up where nothing may be copied.
+    /// The next move that has a turn: one that is to be given up if nothing may be copied.
     fn dequeue(&self, may_copy: bool) -> Option<Arc<Move>> {
         let queue = &mut self.state.lock().queue;
         let at = queue.iter().position(|it| may_copy || it.is_cancelled())?;
         queue.remove(at)
     }
 
-    /// Takes a move off the list, where it is the one that is on it: it is being given up.
+    /// Takes a move off the list, if it is the one on the list: it is being given up.
     fn abandon(&self, this: &Arc<Move>) {
         let mut state = self.state.lock();
         if state.moves.get(&this.name()).is_some_and(|it| Arc::ptr_eq(it, this)) {

@@ -1,7 +1,7 @@
 //! The scrubber: one thread that slowly reads all closed segments and the metadata again and again, and
-//! reports what the disks have damaged since they were written.
+//! reports the damage of the disks since they were written.
 //!
-//! What it has found is kept in memory, with the partitions: a start begins anew.
+//! Its findings are kept in memory, with the partitions: a start begins afresh.
 
 mod metadata_log;
 
@@ -22,7 +22,7 @@ use crate::upkeep::worker::{Next, Shutdown, Stop, Worker};
 
 use metadata_log::MetadataDamage;
 
-/// How long it takes at most that a changed setting is noticed.
+/// The longest time until a changed setting is noticed.
 const TICK: Duration = Duration::from_secs(5);
 
 /// When the first round begins at the latest after a start, which has the disks for itself.
@@ -37,11 +37,11 @@ pub(crate) struct Scrubber {
     metadata: MetadataDamage,
 }
 
-/// What the scrubber has done since the start.
+/// The work of the scrubber since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ScrubProgress {
     pub(crate) read_bytes: u64,
-    /// How often everything was read.
+    /// The number of complete rounds.
     pub(crate) rounds: u64,
     /// When that was last done, in ms since the epoch.
     pub(crate) last_round_end_ms: Option<i64>,
@@ -64,7 +64,7 @@ impl Settings {
         }
     }
 
-    /// How long until the next round; none where there is none. `last_end` is when the last ended.
+    /// The time until the next round; `None` if there is none. `last_end` is the end of the last one.
     fn next_round(self, started: Instant, last_end: Option<Instant>, now: Instant) -> Option<Duration> {
         let (since, wait) = match last_end {
             Some(end) => (end, self.interval),
@@ -83,7 +83,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// How long to wait before the next bytes are read; none where nothing may be.
+    /// The time to wait before the next bytes are read; `None` if none may be read.
     fn wait(&mut self, bytes: u64, bytes_per_second: u64, now: Instant) -> Option<Duration> {
         if bytes_per_second == 0 {
             return None;
@@ -159,7 +159,7 @@ impl Scrubber {
         }
     }
 
-    /// What it has done since the start.
+    /// Its work since the start.
     pub(crate) fn progress(&self) -> ScrubProgress {
         let last_round_end_ms = self.last_round_end_ms.load(Ordering::Relaxed);
         ScrubProgress {
@@ -174,7 +174,7 @@ impl Scrubber {
         self.metadata.places()
     }
 
-    /// What is damaged there.
+    /// The damage there.
     pub(crate) fn metadata_faults(&self) -> Vec<Fault> {
         self.metadata.faults()
     }
@@ -298,7 +298,7 @@ fn report(partition: &str, news: &ScrubNews) {
     }
     for fault in &news.whole {
         let (path, position) = (fault.path.display(), fault.position);
-        info!(partition, "{path} is whole again at byte {position}");
+        info!(partition, "{path} is repaired at byte {position}");
     }
 }
 

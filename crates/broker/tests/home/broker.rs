@@ -22,7 +22,7 @@ use settings::Configs;
 use storage::fs::Fs;
 use storage::fs::faults::Faults;
 
-/// How long anything may take.
+/// The longest time that anything may take.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
 /// The log directories of a broker.

@@ -7,7 +7,7 @@ use crate::classic::{Operation, State};
 
 impl Operation<'_> {
     /// # Errors
-    /// What the member is told.
+    /// Kafka's error for the member.
     pub(crate) fn heartbeat(&mut self, request: &HeartbeatRequest) -> Result<(), ErrorCode> {
         self.group.validate_member(&request.member_id, request.group_instance_id.as_ref())?;
         if request.generation_id != self.group.generation_id {

@@ -9,15 +9,15 @@ use protocol::{Bytes, ErrorCode, Str, Uuid};
 use crate::classic::{Member, Operation, Parked, State};
 use crate::{Append, RequestContext};
 
-/// How long a new member waits for its first generation. Its session timeout says nothing yet, since
+/// The time that a new member waits for its first generation. Its session timeout does not apply yet, since
 /// it cannot send heartbeats; a client that went away meanwhile must not stay for ever.
 const NEW_MEMBER_JOIN_TIMEOUT_MS: i64 = 5 * 60 * 1_000;
 
 /// From this version on, a dynamic member is given its id first and joins with it (KIP-394).
 const MEMBER_ID_REQUIRED_VERSION: i16 = 4;
 
-/// How many member ids a group gives out to clients that have not come back with them. Anyone may ask,
-/// as often as they like, and each is kept for a session timeout.
+/// The number of member ids that a group gives out to clients that have not returned with them. Anyone may
+/// ask, as often as they like, and each is kept for a session timeout.
 const PENDING_JOIN_MAX: usize = 10_000;
 
 impl Operation<'_> {
@@ -128,8 +128,8 @@ impl Operation<'_> {
         None
     }
 
-    /// What a member needs to know to go on in the current generation. Only the leader that is still to
-    /// share out the partitions gets the members.
+    /// The response for a member that continues in the current generation. Only the leader that still has to
+    /// divide the partitions gets the members.
     pub(crate) fn current_generation(&self, member_id: &Str) -> JoinGroupResponse {
         let group = &*self.group;
         let shares_out = group.state() == State::CompletingRebalance && group.is_leader(member_id);

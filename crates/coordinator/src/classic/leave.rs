@@ -49,8 +49,7 @@ pub(crate) fn member_response(identity: &MemberIdentity, error_code: ErrorCode) 
     }
 }
 
-/// What a version knows of the response: before version 3 there is one member, and its error is that of
-/// the response.
+/// The response in a version: before version 3 there is one member, and its error is that of the response.
 pub(crate) fn leave_for_version(mut response: LeaveGroupResponse, api_version: i16) -> LeaveGroupResponse {
     if api_version < 3 {
         let members = std::mem::take(&mut response.members);

@@ -22,9 +22,9 @@ pub(crate) struct Member {
     pub(crate) client_host: Str,
     pub(crate) rebalance_timeout_ms: i32,
     pub(crate) session_timeout_ms: i32,
-    /// What the member supports, most preferred first. Invariant: no name twice.
+    /// The protocols that the member supports, most preferred first. Invariant: no name twice.
     pub(crate) protocols: Vec<JoinGroupRequestProtocol>,
-    /// What the leader assigned to it in this generation.
+    /// The leader's assignment for it in this generation.
     pub(crate) assignment: Bytes,
     /// Whether it has not been through a join phase yet. It cannot send heartbeats, so it may time out
     /// while its JoinGroup is parked; else clients that give up and try again would pile up.

@@ -23,7 +23,7 @@ impl Operation<'_> {
         self.timers.schedule(timer, self.now.steady.after(timeout_ms));
     }
 
-    /// Gives the member its session timeout anew.
+    /// Restarts the member's session timeout.
     pub(crate) fn restart_session(&mut self, member_id: &str) {
         if let Some(member) = self.group.member(member_id) {
             // The member's own text: that of a request would keep the request in memory.

@@ -6,7 +6,7 @@ use crate::Append;
 use crate::classic::{JoinPhase, Member, Operation, State};
 use crate::timers::Timer;
 
-/// How long after a failed append that a group is empty is stored again.
+/// The time after a failed append of an empty group until it is stored again.
 const STORE_EMPTY_RETRY_MS: i64 = 10_000;
 
 impl Operation<'_> {
@@ -160,7 +160,7 @@ impl Operation<'_> {
     /// A member, or a client that was given a member id, was not heard of for its session timeout.
     pub(crate) fn expire_session(&mut self, member_id: &Str) -> Option<Append> {
         match self.group.member(member_id) {
-            // It is here: it waits for the coordinator, which starts its session anew when it answers.
+            // It is here: it waits for the coordinator, which restarts its session when it answers.
             Some(member) if member.has_satisfied_heartbeat() => return None,
             Some(_) => {}
             None if self.group.pending_join.contains(member_id) => {}

@@ -1,7 +1,7 @@
 //! The states of a classic group.
 
-/// Where a group is between two generations. Kafka's `Dead` is not among them: a group is deleted
-/// between two requests, not during one.
+/// The state of a group between two generations. Kafka's `Dead` is not among them: a group is deleted between
+/// two requests, not during one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// No members; perhaps offsets.

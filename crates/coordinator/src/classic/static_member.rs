@@ -7,7 +7,7 @@ use protocol::{Bytes, ErrorCode, Str};
 use crate::classic::{Operation, Parked, State, join_error, join_for_version};
 use crate::{Append, Reply};
 
-/// From this version on, a leader that comes back can be told not to assign anew (KIP-814).
+/// From this version on, a leader that returns can be told to skip the assignment (KIP-814).
 const SKIP_ASSIGNMENT_VERSION: i16 = 9;
 
 /// A static member of a stable group that has come back, and waits until the log has its new member id.
@@ -42,8 +42,8 @@ impl Operation<'_> {
         self.prepare_rebalance_or_complete_join()
     }
 
-    /// If the protocol of the group stays the same, the member takes up where it left, and the others
-    /// need not notice. The group changes once the log has the new member id.
+    /// If the protocol of the group stays the same, the member continues as before, and the others need not
+    /// notice. The group changes once the log has the new member id.
     fn rejoin_stable_group(
         &mut self,
         parked: Parked,
@@ -77,7 +77,7 @@ impl Operation<'_> {
         };
         let mut response = self.current_generation(member_id);
         if parked.api_version < SKIP_ASSIGNMENT_VERSION {
-            // It must not find itself leader, or it would assign anew to members that do not ask.
+            // It must not find itself leader, or it would assign partitions again to members that do not ask.
             response.leader = current_leader;
         } else {
             response.leader = changed.leader.clone().unwrap_or_default();

@@ -1,6 +1,6 @@
 use super::*;
 
-/// What Kafka 4.3.1 says (`Utils.abs(groupId.hashCode()) % 50`).
+/// The result of Kafka 4.3.1 (`Utils.abs(groupId.hashCode()) % 50`).
 #[test]
 fn groups_live_where_kafka_puts_them() {
     for (group_id, partition) in [

@@ -36,8 +36,8 @@ fn neither_sessions_nor_rebalances_notice() {
     }
 }
 
-/// What was stamped by a clock that was ten days behind has had its time when that is mended; what is
-/// stamped from then on has not, neither now nor after a restart.
+/// Commits stamped by a clock that was ten days behind expire once it is corrected; commits stamped from then
+/// on do not, neither now nor after a restart.
 #[test]
 fn a_clock_that_was_behind_does_not_age_later_commits() {
     check(

@@ -46,8 +46,8 @@ fn write_scripts() {
     std::fs::write(path, scripts.join("\n\n")).expect("the file can be written");
 }
 
-/// What becomes of offsets in days, of which no author would think: those of a group that is left, of none, of a
-/// group that is left twice, and of members that were not heard of.
+/// The fate of offsets over days, in cases that no author would think of: those of a group that all members
+/// have left, of none, of a group left twice, and of members that sent no heartbeat.
 const RETENTION: [&str; 4] = [
     "z join v=3 type=connect session=1800000
      wait 3000

@@ -34,14 +34,14 @@ const APPEND_ERRORS: [ErrorCode; 4] = [
     ErrorCode::MESSAGE_TOO_LARGE,
 ];
 
-/// What a group has done, as its clients know it.
+/// The history of a group, as its clients know it.
 #[derive(Default)]
 struct GroupModel {
     /// Counts what makes generations start over: restarts, which may forget those under way, and
     /// deletions.
     incarnation: u64,
     generation_id: i32,
-    /// Who owns which partition in which generation.
+    /// The owner of each partition in each generation.
     owners: BTreeMap<(u64, i32, i32), String>,
     committed: BTreeMap<i32, i64>,
 }
@@ -54,7 +54,7 @@ struct World {
     asked: BTreeMap<Token, (usize, Asked)>,
     /// All that happened, for telling two runs apart.
     trace: Vec<String>,
-    /// How often what happened.
+    /// The number of times that each thing happened.
     seen: BTreeMap<String, usize>,
 }
 
@@ -150,7 +150,7 @@ fn a_shard_that_decided_and_one_that_was_rebuilt_go_on_alike() {
             world.clients.iter_mut().for_each(|client| client.fickle = false);
             (0..STEPS).for_each(|_| world.step());
             world.settle();
-            // A session starts anew when it is loaded.
+            // A session restarts when it is loaded.
             (0..2 * GROUPS).for_each(|client| world.prove_alive(client));
             if rebuild {
                 world.shell.rebuild();

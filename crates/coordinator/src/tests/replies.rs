@@ -24,7 +24,7 @@ fn whoever_waits_is_sent_away_when_the_coordinator_gives_up() {
     );
 }
 
-/// What the shell sends when a reply's records could not be made durable after all.
+/// The reply of the shell if a reply's records could not be made durable after all.
 #[test]
 fn a_reply_turns_into_an_error() {
     let error = ErrorCode::NOT_ENOUGH_REPLICAS;

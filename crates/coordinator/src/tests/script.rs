@@ -81,7 +81,7 @@ pub(super) fn records_of(script: &str) -> Vec<CoordinatorRecord> {
     play.shell.log
 }
 
-/// What a client knows.
+/// The state of a client.
 #[derive(Default)]
 pub(super) struct Client {
     pub(super) member_id: String,
@@ -95,9 +95,9 @@ pub(super) struct Client {
 pub(super) struct Play {
     pub(super) shell: Shell,
     pub(super) clients: BTreeMap<String, Client>,
-    /// Who asked what, and in which version.
+    /// The requests, with their versions.
     asked: BTreeMap<Token, (String, i16)>,
-    /// How many member ids were asked for by each client or static member.
+    /// The number of member ids that each client or static member asked for.
     uuids: BTreeMap<String, u128>,
 }
 
@@ -184,7 +184,7 @@ impl Play {
         }
     }
 
-    /// What clients are waiting for.
+    /// The requests that clients are waiting for.
     pub(super) fn waits_for(&self) -> impl Iterator<Item = &str> {
         self.asked.values().map(|(asked, _)| asked.as_str())
     }

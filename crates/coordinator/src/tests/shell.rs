@@ -18,7 +18,7 @@ pub(super) struct Shell {
     pub(super) coordinator: GroupCoordinator,
     pub(super) settings: Settings,
     pub(super) log: Vec<CoordinatorRecord>,
-    /// What the log says, taken in record by record.
+    /// The log, replayed record by record.
     stored: Loading<GroupCoordinator>,
     pub(super) now: Now,
     /// The error of the next append.
@@ -27,7 +27,7 @@ pub(super) struct Shell {
     waiting: BTreeSet<Token>,
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Event {
     Appended(Vec<CoordinatorRecord>),

@@ -79,7 +79,7 @@ fn consumer_group(members: &[(&str, i32)]) -> Vec<CoordinatorRecord> {
     records
 }
 
-/// What Kafka appends when such a group loses a member.
+/// The records that Kafka appends when such a group loses a member.
 fn without_member(member: &str) -> Vec<CoordinatorRecord> {
     [8, 7, 5].map(|record_type| keyed(record_type, Some(member), None)).to_vec()
 }
@@ -308,7 +308,7 @@ fn an_empty_group_makes_room_for_a_classic_one() {
     check_on(consumer_group(&[("ma", 3)]), &late);
 }
 
-/// What Kafka answers for members that committed and fetched before it was replaced.
+/// Kafka's answers for members that committed and fetched before it was replaced.
 #[test]
 fn offsets_are_committed_and_fetched_by_members_of_the_right_epoch() {
     check_on(
@@ -403,7 +403,7 @@ fn values_of_a_later_version() {
     assert_eq!(play.shell.coordinator.unserved_groups(), [("consumer", 1)].into());
 }
 
-/// The states of a share group in `__share_group_state`, where they are and how they are deleted.
+/// The states of a share group in `__share_group_state`, and their deletion.
 #[test]
 fn the_states_of_a_share_group_are_told() {
     let play = check_on(share_group(&["ma"]), "");

@@ -111,7 +111,8 @@ impl UnservedKey {
     }
 }
 
-/// What matters of a value. Of one that cannot be read, a later version say, it matters that it is there.
+/// The relevant part of a value. Of one that cannot be read, for instance of a later version, its presence
+/// matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum UnservedRecord {
     Group { epoch: i32, validated_topology_epoch: i32 },
@@ -125,7 +126,8 @@ pub(crate) enum UnservedRecord {
     Other,
 }
 
-/// What Kafka writes for a member that has reached its assignment, in a consumer group and in a streams group.
+/// The state that Kafka writes for a member that has reached its assignment, in a consumer group and in a
+/// streams group.
 const CONSUMER_STABLE: i8 = 0;
 const STREAMS_STABLE: i8 = 1;
 

@@ -32,7 +32,7 @@ const VALUE_TOO_LONG: &str =
 /// One change of one setting: its name, what to do, and with which value.
 type Operation = (Str, i8, Option<Str>);
 
-/// What became of one resource of a request.
+/// The outcome for one resource of a request.
 struct Altered {
     error_code: ErrorCode,
     error_message: Option<Str>,
@@ -166,7 +166,7 @@ impl Controller {
         Ok(changes.into_iter().map(|(name, value)| record(&resource, name, value)).collect())
     }
 
-    /// What the request means by a type and a name.
+    /// The resource that a type and a name stand for.
     fn resource(&self, resource_type: i8, name: &Str) -> Result<ConfigResource, Refusal> {
         let refuse = |message: String| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
         let resource_type = match ResourceType::from_i8(resource_type) {
@@ -229,7 +229,7 @@ fn present_names(image: &Image, resource_type: i8, name: &Str) -> Vec<Str> {
     image.configs(&resource).keys().map(|name| name.as_str().into()).collect()
 }
 
-/// The settings that change: name and new value, `None` where it goes.
+/// The changed settings: name and new value, `None` if it is removed.
 fn changes(
     image: &Image,
     resource: &ConfigResource,

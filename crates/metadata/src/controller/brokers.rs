@@ -124,9 +124,9 @@ pub(super) fn registered(
     }
 }
 
-/// Elects a broker that is back for each partition that it leads, and for each that has no leader
-/// and that it may lead: Kafka takes the leader away from the partitions of a broker that stops.
-/// Notes where it keeps them; those in directories that do not work lose their leader.
+/// Elects a broker that is back for each partition that it leads, and for each that has no leader and that it
+/// may lead: Kafka takes the leader away from the partitions of a broker that stops. Notes its directories;
+/// partitions in directories that do not work lose their leader.
 fn elect_again(
     image: &Image,
     request: &BrokerRegistrationRequest,
@@ -145,7 +145,7 @@ fn elect_again(
     records
 }
 
-/// What changes in a partition when a broker is back that has found its replica in a directory.
+/// The change of a partition when a broker returns and has found its replica in a directory.
 fn return_of(
     partition: &Partition,
     request: &BrokerRegistrationRequest,
@@ -172,8 +172,8 @@ fn return_of(
     }
 }
 
-/// Whether a broker leads a partition or, where nobody does, has all of its committed records, or
-/// was the last that had them (KIP-966).
+/// Whether a broker leads a partition or, if none does, has all of its committed records, or was the last
+/// that had them (KIP-966).
 fn may_lead(partition: &Partition, broker: i32) -> bool {
     let holds = |replicas: &[i32]| replicas.contains(&broker);
     let is_left = holds(&partition.isr)

@@ -17,7 +17,7 @@ use super::{
 use crate::image::{Image, ResourceType};
 use crate::record::MetadataRecord;
 
-/// What one request has made so far.
+/// The topics of one request so far.
 struct Creation<'a> {
     image: &'a Image,
     placement: Placement<'a>,
@@ -156,7 +156,7 @@ impl Creation<'_> {
     }
 }
 
-/// What refuses all topics of a request that asks for more partitions than its records may be.
+/// The error for all topics of a request that asks for more partitions than its records may be.
 fn asks_for_too_many(topics: &[CreatableTopic]) -> Option<Refusal> {
     let count = |topic: &CreatableTopic| match topic.assignments.len() {
         0 => usize::try_from(topic.num_partitions).unwrap_or(0),

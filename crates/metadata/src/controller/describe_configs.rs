@@ -22,8 +22,7 @@ use crate::image::{ConfigResource, Image, ResourceType};
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 impl Controller {
-    /// Tells the settings of topics and of this broker: their values, where those were set, and
-    /// what they mean.
+    /// Describes the settings of topics and of this broker: their values, sources and documentation.
     pub fn describe_configs(
         &self,
         image: &Image,

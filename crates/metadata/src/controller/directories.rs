@@ -147,7 +147,7 @@ fn assign(
     Ok(Some(PartitionChangeRecord { topic_id, partition_id, directories, leader, ..unchanged }.into()))
 }
 
-/// The directories of a partition once `broker` keeps its replica in `directory`; `None` where nothing changes.
+/// The directories of a partition once `broker` has its replica in `directory`; `None` if nothing changes.
 pub(super) fn assigned(partition: &Partition, broker: i32, directory: Uuid) -> Option<Vec<Uuid>> {
     let at = partition.replicas.iter().position(|replica| *replica == broker)?;
     let mut directories = partition.directories.to_vec();

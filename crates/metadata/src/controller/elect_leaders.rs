@@ -14,12 +14,12 @@ use super::{Controller, Decision, Refusal};
 use crate::image::{Image, Partition};
 use crate::record::MetadataRecord;
 
-/// Which leader is wanted.
+/// The kind of leader.
 #[derive(Clone, Copy)]
 enum Election {
     /// The first of the replicas.
     Preferred = 0,
-    /// Any, also one that is not in sync, where there is none.
+    /// Any, even one that is not in sync, if there is none.
     Unclean = 1,
 }
 

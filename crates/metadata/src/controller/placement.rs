@@ -1,4 +1,4 @@
-//! Which brokers a new partition is put on.
+//! The placement of new partitions on brokers.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::image::directories::UNASSIGNED;
 pub(super) struct Placement<'a> {
     image: &'a Image,
     live: Vec<i32>,
-    /// Where the next partition starts, so that the leaders of many topics are spread.
+    /// The broker to start with for the next partition, so that the leaders of many topics are spread.
     next: usize,
     /// Replicas in each directory, of the brokers asked about so far.
     held: BTreeMap<i32, Vec<(Uuid, usize)>>,

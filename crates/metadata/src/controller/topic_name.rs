@@ -1,4 +1,4 @@
-//! Which names topics may have.
+//! The valid names of topics.
 
 /// The characters that a topic's name may have at most: its directory's name has a partition
 /// number more, and file systems stop at 255.

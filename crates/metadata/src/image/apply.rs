@@ -1,4 +1,4 @@
-//! What one record does to the state.
+//! The effect of one record on the state.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::record::MetadataRecord;
 pub struct ApplyError {
     /// Kafka's name of the record.
     pub record: &'static str,
-    /// What it contradicts.
+    /// The contradiction.
     pub reason: String,
 }
 
@@ -34,11 +34,11 @@ type Applied = Result<(), String>;
 impl Image {
     /// Applies one record, and notes in `delta` what it touched.
     ///
-    /// The records that begin and end transactions change nothing here: who reads the log holds
-    /// back what lies between them, see [`crate::replay::Replay`].
+    /// The records that begin and end transactions change nothing here: readers of the log hold back the
+    /// records between them, see [`crate::replay::Replay`].
     ///
     /// # Errors
-    /// [`ApplyError`] where the record contradicts the state, which is then unchanged.
+    /// [`ApplyError`] if the record contradicts the state, which is then unchanged.
     pub fn apply(&mut self, record: MetadataRecord, delta: &mut Delta) -> Result<(), ApplyError> {
         let name = record.name();
         self.apply_known(record, delta).map_err(|reason| ApplyError { record: name, reason })
@@ -98,7 +98,7 @@ impl Image {
         }
     }
 
-    /// What nothing here reads yet, and what changes no state.
+    /// Keeps records that nothing here reads yet, and those that change no state.
     fn keep(&mut self, record: MetadataRecord) {
         let kept = Arc::make_mut(&mut self.kept);
         match record {

@@ -1,4 +1,4 @@
-//! What a change touched.
+//! The parts of the state that a change touched.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use protocol::Uuid;
 
 use super::{ConfigResource, Image, Partition, Topic};
 
-/// What records touched. It says where to look, not what is there: compare the states.
+/// The parts that records touched. It says where to look, not what is there: compare the states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
     /// Topics that were created, changed or deleted.
     pub topics: BTreeSet<Uuid>,
-    /// What had its configuration changed.
+    /// The resources whose configuration changed.
     pub configs: BTreeSet<ConfigResource>,
     /// Brokers whose registration changed.
     pub brokers: BTreeSet<i32>,
@@ -46,7 +46,7 @@ pub struct Change {
     pub old: Arc<Image>,
     /// After.
     pub new: Arc<Image>,
-    /// Where they differ.
+    /// Their differences.
     pub delta: Delta,
 }
 
@@ -79,7 +79,7 @@ impl Change {
     }
 }
 
-/// What tests want to know of a change.
+/// Questions of tests about a change.
 #[cfg(test)]
 impl Change {
     /// Topics that are new, with all their partitions.

@@ -1,4 +1,4 @@
-//! Which log directories hold replicas (KIP-858).
+//! The log directories of replicas (KIP-858).
 
 use protocol::Uuid;
 use protocol::records::RegisterBrokerRecord;
@@ -27,7 +27,7 @@ pub fn is_online(id: Uuid, online: &[Uuid]) -> bool {
 }
 
 impl Partition {
-    /// The directory in which `broker` keeps its replica; [`UNASSIGNED`] where that is not known.
+    /// The directory in which `broker` keeps its replica; [`UNASSIGNED`] if it is unknown.
     pub fn directory_of(&self, broker: i32) -> Uuid {
         let at = self.replicas.iter().position(|replica| *replica == broker);
         at.and_then(|at| self.directories.get(at)).copied().unwrap_or(UNASSIGNED)

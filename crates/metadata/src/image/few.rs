@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::Deref;
 
-/// A list that mostly has one entry, which is kept beside its neighbours then rather than in a place of its own: there
-/// are three such lists for each partition of the cluster, and where partitions have one replica all have one entry.
+/// A list that mostly has one entry, which is then kept in place rather than on the heap: there are three
+/// such lists for each partition of the cluster, and with one replica for each partition all have one entry.
 #[derive(Clone)]
 pub struct Few<T>(Entries<T>);
 

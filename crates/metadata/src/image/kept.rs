@@ -1,5 +1,4 @@
-//! What the records say about features that nothing here reads yet. It is kept, so that a snapshot
-//! loses none of it.
+//! Records of features that nothing here reads yet. They are kept, so that a snapshot loses none of them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a partition's directory that a start finds is to the cluster.
+//! The standing of a partition's directory, found at a start, in the cluster.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,13 @@ pub struct FoundReplica<'a> {
     pub topic: &'a str,
     /// The partition's number.
     pub partition: i32,
-    /// The topic's id in its `partition.metadata`; `None` where there is no such file.
+    /// The topic's id in its `partition.metadata`; `None` if the file does not exist.
     pub topic_id: Option<Uuid>,
     /// The id of the log directory.
     pub directory: Uuid,
 }
 
-/// What a partition's directory is to the cluster.
+/// The standing of a partition's directory in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It has the log of a partition.
@@ -36,11 +36,12 @@ pub enum Standing {
 }
 
 impl Image {
-    /// What a directory is that `broker` has found. `removed` are the topics that the metadata log has removed since its
-    /// last snapshot: where one of that name was created at once, a crash may have left the directory of the other.
+    /// The standing of a directory that `broker` has found. `removed` are the topics that the metadata log
+    /// has removed since its last snapshot: if one of that name was created at once, a crash may have left
+    /// the directory of the other.
     ///
-    /// Kafka takes a directory whose topic id is unknown for a stray, with another topic's id for one that is offline;
-    /// without an id too it is a stray, and here it is the partition's.
+    /// Kafka takes a directory whose topic id is unknown for a stray, and one with another topic's id for
+    /// offline; a directory without an id is a stray there, and the partition's here.
     pub fn standing(&self, broker: i32, found: &FoundReplica<'_>, removed: &BTreeSet<Uuid>) -> Standing {
         let topic = self.topic(found.topic);
         let known = topic.and_then(|topic| Some((topic.id, topic.partition(found.partition)?)));

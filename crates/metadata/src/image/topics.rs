@@ -21,19 +21,19 @@ pub struct Partition {
     pub isr: Few<i32>,
     /// For each replica the directory that holds it, in the order of `replicas`.
     pub directories: Few<Uuid>,
-    /// None where all of it is empty.
+    /// `None` if all of it is empty.
     rare: Option<Box<Rare>>,
-    /// The leader; [`NO_LEADER`] where there is none.
+    /// The leader; [`NO_LEADER`] if there is none.
     pub leader: i32,
     /// Grows with each election.
     pub leader_epoch: i32,
     /// Grows with each change.
     pub partition_epoch: i32,
-    /// 0 recovered; 1 where an unclean election's recovery is not finished.
+    /// 0 recovered; 1 if an unclean election's recovery is not finished.
     pub leader_recovery_state: i8,
 }
 
-/// What few partitions have.
+/// The attributes that few partitions have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Rare {
     removing_replicas: Vec<i32>,
@@ -48,7 +48,7 @@ impl Rare {
     }
 }
 
-/// What partitions without any of it have.
+/// The value of partitions without any of it.
 static NOTHING_RARE: Rare = Rare {
     removing_replicas: Vec::new(),
     adding_replicas: Vec::new(),
@@ -145,7 +145,7 @@ impl Partition {
         &self.rare().eligible_leader_replicas
     }
 
-    /// The last of the above, where there are none left.
+    /// The last of the above, if there are none left.
     pub fn last_known_elr(&self) -> &[i32] {
         &self.rare().last_known_elr
     }
@@ -169,7 +169,7 @@ impl Partition {
 pub struct Topic {
     /// Its name.
     pub name: Str,
-    /// What it keeps when another topic of the same name follows it.
+    /// The id that it keeps when another topic of the same name follows it.
     pub id: Uuid,
     /// Its partitions, by number.
     pub partitions: Vec<Arc<Partition>>,
@@ -190,12 +190,12 @@ pub struct Topics {
     /// Names with a `.` or `_`, by what metrics make of both: such names must not collide.
     by_metric_name: SortedMap<Str, Str>,
     partitions: usize,
-    /// How many replicas each log directory has, of those that have any.
+    /// The number of replicas in each log directory that has any.
     replicas_in: Arc<BTreeMap<Uuid, usize>>,
 }
 
 impl Topics {
-    /// How many topics there are.
+    /// The number of topics.
     pub fn len(&self) -> usize {
         self.by_id.len()
     }
@@ -205,12 +205,12 @@ impl Topics {
         self.by_id.is_empty()
     }
 
-    /// How many partitions all topics have.
+    /// The number of partitions of all topics.
     pub fn partition_count(&self) -> usize {
         self.partitions
     }
 
-    /// How many replicas a log directory has.
+    /// The number of replicas in a log directory.
     pub fn replicas_in(&self, directory: Uuid) -> usize {
         self.replicas_in.get(&directory).copied().unwrap_or_default()
     }
@@ -260,7 +260,7 @@ impl Topics {
         self.by_metric_name.get(metric_name(name)?.as_str()).filter(|other| ***other != *name)
     }
 
-    /// Adds a topic without partitions. `false` where its name or id is taken.
+    /// Adds a topic without partitions. Returns `false` if its name or id is taken.
     pub(super) fn insert(&mut self, name: &Str, id: Uuid) -> bool {
         if self.by_name.contains_key(&**name) || self.by_id.contains_key(&id) {
             return false;
@@ -287,7 +287,7 @@ impl Topics {
         Some(topic)
     }
 
-    /// Sets a partition that exists, or the next one. `false` where the topic is unknown or the
+    /// Sets a partition that exists, or the next one. Returns `false` if the topic is unknown or the
     /// partition would leave a gap.
     pub(super) fn set_partition(&mut self, id: Uuid, number: i32, partition: Partition) -> bool {
         let Some(topic) = self.by_id.get_mut(&id) else { return false };
@@ -332,7 +332,7 @@ impl Topics {
     }
 }
 
-/// What metrics make of a name that has a `.` or `_`: both become `_`.
+/// The form in metrics of a name with `.` or `_`: both become `_`.
 fn metric_name(name: &str) -> Option<String> {
     name.contains(['.', '_']).then(|| name.replace('.', "_"))
 }

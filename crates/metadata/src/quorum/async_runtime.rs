@@ -1,4 +1,4 @@
-//! What openraft takes from the machine: time, tasks and chance, each by the seam that everything else uses.
+//! The machine as openraft sees it: time, tasks and chance, each by the seam that everything else uses.
 //!
 //! Channels and locks are tokio's, which run under any executor.
 

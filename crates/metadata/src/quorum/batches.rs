@@ -1,9 +1,9 @@
 //! Entries of the quorum as record batches of the metadata log.
 //!
-//! One entry is one offset: a metadata record in a batch of its own, so that the log can be truncated
-//! after any entry. Where `metadata.version` has no transactions yet, the records of a decision share
-//! a batch. The entry that begins a term is Kafka's `LeaderChangeMessage`, and one that sets the
-//! voters is Kafka's `VotersRecord`, both in control batches.
+//! One entry is one offset: a metadata record in a batch of its own, so that the log can be truncated after
+//! any entry. If `metadata.version` has no transactions yet, the records of a decision share a batch. The
+//! entry that begins a term is Kafka's `LeaderChangeMessage`, and one that sets the voters is Kafka's
+//! `VotersRecord`, both in control batches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -73,7 +73,7 @@ impl From<RecordsError> for BatchFault {
     }
 }
 
-/// Who leads and who votes, for the entry that begins a term.
+/// The leader and the voters, for the entry that begins a term.
 #[derive(Clone, Debug)]
 pub(super) struct Leadership {
     pub(super) leader: VoterId,
@@ -140,11 +140,11 @@ fn leader_change(leadership: &Leadership) -> Result<Bytes, EncodeError> {
     message(&change, CONTROL_VERSION)
 }
 
-/// The value of the record that says who votes.
+/// The value of the record that names the voters.
 ///
 /// # Panics
-/// Where the membership is between two configurations or has learners: no node joins or leaves
-/// yet, and what such an entry looks like is decided with that.
+/// If the membership is between two configurations or has learners: no node joins or leaves yet, and the form
+/// of such an entry is decided with that.
 pub(super) fn voters(membership: &Membership) -> Result<Bytes, EncodeError> {
     assert!(membership.get_joint_config().len() <= 1, "no voter joins or leaves yet");
     assert_eq!(membership.learner_ids().count(), 0, "no node observes yet");
@@ -229,7 +229,7 @@ pub(super) fn decode(batch: &Batch<'_>) -> Result<Vec<Entry>, BatchFault> {
     Ok(entries)
 }
 
-/// The protocol that a control batch says the quorum speaks; `None` where it does not say.
+/// The version of the quorum's protocol in a control batch; `None` if it has none.
 pub(super) fn kraft_version_in(batch: &Batch<'_>) -> Result<Option<i16>, BatchFault> {
     let mut found = None;
     if batch.header().attributes.is_control() {

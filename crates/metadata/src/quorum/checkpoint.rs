@@ -27,27 +27,27 @@ const SUFFIX: &str = ".checkpoint";
 /// The bytes that a batch of a snapshot gathers before the next one begins.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// What a snapshot holds.
+/// The contents of a snapshot.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
     /// The last entry whose effect is in it.
     pub(super) last_log_id: LogId,
     /// The time of that entry, in ms since the epoch.
     pub(super) last_timestamp_ms: i64,
-    /// Without voters where the quorum's protocol is the one that has none in its log.
+    /// Without voters if the quorum's protocol is the one that has none in its log.
     pub(super) membership: StoredMembership,
     /// The protocol of the quorum (`kraft.version`).
     pub(super) kraft_version: i16,
     pub(super) image: Image,
 }
 
-/// What `kafka-storage format` leaves for the first start.
+/// The result of `kafka-storage format` for the first start.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bootstrap {
-    /// Without voters where they stand in settings alone.
+    /// Without voters if they are in settings alone.
     pub(super) membership: Membership,
     pub(super) kraft_version: i16,
-    /// What the metadata log begins with: feature levels, SCRAM credentials.
+    /// The first records of the metadata log: feature levels, SCRAM credentials.
     pub(super) records: Vec<MetadataRecord>,
 }
 
@@ -76,9 +76,9 @@ pub enum CheckpointError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Where in it, in bytes.
+        /// The position in it, in bytes.
         position: u64,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
 }
@@ -297,7 +297,7 @@ fn damaged(checkpoint: &Checkpoint, position: usize, reason: String) -> Checkpoi
     CheckpointError::Damaged { path: checkpoint.path.clone(), position: position as u64, reason }
 }
 
-/// What has been read of a snapshot.
+/// The part of a snapshot that has been read.
 #[derive(Default)]
 struct Reading {
     image: Image,

@@ -38,7 +38,7 @@ impl Published {
         self.in_transaction.store(in_transaction, Ordering::Release);
     }
 
-    /// Shows `new` to readers, and to followers with `delta`, which is where it differs.
+    /// Shows `new` to readers, and to followers with `delta`, the difference.
     pub(super) fn publish(&self, new: &Image, delta: &Delta) {
         let mut followers = self.followers.lock();
         let old = self.image.load_full();

@@ -1,10 +1,10 @@
 //! The quorum's log and votes on disk.
 //!
-//! Entries go to the metadata log at once and are synced by the log directory's group commit; what
-//! openraft waits for is told once the sync is done, in the order of appends. Entries that are not
-//! applied yet stay in memory as well, so that nobody reads back what was just written.
+//! Entries go to the metadata log at once and are synced by the log directory's group commit; openraft's
+//! callbacks run once the sync is done, in the order of appends. Entries that are not applied yet stay in
+//! memory as well, so that nobody reads back what was just written.
 //!
-//! On a full disk an append waits: a quorum whose log had failed would have to be started anew.
+//! On a full disk an append waits: a quorum whose log had failed would have to be restarted.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -29,7 +29,7 @@ use super::vote;
 /// Entries that memory is kept for while none waits to be applied.
 const TAIL_IDLE_ENTRIES: usize = 64;
 
-/// How long what found no room is left alone.
+/// The pause of an append that found no space.
 pub(super) const FULL_PAUSE: Duration = Duration::from_millis(200);
 
 /// Bytes that are read from the log at once, so few that what a start needs of memory is soon used again.
@@ -99,11 +99,11 @@ impl Unreadable {
     }
 }
 
-/// What loading found beside the entries.
+/// The findings of loading, beside the entries.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) store: LogStore,
-    /// The voters that the last entry which sets them names; `None` where no entry does.
+    /// The voters in the last entry that sets them; `None` if no entry does.
     pub(super) membership: Option<StoredMembership>,
     /// The protocol of the quorum: what the log says, else what it was founded with.
     pub(super) kraft_version: i16,
@@ -193,7 +193,7 @@ impl LogStore {
         self.state.lock().unsnapshotted_bytes
     }
 
-    /// Begins to count anew: a snapshot is being written.
+    /// Restarts the count: a snapshot is being written.
     pub(super) fn snapshot_begins(&self) {
         self.state.lock().unsnapshotted_bytes = 0;
     }
@@ -208,10 +208,10 @@ impl LogStore {
         self.lacks_room.load(Ordering::Acquire)
     }
 
-    /// Waits a moment for room on the disk.
+    /// Waits a moment for space on the disk.
     ///
     /// # Errors
-    /// Where the quorum stops.
+    /// An error if the quorum stops.
     pub(super) async fn wait_for_room(&self) -> io::Result<()> {
         if self.stopping.load(Ordering::Acquire) {
             return Err(io::Error::new(io::ErrorKind::StorageFull, "the disk with the metadata log is full"));
@@ -299,7 +299,7 @@ impl LogStore {
 /// Entries on their way to the log.
 struct Encoded {
     entries: Vec<Entry>,
-    /// Where the batch of each begins in the bytes.
+    /// The positions of their batches in the bytes.
     positions: Vec<usize>,
     bytes: Vec<u8>,
     now_ms: i64,
@@ -468,7 +468,7 @@ impl RaftLogStorage<Types> for LogStore {
     {
         let encoded = self.encode(entries.into_iter())?;
         if !self.append_rest(&encoded)? {
-            tracing::warn!(dir = %self.dir.display(), "the metadata log waits for room on its disk");
+            tracing::warn!(dir = %self.dir.display(), "the metadata log waits for free space on its disk");
             self.lacks_room.store(true, Ordering::Release);
             loop {
                 self.wait_for_room().await?;
@@ -477,7 +477,7 @@ impl RaftLogStorage<Types> for LogStore {
                 }
             }
             self.lacks_room.store(false, Ordering::Release);
-            tracing::info!(dir = %self.dir.display(), "the metadata log goes on");
+            tracing::info!(dir = %self.dir.display(), "the metadata log continues");
         }
         self.flush_appended(encoded, callback)
     }

@@ -24,7 +24,7 @@ impl fmt::Display for VoterId {
     }
 }
 
-/// Where a voter can be reached.
+/// An address of a voter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VoterEndpoint {
     /// The listener's name.
@@ -35,7 +35,7 @@ pub struct VoterEndpoint {
     pub port: u16,
 }
 
-/// What voters know of a voter beside its id.
+/// The voters' knowledge of a voter beside its id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct VoterNode {
     pub(super) endpoints: Vec<VoterEndpoint>,
@@ -99,7 +99,7 @@ pub(super) type CommittedLeaderId = openraft::alias::CommittedLeaderIdOf<Types>;
 /// The log id of the record at `offset` in leader epoch `epoch`.
 ///
 /// # Panics
-/// Where either is negative: the log gives out none such.
+/// If either is negative: the log never has such ones.
 pub(super) fn log_id(epoch: i32, offset: i64) -> LogId {
     let term = u64::try_from(epoch).expect("leader epochs of the metadata log are not negative");
     let index = u64::try_from(offset).expect("offsets are not negative");

@@ -34,17 +34,17 @@ use crate::image::ResourceType;
 use crate::level;
 use crate::record::MetadataRecord;
 
-/// How long the only voter may take to elect itself: a few syncs of a disk.
+/// The time that the only voter may take to elect itself: a few syncs of a disk.
 const ELECTION_MAX: Duration = Duration::from_secs(60);
 
-/// How a quorum is started.
+/// The options of a quorum.
 #[derive(Clone, Debug)]
 pub struct QuorumConfig {
     /// `node.id`.
     pub node_id: i32,
     /// `directory.id` of the log directory.
     pub directory_id: Uuid,
-    /// Where other voters will reach this one; may be empty.
+    /// The addresses of this voter for others; may be empty.
     pub endpoints: Vec<VoterEndpoint>,
     /// `metadata.log.segment.bytes`.
     pub segment_bytes: u32,
@@ -85,9 +85,9 @@ pub enum StartError {
     Unreadable {
         /// The segment with it.
         path: PathBuf,
-        /// Where in the log.
+        /// Its place in the log.
         offset: i64,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// A snapshot cannot be used.
@@ -109,7 +109,7 @@ pub enum StartError {
     DiskFull {
         /// The log directory.
         dir: PathBuf,
-        /// What is free on its disk.
+        /// The free space on its disk.
         usable_bytes: u64,
     },
     /// The quorum stopped while it started.
@@ -133,23 +133,23 @@ impl fmt::Display for StartError {
                 let voters: Vec<String> = voters.iter().map(ToString::to_string).collect();
                 write!(
                     f,
-                    "the voters of the metadata quorum are {}, and this node is {this} (node.id and directory.id): only \
-                     a node that is broker and controller in one, and the only voter, is opened. Start with the node.id \
-                     and the directory that it was written with",
+                    "the voters of the metadata quorum are {}, and this node is {this} (node.id and \
+                     directory.id): only a node that is broker and controller in one, and the only voter, \
+                     can be opened. Start with the node.id and the directory that it was written with",
                     voters.join(", ")
                 )
             }
             Self::MetadataVersion(level) => write!(
                 f,
-                "metadata.version is {}, and {} to {} are known",
+                "metadata.version is {}, but only {} to {} are supported",
                 level::named(*level),
                 level::named(METADATA_VERSION_EARLIEST),
                 level::named(METADATA_VERSION_LATEST)
             ),
             Self::DiskFull { dir, usable_bytes } => write!(
                 f,
-                "the disk of {}, which has the metadata log, is full: {usable_bytes} bytes are free, and a start \
-                 needs {RESERVED_BYTES}. Make room on it and start again; nothing was changed.",
+                "the disk of {}, which has the metadata log, is full: {usable_bytes} bytes are free, but a \
+                 start needs {RESERVED_BYTES}. Free some space and start again; nothing was changed.",
                 dir.display()
             ),
             Self::Foreign(reason) => write!(f, "{reason}. Nothing was changed."),
@@ -166,11 +166,11 @@ impl From<CheckpointError> for StartError {
     }
 }
 
-/// What is on disk.
+/// The state on disk.
 pub(super) struct Found {
     pub(super) loaded: Loaded,
     pub(super) snapshot: Option<(checkpoint::Checkpoint, checkpoint::Snapshot)>,
-    /// What holds where neither says otherwise.
+    /// The defaults if neither says otherwise.
     founding: Founding,
     /// The records that a cluster begins with that has no `metadata.version` yet.
     pub(super) first_records: Vec<MetadataRecord>,
@@ -204,7 +204,7 @@ fn check_kraft_version(level: i16) -> Result<(), StartError> {
         return Ok(());
     }
     let known = batches::KRAFT_VERSION;
-    Err(StartError::Foreign(format!("kraft.version is {level}, and {known} is the latest that is known")))
+    Err(StartError::Foreign(format!("kraft.version is {level}, but {known} is the latest that is supported")))
 }
 
 fn check_voters(voters: Vec<VoterId>, this: VoterId) -> Result<(), StartError> {
@@ -212,11 +212,12 @@ fn check_voters(voters: Vec<VoterId>, this: VoterId) -> Result<(), StartError> {
 }
 
 impl Quorum {
-    /// Starts the quorum in `directory`, whose flusher must be running, and returns when this node
-    /// leads it and everything that the log holds is applied. A new log gets its first records.
+    /// Starts the quorum in `directory`, whose flusher must be running, and returns when this node leads it
+    /// and everything in the log is applied. A new log gets its first records.
     ///
     /// # Errors
-    /// [`StartError`].
+    /// [`StartError`] if the log is damaged, belongs to another node, or has records that this version does
+    /// not support; also if the disk is full.
     pub async fn start(config: QuorumConfig, directory: &LogDirectory) -> Result<Self, StartError> {
         let this = config.voter();
         check_room(directory)?;
@@ -290,7 +291,7 @@ fn stopped(reason: impl fmt::Display) -> StartError {
     StartError::Stopped(reason.to_string())
 }
 
-/// What openraft is given, as it is found on disk.
+/// The state for openraft, as found on disk.
 pub(super) struct Opened {
     pub(super) store: LogStore,
     pub(super) machine: StateMachine,
@@ -376,9 +377,9 @@ fn open_log(config: &QuorumConfig, directory: &LogDirectory) -> Result<(Log, u64
     let (log, recovered) = Log::open(directory, open).map_err(StartError::Log)?;
     match &recovered.cut {
         Some(cut) if cut.batches_followed => {
-            tracing::error!(?cut, "the metadata log was damaged, and what followed the damage is cut");
+            tracing::error!(?cut, "the metadata log was damaged, and is truncated at the damage");
         }
-        Some(cut) => tracing::warn!(?cut, "the end of the metadata log was torn and is cut"),
+        Some(cut) => tracing::warn!(?cut, "the end of the metadata log was torn, and is truncated"),
         None => {}
     }
     // An entry counts as durable from here on; what a killed process left may be in memory only.
@@ -386,7 +387,7 @@ fn open_log(config: &QuorumConfig, directory: &LogDirectory) -> Result<(Log, u64
     Ok((log, recovered.cut.map_or(0, |cut| cut.bytes), dir))
 }
 
-/// What holds before the first entry that says otherwise.
+/// The state before the first entry that says otherwise.
 fn founding(
     config: &QuorumConfig,
     this: VoterId,
@@ -449,7 +450,7 @@ fn check_vote(
     Ok(())
 }
 
-/// What cannot be read, with the segment in `dir` that has its offset.
+/// The unreadable part, with the segment in `dir` that has its offset.
 pub(super) fn unreadable(fs: &Fs, dir: &Path, error: Unreadable) -> StartError {
     let Unreadable { offset, reason } = error;
     let has_it = |entry: &fs::DirEntry| {

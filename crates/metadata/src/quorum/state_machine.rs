@@ -22,10 +22,10 @@ use crate::replay::Replay;
 type RaftSnapshot = openraft::Snapshot<CommittedLeaderId, VoterId, VoterNode, Checkpoint>;
 type SnapshotMeta = openraft::SnapshotMeta<CommittedLeaderId, VoterId, VoterNode>;
 
-/// What holds before the first entry that says otherwise.
+/// The state before the first entry that says otherwise.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Founding {
-    /// Who votes.
+    /// The voters.
     pub(super) voters: Membership,
     /// The protocol of the quorum, as of the end of the log: nothing changes it while it runs.
     pub(super) kraft_version: i16,
@@ -111,7 +111,7 @@ impl StateMachine {
         Ok(())
     }
 
-    /// The state as a snapshot holds it; `None` where there is nothing yet.
+    /// The state as in a snapshot; `None` if there is nothing yet.
     pub(super) fn snapshot(&self) -> Option<Snapshot> {
         Some(Snapshot {
             last_log_id: self.settled?,
@@ -123,7 +123,7 @@ impl StateMachine {
     }
 }
 
-/// What differs between two states that no records connect.
+/// The differences between two states that no records connect.
 fn everything(old: &Image, new: &Image) -> Delta {
     let mut delta = Delta { features: true, producer_ids: true, ..Delta::default() };
     for image in [old, new] {

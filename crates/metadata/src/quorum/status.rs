@@ -1,11 +1,11 @@
-//! How the quorum stands, for those who ask.
+//! The status of the quorum.
 
 use openraft::rt::WatchReceiver;
 
 use super::Quorum;
 use super::raft::{VoterEndpoint, VoterId, epoch, offset};
 
-/// How the quorum stands at one moment.
+/// The status of the quorum at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuorumStatus {
     /// The voter that leads; none while nobody does.
@@ -18,19 +18,19 @@ pub struct QuorumStatus {
     pub voters: Vec<VoterStatus>,
 }
 
-/// How one voter stands.
+/// The status of one voter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VoterStatus {
-    /// Which.
+    /// Its id.
     pub id: VoterId,
-    /// Where it can be reached, as the voters know it.
+    /// Its addresses, as the voters know them.
     pub endpoints: Vec<VoterEndpoint>,
-    /// The offset behind the last record in its log; none where this node does not know.
+    /// The offset after the last record in its log; `None` if this node does not know it.
     pub log_end_offset: Option<i64>,
 }
 
 impl Quorum {
-    /// How the quorum stands, as this node sees it.
+    /// The status of the quorum, as this node sees it.
     pub fn status(&self) -> QuorumStatus {
         let metrics = self.raft.metrics().borrow_watched().clone();
         let end = |index: u64| offset(index) + 1;

@@ -52,8 +52,8 @@ impl fmt::Display for SubmitError {
             Self::Unencodable { record, error } => write!(f, "a {record} cannot be written: {error}"),
             Self::TooLarge { size_bytes, max_bytes } => write!(
                 f,
-                "the change takes {size_bytes} bytes of the metadata log, and one may take {max_bytes}: split the \
-                 request"
+                "the change takes {size_bytes} bytes of the metadata log; the limit is {max_bytes}: split \
+                 the request"
             ),
             Self::Contradiction(error) => error.fmt(f),
             Self::NotLeader { leader: Some(leader) } => {

@@ -24,14 +24,14 @@ use crate::replay::Replay;
 /// Files of the metadata log that a survey has open at once.
 const OPEN_FILES_MAX: usize = 16;
 
-/// What a metadata log holds.
+/// The contents of a metadata log.
 #[derive(Clone, Debug)]
 pub struct Survey {
     /// The state that its whole records lead to, or that a formatted directory begins with.
     pub image: Image,
     /// The offset after its last record.
     pub end_offset: i64,
-    /// `kraft.version`: 0 where the voters stand in settings alone.
+    /// `kraft.version`: 0 if the voters are in settings alone.
     pub kraft_version: i16,
     /// The voters of the quorum.
     pub voters: Vec<VoterId>,
@@ -127,7 +127,8 @@ impl Survey {
         let level = level::of(&self.image);
         if log_dirs > 1 && !level::has_directories(level) {
             refusals.push(format!(
-                "metadata.version is {}, which has no room for several log directories: raise it in Kafka, or give one",
+                "metadata.version is {}, which does not support several log directories: raise it in Kafka, \
+                 or use one directory",
                 level::named(level)
             ));
         }
@@ -151,7 +152,7 @@ impl Survey {
         refusals
     }
 
-    /// What is kept for Kafka and not acted on: how many of each.
+    /// The number of each kind of thing that is kept for Kafka without effect.
     pub fn not_acted_on(&self) -> Vec<(&'static str, usize)> {
         let mut kept = self.image.kept_counts();
         kept.retain(|(_, count)| *count > 0);
@@ -162,7 +163,7 @@ impl Survey {
 fn refused_features(image: &Image) -> Vec<String> {
     let refused = image.features().filter_map(|(name, level)| {
         let Some(known) = features::known(name) else {
-            return Some(format!("the feature {name} (at level {level}) is not known"));
+            return Some(format!("the feature {name} (at level {level}) is unknown"));
         };
         let shown =
             |level: i16| if &**name == METADATA_VERSION { level::named(level) } else { level.to_string() };
@@ -170,7 +171,7 @@ fn refused_features(image: &Image) -> Vec<String> {
             return None;
         }
         let (earliest, latest) = (shown(*known.start()), shown(*known.end()));
-        Some(format!("{name} is {}, and {earliest} to {latest} are known", shown(level)))
+        Some(format!("{name} is {}, but only {earliest} to {latest} are supported", shown(level)))
     });
     refused.collect()
 }

@@ -13,7 +13,7 @@ use storage::fs::{self, Fs};
 
 use super::raft::{LeaderId, Vote, VoterId, epoch};
 
-/// `leaderId` and `votedId` where there is none.
+/// `leaderId` and `votedId` if there is none.
 const NOBODY: i32 = -1;
 
 /// The latest version of the file.
@@ -49,7 +49,7 @@ struct CurrentVoter {
     voter_id: i32,
 }
 
-/// What the file says.
+/// The contents of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct QuorumState {
     /// `None` if no vote was ever given.
@@ -67,7 +67,7 @@ pub enum VoteError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// It names other voters than the node that it is of: this is a broker alone, whose log follows
@@ -102,8 +102,8 @@ impl fmt::Display for VoteError {
                 let voters: Vec<String> = voters.iter().map(ToString::to_string).collect();
                 write!(
                     f,
-                    "{} names the voters {} of the metadata quorum, and this is node {node_id}: only a node that is \
-                     broker and controller in one, and the only voter, is opened",
+                    "{} names the voters {} of the metadata quorum, and this is node {node_id}: only a node \
+                     that is broker and controller in one, and the only voter, can be opened",
                     path.display(),
                     voters.join(", ")
                 )
@@ -138,7 +138,7 @@ pub(super) fn read(fs: &Fs, dir: &Path) -> Result<QuorumState, VoteError> {
 
 fn vote_of(state: &QuorumStateFile) -> Result<Option<Vote>, String> {
     if !(0..=VERSION).contains(&state.data_version) {
-        return Err(format!("its version is {}, {VERSION} is known", state.data_version));
+        return Err(format!("its version is {}, but {VERSION} was expected", state.data_version));
     }
     let term = u64::try_from(state.leader_epoch).map_err(|_| "its epoch is negative".to_owned())?;
     if state.voted_id == NOBODY {
@@ -150,7 +150,7 @@ fn vote_of(state: &QuorumStateFile) -> Result<Option<Vote>, String> {
     }
     let text = state.voted_directory_id.as_deref();
     let directory_id: Uuid = match text {
-        Some(text) => text.parse().map_err(|_| format!("{text} is no directory id"))?,
+        Some(text) => text.parse().map_err(|_| format!("{text} is not a directory id"))?,
         None => Uuid::default(),
     };
     let leader_id = LeaderId { term, voted_for: VoterId { id: state.voted_id, directory_id } };

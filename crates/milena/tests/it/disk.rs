@@ -18,8 +18,8 @@ use crate::harness::clients::{
 use crate::harness::directory::Directory;
 use crate::harness::wire::assert_serves;
 
-const FULL: &str = "full but for its reserve";
-const ROOM_AGAIN: &str = "has room again";
+const FULL: &str = "full except for its reserve";
+const ROOM_AGAIN: &str = "has free space again";
 const SETTINGS: [(&str, &str); 2] =
     [("offsets.topic.num.partitions", "1"), ("group.initial.rebalance.delay.ms", "0")];
 
@@ -250,7 +250,11 @@ fn a_disk_without_a_byte_left_loses_nothing_and_a_start_says_what_it_needs() {
     filled.broker.kill();
     let refusal = Broker::on(&small.path().join("data"), &SETTINGS).err().expect("it does not start");
     assert!(!refusal.status.success());
-    assert!(refusal.output.contains("is full") && refusal.output.contains("Make room"), "{}", refusal.output);
+    assert!(
+        refusal.output.contains("is full") && refusal.output.contains("Free some space"),
+        "{}",
+        refusal.output
+    );
     small.make_room();
     filled.broker.restart();
     filled.assert_all_read();

@@ -246,7 +246,7 @@ fn directories_that_do_not_belong_together_are_left_as_they_are() {
                     partition(dir, "foo-0");
                 }
             },
-            "foo-0 is in",
+            "foo-0 exists in both",
         ),
     ];
     for (make, said) in seconds {

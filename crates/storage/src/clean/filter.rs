@@ -1,4 +1,4 @@
-//! Which records stay, and writing them.
+//! The choice of the records that stay, and their rewriting.
 
 use std::sync::Arc;
 
@@ -46,11 +46,11 @@ impl Output {
     }
 }
 
-/// What becomes of a batch.
+/// The fate of a batch.
 enum Kept {
     /// Every byte of it.
     All,
-    /// Some of it, written anew.
+    /// Some of its records, rewritten.
     Some(Vec<u8>),
     /// Nothing.
     None,

@@ -13,7 +13,7 @@ const SLOTS_MIN: usize = 1024;
 /// taken for one: 128 bits make that as unlikely as in Kafka, whose map has as many.
 #[derive(Debug)]
 pub struct OffsetMap {
-    /// Two halves of the hash, and the offset plus one; all zero where it is free.
+    /// Two halves of the hash, and the offset plus one; all zero if the slot is free.
     slots: Vec<[u64; 3]>,
     len: usize,
     slots_max: usize,
@@ -79,7 +79,7 @@ impl OffsetMap {
         }
     }
 
-    /// Up to where records were looked at: what is above has to stay.
+    /// The last offset that was added: everything above has to stay.
     pub(super) fn latest_offset(&self) -> i64 {
         self.latest_offset
     }
@@ -105,7 +105,7 @@ impl OffsetMap {
     }
 }
 
-/// The place of a key, or the free one where it belongs.
+/// The slot of a key, or the free one at which it belongs.
 fn find(slots: &[[u64; 3]], a: u64, b: u64) -> usize {
     let mut at = ((u128::from(a) * slots.len() as u128) >> 64) as usize;
     while slots[at][2] != 0 && (slots[at][0], slots[at][1]) != (a, b) {

@@ -71,7 +71,7 @@ fn clean(log: &mut Log, now_ms: i64) -> CleanStats {
 /// An offset, a key and a value.
 type Seen = (i64, Vec<u8>, Option<Vec<u8>>);
 
-/// What a consumer of committed records sees.
+/// The log as seen by a consumer of committed records.
 fn committed(log: &Log) -> Vec<Seen> {
     let (start, end) = (log.log_start_offset(), log.last_stable_offset());
     let mut aborted = log.aborted_transactions(start, end).unwrap();

@@ -1,4 +1,4 @@
-//! Which transactions are open while compaction passes over a log.
+//! The open transactions during a pass of compaction over a log.
 //!
 //! Source: Kafka's `CleanedTransactionMetadata`.
 

@@ -1,4 +1,4 @@
-//! What must hold of a log that was recovered.
+//! The invariants of a recovered log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::log::note_epoch;
 use crate::producer_state::{Marker, ProducerState};
 use crate::{AbortedTxn, EpochEntry, Log};
 
-/// No test lasts as long, in ms: where tombstones are kept for this time none may go.
+/// Longer than any test, in ms: tombstones with this retention must stay.
 const TOMBSTONES_STAY_MS: i64 = 3_600_000;
 
 /// Checks a log after a crash, of the process alone or of the machine; from here on the partition
@@ -115,8 +115,7 @@ pub(super) fn contents(partition: &Partition) -> Vec<Entry> {
     found
 }
 
-/// Whether gaps lead from one offset to the other: one begins where another ends if the log was cut
-/// between them.
+/// Whether gaps lead from one offset to the other: they adjoin if the log was truncated between them.
 fn leads_to(gaps: &BTreeSet<(i64, i64)>, from: i64, to: i64) -> bool {
     let mut reached = BTreeSet::from([from]);
     for (before, after) in gaps.range((from, from)..(to, to)) {
@@ -252,7 +251,7 @@ fn leader_epochs_are_those_of_the_batches(partition: &Partition, found: &[Entry]
     assert_eq!(known, of_batches, "{}: leader epochs", partition.name);
 }
 
-/// Who reads what is committed is told of the aborted transactions, and of no other.
+/// A reader of committed records learns of the aborted transactions, and of no other.
 fn transactions_are_told_apart(partition: &Partition, found: &[Entry]) {
     let log: &Log = partition.log.as_ref().expect("it is open");
     let known = log.aborted_transactions(log.log_start_offset(), i64::MAX).expect("the index is read");

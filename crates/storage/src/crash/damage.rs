@@ -129,8 +129,8 @@ impl Turned {
         }
     }
 
-    /// What was not yet known to be durable is cut where it is damaged, as a torn write is, and
-    /// opening the log says so.
+    /// Batches that were not yet known to be durable are truncated at the damage, as after a torn write, and
+    /// opening the log reports it.
     fn may_end_before(&self, entry: &Entry, right: &[Entry]) {
         let (end, durable) = (self.log.end_offset(), self.recovery_point);
         let missing = entry.header.base_offset;

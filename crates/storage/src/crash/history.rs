@@ -1,4 +1,4 @@
-//! What is done to a log directory until it crashes, and how it comes back.
+//! The operations on a log directory until it crashes, and its recovery.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -179,7 +179,7 @@ impl History {
         }
     }
 
-    /// What opening does is done over where it is interrupted.
+    /// An opening that is interrupted is repeated.
     fn open_after_crashes(&mut self) {
         for _ in 0..3 {
             match self.random.u8(..16) {
@@ -211,8 +211,8 @@ impl History {
         }
     }
 
-    /// After a sync that failed the machine is started anew, too: what memory still has of the files
-    /// is not on the disk, and no process can tell.
+    /// After a failed sync the machine is restarted, too: the contents of files in memory are not on the
+    /// disk, and no process can tell.
     fn fail(&mut self, operation: Operation, after: u32) {
         self.is_killed &= !matches!(operation, Operation::Sync | Operation::SyncDir);
         self.disk.fail(operation, self.random.u32(..after), ErrorKind::Other);

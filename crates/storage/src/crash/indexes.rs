@@ -1,4 +1,4 @@
-//! What the index files of a log must hold, from its batches alone.
+//! The expected contents of a log's index files, from its batches alone.
 
 use std::collections::BTreeSet;
 use std::path::Path;

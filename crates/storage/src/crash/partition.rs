@@ -1,4 +1,4 @@
-//! What is done to one partition, and what is known of it.
+//! The operations on one partition, and the model of its log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,16 +23,16 @@ pub(super) struct Entry {
     pub(super) header: BatchHeader,
 }
 
-/// How far a producer is.
+/// The progress of a producer.
 #[derive(Clone, Debug, Default)]
 struct Sequence {
     next: i32,
     open: bool,
-    /// What it sent last, and the offset that it got.
+    /// Its last batch, with the offset of it.
     last: Option<(Vec<u8>, i64)>,
 }
 
-/// What is known of one partition.
+/// The model of one partition.
 pub(super) struct Partition {
     pub(super) name: TopicPartition,
     pub(super) topic_id: [u8; 16],
@@ -40,16 +40,16 @@ pub(super) struct Partition {
     pub(super) log: Option<Log>,
     /// The batches in the log, and those that retention has removed from its start.
     pub(super) entries: Vec<Entry>,
-    /// What else the disk may hold: batches whose append failed or that truncation removed, and
-    /// that power went before either was durable.
+    /// Other batches that the disk may hold: their append failed, or truncation removed them and the power
+    /// failed before that was durable.
     pub(super) others: BTreeSet<(i64, Arc<[u8]>)>,
-    /// Offsets that batches which brought theirs left out: up to where, and where they go on.
+    /// Gaps left by batches that brought their offsets: the end before, and the start after.
     pub(super) gaps: BTreeSet<(i64, i64)>,
-    /// How the transaction of a data batch ended: at which offset, and whether it was aborted.
+    /// The end of the transaction of a data batch: its offset, and whether it was aborted.
     pub(super) verdicts: BTreeMap<i64, (i64, bool)>,
     /// Markers that compaction has removed or emptied: the data that they ended may be below the start of the log.
     pub(super) gone_markers: BTreeMap<i64, Entry>,
-    /// Below this compaction may have written batches anew since they were last looked at.
+    /// Below this offset compaction may have rewritten batches since the last check.
     pub(super) cleaned_to: i64,
     /// Below this it may have left gaps.
     pub(super) compacted_to: i64,
@@ -57,12 +57,12 @@ pub(super) struct Partition {
     pub(super) committed: i64,
     /// The log start offset that a checkpoint has made durable.
     pub(super) checkpointed_start: i64,
-    /// What the log said of itself when it crashed: how far it was durable, and where it began.
+    /// The log's own offsets when it crashed: its durable end, and its start.
     pub(super) durable: i64,
     pub(super) start: i64,
-    /// Where it ended then; none where it was being cut.
+    /// Its end then; `None` while it was being truncated.
     pub(super) written: Option<i64>,
-    /// The offset at which it was about to begin anew.
+    /// The offset at which it was about to start empty.
     pub(super) emptying: Option<i64>,
     /// It was being deleted.
     pub(super) deleting: bool,
@@ -227,8 +227,8 @@ impl Partition {
         }
     }
 
-    /// What a consumer may have read stays where records are compacted, also where the log was opened at an older high
-    /// watermark since: compaction relies on it.
+    /// Records that a consumer may have read stay in compacted logs, even if the log was opened at an older
+    /// high watermark since: compaction relies on it.
     pub(super) fn truncate(&mut self, random: &mut Rng, now_ms: i64) {
         let (compact, committed) = (self.config.compact, self.committed);
         let log = self.log();
@@ -392,7 +392,7 @@ impl Partition {
         entries.chain(self.gone_markers.iter().map(|(offset, entry)| (*offset, entry))).collect()
     }
 
-    /// A log that started anew knows nothing of producers before its start.
+    /// A log that started empty knows nothing of producers before its start.
     pub(super) fn forget_what_an_empty_log_forgets(&mut self) {
         let log = self.log.as_ref().expect("it is open");
         if log.log_start_offset() == log.end_offset() && log.active_producers().is_empty() {

@@ -11,7 +11,7 @@ use crate::traps::{self, Trap};
 /// Seeds that are tried with a trap put back, at most.
 const SEEDS: u64 = 3000;
 
-/// Each trap, where it is looked for, and the first seed that is tried: some are rarely met.
+/// Each trap, with the tests that must find it and the first seed to try: some are rarely met.
 const TRAPS: &[(Trap, In, u64)] = &[
     (Trap::TornBatchServed, In::All, 0),
     (Trap::DurableDamageCut, In::All, 0),

@@ -1,7 +1,7 @@
 //! Partitions that had records and whose directories are missing.
 //!
-//! The checkpoint files tell of them. Made anew, empty, such a partition would have lost its records without a word: who
-//! opens logs asks first.
+//! The checkpoint files name them. Creating such a partition again, empty, would lose its records silently:
+//! check here before opening logs.
 
 use std::sync::atomic::Ordering;
 
@@ -39,15 +39,15 @@ impl LogDirectory {
         absent.iter().map(|(name, offsets)| AbsentPartition::new(name, *offsets)).collect()
     }
 
-    /// Has the checkpoint files forget what they say of partitions whose directories are about to go, or are gone and
-    /// missed by nobody: a partition of the same name that is made later did not have those records. Costs nothing where
-    /// they say nothing.
+    /// Removes the offsets of partitions from the checkpoint files, because their directories are about to be
+    /// deleted, or are gone and not missed: a later partition of the same name did not have those records.
+    /// Costs nothing if there are none.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     ///
     /// # Panics
-    /// Where the log of one is open.
+    /// If the log of one is open.
     pub fn forget(&self, partitions: &[TopicPartition]) -> fs::Result<()> {
         let mut is_told = false;
         {

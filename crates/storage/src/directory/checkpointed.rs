@@ -13,7 +13,7 @@ type OffsetMap = BTreeMap<TopicPartition, i64>;
 /// The offsets in the checkpoint files. A file that cannot be parsed counts as one that is lost, as in Kafka: the logs
 /// say what it said, save for the records that were deleted from the start of a segment.
 pub(super) struct CheckpointedOffsets {
-    /// `None` where the file is lost. One that was never written is empty.
+    /// `None` if the file is lost. One that was never written is empty.
     recovery_points: Option<OffsetMap>,
     log_start_offsets: OffsetMap,
     high_watermarks: OffsetMap,
@@ -31,9 +31,9 @@ impl CheckpointedOffsets {
                 }
                 found => found,
             };
-        let starts = "records that were deleted and are still in a segment are back";
+        let starts = "records that were deleted and are still in a segment reappear";
         let log_start_offsets = read(fs, dir, LOG_START_OFFSETS_FILE, starts)?.unwrap_or_default();
-        let high_watermarks = read(fs, dir, HIGH_WATERMARKS_FILE, "the high watermarks are made anew")?;
+        let high_watermarks = read(fs, dir, HIGH_WATERMARKS_FILE, "the high watermarks are set again")?;
         let high_watermarks = high_watermarks.unwrap_or_default();
         Ok(CheckpointedOffsets { recovery_points, log_start_offsets, high_watermarks })
     }
@@ -51,7 +51,7 @@ impl CheckpointedOffsets {
     }
 }
 
-/// The offsets of a file; `None` where it cannot be parsed.
+/// The offsets of a file; `None` if it cannot be parsed.
 fn read(fs: &Fs, dir: &Path, file: &str, consequence: &str) -> fs::Result<Option<OffsetMap>> {
     match checkpoint::read_offsets(fs, &dir.join(file)) {
         Ok(offsets) => Ok(Some(offsets)),

@@ -11,11 +11,11 @@ const FILE: &str = ".kafka_cleanshutdown";
 /// A clean shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CleanShutdown {
-    /// The epoch of the broker that shut down, where it says one. The file counts without it, too.
+    /// The epoch of the broker that shut down, if the file has one. The file counts without it, too.
     pub(super) broker_epoch: Option<i64>,
 }
 
-/// The file, where there is one.
+/// The file, if it exists.
 pub(super) fn read(fs: &Fs, dir: &Path) -> fs::Result<Option<CleanShutdown>> {
     match fs.read(&dir.join(FILE)) {
         Ok(bytes) => Ok(Some(CleanShutdown { broker_epoch: broker_epoch(&bytes) })),

@@ -12,7 +12,7 @@ impl LogDirectory {
     /// Directories here that hold no partition in use: being deleted, moved or stray.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn leftovers(&self) -> fs::Result<Vec<(DirKind, PathBuf)>> {
         let entries = self.shared.fs.list(&self.shared.path)?;
         let kinds = entries.into_iter().filter(|entry| entry.is_dir);
@@ -20,12 +20,12 @@ impl LogDirectory {
         Ok(kinds.filter(|(kind, _)| !matches!(kind, DirKind::Partition(_) | DirKind::Other)).collect())
     }
 
-    /// Gives a partition's directory the name of one that is being deleted; gives its path, which
-    /// [`LogDirectory::remove`] removes. `unique_id` is any text that no other has, without dots
-    /// and hyphens. Its log must have been dropped.
+    /// Renames a partition's directory to the name of one that is being deleted; returns its new path, for
+    /// [`LogDirectory::remove`]. `unique_id` is a text that no other has, without dots and hyphens. The log
+    /// must have been dropped.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn rename_deleted(&self, partition: &TopicPartition, unique_id: &str) -> fs::Result<PathBuf> {
         let path = self.rename_partition(partition, unique_id, "delete")?;
         self.sync_renamed()?;
@@ -52,7 +52,7 @@ impl LogDirectory {
     /// The same for a partition that the cluster does not know to be here.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn rename_stray(&self, partition: &TopicPartition, unique_id: &str) -> fs::Result<PathBuf> {
         let path = self.rename_partition(partition, unique_id, "stray")?;
         self.sync_renamed()?;
@@ -83,16 +83,16 @@ impl LogDirectory {
         synced.map_err(|error| self.shared.health.meet(error))
     }
 
-    /// Removes a directory that [`LogDirectory::leftovers`] or [`LogDirectory::rename_deleted`]
-    /// gave. Takes as long as the file system does with large files.
+    /// Removes a directory that [`LogDirectory::leftovers`] or [`LogDirectory::rename_deleted`] returned.
+    /// Large files may take the file system a while.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn remove(&self, path: &Path) -> fs::Result<()> {
         self.shared.remove(path)
     }
 
-    /// What removes such directories in the background, for as long as this one is open.
+    /// A remover of such directories in the background, for as long as this one is open.
     pub fn remover(&self) -> Remover {
         Remover(self.shared.clone())
     }
@@ -103,11 +103,11 @@ impl LogDirectory {
 pub struct Remover(Arc<Shared>);
 
 impl Remover {
-    /// As [`LogDirectory::remove`]; returns whether it did. Once the log directory is closed what is left is the next
-    /// start's to remove.
+    /// Removes a directory as [`LogDirectory::remove`] does; returns whether it did. Once the log directory
+    /// is closed, leftovers are for the next start.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn remove(&self, path: &Path) -> fs::Result<bool> {
         let is_closed = self.0.is_closed.lock();
         if !*is_closed {

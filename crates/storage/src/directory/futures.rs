@@ -13,7 +13,7 @@ use crate::names::{FUTURE_DIR_SUFFIX, SegmentFile, TopicPartition, offset_of};
 pub struct FutureDir {
     /// The partition whose log it is to become.
     pub partition: TopicPartition,
-    /// The id of its topic, as the 16 bytes of a UUID; none where that cannot be read.
+    /// The id of its topic, as the 16 bytes of a UUID; `None` if it cannot be read.
     pub topic_id: Option<[u8; 16]>,
     /// The directory.
     pub path: PathBuf,
@@ -42,20 +42,20 @@ impl LogDirectory {
         futures.get(partition)?.iter().find(|future| future.topic_id == Some(topic_id)).cloned()
     }
 
-    /// Gives a log that was being moved here the name of one that is being deleted; gives its path, which
-    /// [`LogDirectory::remove`] removes.
+    /// Renames a log that was being moved here to the name of one that is being deleted; returns its new
+    /// path, for [`LogDirectory::remove`].
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn rename_future_deleted(&self, future: &FutureDir) -> fs::Result<PathBuf> {
         self.shared.rename_future_deleted(&future.path)
     }
 
-    /// Makes a log that was being moved here that of its partition, although nothing says that it is whole: where the
-    /// log that it was copied from is gone. It is verified when it is opened.
+    /// Promotes a future log to the log of its partition, although nothing says that it is complete, because
+    /// its source is gone. It is verified when it is opened.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn promote_future(&self, future: &FutureDir) -> fs::Result<()> {
         let path = self.shared.path.join(future.partition.to_string());
         self.shared.begin_use()?;
@@ -67,11 +67,11 @@ impl LogDirectory {
         Ok(())
     }
 
-    /// Whether a partition's log here reaches as far as the one that `other` has of it, by the lengths of their files:
-    /// whether that is of no use any more once the partition was moved here.
+    /// Whether a partition's log here reaches as far as the copy in `other`, by the lengths of their files:
+    /// that copy is then obsolete after a move to here.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn has_all_of(&self, partition: &TopicPartition, other: &LogDirectory) -> fs::Result<bool> {
         let last = |directory: &LogDirectory| -> fs::Result<Option<(i64, u64)>> {
             let entries = directory.fs().list(&directory.path().join(partition.to_string()))?;
@@ -83,15 +83,15 @@ impl LogDirectory {
         Ok(last(self)? >= last(other)?)
     }
 
-    /// How far the log of a partition is clean, as compaction last noted it.
+    /// The offset up to which the log of a partition is clean, as noted by compaction.
     pub fn cleaned_to(&self, partition: &TopicPartition) -> Option<i64> {
         self.shared.cleaned_to(partition)
     }
 
-    /// Notes how far the log of a partition, which is here, is clean.
+    /// Notes the offset up to which the log of a partition here is clean.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn set_cleaned_to(&self, partition: &TopicPartition, offset: i64) -> fs::Result<()> {
         self.shared.set_cleaned_to(partition, offset)
     }

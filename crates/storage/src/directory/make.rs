@@ -21,9 +21,9 @@ impl From<fs::Error> for MakeError {
 }
 
 impl Shared {
-    /// Makes the directory of a partition that is known already; returns whether it was missing. Takes this one offline
-    /// if it is gone itself, as when its volume was taken away: made anew below the mount point it would look like a
-    /// log directory, and be none.
+    /// Creates the directory of a known partition; returns whether it was missing. Takes this log directory
+    /// offline if it is gone itself, for instance because its volume was unmounted: created again below the
+    /// mount point it would look like a log directory, and be none.
     pub(crate) fn make(&self, partition: &TopicPartition) -> Result<bool, MakeError> {
         let path = self.path.join(partition.to_string());
         if self.is_told_of(partition) && !self.fs.exists(&path)? {
@@ -41,7 +41,7 @@ impl Shared {
         Ok(made)
     }
 
-    /// Fails where the directory itself is gone.
+    /// Fails if the directory itself is gone.
     pub(crate) fn check_exists(&self) -> Result<(), Offline> {
         let gone = match self.fs.exists(&self.path) {
             Ok(true) => return Ok(()),

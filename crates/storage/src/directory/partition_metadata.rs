@@ -11,11 +11,10 @@ use crate::uuid;
 
 const FILE: &str = "partition.metadata";
 
-/// What stands before the id.
+/// The text before the id.
 const TEXT: &str = "version: 0\ntopic_id: ";
 
-/// The topic id in a partition's directory; `None` where there is no such file, or one that a
-/// crash has torn.
+/// The topic id in a partition's directory; `None` if the file does not exist, or if a crash has torn it.
 pub(crate) fn read_topic_id(fs: &Fs, dir: &Path) -> Result<Option<[u8; 16]>, CheckpointError> {
     let path = dir.join(FILE);
     let Some(text) = read_text(fs, &path)?.filter(|text| !is_torn(text)) else { return Ok(None) };

@@ -1,7 +1,7 @@
-//! Offsets in the checkpoint files of partitions that have no directory any more.
+//! Offsets in the checkpoint files of partitions that no longer have a directory.
 //!
-//! A partition that is made anew must not find them after a crash: they would say that batches of
-//! it are missing, or deleted, that never were.
+//! A partition that is created again must not find them after a crash: they would say that batches of it are
+//! missing, or deleted, that never existed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -239,7 +239,7 @@ fn a_partition_with_records_and_no_directory_is_missed_until_it_is_forgotten() {
     let directory = home.open();
     assert_eq!(directory.absent(), [missed(gone)]);
     assert_eq!(directory.cleaned_to(gone), Some(3));
-    // Made anew it is not missed any more, and nothing is known of what it was.
+    // Once it is created again it is no longer missed, and its old offsets are forgotten.
     let log = open_named(&directory, gone);
     assert_eq!((log.log_start_offset(), log.end_offset(), directory.cleaned_to(gone)), (0, 0, None));
     drop((log, directory));
@@ -252,7 +252,7 @@ fn a_partition_with_records_and_no_directory_is_missed_until_it_is_forgotten() {
     assert_eq!(directory.checkpointed_high_watermark(kept), 0);
 }
 
-/// How often each log directory itself was synced since the last call.
+/// The number of syncs of each log directory itself since the last call.
 fn syncs_of(home: &Home) -> usize {
     let done = home.faults.take_done().into_iter();
     done.filter(|(operation, path)| *operation == fs::Operation::SyncDir && path == home.dir.path()).count()

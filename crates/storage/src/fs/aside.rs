@@ -13,7 +13,7 @@ impl Fs {
     /// Opens a file for [`File::read_aside_at`].
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub(crate) fn open_aside(&self, path: &Path) -> Result<File> {
         let file = self.open(path, Mode::Read)?;
         if let Some(real) = file.open.handle.real() {
@@ -26,11 +26,11 @@ impl Fs {
 }
 
 impl File {
-    /// As [`File::read_at`]; what had to be read from the disk is dropped from the page cache again,
-    /// and what was there stays.
+    /// Reads as [`File::read_at`] does. Pages that had to be read from the disk are dropped from the page
+    /// cache again, and pages that were there stay.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub(crate) fn read_aside_at(&self, bytes: &mut [u8], position: u64) -> Result<usize> {
         let Some(real) = self.open.handle.real() else { return self.read_at(bytes, position) };
         self.open.fs.before(Operation::Read, &self.open.path)?;

@@ -9,12 +9,12 @@ use super::{File, Operation, Result};
 
 /// Bytes that are read at a time.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// How far apart the bytes are that are asked for: the kernel reads and drops neighbours together.
+/// The distance between probed bytes: the kernel reads and drops neighbours together.
 const STRIDE_BYTES: usize = 256 * 1024;
 
 impl File {
-    /// Whether reading `len` bytes from `position` needs no disk, as a few of them tell. True as well where nobody can
-    /// say: where the file ends before them, or its file system does not answer.
+    /// Whether reading `len` bytes from `position` needs no disk, judged by a few of them. Also true if that
+    /// is unknown: the file ends before them, or its file system does not answer.
     pub fn is_cached(&self, position: u64, len: usize) -> bool {
         let Some(last) = len.checked_sub(1) else { return true };
         let Some(file) = self.open.handle.real() else { return true };
@@ -30,10 +30,11 @@ impl File {
         true
     }
 
-    /// As [`File::read_exact_at`] where that needs no disk, in one system call; false where it does.
+    /// Reads as [`File::read_exact_at`] does if that needs no disk, in one system call; returns `false` if it
+    /// does.
     ///
     /// # Errors
-    /// As there.
+    /// See [`File::read_exact_at`].
     pub fn read_cached(&self, bytes: &mut [u8], position: u64) -> Result<bool> {
         let Some(file) = self.open.handle.real() else {
             return self.read_exact_at(bytes, position).map(|()| true);

@@ -5,7 +5,7 @@ use std::io;
 use super::handle::Handle;
 use super::{Error, File, Operation};
 
-/// Bytes that are copied at a time where the kernel does not do it.
+/// Bytes of one copy if the kernel does not copy.
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Why bytes were not copied: which of the two files failed decides which log directory did.
@@ -18,11 +18,12 @@ pub(crate) enum CopyRangeError {
 }
 
 impl File {
-    /// Copies `len` bytes at `position` of `source` to the same position here. The kernel copies; where it cannot
-    /// between the two file systems, and to learn which of the files fails, the bytes go through memory.
+    /// Copies `len` bytes at `position` of `source` to the same position here. The kernel copies; if it
+    /// cannot between the two file systems, and to find out which of the files fails, the bytes go through
+    /// memory.
     ///
     /// # Errors
-    /// [`CopyRangeError`]; some of the bytes may have been written.
+    /// [`CopyRangeError`] with the file that failed; some of the bytes may have been written.
     pub(crate) fn copy_from(&self, source: &File, position: u64, len: u64) -> Result<(), CopyRangeError> {
         let (read, write) = (&source.open, &self.open);
         read.fs.before(Operation::Read, &read.path).map_err(CopyRangeError::Read)?;
@@ -46,7 +47,7 @@ impl File {
     }
 }
 
-/// How many of the bytes the kernel has copied.
+/// The number of bytes that the kernel has copied.
 fn in_kernel(to: &Handle, from: &Handle, position: u64, len: u64) -> u64 {
     let (Some(to), Some(from)) = (to.real(), from.real()) else { return 0 };
     let mut copied = 0;

@@ -1,10 +1,10 @@
-//! What a file operation fails with.
+//! The errors of file operations.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What was asked of the file system.
+/// An operation of the file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
     /// Open or create a file.
@@ -55,11 +55,11 @@ impl fmt::Display for Operation {
 /// A file operation that failed: which one, on what, and what the system said.
 #[derive(Debug)]
 pub struct Error {
-    /// What was tried.
+    /// The operation.
     pub operation: Operation,
     /// The file or directory.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
@@ -71,9 +71,9 @@ impl Error {
         Error { operation, path: path.to_owned(), source: source.into() }
     }
 
-    /// Whether the disk, or this user's share of it, is full (`ENOSPC`, `EDQUOT`): a failure that
-    /// passes without a repair. A sync that says so is none: where the file system takes room
-    /// for what was written only then, what found none may be dropped.
+    /// Whether the disk, or this user's share of it, is full (`ENOSPC`, `EDQUOT`): a failure that passes
+    /// without a repair. That is not so for a sync: if the file system allocates space only then, data
+    /// without space may be dropped.
     pub fn is_full(&self) -> bool {
         let is_sync = matches!(self.operation, Operation::Sync | Operation::SyncDir);
         let kind = self.source.kind();

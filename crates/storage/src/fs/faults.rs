@@ -13,15 +13,15 @@ pub struct Fault {
     pub operation: Operation,
     /// The end of the path that it is done to; empty for any.
     pub path_end: &'static str,
-    /// How many such operations pass first.
+    /// The number of such operations that succeed first.
     pub after: u32,
-    /// How many then fail.
+    /// The number that then fail.
     pub times: u32,
-    /// How they fail.
+    /// The error of those.
     pub error: io::ErrorKind,
 }
 
-/// What was done, and what fails. Shared by the file system and the test that watches it.
+/// A log of operations, and the planned failures. Shared by the file system and the test that watches it.
 #[derive(Debug, Default)]
 pub struct Faults {
     state: Mutex<State>,
@@ -44,9 +44,9 @@ struct State {
 struct Exhaustion {
     /// The end of the paths that are not opened; empty for any.
     path_end: &'static str,
-    /// How many openings succeed first.
+    /// The number of openings that succeed first.
     after: u32,
-    /// How many then fail.
+    /// The number that then fail.
     times: u32,
 }
 
@@ -81,7 +81,7 @@ impl Faults {
         self.state.lock().expect("no test panics with it").exhaustion = Some(exhaustion);
     }
 
-    /// How many openings are still to fail for want of a descriptor.
+    /// The number of openings that are still to fail for want of a descriptor.
     pub fn exhaustion_left(&self) -> u32 {
         let state = self.state.lock().expect("no test panics with it");
         state.exhaustion.as_ref().map_or(0, |exhaustion| exhaustion.times)
@@ -99,7 +99,7 @@ impl Faults {
         self.state.lock().expect("no test panics with it").transfer_max = Some(bytes);
     }
 
-    /// What was done since the last call, in order; failed operations included.
+    /// The operations since the last call, in order; failed ones included.
     pub fn take_done(&self) -> Vec<(Operation, PathBuf)> {
         std::mem::take(&mut self.state.lock().expect("no test panics with it").done)
     }

@@ -17,7 +17,7 @@ pub(super) enum Handle {
 }
 
 impl Handle {
-    /// The file, where it is the operating system's.
+    /// The file, if it is the operating system's.
     pub(super) fn real(&self) -> Option<&std::fs::File> {
         match self {
             Handle::Real(file) => Some(file),

@@ -17,7 +17,7 @@ use super::{DirEntry, File, Fs, Mode};
 #[derive(Debug)]
 pub(super) struct Overlay {
     base: Fs,
-    /// What was touched here, by its path.
+    /// The changed files and directories, by path.
     nodes: Mutex<BTreeMap<PathBuf, Node>>,
 }
 
@@ -96,7 +96,7 @@ impl Overlay {
         Ok(Some(content))
     }
 
-    /// What became of a path here; `None` if the base says it.
+    /// The state of a path here; `None` if the base has it.
     fn node(&self, path: &Path) -> Option<Node> {
         let nodes = self.nodes.lock();
         if let Some(node) = nodes.get(path) {

@@ -31,7 +31,7 @@ pub struct Disk {
     state: Mutex<State>,
 }
 
-/// What of the changes that were not synced a loss of power leaves.
+/// The unsynced changes that survive a loss of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Survival {
     Nothing,
@@ -48,7 +48,7 @@ struct State {
     random: Rng,
     nodes: BTreeMap<Inode, Node>,
     next_inode: Inode,
-    /// How often the power came on. What was opened before a loss is of no use after it.
+    /// The number of times that the power came on. Handles opened before a loss are of no use after it.
     boot: u32,
     is_down: bool,
     /// Operations that changed something so far: each is a point at which the power can go.
@@ -184,10 +184,10 @@ impl Disk {
         self.state().now_ms = now_ms;
     }
 
-    /// Turns a bit of a file, for good.
+    /// Flips a bit of a file, for good.
     ///
     /// # Panics
-    /// Where there is no such file.
+    /// If the file does not exist.
     pub fn flip(&self, path: &Path, position: usize, bit: u8) {
         let mut state = self.state();
         let inode = state.find(path).expect("the file is there");
@@ -197,7 +197,7 @@ impl Disk {
     /// The bytes of a file, power or not.
     ///
     /// # Panics
-    /// Where there is no such file.
+    /// If the file does not exist.
     pub fn bytes(&self, path: &Path) -> Vec<u8> {
         let mut state = self.state();
         let inode = state.find(path).expect("the file is there");
@@ -251,7 +251,7 @@ impl Disk {
         state.fault = None;
     }
 
-    /// Takes back [`Disk::cut_power_at`] and [`Disk::fail`] where they have not come to pass.
+    /// Cancels [`Disk::cut_power_at`] and [`Disk::fail`] if they have not happened.
     pub fn spare(&self) {
         let mut state = self.state();
         state.cut_at = None;
@@ -527,7 +527,7 @@ impl State {
         linked.flatten().map(|inode| bytes(&self.nodes[inode]) as u64).sum()
     }
 
-    /// How many of `len` bytes at `position` of a file there is room for.
+    /// The number of `len` bytes at `position` of a file for which there is space.
     fn room(&mut self, inode: Inode, position: usize, len: usize) -> usize {
         if self.capacity_bytes >= CAPACITY_BYTES {
             return len;

@@ -1,7 +1,7 @@
-//! A descriptor that is kept back for syncing directories.
+//! A spare descriptor for syncing directories.
 //!
-//! A directory has to be opened to be synced, and where a name that was given or taken is to be durable there is often no
-//! way back: a process that has no descriptor left must still be able to do that much.
+//! A directory must be opened to be synced, and once a name was added or removed there is often no way back:
+//! a process without a free descriptor must still be able to make it durable.
 
 use std::fs::File;
 use std::io;
@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 /// A file that is open for nothing but its descriptor.
 static SPARE: Mutex<Option<File>> = Mutex::new(None);
 
-/// How often another thread may take the descriptor that was given up before that is a failure.
+/// The number of times that another thread may take the released descriptor before that is a failure.
 const TRIES: u32 = 100;
 
 /// Keeps a descriptor back, unless one is.
@@ -47,7 +47,7 @@ pub(super) fn with_dir(path: &Path, sync: impl Fn(&File) -> io::Result<()>) -> R
     synced
 }
 
-/// Which of the two failed.
+/// The step that failed.
 pub(super) enum Failure {
     Open(io::Error),
     Sync(io::Error),

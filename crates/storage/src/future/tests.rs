@@ -49,7 +49,7 @@ fn fill(log: &mut Log, rounds: i32) {
     log.set_high_watermark(log.end_offset());
 }
 
-/// What a log says of itself.
+/// The contents of a log, as it reports them.
 #[allow(clippy::type_complexity, reason = "it is compared as a whole")]
 fn said(log: &Log) -> (Vec<(i64, i64)>, Vec<EpochEntry>, Vec<crate::AbortedTxn>, Vec<(i64, i64)>, i64) {
     let mut producers: Vec<_> =

@@ -17,18 +17,18 @@ pub struct IndexCheck {
     due: Option<(u64, IndexEntry)>,
     /// The greatest timestamp of the batches so far.
     max_timestamp: i64,
-    /// Where the transactions begin in the segment that have not ended so far, by producer. Of an index of aborted
+    /// The starts of the open transactions in the segment so far, by producer. For an index of aborted
     /// transactions only.
     open: BTreeMap<i64, i64>,
     fault: Option<IndexFault>,
 }
 
-/// What is wrong with an index.
+/// A fault in an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexFault {
-    /// Where in its file, in bytes.
+    /// Its position in the file, in bytes.
     pub position: u64,
-    /// What, as a sentence without its full stop.
+    /// The fault, as a sentence without its full stop.
     pub what: String,
 }
 
@@ -36,10 +36,10 @@ impl IndexCheck {
     /// Opens an index of the segment with this base offset.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     ///
     /// # Panics
-    /// Where the kind is not that of an index.
+    /// If the kind is not that of an index.
     pub fn open(fs: &Fs, path: &Path, kind: FileKind, base_offset: i64) -> fs::Result<IndexCheck> {
         Ok(IndexCheck::of(IndexEntries::open(fs, path, kind, base_offset)?))
     }
@@ -81,7 +81,7 @@ impl IndexCheck {
                 IndexEntry::Offset { offset, position: to }
                     if to < position || offset < header.base_offset =>
                 {
-                    return self.fault(at, format!("no batch up to offset {offset} begins at {to}"));
+                    return self.fault(at, format!("no batch up to offset {offset} starts at {to}"));
                 }
                 IndexEntry::Time { offset, .. } if offset > header.last_offset() => return,
                 // A search goes to the offset of the last entry that is not above the timestamp.
@@ -97,17 +97,17 @@ impl IndexCheck {
                         || (header.base_offset, header.producer_id) != (txn.last_offset, txn.producer_id)
                         || !header.attributes.is_control() =>
                 {
-                    return self.fault(at, "the entry is no transaction that is aborted here");
+                    return self.fault(at, "the entry is not of a transaction that is aborted here");
                 }
                 // Data of the transaction before that would be read.
                 IndexEntry::Txn(txn)
                     if self.open.get(&txn.producer_id).is_some_and(|at| *at < txn.first_offset) =>
                 {
-                    return self.fault(at, "the entry begins after its transaction");
+                    return self.fault(at, "the entry starts after its transaction");
                 }
                 // A reader would look no further.
                 IndexEntry::Txn(txn) if txn.last_stable_offset > self.stable_at(&txn) => {
-                    return self.fault(at, "the entry calls stable what is not");
+                    return self.fault(at, "the entry's last stable offset is too high");
                 }
                 _ => {}
             }
@@ -115,7 +115,7 @@ impl IndexCheck {
         }
     }
 
-    /// How far the log is stable at most once a transaction is over.
+    /// The highest possible last stable offset once a transaction is over.
     fn stable_at(&self, txn: &AbortedTxn) -> i64 {
         let others = self.open.iter().filter(|(producer_id, _)| **producer_id != txn.producer_id);
         others.map(|(_, first_offset)| *first_offset).min().unwrap_or(i64::MAX).min(txn.last_offset + 1)
@@ -125,7 +125,7 @@ impl IndexCheck {
     /// fault of the index.
     pub fn end(mut self, next_offset: i64) -> Option<IndexFault> {
         if let Some((at, _)) = self.due {
-            let what = format!("the entry is of what follows the end of the segment, offset {next_offset}");
+            let what = format!("the entry is beyond the end of the segment, offset {next_offset}");
             self.fault(at, what);
         }
         match self.entries.trailing_bytes() {

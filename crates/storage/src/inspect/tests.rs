@@ -3,7 +3,7 @@
 use super::*;
 use crate::testing::{Home, NOW_MS, append, batch, open_log, small};
 
-/// A segment of three batches: its bytes, and where each begins.
+/// A segment of three batches: its bytes, and the position of each.
 fn segment(home: &Home) -> (Vec<u8>, Vec<u64>) {
     let directory = home.open();
     let (mut log, _) = open_log(&directory, small());

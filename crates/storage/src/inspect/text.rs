@@ -8,33 +8,33 @@ use crate::fs::Fs;
 use crate::leader_epochs::EpochEntry;
 use crate::names;
 
-/// The base offset in the name of a segment's file; `None` where it is none of that suffix, which
-/// is `.log` or that of an index.
+/// The base offset in the name of a segment's file; `None` if it does not have that suffix, which is `.log`
+/// or that of an index.
 pub fn base_offset_of(name: &str, suffix: &str) -> Option<i64> {
     names::offset_of(name, suffix)
 }
 
-/// Reads a `leader-epoch-checkpoint`; empty where there is no such file.
+/// Reads a `leader-epoch-checkpoint`; empty if it does not exist.
 ///
 /// # Errors
-/// [`CheckpointError`].
+/// [`CheckpointError`] if it cannot be read or parsed.
 pub fn read_leader_epochs(fs: &Fs, path: &Path) -> Result<Vec<EpochEntry>, CheckpointError> {
     checkpoint::read_leader_epochs(fs, path)
 }
 
-/// Reads the `partition.metadata` of a partition's directory; `None` where there is no such file,
-/// or one that a crash has torn, which the next start writes again.
+/// Reads the `partition.metadata` of a partition's directory; `None` if it does not exist, or if a crash has
+/// torn it, so that the next start writes it again.
 ///
 /// # Errors
-/// [`CheckpointError`].
+/// [`CheckpointError`] if it cannot be read or parsed.
 pub fn read_topic_id(fs: &Fs, dir: &Path) -> Result<Option<[u8; 16]>, CheckpointError> {
     directory::read_topic_id(fs, dir)
 }
 
-/// Reads the `meta.properties` of a log directory; `None` where there is no such file.
+/// Reads the `meta.properties` of a log directory; `None` if it does not exist.
 ///
 /// # Errors
-/// [`CheckpointError`].
+/// [`CheckpointError`] if it cannot be read or parsed.
 pub fn read_meta_properties(fs: &Fs, dir: &Path) -> Result<Option<MetaProperties>, CheckpointError> {
     directory::read_meta_properties(fs, dir)
 }

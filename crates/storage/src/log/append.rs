@@ -14,14 +14,14 @@ use crate::room::Purpose;
 use crate::txn_index::{self, AbortedTxn};
 use crate::write_error::WriteError;
 
-/// What became of a batch, or of several that were appended together.
+/// The result of appending one batch, or several together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// The offset of the first record.
     pub base_offset: i64,
     /// The offset of the last record.
     pub last_offset: i64,
-    /// The time that the broker set, in ms since the epoch; -1 where the producer's times stand.
+    /// The time that the broker set, in ms since the epoch; -1 if the producer's times stay.
     pub log_append_time: i64,
     /// The log start offset.
     pub log_start_offset: i64,
@@ -68,7 +68,7 @@ impl fmt::Display for AppendError {
                 write!(f, "a batch of {size_bytes} bytes does not fit a segment of {segment_bytes}")
             }
             AppendError::UnexpectedOffset { base_offset, end_offset } => {
-                write!(f, "a batch begins at offset {base_offset}, below the end of the log at {end_offset}")
+                write!(f, "a batch starts at offset {base_offset}, below the end of the log at {end_offset}")
             }
             AppendError::Batch(error) => error.fmt(f),
             AppendError::OffsetsExhausted => f.write_str("the log has no offsets left"),
@@ -140,13 +140,13 @@ impl Log {
         Ok(self.appended(header.base_offset, &header))
     }
 
-    /// Appends batches that have their offsets and leader epochs: a follower's, or those of a log
-    /// whose leader is elsewhere. Their checksums are verified. A last batch that is cut short, as
-    /// a fetch may end with, is left out; `None` where that is all there is.
+    /// Appends batches that have their offsets and leader epochs: a follower's, or those of a log whose
+    /// leader is elsewhere. Their checksums are verified. A truncated last batch, as a fetch may end with, is
+    /// left out; returns `None` if there is nothing else.
     ///
     /// # Errors
-    /// [`AppendError`]. Where a later batch is at fault nothing of the earlier ones is in the log,
-    /// save where a file operation failed.
+    /// [`AppendError`] for the first batch that cannot be appended. None of the batches is in the log then,
+    /// unless a file operation failed.
     pub fn append_with_offsets(
         &mut self,
         records: &[u8],
@@ -270,7 +270,8 @@ impl Log {
     fn cut_unaccounted(&mut self) {
         self.active.torn = true;
         if let Err(error) = self.active.cut_torn() {
-            tracing::debug!(partition = %self.partition.name, "a part of a batch is cut later: {error}");
+            tracing::debug!(partition = %self.partition.name, "a part of a batch is truncated later: \
+                 {error}");
         }
     }
 

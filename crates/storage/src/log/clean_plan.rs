@@ -1,4 +1,4 @@
-//! What compaction may clean of a log.
+//! The part of a log that compaction may clean.
 
 use std::sync::Arc;
 
@@ -10,18 +10,17 @@ use crate::segment::Closed;
 use crate::traps::{self, Trap};
 
 impl Log {
-    /// How far it is clean, as the last whole pass noted it in the log directory.
+    /// The offset up to which it is clean, as the last whole pass noted it in the log directory.
     pub fn cleaned_to(&self) -> Option<i64> {
         self.partition.directory.cleaned_to(&self.partition.name)
     }
 
-    /// What compaction could do with this log, of which everything below `cleaned_to` is clean
-    /// already where that is known. Nothing at or above the last stable offset is cleaned, nothing
-    /// of the active segment, and no segment younger than `min_compaction_lag_ms`. A log that was just opened waits for
-    /// its high watermark.
+    /// Plans compaction of this log, of which everything below `cleaned_to` is clean already, if that is
+    /// known. It excludes everything at or above the last stable offset, the active segment, and segments
+    /// younger than `min_compaction_lag_ms`. A log that was just opened waits for its high watermark.
     ///
     /// # Errors
-    /// [`ChangeError`].
+    /// [`ChangeError`] if the log cannot be read.
     pub fn clean_plan(&self, cleaned_to: Option<i64>, now_ms: i64) -> Result<CleanPlan, ChangeError> {
         self.partition.directory.health.check()?;
         let valid = |offset: &i64| (self.log_start_offset()..=self.end_offset()).contains(offset);
@@ -65,8 +64,7 @@ impl Log {
         })
     }
 
-    /// The index of the closed segment that would hold `offset`; the number of them where that is
-    /// the active one.
+    /// The index of the closed segment that would hold `offset`, or their number if that is the active one.
     fn floor_segment(&self, offset: i64) -> usize {
         if offset >= self.active.base_offset() {
             return self.closed.len();
@@ -90,7 +88,7 @@ impl Log {
         Ok(false)
     }
 
-    /// What has to stay of each producer.
+    /// The last record of each producer, which has to stay.
     fn last_records(&self) -> std::collections::BTreeMap<i64, LastRecord> {
         let producers = self.producers.producers().iter();
         let last = producers.map(|(producer_id, producer)| {

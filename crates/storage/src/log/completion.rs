@@ -11,7 +11,7 @@ use crate::traps::{self, Trap};
 use crate::write_error::WriteError;
 
 impl Log {
-    /// What follows once the segments are in order.
+    /// The steps once the segments are in order.
     pub(super) fn complete(
         &mut self,
         epochs: Option<&LeaderEpochs>,
@@ -86,8 +86,9 @@ impl Log {
         tracing::warn!(
             %partition,
             bytes,
-            "the log ends at offset {end_offset}, below its log start offset {log_start_offset}: all its segments are \
-             deleted, and it goes on at {log_start_offset}; what was appended there may be lost"
+            "the log ends at offset {end_offset}, below its log start offset {log_start_offset}: all its \
+             segments are deleted, and it continues at {log_start_offset}; records that were appended \
+             there may be lost"
         );
         Ok(self.truncate_fully_and_start_at(log_start_offset, now_ms)?)
     }
@@ -114,9 +115,9 @@ impl Log {
         Ok(())
     }
 
-    /// Uses no producer snapshots above an offset: they may know of batches that are gone. The file
-    /// of one that a segment begins with stays until it is written anew: it explains a gap before
-    /// the segment, should this recovery be interrupted.
+    /// Ignores producer snapshots above an offset: they may have batches that are gone. The snapshot at the
+    /// start of a segment stays until it is rewritten: it explains a gap before the segment, should this
+    /// recovery be interrupted.
     fn remove_snapshots_above(&mut self, offset: i64) -> fs::Result<()> {
         let stale = self.snapshots.split_off(&(offset + 1));
         for stale in stale.into_iter().filter(|offset| !self.begins_segment(*offset)) {

@@ -1,4 +1,4 @@
-//! What a partition's directory holds when its log is opened.
+//! The contents of a partition's directory when its log is opened.
 
 use super::listing::{self, Listing};
 use super::open::{OpenError, OpenLog};
@@ -10,7 +10,7 @@ use crate::flusher::LEADER_EPOCHS_FILE;
 use crate::leader_epochs::LeaderEpochs;
 use crate::segment::PartitionDir;
 
-/// What the directory of a partition holds, once leftovers are removed.
+/// The contents of a partition's directory, once leftovers are removed.
 pub(super) struct Contents {
     pub(super) topic_id: Option<[u8; 16]>,
     pub(super) listing: Listing,
@@ -51,7 +51,7 @@ impl Contents {
     }
 }
 
-/// The topic id of the directory, written where it has none.
+/// The topic id of the directory, written if it has none.
 fn check_topic_id(
     partition: &PartitionDir,
     expected: Option<[u8; 16]>,
@@ -68,14 +68,14 @@ fn check_topic_id(
     }
 }
 
-/// The leader epochs in the checkpoint; `None` where that is damaged.
+/// The leader epochs in the checkpoint; `None` if that is damaged.
 fn read_epochs(partition: &PartitionDir) -> Result<Option<LeaderEpochs>, OpenError> {
     let path = partition.path().join(LEADER_EPOCHS_FILE);
     match checkpoint::read_leader_epochs(&partition.directory.fs, &path) {
         Ok(entries) => Ok(Some(LeaderEpochs::from_entries(&entries))),
         Err(CheckpointError::Fs(error)) => Err(error.into()),
         Err(error) => {
-            tracing::warn!("made anew from the log: {error}");
+            tracing::warn!("rebuilt from the log: {error}");
             Ok(None)
         }
     }

@@ -13,8 +13,8 @@ impl Log {
         self.epochs_below(i64::MAX)
     }
 
-    /// Completes the leader epochs where they begin above the log: records were deleted, which the
-    /// file of epochs says already, and a loss of power has brought them back.
+    /// Completes the leader epochs if they start above the log: records were deleted, which the file of
+    /// epochs has already, and a loss of power has brought them back.
     pub(super) fn complete_first_epochs(&mut self) -> Result<(), ScanError> {
         let first = self.epochs.entries().first().map_or(i64::MAX, |entry| entry.start_offset);
         if first > self.log_start_offset() && self.first_batch_has_epoch()? {
@@ -53,7 +53,7 @@ impl Log {
     }
 }
 
-/// Notes the epoch of a batch where it is above those known.
+/// Notes the epoch of a batch if it is above the known ones.
 pub(crate) fn note_epoch(epochs: &mut LeaderEpochs, header: &BatchHeader) {
     let BatchHeader { partition_leader_epoch: epoch, base_offset: start_offset, .. } = *header;
     if epoch >= 0 && epochs.latest().is_none_or(|latest| epoch > latest.epoch) {

@@ -1,4 +1,4 @@
-//! What a partition's directory holds, and what of it is no part of the log.
+//! The files of a partition's directory, and those that are not part of the log.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ pub(super) struct Listed {
     pub(super) has_txn_index: bool,
 }
 
-/// What a partition's directory holds.
+/// The files of a partition's directory.
 #[derive(Default)]
 pub(super) struct Listing {
     pub(super) segments: Vec<Listed>,
@@ -36,7 +36,7 @@ impl Listing {
     }
 }
 
-/// What the directory holds, once leftovers are removed.
+/// Lists the directory, once leftovers are removed.
 pub(super) fn list(partition: &PartitionDir) -> Result<Listing, OpenError> {
     let fs = &partition.directory.fs;
     let mut listing = Listing::default();
@@ -99,8 +99,8 @@ pub(super) fn drop_below(
     Ok(())
 }
 
-/// Makes the producer snapshot durable where a log begins from here on: a process may have died that never synced it,
-/// and once what is before is gone nothing else tells of the producers.
+/// Makes the producer snapshot at the new start of a log durable: a process may have died that never synced
+/// it, and once the batches before are gone nothing else has the producers.
 fn sync_snapshot(partition: &PartitionDir, base_offset: i64) -> Result<(), OpenError> {
     let fs = &partition.directory.fs;
     let path = names::offset_path(&partition.path(), base_offset, names::SNAPSHOT_SUFFIX);
@@ -111,8 +111,8 @@ fn sync_snapshot(partition: &PartitionDir, base_offset: i64) -> Result<(), OpenE
     Ok(())
 }
 
-/// Removes the producer snapshots where no segment is left: they are of a log that was being emptied,
-/// or of which nothing was durable.
+/// Removes the producer snapshots if no segment is left: they are of a log that was being emptied, or of
+/// which nothing was durable.
 pub(super) fn drop_snapshots_of_nothing(
     partition: &PartitionDir,
     listing: &mut Listing,
@@ -126,12 +126,12 @@ pub(super) fn drop_snapshots_of_nothing(
     Ok(())
 }
 
-/// Removes all segments where those that the log began with are lost: the first that is left begins
-/// above all that checkpoints tell of. Who deletes the segments before it, or begins the log there,
-/// makes sure that a checkpoint tells of it first, so nothing of the log was durable.
+/// Removes all segments if the first ones of the log are lost: the first that is left starts above every
+/// offset in the checkpoints. Deleting the segments before it, or starting the log there, first writes a
+/// checkpoint, so nothing of the log was durable.
 ///
-/// Kafka does not. But it writes a producer snapshot wherever it rolls a segment or begins a log
-/// anew, which is told from one of our own.
+/// Kafka does not do this. But it writes a producer snapshot wherever it rolls a segment or restarts a log,
+/// which can be told from one of ours.
 pub(super) fn drop_without_start(
     partition: &PartitionDir,
     listing: &mut Listing,
@@ -155,7 +155,7 @@ pub(super) fn drop_without_start(
     }
     let missing = BatchError::Truncated { have_bytes: 0, need_bytes: BATCH_OVERHEAD };
     let damage = Damage { path, position: 0, reason: DamageReason::Batch(missing) };
-    tracing::warn!("log emptied, its first segment is lost: {damage}");
+    tracing::warn!("log emptied, because its first segment is lost: {damage}");
     let bytes = listing.segments.iter().map(|listed| u64::from(listed.size)).sum();
     // From the end, so that a crash in between leaves what this finds again.
     for listed in listing.segments.drain(..).rev() {

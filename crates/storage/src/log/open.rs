@@ -25,10 +25,10 @@ use crate::scan::{Damage, DamageReason, ScanError};
 use crate::segment::{Active, Closed, PartitionDir, Segment};
 use crate::traps::{self, Trap};
 
-/// How a log is opened.
+/// The options of opening a log.
 #[derive(Clone, Debug)]
 pub struct OpenLog {
-    /// Whose log it is. Its directory is made where it does not exist.
+    /// The partition of the log. Its directory is created if it does not exist.
     pub partition: TopicPartition,
     /// The topic's id, as the 16 bytes of a UUID. The directory must have the same or none.
     pub topic_id: Option<[u8; 16]>,
@@ -36,24 +36,24 @@ pub struct OpenLog {
     pub config: Arc<LogConfig>,
     /// The wall clock, in ms since the epoch.
     pub now_ms: i64,
-    /// What the jitter of segments is derived from: random, so that the segments of many partitions
-    /// are not rolled at one time.
+    /// The seed of the segments' jitter: random, so that the segments of many partitions are not rolled at
+    /// the same time.
     pub jitter_seed: u64,
     /// Whether a log that lacks what was durable, or holds damage there, is cut instead of refused:
     /// what follows the damage is lost.
     pub accept_damage: bool,
 }
 
-/// What opening a log found.
+/// The findings of opening a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Whether it was closed cleanly and nothing was scanned.
     pub clean: bool,
     /// Bytes whose checksums were verified: those past the recovery point.
     pub scanned_bytes: u64,
-    /// Where it was cut.
+    /// The place at which it was truncated.
     pub cut: Option<Cut>,
-    /// Segments whose indexes were missing or did not fit and were made anew.
+    /// Segments whose indexes were missing or did not match and were rebuilt.
     pub rebuilt_indexes: usize,
 }
 
@@ -70,19 +70,19 @@ struct Opened {
 }
 
 impl Log {
-    /// Opens the log of a partition, and makes it where there is none.
+    /// Opens the log of a partition, and creates it if there is none.
     ///
-    /// After a clean stop nothing is scanned. After a crash the batches past the recovery point are
-    /// verified and the log is cut at the first that is not whole; indexes, leader epochs, aborted
-    /// transactions and producers are brought in line with what is left. What was cut stays cut; of
-    /// the rest only what is below [`Log::flushed_offset`] is known to be durable, and the opener
-    /// has the remainder made so, by [`Log::enqueue_flush`] or [`Log::flush`].
+    /// After a clean shutdown nothing is scanned. After a crash the batches above the recovery point are
+    /// verified and the log is truncated at the first incomplete one; indexes, leader epochs, aborted
+    /// transactions and producers are brought in line with the rest. The truncation is durable; of the rest
+    /// only the part below [`Log::flushed_offset`] is known to be, and the caller makes the remainder so, by
+    /// [`Log::enqueue_flush`] or [`Log::flush`].
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] if it is damaged, belongs to another topic, or cannot be read.
     ///
     /// # Panics
-    /// Where it is open already.
+    /// If it is open already.
     pub fn open(directory: &LogDirectory, open: OpenLog) -> Result<(Log, Recovered), OpenError> {
         directory.check()?;
         let (shared, now_ms) = (directory.shared(), open.now_ms);
@@ -261,10 +261,10 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// Has the index of aborted transactions made anew where it holds something else: each is small, and few segments
-    /// have one. After a crash its entries are compared with the log. Or where there is none although there are any:
-    /// only where the other indexes are missing, too, is that a loss. They are made after it, so that what is there
-    /// tells that it is whole.
+    /// Rebuilds the index of aborted transactions if it is wrong: each is small, and few segments have one.
+    /// After a crash its entries are compared with the log. A missing index, although there are aborted
+    /// transactions, counts as lost only if the other indexes are missing, too: they are created after it, so
+    /// their presence shows that it is complete.
     fn check_txn_index(&self, listed: &Listed, segment: &Arc<Segment>) -> Result<(), OpenError> {
         let is_right = match listed.has_txn_index {
             true if self.recovered.clean || !listed.has_indexes => segment.has_sound_txn_index()?,
@@ -279,13 +279,13 @@ impl Opening<'_> {
 
     fn make_txn_index(&self, segment: &Arc<Segment>, size: u32, below: i64) -> Result<(), OpenError> {
         let path = segment.path(SegmentFile::TxnIndex);
-        tracing::info!(path = %path.display(), "the index of aborted transactions is made anew from the log");
+        tracing::info!(path = %path.display(), "the index of aborted transactions is rebuilt from the log");
         let closed = self.closed.iter().map(|closed| (closed.segment.clone(), closed.size));
         let segments: Vec<_> = closed.chain([(segment.clone(), size)]).collect();
         Ok(make_txn_index(&segments, self.snapshots, below, self.accepts_damage())?)
     }
 
-    /// Notes that the indexes of a segment are made anew.
+    /// Notes that the indexes of a segment are to be rebuilt.
     fn lacks_indexes(&mut self, listed: &Listed) {
         self.recovered.rebuilt_indexes += 1;
         self.lacked_indexes |= !listed.has_indexes;
@@ -357,7 +357,7 @@ impl Opening<'_> {
         if let Some(cut) = cut {
             if !cut.only_zeros {
                 let batches_followed = cut.batches_followed;
-                tracing::warn!(bytes = cut.bytes, batches_followed, "log cut: {}", cut.damage);
+                tracing::warn!(bytes = cut.bytes, batches_followed, "log truncated: {}", cut.damage);
             }
             self.recovered.cut = Some(cut);
         }
@@ -380,8 +380,8 @@ impl Opening<'_> {
         self.open.accept_damage || traps::is_on(Trap::DurableDamageCut)
     }
 
-    /// Refuses a log that ends before the offset up to which it was durable, unless that was
-    /// emptied to begin anew further on.
+    /// Rejects a log that ends before the offset up to which it was durable, unless it was emptied to restart
+    /// at a higher offset.
     fn check_durable(&self, active: &Active) -> Result<(), OpenError> {
         let was_emptied = self.recovery_point <= self.log_start_offset;
         if active.end_offset >= self.recovery_point || was_emptied || self.accepts_damage() {
@@ -422,7 +422,7 @@ impl Opening<'_> {
         let missing = BatchError::Truncated { have_bytes: 0, need_bytes: record::BATCH_OVERHEAD };
         let reason = DamageReason::Batch(missing);
         let damage = Damage { path, position: u64::from(previous.size), reason };
-        tracing::warn!("log cut: {damage}");
+        tracing::warn!("log truncated: {damage}");
         self.recovered.cut = Some(Cut { damage, bytes: 0, batches_followed: false, only_zeros: false });
         Ok(())
     }

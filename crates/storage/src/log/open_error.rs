@@ -17,7 +17,7 @@ pub enum OpenError {
     Fs(fs::Error),
     /// The log directory has failed.
     Offline(Offline),
-    /// What was durable is damaged or missing.
+    /// Durable data are damaged or missing.
     Damaged(Damage),
     /// A file of text is damaged.
     Checkpoint(CheckpointError),

@@ -20,12 +20,11 @@ use crate::txn_index::AbortedTxn;
 pub struct Slice {
     /// The log file, open.
     pub file: File,
-    /// Where the bytes begin in the file: at a batch.
+    /// The position of the bytes in the file: that of a batch.
     pub position: u64,
-    /// How many bytes there are. The last batch may be cut short.
+    /// The number of bytes. The last batch may be truncated.
     pub len: usize,
-    /// The base offset of the first batch: that which holds the offset that was asked for or, where
-    /// there is a gap, the next.
+    /// The base offset of the first batch: the one with the requested offset or, in a gap, the next.
     pub base_offset: i64,
     /// Whether not even the first batch is whole.
     pub first_batch_incomplete: bool,
@@ -35,7 +34,7 @@ impl Slice {
     /// Reads the bytes.
     ///
     /// # Errors
-    /// What the file system says; `UnexpectedEof` where the log was truncated meanwhile.
+    /// The file system's error; `UnexpectedEof` if the log was truncated meanwhile.
     pub fn read(&self) -> fs::Result<Vec<u8>> {
         let mut bytes = vec![0; self.len];
         self.file.read_exact_at(&mut bytes, self.position)?;
@@ -100,7 +99,7 @@ pub struct Located {
     offset: i64,
     limit_offset: i64,
     closed: ClosedList,
-    /// Which segment to begin with; the active one comes after the closed ones.
+    /// The segment to start with; the active one comes after the closed ones.
     first: usize,
     active: ActivePart,
 }
@@ -109,9 +108,9 @@ pub struct Located {
 #[derive(Debug)]
 struct ActivePart {
     segment: Arc<Segment>,
-    /// Where to begin looking for the offset.
+    /// The place to start looking for the offset.
     from: Place,
-    /// Where what may be read ends.
+    /// The end of the readable part.
     to: Place,
 }
 
@@ -126,17 +125,16 @@ enum Place {
 }
 
 impl Log {
-    /// The bytes to read at `offset`, as Kafka counts them: from the batch that holds the offset to
-    /// `max_bytes` further, the last batch possibly cut short, and nothing at or above
-    /// `limit_offset`, which is a high watermark, a last stable offset or `i64::MAX`. With
-    /// `min_one_batch` at least the first batch is whole, whatever its size. Bytes are of one
-    /// segment. `None` where there is nothing yet.
+    /// The bytes to read at `offset`, as Kafka counts them: from the batch with the offset to `max_bytes`
+    /// further, the last batch possibly truncated, and nothing at or above `limit_offset`, which is a high
+    /// watermark, a last stable offset or `i64::MAX`. With `min_one_batch` at least the first batch is whole,
+    /// whatever its size. Bytes are of one segment. `None` if there is nothing yet.
     ///
-    /// Takes no longer in a large log than in a small one. May wait for the disk where the place is
-    /// not in the page cache; see [`Log::locate`].
+    /// Takes no longer in a large log than in a small one. May wait for the disk if the place is not in the
+    /// page cache; see [`Log::locate`].
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`ReadError`] if the offset is not in the log, or the file system fails.
     pub fn read(
         &self,
         offset: i64,
@@ -150,7 +148,7 @@ impl Log {
     /// The first half of [`Log::read`], which needs the lock; [`Located::slice`] is the other.
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`ReadError`] if the offset is not in the log, or the file system fails.
     pub fn locate(&self, offset: i64, limit_offset: i64) -> Result<Located, ReadError> {
         if offset < self.log_start_offset() || offset > self.end_offset() {
             return Err(ReadError::OutOfRange {
@@ -175,11 +173,11 @@ impl Log {
         })
     }
 
-    /// As [`Log::locate`] where memory alone tells the place: that of one of the last batches. `None` for any other, and
-    /// where there is nothing yet.
+    /// Locates an offset as [`Log::locate`] does, if memory alone knows the place, which is that of one of
+    /// the last batches. `None` for any other, and if there is nothing yet.
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`ReadError`] if the offset is not in the log, or the file system fails.
     pub fn locate_recent(&self, offset: i64, limit_offset: i64) -> Result<Option<Located>, ReadError> {
         let limit_offset = limit_offset.min(self.end_offset());
         let is_known = |offset| offset == self.end_offset() || self.active.recent_position(offset).is_some();
@@ -190,8 +188,8 @@ impl Log {
         self.locate(offset, limit_offset).map(Some)
     }
 
-    /// Where `offset` is in the active segment, as far as memory tells. A place that is known
-    /// exactly is the end, or that of a batch that begins with the offset.
+    /// The place of `offset` in the active segment, as far as memory knows. An exact place is the end, or
+    /// that of a batch that starts with the offset.
     fn place_in_active(&self, offset: i64) -> fs::Result<Place> {
         if offset >= self.end_offset() {
             return Ok(Place::At(self.active.size));
@@ -202,11 +200,11 @@ impl Log {
         }
     }
 
-    /// The aborted transactions that a `read_committed` consumer has to know of to read the
-    /// offsets from `from` up to, not including, `to`.
+    /// The aborted transactions that a `read_committed` consumer needs to read the offsets from `from` up to,
+    /// not including, `to`.
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`ReadError`] if an index cannot be read.
     pub fn aborted_transactions(&self, from: i64, to: i64) -> Result<Vec<AbortedTxn>, ReadError> {
         let first = self.closed.partition_point(|closed| closed.base_offset() <= from).saturating_sub(1);
         Ok(aborted_transactions(&self.closed[first..], &self.active.segment, from, to)?)
@@ -217,7 +215,7 @@ impl Located {
     /// The second half of [`Log::read`].
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`ReadError`] if the segment cannot be read.
     pub fn slice(&self, max_bytes: usize, min_one_batch: bool) -> Result<Option<Slice>, ReadError> {
         if self.offset >= self.limit_offset {
             return Ok(None);
@@ -240,17 +238,17 @@ impl Located {
         self.slice_of(segment, *from, *to, max_bytes, min_one_batch)
     }
 
-    /// The aborted transactions that a `read_committed` consumer has to know of to read from the
-    /// offset up to the limit.
+    /// The aborted transactions that a `read_committed` consumer needs to read from the offset up to the
+    /// limit.
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`ReadError`] if an index cannot be read.
     pub fn aborted_transactions(&self) -> Result<Vec<AbortedTxn>, ReadError> {
         let closed = self.closed.get(self.first..).unwrap_or_default();
         Ok(aborted_transactions(closed, &self.active.segment, self.offset, self.limit_offset)?)
     }
 
-    /// Where what may be read ends in a closed segment.
+    /// The end of the readable part in a closed segment.
     fn limit_in(&self, closed: &Arc<Closed>) -> fs::Result<Place> {
         let next = self.closed.partition_point(|other| other.base_offset() <= closed.base_offset());
         let next_offset =

@@ -21,17 +21,17 @@ use crate::txn_index;
 /// The reason that zeros are no batch.
 const ZEROS: DamageReason = DamageReason::Batch(BatchError::Length(0));
 
-/// What verifying the part of a log that may be torn came to.
+/// The result of verifying the part of a log that may be torn.
 #[derive(Debug, Default)]
 pub(super) struct Verification {
     pub(super) scanned_bytes: u64,
     pub(super) cut: Option<Cut>,
 }
 
-/// Where a log was cut because it was not whole.
+/// The place at which a log was truncated because a batch was incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// What was found there.
+    /// The damage there.
     pub damage: Damage,
     /// Bytes that are gone.
     pub bytes: u64,
@@ -44,8 +44,8 @@ pub struct Cut {
 }
 
 impl Active {
-    /// The active segment of a log that was closed: the ends of its files are all that is read.
-    /// `None` where the indexes do not fit the log.
+    /// The active segment of a closed log: only the ends of its files are read. `None` if the indexes do not
+    /// match the log.
     pub(super) fn open_closed(
         segment: Arc<Segment>,
         size: u32,
@@ -96,8 +96,8 @@ impl Active {
         Ok(active)
     }
 
-    /// Makes the offset and the time index of a closed segment anew, each in one step: a file that is
-    /// there is whole. Gives the greatest timestamp.
+    /// Rebuilds the offset and the time index of a closed segment, each in one step: a file that exists is
+    /// complete. Returns the greatest timestamp.
     pub(super) fn make_indexes(
         segment: &Arc<Segment>,
         size: u32,
@@ -135,8 +135,8 @@ impl Active {
         let below = u32::try_from(below.saturating_sub(segment.base_offset).max(0)).unwrap_or(u32::MAX);
         let relative = |entry: &_| OffsetEntry::from_bytes(*entry).relative_offset;
         offset_entries = &offset_entries[..offset_entries.partition_point(|entry| relative(entry) < below)];
-        // A time entry says the greatest timestamp up to some offset entry at or above its own
-        // offset. What is above the last time entry is made anew, so that none is missing.
+        // A time entry has the greatest timestamp up to some offset entry at or above its own offset.
+        // Everything above the last time entry is rebuilt, so that none is missing.
         let bound = offset_entries.last().map_or(0, |entry| relative(entry) + 1);
         let mut time_entries = time_index::valid_prefix(&time_bytes, bound);
         let last_time = time_entries.last().map(|entry| TimeEntry::from_bytes(*entry));
@@ -239,8 +239,8 @@ impl Active {
         Ok(())
     }
 
-    /// Verifies the batches from the end so far and takes them into account; cuts the file where
-    /// one is not whole, unless that is below an offset up to which all were durable.
+    /// Verifies the batches from the end so far and takes them into account; truncates the file at an
+    /// incomplete one, unless that is below an offset up to which all were durable.
     pub(super) fn verify(
         &mut self,
         file_size: u32,
@@ -403,7 +403,7 @@ impl Log {
     }
 }
 
-/// What the batch at a position says where it ends a transaction.
+/// Reads the batch at a position if it ends a transaction.
 pub(super) fn read_marker(
     file: &File,
     position: u32,

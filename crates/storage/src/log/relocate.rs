@@ -62,15 +62,15 @@ impl Log {
         }
     }
 
-    /// Goes on in the directory of `future`, which takes the partition's name there. Says whether it does: the copy
-    /// must have caught up and been prepared, and what was appended since be little.
+    /// Continues in the directory of `future`, which takes the partition's name there. Returns whether it
+    /// does: the copy must have caught up and been prepared, and little have been appended since.
     ///
-    /// Waits for no sync. What was durable is so in the new place but for its name, and that is before anything else
-    /// is: the next flush makes it durable first. The old directory has to stay until then; it keeps its name, and is
-    /// the caller's to delete. The new log has no flush listener.
+    /// Waits for no sync. Durable batches are durable in the new place except for its name, which becomes
+    /// durable before anything else: the next flush syncs it first. The old directory has to stay until then;
+    /// it keeps its name, and the caller deletes it. The new log has no flush listener.
     ///
     /// # Errors
-    /// [`CopyError`]; the log stays where it is.
+    /// [`CopyError`] if the last bytes cannot be copied; the log stays where it is.
     pub fn relocate(&mut self, future: &mut FutureLog, paused: &PausedSyncs<'_>) -> Result<bool, CopyError> {
         assert!(std::ptr::eq(paused.flush, &*self.flush), "the syncs of this log are paused");
         self.partition.directory.health.check()?;

@@ -10,7 +10,7 @@ use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::segment::{Segment, deleted_path, rename_deleted};
 use crate::traps::{self, Trap};
 
-/// What a round of retention has deleted.
+/// The result of a round of retention.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retained {
     /// Segments deleted.
@@ -33,10 +33,10 @@ pub struct DeletedSegment {
 }
 
 impl DeletedSegment {
-    /// Removes the files, which may take a while where they are large: not under the log's lock.
+    /// Removes the files, which may take a while if they are large: not under the log's lock.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's error.
     pub fn remove(self) -> fs::Result<()> {
         for path in &self.paths {
             self.fs.remove_file_if_exists(path)?;
@@ -46,13 +46,13 @@ impl DeletedSegment {
 }
 
 impl Log {
-    /// Deletes the segments that are wholly below the log start offset and, where `delete` is among
-    /// the policies, the oldest ones that make the log larger than `retention_bytes` or whose
-    /// greatest timestamp is more than `retention_ms` ago. Nothing at or above the high watermark
-    /// goes. The active segment is closed where it is to go, too: with all others, where nothing is to be kept.
+    /// Deletes the segments that are wholly below the log start offset and, if `delete` is among the
+    /// policies, the oldest ones that make the log larger than `retention_bytes` or whose greatest timestamp
+    /// is more than `retention_ms` ago. Nothing at or above the high watermark is deleted. The active segment
+    /// is closed if it is due, too, together with all others if nothing is to be kept.
     ///
     /// # Errors
-    /// [`ChangeError`].
+    /// [`ChangeError`] if the log cannot be changed.
     pub fn apply_retention(&mut self, now_ms: i64) -> Result<Retained, ChangeError> {
         self.partition.directory.health.check()?;
         let bytes_before = self.size_bytes();
@@ -79,8 +79,8 @@ impl Log {
         })
     }
 
-    /// Closes the active segment: it is one of those that the next step looks at then. Where the disk has no room for
-    /// another, deleting those before it makes some.
+    /// Closes the active segment: the next step then considers it. If the disk has no space for another,
+    /// deleting those before it makes some.
     fn roll_to_delete(&mut self, now_ms: i64) -> Result<(), ChangeError> {
         match self.roll(self.end_offset(), now_ms) {
             Err(error) if error.passes() => Ok(()),
@@ -88,9 +88,9 @@ impl Log {
         }
     }
 
-    /// The files of deleted segments that have been kept for `file_delete_delay_ms`, for the caller
-    /// to remove. If the clock was set back behind their deletion, they are due as well: nobody can tell for
-    /// how long they have been kept, and they must not fill the disk until the clock is where it was.
+    /// The files of deleted segments that have been kept for `file_delete_delay_ms`, for the caller to
+    /// remove. They are also due if the clock was set back behind their deletion: their age is unknown then,
+    /// and they must not fill the disk until the clock has caught up.
     pub fn take_due_deletions(&mut self, now_ms: i64) -> Vec<DeletedSegment> {
         let is_due = |deleted: &mut DeletedSegment| !(deleted.deleted_ms..deleted.due_ms).contains(&now_ms);
         self.deleted.extract_if(.., is_due).collect()
@@ -101,7 +101,7 @@ impl Log {
         self.closed.get(index + 1).map_or(self.active.base_offset(), |next| next.base_offset())
     }
 
-    /// How many of the first segments `expire`, one after the other, up to the high watermark.
+    /// The number of first segments that `expire`, one after the other, up to the high watermark.
     fn first_that(&self, mut expire: impl FnMut(usize) -> fs::Result<bool>) -> fs::Result<usize> {
         let high_watermark = self.high_watermark();
         let mut count = 0;

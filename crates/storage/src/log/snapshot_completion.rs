@@ -13,12 +13,13 @@ use crate::scan::{Headers, ScanError};
 use crate::segment::Segment;
 
 impl Log {
-    /// Has a producer snapshot where a segment begins, made from the batches before it where a
-    /// recovery found no room to write one. Says whether there was none: it is not durable yet. Where
-    /// those batches are damaged there is none still, and they may go as if there were.
+    /// Ensures that there is a producer snapshot at the start of a segment, built from the batches before it
+    /// if a recovery had no space to write one. Returns whether there was none: it is not durable yet. If
+    /// those batches are damaged there is still none, and they may be deleted as if there were.
     ///
     /// # Errors
-    /// [`ChangeError`]: the batches before must stay, nothing else tells of their producers.
+    /// [`ChangeError`] if it cannot be written: the batches before must stay, since nothing else has their
+    /// producers.
     pub(super) fn complete_snapshot(&mut self, base_offset: i64) -> Result<bool, ChangeError> {
         if self.snapshots.contains(&base_offset) {
             return Ok(false);
@@ -27,7 +28,7 @@ impl Log {
             Ok(state) => state,
             Err(ScanError::Fs(error)) => return Err(self.change_error(error)),
             Err(ScanError::Damaged(damage)) => {
-                tracing::warn!("producers are known from {base_offset} on only: {damage}");
+                tracing::warn!("producer state is known only from {base_offset} on: {damage}");
                 return Ok(false);
             }
         };

@@ -14,7 +14,7 @@ use crate::names::{CLEANED_SUFFIX, SWAP_SUFFIX, SegmentFile};
 use crate::segment::{Closed, Segment};
 use crate::traps::{self, Trap};
 
-/// What became of a cleaned segment.
+/// The outcome of swapping in a compacted segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Swapped {
     /// It is part of the log.
@@ -33,10 +33,10 @@ pub(super) struct Swap {
 }
 
 impl Log {
-    /// Replaces the segments that `cleaned` was made from, in one go: for who needs no lock.
+    /// Replaces the segments that `cleaned` was made from, in one go: for callers that need no lock.
     ///
     /// # Errors
-    /// [`ChangeError`].
+    /// [`ChangeError`] if a file cannot be renamed or synced.
     pub fn swap(&mut self, cleaned: &Cleaned, now_ms: i64) -> Result<Swapped, ChangeError> {
         if self.begin_swap(cleaned)? == Swapped::Stale {
             return Ok(Swapped::Stale);
@@ -55,7 +55,7 @@ impl Log {
     /// [`Cleaned::sync_names`] follows.
     ///
     /// # Errors
-    /// [`ChangeError`].
+    /// [`ChangeError`] if a file cannot be renamed.
     pub fn begin_swap(&mut self, cleaned: &Cleaned) -> Result<Swapped, ChangeError> {
         self.partition.directory.health.check()?;
         // One that is given up takes away the names that the new files have.
@@ -74,11 +74,11 @@ impl Log {
         Ok(Swapped::Done)
     }
 
-    /// The second step: the new segment takes the place of the old ones. Readers of these go on with
-    /// the files that they hold. [`Cleaned::sync_names`] follows.
+    /// The second step: the new segment replaces the old ones. Readers of these continue with the files that
+    /// they hold. [`Cleaned::sync_names`] follows.
     ///
     /// # Errors
-    /// [`ChangeError`].
+    /// [`ChangeError`] if a file cannot be renamed.
     pub fn replace_segments(&mut self, cleaned: &Cleaned, now_ms: i64) -> Result<Swapped, ChangeError> {
         self.partition.directory.health.check()?;
         let begun = self.is_swapping(cleaned);
@@ -106,7 +106,7 @@ impl Log {
     /// [`Cleaned::sync_names`] follows.
     ///
     /// # Errors
-    /// [`ChangeError`].
+    /// [`ChangeError`] if a file cannot be renamed.
     pub fn finish_swap(&mut self, cleaned: &Cleaned) -> Result<(), ChangeError> {
         self.partition.directory.health.check()?;
         if self.is_swapping(cleaned) {
@@ -162,8 +162,8 @@ impl Log {
         self.swapping.as_ref().is_some_and(|swap| Arc::ptr_eq(&swap.segment, &cleaned.segment))
     }
 
-    /// Where the segments are that it was made from; `None` where they are not what they were, or the log was cut: what
-    /// is gone may have had the last record of a key that it lacks.
+    /// The place of the segments that it was made from; `None` if they have changed, or the log was
+    /// truncated: the lost part may have had the last record of a key that it lacks.
     fn place_of(&self, cleaned: &Cleaned) -> Option<usize> {
         if cleaned.generation != self.flush.generation() {
             return None;

@@ -10,9 +10,8 @@ use crate::scan::{Damage, DamageReason, Headers};
 use crate::segment::PartitionDir;
 use crate::traps::{self, Trap};
 
-/// Brings the files of a partition in order where compaction was interrupted: what has the suffix
-/// `.swap` is complete and takes the place of the segments with its offsets, unless files beside it
-/// are still called `.cleaned`; those were not complete.
+/// Completes an interrupted compaction: a file with the suffix `.swap` is complete and replaces the segments
+/// with its offsets, unless files beside it still have `.cleaned`; those were not complete.
 pub(super) fn complete_swaps(partition: &PartitionDir) -> Result<(), OpenError> {
     let fs = &partition.directory.fs;
     let names: Vec<String> = fs.list(&partition.path())?.into_iter().map(|entry| entry.name).collect();
@@ -58,7 +57,7 @@ pub(super) fn complete_swaps(partition: &PartitionDir) -> Result<(), OpenError> 
     Ok(())
 }
 
-/// The offset after the last batch of a segment; that after its base where it is empty.
+/// The offset after the last batch of a segment, or after its base if it is empty.
 fn end_of(partition: &PartitionDir, path: &std::path::Path, base_offset: i64) -> Result<i64, OpenError> {
     let file = partition.directory.fs.open(path, crate::fs::Mode::Read)?;
     let size = u32::try_from(file.len()?).map_err(|_| {

@@ -21,7 +21,7 @@ pub struct TimestampOffset {
     pub timestamp: i64,
     /// Its offset.
     pub offset: i64,
-    /// The leader epoch of its batch; -1 where that has none.
+    /// The leader epoch of its batch; -1 if that has none.
     pub leader_epoch: i32,
 }
 
@@ -90,7 +90,7 @@ pub struct LocatedTime {
     limits: DecompressLimits,
     closed: ClosedList,
     active_max: MaxTimestamp,
-    /// None where the active segment has nothing that is wanted.
+    /// `None` if the active segment has no candidate.
     active: Option<Candidate>,
 }
 
@@ -107,7 +107,7 @@ enum Wanted {
 struct Candidate {
     segment: Arc<Segment>,
     size: u32,
-    /// Where to begin.
+    /// The position to start at.
     position: u32,
 }
 
@@ -131,11 +131,11 @@ impl Log {
         self.locate_max_timestamp()?.find(scratch)
     }
 
-    /// Where the first record at or above the log start offset is whose timestamp is at or above `timestamp`. This half
-    /// needs the lock; [`LocatedTime::find`] is the other.
+    /// Locates the first record at or above the log start offset whose timestamp is at or above `timestamp`.
+    /// This half needs the lock; [`LocatedTime::find`] is the other.
     ///
     /// # Errors
-    /// [`LookupError`].
+    /// [`LookupError`] if a file cannot be read or is damaged.
     pub fn locate_timestamp(&self, timestamp: i64) -> Result<LocatedTime, LookupError> {
         let active = (self.active.max_timestamp.timestamp >= timestamp).then(|| {
             let entry = self.active.time_floor(timestamp.saturating_sub(1))?;
@@ -144,11 +144,11 @@ impl Log {
         self.located_time(Wanted::AtOrAbove(timestamp), active)
     }
 
-    /// Where the record with the greatest timestamp is, the first of them if several have it (KIP-734). This half needs
-    /// the lock, likewise.
+    /// Locates the record with the greatest timestamp, the first of them if several have it (KIP-734). This
+    /// half needs the lock, likewise.
     ///
     /// # Errors
-    /// [`LookupError`].
+    /// [`LookupError`] if a file cannot be read or is damaged.
     pub fn locate_max_timestamp(&self) -> Result<LocatedTime, LookupError> {
         let max = self.active.max_timestamp;
         let active = (max.timestamp != NO_TIMESTAMP).then(|| self.active_from(max.offset));
@@ -176,7 +176,7 @@ impl Log {
     }
 }
 
-/// Where to look in a segment for a timestamp: everything before is older.
+/// The position in a segment to start looking for a timestamp: everything before is older.
 fn after_entry(entry: Option<TimeEntry>, base_offset: i64, log_start_offset: i64) -> i64 {
     let offset = entry.map_or(base_offset, |entry| base_offset + i64::from(entry.relative_offset));
     offset.max(log_start_offset)
@@ -188,10 +188,10 @@ fn closed_from(closed: &Closed, offset: i64) -> fs::Result<Candidate> {
 }
 
 impl LocatedTime {
-    /// The record; `None` where there is none. `scratch` is for batches that are compressed.
+    /// The record; `None` if there is none. `scratch` is for compressed batches.
     ///
     /// # Errors
-    /// [`LookupError`]; a file that is not found was deleted meanwhile: ask again.
+    /// [`LookupError`] if a file cannot be read; one that is not found was deleted meanwhile: locate again.
     pub fn find(&self, scratch: &mut Scratch) -> Result<Option<TimestampOffset>, LookupError> {
         match self.wanted {
             Wanted::AtOrAbove(timestamp) => self.find_at_or_above(timestamp, scratch),

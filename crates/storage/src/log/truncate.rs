@@ -47,11 +47,11 @@ impl From<ChangeError> for DeleteRecordsError {
 }
 
 impl Log {
-    /// Makes `offset` the log start offset where it is above it, and deletes the segments that are
-    /// wholly below. It is durable with the next checkpoint of log start offsets.
+    /// Raises the log start offset to `offset`, and deletes the segments that are wholly below. It is durable
+    /// with the next checkpoint of log start offsets.
     ///
     /// # Errors
-    /// [`DeleteRecordsError`].
+    /// [`DeleteRecordsError`] if `offset` is above the high watermark, or the log cannot be changed.
     pub fn delete_records(&mut self, offset: i64, now_ms: i64) -> Result<(), DeleteRecordsError> {
         let high_watermark = self.high_watermark();
         if offset > high_watermark || offset < 0 {
@@ -60,14 +60,14 @@ impl Log {
         Ok(self.advance_log_start(offset, now_ms)?)
     }
 
-    /// The same whatever the high watermark is: for a follower of a leader that has done so, and
-    /// for a log whose contents a snapshot holds.
+    /// The same whatever the high watermark is: for a follower of a leader that has done so, and for a log
+    /// whose contents are in a snapshot.
     ///
     /// # Errors
-    /// [`ChangeError`].
+    /// [`ChangeError`] if the log cannot be changed.
     ///
     /// # Panics
-    /// Where `offset` is above the end of the log.
+    /// If `offset` is above the end of the log.
     pub fn advance_log_start(&mut self, offset: i64, now_ms: i64) -> Result<(), ChangeError> {
         assert!(offset <= self.end_offset(), "a log starts at or below its end");
         self.partition.directory.health.check()?;
@@ -79,13 +79,12 @@ impl Log {
         self.delete_first(count, now_ms)
     }
 
-    /// Removes the batches that hold `offset` or a greater one. The log then ends at `offset` or,
-    /// where that is within a batch or no batch is left before it, below; it is empty where nothing
-    /// is left at its start. Nothing that a consumer
-    /// may have read may be removed: the caller knows what that is.
+    /// Removes the batches with `offset` or a greater one. The log then ends at `offset`, or below if that is
+    /// within a batch or no batch is left before it; it is empty if nothing is left at its start. Records
+    /// that a consumer may have read must not be removed: the caller ensures that.
     ///
     /// # Errors
-    /// [`ChangeError`].
+    /// [`ChangeError`] if the log cannot be changed.
     pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<(), ChangeError> {
         assert!(offset >= 0, "no log has a negative offset");
         self.partition.directory.health.check()?;
@@ -136,8 +135,7 @@ impl Log {
         (closed.segment.clone(), closed.size)
     }
 
-    /// Where the batch begins that holds `offset` or is the first above it, in the segment that
-    /// holds `offset`.
+    /// The position of the batch with `offset`, or of the first one above it, in the segment with `offset`.
     fn cut_position(&self, offset: i64) -> Result<u32, ChangeError> {
         let (segment, size) = self.segment_with(offset);
         let found = segment.file(SegmentFile::Log).map_err(ScanError::Fs).and_then(|file| {
@@ -173,9 +171,9 @@ impl Log {
         Ok(())
     }
 
-    /// A truncation that failed once it had begun: what is in memory is not what is on disk. Where the disk is full that
-    /// can be where the segment or the checkpoint of an emptied log is made, or its files get other names. To go on there
-    /// would take a log without a segment; the reserve keeps room for both, and the next start takes what it finds.
+    /// A truncation that failed halfway: memory and disk differ. On a full disk that can happen when the
+    /// segment or the checkpoint of an emptied log is created, or its files are renamed. Continuing would use
+    /// a log without a segment; the reserve keeps space for both, and the next start recovers.
     fn half_done(&self, error: ScanError) -> ChangeError {
         let error = match error {
             ScanError::Fs(error) => error,
@@ -201,7 +199,7 @@ impl Log {
     /// Removes everything; the log is empty and starts at `offset`.
     ///
     /// # Errors
-    /// [`ChangeError`].
+    /// [`ChangeError`] if the log cannot be changed.
     pub fn truncate_fully_and_start_at(&mut self, offset: i64, now_ms: i64) -> Result<(), ChangeError> {
         assert!(offset >= 0, "no log has a negative offset");
         self.partition.directory.health.check()?;
@@ -211,7 +209,7 @@ impl Log {
         self.start_anew(offset, now_ms)
     }
 
-    /// The same where syncs are paused.
+    /// The same while syncs are paused.
     fn start_anew(&mut self, offset: i64, now_ms: i64) -> Result<(), ChangeError> {
         let directory = self.partition.directory.clone();
         let (start, end) = (self.log_start_offset(), self.end_offset());

@@ -1,4 +1,4 @@
-//! The index of aborted transactions after a crash, and where it is lost.
+//! The index of aborted transactions after a crash, and after its loss.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use crate::segment::{Active, Closed, PartitionDir, Segment};
 use crate::txn_index::{self, AbortedTxn};
 
 impl Active {
-    /// Cuts the entries whose marker is at `below` or above, and what a crash left after them. An
-    /// entry that is torn within an offset may look like any other: the last that stays has its
-    /// marker in the part of the log that was walked so far, and what was written before it is whole. Says whether
-    /// all that was cut are entries of markers at `below` or above, which are made again one by one; where they are
-    /// not it cuts nothing.
+    /// Removes the entries whose marker is at `below` or above, and leftovers of a crash after them. An entry
+    /// that is torn within an offset may look like any other: the last one that stays has its marker in the
+    /// part of the log that was walked so far, and everything written before it is complete. Returns whether
+    /// all removed entries have markers at `below` or above, which are added again one by one; otherwise it
+    /// removes nothing.
     pub(super) fn cut_txn_index(&self, before: &[Arc<Closed>], below: i64) -> Result<bool, ScanError> {
         let Some(file) = self.segment.file_if_exists(SegmentFile::TxnIndex)? else { return Ok(true) };
         let all = txn_index::read(&file)?;
@@ -66,8 +66,9 @@ impl Closed {
     }
 }
 
-/// Whether a segment, of so many bytes, has the marker that aborts a transaction, and what is in it of the transaction
-/// begins where the entry says. `floor` gives where to look for an offset, and `before` are the segments before it.
+/// Whether a segment of this size has the marker that aborts a transaction, and the transaction's part in it
+/// starts at the entry's offset. `floor` gives the position to look for an offset from, and `before` are the
+/// segments before it.
 fn is_aborted_here(
     segment: &Arc<Segment>,
     size: u32,
@@ -132,9 +133,9 @@ impl Segment {
     }
 }
 
-/// Makes the index of aborted transactions of the last of these segments anew, from its markers below an offset. It
-/// takes the place of what is there in one step, and is durable: a file that is there is whole. Where there is neither
-/// a file nor such a marker there is none afterwards.
+/// Rebuilds the index of aborted transactions of the last of these segments from its markers below an offset.
+/// It replaces an existing one in one step, and is durable: a file that exists is complete. If there is
+/// neither a file nor such a marker, there is none afterwards.
 pub(super) fn make_txn_index(
     segments: &[(Arc<Segment>, u32)],
     snapshots: &BTreeSet<i64>,

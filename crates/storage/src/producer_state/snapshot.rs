@@ -1,17 +1,17 @@
-//! The `.snapshot` file: the producers of a partition up to the offset that it is named after.
+//! The `.snapshot` file: the producers of a partition up to the offset in its name.
 //!
-//! Source: Kafka's `ProducerSnapshot.json`: i16 version 1, u32 CRC-32C of all that follows, i32
-//! count, then 46 bytes a producer.
+//! Source: Kafka's `ProducerSnapshot.json`: i16 version 1, u32 CRC-32C of everything after it, i32 count,
+//! then 46 bytes a producer.
 //!
-//! Two things follow the array here. Kafka checks the checksum of all bytes, reads the array and
-//! does not look at what follows it.
+//! Two parts follow the array here. Kafka verifies the checksum of all bytes, reads the array and ignores the
+//! rest.
 //!
-//! - i64, where the last batch below the snapshot ends. It is below the snapshot's own offset only
-//!   where batches that brought their offsets left a gap; after a crash this tells such a gap
-//!   before a segment from the lost end of the segment before it.
-//! - i32 count, then 32 bytes for each remembered batch that is not the last of its producer.
-//!   Kafka's format has only the last ones, so that after a restart a batch sent again that is not
-//!   the last is refused as out of order, and a producer that then bumps its epoch writes it twice.
+//! - i64, the end of the last batch below the snapshot. It is below the snapshot's own offset only if batches
+//!   that brought their offsets left a gap; after a crash this distinguishes such a gap before a segment from
+//!   the lost end of the segment before it.
+//! - i32 count, then 32 bytes for each remembered batch that is not the last of its producer. Kafka's format
+//!   has only the last ones, so that after a restart an earlier batch sent again is rejected as out of order,
+//!   and a producer that then bumps its epoch writes it twice.
 
 use std::path::Path;
 
@@ -72,31 +72,31 @@ fn encode_earlier_batches(state: &ProducerState, bytes: &mut Vec<u8>) {
     }
 }
 
-/// What a snapshot holds.
+/// The contents of a snapshot.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     /// The producers.
     pub(crate) state: ProducerState,
-    /// Whether it says where the last batch before it ends, which Kafka's do not.
+    /// Whether it has the end of the last batch before it, which Kafka's do not.
     pub(crate) says_end: bool,
 }
 
-/// What is in the bytes of a snapshot whose name says `offset`.
+/// Decodes the bytes of a snapshot with `offset` in its name.
 pub(crate) fn decode(bytes: &[u8], offset: i64) -> Result<Snapshot, SnapshotError> {
     let corrupt = SnapshotError::Corrupt;
     let mut fields = Fields(bytes);
-    let version = fields.take().map(i16::from_be_bytes).ok_or(corrupt("it is cut short"))?;
+    let version = fields.take().map(i16::from_be_bytes).ok_or(corrupt("it is truncated"))?;
     if version != VERSION {
         return Err(corrupt("its version is unknown"));
     }
-    let crc = fields.take().map(u32::from_be_bytes).ok_or(corrupt("it is cut short"))?;
+    let crc = fields.take().map(u32::from_be_bytes).ok_or(corrupt("it is truncated"))?;
     if crc != crc_fast::crc32_iscsi(fields.0) {
         return Err(corrupt("its checksum is wrong"));
     }
-    let count = fields.take().map(i32::from_be_bytes).ok_or(corrupt("it is cut short"))?;
+    let count = fields.take().map(i32::from_be_bytes).ok_or(corrupt("it is truncated"))?;
     let mut producers = Vec::new();
     for _ in 0..count {
-        producers.push(decode_producer(&mut fields).ok_or(corrupt("it is cut short"))?);
+        producers.push(decode_producer(&mut fields).ok_or(corrupt("it is truncated"))?);
     }
     // What another program may put after the array is not for us to refuse.
     let (batches_end_offset, earlier) = match decode_own(fields) {

@@ -59,19 +59,19 @@ impl Aborts {
         }
     }
 
-    /// What is wrong with the index.
+    /// The fault of the index.
     pub(super) fn end(self, segment: &ClosedSegment) -> Option<Fault> {
         let marker = self.lost?;
         let reason = match self.entries {
             None => FaultReason::Missing,
-            Some(_) => FaultReason::Index(format!("the transaction is missing that ends at offset {marker}")),
+            Some(_) => FaultReason::Index(format!("the transaction that ends at offset {marker} is missing")),
         };
         let (path, offset) = (segment.path(SegmentFile::TxnIndex), segment.base_offset());
         Some(Fault { path, position: 0, offset, reason })
     }
 }
 
-/// The producers with an open transaction where a segment begins; none where no snapshot says so.
+/// The producers with an open transaction at the start of a segment; `None` if no snapshot has them.
 fn open_at(segment: &ClosedSegment) -> Option<BTreeSet<i64>> {
     let (partition, base_offset) = (&segment.closed.segment.partition, segment.base_offset());
     let path = offset_path(&partition.path(), base_offset, SNAPSHOT_SUFFIX);

@@ -1,7 +1,7 @@
 //! Segments that are missing.
 //!
-//! A segment begins where the one before it ends. Only compaction, which removes batches from its end, has it end
-//! earlier: where a log was never compacted the records between are lost.
+//! A segment starts at the end of the one before it. It ends earlier only if compaction has removed batches
+//! from its end: in a log that was never compacted the records between are lost.
 
 use record::BatchHeader;
 
@@ -18,8 +18,8 @@ pub(super) fn has_holes(header: &BatchHeader) -> bool {
 }
 
 impl ClosedSegment {
-    /// The records that are missing between the segment and the next. Only the end of the segment is read, where nothing
-    /// is missing. A segment that is damaged, or cannot be read, says nothing: a scrub reports it.
+    /// The missing records between the segment and the next. Only the end of the segment is read if nothing
+    /// is missing. A damaged or unreadable segment has no gap here: a scrub reports it.
     pub fn gap(&self) -> Option<Fault> {
         if self.may_end_early {
             return None;
@@ -32,7 +32,7 @@ impl ClosedSegment {
         self.gap_after(next_offset, has_holes)
     }
 
-    /// The same where the batches end before an offset.
+    /// The same if the batches end before an offset.
     pub(super) fn gap_after(&self, next_offset: i64, has_holes: bool) -> Option<Fault> {
         let next_base_offset = self.next_base_offset;
         if self.may_end_early || has_holes || next_offset >= next_base_offset {
@@ -59,7 +59,7 @@ impl ClosedSegment {
         Ok((next_offset, has_holes))
     }
 
-    /// The position that the last entry of the offset index names, where a batch begins there.
+    /// The position in the last entry of the offset index, if a batch starts there.
     fn last_indexed(&self, file: &fs::File) -> fs::Result<u32> {
         let index = self.closed.segment.open_aside(SegmentFile::OffsetIndex)?;
         let Some(last) = index_file::entries_in::<{ offset_index::ENTRY_BYTES }>(&index)?.checked_sub(1)

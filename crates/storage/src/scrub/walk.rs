@@ -23,7 +23,7 @@ pub(super) struct Walk<'a, S> {
     segment: &'a ClosedSegment,
     /// Is told before bytes are read.
     spend: &'a mut S,
-    /// Where the segment ends.
+    /// The end of the segment.
     end: u32,
     /// Bytes of the file from `buffer_position` on.
     buffer: Vec<u8>,
@@ -190,7 +190,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
         Ok(if computed == header.crc { Ok(header) } else { Err(crc) })
     }
 
-    /// Where to go on after damage: at the next batch that is whole and may follow, or at the end.
+    /// The position to continue from after damage: the next whole batch that may follow, or the end.
     fn resume(&mut self, position: u32) -> Loaded<u32> {
         // Where the length is right, that is where the batch says it ends.
         if let Ok(header) = BatchHeader::parse_stored(self.have(position, BATCH_OVERHEAD)?) {

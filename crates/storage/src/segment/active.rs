@@ -23,16 +23,16 @@ pub(crate) struct Active {
     pub(crate) segment: Arc<Segment>,
     /// Bytes of batches: the position of the next one.
     pub(crate) size: u32,
-    /// The offset after the last batch; the base offset where there is none.
+    /// The offset after the last batch, or the base offset if there is none.
     pub(crate) end_offset: i64,
     pub(crate) max_timestamp: MaxTimestamp,
     pub(crate) offset_index: IndexTail<{ offset_index::ENTRY_BYTES }>,
     pub(crate) time_index: IndexTail<{ time_index::ENTRY_BYTES }>,
-    /// The position in the last offset index entry; 0 where there is none.
+    /// The position in the last offset index entry; 0 if there is none.
     pub(crate) last_indexed_position: u32,
-    /// The timestamp in the last time index entry; -1 where there is none.
+    /// The timestamp in the last time index entry; -1 if there is none.
     pub(crate) last_indexed_timestamp: i64,
-    /// The max timestamp of the first batch; -1 where that has none.
+    /// The max timestamp of the first batch; -1 if that has none.
     pub(crate) first_timestamp: Option<i64>,
     /// When it was made or, after a restart, opened; not later than any time at which a batch came, so that
     /// a clock that was set back does not keep it open for longer.
@@ -128,8 +128,8 @@ impl Active {
         self.recent.get_or_insert_with(recent).push(header.base_offset, position);
     }
 
-    /// Adds the index entries for a batch where they are due. What is due depends on the log alone,
-    /// so that an index that is rebuilt is the same.
+    /// Adds the index entries for a batch if they are due. That depends on the log alone, so that a rebuilt
+    /// index is the same.
     pub(crate) fn index(&mut self, position: u32, header: &BatchHeader, index_interval_bytes: u32) {
         if position == 0 {
             self.first_timestamp = Some(header.max_timestamp);
@@ -146,7 +146,7 @@ impl Active {
         }
     }
 
-    /// Adds the greatest timestamp so far to the time index where that lacks it.
+    /// Adds the greatest timestamp so far to the time index if it is missing there.
     fn index_timestamp(&mut self) {
         let MaxTimestamp { timestamp, offset } = self.max_timestamp;
         if timestamp > self.last_indexed_timestamp {
@@ -160,7 +160,7 @@ impl Active {
         u32::try_from(offset - self.base_offset()).expect("a segment has offsets of 31 bits")
     }
 
-    /// Writes index entries that have gathered, where there are enough or `all` are wanted.
+    /// Writes the gathered index entries if there are enough, or `all` of them.
     pub(crate) fn write_indexes(&mut self, all: bool) -> fs::Result<()> {
         if self.offset_index.is_due() || (all && self.offset_index.is_dirty()) {
             let file = self.segment.file_to_write(SegmentFile::OffsetIndex)?;
@@ -175,8 +175,8 @@ impl Active {
         Ok(())
     }
 
-    /// Writes index entries that have gathered, where there are enough. On a full disk they stay in memory, and the next
-    /// time all are tried again.
+    /// Writes the gathered index entries if there are enough. On a full disk they stay in memory, and the
+    /// next time all are tried again.
     pub(crate) fn write_due_indexes(&mut self) -> fs::Result<()> {
         match self.write_indexes(false) {
             Err(error) if error.passes() => Ok(()),
@@ -209,7 +209,7 @@ impl Active {
         Ok(())
     }
 
-    /// Where the batch begins whose first offset is `offset`, where that is one of the last.
+    /// The position of the batch whose first offset is `offset`, if that is one of the last.
     pub(crate) fn recent_position(&self, offset: i64) -> Option<u32> {
         let batches = &self.recent.as_ref()?.batches;
         batches.iter().find(|(recent, _)| *recent == offset).map(|(_, position)| *position)
@@ -220,7 +220,7 @@ impl Active {
         self.recent = None;
     }
 
-    /// Where to begin looking for `offset`: at or before the batch that has it.
+    /// The position to start looking for `offset` from: at or before the batch that has it.
     pub(crate) fn floor_position(&self, offset: i64) -> fs::Result<u32> {
         let Some(relative) = offset.checked_sub(self.base_offset()).and_then(|r| u32::try_from(r).ok())
         else {

@@ -8,7 +8,7 @@ use super::Closed;
 /// Segments in order. Readers share the list as it was.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClosedList(
-    /// None where there are none: most logs have one segment.
+    /// `None` if there are none: most logs have one segment.
     Option<Arc<Vec<Arc<Closed>>>>,
 );
 

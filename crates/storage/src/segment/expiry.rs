@@ -1,4 +1,4 @@
-//! How old a closed segment is, for retention by time.
+//! The age of a closed segment, for retention by time.
 
 use record::NO_TIMESTAMP;
 
@@ -8,11 +8,11 @@ use crate::names::SegmentFile;
 use crate::scan::{Headers, ScanError};
 
 impl Closed {
-    /// What retention by time compares: the greatest timestamp, or where no batch has one the time
-    /// of the last write.
+    /// The time that retention compares: the greatest timestamp or, if no batch has one, the time of the last
+    /// write.
     ///
-    /// A time index has no checksum, and nothing is deleted or kept on its word alone: the batches
-    /// confirm it, or all of them are asked. That is done once.
+    /// A time index has no checksum, and nothing is deleted or kept on its word alone: the batches confirm
+    /// it, or all of them are read. That is done once.
     pub(crate) fn retention_timestamp(&self) -> fs::Result<i64> {
         if let Some(known) = self.retention_timestamp.get() {
             return Ok(*known);
@@ -23,14 +23,14 @@ impl Closed {
             Ok(timestamp) => timestamp,
             Err(ScanError::Fs(error)) => return Err(error),
             Err(ScanError::Damaged(damage)) => {
-                tracing::warn!("retention goes by the time of the last write, too: {damage}");
+                tracing::warn!("retention also uses the time of the last write: {damage}");
                 self.max_timestamp()?.timestamp.max(file.modified_ms()?)
             }
         };
         Ok(*self.retention_timestamp.get_or_init(|| timestamp))
     }
 
-    /// The greatest timestamp; -1 where no batch has one.
+    /// The greatest timestamp; -1 if no batch has one.
     fn confirmed_max_timestamp(&self, file: &File) -> Result<i64, ScanError> {
         let max = self.max_timestamp()?;
         if self.is_confirmed(file, max)? {

@@ -31,10 +31,10 @@ impl OpenFiles {
         OpenFiles { max: max.max(1), files: Mutex::default() }
     }
 
-    /// Notes that a segment has opened a file, and closes another where there are too many.
+    /// Notes that a segment has opened a file, and closes another if there are too many.
     ///
     /// # Errors
-    /// Where a file had to be synced to be closed and that failed: its bytes may be lost.
+    /// The error of syncing a file to close it: its bytes may be lost.
     pub(crate) fn opened(&self, segment: &Arc<Segment>, kind: SegmentFile) -> fs::Result<()> {
         let unsynced = {
             let mut files = self.files.lock();
@@ -62,8 +62,8 @@ impl OpenFiles {
     }
 }
 
-/// Closes files until no more than `max` are open. Gives the one that has to be synced first,
-/// which is then off the list, where no other was found.
+/// Closes files until no more than `max` are open. Returns the one that has to be synced first, now off the
+/// list, if no other was found.
 fn make_room(
     files: &mut VecDeque<(Weak<Segment>, SegmentFile)>,
     max: usize,

@@ -26,7 +26,7 @@ fn in_transaction(producer_id: i64, partition: i32, offset: i64) -> Vec<u8> {
     builder.build()
 }
 
-/// The end of a transaction: a commit where `kind` is 1, an abort where it is 0.
+/// The end of a transaction: a commit if `kind` is 1, an abort if it is 0.
 fn marker(producer_id: i64, kind: u8) -> Vec<u8> {
     let builder = BatchBuilder::new(Compression::None).producer(producer_id, PRODUCER_EPOCH, -1);
     let mut builder = builder.transactional().control();
@@ -34,7 +34,8 @@ fn marker(producer_id: i64, kind: u8) -> Vec<u8> {
     builder.build()
 }
 
-/// What is committed for partitions 0 to 3 by the batches, and whether an open transaction may change it.
+/// The committed offsets for partitions 0 to 3 after the batches, and whether an open transaction may change
+/// them.
 fn loaded(batches: &[Vec<u8>]) -> Vec<(i64, ErrorCode)> {
     let mut loading = Loading::<GroupCoordinator>::new(Settings::default());
     let mut scratch = Scratch::new();

@@ -1,4 +1,4 @@
-//! Telling how far it is, where many logs are opened.
+//! The progress of opening many logs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,11 +7,11 @@ use parking_lot::Mutex;
 use runtime::clock::{self, Instant};
 use tracing::warn;
 
-/// How often it is told, and how long nothing is told at first.
+/// The time between two reports, and before the first one.
 const TOLD_EVERY: Duration = Duration::from_secs(3);
 
-/// How many of a number of logs are open, told at the level that is always shown: whoever waits for a broker wants to
-/// know what it is at.
+/// The number of open logs, reported at the level that is always shown: whoever waits for a broker wants to
+/// know its progress.
 pub(super) struct Progress {
     all: usize,
     done: AtomicUsize,
@@ -26,7 +26,7 @@ impl Progress {
     /// Notes that one more is open.
     pub(super) fn one_more(&self) {
         if let Some(done) = self.count(clock::now()) {
-            warn!("opening partitions takes long: {done} of {} are open", self.all);
+            warn!("opening partitions: {done} of {} are open", self.all);
         }
     }
 

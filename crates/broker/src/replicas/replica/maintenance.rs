@@ -1,4 +1,4 @@
-//! What happens to a log beside produce and fetch: retention, deletion, closing.
+//! The upkeep of a log beside produce and fetch: retention, deletion, closing.
 
 use std::sync::atomic::Ordering;
 
@@ -15,7 +15,7 @@ use super::{News, Replica};
 const TO_HIGH_WATERMARK: i64 = -1;
 
 impl Replica {
-    /// Moves the start of the log to `offset`; returns where it is then.
+    /// Moves the start of the log to `offset`; returns the new start.
     ///
     /// # Errors
     /// Kafka's error for the partition.
@@ -52,10 +52,10 @@ impl Replica {
         }
     }
 
-    /// What compaction could do with the log; none where its topic is not compacted, and while it is moved.
+    /// The work for compaction in the log; `None` if its topic is not compacted, and while it is moved.
     ///
     /// # Errors
-    /// Why nobody can tell.
+    /// The reason why it is unknown.
     pub(crate) fn clean_plan(&self, now_ms: i64) -> Result<Option<CleanPlan>, ChangeError> {
         if !self.rules.load().topic.compact || self.is_moving() {
             return Ok(None);
@@ -69,9 +69,9 @@ impl Replica {
         self.rules.load().topic.min_cleanable_dirty_ratio
     }
 
-    /// Puts a compacted segment in the place of those that it was made from; none where the log is
-    /// gone, is moved, or is not to be compacted any more. The log is locked for a few renames at a
-    /// time, and not while the disk is waited for.
+    /// Replaces the original segments by a compacted one; `None` if the log is gone, is being moved, or is no
+    /// longer compacted. The log is locked for a few renames at a time, and not while this waits for the
+    /// disk.
     pub(crate) fn swap(&self, cleaned: &Cleaned, now_ms: i64) -> Option<Result<Swapped, ChangeError>> {
         // Half done, its files have names that a move would not find.
         let _swapping = self.swapping.lock();
@@ -105,7 +105,7 @@ impl Replica {
     /// The producers that the log remembers, by id.
     ///
     /// # Errors
-    /// Kafka's error where the log is gone.
+    /// Kafka's error if the log is gone.
     pub(crate) fn active_producers(&self) -> Result<Vec<ActiveProducer>, ErrorCode> {
         Ok(self.lock().as_ref().ok_or_else(|| self.gone())?.active_producers())
     }
@@ -117,7 +117,7 @@ impl Replica {
         }
     }
 
-    /// Has what was appended written to disk where it has been in memory for `flush.ms`.
+    /// Starts a flush of records that have been in memory for `flush.ms`.
     pub(crate) fn flush_by_age(&self, steady_ms: i64) {
         let flush_ms = self.rules.load().topic.flush_ms;
         if self.offsets.flushed() >= self.offsets.end() {

@@ -7,7 +7,7 @@ use tracing::error;
 
 use super::{Isolation, Replica, SCRATCH};
 
-/// What ListOffsets asks for.
+/// The offset that ListOffsets asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OffsetSpec {
     /// The end: the high watermark, or the last stable offset.
@@ -24,7 +24,7 @@ pub(crate) enum OffsetSpec {
 }
 
 impl OffsetSpec {
-    /// What a timestamp in a request of `version` means; none where the version cannot ask it.
+    /// The meaning of a timestamp in a request of `version`; `None` if the version does not have it.
     pub(crate) fn of(timestamp: i64, version: i16) -> Option<Self> {
         let (since, spec) = match timestamp {
             -1 => (1, Self::Latest),
@@ -55,7 +55,7 @@ impl Replica {
         self.lock().as_ref().map_or(-1, storage::Log::log_start_offset)
     }
 
-    /// The offset that `spec` means; none where no record is meant.
+    /// The offset for `spec`; `None` if no record matches.
     ///
     /// # Errors
     /// Kafka's error for the partition.
@@ -113,8 +113,8 @@ impl Replica {
         }))
     }
 
-    /// The largest epoch that is not above `epoch`, and the offset after its last record (KIP-279).
-    /// None where the log knows no such epoch.
+    /// The largest epoch that is not above `epoch`, and the offset after its last record (KIP-279). `None` if
+    /// the log knows no such epoch.
     pub(crate) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
         let guard = self.lock();
         let end = guard.as_ref()?.end_offset_for_epoch(epoch);

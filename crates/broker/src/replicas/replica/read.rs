@@ -8,7 +8,7 @@ use super::super::leader::NoReplica;
 use super::{News, Replica};
 use crate::reply::FileRegion;
 
-/// Which records a reader sees (KIP-98).
+/// The records that a reader sees (KIP-98).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Isolation {
     /// All of them.
@@ -18,7 +18,7 @@ pub(crate) enum Isolation {
 }
 
 impl Isolation {
-    /// The isolation that a request names; none where there is no such level.
+    /// The isolation of a request; `None` if there is no such level.
     pub(crate) fn of(level: i8) -> Option<Self> {
         match level {
             0 => Some(Self::ReadUncommitted),
@@ -28,36 +28,36 @@ impl Isolation {
     }
 }
 
-/// What a fetch wants of one partition.
+/// A fetch's request for one partition.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReadRequest {
     pub(crate) offset: i64,
     pub(crate) max_bytes: usize,
     pub(crate) min_one_batch: bool,
-    /// Only what is among the last batches of the log, and only where `max_bytes` hold all that follows.
+    /// Only the last batches of the log, and only if `max_bytes` hold all that follows.
     pub(crate) recent_only: bool,
     pub(crate) isolation: Isolation,
     /// The broker that fetches as a follower; `None` for a client.
     pub(crate) follower: Option<i32>,
-    /// Negative where the client does not say.
+    /// Negative if the client does not say.
     pub(crate) current_leader_epoch: i32,
-    /// Negative where the client does not say.
+    /// Negative if the client does not say.
     pub(crate) last_fetched_epoch: i32,
 }
 
-/// What it gets.
+/// The answer to it.
 #[derive(Debug, Default)]
 pub(crate) struct ReadOutcome {
     pub(crate) high_watermark: i64,
     pub(crate) last_stable_offset: i64,
     pub(crate) log_start_offset: i64,
-    /// Whole batches, the last one possibly cut short; none where there is nothing to read yet.
+    /// Whole batches, the last one possibly truncated; `None` if there is nothing to read yet.
     pub(crate) region: Option<FileRegion>,
     /// Producer and first offset of the aborted transactions in it, for a reader of committed
     /// records.
     pub(crate) aborted: Option<Vec<(i64, i64)>>,
-    /// The epoch and its end offset up to which the reader's log and this one agree, where they
-    /// do not (KIP-595).
+    /// The epoch and its end offset up to which the reader's log and this one agree, if they diverge
+    /// (KIP-595).
     pub(crate) diverging: Option<(i32, i64)>,
 }
 
@@ -151,7 +151,7 @@ fn no_replica(request: &ReadRequest) -> ErrorCode {
     if knows_epoch { ErrorCode::UNKNOWN_LEADER_EPOCH } else { ErrorCode::NOT_LEADER_OR_FOLLOWER }
 }
 
-/// Where the reader's log parts from this one, if it does.
+/// The point from which the reader's log diverges from this one, if it does.
 fn diverging(log: &Log, request: &ReadRequest) -> Result<Option<(i32, i64)>, ErrorCode> {
     let end = log.end_offset_for_epoch(request.last_fetched_epoch);
     if end.epoch < 0 || end.end_offset < 0 || request.offset < log.log_start_offset() {

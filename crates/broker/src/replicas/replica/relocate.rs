@@ -9,17 +9,18 @@ use storage::{CopyError, CopySource, FutureLog, Syncs};
 use super::Replica;
 use crate::directories::LogDir;
 
-/// How long the partition's lock is tried for: who has it may wait for a sync, and those are held back meanwhile.
+/// The time to try for the partition's lock: its holder may wait for a sync, and syncs are held back
+/// meanwhile.
 const LOCK: Duration = Duration::from_millis(20);
 
 /// The most that is left to copy when syncs are held back: acknowledgements wait for it.
 const REST_BYTES_MAX: u64 = 256 << 10;
 
-/// How often the copy catches up to that before it is somebody else's turn.
+/// The number of times that the copy catches up before another move has its turn.
 const CATCH_UP_TURNS: usize = 8;
 
 impl Replica {
-    /// The log as it is now, to be copied; none where it is gone.
+    /// The present log, to be copied; `None` if it is gone.
     pub(crate) fn copy_source(&self) -> Option<CopySource> {
         self.lock().as_ref().map(storage::Log::copy_source)
     }
@@ -40,11 +41,11 @@ impl Replica {
         self.moving.load(Ordering::Acquire)
     }
 
-    /// Has the log go on in `future`, which is in `target`, where that has caught up; gives the log's syncs then,
-    /// the first of which makes it durable there. None where another turn is needed first.
+    /// Lets the log continue in `future`, which is in `target`, if that has caught up; returns the log's
+    /// syncs then, the first of which makes it durable there. `None` if another turn is needed first.
     ///
     /// # Errors
-    /// [`CopyError`]; the log stays where it is.
+    /// [`CopyError`] if the last bytes cannot be copied; the log stays where it is.
     pub(crate) fn relocate(
         &self,
         future: &mut FutureLog,

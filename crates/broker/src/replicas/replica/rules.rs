@@ -29,12 +29,12 @@ impl PartitionRules {
         self.topic.flush_messages == 1
     }
 
-    /// With what a batch is compressed anew that came with `codec`; none where it is stored as it came.
+    /// The compressor for a batch that arrived with `codec`, or `None` if it is stored as received.
     pub(crate) fn recompress(&self, codec: Option<Compression>) -> Option<Compressor> {
         self.topic.compression.filter(|compressor| Some(compressor.codec) != codec)
     }
 
-    /// What a produced batch must comply with.
+    /// The rules for a produced batch.
     pub(crate) fn produce(&self, request_version: i16, now_ms: i64) -> ProduceRules {
         ProduceRules {
             request_version,
@@ -52,7 +52,7 @@ impl PartitionRules {
         }
     }
 
-    /// What the log is told.
+    /// The settings of the log.
     pub(crate) fn log(&self) -> Arc<LogConfig> {
         Arc::clone(&self.log)
     }

@@ -1,11 +1,11 @@
-//! What a scrub has read of a partition's log, and the damage that it found.
+//! The progress of scrubs in a partition's log, and the damage that they found.
 
 use parking_lot::Mutex;
 use storage::{ClosedSegment, Fault, Log};
 
 use super::Replica;
 
-/// What is known of a partition from scrubs of its closed segments.
+/// The state of a partition from scrubs of its closed segments.
 #[derive(Default)]
 pub(super) struct ScrubRecord {
     /// Lock order: this before the log's.
@@ -24,11 +24,11 @@ struct Found {
 pub(crate) struct LastScrub {
     /// When that was done, in ms since the epoch.
     pub(crate) end_ms: i64,
-    /// How many bytes were read.
+    /// The number of bytes read.
     pub(crate) bytes: u64,
 }
 
-/// What a segment's scrub changes.
+/// The changes by the scrub of a segment.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ScrubNews {
     /// Places that were not known to be damaged.
@@ -38,7 +38,7 @@ pub(crate) struct ScrubNews {
 }
 
 impl ScrubNews {
-    /// What is news to one who knows of some faults.
+    /// The difference between known faults and the present ones.
     pub(crate) fn between(known: &[Fault], faults: &[Fault]) -> ScrubNews {
         let is_among = |fault: &&Fault, faults: &[Fault]| {
             faults.iter().any(|other| other.path == fault.path && other.position == fault.position)
@@ -61,13 +61,13 @@ pub(crate) struct LogStatus {
 }
 
 impl Replica {
-    /// The first closed segment that begins at `offset` or later; none where the log is gone.
+    /// The first closed segment that starts at `offset` or later; `None` if the log is gone.
     pub(crate) fn closed_segment_from(&self, offset: i64) -> Option<ClosedSegment> {
         self.lock().as_ref()?.closed_segment_from(offset)
     }
 
-    /// Takes note of what a scrub found in a segment. Where the segment is not part of the log any
-    /// more, deleted, replaced or moved while it was read, that is nothing.
+    /// Notes the findings of a scrub in a segment. They are ignored if the segment is no longer part of the
+    /// log, because it was deleted, replaced or moved while it was read.
     pub(crate) fn note_scrubbed(&self, segment: &ClosedSegment, faults: Vec<Fault>) -> ScrubNews {
         let mut found = self.scrub.found.lock();
         found.forget_gone(self.lock().as_ref());
@@ -99,7 +99,7 @@ impl Replica {
         (found.damaged.len(), faults.collect())
     }
 
-    /// How the log is; none where it is gone.
+    /// The status of the log; `None` if it is gone.
     pub(crate) fn log_status(&self) -> Option<LogStatus> {
         let (_, damage) = self.damage();
         let last_scrub = self.scrub.found.lock().last;

@@ -4,11 +4,11 @@ use runtime::task;
 
 use super::SCRATCH;
 
-/// Bytes that a request may have decompressed before the rest of it is done where nobody waits: some ten milliseconds. A
-/// request of a megabyte may hold ten thousand batches that come to a hundred megabytes each.
+/// Bytes that a request may decompress before its rest moves to a thread of its own: some ten milliseconds. A
+/// request of a megabyte may hold ten thousand batches that decompress to a hundred megabytes each.
 const BYTES_MAX: u64 = 16 << 20;
 
-/// What a request has had decompressed, all of it on one thread.
+/// The bytes that a request has decompressed, all of them on one thread.
 pub(crate) struct Turn {
     began_at: u64,
 }

@@ -1,4 +1,4 @@
-//! Who waits for news of a partition.
+//! The requests that wait for news of a partition.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

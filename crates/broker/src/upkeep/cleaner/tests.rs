@@ -1,4 +1,4 @@
-//! What a pass may read and write in a time.
+//! The bytes that a pass may read and write in a time.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a request asks to be moved, and what an earlier process left half done.
+//! The moves that a request asks for, and those that an earlier process left unfinished.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
@@ -14,12 +14,12 @@ use crate::directories::{remove_later, unique_id};
 use crate::replicas::Replica;
 
 impl Moves {
-    /// Has a partition moved to the directory called `path`, or made there once it comes.
+    /// Starts a move of a partition to the directory called `path`, or has it created there later.
     ///
     /// # Errors
-    /// Kafka's error: INVALID_TOPIC_EXCEPTION for a name that leaves no room for that of a future log, LOG_DIR_NOT_FOUND,
-    /// KAFKA_STORAGE_ERROR where a directory does not work, UNKNOWN_TOPIC_OR_PARTITION or REPLICA_NOT_AVAILABLE where
-    /// there is no such partition here, for which the directory is remembered.
+    /// Kafka's error: INVALID_TOPIC_EXCEPTION for a name that is too long for that of a future log,
+    /// LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR if a directory does not work, UNKNOWN_TOPIC_OR_PARTITION or
+    /// REPLICA_NOT_AVAILABLE if there is no such partition here, for which the directory is remembered.
     pub(crate) fn alter(&self, topic: &Str, index: i32, path: &str) -> Result<(), ErrorCode> {
         let name = TopicPartition { topic: topic.to_string(), partition: index };
         if !FutureLog::fits(&name) {
@@ -64,7 +64,7 @@ impl Moves {
         let topic_id = table.by_name(topic).map(|topic| topic.id()).expect("its partition is there");
         let future = FutureLog::create(&directory, &name, Some(topic_id.0), &unique_id());
         let future = future.map_err(|problem| refused(&name, &problem))?;
-        info!(partition = %name, "the partition is moved to {}", target.path().display());
+        info!(partition = %name, "the partition is being moved to {}", target.path().display());
         self.begin(&mut state, partition, topic_id, target, future);
         Ok(())
     }
@@ -130,11 +130,11 @@ impl Moves {
             {
                 match FutureLog::resume(directory, future) {
                     Ok(log) => {
-                        info!(partition = %future.partition, "its move to {} goes on", target.path().display());
+                        info!(partition = %future.partition, "its move to {} continues", target.path().display());
                         self.begin(&mut self.state.lock(), partition, topic_id, target, log);
                     }
                     Err(problem) => {
-                        warn!(partition = %future.partition, "its move does not go on: {problem}");
+                        warn!(partition = %future.partition, "its move does not continue: {problem}");
                     }
                 }
             }
@@ -142,7 +142,7 @@ impl Moves {
             Some(Err(ErrorCode::KAFKA_STORAGE_ERROR)) => {}
             _ => match directory.rename_future_deleted(future) {
                 Ok(path) => remove_later(directory, vec![path]),
-                Err(problem) => warn!("what is left of a move is still on the disk: {problem}"),
+                Err(problem) => warn!("files of a move are still on the disk: {problem}"),
             },
         }
     }

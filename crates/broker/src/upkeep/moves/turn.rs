@@ -24,10 +24,10 @@ const TURN_BYTES_MIN: u64 = 64 << 10;
 /// A turn that copied no more has caught up well enough for the rest to be copied while acknowledgements wait.
 const READY_BYTES_MAX: u64 = 8 << 20;
 
-/// How long a move waits for the end of an earlier one of its partition.
+/// The time that a move waits for the end of an earlier one of its partition.
 const EARLIER_BACKOFF: Duration = Duration::from_millis(5);
 
-/// What follows a turn.
+/// The next step after a turn.
 pub(super) enum Turn {
     /// The move is over, one way or the other.
     Over,
@@ -35,12 +35,12 @@ pub(super) enum Turn {
     Again,
     /// It needs another turn after a while; others go on.
     Later {
-        /// How long.
+        /// The time to wait.
         wait: Duration,
     },
 }
 
-/// What the part of a turn that waits for the disk came to.
+/// The result of the part of a turn that waits for the disk.
 enum Step {
     /// Bytes were copied.
     Copied(u64),
@@ -114,7 +114,7 @@ impl Moves {
         decided.is_ok()
     }
 
-    /// Removes the copy, and has the controller know the partition where it is.
+    /// Removes the copy, and tells the controller the present directory of the partition.
     async fn give_up(&self, this: &Arc<Move>, stop: &Stop) {
         this.cancelled.store(true, Ordering::Release);
         self.abandon(this);
@@ -155,7 +155,7 @@ fn failed(this: &Move, problem: &CopyError) -> Step {
     let target = this.target.path().display();
     match problem {
         CopyError::Full(_) => {
-            warn!(partition, "the move to {target} waits for room: {problem}");
+            warn!(partition, "the move to {target} waits for free space: {problem}");
             Step::Full
         }
         CopyError::Source(_) | CopyError::Offline(_) => {
@@ -165,7 +165,7 @@ fn failed(this: &Move, problem: &CopyError) -> Step {
     }
 }
 
-/// Has the log go on in the copy, and deletes it where it was.
+/// Lets the log continue in the copy, and deletes the original.
 fn relocate(replicas: &Replicas, this: &Move) -> Step {
     // Neither deleted nor taken offline meanwhile; and nobody makes a partition of the same name where it was.
     let _applying = replicas.applying();
@@ -192,7 +192,7 @@ fn relocate(replicas: &Replicas, this: &Move) -> Step {
     if let (Some(offset), Some(directory)) = (cleaned_to, this.target.working())
         && let Err(problem) = directory.set_cleaned_to(&name, offset)
     {
-        warn!(partition = partition.name(), "all of the log is compacted anew: {problem}");
+        warn!(partition = partition.name(), "the whole log is compacted again: {problem}");
     }
     // Until its new name is durable the old log is what a loss of power leaves.
     if syncs.flush().is_ok()

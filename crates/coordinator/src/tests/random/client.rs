@@ -79,7 +79,7 @@ impl Client {
         }
     }
 
-    /// Who it is, across restarts if it says so.
+    /// Its identity, across restarts if it claims one.
     pub(super) fn identity(&self) -> String {
         self.instance_id.as_ref().unwrap_or(&self.member_id).to_string()
     }
@@ -111,7 +111,7 @@ impl Client {
         self.alive = false;
     }
 
-    /// What it waited for will not be answered.
+    /// Its pending request will not be answered.
     pub(super) fn disconnected(&mut self) {
         self.waits_for = None;
         if matches!(self.phase, Phase::Joining | Phase::Syncing) {

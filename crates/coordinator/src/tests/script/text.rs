@@ -1,4 +1,4 @@
-//! How what happens is written in scripts.
+//! The notation of events in scripts.
 
 use protocol::messages::describe_groups_response::DescribedGroup;
 use protocol::messages::list_groups_response::ListedGroup;

@@ -457,7 +457,7 @@ fn what_is_not_there_is_not_described() {
     }
 }
 
-/// What a directory of Kafka's has set for a group is shown, not followed.
+/// Settings of groups in a directory of Kafka's are shown, not followed.
 #[test]
 fn groups_are_described_with_what_is_set_for_them() {
     let set = protocol::records::ConfigRecord {

@@ -120,7 +120,7 @@ fn records_alone_lead_to_the_state() {
     }
 }
 
-/// What a change says it touched is all that it touched.
+/// A change names everything that it touched.
 fn check_change(change: &Change) {
     let Change { old, new, delta } = change;
     for topic in old.topics().iter().chain(new.topics().iter()) {

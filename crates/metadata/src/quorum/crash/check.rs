@@ -1,4 +1,4 @@
-//! What must hold of a metadata log that was opened again.
+//! The invariants of a metadata log that was opened again.
 
 use std::io;
 
@@ -94,7 +94,7 @@ fn read(history: &mut History, from: usize, to: usize) -> io::Result<Vec<Entry>>
     now(history.node().store.try_get_log_entries(from as u64..to as u64))
 }
 
-/// How many entries there are up to one.
+/// The number of entries up to one.
 fn len(last: Option<&LogId>) -> usize {
     last.map_or(0, |last| usize::try_from(last.index).expect("a small log") + 1)
 }

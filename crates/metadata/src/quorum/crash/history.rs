@@ -1,4 +1,4 @@
-//! What is done to a metadata log until its power goes.
+//! The operations on a metadata log until its power fails.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -59,12 +59,12 @@ pub(super) struct History {
     pub(super) running: Option<Running>,
     /// Every entry from the first one on, also those that a snapshot stands for.
     pub(super) log: Vec<Entry>,
-    /// What the log may be instead: as it was before a truncation that is perhaps not durable, or
-    /// with what a process could not append before it ended.
+    /// Other possible contents of the log: before a truncation that may not be durable, or with the entries
+    /// that a process could not append before it ended.
     pub(super) others: Vec<Vec<Entry>>,
-    /// How many entries are durable.
+    /// The number of durable entries.
     pub(super) acknowledged: usize,
-    /// How many are applied, and never taken back.
+    /// The number of applied entries, which are never taken back.
     pub(super) applied: usize,
     /// The vote that is durable, and one that perhaps is.
     pub(super) vote: Option<Vote>,
@@ -88,7 +88,7 @@ pub(super) fn config() -> QuorumConfig {
     }
 }
 
-/// What needs no waiting.
+/// Polls a future that need not wait.
 pub(super) fn now<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("files are simulated: nothing waits")
 }
@@ -213,7 +213,7 @@ impl History {
         Ok(Running { directory, store, machine, published, dir, waiting, snapshot: None, snapshotted: None })
     }
 
-    /// What is proposed is all that is in the log.
+    /// The proposals are all that is in the log.
     fn propose_anew(&mut self) {
         self.proposed = Replay::default();
         self.log.iter().for_each(|entry| advance(&mut self.proposed, entry));

@@ -22,7 +22,7 @@ const AT_ONCE: usize = 4;
 /// Crashes of one seed.
 const CRASHES: u32 = 4;
 
-/// What was decided since the last start, the oldest first: the state that each has led to.
+/// The decisions since the last start, the oldest first: the state that each has led to.
 type Decided = Arc<Mutex<VecDeque<Image>>>;
 
 struct Cluster {

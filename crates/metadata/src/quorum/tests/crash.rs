@@ -1,4 +1,4 @@
-//! What is left after a stop at any moment.
+//! The log after a stop at any moment.
 
 use futures_util::StreamExt;
 use protocol::records::{BeginTransactionRecord, EndTransactionRecord, TopicRecord};
@@ -7,7 +7,7 @@ use super::raft::offset;
 use super::*;
 use crate::replay::Replay;
 
-/// Where each batch of the metadata log begins, and where the last one ends.
+/// The start of each batch of the metadata log, and the end of the last one.
 fn boundaries(bytes: &[u8]) -> Vec<usize> {
     let mut at = vec![0];
     for batch in ::record::batches(bytes) {

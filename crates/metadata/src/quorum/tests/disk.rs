@@ -14,7 +14,7 @@ fn files(dir: &TempDir) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = std::fs::read_dir(dir.metadata())
         .expect("the directory")
         .map(|entry| entry.expect("an entry").path())
-        // Indexes may be made anew.
+        // Indexes may be rebuilt.
         .filter(|path| {
             [".log", ".checkpoint", "quorum-state"].iter().any(|end| path.to_string_lossy().ends_with(end))
         })

@@ -184,6 +184,9 @@ fn a_level_without_directories_has_one() {
     let survey = surveyed(&copy_of("formatted-3.3"));
     assert_eq!(survey.refusals(1, 1), [""; 0]);
     let refusals = survey.refusals(1, 2).join("\n");
-    assert!(refusals.contains("metadata.version is 7 (3.3-IV3), which has no room"), "{refusals}");
+    assert!(
+        refusals.contains("metadata.version is 7 (3.3-IV3), which does not support several"),
+        "{refusals}"
+    );
     assert!(captured("formatted-3.3").join("bootstrap.checkpoint").exists());
 }

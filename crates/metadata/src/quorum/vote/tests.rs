@@ -3,7 +3,7 @@
 use super::super::tests::TempDir;
 use super::*;
 
-/// What a file with those bytes holds.
+/// The vote in a file with those bytes.
 fn parse(bytes: &[u8]) -> Result<Option<Vote>, VoteError> {
     let dir = TempDir::new();
     std::fs::write(dir.path().join(FILE_NAME), bytes).unwrap();

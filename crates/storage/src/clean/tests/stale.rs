@@ -15,7 +15,7 @@ fn filled(home: &Home) -> (crate::LogDirectory, Log) {
     (directory, log)
 }
 
-/// What is done to the log; whether it is there still.
+/// A change of the log; returns it if it still exists.
 type By = fn(&Home, Log) -> Option<Log>;
 
 /// Runs a pass, and does something to the log after so many of its steps.

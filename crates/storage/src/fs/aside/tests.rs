@@ -5,7 +5,7 @@ use crate::testing::TempDir;
 
 const LEN: usize = 64 << 10;
 
-/// How many bytes of the file are in the page cache, from its beginning; none where nobody can tell.
+/// The number of the file's bytes in the page cache, from its start; `None` if the system cannot tell.
 fn at_hand(file: &File) -> Option<usize> {
     let mut bytes = vec![0; LEN];
     let read = rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut bytes)], 0, ReadWriteFlags::NOWAIT);

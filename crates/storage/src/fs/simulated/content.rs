@@ -6,7 +6,7 @@ use fastrand::Rng;
 
 use super::Survival;
 
-/// What reaches the disk whole or not at all.
+/// The size of an atomic write to the disk.
 pub(super) const BLOCK_BYTES: usize = 512;
 
 /// The bytes of a file.
@@ -16,7 +16,7 @@ pub(super) struct Content {
     pub(super) current: Vec<u8>,
     /// As of the last sync.
     durable: Vec<u8>,
-    /// What was done since.
+    /// The changes since.
     changes: Vec<Change>,
     pub(super) modified_ms: i64,
 }
@@ -74,9 +74,9 @@ impl Content {
         }
     }
 
-    /// What a loss of power leaves: what was synced, any of the blocks written since, and a length
-    /// between. Truncations come to pass in their order; what was written after one that did not
-    /// went to blocks that the file does not have.
+    /// The content after a loss of power: the synced bytes, any of the blocks written since, and a length
+    /// between. Truncations take effect in order; data written after one that did not went to blocks that the
+    /// file does not have.
     pub(super) fn after_power_cut(&self, random: &mut Rng, survival: Survival) -> Vec<u8> {
         let mut bytes = self.durable.clone();
         if self.changes.is_empty() || survival == Survival::Nothing {
@@ -116,7 +116,7 @@ impl Content {
     }
 }
 
-/// Which of the changes to a file are kept.
+/// The changes to a file that are kept.
 struct Kept<'a> {
     random: &'a mut Rng,
     survival: Survival,

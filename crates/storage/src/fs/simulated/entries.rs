@@ -17,7 +17,7 @@ pub(super) struct Entries {
     pub(super) current: BTreeMap<String, Inode>,
     /// As of the last sync.
     durable: BTreeMap<String, Inode>,
-    /// What was done since, each with its place in the journal.
+    /// The changes since, each with its place in the journal.
     changes: Vec<(u64, Change)>,
 }
 
@@ -81,7 +81,7 @@ impl Entries {
         self.changes.clear();
     }
 
-    /// What a loss of power leaves: each change since the last sync came to pass or did not.
+    /// The entries after a loss of power: each change since the last sync happened or did not.
     pub(super) fn after_power_cut(&self, random: &mut Rng, survival: Survival) -> BTreeMap<String, Inode> {
         let mut entries = self.durable.clone();
         for (order, change) in &self.changes {

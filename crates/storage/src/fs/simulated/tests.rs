@@ -12,7 +12,7 @@ fn disk(seed: u64) -> (Arc<Disk>, Fs, PathBuf) {
     (disk, fs, PathBuf::from("/d/f"))
 }
 
-/// What `/d/f` is after a loss of power, over many seeds.
+/// The contents of `/d/f` after a loss of power, over many seeds.
 fn outcomes(act: impl Fn(&Disk, &Fs, &Path)) -> BTreeSet<Option<Vec<u8>>> {
     let left = (0..300).map(|seed| {
         let (disk, fs, path) = disk(seed);

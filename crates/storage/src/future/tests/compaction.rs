@@ -61,7 +61,7 @@ fn is_half_done(next: &Swapping) -> bool {
     matches!(next, Swapping::Replace | Swapping::Finish)
 }
 
-/// One turn of a move: where it has caught up the log may go on in the other place. Says whether it does.
+/// One turn of a move: if it has caught up, the log may continue in the other place. Returns whether it does.
 fn turn(log: &mut Log, future: &mut FutureLog, random: &mut Rng) -> bool {
     if !future.copy(&log.copy_source(), random.u64(200..4_000)).unwrap().caught_up {
         return false;
@@ -135,7 +135,7 @@ fn a_log_moves_between_the_steps_of_a_swap_or_waits_for_its_end() {
     assert!((5..95).contains(&left), "{left}");
 }
 
-/// The last step of a swap has nothing to sync where the partition has gone meanwhile.
+/// The last step of a swap has nothing to sync if the partition is gone meanwhile.
 #[test]
 fn a_log_that_is_deleted_while_its_segments_are_swapped_is_no_failure() {
     let mut random = Rng::with_seed(1);

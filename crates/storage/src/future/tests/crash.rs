@@ -48,7 +48,7 @@ impl Two {
         self.log.as_mut().expect("it is open")
     }
 
-    /// Appends a batch. Where that fails the disk may have it.
+    /// Appends a batch. If that fails, the disk may have it.
     fn append(&mut self, bytes: &[u8]) {
         let base_offset = self.log().end_offset();
         if self.appended.last().is_none_or(|(last, _)| *last < base_offset) {

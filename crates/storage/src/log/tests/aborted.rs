@@ -1,4 +1,4 @@
-//! The index of aborted transactions after a crash, and where it is lost.
+//! The index of aborted transactions after a crash, and after its loss.
 
 use std::io::ErrorKind;
 
@@ -101,8 +101,8 @@ fn remove_indexes(home: &Home) {
     }
 }
 
-/// What is there is taken to be whole by the next start, also where a full disk or the end of the process has kept
-/// this one from making the rest.
+/// The next start takes existing indexes to be complete, even if a full disk or the end of the process has
+/// kept this one from building the rest.
 #[test]
 fn it_is_made_in_one_step_and_before_the_other_indexes() {
     for clean in [true, false] {

@@ -1,4 +1,4 @@
-//! Opening a log where the checkpoints of its directory are lost, or do not fit.
+//! Opening a log if the checkpoints of its directory are lost, or do not match.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use super::*;
 use crate::DamageReason;
 use crate::testing::small;
 
-/// Kafka deletes all segments, with a warning. A log that was closed cleanly ended where its files do, so that it is the
-/// offset that is wrong: its records stay.
+/// Kafka deletes all segments, with a warning. A log that was closed cleanly ends where its files do, so the
+/// offset is wrong: its records stay.
 #[test]
 fn a_start_beyond_the_end_deletes_nothing_after_a_clean_stop() {
     for clean in [true, false] {

@@ -1,9 +1,9 @@
-//! Retention by time where a time index is damaged.
+//! Retention by time with a damaged time index.
 
 use super::*;
 use crate::testing::{append, small};
 
-/// What a time index says once it is damaged.
+/// A change that damages a time index.
 type Turn = fn(Vec<u8>) -> Vec<u8>;
 
 fn with_last(mut entries: Vec<u8>, timestamp: i64, relative_offset: u32) -> Vec<u8> {

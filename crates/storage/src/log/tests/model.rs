@@ -7,7 +7,7 @@ use super::*;
 use crate::LogDirectory;
 use crate::testing::{append, scrub, small};
 
-/// What the log should hold.
+/// An entry that the log should hold.
 #[derive(Clone)]
 struct Entry {
     bytes: Vec<u8>,
@@ -21,9 +21,9 @@ struct Model {
     log: Option<Log>,
     /// Every batch that is or was in the log, those below its start as well.
     entries: Vec<Entry>,
-    /// Where the log starts that was last emptied.
+    /// The start of the log when it was last emptied.
     start_of_history: i64,
-    /// Where the last segment begins: the log ends there at least, after a gap whose batch is gone.
+    /// The start of the last segment: the log ends there at least, after a gap whose batch is gone.
     last_segment: i64,
     /// Next sequence of each producer; each has an open transaction or not.
     producers: [(i32, bool); 4],

@@ -542,7 +542,7 @@ fn a_gap_before_a_segment_is_no_damage() {
     assert_eq!((recovered.cut, contents(&log).len(), log.end_offset()), (None, 30, 29_001));
 }
 
-/// Where nothing is deleted one for each stop would be there for good.
+/// If nothing were deleted, one for each stop would stay for good.
 #[test]
 fn of_the_snapshots_that_stops_leave_the_newest_stays() {
     let home = Home::new();
