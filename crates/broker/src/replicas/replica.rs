@@ -85,7 +85,7 @@ struct State {
 }
 
 impl State {
-    /// Moves the high watermark to where the leader has it; says whether that is further than it was.
+    /// Moves the high watermark to the leader's; returns whether it has risen.
     fn raise_high_watermark(&mut self) -> bool {
         let Some(log) = &mut self.log else { return false };
         let before = log.high_watermark();

@@ -1,8 +1,8 @@
-//! The active controller's part of the quorum: it proposes what is decided.
+//! The active controller's part of the quorum: it proposes decisions.
 //!
-//! Decisions build on each other without waiting for the disk, so the leader has a state that is ahead of the one that is
-//! applied. It is of one term. When this node stops leading, what it had proposed is rolled back: the next leader decides
-//! what of it stands, and this one begins anew, in its next term, from what is applied.
+//! Decisions build on each other without waiting for the disk, so the leader has a state ahead of the applied
+//! one, for one term. When this node stops leading, its proposals are rolled back: the next leader decides
+//! which of them stand, and this node starts again, in its next term, from the applied state.
 
 use std::sync::atomic::Ordering;
 
@@ -34,7 +34,7 @@ pub struct Decided<R> {
     pub offset: i64,
 }
 
-/// What a node proposes while it leads.
+/// The proposals of a node while it leads.
 #[derive(Debug, Default)]
 pub(super) struct Active {
     /// `None` if this node does not lead, or has decided nothing yet.
@@ -87,7 +87,7 @@ impl Quorum {
     /// written waits until there is room, even if nobody waits for it any more; those after it fail at once.
     ///
     /// # Errors
-    /// [`SubmitError`].
+    /// [`SubmitError`] if the records are invalid or cannot be written, or if this node does not lead.
     pub async fn submit<R>(
         &self,
         decide: impl FnOnce(&Image) -> (R, Vec<MetadataRecord>),
@@ -115,7 +115,7 @@ impl Quorum {
         self.in_office(&mut *self.active.lock().await).await.map(|_| ())
     }
 
-    /// What this node has proposed in the term that it leads.
+    /// The proposals of this node in the term that it leads.
     async fn in_office<'a>(&self, active: &'a mut Active) -> Result<&'a mut ProposedState, SubmitError> {
         let term = self.led_term()?;
         if active.deposed_in >= Some(term) {

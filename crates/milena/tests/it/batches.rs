@@ -1,4 +1,4 @@
-//! Batches that are not as they should be, where it takes a process or a connection to see what comes of them.
+//! Invalid batches, in cases that need a process or a connection.
 
 use protocol::ErrorCode;
 use record::{BatchBuilder, Compression};

@@ -1,4 +1,5 @@
-//! What outlives a restart of idempotent producers: their ids, their epochs and their sequence numbers.
+//! The state of idempotent producers that outlives a restart: their ids, their epochs and their sequence
+//! numbers.
 
 use protocol::ErrorCode;
 use protocol::messages::InitProducerIdRequest;
