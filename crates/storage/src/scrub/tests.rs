@@ -330,7 +330,7 @@ fn a_lost_index_of_aborted_transactions_is_found_and_made_anew() {
     let entries = std::fs::read(&path).unwrap();
     for (lost, reason) in [
         (true, FaultReason::Missing),
-        (false, FaultReason::Index("the transaction is missing that ends at offset 2".into())),
+        (false, FaultReason::Index("the transaction that ends at offset 2 is missing".into())),
     ] {
         if lost {
             std::fs::remove_file(&path).unwrap();
