@@ -1,43 +1,15 @@
 //! Idempotent producers by hand: sequence numbers, epochs, duplicates.
 
 use protocol::ErrorCode;
-use protocol::messages::InitProducerIdRequest;
-use record::{BatchBuilder, Compression};
 
 use super::harness::Node;
-use super::harness::raw::{Raw, batch_with};
-
-/// A producer id of its own, epoch 0.
-fn producer_id(raw: &mut Raw) -> i64 {
-    let request = InitProducerIdRequest {
-        transactional_id: None,
-        transaction_timeout_ms: 60_000,
-        producer_id: -1,
-        producer_epoch: -1,
-        ..Default::default()
-    };
-    let answer = raw.ask(&request, 4);
-    assert_eq!((answer.error_code, answer.producer_epoch), (ErrorCode::NONE, 0));
-    answer.producer_id
-}
-
-/// A batch of `count` records from that producer.
-fn sequenced(id: i64, epoch: i16, sequence: i32, count: usize) -> Vec<u8> {
-    let values: Vec<&[u8]> = vec![b"value"; count];
-    batch_with(BatchBuilder::new(Compression::None).producer(id, epoch, sequence), &values)
-}
-
-/// (error, base offset) of one produce.
-fn send(raw: &mut Raw, topic: &str, batch: Vec<u8>) -> (ErrorCode, i64) {
-    let answer = raw.produce(topic, batch);
-    (answer.error_code, answer.base_offset)
-}
+use super::harness::raw::sequenced;
 
 #[test]
 fn producer_ids_are_handed_out_once() {
     let broker = Node::start();
     let mut raw = broker.open();
-    let ids: std::collections::BTreeSet<_> = (0..50).map(|_| producer_id(&mut raw)).collect();
+    let ids: std::collections::BTreeSet<_> = (0..50).map(|_| raw.producer_id()).collect();
     assert_eq!(ids.len(), 50);
 }
 
@@ -46,19 +18,19 @@ fn a_batch_that_is_there_is_acknowledged_again_and_not_appended() {
     let broker = Node::start();
     let mut raw = broker.open();
     let topic = broker.create_topic("sequences", 1, &[]);
-    let id = producer_id(&mut raw);
+    let id = raw.producer_id();
     for nth in 0..6 {
         let expected = (ErrorCode::NONE, i64::from(nth) * 2);
-        assert_eq!(send(&mut raw, &topic, sequenced(id, 0, nth * 2, 2)), expected);
+        assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, nth * 2, 2)), expected);
     }
     // The last five are known, with the offsets that they got.
     for nth in 1..6 {
         let expected = (ErrorCode::NONE, i64::from(nth) * 2);
-        assert_eq!(send(&mut raw, &topic, sequenced(id, 0, nth * 2, 2)), expected);
+        assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, nth * 2, 2)), expected);
     }
     // What is older, or is no batch that was there, is out of order.
     for (sequence, count) in [(0, 2), (1, 2), (2, 1)] {
-        let code = send(&mut raw, &topic, sequenced(id, 0, sequence, count)).0;
+        let code = raw.produce_outcome(&topic, sequenced(id, 0, sequence, count)).0;
         assert!(
             matches!(code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::DUPLICATE_SEQUENCE_NUMBER),
             "{sequence}: {}",
@@ -73,11 +45,11 @@ fn a_gap_is_out_of_order() {
     let broker = Node::start();
     let mut raw = broker.open();
     let topic = broker.create_topic("gap", 1, &[]);
-    let id = producer_id(&mut raw);
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, 0, 3)).0, ErrorCode::NONE);
-    let code = send(&mut raw, &topic, sequenced(id, 0, 4, 1)).0;
+    let id = raw.producer_id();
+    assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, 0, 3)).0, ErrorCode::NONE);
+    let code = raw.produce_outcome(&topic, sequenced(id, 0, 4, 1)).0;
     assert_eq!(code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, 3, 1)), (ErrorCode::NONE, 3));
+    assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, 3, 1)), (ErrorCode::NONE, 3));
 }
 
 #[test]
@@ -85,15 +57,15 @@ fn epochs_fence() {
     let broker = Node::start();
     let mut raw = broker.open();
     let topic = broker.create_topic("epochs", 1, &[]);
-    let id = producer_id(&mut raw);
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, 0, 3)).0, ErrorCode::NONE);
+    let id = raw.producer_id();
+    assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, 0, 3)).0, ErrorCode::NONE);
     // A new epoch begins at 0.
-    let code = send(&mut raw, &topic, sequenced(id, 1, 3, 1)).0;
+    let code = raw.produce_outcome(&topic, sequenced(id, 1, 3, 1)).0;
     assert_eq!(code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 1, 0, 1)), (ErrorCode::NONE, 3));
-    let code = send(&mut raw, &topic, sequenced(id, 0, 3, 1)).0;
+    assert_eq!(raw.produce_outcome(&topic, sequenced(id, 1, 0, 1)), (ErrorCode::NONE, 3));
+    let code = raw.produce_outcome(&topic, sequenced(id, 0, 3, 1)).0;
     assert_eq!(code, ErrorCode::INVALID_PRODUCER_EPOCH);
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 1, 1, 1)), (ErrorCode::NONE, 4));
+    assert_eq!(raw.produce_outcome(&topic, sequenced(id, 1, 1, 1)), (ErrorCode::NONE, 4));
 }
 
 /// After the largest sequence number comes 0.
@@ -102,10 +74,10 @@ fn sequences_wrap() {
     let broker = Node::start();
     let mut raw = broker.open();
     let topic = broker.create_topic("wrap", 1, &[]);
-    let id = producer_id(&mut raw);
+    let id = raw.producer_id();
     // A producer that the partition does not know may begin anywhere.
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, i32::MAX - 1, 1)), (ErrorCode::NONE, 0));
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, i32::MAX, 2)), (ErrorCode::NONE, 1));
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, 1, 1)), (ErrorCode::NONE, 3));
-    assert_eq!(send(&mut raw, &topic, sequenced(id, 0, i32::MAX, 2)), (ErrorCode::NONE, 1), "known");
+    assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, i32::MAX - 1, 1)), (ErrorCode::NONE, 0));
+    assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, i32::MAX, 2)), (ErrorCode::NONE, 1));
+    assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, 1, 1)), (ErrorCode::NONE, 3));
+    assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, i32::MAX, 2)), (ErrorCode::NONE, 1), "known");
 }

@@ -11,7 +11,8 @@ use protocol::messages::metadata_response::MetadataResponseTopic;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::messages::produce_response::PartitionProduceResponse;
 use protocol::messages::{
-    FetchRequest, FetchResponse, FindCoordinatorRequest, MetadataRequest, OffsetFetchRequest, ProduceRequest,
+    FetchRequest, FetchResponse, FindCoordinatorRequest, InitProducerIdRequest, MetadataRequest,
+    OffsetFetchRequest, ProduceRequest,
 };
 use protocol::{Bytes, ErrorCode, Records, Request, Str, Uuid, Writer, frame};
 use record::{BatchBuilder, Compression};
@@ -140,6 +141,26 @@ impl Raw {
         answer.base_offset
     }
 
+    /// The error and the base offset of a produce to partition 0.
+    pub(crate) fn produce_outcome(&mut self, topic: &str, records: impl Into<Bytes>) -> (ErrorCode, i64) {
+        let answer = self.produce(topic, records);
+        (answer.error_code, answer.base_offset)
+    }
+
+    /// A producer id that nobody else has, in epoch 0.
+    pub(crate) fn producer_id(&mut self) -> i64 {
+        let request = InitProducerIdRequest {
+            transactional_id: None,
+            transaction_timeout_ms: 60_000,
+            producer_id: -1,
+            producer_epoch: -1,
+            ..Default::default()
+        };
+        let answer = self.ask(&request, 4);
+        assert_eq!((answer.error_code, answer.producer_epoch), (ErrorCode::NONE, 0));
+        answer.producer_id
+    }
+
     /// Sends a fetch by name (version 12) and gives the answer for its one partition.
     pub(crate) fn fetch_one(&mut self, request: &FetchRequest) -> PartitionData {
         let response = self.ask(request, 12);
@@ -206,6 +227,12 @@ pub(crate) fn batch_with(mut builder: BatchBuilder, values: &[&[u8]]) -> Vec<u8>
         builder.push(now_ms(), None, Some(value), &[]);
     }
     builder.build()
+}
+
+/// A batch of `count` records from the producer `id`.
+pub(crate) fn sequenced(id: i64, epoch: i16, sequence: i32, count: usize) -> Vec<u8> {
+    let values: Vec<&[u8]> = vec![b"value"; count];
+    batch_with(BatchBuilder::new(Compression::None).producer(id, epoch, sequence), &values)
 }
 
 pub(crate) fn now_ms() -> i64 {
