@@ -18,7 +18,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use protocol::Uuid;
 use runtime::{clock, random, task};
-use storage::{Log, LogConfig, LogDirectory, OpenError, OpenLog, Recovered, TopicPartition};
+use storage::{Log, LogConfig, LogDirectory, OpenError, OpenLog, RecoveryReport, TopicPartition};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
@@ -131,7 +131,7 @@ impl LogDirs {
         match Log::open(&*dir.working()?, open) {
             Ok((log, recovered)) => {
                 self.recovery.lock().add(&recovered);
-                tell_recovered(&partition, &recovered);
+                log_recovery(&partition, &recovered);
                 Some((log, Arc::clone(dir)))
             }
             Err(problem) => {
@@ -195,17 +195,17 @@ impl LogDirs {
     }
 }
 
-fn tell_recovered(partition: &TopicPartition, recovered: &Recovered) {
-    if let Some(cut) = &recovered.cut {
-        let bytes = cut.bytes;
-        if cut.only_zeros {
+fn log_recovery(partition: &TopicPartition, report: &RecoveryReport) {
+    if let Some(truncation) = &report.truncation {
+        let bytes = truncation.bytes;
+        if truncation.only_zeros {
             info!(%partition, bytes, "zeros after the last batch were truncated");
         } else {
-            warn!(%partition, bytes, "the end of the log was truncated: {}", cut.damage);
+            warn!(%partition, bytes, "the end of the log was truncated: {}", truncation.damage);
         }
     }
-    if recovered.scanned_bytes > 0 {
-        let bytes = recovered.scanned_bytes;
+    if report.scanned_bytes > 0 {
+        let bytes = report.scanned_bytes;
         info!(%partition, bytes, "the log was checked from its recovery point");
     }
 }

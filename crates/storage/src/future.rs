@@ -71,7 +71,7 @@ impl From<Offline> for CopyError {
 
 /// The result of one turn of copying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Copied {
+pub struct CopyProgress {
     /// Bytes copied.
     pub bytes: u64,
     /// Whether the copy is as long as the log was when it was looked at. It is durable up to there then.
@@ -241,7 +241,7 @@ impl FutureLog {
     ///
     /// # Errors
     /// [`CopyError`] if the source cannot be read, or the copy cannot be written.
-    pub fn copy(&mut self, source: &CopySource, bytes_max: u64) -> Result<Copied, CopyError> {
+    pub fn copy(&mut self, source: &CopySource, bytes_max: u64) -> Result<CopyProgress, CopyError> {
         self.directory.health.check()?;
         self.follow(source)?;
         let mut bytes = 0;
@@ -251,19 +251,19 @@ impl FutureLog {
                 bytes += u64::from(size);
             } else {
                 match self.copy_segment(segment, size, is_closed, bytes_max.saturating_sub(bytes))? {
-                    None => return Ok(Copied { bytes, caught_up: false }),
+                    None => return Ok(CopyProgress { bytes, caught_up: false }),
                     Some(copied) => bytes += copied,
                 }
                 let is_whole = self.part.as_ref().is_none_or(|part| part.log_bytes() == u64::from(size));
                 if is_whole && !is_closed {
                     self.end_offset = source.end_offset;
                     self.durable_offset = source.end_offset;
-                    return Ok(Copied { bytes, caught_up: true });
+                    return Ok(CopyProgress { bytes, caught_up: true });
                 }
             }
             if bytes >= bytes_max {
                 self.note_end(source)?;
-                return Ok(Copied { bytes, caught_up: false });
+                return Ok(CopyProgress { bytes, caught_up: false });
             }
         }
     }

@@ -55,18 +55,18 @@ pub use directory::{
     Remover,
 };
 pub use flusher::{FlushListener, FlushTimes, Flusher};
-pub use future::{Copied, CopyError, CopySource, FutureLog};
+pub use future::{CopyError, CopyProgress, CopySource, FutureLog};
 pub use leader_epochs::{EpochEndOffset, EpochEntry};
 pub use log::{
-    ActiveProducer, AppendError, Appended, ChangeError, Cut, DeleteRecordsError, DeletedSegment, Located,
-    LocatedTime, Log, LookupError, OpenError, OpenLog, PausedSyncs, ReadError, Recovered, Retained, Slice,
-    Swapped, Syncs, TimestampOffset,
+    ActiveProducer, AppendError, AppendOutcome, ChangeError, DeleteRecordsError, DeletedSegment, Located,
+    LocatedTime, Log, LookupError, OpenError, OpenLog, PausedSyncs, ReadError, RecoveryReport,
+    RetentionReport, Slice, SwapOutcome, Syncs, TimestampOffset, Truncation,
 };
 pub use log_offsets::LogOffsets;
 pub use names::{DirKind, TopicPartition};
 pub use offline::{FailureListener, Offline};
 pub use producer_state::{Origin, ProducerError};
 pub use scan::{Damage, DamageReason};
-pub use scrub::{ClosedSegment, Fault, FaultReason, ScrubError, Scrubbed, scrub_file};
+pub use scrub::{ClosedSegment, Fault, FaultReason, ScrubError, ScrubReport, scrub_file};
 pub use txn_index::AbortedTxn;
 pub use write_error::WriteError;

@@ -47,15 +47,15 @@ use crate::segment::{Active, Closed, ClosedList, PartitionDir, Segment};
 use crate::traps::{self, Trap};
 use crate::write_error::WriteError;
 
-pub use append::{AppendError, Appended};
+pub use append::{AppendError, AppendOutcome};
 #[cfg(test)]
 pub(crate) use epoch_recovery::note_epoch;
-pub use open::{OpenError, OpenLog, Recovered};
+pub use open::{OpenError, OpenLog, RecoveryReport};
 pub use read::{Located, ReadError, Slice};
-pub use recovery::Cut;
+pub use recovery::Truncation;
 pub use relocate::{PausedSyncs, Syncs};
-pub use retention::{DeletedSegment, Retained};
-pub use swap::Swapped;
+pub use retention::{DeletedSegment, RetentionReport};
+pub use swap::SwapOutcome;
 pub use timestamps::{LocatedTime, LookupError, TimestampOffset};
 pub use truncate::DeleteRecordsError;
 

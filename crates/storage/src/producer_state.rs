@@ -208,14 +208,6 @@ pub(crate) struct CompletedTxn {
     pub(crate) last_stable_offset: i64,
 }
 
-/// The result of checking a batch that may be appended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Checked {
-    New,
-    /// It is in the log already, there.
-    Duplicate(BatchEntry),
-}
-
 /// The producers of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProducerState {
@@ -234,25 +226,26 @@ impl ProducerState {
         ProducerState { batches_end_offset, ..ProducerState::default() }
     }
 
-    /// Whether the batch may be appended. A marker is given for a control batch.
+    /// Checks whether a batch may be appended, given its marker if it is a control batch. Returns the batch in the log
+    /// that it repeats, or `None` if it is new.
     pub(crate) fn check(
         &self,
         header: &BatchHeader,
         marker: Option<Marker>,
         origin: Origin,
-    ) -> Result<Checked, ProducerError> {
+    ) -> Result<Option<BatchEntry>, ProducerError> {
         if !header.has_producer_id() || origin == Origin::Replication {
-            return Ok(Checked::New);
+            return Ok(None);
         }
         let new = Producer::new();
         let producer = self.producers.get(&header.producer_id).map_or(&new, |producer| &**producer);
         if header.attributes.is_control() {
-            return check_marker(producer, header, marker, origin).map(|()| Checked::New);
+            return check_marker(producer, header, marker, origin).map(|()| None);
         }
         if origin == Origin::Client
             && let Some(batch) = duplicate(producer, header)
         {
-            return Ok(Checked::Duplicate(batch));
+            return Ok(Some(batch));
         }
         if header.producer_epoch < producer.epoch {
             return Err(invalid_epoch(producer, header));
@@ -263,7 +256,7 @@ impl ProducerState {
         if producer.txn_first_offset.is_some() && !header.attributes.is_transactional() {
             return Err(ProducerError::InvalidTxnState { producer_id: header.producer_id });
         }
-        Ok(Checked::New)
+        Ok(None)
     }
 
     /// Accounts for a batch that is in the log. Gives the transaction that it ended.

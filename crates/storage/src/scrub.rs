@@ -41,7 +41,7 @@ pub struct ClosedSegment {
 
 /// The result of reading a segment.
 #[derive(Debug, Default)]
-pub struct Scrubbed {
+pub struct ScrubReport {
     /// Bytes that were read.
     pub bytes: u64,
     /// The damaged places, in the order in which they were met.
@@ -202,8 +202,8 @@ impl ClosedSegment {
     pub fn scrub(
         &self,
         mut spend: impl FnMut(u64) -> Result<(), ScrubError>,
-    ) -> Result<Scrubbed, ScrubError> {
-        let mut scrubbed = Scrubbed::default();
+    ) -> Result<ScrubReport, ScrubError> {
+        let mut scrubbed = ScrubReport::default();
         let path = self.path(SegmentFile::Log);
         let file = match self.closed.segment.open_aside(SegmentFile::Log) {
             Ok(file) => file,

@@ -11,8 +11,8 @@ use record::{Batch, BatchBuilder, Compression, ValidBatch};
 use crate::fs::Fs;
 use crate::fs::faults::Faults;
 use crate::{
-    AppendError, Appended, Fault, Log, LogConfig, LogDirectory, OpenDirectory, OpenLog, Origin, Recovered,
-    TopicPartition,
+    AppendError, AppendOutcome, Fault, Log, LogConfig, LogDirectory, OpenDirectory, OpenLog, Origin,
+    RecoveryReport, TopicPartition,
 };
 
 /// A time for tests: 2023-11-14.
@@ -110,7 +110,7 @@ pub(crate) fn open_with(config: LogConfig) -> OpenLog {
     }
 }
 
-pub(crate) fn open_log(directory: &LogDirectory, config: LogConfig) -> (Log, Recovered) {
+pub(crate) fn open_log(directory: &LogDirectory, config: LogConfig) -> (Log, RecoveryReport) {
     Log::open(directory, open_with(config)).unwrap()
 }
 
@@ -143,11 +143,11 @@ pub(crate) fn end_txn(id: i64, epoch: i16, committed: bool) -> Vec<u8> {
 }
 
 /// Appends a batch from a client as the leader of epoch 0.
-pub(crate) fn append(log: &mut Log, batch: &[u8]) -> Result<Appended, AppendError> {
+pub(crate) fn append(log: &mut Log, batch: &[u8]) -> Result<AppendOutcome, AppendError> {
     append_from(log, batch, Origin::Client)
 }
 
-pub(crate) fn append_from(log: &mut Log, batch: &[u8], origin: Origin) -> Result<Appended, AppendError> {
+pub(crate) fn append_from(log: &mut Log, batch: &[u8], origin: Origin) -> Result<AppendOutcome, AppendError> {
     let valid = ValidBatch::trusted(&Batch::parse(batch).unwrap());
     log.append_as_leader(batch, &valid, 0, origin, NOW_MS)
 }

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use record::Scratch;
 use storage::fs::Fs;
-use storage::{AbortedTxn, ActiveProducer, Log, LogConfig, LogDirectory, OpenDirectory, OpenLog, Recovered};
+use storage::{
+    AbortedTxn, ActiveProducer, Log, LogConfig, LogDirectory, OpenDirectory, OpenLog, RecoveryReport,
+};
 use storage::{Origin, TimestampOffset, TopicPartition};
 
 /// The time of the first record.
@@ -29,7 +31,7 @@ impl Captured {
         Captured(path)
     }
 
-    fn open(&self) -> (LogDirectory, Log, Recovered) {
+    fn open(&self) -> (LogDirectory, Log, RecoveryReport) {
         let open = OpenDirectory { fs: Fs::real(), path: self.0.clone(), open_files_max: 100 };
         let directory = LogDirectory::open(open).unwrap();
         let partition = TopicPartition { topic: "captured".into(), partition: 0 };
@@ -163,7 +165,7 @@ fn a_killed_kafka_is_recovered() {
     let captured = Captured::of("crashed");
     let (directory, mut log, recovered) = captured.open();
     assert!(!directory.was_clean() && !recovered.clean);
-    assert_eq!((recovered.cut, log.end_offset()), (None, 181));
+    assert_eq!((recovered.truncation, log.end_offset()), (None, 181));
     assert_eq!(log.flush().expect("a disk"), 181);
     check(&mut log);
 }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use record::{Batch, BatchBuilder, Compression, Scratch, ValidBatch, stored_batches};
 use storage::fs::Fs;
-use storage::{Log, LogConfig, LogDirectory, OffsetMap, OpenDirectory, OpenLog, Origin, Recovered, Swapped};
+use storage::{
+    Log, LogConfig, LogDirectory, OffsetMap, OpenDirectory, OpenLog, Origin, RecoveryReport, SwapOutcome,
+};
 use storage::{TimestampOffset, TopicPartition};
 
 /// The time from which the records count.
@@ -79,7 +81,7 @@ impl Home {
         self.path.join("old-0").join(format!("{base_offset:020}.{ending}"))
     }
 
-    fn open(&self) -> (LogDirectory, Log, Recovered) {
+    fn open(&self) -> (LogDirectory, Log, RecoveryReport) {
         let open = OpenDirectory { fs: Fs::real(), path: self.path.clone(), open_files_max: 100 };
         let directory = LogDirectory::open(open).unwrap();
         let partition = TopicPartition { topic: "old".into(), partition: 0 };
@@ -153,7 +155,7 @@ fn they_are_recovered_indexed_read_and_looked_up() {
     for cuts in [&[][..], &[16, 64, 85, 127]] {
         let home = Home::new(cuts, config());
         let (directory, log, recovered) = home.open();
-        assert!(!recovered.clean && recovered.cut.is_none(), "{recovered:?}");
+        assert!(!recovered.clean && recovered.truncation.is_none(), "{recovered:?}");
         assert_eq!(
             (log.log_start_offset(), log.end_offset(), log.segments()),
             (0, END_OFFSET, cuts.len() + 1)
@@ -180,7 +182,7 @@ fn they_are_recovered_indexed_read_and_looked_up() {
         directory.close(1).unwrap();
 
         let (_directory, mut log, recovered) = home.open();
-        assert_eq!(recovered, Recovered { clean: true, ..Recovered::default() });
+        assert_eq!(recovered, RecoveryReport { clean: true, ..RecoveryReport::default() });
         assert_eq!(read(&log), expected);
         assert_eq!(append(&mut log, "new"), END_OFFSET);
     }
@@ -197,7 +199,7 @@ fn a_torn_end_is_cut() {
         .collect();
     std::fs::write(home.file(0, "log"), &bytes[..starts[8] + 30]).unwrap();
     let (_directory, log, recovered) = home.open();
-    let cut = recovered.cut.unwrap();
+    let cut = recovered.truncation.unwrap();
     assert_eq!((cut.damage.position, cut.bytes), (starts[8] as u64, 30));
     assert_eq!(read(&log), expected[..8]);
 }
@@ -241,7 +243,7 @@ fn they_are_compacted_and_none_is_written() {
         let mut throttle = |_| Ok(());
         let mut cleaning = log.clean_plan(None, now_ms).unwrap().start(map, &mut throttle).unwrap();
         while let Some(cleaned) = cleaning.next_group(&mut throttle).unwrap() {
-            assert!(matches!(log.swap(&cleaned, now_ms).unwrap(), Swapped::Done));
+            assert!(matches!(log.swap(&cleaned, now_ms).unwrap(), SwapOutcome::Done));
         }
         cleaning.finish().unwrap();
     };

@@ -1,6 +1,6 @@
 //! The work of a start after an unclean shutdown.
 
-use storage::Recovered;
+use storage::RecoveryReport;
 
 /// The result of opening the logs after a crash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,16 +17,16 @@ pub struct Recovery {
 
 impl Recovery {
     /// Counts a log that was opened.
-    pub(super) fn add(&mut self, recovered: &Recovered) {
+    pub(super) fn add(&mut self, report: &RecoveryReport) {
         // Zeros behind the last batch are no records, and nothing is lost with them.
-        let cut = recovered.cut.as_ref().filter(|cut| !cut.only_zeros);
-        if recovered.scanned_bytes > 0 || cut.is_some() {
+        let truncation = report.truncation.as_ref().filter(|truncation| !truncation.only_zeros);
+        if report.scanned_bytes > 0 || truncation.is_some() {
             self.partitions += 1;
         }
-        self.checked_bytes += recovered.scanned_bytes;
-        if let Some(cut) = cut {
+        self.checked_bytes += report.scanned_bytes;
+        if let Some(truncation) = truncation {
             self.cut_partitions += 1;
-            self.cut_bytes += cut.bytes;
+            self.cut_bytes += truncation.bytes;
         }
     }
 }

@@ -10,7 +10,7 @@ use runtime::HashSet;
 use runtime::clock::{self, Instant};
 use runtime::{random, task};
 use settings::BrokerConfig;
-use storage::{ChangeError, CleanError, CleanPlan, CleanStats, OffsetMap, Swapped};
+use storage::{ChangeError, CleanError, CleanPlan, CleanStats, OffsetMap, SwapOutcome};
 use tracing::{debug, error, info};
 
 use crate::cluster::Cluster;
@@ -211,8 +211,8 @@ fn pass(work: Work, config: &BrokerConfig, stop: &Stop) -> Result<CleanStats, Fa
     }
     while let Some(cleaned) = cleaning.next_group(&mut throttle)? {
         match partition.swap(&cleaned, clock::now_ms()) {
-            Some(Ok(Swapped::Done)) => {}
-            Some(Ok(Swapped::Stale)) | None => return Err(Failure::Changed),
+            Some(Ok(SwapOutcome::Done)) => {}
+            Some(Ok(SwapOutcome::Stale)) | None => return Err(Failure::Changed),
             Some(Err(error)) => {
                 error!(
                     partition = partition.name(),

@@ -375,16 +375,18 @@ fn open_log(config: &QuorumConfig, directory: &LogDirectory) -> Result<(Log, u64
         accept_damage: false,
     };
     let (log, recovered) = Log::open(directory, open).map_err(StartError::Log)?;
-    match &recovered.cut {
-        Some(cut) if cut.batches_followed => {
-            tracing::error!(?cut, "the metadata log was damaged, and is truncated at the damage");
+    match &recovered.truncation {
+        Some(truncation) if truncation.batches_followed => {
+            tracing::error!(?truncation, "the metadata log was damaged, and is truncated at the damage");
         }
-        Some(cut) => tracing::warn!(?cut, "the end of the metadata log was torn, and is truncated"),
+        Some(truncation) => {
+            tracing::warn!(?truncation, "the end of the metadata log was torn, and is truncated");
+        }
         None => {}
     }
     // An entry counts as durable from here on; what a killed process left may be in memory only.
     log.flush().map_err(|error| StartError::Log(error.into()))?;
-    Ok((log, recovered.cut.map_or(0, |cut| cut.bytes), dir))
+    Ok((log, recovered.truncation.map_or(0, |truncation| truncation.bytes), dir))
 }
 
 /// The state before the first entry that says otherwise.

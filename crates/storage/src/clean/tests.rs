@@ -10,7 +10,7 @@ use super::OffsetMap;
 use crate::fs::Operation;
 use crate::fs::faults::Fault;
 use crate::testing::{Home, NOW_MS, append_from, contents, end_txn, name_of_log, open_log, open_with, scrub};
-use crate::{CleanStats, Log, LogConfig, Origin, Swapped};
+use crate::{CleanStats, Log, LogConfig, Origin, SwapOutcome};
 
 const RETENTION_MS: i64 = 1000;
 
@@ -59,7 +59,7 @@ fn clean_with(log: &mut Log, map: &mut OffsetMap, from: Option<i64>, now_ms: i64
     let plan = log.clean_plan(from, now_ms).unwrap();
     let mut cleaning = plan.start(map, &mut |_| Ok(())).unwrap();
     while let Some(cleaned) = cleaning.next_group(&mut |_| Ok(())).unwrap() {
-        assert_eq!(log.swap(&cleaned, now_ms).unwrap(), Swapped::Done);
+        assert_eq!(log.swap(&cleaned, now_ms).unwrap(), SwapOutcome::Done);
     }
     (cleaning.clean_to(), cleaning.stats())
 }
@@ -276,7 +276,7 @@ fn l5_segments_that_are_gone_are_not_swapped_back() {
     let mut cleaning = log.clean_plan(None, NOW_MS).unwrap().start(&mut map, &mut |_| Ok(())).unwrap();
     let cleaned = cleaning.next_group(&mut |_| Ok(())).unwrap().unwrap();
     log.delete_records(1, NOW_MS).unwrap();
-    assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), Swapped::Stale);
+    assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), SwapOutcome::Stale);
     assert_eq!(keys(&log), [(1, "k".into(), true), (2, "k".into(), true)]);
     let left = std::fs::read_dir(home.file("")).unwrap();
     assert!(left.map(|e| e.unwrap().path()).all(|p| p.extension().is_none_or(|e| e != "cleaned")));
@@ -319,17 +319,17 @@ fn l5_what_happens_between_the_steps_of_a_swap_is_kept() {
             let home = Home::new();
             let directory = home.open();
             let (mut log, cleaned) = to_swap(&directory);
-            assert_eq!(log.begin_swap(&cleaned).unwrap(), Swapped::Done);
+            assert_eq!(log.begin_swap(&cleaned).unwrap(), SwapOutcome::Done);
             cleaned.sync_names().unwrap();
             if steps == 2 {
-                assert_eq!(log.replace_segments(&cleaned, NOW_MS).unwrap(), Swapped::Done);
+                assert_eq!(log.replace_segments(&cleaned, NOW_MS).unwrap(), SwapOutcome::Done);
                 cleaned.sync_names().unwrap();
             }
             between(&mut log);
             let gone = steps == 1 && expected[0] != [2] && expected[0] != [2, 3];
             if steps == 1 {
                 let replaced = log.replace_segments(&cleaned, NOW_MS).unwrap();
-                assert_eq!(replaced == Swapped::Stale, gone);
+                assert_eq!(replaced == SwapOutcome::Stale, gone);
             }
             let offsets: Vec<i64> = keys(&log).iter().map(|(offset, ..)| *offset).collect();
             assert_eq!(offsets, expected[steps - 1], "read before the last step");

@@ -10,7 +10,7 @@ use super::partition::{Entry, Partition};
 use crate::fs::Fs;
 use crate::fs::simulated::Disk;
 use crate::names::SegmentFile;
-use crate::{Log, OpenError, ReadError, Recovered, checkpoint};
+use crate::{Log, OpenError, ReadError, RecoveryReport, checkpoint};
 
 /// Bytes of a batch that no checksum covers: its base offset, and the leader epoch with the magic
 /// between its length and the checksum.
@@ -85,7 +85,7 @@ fn turn_a_bit(disk: &Arc<Disk>, partition: &Partition, random: &mut Rng) -> Opti
 /// A log with a bit turned.
 struct Turned {
     log: Log,
-    recovered: Recovered,
+    recovered: RecoveryReport,
     recovery_point: i64,
     path: PathBuf,
     at: String,
@@ -135,8 +135,11 @@ impl Turned {
         let (end, durable) = (self.log.end_offset(), self.recovery_point);
         let missing = entry.header.base_offset;
         assert!(end >= durable, "{}: it ends at {end}, and was durable up to {durable}", self.at);
-        let is_told =
-            self.recovered.cut.as_ref().is_some_and(|cut| cut.damage.path.parent() == self.path.parent());
+        let is_told = self
+            .recovered
+            .truncation
+            .as_ref()
+            .is_some_and(|cut| cut.damage.path.parent() == self.path.parent());
         let last = right.last().map_or(end, |entry| entry.header.next_offset());
         assert!(
             is_told || end >= last,

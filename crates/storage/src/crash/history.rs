@@ -11,7 +11,7 @@ use super::{Points, check, damage};
 use crate::fs::simulated::{CAPACITY_BYTES, Disk};
 use crate::fs::{Fs, Operation};
 use crate::testing::NOW_MS;
-use crate::{LogConfig, LogDirectory, OpenDirectory, OpenDirectoryError, OpenError, OpenLog, Recovered};
+use crate::{LogConfig, LogDirectory, OpenDirectory, OpenDirectoryError, OpenError, OpenLog, RecoveryReport};
 
 /// A log directory with its disk.
 pub(super) struct History {
@@ -88,7 +88,7 @@ impl History {
     }
 
     /// Opens the directory and all logs.
-    pub(super) fn open(&mut self) -> Result<Vec<Recovered>, Failure> {
+    pub(super) fn open(&mut self) -> Result<Vec<RecoveryReport>, Failure> {
         let directory = self.directory.insert(open_directory(&self.disk)?);
         for (_, path) in directory.leftovers().unwrap_or_default() {
             let _ = directory.remove(&path);

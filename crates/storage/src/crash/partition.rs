@@ -9,7 +9,8 @@ use record::{Batch, BatchBuilder, BatchHeader, Compression, ValidBatch};
 use crate::producer_state::Marker;
 use crate::testing::{NOW_MS, end_txn, small};
 use crate::{
-    AppendError, ChangeError, CleanError, Cleaned, Log, LogConfig, OffsetMap, Origin, Swapped, TopicPartition,
+    AppendError, ChangeError, CleanError, Cleaned, Log, LogConfig, OffsetMap, Origin, SwapOutcome,
+    TopicPartition,
 };
 
 /// Producers that write to a partition. The first two do so in transactions.
@@ -318,8 +319,8 @@ impl Partition {
         self.committed = self.committed.max(high_watermark);
         while let Some(cleaned) = cleaning.next_group(&mut throttle)? {
             match self.swap(&cleaned, random, now_ms) {
-                Ok(Swapped::Done) => {}
-                Ok(Swapped::Stale) | Err(_) => return Ok(()),
+                Ok(SwapOutcome::Done) => {}
+                Ok(SwapOutcome::Stale) | Err(_) => return Ok(()),
             }
         }
         cleaning.finish()?;
@@ -327,15 +328,15 @@ impl Partition {
     }
 
     /// Others may do something to the log between the steps.
-    fn swap(&mut self, cleaned: &Cleaned, random: &mut Rng, now_ms: i64) -> Result<Swapped, ChangeError> {
-        if self.log().begin_swap(cleaned)? == Swapped::Stale {
-            return Ok(Swapped::Stale);
+    fn swap(&mut self, cleaned: &Cleaned, random: &mut Rng, now_ms: i64) -> Result<SwapOutcome, ChangeError> {
+        if self.log().begin_swap(cleaned)? == SwapOutcome::Stale {
+            return Ok(SwapOutcome::Stale);
         }
         self.meanwhile(random, now_ms);
         cleaned.sync_names()?;
         self.meanwhile(random, now_ms);
-        if self.log().replace_segments(cleaned, now_ms)? == Swapped::Stale {
-            return Ok(Swapped::Stale);
+        if self.log().replace_segments(cleaned, now_ms)? == SwapOutcome::Stale {
+            return Ok(SwapOutcome::Stale);
         }
         self.meanwhile(random, now_ms);
         cleaned.sync_names()?;
@@ -343,7 +344,7 @@ impl Partition {
         self.log().finish_swap(cleaned)?;
         self.meanwhile(random, now_ms);
         cleaned.sync_names()?;
-        Ok(Swapped::Done)
+        Ok(SwapOutcome::Done)
     }
 
     fn meanwhile(&mut self, random: &mut Rng, now_ms: i64) {

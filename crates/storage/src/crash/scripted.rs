@@ -99,7 +99,7 @@ fn a_segment_that_is_given_up_on_a_full_disk_does_not_come_back() {
         history.disk.restart();
         history.disk.set_capacity(0);
         let recovered = history.open().expect("a full disk is no reason");
-        assert!(recovered[0].cut.is_some() && log(history).end_offset() == 1);
+        assert!(recovered[0].truncation.is_some() && log(history).end_offset() == 1);
         assert_eq!(log(history).flushed_offset(), 0, "nothing is known to be durable");
         history.disk.set_capacity(CAPACITY_BYTES);
         history.partitions[0].entries.truncate(1);

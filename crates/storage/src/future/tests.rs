@@ -119,7 +119,7 @@ fn a_log_goes_on_elsewhere_with_all_that_it_had() {
     assert_eq!(said(&log), after);
     drop((log, to));
     let (log, recovered) = open_log(&other.open(), small());
-    assert!(!recovered.clean && recovered.cut.is_none());
+    assert!(!recovered.clean && recovered.truncation.is_none());
     assert_eq!(said(&log), after);
 }
 
@@ -168,7 +168,7 @@ fn a_segment_that_is_gone_when_it_is_to_be_copied_is_passed_over_and_one_that_is
     let source = log.copy_source();
     let second = log.copy_source().closed[1].base_offset();
     log.delete_records(second, NOW_MS).unwrap();
-    assert_eq!(future.copy(&source, u64::MAX).unwrap(), Copied { bytes: 0, caught_up: false });
+    assert_eq!(future.copy(&source, u64::MAX).unwrap(), CopyProgress { bytes: 0, caught_up: false });
     assert!(future.copy(&log.copy_source(), u64::MAX).unwrap().caught_up);
     future.discard().unwrap();
 

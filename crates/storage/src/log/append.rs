@@ -9,14 +9,14 @@ use super::Log;
 use crate::fs;
 use crate::names::SegmentFile;
 use crate::offline::Offline;
-use crate::producer_state::{Checked, CompletedTxn, Marker, Origin, ProducerError};
+use crate::producer_state::{CompletedTxn, Marker, Origin, ProducerError};
 use crate::room::Purpose;
 use crate::txn_index::{self, AbortedTxn};
 use crate::write_error::WriteError;
 
 /// The result of appending one batch, or several together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
+pub struct AppendOutcome {
     /// The offset of the first record.
     pub base_offset: i64,
     /// The offset of the last record.
@@ -107,7 +107,7 @@ impl Log {
         leader_epoch: i32,
         origin: Origin,
         now_ms: i64,
-    ) -> Result<Appended, AppendError> {
+    ) -> Result<AppendOutcome, AppendError> {
         self.partition.directory.health.check()?;
         let size_bytes = batch.size_bytes();
         assert!(records.len() >= size_bytes, "the bytes are those that were validated");
@@ -119,8 +119,8 @@ impl Log {
         };
         check_offsets(&header)?;
         let marker = Marker::of(&header, &records[..size_bytes]);
-        if let Checked::Duplicate(batch) = self.producers.check(&header, marker, origin)? {
-            return Ok(Appended {
+        if let Some(batch) = self.producers.check(&header, marker, origin)? {
+            return Ok(AppendOutcome {
                 base_offset: batch.base_offset(),
                 last_offset: batch.last_offset,
                 // Kafka says here when the first of the two was written.
@@ -151,7 +151,7 @@ impl Log {
         &mut self,
         records: &[u8],
         now_ms: i64,
-    ) -> Result<Option<Appended>, AppendError> {
+    ) -> Result<Option<AppendOutcome>, AppendError> {
         self.partition.directory.health.check()?;
         let Some((base_offset, len)) = self.check_batches(records)? else { return Ok(None) };
         let records = &records[..len];
@@ -313,12 +313,12 @@ impl Log {
         }
     }
 
-    fn appended(&self, base_offset: i64, last: &BatchHeader) -> Appended {
+    fn appended(&self, base_offset: i64, last: &BatchHeader) -> AppendOutcome {
         let log_append_time = match last.attributes.timestamp_type() {
             TimestampType::LogAppendTime => last.max_timestamp,
             TimestampType::CreateTime => record::NO_TIMESTAMP,
         };
-        Appended {
+        AppendOutcome {
             base_offset,
             last_offset: last.last_offset(),
             log_append_time,

@@ -1,7 +1,7 @@
 //! Completing a log once its segments are in order: epochs, producers, and what has to be durable.
 
 use super::Log;
-use super::open::{OpenError, Recovered};
+use super::open::{OpenError, RecoveryReport};
 use crate::directory::Offsets;
 use crate::fs;
 use crate::leader_epochs::LeaderEpochs;
@@ -16,7 +16,7 @@ impl Log {
         &mut self,
         epochs: Option<&LeaderEpochs>,
         offsets: Offsets,
-        recovered: &Recovered,
+        recovered: &RecoveryReport,
         lacked_indexes: bool,
         now_ms: i64,
     ) -> Result<(), OpenError> {
@@ -54,12 +54,12 @@ impl Log {
             self.remove_stray_snapshots()?;
         }
         let is_empty = self.end_offset() == self.log_start_offset();
-        if !recovered.clean && (!is_empty || recovered.cut.is_some()) {
+        if !recovered.clean && (!is_empty || recovered.truncation.is_some()) {
             self.flush.directory_changed();
             let written = self.write_snapshot(self.end_offset()).map_err(|error| self.write_error(error));
             self.unless_full(written)?;
         }
-        if recovered.cut.is_some() {
+        if recovered.truncation.is_some() {
             self.sync_cut()?;
             // What was found may wait: the recovery point stays where it is until it is synced.
             let flushed = self.flush.flush().map(drop);

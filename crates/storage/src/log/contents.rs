@@ -2,7 +2,7 @@
 
 use super::listing::{self, Listing};
 use super::open::{OpenError, OpenLog};
-use super::recovery::Cut;
+use super::recovery::Truncation;
 use super::swap_recovery;
 use crate::checkpoint::{self, CheckpointError};
 use crate::directory::{self, Offsets};
@@ -15,7 +15,7 @@ pub(super) struct Contents {
     pub(super) topic_id: Option<[u8; 16]>,
     pub(super) listing: Listing,
     /// The segments that were given up because those before them are lost.
-    pub(super) lost_start: Option<Cut>,
+    pub(super) lost_start: Option<Truncation>,
     /// The leader epochs; `None` if their file is damaged.
     pub(super) epochs: Option<LeaderEpochs>,
 }

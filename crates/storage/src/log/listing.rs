@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use record::{BATCH_OVERHEAD, BatchError};
 
-use super::Cut;
+use super::Truncation;
 use super::open::OpenError;
 use crate::directory::Offsets;
 use crate::fs::{DirEntry, Mode};
@@ -136,7 +136,7 @@ pub(super) fn drop_without_start(
     partition: &PartitionDir,
     listing: &mut Listing,
     offsets: Offsets,
-) -> Result<Option<Cut>, OpenError> {
+) -> Result<Option<Truncation>, OpenError> {
     let fs = &partition.directory.fs;
     let Some(first) = listing.segments.first().map(|listed| listed.base_offset) else { return Ok(None) };
     if first <= offsets.recovery_point.max(offsets.log_start_offset) {
@@ -166,7 +166,7 @@ pub(super) fn drop_without_start(
     }
     // Come back after a loss of power they would overlap what follows.
     fs.sync_dir(&partition.path())?;
-    Ok(Some(Cut { damage, bytes, batches_followed: bytes > 0, only_zeros: false }))
+    Ok(Some(Truncation { damage, bytes, batches_followed: bytes > 0, only_zeros: false }))
 }
 
 /// Whether a file is an index of a segment that has no log file.

@@ -10,7 +10,7 @@ use super::contents::Contents;
 use super::epoch_recovery::note_epoch;
 use super::listing::{Listed, Listing};
 pub use super::open_error::OpenError;
-use super::recovery::{Cut, Verification};
+use super::recovery::{Truncation, Verification};
 use super::txn_recovery::make_txn_index;
 use crate::config::LogConfig;
 use crate::directory::{LogDirectory, Offsets};
@@ -46,13 +46,13 @@ pub struct OpenLog {
 
 /// The findings of opening a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recovered {
+pub struct RecoveryReport {
     /// Whether it was closed cleanly and nothing was scanned.
     pub clean: bool,
     /// Bytes whose checksums were verified: those past the recovery point.
     pub scanned_bytes: u64,
     /// The place at which it was truncated.
-    pub cut: Option<Cut>,
+    pub truncation: Option<Truncation>,
     /// Segments whose indexes were missing or did not match and were rebuilt.
     pub rebuilt_indexes: usize,
 }
@@ -66,7 +66,7 @@ struct Opened {
     unsynced: Vec<Arc<Segment>>,
     /// Whether a segment had no index files.
     lacked_indexes: bool,
-    recovered: Recovered,
+    recovered: RecoveryReport,
 }
 
 impl Log {
@@ -83,7 +83,7 @@ impl Log {
     ///
     /// # Panics
     /// If it is open already.
-    pub fn open(directory: &LogDirectory, open: OpenLog) -> Result<(Log, Recovered), OpenError> {
+    pub fn open(directory: &LogDirectory, open: OpenLog) -> Result<(Log, RecoveryReport), OpenError> {
         directory.check()?;
         let (shared, now_ms) = (directory.shared(), open.now_ms);
         shared.begin_use()?;
@@ -96,7 +96,7 @@ impl Log {
         };
         let Contents { topic_id, listing, lost_start, epochs } = contents;
         let mut opened = open_segments(&partition, &listing, offsets, clean, &open, epochs.clone())?;
-        opened.recovered.cut = lost_start.or(opened.recovered.cut);
+        opened.recovered.truncation = lost_start.or(opened.recovered.truncation);
         let lacked_indexes = opened.lacked_indexes;
         let (mut log, recovered) = assemble(partition, topic_id, opened, offsets, open);
         // Without a recovery point it may never have been synced: it is where the first attempt to open it met a full
@@ -121,7 +121,7 @@ fn assemble(
     opened: Opened,
     offsets: Offsets,
     open: OpenLog,
-) -> (Log, Recovered) {
+) -> (Log, RecoveryReport) {
     let Opened { closed, active, epochs, unsynced, recovered, .. } = opened;
     let end_offset = active.end_offset;
     let first = closed.first().map_or(active.base_offset(), |closed| closed.base_offset());
@@ -168,7 +168,10 @@ fn open_segments(
         snapshots: &listing.snapshots,
         lacked_indexes: false,
         epochs: epochs.unwrap_or_default(),
-        recovered: Recovered { clean: clean || listing.segments.is_empty(), ..Recovered::default() },
+        recovered: RecoveryReport {
+            clean: clean || listing.segments.is_empty(),
+            ..RecoveryReport::default()
+        },
     };
     if !clean {
         // Those of batches that are verified come from the batches: the file may tell of others,
@@ -207,7 +210,7 @@ fn open_segments(
             opening.close(previous)?;
         }
         active = Some(opening.verify(listed, index == verify_from, index == last)?);
-        if opening.recovered.cut.is_some() {
+        if opening.recovered.truncation.is_some() {
             opening.drop_segments(&segments[index + 1..])?;
             break;
         }
@@ -230,7 +233,7 @@ struct Opening<'a> {
     /// Whether a segment had no index files.
     lacked_indexes: bool,
     epochs: LeaderEpochs,
-    recovered: Recovered,
+    recovered: RecoveryReport,
 }
 
 impl Opening<'_> {
@@ -352,14 +355,14 @@ impl Opening<'_> {
         let epochs = &mut self.epochs;
         let note = |header: &_| note_epoch(epochs, header);
         let verified = active.verify(listed.size, durable_below, config, note);
-        let Verification { scanned_bytes, cut } = verified?;
+        let Verification { scanned_bytes, truncation } = verified?;
         self.recovered.scanned_bytes += scanned_bytes;
-        if let Some(cut) = cut {
-            if !cut.only_zeros {
-                let batches_followed = cut.batches_followed;
-                tracing::warn!(bytes = cut.bytes, batches_followed, "log truncated: {}", cut.damage);
+        if let Some(truncation) = truncation {
+            let Truncation { damage, bytes, batches_followed, only_zeros } = &truncation;
+            if !only_zeros {
+                tracing::warn!(bytes, batches_followed, "log truncated: {damage}");
             }
-            self.recovered.cut = Some(cut);
+            self.recovered.truncation = Some(truncation);
         }
         Ok(active)
     }
@@ -368,10 +371,10 @@ impl Opening<'_> {
     fn drop_segments(&mut self, segments: &[Listed]) -> Result<(), OpenError> {
         for listed in segments.iter().rev() {
             self.segment(listed).rename_deleted()?;
-            let cut = self.recovered.cut.as_mut().expect("a segment was cut");
-            cut.bytes += u64::from(listed.size);
-            cut.batches_followed |= listed.size > 0;
-            cut.only_zeros &= listed.size == 0;
+            let truncation = self.recovered.truncation.as_mut().expect("a segment was truncated");
+            truncation.bytes += u64::from(listed.size);
+            truncation.batches_followed |= listed.size > 0;
+            truncation.only_zeros &= listed.size == 0;
         }
         Ok(())
     }
@@ -423,7 +426,8 @@ impl Opening<'_> {
         let reason = DamageReason::Batch(missing);
         let damage = Damage { path, position: u64::from(previous.size), reason };
         tracing::warn!("log truncated: {damage}");
-        self.recovered.cut = Some(Cut { damage, bytes: 0, batches_followed: false, only_zeros: false });
+        self.recovered.truncation =
+            Some(Truncation { damage, bytes: 0, batches_followed: false, only_zeros: false });
         Ok(())
     }
 

@@ -25,12 +25,12 @@ const ZEROS: DamageReason = DamageReason::Batch(BatchError::Length(0));
 #[derive(Debug, Default)]
 pub(super) struct Verification {
     pub(super) scanned_bytes: u64,
-    pub(super) cut: Option<Cut>,
+    pub(super) truncation: Option<Truncation>,
 }
 
 /// The place at which a log was truncated because a batch was incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cut {
+pub struct Truncation {
     /// The damage there.
     pub damage: Damage,
     /// Bytes that are gone.
@@ -287,20 +287,25 @@ impl Active {
         if let Some(damage) = damage.take_if(|_| self.end_offset < durable_below) {
             return Err(ScanError::Damaged(damage));
         }
-        let cut = match damage {
+        let truncation = match damage {
             Some(damage) => {
                 let only_zeros = damage.reason == ZEROS && only_zeros_from(&file, u64::from(self.size))?;
                 let batches_followed =
                     !only_zeros && batches.skip_damaged() && matches!(batches.next(), Ok(Some(_)));
-                Some(Cut { damage, bytes: u64::from(file_size - self.size), batches_followed, only_zeros })
+                Some(Truncation {
+                    damage,
+                    bytes: u64::from(file_size - self.size),
+                    batches_followed,
+                    only_zeros,
+                })
             }
             None => None,
         };
-        if cut.is_some() {
+        if truncation.is_some() {
             file.truncate(u64::from(self.size))?;
             self.segment.written(SegmentFile::Log, &file)?;
         }
-        Ok(Verification { scanned_bytes, cut })
+        Ok(Verification { scanned_bytes, truncation })
     }
 
     /// Whether a batch may follow those so far.

@@ -12,7 +12,7 @@ use crate::traps::{self, Trap};
 
 /// The result of a round of retention.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Retained {
+pub struct RetentionReport {
     /// Segments deleted.
     pub deleted_segments: usize,
     /// Bytes of batches in them.
@@ -53,7 +53,7 @@ impl Log {
     ///
     /// # Errors
     /// [`ChangeError`] if the log cannot be changed.
-    pub fn apply_retention(&mut self, now_ms: i64) -> Result<Retained, ChangeError> {
+    pub fn apply_retention(&mut self, now_ms: i64) -> Result<RetentionReport, ChangeError> {
         self.partition.directory.health.check()?;
         let bytes_before = self.size_bytes();
         let mut deleted_segments = self.below_log_start();
@@ -72,7 +72,7 @@ impl Log {
             self.delete_first(by_time, now_ms)?;
             deleted_segments += by_time;
         }
-        Ok(Retained {
+        Ok(RetentionReport {
             deleted_segments,
             deleted_bytes: bytes_before - self.size_bytes(),
             log_start_offset: self.log_start_offset(),

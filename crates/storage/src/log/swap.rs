@@ -16,7 +16,7 @@ use crate::traps::{self, Trap};
 
 /// The outcome of swapping in a compacted segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Swapped {
+pub enum SwapOutcome {
     /// It is part of the log.
     Done,
     /// The segments that it was made from are not in the log any more, or the log was cut: it was thrown away.
@@ -37,18 +37,18 @@ impl Log {
     ///
     /// # Errors
     /// [`ChangeError`] if a file cannot be renamed or synced.
-    pub fn swap(&mut self, cleaned: &Cleaned, now_ms: i64) -> Result<Swapped, ChangeError> {
-        if self.begin_swap(cleaned)? == Swapped::Stale {
-            return Ok(Swapped::Stale);
+    pub fn swap(&mut self, cleaned: &Cleaned, now_ms: i64) -> Result<SwapOutcome, ChangeError> {
+        if self.begin_swap(cleaned)? == SwapOutcome::Stale {
+            return Ok(SwapOutcome::Stale);
         }
         cleaned.sync_names()?;
-        if self.replace_segments(cleaned, now_ms)? == Swapped::Stale {
-            return Ok(Swapped::Stale);
+        if self.replace_segments(cleaned, now_ms)? == SwapOutcome::Stale {
+            return Ok(SwapOutcome::Stale);
         }
         cleaned.sync_names()?;
         self.finish_swap(cleaned)?;
         cleaned.sync_names()?;
-        Ok(Swapped::Done)
+        Ok(SwapOutcome::Done)
     }
 
     /// The first step: gives the new files the suffix `.swap`, which says that they are complete.
@@ -56,7 +56,7 @@ impl Log {
     ///
     /// # Errors
     /// [`ChangeError`] if a file cannot be renamed.
-    pub fn begin_swap(&mut self, cleaned: &Cleaned) -> Result<Swapped, ChangeError> {
+    pub fn begin_swap(&mut self, cleaned: &Cleaned) -> Result<SwapOutcome, ChangeError> {
         self.partition.directory.health.check()?;
         // One that is given up takes away the names that the new files have.
         let withdraws = self.swapping.as_ref().is_some_and(|swap| !swap.installed);
@@ -71,7 +71,7 @@ impl Log {
             renamed.map_err(|error| self.offline(error))?;
         }
         self.swapping = Some(Box::new(Swap { segment: cleaned.segment.clone(), installed: false }));
-        Ok(Swapped::Done)
+        Ok(SwapOutcome::Done)
     }
 
     /// The second step: the new segment replaces the old ones. Readers of these continue with the files that
@@ -79,7 +79,7 @@ impl Log {
     ///
     /// # Errors
     /// [`ChangeError`] if a file cannot be renamed.
-    pub fn replace_segments(&mut self, cleaned: &Cleaned, now_ms: i64) -> Result<Swapped, ChangeError> {
+    pub fn replace_segments(&mut self, cleaned: &Cleaned, now_ms: i64) -> Result<SwapOutcome, ChangeError> {
         self.partition.directory.health.check()?;
         let begun = self.is_swapping(cleaned);
         let Some(at) = self.place_of(cleaned).filter(|_| begun) else {
@@ -99,7 +99,7 @@ impl Log {
                 self.delete_snapshot(input.base_offset(), now_ms).map_err(|error| self.offline(error))?;
             }
         }
-        Ok(Swapped::Done)
+        Ok(SwapOutcome::Done)
     }
 
     /// The last step, once none of the old names can come back: the new files take their names.
@@ -176,14 +176,14 @@ impl Log {
     }
 
     /// Throws away what has not become part of the log.
-    fn discard(&self, cleaned: &Cleaned) -> Result<Swapped, ChangeError> {
+    fn discard(&self, cleaned: &Cleaned) -> Result<SwapOutcome, ChangeError> {
         let fs = &cleaned.segment.partition.directory.fs;
         for kind in SegmentFile::ALL {
             for path in [cleaned.cleaned_path(kind), cleaned.swap_path(kind)] {
                 fs.remove_file_if_exists(&path).map_err(|error| self.change_error(error))?;
             }
         }
-        Ok(Swapped::Stale)
+        Ok(SwapOutcome::Stale)
     }
 
     pub(super) fn offline(&self, error: fs::Error) -> ChangeError {

@@ -44,7 +44,7 @@ fn a_batch_is_written_as_it_came_save_for_its_place() {
     let valid = ValidBatch::trusted(&Batch::parse(&bytes).unwrap());
     log.append_as_leader(&bytes, &valid, 4, Origin::Client, NOW_MS).unwrap();
     let appended = log.append_as_leader(&bytes, &valid, 5, Origin::Client, NOW_MS).unwrap();
-    let expected = Appended {
+    let expected = AppendOutcome {
         base_offset: 3,
         last_offset: 5,
         log_append_time: -1,
@@ -261,7 +261,7 @@ fn a_segment_is_rolled_when_it_is_too_old() {
     }
 }
 
-fn open_at(directory: &crate::LogDirectory, topic: &str, config: LogConfig) -> (Log, Recovered) {
+fn open_at(directory: &crate::LogDirectory, topic: &str, config: LogConfig) -> (Log, RecoveryReport) {
     let partition = TopicPartition { topic: topic.into(), partition: 0 };
     Log::open(directory, OpenLog { partition, ..open_with(config) }).unwrap()
 }

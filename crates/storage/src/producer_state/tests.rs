@@ -14,19 +14,19 @@ impl Producers {
         Producers { state: ProducerState::new(0), next_offset: 0 }
     }
 
-    fn append_from(&mut self, bytes: &[u8], origin: Origin) -> Result<Checked, ProducerError> {
+    fn append_from(&mut self, bytes: &[u8], origin: Origin) -> Result<Option<BatchEntry>, ProducerError> {
         let batch = Batch::parse(bytes).unwrap();
         let header = BatchHeader { base_offset: self.next_offset, ..*batch.header() };
         let marker = Marker::of(&header, bytes);
-        let checked = self.state.check(&header, marker, origin)?;
-        if checked == Checked::New {
+        let duplicate = self.state.check(&header, marker, origin)?;
+        if duplicate.is_none() {
             self.state.apply(&header, marker);
             self.next_offset = header.next_offset();
         }
-        Ok(checked)
+        Ok(duplicate)
     }
 
-    fn append(&mut self, bytes: &[u8]) -> Result<Checked, ProducerError> {
+    fn append(&mut self, bytes: &[u8]) -> Result<Option<BatchEntry>, ProducerError> {
         self.append_from(bytes, Origin::Client)
     }
 
@@ -42,18 +42,15 @@ impl Producers {
     }
 }
 
-fn base_offset_of_duplicate(checked: Checked) -> i64 {
-    match checked {
-        Checked::Duplicate(batch) => batch.base_offset(),
-        Checked::New => panic!("not a duplicate"),
-    }
+fn base_offset_of_duplicate(duplicate: Option<BatchEntry>) -> i64 {
+    duplicate.expect("a duplicate").base_offset()
 }
 
 #[test]
 fn trap_t8_the_last_five_batches_are_known() {
     let mut producers = Producers::new();
     for n in 0..7 {
-        assert_eq!(producers.append(&producer_batch(1, 0, n * 3, 3)), Ok(Checked::New));
+        assert_eq!(producers.append(&producer_batch(1, 0, n * 3, 3)), Ok(None));
     }
     for n in 2..7 {
         let again = producers.append(&producer_batch(1, 0, n * 3, 3)).unwrap();
@@ -93,7 +90,7 @@ fn after_the_greatest_sequence_comes_zero() {
 fn an_unknown_producer_goes_on_where_it_is() {
     // KIP-360: retention may have removed all that it wrote.
     let mut producers = Producers::new();
-    assert_eq!(producers.append(&producer_batch(1, 4, 1000, 1)), Ok(Checked::New));
+    assert_eq!(producers.append(&producer_batch(1, 4, 1000, 1)), Ok(None));
 }
 
 #[test]
@@ -113,7 +110,7 @@ fn trap_t7_a_sequence_used_again_after_an_abort_is_no_duplicate() {
     producers.append(&txn_batch(1, 3, 0, 2)).unwrap();
     // Version 2 of the protocol raises the epoch with each end of a transaction.
     producers.end(1, 4, false, 2).unwrap();
-    assert_eq!(producers.append(&txn_batch(1, 4, 0, 2)), Ok(Checked::New));
+    assert_eq!(producers.append(&txn_batch(1, 4, 0, 2)), Ok(None));
     assert_eq!(producers.next_offset, 5);
 }
 

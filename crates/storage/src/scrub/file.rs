@@ -7,7 +7,7 @@ use record::BatchError;
 use crate::fs::Fs;
 use crate::inspect::{Batches, Found};
 
-use super::{FAULTS_MAX, Fault, FaultReason, ScrubError, Scrubbed, unreadable};
+use super::{FAULTS_MAX, Fault, FaultReason, ScrubError, ScrubReport, unreadable};
 
 /// Reads a file of batches to its end: every checksum. One that is not there has no fault.
 ///
@@ -21,8 +21,8 @@ pub fn scrub_file(
     path: &Path,
     is_growing: bool,
     mut spend: impl FnMut(u64) -> Result<(), ScrubError>,
-) -> Result<Scrubbed, ScrubError> {
-    let mut scrubbed = Scrubbed::default();
+) -> Result<ScrubReport, ScrubError> {
+    let mut scrubbed = ScrubReport::default();
     let mut batches = match Batches::open(fs, path) {
         Ok(batches) => batches,
         Err(error) if error.is_not_found() => return Ok(scrubbed),

@@ -8,7 +8,7 @@ use super::*;
 use crate::fs::Operation;
 use crate::fs::faults::Fault as Failing;
 use crate::testing::{Home, NOW_MS, append, append_from, batch, end_txn, open_log, scrub, small, txn_batch};
-use crate::{Log, LogConfig, OffsetMap, Origin, Swapped};
+use crate::{Log, LogConfig, OffsetMap, Origin, SwapOutcome};
 
 /// A log of several closed segments, of which the second has its files at this offset.
 fn filled(home: &Home) -> (crate::LogDirectory, Log, i64) {
@@ -251,7 +251,7 @@ fn a_segment_that_compaction_replaces_while_it_is_read_is_no_part_of_the_log() {
     let mut swaps = 0;
     let scrubbed = segment.scrub(|_| {
         if swaps == 0 {
-            assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), Swapped::Done);
+            assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), SwapOutcome::Done);
         }
         swaps += 1;
         Ok(())
@@ -279,9 +279,9 @@ fn a_segment_that_compaction_has_put_in_place_and_not_yet_named_is_read() {
     let plan = log.clean_plan(None, NOW_MS).unwrap();
     let mut cleaning = plan.start(&mut map, &mut |_| Ok(())).unwrap();
     let cleaned = cleaning.next_group(&mut |_| Ok(())).unwrap().unwrap();
-    assert_eq!(log.begin_swap(&cleaned).unwrap(), Swapped::Done);
+    assert_eq!(log.begin_swap(&cleaned).unwrap(), SwapOutcome::Done);
     assert_eq!(scrub(&log), []);
-    assert_eq!(log.replace_segments(&cleaned, NOW_MS).unwrap(), Swapped::Done);
+    assert_eq!(log.replace_segments(&cleaned, NOW_MS).unwrap(), SwapOutcome::Done);
     assert!(home.file("00000000000000000000.log.swap").exists());
     assert_eq!(scrub(&log), [], "under the name that it has for a moment");
     let segment = log.closed_segment_from(0).unwrap();

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use protocol::ErrorCode;
 use storage::{
     ActiveProducer, ChangeError, CleanPlan, Cleaned, DeleteRecordsError, DeletedSegment, Log, Offline,
-    Swapped,
+    SwapOutcome,
 };
 use tracing::{info, warn};
 
@@ -72,7 +72,7 @@ impl Replica {
     /// Replaces the original segments by a compacted one; `None` if the log is gone, is being moved, or is no
     /// longer compacted. The log is locked for a few renames at a time, and not while this waits for the
     /// disk.
-    pub(crate) fn swap(&self, cleaned: &Cleaned, now_ms: i64) -> Option<Result<Swapped, ChangeError>> {
+    pub(crate) fn swap(&self, cleaned: &Cleaned, now_ms: i64) -> Option<Result<SwapOutcome, ChangeError>> {
         // Half done, its files have names that a move would not find.
         let _swapping = self.swapping.lock();
         if !self.rules.load().topic.compact || self.is_moving() {
@@ -81,20 +81,20 @@ impl Replica {
         self.swap_in_steps(cleaned, now_ms).transpose()
     }
 
-    fn swap_in_steps(&self, cleaned: &Cleaned, now_ms: i64) -> Result<Option<Swapped>, ChangeError> {
+    fn swap_in_steps(&self, cleaned: &Cleaned, now_ms: i64) -> Result<Option<SwapOutcome>, ChangeError> {
         let begun = self.lock().as_mut().map(|log| log.begin_swap(cleaned)).transpose()?;
-        if begun != Some(Swapped::Done) {
+        if begun != Some(SwapOutcome::Done) {
             return Ok(begun);
         }
         cleaned.sync_names()?;
         let replaced = self.lock().as_mut().map(|log| log.replace_segments(cleaned, now_ms)).transpose()?;
-        if replaced != Some(Swapped::Done) {
+        if replaced != Some(SwapOutcome::Done) {
             return Ok(replaced);
         }
         cleaned.sync_names()?;
         let finished = self.lock().as_mut().map(|log| log.finish_swap(cleaned)).transpose()?;
         cleaned.sync_names()?;
-        Ok(finished.map(|()| Swapped::Done))
+        Ok(finished.map(|()| SwapOutcome::Done))
     }
 
     /// Files of deleted segments whose time has come. Removing them takes no lock.

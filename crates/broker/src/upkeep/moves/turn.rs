@@ -7,7 +7,7 @@ use std::time::Duration;
 use metadata::controller::Assignment;
 use protocol::Uuid;
 use runtime::task;
-use storage::{Copied, CopyError, TopicPartition};
+use storage::{CopyError, CopyProgress, TopicPartition};
 use tracing::{error, info, warn};
 
 use super::{FULL_BACKOFF, Move, Moves};
@@ -140,7 +140,7 @@ fn copy(this: &Move, bytes_max: u64) -> Step {
     let copied = future.copy(&source, bytes_max);
     this.size_bytes.store(future.size_bytes(), Ordering::Relaxed);
     this.end_offset.store(future.end_offset(), Ordering::Relaxed);
-    let ready = copied.and_then(|Copied { bytes, caught_up }| {
+    let ready = copied.and_then(|CopyProgress { bytes, caught_up }| {
         if !caught_up || bytes > READY_BYTES_MAX {
             return Ok(Step::Copied(bytes));
         }

@@ -35,7 +35,7 @@ fn overtaken(home: &Home, log: Log, steps: usize, by: By) -> Result<(), CleanErr
     while let Some(cleaned) = cleaning.next_group(&mut |_| Ok(()))? {
         then(&mut log);
         let Some(log) = &mut log else { continue };
-        if log.swap(&cleaned, NOW_MS).unwrap() == Swapped::Stale {
+        if log.swap(&cleaned, NOW_MS).unwrap() == SwapOutcome::Stale {
             return Err(CleanError::Stale);
         }
     }
@@ -115,7 +115,7 @@ fn l5_what_was_cleaned_for_the_sake_of_what_is_cut_is_not_swapped_in() {
     let cleaned = cleaning.next_group(&mut |_| Ok(())).unwrap().unwrap();
     assert_eq!(cleaned.inputs.len(), 2);
     log.truncate_to(2, NOW_MS).unwrap();
-    assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), Swapped::Stale);
+    assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), SwapOutcome::Stale);
     assert_eq!(keys(&log), [(0, "k".into(), true), (1, "k".into(), true)]);
 }
 
@@ -127,7 +127,7 @@ fn what_follows_a_truncation_is_not_taken_to_be_clean() {
     let mut map = OffsetMap::new(1 << 20, 0.9);
     let mut cleaning = plan.start(&mut map, &mut |_| Ok(())).unwrap();
     while let Some(cleaned) = cleaning.next_group(&mut |_| Ok(())).unwrap() {
-        assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), Swapped::Done);
+        assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), SwapOutcome::Done);
     }
     cleaning.finish().unwrap();
     assert_eq!(log.cleaned_to(), Some(6));

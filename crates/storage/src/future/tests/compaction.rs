@@ -4,7 +4,7 @@ use fastrand::Rng;
 use record::{BatchBuilder, Compression};
 
 use super::*;
-use crate::{Cleaned, LogConfig, OffsetMap, Swapped};
+use crate::{Cleaned, LogConfig, OffsetMap, SwapOutcome};
 
 fn config() -> LogConfig {
     LogConfig {
@@ -46,14 +46,14 @@ fn step(log: &mut Log, cleaned: &Cleaned, next: &Swapping) -> Swapping {
     let swapped = match next {
         Swapping::Begin => log.begin_swap(cleaned).unwrap(),
         Swapping::Replace => log.replace_segments(cleaned, NOW_MS).unwrap(),
-        Swapping::Finish => log.finish_swap(cleaned).map(|()| Swapped::Done).unwrap(),
+        Swapping::Finish => log.finish_swap(cleaned).map(|()| SwapOutcome::Done).unwrap(),
         Swapping::Done => return Swapping::Done,
     };
     cleaned.sync_names().unwrap();
     match (swapped, next) {
-        (Swapped::Stale, _) | (_, Swapping::Finish | Swapping::Done) => Swapping::Done,
-        (Swapped::Done, Swapping::Begin) => Swapping::Replace,
-        (Swapped::Done, Swapping::Replace) => Swapping::Finish,
+        (SwapOutcome::Stale, _) | (_, Swapping::Finish | Swapping::Done) => Swapping::Done,
+        (SwapOutcome::Done, Swapping::Begin) => Swapping::Replace,
+        (SwapOutcome::Done, Swapping::Replace) => Swapping::Finish,
     }
 }
 
@@ -119,7 +119,7 @@ fn run(seed: u64) -> bool {
     // It is compacted where it is, and opens there.
     let mut cleaning = log.clean_plan(None, NOW_MS).unwrap().start(&mut map, &mut |_| Ok(())).unwrap();
     while let Some(cleaned) = cleaning.next_group(&mut |_| Ok(())).unwrap() {
-        assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), Swapped::Done);
+        assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), SwapOutcome::Done);
     }
     let compacted = said(&log);
     log.flush().unwrap();

@@ -67,7 +67,7 @@ fn without_recovery_points_nothing_is_cut_but_a_torn_end() {
         home.dir.copy_to(&copy.dir);
         let (log, recovered) = open_log(&copy.open(), small());
         assert_eq!((log.end_offset(), log.segments(), contents(&log).len()), (100, segments, 99));
-        assert_eq!(recovered.cut.unwrap().bytes, 50);
+        assert_eq!(recovered.truncation.unwrap().bytes, 50);
         // What may have been durable is not given up where it is damaged.
         let mut damaged = whole;
         damaged[one + 80] ^= 1;

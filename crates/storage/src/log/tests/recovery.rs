@@ -16,11 +16,11 @@ impl Crash {
         Crash { home: crash }
     }
 
-    fn open(&self) -> (Log, Recovered) {
+    fn open(&self) -> (Log, RecoveryReport) {
         open_log(&self.home.open(), small())
     }
 
-    fn try_open(&self, accept_damage: bool) -> Result<(Log, Recovered), OpenError> {
+    fn try_open(&self, accept_damage: bool) -> Result<(Log, RecoveryReport), OpenError> {
         Log::open(&self.home.open(), OpenLog { accept_damage, ..open_with(small()) })
     }
 }
@@ -59,7 +59,7 @@ fn after_a_clean_stop_nothing_is_scanned() {
     home.faults.take_done();
     let (mut log, recovered) = open_log(&directory, config);
     assert!(!clean_file.exists());
-    assert_eq!(recovered, Recovered { clean: true, ..Recovered::default() });
+    assert_eq!(recovered, RecoveryReport { clean: true, ..RecoveryReport::default() });
     let done = home.faults.take_done();
     let reads = done.iter().filter(|(operation, _)| *operation == Operation::Read);
     assert!(reads.count() < 16, "{done:?}");
@@ -85,7 +85,7 @@ fn only_what_is_past_the_recovery_point_is_scanned() {
     let crash = Crash::of(&home);
     let (log, recovered) = crash.open();
     let one = batch(1, NOW_MS, 100).len() as u64;
-    assert_eq!(recovered, Recovered { scanned_bytes: 3 * one, ..Recovered::default() });
+    assert_eq!(recovered, RecoveryReport { scanned_bytes: 3 * one, ..RecoveryReport::default() });
     assert_eq!((log.end_offset(), log.flushed_offset()), (103, 100), "what was found may be in memory only");
     assert_eq!(contents(&log).len(), 103);
     assert_eq!(log.flush().unwrap(), 103);
@@ -105,7 +105,7 @@ fn what_is_found_past_the_recovery_point_is_synced_by_the_flusher() {
         done.into_iter().filter(|(done, _)| matches!(done, Operation::Sync | Operation::SyncDir)).count()
     };
     let (log, recovered) = open_log(&directory, small());
-    assert!(recovered.cut.is_none() && recovered.scanned_bytes > 0);
+    assert!(recovered.truncation.is_none() && recovered.scanned_bytes > 0);
     assert_eq!((synced(), log.flushed_offset(), log.end_offset()), (0, 0, 100));
     log.enqueue_flush();
     directory.flusher().run_round();
@@ -136,8 +136,8 @@ fn trap_s1_a_torn_tail_is_cut_at_the_last_whole_batch() {
         assert_eq!(log.end_offset(), 20 + 2 * whole as i64, "{cut}");
         assert_eq!(contents(&log).len(), 20 + whole);
         let torn = (cut - durable) % one;
-        assert_eq!(recovered.cut.as_ref().map_or(0, |cut| cut.bytes), torn as u64);
-        assert!(recovered.cut.is_none_or(|cut| !cut.batches_followed));
+        assert_eq!(recovered.truncation.as_ref().map_or(0, |cut| cut.bytes), torn as u64);
+        assert!(recovered.truncation.is_none_or(|cut| !cut.batches_followed));
         assert_eq!(std::fs::metadata(&path).unwrap().len() as usize, cut - torn);
         // The producer goes on after its last whole batch.
         let next = append(&mut log, &producer_batch(1, 0, 2 * whole as i32, 2)).unwrap();
@@ -171,7 +171,7 @@ fn trap_s2_zeros_at_the_end_and_in_the_middle_are_not_batches() {
         std::fs::write(&path, &bytes).unwrap();
         let (log, recovered) = crash.open();
         assert_eq!((log.end_offset(), contents(&log).len()), (whole, whole as usize), "{from}");
-        let cut = recovered.cut.unwrap();
+        let cut = recovered.truncation.unwrap();
         assert_eq!((cut.batches_followed, cut.only_zeros), (followed, only_zeros), "{from}");
     }
 }
@@ -194,7 +194,7 @@ fn segments_after_a_cut_go() {
     // The segments are alike: the first begins at zero.
     let third = 2 * second;
     assert_eq!((log.end_offset(), log.segments()), (third - 1, 2));
-    let cut = recovered.cut.unwrap();
+    let cut = recovered.truncation.unwrap();
     assert!(cut.batches_followed && cut.damage.path == path);
     assert_eq!(contents(&log).len() as i64, third - 1);
     assert!(log.snapshots.iter().all(|snapshot| *snapshot < third));
@@ -239,7 +239,7 @@ fn what_was_durable_is_not_given_up_silently() {
     }
     assert_eq!(std::fs::read(&path).unwrap(), bytes, "it is as it was");
     let (log, recovered) = crash.try_open(true).unwrap();
-    assert_eq!((log.end_offset(), recovered.cut.unwrap().bytes), (7, 5 * one as u64));
+    assert_eq!((log.end_offset(), recovered.truncation.unwrap().bytes), (7, 5 * one as u64));
     // All of it is missing.
     let crash = Crash::of(&home);
     for name in files(&crash.home) {
@@ -296,7 +296,7 @@ fn trap_s8_indexes_are_those_of_the_log() {
         std::fs::write(path_of(&crash.home, active, ".index"), index).unwrap();
         std::fs::write(path_of(&crash.home, active, ".timeindex"), times).unwrap();
         let (mut log, recovered) = crash.open();
-        assert_eq!(recovered.cut, None);
+        assert_eq!(recovered.truncation, None);
         log.active.finish().unwrap();
         assert_eq!(entries(&crash.home, active), expected);
         assert_eq!(contents(&log).len(), 60);
@@ -521,7 +521,7 @@ fn trap_s2_a_segment_that_ends_between_two_batches_is_not_whole() {
         let (log, recovered) = crash.open();
         let end_offset = first + left as i64;
         assert_eq!((log.end_offset(), contents(&log).len() as i64), (end_offset, end_offset));
-        assert!(recovered.cut.unwrap().batches_followed);
+        assert!(recovered.truncation.unwrap().batches_followed);
     }
 }
 
@@ -539,7 +539,7 @@ fn a_gap_before_a_segment_is_no_damage() {
     assert!(log.segments() > 5);
     let crash = Crash::of(&home);
     let (log, recovered) = crash.open();
-    assert_eq!((recovered.cut, contents(&log).len(), log.end_offset()), (None, 30, 29_001));
+    assert_eq!((recovered.truncation, contents(&log).len(), log.end_offset()), (None, 30, 29_001));
 }
 
 /// If nothing were deleted, one for each stop would stay for good.

@@ -265,7 +265,7 @@ fn a_cut_log_is_not_taken_for_one_that_lost_bytes() {
     let crash = Home::new();
     home.dir.copy_to(&crash.dir);
     let (log, recovered) = open_log(&crash.open(), LogConfig::default());
-    assert_eq!((log.end_offset(), recovered.cut), (17, None));
+    assert_eq!((log.end_offset(), recovered.truncation), (17, None));
 }
 
 /// The thread that flushes may have a log at hand that is deleted.
@@ -301,6 +301,6 @@ fn segments_below_the_start_that_a_crash_brings_back_are_dropped() {
         std::fs::rename(crate::segment::deleted_path(&path), path).unwrap();
     }
     let (log, recovered) = open_log(&home.open(), LogConfig::default());
-    assert_eq!((recovered.cut, log.segments(), contents(&log)), (None, 2, expected));
+    assert_eq!((recovered.truncation, log.segments(), contents(&log)), (None, 2, expected));
     assert!(!path_of(&home, 0, ".log").exists() && !path_of(&home, 20, ".index").exists());
 }
