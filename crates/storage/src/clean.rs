@@ -2,7 +2,7 @@
 //!
 //! [`crate::Log::clean_plan`] says what may be cleaned, which needs the log's lock for an instant.
 //! [`CleanPlan::start`] reads the dirty part and notes the last offset of each key;
-//! [`Cleaning::next_group`] writes one new segment after the other, from files that no longer change
+//! [`CleanPass::next_group`] writes one new segment after the other, from files that no longer change
 //! and under no lock. [`crate::Log::swap`] puts each in the place of those that it was made from.
 //!
 //! Source: Kafka's `Cleaner` and `LogCleanerManager`, KIP-534.
@@ -24,8 +24,8 @@ use crate::fs;
 use crate::index_file;
 use crate::names::{CLEANED_SUFFIX, SWAP_SUFFIX, SegmentFile};
 use crate::offline::Offline;
-use crate::scan::{Damage, Ordered, ScanError};
-use crate::segment::{Closed, ClosedList, MaxTimestamp, PartitionDir, Segment, aborted_transactions};
+use crate::scan::{Damage, OrderedBatches, ScanError};
+use crate::segment::{ClosedList, ClosedSegment, MaxTimestamp, PartitionDir, Segment, aborted_transactions};
 use crate::traps::{self, Trap};
 use crate::write_error::WriteError;
 
@@ -179,8 +179,8 @@ pub struct CleanStats {
 
 /// A segment that is written and durable under another name, to be given to [`crate::Log::swap`].
 #[derive(Debug)]
-pub struct Cleaned {
-    pub(crate) inputs: Vec<Arc<Closed>>,
+pub struct CleanedSegment {
+    pub(crate) inputs: Vec<Arc<ClosedSegment>>,
     pub(crate) segment: Arc<Segment>,
     pub(crate) size: u32,
     pub(crate) max_timestamp: MaxTimestamp,
@@ -189,7 +189,7 @@ pub struct Cleaned {
     pub(crate) generation: u64,
 }
 
-impl Cleaned {
+impl CleanedSegment {
     pub(crate) fn cleaned_path(&self, kind: SegmentFile) -> PathBuf {
         self.segment.path_with(kind, CLEANED_SUFFIX)
     }
@@ -200,7 +200,7 @@ impl Cleaned {
 }
 
 /// A pass over a log.
-pub struct Cleaning<'m> {
+pub struct CleanPass<'m> {
     plan: CleanPlan,
     map: &'m mut OffsetMap,
     transactions: Transactions,
@@ -209,9 +209,9 @@ pub struct Cleaning<'m> {
     stats: CleanStats,
 }
 
-impl fmt::Debug for Cleaning<'_> {
+impl fmt::Debug for CleanPass<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cleaning({:?}, {:?})", self.plan, self.stats)
+        write!(f, "CleanPass({:?}, {:?})", self.plan, self.stats)
     }
 }
 
@@ -240,11 +240,11 @@ impl CleanPlan {
         self,
         map: &'m mut OffsetMap,
         throttle: &mut Throttle<'_>,
-    ) -> Result<Cleaning<'m>, CleanError> {
+    ) -> Result<CleanPass<'m>, CleanError> {
         map.clear();
         let transactions = self.prepare().map_err(|error| self.or_stale(error))?;
         let (scratch, stats) = (Scratch::new(), CleanStats::default());
-        let mut cleaning = Cleaning { plan: self, map, transactions, scratch, next: 0, stats };
+        let mut cleaning = CleanPass { plan: self, map, transactions, scratch, next: 0, stats };
         match cleaning.fill_map(throttle) {
             Ok(()) => Ok(cleaning),
             Err(error) => Err(cleaning.plan.or_stale(error)),
@@ -301,7 +301,7 @@ impl CleanPlan {
     }
 }
 
-impl Cleaning<'_> {
+impl CleanPass<'_> {
     /// Its progress so far.
     pub fn stats(&self) -> CleanStats {
         self.stats
@@ -337,7 +337,7 @@ impl Cleaning<'_> {
             let closed = self.plan.closed[index].clone();
             let file = closed.segment.file(SegmentFile::Log)?;
             let offsets = closed.base_offset()..self.plan.next_base_offset(index);
-            let mut batches = Ordered::new(&file, closed.size, offsets);
+            let mut batches = OrderedBatches::new(&file, closed.size, offsets);
             while let Some(batch) = batches.next()? {
                 let bytes = batch.bytes().len() as u64;
                 self.stats.map_bytes += bytes;
@@ -364,11 +364,11 @@ impl Cleaning<'_> {
     ///
     /// # Errors
     /// [`CleanError`] if the old segments cannot be read, or the new one cannot be written.
-    pub fn next_group(&mut self, throttle: &mut Throttle<'_>) -> Result<Option<Cleaned>, CleanError> {
+    pub fn next_group(&mut self, throttle: &mut Throttle<'_>) -> Result<Option<CleanedSegment>, CleanError> {
         self.write_group(throttle).map_err(|error| self.plan.or_stale(error))
     }
 
-    fn write_group(&mut self, throttle: &mut Throttle<'_>) -> Result<Option<Cleaned>, CleanError> {
+    fn write_group(&mut self, throttle: &mut Throttle<'_>) -> Result<Option<CleanedSegment>, CleanError> {
         let start = self.next;
         let is_reached =
             |index: usize| index < self.plan.end && self.plan.closed[index].base_offset() < self.clean_to();
@@ -400,7 +400,7 @@ impl Cleaning<'_> {
     }
 }
 
-impl Drop for Cleaning<'_> {
+impl Drop for CleanPass<'_> {
     fn drop(&mut self) {
         self.map.clear();
     }

@@ -23,7 +23,7 @@ use crate::leader_epochs::EpochEntry;
 use crate::names::{FUTURE_DIR_SUFFIX, SNAPSHOT_SUFFIX, SegmentFile, TopicPartition, offset_of, offset_path};
 use crate::offline::Offline;
 use crate::room::Purpose;
-use crate::scan::{ScanError, Verified};
+use crate::scan::{ScanError, VerifiedBatches};
 use crate::segment::{ClosedList, Segment};
 use crate::write_error::WriteError;
 
@@ -110,7 +110,7 @@ impl CopySource {
 
 /// A segment that is copied and durable.
 #[derive(Debug)]
-struct Whole {
+struct CopiedSegment {
     /// That which it was copied from.
     source: Arc<Segment>,
     size: u32,
@@ -123,7 +123,7 @@ pub struct FutureLog {
     pub(crate) name: TopicPartition,
     pub(crate) path: PathBuf,
     /// The first segments.
-    whole: Vec<Whole>,
+    whole: Vec<CopiedSegment>,
     /// The one after them, as far as it is copied.
     pub(crate) part: Option<Part>,
     /// Segments that an earlier process left and that may be whole, with the bytes of their logs.
@@ -308,7 +308,7 @@ impl FutureLog {
         self.missing = None;
         if is_whole && is_closed {
             self.write(self.directory.fs.sync_dir(&self.path))?;
-            self.whole.push(Whole { source: source.clone(), size });
+            self.whole.push(CopiedSegment { source: source.clone(), size });
         } else {
             self.part = Some(part);
         }
@@ -329,7 +329,7 @@ impl FutureLog {
             Err(ScanError::Fs(error)) if error.is_not_found() => return Ok(false),
             Err(ScanError::Fs(error)) => return Err(self.write_error(error)),
         }
-        self.whole.push(Whole { source: source.clone(), size });
+        self.whole.push(CopiedSegment { source: source.clone(), size });
         Ok(true)
     }
 
@@ -340,7 +340,7 @@ impl FutureLog {
         open(SegmentFile::OffsetIndex)?;
         open(SegmentFile::TimeIndex)?;
         let file = open(SegmentFile::Log)?;
-        let mut batches = Verified::new(&file, 0, size);
+        let mut batches = VerifiedBatches::new(&file, 0, size);
         while batches.next()?.is_some() {}
         Ok(())
     }

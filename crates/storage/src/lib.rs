@@ -48,7 +48,7 @@ mod uuid;
 mod write_error;
 
 pub use checkpoint::{CheckpointError, read_offsets, write_offsets};
-pub use clean::{CleanError, CleanPlan, CleanStats, Cleaned, Cleaning, OffsetMap, Throttle};
+pub use clean::{CleanError, CleanPass, CleanPlan, CleanStats, CleanedSegment, OffsetMap, Throttle};
 pub use config::LogConfig;
 pub use directory::{
     AbsentPartition, Flushing, FutureDir, LogDirectory, MetaProperties, OpenDirectory, OpenDirectoryError,
@@ -67,6 +67,6 @@ pub use names::{DirKind, TopicPartition};
 pub use offline::{FailureListener, Offline};
 pub use producer_state::{Origin, ProducerError};
 pub use scan::{Damage, DamageReason};
-pub use scrub::{ClosedSegment, Fault, FaultReason, ScrubError, ScrubReport, scrub_file};
+pub use scrub::{Fault, FaultReason, ScrubError, ScrubReport, ScrubTarget, scrub_file};
 pub use txn_index::AbortedTxn;
 pub use write_error::WriteError;

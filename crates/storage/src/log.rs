@@ -43,7 +43,7 @@ use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, TopicPartition, offset_path};
 use crate::offline::Offline;
 use crate::producer_state::{ProducerState, snapshot};
 use crate::scan::{Damage, ScanError};
-use crate::segment::{Active, Closed, ClosedList, PartitionDir, Segment};
+use crate::segment::{ActiveSegment, ClosedList, ClosedSegment, PartitionDir, Segment};
 use crate::traps::{self, Trap};
 use crate::write_error::WriteError;
 
@@ -77,7 +77,7 @@ pub struct Log {
     flush: Arc<FlushState>,
     /// Segments before the active one, in order. Readers share the list as it was.
     closed: ClosedList,
-    active: Active,
+    active: ActiveSegment,
     epochs: LeaderEpochs,
     producers: ProducerState,
     /// The offset of the snapshot that they were loaded from. A transaction that ended below it may have ended above the
@@ -387,10 +387,10 @@ impl Log {
             self.flush.directory_changed();
             return Err(error);
         }
-        let active = Active::new(segment.clone(), self.jitter_ms(base_offset), now_ms);
+        let active = ActiveSegment::new(segment.clone(), self.jitter_ms(base_offset), now_ms);
         let last = std::mem::replace(&mut self.active, active);
         self.flush.rolled(last.segment.clone(), segment);
-        let closed = Closed::new(last.segment, last.size, Some(last.max_timestamp));
+        let closed = ClosedSegment::new(last.segment, last.size, Some(last.max_timestamp));
         self.closed.to_mut().push(Arc::new(closed));
         self.flush.offsets.set_end(base_offset);
         // In the background the closed segment becomes durable, and with it the recovery point.

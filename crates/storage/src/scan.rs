@@ -222,7 +222,7 @@ pub(crate) fn only_zeros_from(file: &File, mut position: u64) -> fs::Result<bool
 }
 
 /// The batches of a file whose checksums are verified, in order.
-pub(crate) struct Verified<'a> {
+pub(crate) struct VerifiedBatches<'a> {
     file: &'a File,
     /// The position of the next batch.
     position: u32,
@@ -233,10 +233,10 @@ pub(crate) struct Verified<'a> {
     buffer_position: u32,
 }
 
-impl<'a> Verified<'a> {
+impl<'a> VerifiedBatches<'a> {
     /// The batches from `position` to the end of the file, which may be torn.
-    pub(crate) fn new(file: &'a File, position: u32, end: u32) -> Verified<'a> {
-        Verified { file, position, end, buffer: Vec::new(), buffer_position: position }
+    pub(crate) fn new(file: &'a File, position: u32, end: u32) -> VerifiedBatches<'a> {
+        VerifiedBatches { file, position, end, buffer: Vec::new(), buffer_position: position }
     }
 
     /// The position of the next batch.
@@ -304,19 +304,19 @@ impl<'a> Verified<'a> {
 }
 
 /// The batches of a closed segment, verified. Their offsets rise, and are of the segment: no checksum covers them.
-pub(crate) struct Ordered<'a> {
-    batches: Verified<'a>,
+pub(crate) struct OrderedBatches<'a> {
+    batches: VerifiedBatches<'a>,
     /// The least that the next may begin with.
     next_offset: i64,
     /// The start of the next segment.
     end_offset: i64,
 }
 
-impl<'a> Ordered<'a> {
+impl<'a> OrderedBatches<'a> {
     /// The batches of a file of so many bytes, between the first offset of its segment and that of the next.
-    pub(crate) fn new(file: &'a File, size: u32, offsets: Range<i64>) -> Ordered<'a> {
-        let batches = Verified::new(file, 0, size);
-        Ordered { batches, next_offset: offsets.start, end_offset: offsets.end }
+    pub(crate) fn new(file: &'a File, size: u32, offsets: Range<i64>) -> OrderedBatches<'a> {
+        let batches = VerifiedBatches::new(file, 0, size);
+        OrderedBatches { batches, next_offset: offsets.start, end_offset: offsets.end }
     }
 
     /// The next batch. After damage it is asked no more.

@@ -1,7 +1,7 @@
 //! Reading closed segments again, to find what a disk has damaged since they were written.
 //!
 //! [`crate::Log::closed_segment_from`] returns one segment after the other, each of which needs the log's
-//! lock for an instant; [`ClosedSegment::scrub`] reads one under no lock. Meanwhile retention may delete the
+//! lock for an instant; [`ScrubTarget::scrub`] reads one under no lock. Meanwhile retention may delete the
 //! segment, compaction may replace it, and the whole log may go: a finding counts only if
 //! [`crate::Log::has_segment`] says so afterwards.
 
@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use crate::fs;
 use crate::inspect::{FileKind, IndexCheck, IndexEntries};
 use crate::names::SegmentFile;
-use crate::segment::Closed;
+use crate::segment::ClosedSegment;
 
 use aborts::Aborts;
 pub use file::scrub_file;
@@ -31,8 +31,8 @@ const FAULTS_MAX: usize = 16;
 
 /// A closed segment of a log, as it was when the log was asked for it.
 #[derive(Clone, Debug)]
-pub struct ClosedSegment {
-    pub(crate) closed: Arc<Closed>,
+pub struct ScrubTarget {
+    pub(crate) closed: Arc<ClosedSegment>,
     /// The start of the next segment.
     pub(crate) next_base_offset: i64,
     /// Whether nothing is lost if the last batch ends before that.
@@ -169,7 +169,7 @@ impl fmt::Display for ScrubError {
 
 impl std::error::Error for ScrubError {}
 
-impl ClosedSegment {
+impl ScrubTarget {
     /// The offset that it is named after.
     pub fn base_offset(&self) -> i64 {
         self.closed.base_offset()
@@ -186,7 +186,7 @@ impl ClosedSegment {
     }
 
     /// Whether it is the same as another, and not one of the same name.
-    pub fn is_same(&self, other: &ClosedSegment) -> bool {
+    pub fn is_same(&self, other: &ScrubTarget) -> bool {
         Arc::ptr_eq(&self.closed, &other.closed)
     }
 

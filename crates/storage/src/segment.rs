@@ -21,7 +21,7 @@ use crate::scan::checked_floor;
 use crate::time_index::TimeEntry;
 
 pub(crate) use aborted::aborted_transactions;
-pub(crate) use active::Active;
+pub(crate) use active::ActiveSegment;
 pub(crate) use closed_list::ClosedList;
 pub(crate) use open_files::OpenFiles;
 
@@ -345,7 +345,7 @@ pub(crate) struct MaxTimestamp {
 
 /// A segment that takes no more batches.
 #[derive(Debug)]
-pub(crate) struct Closed {
+pub(crate) struct ClosedSegment {
     pub(crate) segment: Arc<Segment>,
     /// Bytes of batches.
     pub(crate) size: u32,
@@ -354,13 +354,17 @@ pub(crate) struct Closed {
     retention_timestamp: OnceLock<i64>,
 }
 
-impl Closed {
-    pub(crate) fn new(segment: Arc<Segment>, size: u32, max_timestamp: Option<MaxTimestamp>) -> Closed {
+impl ClosedSegment {
+    pub(crate) fn new(
+        segment: Arc<Segment>,
+        size: u32,
+        max_timestamp: Option<MaxTimestamp>,
+    ) -> ClosedSegment {
         let known = OnceLock::new();
         if let Some(max_timestamp) = max_timestamp {
             known.set(max_timestamp).expect("it is new");
         }
-        Closed { segment, size, max_timestamp: known, retention_timestamp: OnceLock::new() }
+        ClosedSegment { segment, size, max_timestamp: known, retention_timestamp: OnceLock::new() }
     }
 
     pub(crate) fn base_offset(&self) -> i64 {
@@ -368,9 +372,9 @@ impl Closed {
     }
 
     /// The same segment in another directory.
-    pub(crate) fn moved_to(&self, partition: &Arc<PartitionDir>) -> Closed {
+    pub(crate) fn moved_to(&self, partition: &Arc<PartitionDir>) -> ClosedSegment {
         let segment = Segment::new(partition.clone(), self.base_offset());
-        Closed::new(segment, self.size, self.max_timestamp.get().copied())
+        ClosedSegment::new(segment, self.size, self.max_timestamp.get().copied())
     }
 
     /// The position to start looking for `offset` from: at or before the batch that has it.

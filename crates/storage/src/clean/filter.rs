@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use record::{Batch, BatchBuilder, BatchHeader, Record, emptied};
 
-use super::{CleanError, Cleaned, Cleaning, LastRecord, Throttle};
+use super::{CleanError, CleanPass, CleanedSegment, LastRecord, Throttle};
 use crate::fs::{self, File, Mode};
 use crate::names::{CLEANED_SUFFIX, SegmentFile};
 use crate::room::Purpose;
-use crate::scan::Ordered;
-use crate::segment::{Active, Closed, Segment};
+use crate::scan::OrderedBatches;
+use crate::segment::{ActiveSegment, ClosedSegment, Segment};
 use crate::traps::{self, Trap};
 
 /// Bytes that gather before they are written.
@@ -19,7 +19,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 struct Output {
     file: File,
     /// Its size and its indexes; it opens no file.
-    active: Active,
+    active: ActiveSegment,
     buffer: Vec<u8>,
     written: u64,
     interval_bytes: u32,
@@ -47,7 +47,7 @@ impl Output {
 }
 
 /// The fate of a batch.
-enum Kept {
+enum BatchRetention {
     /// Every byte of it.
     All,
     /// Some of its records, rewritten.
@@ -56,13 +56,13 @@ enum Kept {
     None,
 }
 
-impl Cleaning<'_> {
+impl CleanPass<'_> {
     /// Writes what stays of `inputs` to one segment, durable under its `.cleaned` names.
     pub(super) fn rewrite(
         &mut self,
-        inputs: Vec<Arc<Closed>>,
+        inputs: Vec<Arc<ClosedSegment>>,
         throttle: &mut Throttle<'_>,
-    ) -> Result<Cleaned, CleanError> {
+    ) -> Result<CleanedSegment, CleanError> {
         let segment = Segment::new(self.plan.partition.clone(), inputs[0].base_offset());
         self.rewrite_to(&segment, inputs, throttle).inspect_err(|_| {
             // Half of it would take room that a full disk lacks, until somebody tries again.
@@ -76,9 +76,9 @@ impl Cleaning<'_> {
     fn rewrite_to(
         &mut self,
         segment: &Arc<Segment>,
-        inputs: Vec<Arc<Closed>>,
+        inputs: Vec<Arc<ClosedSegment>>,
         throttle: &mut Throttle<'_>,
-    ) -> Result<Cleaned, CleanError> {
+    ) -> Result<CleanedSegment, CleanError> {
         let segment = segment.clone();
         let fs = self.plan.partition.directory.fs.clone();
         let path = |kind| segment.path_with(kind, CLEANED_SUFFIX);
@@ -87,7 +87,7 @@ impl Cleaning<'_> {
         }
         let mut output = Output {
             file: fs.open(&path(SegmentFile::Log), Mode::CreateEmpty)?,
-            active: Active::new(segment.clone(), 0, self.plan.now_ms),
+            active: ActiveSegment::new(segment.clone(), 0, self.plan.now_ms),
             buffer: Vec::new(),
             written: 0,
             interval_bytes: self.plan.config.index_interval_bytes,
@@ -112,25 +112,25 @@ impl Cleaning<'_> {
         fs.sync_dir(&self.plan.partition.path())?;
         let (size, max_timestamp) = (output.active.size, output.active.max_timestamp);
         let (has_txns, generation) = (!aborted.is_empty(), self.plan.generation);
-        Ok(Cleaned { inputs, segment, size, max_timestamp, has_txns, generation })
+        Ok(CleanedSegment { inputs, segment, size, max_timestamp, has_txns, generation })
     }
 
     fn rewrite_segment(
         &mut self,
-        input: &Closed,
+        input: &ClosedSegment,
         next_base_offset: i64,
         output: &mut Output,
         throttle: &mut Throttle<'_>,
     ) -> Result<(), CleanError> {
         let file = input.segment.file(SegmentFile::Log)?;
-        let mut batches = Ordered::new(&file, input.size, input.base_offset()..next_base_offset);
+        let mut batches = OrderedBatches::new(&file, input.size, input.base_offset()..next_base_offset);
         while let Some(batch) = batches.next()? {
             let read_bytes = batch.bytes().len() as u64;
             let size = output.active.size;
             match self.filter(&batch)? {
-                Kept::All => output.push(batch.bytes())?,
-                Kept::Some(bytes) => output.push(&bytes)?,
-                Kept::None => {}
+                BatchRetention::All => output.push(batch.bytes())?,
+                BatchRetention::Some(bytes) => output.push(&bytes)?,
+                BatchRetention::None => {}
             }
             let written_bytes = u64::from(output.active.size - size);
             self.stats.read_bytes += read_bytes;
@@ -140,7 +140,7 @@ impl Cleaning<'_> {
         Ok(())
     }
 
-    fn filter(&mut self, batch: &Batch<'_>) -> Result<Kept, CleanError> {
+    fn filter(&mut self, batch: &Batch<'_>) -> Result<BatchRetention, CleanError> {
         let mut header = *batch.header();
         let is_control = header.attributes.is_control();
         let is_void = self.transactions.pass(batch);
@@ -169,7 +169,7 @@ impl Cleaning<'_> {
             }
             let needs_horizon = horizon_ms.is_none() && (tombstones || (is_void && is_control));
             if any && all && !needs_horizon {
-                return Ok(Kept::All);
+                return Ok(BatchRetention::All);
             }
             let stamped = self.plan.now_ms.saturating_add(self.plan.config.delete_retention_ms);
             let horizon_ms = if needs_horizon { Some(stamped) } else { horizon_ms };
@@ -184,13 +184,13 @@ impl Cleaning<'_> {
                     builder.push_record(&record);
                 }
             }
-            return Ok(Kept::Some(builder.build()));
+            return Ok(BatchRetention::Some(builder.build()));
         }
         let keeps_offset = header.next_offset() == self.plan.end_offset;
         Ok(if keeps_offset || self.is_last_of_producer(&header) {
-            Kept::Some(emptied(&header))
+            BatchRetention::Some(emptied(&header))
         } else {
-            Kept::None
+            BatchRetention::None
         })
     }
 

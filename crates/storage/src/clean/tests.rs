@@ -283,7 +283,7 @@ fn l5_segments_that_are_gone_are_not_swapped_back() {
 }
 
 /// A log whose segments can be cleaned into one, and what cleaning makes of it.
-fn to_swap(directory: &crate::LogDirectory) -> (Log, super::Cleaned) {
+fn to_swap(directory: &crate::LogDirectory) -> (Log, super::CleanedSegment) {
     let (mut log, _) = open_log(directory, config());
     for value in ["1", "2", "3"] {
         put(&mut log, plain(), &[("k", Some(value))]);

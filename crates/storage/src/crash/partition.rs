@@ -9,7 +9,7 @@ use record::{Batch, BatchBuilder, BatchHeader, Compression, ValidBatch};
 use crate::producer_state::Marker;
 use crate::testing::{NOW_MS, end_txn, small};
 use crate::{
-    AppendError, ChangeError, CleanError, Cleaned, Log, LogConfig, OffsetMap, Origin, SwapOutcome,
+    AppendError, ChangeError, CleanError, CleanedSegment, Log, LogConfig, OffsetMap, Origin, SwapOutcome,
     TopicPartition,
 };
 
@@ -328,7 +328,12 @@ impl Partition {
     }
 
     /// Others may do something to the log between the steps.
-    fn swap(&mut self, cleaned: &Cleaned, random: &mut Rng, now_ms: i64) -> Result<SwapOutcome, ChangeError> {
+    fn swap(
+        &mut self,
+        cleaned: &CleanedSegment,
+        random: &mut Rng,
+        now_ms: i64,
+    ) -> Result<SwapOutcome, ChangeError> {
         if self.log().begin_swap(cleaned)? == SwapOutcome::Stale {
             return Ok(SwapOutcome::Stale);
         }

@@ -6,7 +6,7 @@ use super::{ChangeError, Log};
 use crate::clean::{CleanPlan, LastRecord};
 use crate::names::SegmentFile;
 use crate::scan::Headers;
-use crate::segment::Closed;
+use crate::segment::ClosedSegment;
 use crate::traps::{self, Trap};
 
 impl Log {
@@ -43,7 +43,7 @@ impl Log {
             }
         }
         let dirty_from = dirty_from.min(end);
-        let bytes = |closed: &[Arc<Closed>]| closed.iter().map(|closed| u64::from(closed.size)).sum();
+        let bytes = |closed: &[Arc<ClosedSegment>]| closed.iter().map(|closed| u64::from(closed.size)).sum();
         let end_offset = self.closed.get(end).map_or(self.active.base_offset(), |next| next.base_offset());
         Ok(CleanPlan {
             partition: self.partition.clone(),
@@ -73,7 +73,7 @@ impl Log {
     }
 
     /// Whether a segment began more than `max_compaction_lag_ms` ago.
-    fn is_overdue(&self, dirty: &[Arc<Closed>], now_ms: i64) -> Result<bool, ChangeError> {
+    fn is_overdue(&self, dirty: &[Arc<ClosedSegment>], now_ms: i64) -> Result<bool, ChangeError> {
         let until = now_ms.saturating_sub(self.config.max_compaction_lag_ms.max(0));
         if until <= 0 {
             return Ok(false);

@@ -16,17 +16,17 @@ impl Log {
         &mut self,
         epochs: Option<&LeaderEpochs>,
         offsets: Offsets,
-        recovered: &RecoveryReport,
+        report: &RecoveryReport,
         lacked_indexes: bool,
         now_ms: i64,
     ) -> Result<(), OpenError> {
         if offsets.log_start_offset > self.end_offset() {
-            return self.begin_above_end(offsets.log_start_offset, recovered.clean, now_ms);
+            return self.begin_above_end(offsets.log_start_offset, report.clean, now_ms);
         }
         if epochs.is_none() {
             self.epochs = self.epochs_of_batches()?;
         }
-        if !recovered.clean {
+        if !report.clean {
             self.complete_first_epochs()?;
         }
         self.epochs.truncate_from_end(self.end_offset());
@@ -35,31 +35,31 @@ impl Log {
             self.flush.epochs_changed(self.epochs.entries());
         }
         let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
-        let txns_from = if recovered.clean { i64::MAX } else { offsets.recovery_point };
+        let txns_from = if report.clean { i64::MAX } else { offsets.recovery_point };
         // What was deleted before the recovery point was checkpointed had become durable first.
-        let durable = if recovered.clean { self.end_offset() } else { offsets.recovery_point.max(first) };
-        if !recovered.clean {
+        let durable = if report.clean { self.end_offset() } else { offsets.recovery_point.max(first) };
+        if !report.clean {
             self.remove_snapshots_below(first)?;
         }
         traps::unless(Trap::SnapshotTrusted, || self.remove_snapshots_above(durable))?;
-        if !recovered.clean {
+        if !report.clean {
             let unsynced = self.snapshots.range(offsets.recovery_point..).copied();
             self.flush.found_unsynced(unsynced);
             // Its indexes were cut, too: entries that come back may fit other batches by then.
             self.flush.unsynced(vec![self.active.segment.clone()]);
         }
         self.load_producers(self.end_offset(), txns_from, now_ms)?;
-        if recovered.clean {
+        if report.clean {
             // After a crash the newest need not be durable, and an older one be all that tells of a producer.
             self.remove_stray_snapshots()?;
         }
         let is_empty = self.end_offset() == self.log_start_offset();
-        if !recovered.clean && (!is_empty || recovered.truncation.is_some()) {
+        if !report.clean && (!is_empty || report.truncation.is_some()) {
             self.flush.directory_changed();
             let written = self.write_snapshot(self.end_offset()).map_err(|error| self.write_error(error));
             self.unless_full(written)?;
         }
-        if recovered.truncation.is_some() {
+        if report.truncation.is_some() {
             self.sync_cut()?;
             // What was found may wait: the recovery point stays where it is until it is synced.
             let flushed = self.flush.flush().map(drop);

@@ -14,7 +14,7 @@ use crate::scan::{Damage, DamageReason};
 use crate::segment::PartitionDir;
 
 /// A segment as its directory lists it.
-pub(super) struct Listed {
+pub(super) struct ListedSegment {
     pub(super) base_offset: i64,
     pub(super) size: u32,
     pub(super) has_indexes: bool,
@@ -24,14 +24,14 @@ pub(super) struct Listed {
 /// The files of a partition's directory.
 #[derive(Default)]
 pub(super) struct Listing {
-    pub(super) segments: Vec<Listed>,
+    pub(super) segments: Vec<ListedSegment>,
     pub(super) snapshots: BTreeSet<i64>,
 }
 
 impl Listing {
     /// Whether it holds a log to which nothing was written, or of which nothing is left.
     pub(super) fn is_void(&self) -> bool {
-        let is_empty_first = |listed: &Listed| listed.base_offset == 0 && listed.size == 0;
+        let is_empty_first = |listed: &ListedSegment| listed.base_offset == 0 && listed.size == 0;
         self.segments.iter().all(is_empty_first) && self.snapshots.is_empty()
     }
 }
@@ -70,7 +70,7 @@ pub(super) fn list(partition: &PartitionDir) -> Result<Listing, OpenError> {
                     reason: DamageReason::TooLong,
                 })
             })?;
-            listing.segments.push(Listed { base_offset, size, has_indexes, has_txn_index });
+            listing.segments.push(ListedSegment { base_offset, size, has_indexes, has_txn_index });
         } else if is_orphan(name, has) {
             fs.remove_file(&path)?;
         }

@@ -8,7 +8,7 @@ use record::BatchError;
 use super::Log;
 use super::contents::Contents;
 use super::epoch_recovery::note_epoch;
-use super::listing::{Listed, Listing};
+use super::listing::{ListedSegment, Listing};
 pub use super::open_error::OpenError;
 use super::recovery::{Truncation, Verification};
 use super::txn_recovery::make_txn_index;
@@ -22,7 +22,7 @@ use crate::names::{self, SegmentFile, TopicPartition};
 use crate::producer_state::ProducerState;
 use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::scan::{Damage, DamageReason, ScanError};
-use crate::segment::{Active, Closed, PartitionDir, Segment};
+use crate::segment::{ActiveSegment, ClosedSegment, PartitionDir, Segment};
 use crate::traps::{self, Trap};
 
 /// The options of opening a log.
@@ -58,15 +58,15 @@ pub struct RecoveryReport {
 }
 
 /// Segments that have been opened.
-struct Opened {
-    closed: Vec<Arc<Closed>>,
-    active: Active,
+struct OpenedSegments {
+    closed: Vec<Arc<ClosedSegment>>,
+    active: ActiveSegment,
     epochs: LeaderEpochs,
     /// Segments whose files were written and are not durable yet.
     unsynced: Vec<Arc<Segment>>,
     /// Whether a segment had no index files.
     lacked_indexes: bool,
-    recovered: RecoveryReport,
+    report: RecoveryReport,
 }
 
 impl Log {
@@ -96,9 +96,9 @@ impl Log {
         };
         let Contents { topic_id, listing, lost_start, epochs } = contents;
         let mut opened = open_segments(&partition, &listing, offsets, clean, &open, epochs.clone())?;
-        opened.recovered.truncation = lost_start.or(opened.recovered.truncation);
+        opened.report.truncation = lost_start.or(opened.report.truncation);
         let lacked_indexes = opened.lacked_indexes;
-        let (mut log, recovered) = assemble(partition, topic_id, opened, offsets, open);
+        let (mut log, report) = assemble(partition, topic_id, opened, offsets, open);
         // Without a recovery point it may never have been synced: it is where the first attempt to open it met a full
         // disk, the process was killed after it was made, or stopped before anything was written to it.
         if created || offsets.recovery_point == 0 {
@@ -108,25 +108,25 @@ impl Log {
             log.flush.begun_void();
         }
         log.snapshots = listing.snapshots;
-        log.complete(epochs.as_ref(), offsets, &recovered, lacked_indexes, now_ms)?;
+        log.complete(epochs.as_ref(), offsets, &report, lacked_indexes, now_ms)?;
         log.active.segment.close_synced();
         shared.opened(log.flush.clone());
-        Ok((log, recovered))
+        Ok((log, report))
     }
 }
 
 fn assemble(
     partition: Arc<PartitionDir>,
     topic_id: Option<[u8; 16]>,
-    opened: Opened,
+    opened: OpenedSegments,
     offsets: Offsets,
     open: OpenLog,
 ) -> (Log, RecoveryReport) {
-    let Opened { closed, active, epochs, unsynced, recovered, .. } = opened;
+    let OpenedSegments { closed, active, epochs, unsynced, report, .. } = opened;
     let end_offset = active.end_offset;
     let first = closed.first().map_or(active.base_offset(), |closed| closed.base_offset());
     let log_start_offset = offsets.log_start_offset.max(first);
-    let flushed_offset = if recovered.clean { end_offset } else { offsets.recovery_point.min(end_offset) };
+    let flushed_offset = if report.clean { end_offset } else { offsets.recovery_point.min(end_offset) };
     let offsets = LogOffsets::new(log_start_offset, flushed_offset, offsets.high_watermark, end_offset);
     let flush = Arc::new(FlushState::new(&active.segment, Arc::new(offsets)));
     flush.unsynced(unsynced);
@@ -146,7 +146,7 @@ fn assemble(
         swapping: None,
     };
     log.active.jitter_ms = log.jitter_ms(log.active.base_offset());
-    (log, recovered)
+    (log, report)
 }
 
 /// Opens all segments: those below the recovery point as they are, the others verified.
@@ -157,8 +157,8 @@ fn open_segments(
     clean: bool,
     open: &OpenLog,
     epochs: Option<LeaderEpochs>,
-) -> Result<Opened, OpenError> {
-    let mut opening = Opening {
+) -> Result<OpenedSegments, OpenError> {
+    let mut opening = SegmentOpener {
         partition,
         open,
         recovery_point: offsets.recovery_point,
@@ -168,10 +168,7 @@ fn open_segments(
         snapshots: &listing.snapshots,
         lacked_indexes: false,
         epochs: epochs.unwrap_or_default(),
-        recovered: RecoveryReport {
-            clean: clean || listing.segments.is_empty(),
-            ..RecoveryReport::default()
-        },
+        report: RecoveryReport { clean: clean || listing.segments.is_empty(), ..RecoveryReport::default() },
     };
     if !clean {
         // Those of batches that are verified come from the batches: the file may tell of others,
@@ -195,7 +192,7 @@ fn open_segments(
     }
     let mut active = None;
     for (index, listed) in segments.iter().enumerate().skip(verify_from) {
-        if active.as_ref().is_some_and(|previous: &Active| opening.was_not_begun(previous, listed)) {
+        if active.as_ref().is_some_and(|previous: &ActiveSegment| opening.was_not_begun(previous, listed)) {
             opening.remove(listed)?;
             continue;
         }
@@ -210,7 +207,7 @@ fn open_segments(
             opening.close(previous)?;
         }
         active = Some(opening.verify(listed, index == verify_from, index == last)?);
-        if opening.recovered.truncation.is_some() {
+        if opening.report.truncation.is_some() {
             opening.drop_segments(&segments[index + 1..])?;
             break;
         }
@@ -221,46 +218,47 @@ fn open_segments(
 }
 
 /// The segments of a log while they are being opened.
-struct Opening<'a> {
+struct SegmentOpener<'a> {
     partition: &'a Arc<PartitionDir>,
     open: &'a OpenLog,
     recovery_point: i64,
     log_start_offset: i64,
-    closed: Vec<Arc<Closed>>,
+    closed: Vec<Arc<ClosedSegment>>,
     unsynced: Vec<Arc<Segment>>,
     /// The producer snapshots in the directory.
     snapshots: &'a BTreeSet<i64>,
     /// Whether a segment had no index files.
     lacked_indexes: bool,
     epochs: LeaderEpochs,
-    recovered: RecoveryReport,
+    report: RecoveryReport,
 }
 
-impl Opening<'_> {
+impl SegmentOpener<'_> {
     /// Makes the first segment of a log that has none.
-    fn begin(self, base_offset: i64) -> Result<Opened, OpenError> {
-        let active = Active::new(Segment::new(self.partition.clone(), base_offset), 0, self.open.now_ms);
+    fn begin(self, base_offset: i64) -> Result<OpenedSegments, OpenError> {
+        let active =
+            ActiveSegment::new(Segment::new(self.partition.clone(), base_offset), 0, self.open.now_ms);
         self.check_durable(&active)?;
         active.segment.touch_files()?;
         Ok(self.done(active))
     }
 
-    fn segment(&self, listed: &Listed) -> Arc<Segment> {
+    fn segment(&self, listed: &ListedSegment) -> Arc<Segment> {
         Segment::new(self.partition.clone(), listed.base_offset)
     }
 
     /// Takes a closed segment as it is, save that missing indexes are made.
-    fn keep(&mut self, listed: &Listed) -> Result<(), OpenError> {
+    fn keep(&mut self, listed: &ListedSegment) -> Result<(), OpenError> {
         let segment = self.segment(listed);
         self.check_txn_index(listed, &segment)?;
         if listed.has_indexes {
-            self.closed.push(Arc::new(Closed::new(segment, listed.size, None)));
+            self.closed.push(Arc::new(ClosedSegment::new(segment, listed.size, None)));
             return Ok(());
         }
         self.lacks_indexes(listed);
         let (config, now_ms) = (&self.open.config, self.open.now_ms);
-        let max_timestamp = Active::make_indexes(&segment, listed.size, config, now_ms)?;
-        self.closed.push(Arc::new(Closed::new(segment, listed.size, Some(max_timestamp))));
+        let max_timestamp = ActiveSegment::make_indexes(&segment, listed.size, config, now_ms)?;
+        self.closed.push(Arc::new(ClosedSegment::new(segment, listed.size, Some(max_timestamp))));
         Ok(())
     }
 
@@ -268,11 +266,11 @@ impl Opening<'_> {
     /// After a crash its entries are compared with the log. A missing index, although there are aborted
     /// transactions, counts as lost only if the other indexes are missing, too: they are created after it, so
     /// their presence shows that it is complete.
-    fn check_txn_index(&self, listed: &Listed, segment: &Arc<Segment>) -> Result<(), OpenError> {
+    fn check_txn_index(&self, listed: &ListedSegment, segment: &Arc<Segment>) -> Result<(), OpenError> {
         let is_right = match listed.has_txn_index {
-            true if self.recovered.clean || !listed.has_indexes => segment.has_sound_txn_index()?,
+            true if self.report.clean || !listed.has_indexes => segment.has_sound_txn_index()?,
             true => {
-                let closed = Closed::new(segment.clone(), listed.size, None);
+                let closed = ClosedSegment::new(segment.clone(), listed.size, None);
                 segment.has_sound_txn_index()? && closed.has_right_txn_index(&self.closed)?
             }
             false => listed.has_indexes,
@@ -289,26 +287,26 @@ impl Opening<'_> {
     }
 
     /// Notes that the indexes of a segment are to be rebuilt.
-    fn lacks_indexes(&mut self, listed: &Listed) {
-        self.recovered.rebuilt_indexes += 1;
+    fn lacks_indexes(&mut self, listed: &ListedSegment) {
+        self.report.rebuilt_indexes += 1;
         self.lacked_indexes |= !listed.has_indexes;
     }
 
     /// Closes a segment that another follows.
-    fn close(&mut self, mut active: Active) -> Result<(), OpenError> {
+    fn close(&mut self, mut active: ActiveSegment) -> Result<(), OpenError> {
         active.finish()?;
         self.unsynced.push(active.segment.clone());
-        let closed = Closed::new(active.segment, active.size, Some(active.max_timestamp));
+        let closed = ClosedSegment::new(active.segment, active.size, Some(active.max_timestamp));
         self.closed.push(Arc::new(closed));
         Ok(())
     }
 
     /// Opens the last segment of a log that was closed cleanly.
-    fn open_last(&mut self, listed: &Listed) -> Result<Active, OpenError> {
+    fn open_last(&mut self, listed: &ListedSegment) -> Result<ActiveSegment, OpenError> {
         self.check_txn_index(listed, &self.segment(listed))?;
         let (config, now_ms) = (&self.open.config, self.open.now_ms);
         let opened = if listed.has_indexes {
-            Active::open_closed(self.segment(listed), listed.size, config, 0, now_ms)?
+            ActiveSegment::open_closed(self.segment(listed), listed.size, config, 0, now_ms)?
         } else {
             None
         };
@@ -316,7 +314,7 @@ impl Opening<'_> {
             Some(active) => active,
             None => {
                 self.lacks_indexes(listed);
-                Active::load(self.segment(listed), listed.size, config, 0, now_ms)?
+                ActiveSegment::load(self.segment(listed), listed.size, config, 0, now_ms)?
             }
         };
         self.check_durable(&active)?;
@@ -325,14 +323,19 @@ impl Opening<'_> {
 
     /// Opens a segment after a crash. What is below the recovery point is walked, the rest
     /// verified.
-    fn verify(&mut self, listed: &Listed, has_durable: bool, is_last: bool) -> Result<Active, OpenError> {
+    fn verify(
+        &mut self,
+        listed: &ListedSegment,
+        has_durable: bool,
+        is_last: bool,
+    ) -> Result<ActiveSegment, OpenError> {
         let (config, now_ms) = (&self.open.config, self.open.now_ms);
         let durable_below = if has_durable { self.recovery_point } else { 0 };
         let segment = self.segment(listed);
         if durable_below > listed.base_offset && !listed.has_indexes && !listed.has_txn_index {
             self.make_txn_index(&segment, listed.size, durable_below)?;
         }
-        let mut active = Active::from_indexes(segment, listed.size, durable_below, 0, now_ms)?;
+        let mut active = ActiveSegment::from_indexes(segment, listed.size, durable_below, 0, now_ms)?;
         if durable_below > listed.base_offset {
             match active.rebuild(listed.size, durable_below, config) {
                 // Verifying cuts there, then.
@@ -356,22 +359,22 @@ impl Opening<'_> {
         let note = |header: &_| note_epoch(epochs, header);
         let verified = active.verify(listed.size, durable_below, config, note);
         let Verification { scanned_bytes, truncation } = verified?;
-        self.recovered.scanned_bytes += scanned_bytes;
+        self.report.scanned_bytes += scanned_bytes;
         if let Some(truncation) = truncation {
             let Truncation { damage, bytes, batches_followed, only_zeros } = &truncation;
             if !only_zeros {
                 tracing::warn!(bytes, batches_followed, "log truncated: {damage}");
             }
-            self.recovered.truncation = Some(truncation);
+            self.report.truncation = Some(truncation);
         }
         Ok(active)
     }
 
     /// Gives up the segments after one that was cut.
-    fn drop_segments(&mut self, segments: &[Listed]) -> Result<(), OpenError> {
+    fn drop_segments(&mut self, segments: &[ListedSegment]) -> Result<(), OpenError> {
         for listed in segments.iter().rev() {
             self.segment(listed).rename_deleted()?;
-            let truncation = self.recovered.truncation.as_mut().expect("a segment was truncated");
+            let truncation = self.report.truncation.as_mut().expect("a segment was truncated");
             truncation.bytes += u64::from(listed.size);
             truncation.batches_followed |= listed.size > 0;
             truncation.only_zeros &= listed.size == 0;
@@ -385,7 +388,7 @@ impl Opening<'_> {
 
     /// Rejects a log that ends before the offset up to which it was durable, unless it was emptied to restart
     /// at a higher offset.
-    fn check_durable(&self, active: &Active) -> Result<(), OpenError> {
+    fn check_durable(&self, active: &ActiveSegment) -> Result<(), OpenError> {
         let was_emptied = self.recovery_point <= self.log_start_offset;
         if active.end_offset >= self.recovery_point || was_emptied || self.accepts_damage() {
             return Ok(());
@@ -399,7 +402,11 @@ impl Opening<'_> {
 
     /// Whether the end of a segment is lost although the segment after it is there: a file may end
     /// between two batches, or not have been written at all.
-    fn lacks_batches_before(&self, previous: &Active, next: &Listed) -> Result<bool, OpenError> {
+    fn lacks_batches_before(
+        &self,
+        previous: &ActiveSegment,
+        next: &ListedSegment,
+    ) -> Result<bool, OpenError> {
         // Without recovery points a gap that compaction has left cannot be told from a loss.
         let is_ignored =
             traps::is_on(Trap::HoleBetweenSegments) || self.partition.directory.lacks_recovery_points;
@@ -419,25 +426,25 @@ impl Opening<'_> {
     }
 
     /// Gives up what follows a segment, unless that was durable.
-    fn cut_after(&mut self, previous: &Active) -> Result<(), OpenError> {
+    fn cut_after(&mut self, previous: &ActiveSegment) -> Result<(), OpenError> {
         self.check_durable(previous)?;
         let path = previous.segment.path(SegmentFile::Log);
         let missing = BatchError::Truncated { have_bytes: 0, need_bytes: record::BATCH_OVERHEAD };
         let reason = DamageReason::Batch(missing);
         let damage = Damage { path, position: u64::from(previous.size), reason };
         tracing::warn!("log truncated: {damage}");
-        self.recovered.truncation =
+        self.report.truncation =
             Some(Truncation { damage, bytes: 0, batches_followed: false, only_zeros: false });
         Ok(())
     }
 
     /// Whether a segment was to be begun, which failed, and the one before it went on: a loss of
     /// power may bring back its empty files.
-    fn was_not_begun(&self, previous: &Active, listed: &Listed) -> bool {
+    fn was_not_begun(&self, previous: &ActiveSegment, listed: &ListedSegment) -> bool {
         listed.size == 0 && listed.base_offset < previous.end_offset
     }
 
-    fn remove(&self, listed: &Listed) -> fs::Result<()> {
+    fn remove(&self, listed: &ListedSegment) -> fs::Result<()> {
         for kind in SegmentFile::ALL {
             self.partition.directory.fs.remove_file_if_exists(&self.segment(listed).path(kind))?;
         }
@@ -445,7 +452,7 @@ impl Opening<'_> {
     }
 
     /// Refuses segments that have the same offsets.
-    fn check_overlap(&self, previous: &Active, next: &Listed) -> Result<(), OpenError> {
+    fn check_overlap(&self, previous: &ActiveSegment, next: &ListedSegment) -> Result<(), OpenError> {
         let (expected, found) = (previous.end_offset, next.base_offset);
         if found >= expected {
             return Ok(());
@@ -457,8 +464,8 @@ impl Opening<'_> {
         }))
     }
 
-    fn done(self, active: Active) -> Opened {
-        let Opening { closed, unsynced, lacked_indexes, epochs, recovered, .. } = self;
-        Opened { closed, active, epochs, unsynced, lacked_indexes, recovered }
+    fn done(self, active: ActiveSegment) -> OpenedSegments {
+        let SegmentOpener { closed, unsynced, lacked_indexes, epochs, report, .. } = self;
+        OpenedSegments { closed, active, epochs, unsynced, lacked_indexes, report }
     }
 }

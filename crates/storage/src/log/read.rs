@@ -9,7 +9,7 @@ use super::Log;
 use crate::fs::{self, File};
 use crate::names::SegmentFile;
 use crate::scan::{Damage, Headers, ScanError};
-use crate::segment::{Closed, ClosedList, Segment, aborted_transactions};
+use crate::segment::{ClosedList, ClosedSegment, Segment, aborted_transactions};
 use crate::txn_index::AbortedTxn;
 
 /// Bytes of a log file to be read or sent without the log's lock.
@@ -249,7 +249,7 @@ impl Located {
     }
 
     /// The end of the readable part in a closed segment.
-    fn limit_in(&self, closed: &Arc<Closed>) -> fs::Result<Place> {
+    fn limit_in(&self, closed: &Arc<ClosedSegment>) -> fs::Result<Place> {
         let next = self.closed.partition_point(|other| other.base_offset() <= closed.base_offset());
         let next_offset =
             self.closed.get(next).map_or(self.active.segment.base_offset, |next| next.base_offset());

@@ -12,8 +12,8 @@ use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::offset_index::{self, OffsetEntry};
 use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::producer_state::{Marker, ProducerState};
-use crate::scan::{Damage, DamageReason, Headers, ScanError, Verified, only_zeros_from, read_batch};
-use crate::segment::{Active, MaxTimestamp, Segment};
+use crate::scan::{Damage, DamageReason, Headers, ScanError, VerifiedBatches, only_zeros_from, read_batch};
+use crate::segment::{ActiveSegment, MaxTimestamp, Segment};
 use crate::time_index::{self, TimeEntry};
 use crate::traps::{self, Trap};
 use crate::txn_index;
@@ -43,7 +43,7 @@ pub struct Truncation {
     pub only_zeros: bool,
 }
 
-impl Active {
+impl ActiveSegment {
     /// The active segment of a closed log: only the ends of its files are read. `None` if the indexes do not
     /// match the log.
     pub(super) fn open_closed(
@@ -52,11 +52,11 @@ impl Active {
         config: &LogConfig,
         jitter_ms: i64,
         now_ms: i64,
-    ) -> Result<Option<Active>, ScanError> {
+    ) -> Result<Option<ActiveSegment>, ScanError> {
         // Not to be written yet: they may be closed again without a sync.
         let offset_file = segment.file(SegmentFile::OffsetIndex)?;
         let time_file = segment.file(SegmentFile::TimeIndex)?;
-        let mut active = Active::new(segment, jitter_ms, now_ms);
+        let mut active = ActiveSegment::new(segment, jitter_ms, now_ms);
         let offset_entries = index_file::entries_in::<{ offset_index::ENTRY_BYTES }>(&offset_file)?;
         let time_entries = index_file::entries_in::<{ time_index::ENTRY_BYTES }>(&time_file)?;
         active.offset_index = IndexTail::new(offset_entries);
@@ -85,8 +85,8 @@ impl Active {
         config: &LogConfig,
         jitter_ms: i64,
         now_ms: i64,
-    ) -> Result<Active, ScanError> {
-        let mut active = Active::from_indexes(segment, size, i64::MAX, jitter_ms, now_ms)?;
+    ) -> Result<ActiveSegment, ScanError> {
+        let mut active = ActiveSegment::from_indexes(segment, size, i64::MAX, jitter_ms, now_ms)?;
         active.rebuild(size, i64::MAX, config)?;
         if let Some(file) = active.segment.file_if_exists(SegmentFile::TxnIndex)? {
             active.segment.file_to_write(SegmentFile::TxnIndex)?;
@@ -104,7 +104,7 @@ impl Active {
         config: &LogConfig,
         now_ms: i64,
     ) -> Result<MaxTimestamp, ScanError> {
-        let mut active = Active::new(segment.clone(), 0, now_ms);
+        let mut active = ActiveSegment::new(segment.clone(), 0, now_ms);
         let file = segment.file(SegmentFile::Log)?;
         let mut headers = Headers::new(&file, 0, size);
         while let Some((position, header)) = headers.next()? {
@@ -126,7 +126,7 @@ impl Active {
         below: i64,
         jitter_ms: i64,
         now_ms: i64,
-    ) -> Result<Active, ScanError> {
+    ) -> Result<ActiveSegment, ScanError> {
         let offset_file = segment.create(SegmentFile::OffsetIndex)?;
         let time_file = segment.create(SegmentFile::TimeIndex)?;
         let (offset_bytes, time_bytes) = (read_all(&offset_file)?, read_all(&time_file)?);
@@ -146,13 +146,13 @@ impl Active {
         if keep == 0 {
             time_entries = &[];
         }
-        let mut active = Active::new(segment, jitter_ms, now_ms);
+        let mut active = ActiveSegment::new(segment, jitter_ms, now_ms);
         let last = offset_entries.last().map(|entry| OffsetEntry::from_bytes(*entry));
         if let Some(entry) = time_entries.last() {
             active.set_last_time(TimeEntry::from_bytes(*entry));
         }
         if !active.resume(last, size)? {
-            active = Active::new(active.segment.clone(), jitter_ms, now_ms);
+            active = ActiveSegment::new(active.segment.clone(), jitter_ms, now_ms);
             (offset_entries, time_entries) = (&[], &[]);
         }
         active.keep_entries(offset_entries.len(), time_entries.len(), &offset_file, &time_file)?;
@@ -255,7 +255,7 @@ impl Active {
         } else {
             self.segment.file(SegmentFile::Log)?
         };
-        let mut batches = Verified::new(&file, start, file_size);
+        let mut batches = VerifiedBatches::new(&file, start, file_size);
         let mut damage = loop {
             let position = batches.position();
             let header = match batches.next() {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::Log;
-use crate::scrub::ClosedSegment;
+use crate::scrub::ScrubTarget;
 
 impl Log {
     /// The first closed segment that begins at `offset` or later.
-    pub fn closed_segment_from(&self, offset: i64) -> Option<ClosedSegment> {
+    pub fn closed_segment_from(&self, offset: i64) -> Option<ScrubTarget> {
         let index = self.closed.partition_point(|closed| closed.base_offset() < offset);
         let closed = Arc::clone(self.closed.get(index)?);
         let next = self.closed.get(index + 1);
@@ -16,11 +16,11 @@ impl Log {
         let is_compacted =
             self.config.compact || self.partition.directory.cleaned_to(&self.partition.name).is_some();
         let may_end_early = is_compacted || next_base_offset <= self.log_start_offset();
-        Some(ClosedSegment { closed, next_base_offset, may_end_early })
+        Some(ScrubTarget { closed, next_base_offset, may_end_early })
     }
 
     /// Whether the segment is still part of the log, and still closed.
-    pub fn has_segment(&self, segment: &ClosedSegment) -> bool {
+    pub fn has_segment(&self, segment: &ScrubTarget) -> bool {
         let index = self.closed.partition_point(|closed| closed.base_offset() < segment.base_offset());
         self.closed.get(index).is_some_and(|closed| Arc::ptr_eq(closed, &segment.closed))
     }

@@ -1,17 +1,17 @@
 //! Putting a cleaned segment in the place of those that it was made from.
 //!
 //! It goes in three steps, each of which holds the log's lock for a few renames. Between them the
-//! directory is synced without it ([`Cleaned::sync_names`]), so that who appends or reads does not
+//! directory is synced without it ([`CleanedSegment::sync_names`]), so that who appends or reads does not
 //! wait for the disk. A crash at any step leaves a log that opening completes: up to the first sync
 //! the old segments count, from there on the new one.
 
 use std::sync::Arc;
 
 use super::{ChangeError, Log};
-use crate::clean::Cleaned;
+use crate::clean::CleanedSegment;
 use crate::fs;
 use crate::names::{CLEANED_SUFFIX, SWAP_SUFFIX, SegmentFile};
-use crate::segment::{Closed, Segment};
+use crate::segment::{ClosedSegment, Segment};
 use crate::traps::{self, Trap};
 
 /// The outcome of swapping in a compacted segment.
@@ -37,7 +37,7 @@ impl Log {
     ///
     /// # Errors
     /// [`ChangeError`] if a file cannot be renamed or synced.
-    pub fn swap(&mut self, cleaned: &Cleaned, now_ms: i64) -> Result<SwapOutcome, ChangeError> {
+    pub fn swap(&mut self, cleaned: &CleanedSegment, now_ms: i64) -> Result<SwapOutcome, ChangeError> {
         if self.begin_swap(cleaned)? == SwapOutcome::Stale {
             return Ok(SwapOutcome::Stale);
         }
@@ -52,11 +52,11 @@ impl Log {
     }
 
     /// The first step: gives the new files the suffix `.swap`, which says that they are complete.
-    /// [`Cleaned::sync_names`] follows.
+    /// [`CleanedSegment::sync_names`] follows.
     ///
     /// # Errors
     /// [`ChangeError`] if a file cannot be renamed.
-    pub fn begin_swap(&mut self, cleaned: &Cleaned) -> Result<SwapOutcome, ChangeError> {
+    pub fn begin_swap(&mut self, cleaned: &CleanedSegment) -> Result<SwapOutcome, ChangeError> {
         self.partition.directory.health.check()?;
         // One that is given up takes away the names that the new files have.
         let withdraws = self.swapping.as_ref().is_some_and(|swap| !swap.installed);
@@ -75,11 +75,15 @@ impl Log {
     }
 
     /// The second step: the new segment replaces the old ones. Readers of these continue with the files that
-    /// they hold. [`Cleaned::sync_names`] follows.
+    /// they hold. [`CleanedSegment::sync_names`] follows.
     ///
     /// # Errors
     /// [`ChangeError`] if a file cannot be renamed.
-    pub fn replace_segments(&mut self, cleaned: &Cleaned, now_ms: i64) -> Result<SwapOutcome, ChangeError> {
+    pub fn replace_segments(
+        &mut self,
+        cleaned: &CleanedSegment,
+        now_ms: i64,
+    ) -> Result<SwapOutcome, ChangeError> {
         self.partition.directory.health.check()?;
         let begun = self.is_swapping(cleaned);
         let Some(at) = self.place_of(cleaned).filter(|_| begun) else {
@@ -91,7 +95,7 @@ impl Log {
             self.delete_files(&input.segment, now_ms).map_err(|error| self.offline(error))?;
         }
         cleaned.segment.set_named_swap();
-        let closed = Closed::new(cleaned.segment.clone(), cleaned.size, Some(cleaned.max_timestamp));
+        let closed = ClosedSegment::new(cleaned.segment.clone(), cleaned.size, Some(cleaned.max_timestamp));
         self.closed.to_mut().splice(at..at + cleaned.inputs.len(), [Arc::new(closed)]);
         self.swapping = Some(Box::new(Swap { segment: cleaned.segment.clone(), installed: true }));
         for input in &cleaned.inputs[1..] {
@@ -103,11 +107,11 @@ impl Log {
     }
 
     /// The last step, once none of the old names can come back: the new files take their names.
-    /// [`Cleaned::sync_names`] follows.
+    /// [`CleanedSegment::sync_names`] follows.
     ///
     /// # Errors
     /// [`ChangeError`] if a file cannot be renamed.
-    pub fn finish_swap(&mut self, cleaned: &Cleaned) -> Result<(), ChangeError> {
+    pub fn finish_swap(&mut self, cleaned: &CleanedSegment) -> Result<(), ChangeError> {
         self.partition.directory.health.check()?;
         if self.is_swapping(cleaned) {
             self.swapping = None;
@@ -158,13 +162,13 @@ impl Log {
         fs.remove_file(&sign)
     }
 
-    fn is_swapping(&self, cleaned: &Cleaned) -> bool {
+    fn is_swapping(&self, cleaned: &CleanedSegment) -> bool {
         self.swapping.as_ref().is_some_and(|swap| Arc::ptr_eq(&swap.segment, &cleaned.segment))
     }
 
     /// The place of the segments that it was made from; `None` if they have changed, or the log was
     /// truncated: the lost part may have had the last record of a key that it lacks.
-    fn place_of(&self, cleaned: &Cleaned) -> Option<usize> {
+    fn place_of(&self, cleaned: &CleanedSegment) -> Option<usize> {
         if cleaned.generation != self.flush.generation() {
             return None;
         }
@@ -176,7 +180,7 @@ impl Log {
     }
 
     /// Throws away what has not become part of the log.
-    fn discard(&self, cleaned: &Cleaned) -> Result<SwapOutcome, ChangeError> {
+    fn discard(&self, cleaned: &CleanedSegment) -> Result<SwapOutcome, ChangeError> {
         let fs = &cleaned.segment.partition.directory.fs;
         for kind in SegmentFile::ALL {
             for path in [cleaned.cleaned_path(kind), cleaned.swap_path(kind)] {
@@ -191,7 +195,7 @@ impl Log {
     }
 }
 
-impl Cleaned {
+impl CleanedSegment {
     /// Makes the names durable that the last step has given. Needs no lock.
     ///
     /// # Errors

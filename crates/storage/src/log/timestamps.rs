@@ -11,7 +11,7 @@ use super::Log;
 use crate::fs::{self, File};
 use crate::names::SegmentFile;
 use crate::scan::{Damage, Headers, ScanError, read_batch};
-use crate::segment::{Closed, ClosedList, MaxTimestamp, Segment};
+use crate::segment::{ClosedList, ClosedSegment, MaxTimestamp, Segment};
 use crate::time_index::TimeEntry;
 
 /// An offset found by time.
@@ -182,7 +182,7 @@ fn after_entry(entry: Option<TimeEntry>, base_offset: i64, log_start_offset: i64
     offset.max(log_start_offset)
 }
 
-fn closed_from(closed: &Closed, offset: i64) -> fs::Result<Candidate> {
+fn closed_from(closed: &ClosedSegment, offset: i64) -> fs::Result<Candidate> {
     let position = closed.floor_position(offset)?;
     Ok(Candidate { segment: closed.segment.clone(), size: closed.size, position })
 }

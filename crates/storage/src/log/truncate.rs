@@ -10,7 +10,7 @@ use crate::fs::{self, Operation};
 use crate::names::SegmentFile;
 use crate::producer_state::ProducerState;
 use crate::scan::{Headers, ScanError};
-use crate::segment::{Active, Segment};
+use crate::segment::{ActiveSegment, Segment};
 use crate::traps::{self, Trap};
 
 /// Why the records below an offset were not deleted.
@@ -166,7 +166,7 @@ impl Log {
         // Undone by a loss of power it would reach into the segments that follow.
         traps::unless(Trap::TruncationUnsynced, || file.sync_data())?;
         let jitter_ms = self.jitter_ms(last.base_offset);
-        self.active = Active::load(last, position, &self.config, jitter_ms, now_ms)?;
+        self.active = ActiveSegment::load(last, position, &self.config, jitter_ms, now_ms)?;
         self.active.sync_cut_indexes()?;
         Ok(())
     }
@@ -262,7 +262,7 @@ impl Log {
         self.partition.directory.fs.sync_dir(&self.partition.path())?;
         let segment = Segment::new(self.partition.clone(), offset);
         segment.create_files()?;
-        self.active = Active::new(segment, self.jitter_ms(offset), now_ms);
+        self.active = ActiveSegment::new(segment, self.jitter_ms(offset), now_ms);
         Ok(())
     }
 }

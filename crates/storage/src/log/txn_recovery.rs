@@ -10,16 +10,16 @@ use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::producer_state::ProducerState;
 use crate::producer_state::snapshot::{self, SnapshotError};
 use crate::scan::{Headers, ScanError};
-use crate::segment::{Active, Closed, PartitionDir, Segment};
+use crate::segment::{ActiveSegment, ClosedSegment, PartitionDir, Segment};
 use crate::txn_index::{self, AbortedTxn};
 
-impl Active {
+impl ActiveSegment {
     /// Removes the entries whose marker is at `below` or above, and leftovers of a crash after them. An entry
     /// that is torn within an offset may look like any other: the last one that stays has its marker in the
     /// part of the log that was walked so far, and everything written before it is complete. Returns whether
     /// all removed entries have markers at `below` or above, which are added again one by one; otherwise it
     /// removes nothing.
-    pub(super) fn cut_txn_index(&self, before: &[Arc<Closed>], below: i64) -> Result<bool, ScanError> {
+    pub(super) fn cut_txn_index(&self, before: &[Arc<ClosedSegment>], below: i64) -> Result<bool, ScanError> {
         let Some(file) = self.segment.file_if_exists(SegmentFile::TxnIndex)? else { return Ok(true) };
         let all = txn_index::read(&file)?;
         let is_whole = file.len()? == (all.len() * txn_index::ENTRY_BYTES) as u64;
@@ -50,10 +50,10 @@ impl Active {
     }
 }
 
-impl Closed {
+impl ClosedSegment {
     /// Whether each entry of its index of aborted transactions is of one that the log has. What cannot be compared
     /// because a batch is damaged counts as right: who reads the batch is told.
-    pub(super) fn has_right_txn_index(&self, before: &[Arc<Closed>]) -> Result<bool, ScanError> {
+    pub(super) fn has_right_txn_index(&self, before: &[Arc<ClosedSegment>]) -> Result<bool, ScanError> {
         let Some(file) = self.segment.file_if_exists(SegmentFile::TxnIndex)? else { return Ok(true) };
         for txn in txn_index::read(&file)? {
             let floor = |offset| self.floor_position(offset);
@@ -74,7 +74,7 @@ fn is_aborted_here(
     size: u32,
     txn: &AbortedTxn,
     floor: impl Fn(i64) -> fs::Result<u32>,
-    before: &[Arc<Closed>],
+    before: &[Arc<ClosedSegment>],
 ) -> Result<bool, ScanError> {
     // A reader looks no further once an entry says that what it wants is stable.
     let is_stable_too_far = txn.last_stable_offset > txn.last_offset + 1;

@@ -31,7 +31,7 @@ fn headers_and_verified_batches_are_those_of_the_file() {
     let end = file.len().unwrap() as u32;
     for start in [0, 1, 98, 99, 100, 399] {
         let mut headers = Headers::new(&file, expected[start].0, end);
-        let mut verified = Verified::new(&file, expected[start].0, end);
+        let mut verified = VerifiedBatches::new(&file, expected[start].0, end);
         for (position, header) in &expected[start..] {
             assert_eq!(headers.next().unwrap(), Some((*position, *header)));
             assert_eq!(verified.position(), *position);
@@ -52,13 +52,13 @@ fn a_cut_or_flipped_byte_is_damage_at_the_batch() {
     for cut in [end - 1, position + 61, position + 60, position + 17, position + 1] {
         let Err(ScanError::Damaged(damage)) = Headers::new(&file, position, cut).next() else { panic!() };
         assert_eq!((damage.path.as_path(), damage.position), (file.path(), u64::from(position)));
-        assert!(matches!(Verified::new(&file, position, cut).next(), Err(ScanError::Damaged(_))));
+        assert!(matches!(VerifiedBatches::new(&file, position, cut).next(), Err(ScanError::Damaged(_))));
     }
     let mut byte = [0];
     file.read_exact_at(&mut byte, u64::from(end - 1)).unwrap();
     file.write_all_at(&[byte[0] ^ 1], u64::from(end - 1)).unwrap();
     Headers::new(&file, position, end).next().unwrap();
-    let mut verified = Verified::new(&file, expected[58].0, file.len().unwrap() as u32);
+    let mut verified = VerifiedBatches::new(&file, expected[58].0, file.len().unwrap() as u32);
     verified.next().unwrap();
     verified.next().unwrap();
     let Err(ScanError::Damaged(damage)) = verified.next() else { panic!() };

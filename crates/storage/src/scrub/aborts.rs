@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use record::BatchHeader;
 
-use super::{ClosedSegment, Fault, FaultReason};
+use super::{Fault, FaultReason, ScrubTarget};
 use crate::fs::File;
 use crate::names::{SNAPSHOT_SUFFIX, SegmentFile, offset_path};
 use crate::producer_state::{Marker, snapshot};
@@ -27,7 +27,7 @@ pub(super) struct Aborts {
 }
 
 impl Aborts {
-    pub(super) fn new(segment: &ClosedSegment) -> Aborts {
+    pub(super) fn new(segment: &ScrubTarget) -> Aborts {
         let file = segment.closed.segment.open_aside(SegmentFile::TxnIndex);
         let entries = file.and_then(|file| txn_index::read(&file)).ok();
         let entries = entries.map(|entries| entries.iter().map(|txn| txn.last_offset).collect());
@@ -60,7 +60,7 @@ impl Aborts {
     }
 
     /// The fault of the index.
-    pub(super) fn end(self, segment: &ClosedSegment) -> Option<Fault> {
+    pub(super) fn end(self, segment: &ScrubTarget) -> Option<Fault> {
         let marker = self.lost?;
         let reason = match self.entries {
             None => FaultReason::Missing,
@@ -72,7 +72,7 @@ impl Aborts {
 }
 
 /// The producers with an open transaction at the start of a segment; `None` if no snapshot has them.
-fn open_at(segment: &ClosedSegment) -> Option<BTreeSet<i64>> {
+fn open_at(segment: &ScrubTarget) -> Option<BTreeSet<i64>> {
     let (partition, base_offset) = (&segment.closed.segment.partition, segment.base_offset());
     let path = offset_path(&partition.path(), base_offset, SNAPSHOT_SUFFIX);
     let state = snapshot::read(&partition.directory.fs, &path, base_offset).ok()?.state;

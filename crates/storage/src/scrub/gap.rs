@@ -5,7 +5,7 @@
 
 use record::BatchHeader;
 
-use super::{ClosedSegment, Fault, FaultReason};
+use super::{Fault, FaultReason, ScrubTarget};
 use crate::fs;
 use crate::index_file;
 use crate::names::SegmentFile;
@@ -17,7 +17,7 @@ pub(super) fn has_holes(header: &BatchHeader) -> bool {
     header.magic == 2 && i64::from(header.records_count) <= i64::from(header.last_offset_delta)
 }
 
-impl ClosedSegment {
+impl ScrubTarget {
     /// The missing records between the segment and the next. Only the end of the segment is read if nothing
     /// is missing. A damaged or unreadable segment has no gap here: a scrub reports it.
     pub fn gap(&self) -> Option<Fault> {

@@ -4,7 +4,7 @@ use crc_fast::CrcAlgorithm;
 use record::{BATCH_OVERHEAD, Batch, BatchError, BatchHeader};
 
 use super::gap::has_holes;
-use super::{ClosedSegment, FAULTS_MAX, Fault, FaultReason, ScrubError, unreadable};
+use super::{FAULTS_MAX, Fault, FaultReason, ScrubError, ScrubTarget, unreadable};
 use crate::fs::{self, File};
 use crate::names::SegmentFile;
 
@@ -20,7 +20,7 @@ const CRC_COVERS_FROM_LEGACY: u32 = 16;
 /// A segment that is being read.
 pub(super) struct Walk<'a, S> {
     file: &'a File,
-    segment: &'a ClosedSegment,
+    segment: &'a ScrubTarget,
     /// Is told before bytes are read.
     spend: &'a mut S,
     /// The end of the segment.
@@ -58,7 +58,7 @@ impl From<ScrubError> for Interrupted {
 type Loaded<T> = Result<T, Interrupted>;
 
 impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
-    pub(super) fn new(file: &'a File, segment: &'a ClosedSegment, spend: &'a mut S) -> Self {
+    pub(super) fn new(file: &'a File, segment: &'a ScrubTarget, spend: &'a mut S) -> Self {
         Walk {
             file,
             segment,

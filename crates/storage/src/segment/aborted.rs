@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Closed, Segment};
+use super::{ClosedSegment, Segment};
 use crate::fs;
 use crate::names::SegmentFile;
 use crate::txn_index::{self, AbortedTxn};
@@ -10,7 +10,7 @@ use crate::txn_index::{self, AbortedTxn};
 /// The aborted transactions that a `read_committed` consumer has to know of to read the offsets from `from` up to, not
 /// including, `to`. The first of the segments is the one that has `from`.
 pub(crate) fn aborted_transactions(
-    closed: &[Arc<Closed>],
+    closed: &[Arc<ClosedSegment>],
     active: &Arc<Segment>,
     from: i64,
     to: i64,

@@ -19,7 +19,7 @@ const RECENT_MAX: usize = 16;
 
 /// The segment that is being written: how far it is, and its indexes.
 #[derive(Debug)]
-pub(crate) struct Active {
+pub(crate) struct ActiveSegment {
     pub(crate) segment: Arc<Segment>,
     /// Bytes of batches: the position of the next one.
     pub(crate) size: u32,
@@ -42,28 +42,28 @@ pub(crate) struct Active {
     /// Whether a failed write may have left bytes after the last batch.
     pub(crate) torn: bool,
     /// None until there is one: most partitions are idle.
-    recent: Option<Box<Recent>>,
+    recent: Option<Box<RecentBatches>>,
 }
 
 /// The first offsets and the positions of the last batches, in a ring.
 #[derive(Debug)]
-struct Recent {
+struct RecentBatches {
     batches: [(i64, u32); RECENT_MAX],
     next: usize,
 }
 
-impl Recent {
+impl RecentBatches {
     fn push(&mut self, base_offset: i64, position: u32) {
         self.batches[self.next] = (base_offset, position);
         self.next = (self.next + 1) % RECENT_MAX;
     }
 }
 
-impl Active {
+impl ActiveSegment {
     /// An empty segment whose files have been made.
-    pub(crate) fn new(segment: Arc<Segment>, jitter_ms: i64, now_ms: i64) -> Active {
+    pub(crate) fn new(segment: Arc<Segment>, jitter_ms: i64, now_ms: i64) -> ActiveSegment {
         let base_offset = segment.base_offset;
-        Active {
+        ActiveSegment {
             segment,
             size: 0,
             end_offset: base_offset,
@@ -124,7 +124,7 @@ impl Active {
         self.index(position, header, index_interval_bytes);
         self.size += header.size_bytes() as u32;
         self.end_offset = header.next_offset();
-        let recent = || Box::new(Recent { batches: [(-1, 0); RECENT_MAX], next: 0 });
+        let recent = || Box::new(RecentBatches { batches: [(-1, 0); RECENT_MAX], next: 0 });
         self.recent.get_or_insert_with(recent).push(header.base_offset, position);
     }
 

@@ -2,12 +2,12 @@
 
 use record::NO_TIMESTAMP;
 
-use super::{Closed, MaxTimestamp};
+use super::{ClosedSegment, MaxTimestamp};
 use crate::fs::{self, File};
 use crate::names::SegmentFile;
 use crate::scan::{Headers, ScanError};
 
-impl Closed {
+impl ClosedSegment {
     /// The time that retention compares: the greatest timestamp or, if no batch has one, the time of the last
     /// write.
     ///

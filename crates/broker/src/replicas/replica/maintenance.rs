@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use protocol::ErrorCode;
 use storage::{
-    ActiveProducer, ChangeError, CleanPlan, Cleaned, DeleteRecordsError, DeletedSegment, Log, Offline,
+    ActiveProducer, ChangeError, CleanPlan, CleanedSegment, DeleteRecordsError, DeletedSegment, Log, Offline,
     SwapOutcome,
 };
 use tracing::{info, warn};
@@ -72,7 +72,11 @@ impl Replica {
     /// Replaces the original segments by a compacted one; `None` if the log is gone, is being moved, or is no
     /// longer compacted. The log is locked for a few renames at a time, and not while this waits for the
     /// disk.
-    pub(crate) fn swap(&self, cleaned: &Cleaned, now_ms: i64) -> Option<Result<SwapOutcome, ChangeError>> {
+    pub(crate) fn swap(
+        &self,
+        cleaned: &CleanedSegment,
+        now_ms: i64,
+    ) -> Option<Result<SwapOutcome, ChangeError>> {
         // Half done, its files have names that a move would not find.
         let _swapping = self.swapping.lock();
         if !self.rules.load().topic.compact || self.is_moving() {
@@ -81,7 +85,11 @@ impl Replica {
         self.swap_in_steps(cleaned, now_ms).transpose()
     }
 
-    fn swap_in_steps(&self, cleaned: &Cleaned, now_ms: i64) -> Result<Option<SwapOutcome>, ChangeError> {
+    fn swap_in_steps(
+        &self,
+        cleaned: &CleanedSegment,
+        now_ms: i64,
+    ) -> Result<Option<SwapOutcome>, ChangeError> {
         let begun = self.lock().as_mut().map(|log| log.begin_swap(cleaned)).transpose()?;
         if begun != Some(SwapOutcome::Done) {
             return Ok(begun);

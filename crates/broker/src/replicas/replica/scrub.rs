@@ -1,7 +1,7 @@
 //! The progress of scrubs in a partition's log, and the damage that they found.
 
 use parking_lot::Mutex;
-use storage::{ClosedSegment, Fault, Log};
+use storage::{Fault, Log, ScrubTarget};
 
 use super::Replica;
 
@@ -16,7 +16,7 @@ pub(super) struct ScrubRecord {
 struct Found {
     last: Option<LastScrub>,
     /// Segments with damage, until they are gone or whole again.
-    damaged: Vec<(ClosedSegment, Vec<Fault>)>,
+    damaged: Vec<(ScrubTarget, Vec<Fault>)>,
 }
 
 /// The last time that all closed segments of a partition were read.
@@ -62,13 +62,13 @@ pub(crate) struct LogStatus {
 
 impl Replica {
     /// The first closed segment that starts at `offset` or later; `None` if the log is gone.
-    pub(crate) fn closed_segment_from(&self, offset: i64) -> Option<ClosedSegment> {
+    pub(crate) fn closed_segment_from(&self, offset: i64) -> Option<ScrubTarget> {
         self.lock().as_ref()?.closed_segment_from(offset)
     }
 
     /// Notes the findings of a scrub in a segment. They are ignored if the segment is no longer part of the
     /// log, because it was deleted, replaced or moved while it was read.
-    pub(crate) fn note_scrubbed(&self, segment: &ClosedSegment, faults: Vec<Fault>) -> ScrubNews {
+    pub(crate) fn note_scrubbed(&self, segment: &ScrubTarget, faults: Vec<Fault>) -> ScrubNews {
         let mut found = self.scrub.found.lock();
         found.forget_gone(self.lock().as_ref());
         let is_there = self.lock().as_ref().is_some_and(|log| log.has_segment(segment));

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use record::{BatchBuilder, Compression};
 
 use super::*;
-use crate::{Cleaned, LogConfig, OffsetMap, SwapOutcome};
+use crate::{CleanedSegment, LogConfig, OffsetMap, SwapOutcome};
 
 fn config() -> LogConfig {
     LogConfig {
@@ -42,7 +42,7 @@ enum Swapping {
 }
 
 /// Does the next step of a swap; the one after it.
-fn step(log: &mut Log, cleaned: &Cleaned, next: &Swapping) -> Swapping {
+fn step(log: &mut Log, cleaned: &CleanedSegment, next: &Swapping) -> Swapping {
     let swapped = match next {
         Swapping::Begin => log.begin_swap(cleaned).unwrap(),
         Swapping::Replace => log.replace_segments(cleaned, NOW_MS).unwrap(),
@@ -85,7 +85,7 @@ fn run(seed: u64) -> bool {
     let mut future = create(&to);
     let mut map = OffsetMap::new(1 << 16, 0.9);
     let mut cleaning = log.clean_plan(None, NOW_MS).unwrap().start(&mut map, &mut |_| Ok(())).unwrap();
-    let (mut cleaned, mut next): (Option<Cleaned>, _) = (None, Swapping::Done);
+    let (mut cleaned, mut next): (Option<CleanedSegment>, _) = (None, Swapping::Done);
     loop {
         match random.u8(..10) {
             0..2 => put(&mut log, &mut random),
