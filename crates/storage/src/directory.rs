@@ -99,7 +99,7 @@ impl From<fs::Error> for OpenDirectoryError {
 /// A log directory, locked against other processes for as long as this lives.
 #[derive(Debug)]
 pub struct LogDirectory {
-    shared: Arc<Shared>,
+    shared: Arc<DirectoryState>,
     clean: bool,
     previous_broker_epoch: Option<i64>,
     _lock: File,
@@ -107,14 +107,14 @@ pub struct LogDirectory {
 
 /// The state that the logs of a directory share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct DirectoryState {
     pub(crate) fs: Fs,
     pub(crate) path: PathBuf,
     pub(crate) health: Health,
     pub(crate) open_files: OpenFiles,
     pub(crate) flusher: Flusher,
     pub(crate) room: Room,
-    partitions: Mutex<BTreeMap<Arc<TopicPartition>, Known>>,
+    partitions: Mutex<BTreeMap<Arc<TopicPartition>, PartitionState>>,
     entries: Entries,
     /// The logs that were being moved here when the last process ended, and still wait for what becomes of them.
     futures: Mutex<BTreeMap<TopicPartition, Vec<FutureDir>>>,
@@ -139,9 +139,9 @@ pub(crate) struct Shared {
 
 /// The state of a partition of the directory, open or not.
 #[derive(Debug, Default)]
-struct Known {
+struct PartitionState {
     /// `None` if all of it is zero, as for a partition that nothing was written to.
-    noted: Option<Box<Noted>>,
+    noted: Option<Box<NotedOffsets>>,
     /// Whether its files are as closing it left them.
     clean: bool,
     log: Option<Arc<FlushState>>,
@@ -149,7 +149,7 @@ struct Known {
 
 /// The offsets of a partition from checkpoints, and from the log that was closed last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Noted {
+struct NotedOffsets {
     offsets: Offsets,
     /// The recovery point and the log start offset in the checkpoint files: the least that they may
     /// be, and the greatest. They differ once writing them has failed.
@@ -164,14 +164,14 @@ pub(crate) struct Offsets {
     pub(crate) high_watermark: i64,
 }
 
-impl Known {
-    fn noted(&self) -> Noted {
+impl PartitionState {
+    fn noted(&self) -> NotedOffsets {
         self.noted.as_deref().copied().unwrap_or_default()
     }
 
-    fn note(&mut self, noted: Noted) {
+    fn note(&mut self, noted: NotedOffsets) {
         if self.noted() != noted {
-            self.noted = (noted != Noted::default()).then(|| Box::new(noted));
+            self.noted = (noted != NotedOffsets::default()).then(|| Box::new(noted));
         }
     }
 
@@ -205,8 +205,8 @@ impl LogDirectory {
             return Err(OpenDirectoryError::Locked(path));
         };
         let shutdown = clean_shutdown::read(&fs, &path)?;
-        let Held { partitions, stale, absent, futures, lacks_recovery_points } =
-            held(&fs, &path, shutdown.is_some())?;
+        let DirectoryContents { partitions, stale, absent, futures, lacks_recovery_points } =
+            read_contents(&fs, &path, shutdown.is_some())?;
         if shutdown.is_none() {
             // What the last process made and did not live to sync is found here, and gone with the
             // power. From here on it counts as being there.
@@ -216,7 +216,7 @@ impl LogDirectory {
         if let Some(parent) = parent.filter(|_| partitions.is_empty()) {
             fs.sync_dir(parent)?;
         }
-        let shared = Shared {
+        let shared = DirectoryState {
             health: Health::new(&path),
             open_files: OpenFiles::new(open_files_max),
             flusher: Flusher::default(),
@@ -264,8 +264,8 @@ impl LogDirectory {
     }
 
     /// Its group commit, for the thread that runs it.
-    pub fn flusher(&self) -> Arc<Flushing> {
-        Arc::new(Flushing(self.shared.clone()))
+    pub fn flusher(&self) -> Arc<DirectoryFlusher> {
+        Arc::new(DirectoryFlusher(self.shared.clone()))
     }
 
     /// Whether it still works.
@@ -390,16 +390,16 @@ impl LogDirectory {
         Ok(false)
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<DirectoryState> {
         &self.shared
     }
 }
 
 /// The group commit of a log directory, for the thread that runs it.
 #[derive(Debug)]
-pub struct Flushing(Arc<Shared>);
+pub struct DirectoryFlusher(Arc<DirectoryState>);
 
-impl std::ops::Deref for Flushing {
+impl std::ops::Deref for DirectoryFlusher {
     type Target = Flusher;
 
     fn deref(&self) -> &Flusher {
@@ -407,7 +407,7 @@ impl std::ops::Deref for Flushing {
     }
 }
 
-impl Shared {
+impl DirectoryState {
     /// The error of a failed write: one that does not pass takes the log directory offline.
     pub(crate) fn write_error(&self, error: fs::Error) -> WriteError {
         if error.passes() {
@@ -494,7 +494,7 @@ impl Shared {
     /// Notes that a log is closed, cleanly or not.
     pub(crate) fn closed(&self, log: &FlushState, clean: bool) {
         if let Some(known) = self.partitions.lock().get_mut(&log.partition.name) {
-            known.note(Noted { offsets: known.offsets(), ..known.noted() });
+            known.note(NotedOffsets { offsets: known.offsets(), ..known.noted() });
             known.clean = clean;
             known.log = None;
         }
@@ -514,9 +514,9 @@ impl Shared {
 }
 
 /// The contents of a log directory when it is opened.
-struct Held {
+struct DirectoryContents {
     /// The partitions that have a directory, with what the checkpoints say of them.
-    partitions: BTreeMap<Arc<TopicPartition>, Known>,
+    partitions: BTreeMap<Arc<TopicPartition>, PartitionState>,
     /// Those that only the checkpoints know, without records.
     stale: BTreeSet<TopicPartition>,
     /// The same with records.
@@ -525,7 +525,7 @@ struct Held {
     lacks_recovery_points: bool,
 }
 
-fn held(fs: &Fs, path: &Path, clean: bool) -> fs::Result<Held> {
+fn read_contents(fs: &Fs, path: &Path, clean: bool) -> fs::Result<DirectoryContents> {
     let found = CheckpointedOffsets::read(fs, path)?;
     let lacks_recovery_points = found.lacks_recovery_points();
     let [recovery_points, log_start_offsets, high_watermarks] = found.all();
@@ -546,9 +546,9 @@ fn held(fs: &Fs, path: &Path, clean: bool) -> fs::Result<Held> {
         let DirKind::Partition(name) = DirKind::of(&entry.name) else { continue };
         let offsets = offsets_of(&name);
         let written = [(offsets.recovery_point, offsets.log_start_offset); 2];
-        let mut known = Known { clean, ..Known::default() };
-        known.note(Noted { offsets, written });
-        partitions.push((Arc::new(name), known));
+        let mut state = PartitionState { clean, ..PartitionState::default() };
+        state.note(NotedOffsets { offsets, written });
+        partitions.push((Arc::new(name), state));
     }
     // Made of all at once, the map has no room that is not used.
     let partitions = partitions.into_iter().collect();
@@ -559,7 +559,7 @@ fn held(fs: &Fs, path: &Path, clean: bool) -> fs::Result<Held> {
             offsets => drop(absent.insert(name, offsets)),
         }
     }
-    Ok(Held { partitions, stale, absent, futures, lacks_recovery_points })
+    Ok(DirectoryContents { partitions, stale, absent, futures, lacks_recovery_points })
 }
 
 #[cfg(test)]

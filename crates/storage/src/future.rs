@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::checkpoint;
-use crate::directory::{FutureDir, LogDirectory, Offsets, Shared, sync_topic_id, write_topic_id};
+use crate::directory::{DirectoryState, FutureDir, LogDirectory, Offsets, sync_topic_id, write_topic_id};
 use crate::flusher::{FlushState, LEADER_EPOCHS_FILE};
 use crate::fs::copy::CopyRangeError;
 use crate::fs::{self, Mode};
@@ -119,7 +119,7 @@ struct CopiedSegment {
 /// A copy of a log in another log directory, which is to take its place.
 #[derive(Debug)]
 pub struct FutureLog {
-    pub(crate) directory: Arc<Shared>,
+    pub(crate) directory: Arc<DirectoryState>,
     pub(crate) name: TopicPartition,
     pub(crate) path: PathBuf,
     /// The first segments.
@@ -204,7 +204,12 @@ impl FutureLog {
         Ok(future)
     }
 
-    fn at(shared: &Arc<Shared>, name: TopicPartition, path: PathBuf, left: BTreeMap<i64, u64>) -> FutureLog {
+    fn at(
+        shared: &Arc<DirectoryState>,
+        name: TopicPartition,
+        path: PathBuf,
+        left: BTreeMap<i64, u64>,
+    ) -> FutureLog {
         FutureLog {
             directory: shared.clone(),
             name,

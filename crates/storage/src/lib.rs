@@ -51,8 +51,8 @@ pub use checkpoint::{CheckpointError, read_offsets, write_offsets};
 pub use clean::{CleanError, CleanPass, CleanPlan, CleanStats, CleanedSegment, OffsetMap, Throttle};
 pub use config::LogConfig;
 pub use directory::{
-    AbsentPartition, Flushing, FutureDir, LogDirectory, MetaProperties, OpenDirectory, OpenDirectoryError,
-    Remover,
+    AbsentPartition, DirectoryFlusher, FutureDir, LogDirectory, MetaProperties, OpenDirectory,
+    OpenDirectoryError, Remover,
 };
 pub use flusher::{FlushListener, FlushTimes, Flusher};
 pub use future::{CopyError, CopyProgress, CopySource, FutureLog};

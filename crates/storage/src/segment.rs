@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
-use crate::directory::Shared;
+use crate::directory::DirectoryState;
 use crate::fs::{self, File, Mode};
 use crate::index_file;
 use crate::names::{DELETED_SUFFIX, SWAP_SUFFIX, SegmentFile, TopicPartition, offset_path};
@@ -30,7 +30,7 @@ pub(crate) use open_files::OpenFiles;
 pub(crate) struct PartitionDir {
     /// Shared with what the log directory knows of the partition.
     pub(crate) name: Arc<TopicPartition>,
-    pub(crate) directory: Arc<Shared>,
+    pub(crate) directory: Arc<DirectoryState>,
 }
 
 impl PartitionDir {

@@ -17,7 +17,7 @@ use protocol::messages::create_topics_request::CreatableTopic;
 use protocol::records::{BrokerRegistrationChangeRecord, RegisterBrokerRecord};
 use protocol::{ErrorCode, Uuid};
 use storage::fs::Fs;
-use storage::{Flushing, LogDirectory, OpenDirectory};
+use storage::{DirectoryFlusher, LogDirectory, OpenDirectory};
 
 use super::*;
 use crate::controller::Controller;
@@ -61,7 +61,7 @@ impl Drop for TempDir {
 pub(super) struct Node {
     pub(super) quorum: Quorum,
     directory: LogDirectory,
-    flusher: std::sync::Arc<Flushing>,
+    flusher: std::sync::Arc<DirectoryFlusher>,
     thread: JoinHandle<()>,
 }
 

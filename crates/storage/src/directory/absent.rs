@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{HIGH_WATERMARKS_FILE, Known, LogDirectory, Noted, Offsets, Shared};
+use super::{DirectoryState, HIGH_WATERMARKS_FILE, LogDirectory, NotedOffsets, Offsets, PartitionState};
 use crate::fs;
 use crate::names::TopicPartition;
 use crate::traps::{self, Trap};
@@ -73,16 +73,16 @@ impl LogDirectory {
     }
 }
 
-impl Known {
+impl PartitionState {
     /// Forgets the offsets; says whether there were any.
     fn forget_offsets(&mut self) -> bool {
         let noted = self.noted();
-        self.note(Noted { offsets: Offsets::default(), ..noted });
-        noted != Noted::default()
+        self.note(NotedOffsets { offsets: Offsets::default(), ..noted });
+        noted != NotedOffsets::default()
     }
 }
 
-impl Shared {
+impl DirectoryState {
     /// Notes that a log has become durable up to an offset, from one before it.
     pub(crate) fn note_durable(&self, from: i64, to: i64) {
         if from == 0 && to > 0 {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{LogDirectory, Shared};
+use super::{DirectoryState, LogDirectory};
 use crate::fs;
 use crate::names::{DirKind, TopicPartition};
 use crate::traps::{self, Trap};
@@ -100,7 +100,7 @@ impl LogDirectory {
 
 /// Removes directories of deleted partitions in the background.
 #[derive(Debug)]
-pub struct Remover(Arc<Shared>);
+pub struct Remover(Arc<DirectoryState>);
 
 impl Remover {
     /// Removes a directory as [`LogDirectory::remove`] does; returns whether it did. Once the log directory
@@ -117,7 +117,7 @@ impl Remover {
     }
 }
 
-impl Shared {
+impl DirectoryState {
     fn remove(&self, path: &Path) -> fs::Result<()> {
         assert!(path.parent() == Some(&*self.path), "only what is in the log directory is removed");
         self.fs.remove_dir_all(path)

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::Shared;
+use super::DirectoryState;
 use crate::fs;
 use crate::traps::{self, Trap};
 
@@ -26,7 +26,7 @@ impl Entries {
     }
 }
 
-impl Shared {
+impl DirectoryState {
     /// Notes that an entry was made, or has another name.
     pub(crate) fn entry_made(&self) {
         self.entries.made.fetch_add(1, Ordering::AcqRel);

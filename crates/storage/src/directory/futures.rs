@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Known, LogDirectory, Noted, Offsets, Shared, read_topic_id};
+use super::{DirectoryState, LogDirectory, NotedOffsets, Offsets, PartitionState, read_topic_id};
 use crate::flusher::FlushState;
 use crate::fs::{self, Fs};
 use crate::names::{FUTURE_DIR_SUFFIX, SegmentFile, TopicPartition, offset_of};
@@ -62,7 +62,7 @@ impl LogDirectory {
         self.shared.fs.rename(&future.path, &path)?;
         self.shared.fs.sync_dir(&self.shared.path).map_err(|error| self.shared.health.meet(error))?;
         self.shared.forget_future(&future.path);
-        self.shared.partitions.lock().insert(Arc::new(future.partition.clone()), Known::default());
+        self.shared.partitions.lock().insert(Arc::new(future.partition.clone()), PartitionState::default());
         self.shared.is_back(&future.partition);
         Ok(())
     }
@@ -97,7 +97,7 @@ impl LogDirectory {
     }
 }
 
-impl Shared {
+impl DirectoryState {
     /// Forgets a log that was being moved here: its directory has another name.
     pub(crate) fn forget_future(&self, path: &Path) {
         let name = path.file_name().and_then(|name| name.to_str());
@@ -142,8 +142,8 @@ impl Shared {
         let mut partitions = self.partitions.lock();
         let offsets = self.arriving.lock().remove(&*name).expect("the checkpoints have it");
         let written = (offsets.recovery_point, offsets.log_start_offset);
-        let mut known = Known { log: Some(log), ..Known::default() };
-        known.note(Noted { offsets, written: [written; 2] });
+        let mut known = PartitionState { log: Some(log), ..PartitionState::default() };
+        known.note(NotedOffsets { offsets, written: [written; 2] });
         let before = partitions.insert(name, known);
         assert!(before.is_none(), "a partition has one log in a directory");
     }

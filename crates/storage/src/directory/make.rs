@@ -1,6 +1,6 @@
 //! Making the directories of partitions.
 
-use super::Shared;
+use super::DirectoryState;
 use crate::fs;
 use crate::names::TopicPartition;
 use crate::offline::Offline;
@@ -20,7 +20,7 @@ impl From<fs::Error> for MakeError {
     }
 }
 
-impl Shared {
+impl DirectoryState {
     /// Creates the directory of a known partition; returns whether it was missing. Takes this log directory
     /// offline if it is gone itself, for instance because its volume was unmounted: created again below the
     /// mount point it would look like a log directory, and be none.

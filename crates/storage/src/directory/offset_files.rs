@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{LOG_START_OFFSETS_FILE, Noted, Offsets, RECOVERY_POINTS_FILE, Shared};
+use super::{DirectoryState, LOG_START_OFFSETS_FILE, NotedOffsets, Offsets, RECOVERY_POINTS_FILE};
 use crate::checkpoint;
 use crate::flusher::FlushState;
 use crate::fs;
 use crate::names::TopicPartition;
 
-impl Shared {
+impl DirectoryState {
     /// Makes sure that the checkpoint files have no recovery point above `offset` for a partition
     /// whose log is about to be cut there, and no log start offset above the log's: after a crash
     /// they would say that bytes are missing.
@@ -67,7 +67,7 @@ impl Shared {
             let [low, high] = noted.written;
             let written =
                 [(low.0.min(recovery), low.1.min(start)), (high.0.max(recovery), high.1.max(start))];
-            known.note(Noted { written, ..noted });
+            known.note(NotedOffsets { written, ..noted });
         }
         if partitions.iter().any(|(name, known)| new(name).1 < known.noted().written[1].1) {
             // A start that is lowered comes after its recovery point: what is between may be gone.
@@ -94,7 +94,7 @@ impl Shared {
             recovery_points.iter().map(plain),
         )?;
         for (name, known) in partitions.iter_mut() {
-            known.note(Noted { written: [new(name); 2], ..known.noted() });
+            known.note(NotedOffsets { written: [new(name); 2], ..known.noted() });
         }
         Ok(())
     }

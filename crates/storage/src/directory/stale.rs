@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{CLEANER_OFFSETS_FILE, Known, Shared};
+use super::{CLEANER_OFFSETS_FILE, DirectoryState, PartitionState};
 use crate::checkpoint;
 use crate::fs;
 use crate::names::TopicPartition;
@@ -14,13 +14,13 @@ use crate::names::TopicPartition;
 /// The names in `checkpointed` that have no directory.
 pub(super) fn names<'a>(
     checkpointed: impl IntoIterator<Item = &'a BTreeMap<TopicPartition, i64>>,
-    partitions: &BTreeMap<Arc<TopicPartition>, Known>,
+    partitions: &BTreeMap<Arc<TopicPartition>, PartitionState>,
 ) -> impl Iterator<Item = TopicPartition> {
     let names = checkpointed.into_iter().flat_map(BTreeMap::keys);
     names.filter(|name| !partitions.contains_key(*name)).cloned()
 }
 
-impl Shared {
+impl DirectoryState {
     /// Whether the checkpoint files may tell of a partition that has no directory.
     pub(super) fn is_told_of(&self, partition: &TopicPartition) -> bool {
         self.absent.lock().contains_key(partition) || self.stale.lock().contains(partition)

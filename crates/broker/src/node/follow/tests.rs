@@ -8,7 +8,7 @@ use metadata::MetadataRecord;
 use metadata::quorum::{Quorum, QuorumConfig};
 use protocol::records::TopicRecord;
 use storage::fs::Fs;
-use storage::{Flushing, LogDirectory, OpenDirectory};
+use storage::{DirectoryFlusher, LogDirectory, OpenDirectory};
 
 use super::*;
 
@@ -16,7 +16,7 @@ use super::*;
 struct Node {
     quorum: Quorum,
     path: PathBuf,
-    flushing: Arc<Flushing>,
+    flushing: Arc<DirectoryFlusher>,
     thread: JoinHandle<()>,
     _directory: LogDirectory,
 }
