@@ -51,26 +51,6 @@ const PARTICIPLES: &[(&str, &[&str])] = &[
             "Waiting",
         ],
     ),
-    ("crates/runtime", &["Elapsed"]),
-    (
-        "crates/storage",
-        &[
-            "Captured",
-            "Changed",
-            "Counting",
-            "Expected",
-            "Found",
-            "Interrupted",
-            "Kept",
-            "Loaded",
-            "Located",
-            "Meeting",
-            "Seen",
-            "Swapping",
-            "Turned",
-            "Wanted",
-        ],
-    ),
 ];
 
 const QUESTION_WORDS: [&str; 5] = ["what", "who", "how", "where", "which"];

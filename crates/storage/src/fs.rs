@@ -151,7 +151,7 @@ impl Fs {
     pub fn open(&self, path: &Path, mode: Mode) -> Result<File> {
         self.before_opening(Operation::Open, path)?;
         let handle = self.open_handle(path, mode).map_err(|e| Error::new(Operation::Open, path, e))?;
-        Ok(File { open: Arc::new(Open { handle, path: path.into(), fs: self.clone() }) })
+        Ok(File { open: Arc::new(OpenFile { handle, path: path.into(), fs: self.clone() }) })
     }
 
     fn open_handle(&self, path: &Path, mode: Mode) -> io::Result<Handle> {
@@ -421,11 +421,11 @@ impl Fs {
 /// An open file. Clones share it; it closes with the last of them.
 #[derive(Clone, Debug)]
 pub struct File {
-    open: Arc<Open>,
+    open: Arc<OpenFile>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenFile {
     handle: Handle,
     path: Box<Path>,
     fs: Fs,

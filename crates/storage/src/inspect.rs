@@ -73,7 +73,7 @@ impl FileKind {
 
 /// The contents at a position of a file of batches.
 #[derive(Debug)]
-pub enum Found<'a> {
+pub enum Region<'a> {
     /// A whole batch, and whether its checksum is right.
     Batch(Batch<'a>, Result<(), BatchError>),
     /// Bytes that are no batch, up to the next one or the end of the file.
@@ -115,7 +115,7 @@ impl Batches {
     ///
     /// # Errors
     /// The file system's error.
-    pub fn next_found(&mut self) -> fs::Result<Option<(u64, Found<'_>)>> {
+    pub fn next_region(&mut self) -> fs::Result<Option<(u64, Region<'_>)>> {
         if self.position >= self.end {
             return Ok(None);
         }
@@ -125,15 +125,15 @@ impl Batches {
                 self.position += len as u64;
                 let batch = Batch::parse_stored(&self.bytes).expect("it has just been parsed");
                 let checked = batch.verify_crc();
-                Ok(Some((position, Found::Batch(batch, checked))))
+                Ok(Some((position, Region::Batch(batch, checked))))
             }
             Err(BatchError::Length(0)) if only_zeros_from(&self.file, position)? => {
                 self.position = self.end;
-                Ok(Some((position, Found::Zeros { bytes: self.end - position })))
+                Ok(Some((position, Region::Zeros { bytes: self.end - position })))
             }
             Err(error) => {
                 self.position = self.search(position + 1)?;
-                Ok(Some((position, Found::Damage { error, bytes: self.position - position })))
+                Ok(Some((position, Region::Damage { error, bytes: self.position - position })))
             }
         }
     }

@@ -58,8 +58,8 @@ pub use flusher::{FlushListener, FlushTimes, Flusher};
 pub use future::{CopyError, CopyProgress, CopySource, FutureLog};
 pub use leader_epochs::{EpochEndOffset, EpochEntry};
 pub use log::{
-    ActiveProducer, AppendError, AppendOutcome, ChangeError, DeleteRecordsError, DeletedSegment, Located,
-    LocatedTime, Log, LookupError, OpenError, OpenLog, PausedSyncs, ReadError, RecoveryReport,
+    ActiveProducer, AppendError, AppendOutcome, ChangeError, DeleteRecordsError, DeletedSegment,
+    LocatedOffset, LocatedTime, Log, LookupError, OpenError, OpenLog, PausedSyncs, ReadError, RecoveryReport,
     RetentionReport, Slice, SwapOutcome, Syncs, TimestampOffset, Truncation,
 };
 pub use log_offsets::LogOffsets;

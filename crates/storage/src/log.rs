@@ -51,7 +51,7 @@ pub use append::{AppendError, AppendOutcome};
 #[cfg(test)]
 pub(crate) use epoch_recovery::note_epoch;
 pub use open::{OpenError, OpenLog, RecoveryReport};
-pub use read::{Located, ReadError, Slice};
+pub use read::{LocatedOffset, ReadError, Slice};
 pub use recovery::Truncation;
 pub use relocate::{PausedSyncs, Syncs};
 pub use retention::{DeletedSegment, RetentionReport};

@@ -17,10 +17,10 @@ use storage::{Origin, TimestampOffset, TopicPartition};
 const BASE_MS: i64 = 1_700_000_000_000;
 
 /// A copy of a captured directory, which goes away with its value.
-struct Captured(PathBuf);
+struct CapturedDirectory(PathBuf);
 
-impl Captured {
-    fn of(name: &str) -> Captured {
+impl CapturedDirectory {
+    fn of(name: &str) -> CapturedDirectory {
         // Tests run side by side in one process: each has a copy of its own.
         static COPIES: AtomicUsize = AtomicUsize::new(0);
         let copy_number = COPIES.fetch_add(1, Ordering::Relaxed);
@@ -28,7 +28,7 @@ impl Captured {
             std::env::temp_dir().join(format!("milena-captured-{name}-{}-{copy_number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captured").join(name), &path);
-        Captured(path)
+        CapturedDirectory(path)
     }
 
     fn open(&self) -> (LogDirectory, Log, RecoveryReport) {
@@ -47,7 +47,7 @@ impl Captured {
     }
 }
 
-impl Drop for Captured {
+impl Drop for CapturedDirectory {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
@@ -150,7 +150,7 @@ fn check_producers(log: &Log) {
 
 #[test]
 fn a_stopped_kafka_is_opened_without_a_scan() {
-    let captured = Captured::of("clean");
+    let captured = CapturedDirectory::of("clean");
     let (directory, mut log, recovered) = captured.open();
     assert!(directory.was_clean() && recovered.clean && recovered.rebuilt_indexes == 0);
     let properties = directory.meta_properties().unwrap().unwrap();
@@ -162,7 +162,7 @@ fn a_stopped_kafka_is_opened_without_a_scan() {
 
 #[test]
 fn a_killed_kafka_is_recovered() {
-    let captured = Captured::of("crashed");
+    let captured = CapturedDirectory::of("crashed");
     let (directory, mut log, recovered) = captured.open();
     assert!(!directory.was_clean() && !recovered.clean);
     assert_eq!((recovered.truncation, log.end_offset()), (None, 181));
@@ -173,7 +173,7 @@ fn a_killed_kafka_is_recovered() {
 /// Recovery of the log gives the files that Kafka wrote beside it.
 #[test]
 fn recovered_files_are_those_of_kafka() {
-    let (clean, crashed) = (Captured::of("clean"), Captured::of("crashed"));
+    let (clean, crashed) = (CapturedDirectory::of("clean"), CapturedDirectory::of("crashed"));
     // Of a crash that left nothing but the batches.
     for entry in std::fs::read_dir(crashed.0.join("captured-0")).unwrap() {
         let path = entry.unwrap().path();
@@ -211,7 +211,7 @@ fn entries_of(snapshot: &[u8]) -> Vec<&[u8]> {
 
 #[test]
 fn kafkas_producers_go_on() {
-    let captured = Captured::of("clean");
+    let captured = CapturedDirectory::of("clean");
     let (_directory, mut log, _) = captured.open();
     let batch = |sequence: i32| {
         let mut builder = record::BatchBuilder::new(record::Compression::None).producer(4, 0, sequence);

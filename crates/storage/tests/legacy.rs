@@ -20,7 +20,7 @@ const MAGIC_1_OFFSET: i64 = 64;
 
 /// A record as Kafka reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Expected {
+struct ExpectedRecord {
     offset: i64,
     timestamp: i64,
     key: Option<String>,
@@ -28,7 +28,7 @@ struct Expected {
 }
 
 /// The bytes of the log, and the records in it.
-fn captured() -> (Vec<u8>, Vec<Expected>) {
+fn captured() -> (Vec<u8>, Vec<ExpectedRecord>) {
     let (mut bytes, mut records) = (Vec::new(), Vec::new());
     for line in include_str!("../../record/tests/captured/legacy.txt").lines() {
         let words: Vec<&str> = line.split(' ').collect();
@@ -37,7 +37,7 @@ fn captured() -> (Vec<u8>, Vec<Expected>) {
                 let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
                 bytes.extend((0..hex.len()).step_by(2).map(byte));
             }
-            ["record", offset, timestamp, key, value] => records.push(Expected {
+            ["record", offset, timestamp, key, value] => records.push(ExpectedRecord {
                 offset: offset.parse().unwrap(),
                 timestamp: timestamp.parse().unwrap(),
                 key: (key != "-").then(|| key.to_owned()),
@@ -109,7 +109,7 @@ fn config() -> LogConfig {
 }
 
 /// The records from an offset on, and the magic of each one's batch.
-fn read_from(log: &Log, from: i64) -> Vec<(Expected, i8)> {
+fn read_from(log: &Log, from: i64) -> Vec<(ExpectedRecord, i8)> {
     let (mut offset, mut records, mut scratch) = (from, Vec::new(), Scratch::new());
     while let Some(slice) = log.read(offset, 1, true, i64::MAX).unwrap() {
         let bytes = slice.read().unwrap();
@@ -121,7 +121,8 @@ fn read_from(log: &Log, from: i64) -> Vec<(Expected, i8)> {
                 let record = record.unwrap();
                 let text = |bytes: Option<&[u8]>| bytes.map(|b| String::from_utf8(b.to_vec()).unwrap());
                 let (key, value) = (text(record.key), text(record.value));
-                let expected = Expected { offset: record.offset, timestamp: record.timestamp, key, value };
+                let expected =
+                    ExpectedRecord { offset: record.offset, timestamp: record.timestamp, key, value };
                 records.push((expected, batch.header().magic));
             }
         }
@@ -129,7 +130,7 @@ fn read_from(log: &Log, from: i64) -> Vec<(Expected, i8)> {
     records
 }
 
-fn read(log: &Log) -> Vec<Expected> {
+fn read(log: &Log) -> Vec<ExpectedRecord> {
     read_from(log, log.log_start_offset()).into_iter().map(|(record, _)| record).collect()
 }
 
@@ -142,7 +143,7 @@ fn append(log: &mut Log, value: &str) -> i64 {
 }
 
 /// The first record at or above a time, by looking at all.
-fn first_at(records: &[Expected], timestamp: i64) -> Option<(i64, i64)> {
+fn first_at(records: &[ExpectedRecord], timestamp: i64) -> Option<(i64, i64)> {
     records
         .iter()
         .find(|record| record.timestamp >= timestamp)
@@ -250,7 +251,7 @@ fn they_are_compacted_and_none_is_written() {
     clean(&mut log, &mut map, BASE_MS);
     // The last segment is not cleaned, and says nothing of the keys before it.
     let (old, last): (Vec<_>, Vec<_>) = before.iter().cloned().partition(|record| record.offset < 148);
-    let is_latest = |record: &&Expected| {
+    let is_latest = |record: &&ExpectedRecord| {
         record.key.is_some()
             && !old.iter().any(|later| later.key == record.key && later.offset > record.offset)
     };

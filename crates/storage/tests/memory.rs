@@ -13,14 +13,14 @@ use storage::fs::Fs;
 use storage::{Log, LogConfig, LogDirectory, OpenDirectory, OpenLog, Origin, TopicPartition};
 
 /// Counts the bytes that this thread has allocated and not freed.
-struct Counting;
+struct CountingAllocator;
 
 thread_local! {
     static BYTES: Cell<i64> = const { Cell::new(0) };
 }
 
 // SAFETY: every call is the system allocator's, unchanged.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         BYTES.set(BYTES.get() + layout.size() as i64);
         unsafe { System.alloc(layout) }
@@ -33,7 +33,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const LOGS: i32 = 500;
 /// Half of what a whole partition may take, with what the broker and the metadata know of it.

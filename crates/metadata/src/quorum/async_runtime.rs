@@ -21,7 +21,7 @@ impl AsyncRuntime for Seam {
     type JoinHandle<T: OptionalSend + 'static> = task::JoinHandle<T>;
     type Sleep = clock::Sleep;
     type Instant = Moment;
-    type TimeoutError = clock::Elapsed;
+    type TimeoutError = clock::TimeoutError;
     type Timeout<R, T: Future<Output = R> + OptionalSend> = clock::Timeout<T>;
     type ThreadLocalRng = Draw;
     type Mpsc = <TokioRuntime as AsyncRuntime>::Mpsc;

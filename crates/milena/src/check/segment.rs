@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use record::{Batch, BatchHeader, Scratch};
 use storage::fs::{self, Fs};
-use storage::inspect::{Batches, FileKind, Found, IndexCheck, IndexFault};
+use storage::inspect::{Batches, FileKind, IndexCheck, IndexFault, Region};
 
 use super::finding::{Finding, Weight};
 
@@ -50,8 +50,8 @@ pub(super) fn check(fs: &Fs, segment: &Segment, findings: &mut Vec<Finding>) -> 
     let mut torn: Vec<Finding> = Vec::new();
     let mut log = LogCheck::new(segment.base_offset);
     let mut batches = Batches::open(fs, &segment.path)?;
-    while let Some((position, found)) = batches.next_found()? {
-        if let Found::Zeros { bytes } = found
+    while let Some((position, region)) = batches.next_region()? {
+        if let Region::Zeros { bytes } = region
             && segment.is_last
             && segment.may_be_torn_from.is_some_and(|offset| log.next_offset >= offset)
         {
@@ -59,7 +59,7 @@ pub(super) fn check(fs: &Fs, segment: &Segment, findings: &mut Vec<Finding>) -> 
             findings.push(Finding::note(&segment.path, what, "Start truncates them.").at(position));
             continue;
         }
-        match log.next(&found) {
+        match log.next(&region) {
             Ok(header) => {
                 // Bytes with a whole batch after them are not the torn end.
                 findings.append(&mut torn);
@@ -97,8 +97,8 @@ pub(super) fn metadata_snapshot(fs: &Fs, path: &Path, findings: &mut Vec<Finding
     let mut read = || {
         let mut log = LogCheck::new(0);
         let mut batches = Batches::open(fs, path)?;
-        while let Some((position, found)) = batches.next_found()? {
-            if let Err(what) = log.next(&found) {
+        while let Some((position, region)) = batches.next_region()? {
+            if let Err(what) = log.next(&region) {
                 let mend = "Remove it if an older one, or the log from its beginning, exists.";
                 findings.push(Finding::damage(path, what, mend).at(position));
             }
@@ -123,12 +123,12 @@ impl LogCheck {
     }
 
     /// Returns the header of an intact batch, or what is wrong with a damaged one.
-    fn next(&mut self, found: &Found<'_>) -> Result<BatchHeader, String> {
-        let batch = match found {
-            Found::Damage { error, bytes } => return Err(format!("{error} ({bytes} bytes are no batch)")),
-            Found::Zeros { bytes } => return Err(format!("{bytes} bytes at its end are zeros")),
-            Found::Batch(_, Err(error)) => return Err(error.to_string()),
-            Found::Batch(batch, Ok(())) => batch,
+    fn next(&mut self, region: &Region<'_>) -> Result<BatchHeader, String> {
+        let batch = match region {
+            Region::Damage { error, bytes } => return Err(format!("{error} ({bytes} bytes are no batch)")),
+            Region::Zeros { bytes } => return Err(format!("{bytes} bytes at its end are zeros")),
+            Region::Batch(_, Err(error)) => return Err(error.to_string()),
+            Region::Batch(batch, Ok(())) => batch,
         };
         let header = batch.header();
         let expected = self.next_offset;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use record::{Batch, Scratch, TimestampType};
 use serde_json::{Map, Value, json};
-use storage::inspect::{Batches, Found};
+use storage::inspect::{Batches, Region};
 
 use super::records::Decoder;
 use super::{Dump, failed};
@@ -18,9 +18,9 @@ pub(super) fn show(dump: &mut Dump<'_>, path: &Path) -> Result<(), Failure> {
     let with_records = dump.args.records || decoder.is_internal();
     let mut batches = Batches::open(&dump.fs, path).map_err(|error| failed(&error))?;
     let mut scratch = Scratch::new();
-    while let Some((position, found)) = batches.next_found().map_err(|error| failed(&error))? {
-        match found {
-            Found::Batch(batch, checked) => {
+    while let Some((position, region)) = batches.next_region().map_err(|error| failed(&error))? {
+        match region {
+            Region::Batch(batch, checked) => {
                 dump.line(path, "batch", header(&batch, position, checked.is_ok()))?;
                 match checked {
                     Err(error) => dump.damage(path, position, error)?,
@@ -30,11 +30,11 @@ pub(super) fn show(dump: &mut Dump<'_>, path: &Path) -> Result<(), Failure> {
                     Ok(()) => {}
                 }
             }
-            Found::Damage { error, bytes } => {
+            Region::Damage { error, bytes } => {
                 dump.damage(path, position, format_args!("{error} ({bytes} bytes are no batch)"))?;
             }
             // Space that was allocated ahead of the records.
-            Found::Zeros { bytes } => {
+            Region::Zeros { bytes } => {
                 dump.line(path, "zeros", json!({ "position": position, "zeros": bytes }))?;
             }
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use storage::inspect::{Batches, FileKind, Found, IndexCheck, IndexEntries, IndexEntry, IndexFault};
+use storage::inspect::{Batches, FileKind, IndexCheck, IndexEntries, IndexEntry, IndexFault, Region};
 
 use super::{Dump, failed};
 use crate::failure::Failure;
@@ -98,8 +98,8 @@ fn compared(
     base_offset: i64,
 ) -> storage::fs::Result<Option<IndexFault>> {
     let mut next_offset = base_offset;
-    while let Some((position, found)) = segment.next_found()? {
-        if let Found::Batch(batch, Ok(())) = found {
+    while let Some((position, region)) = segment.next_region()? {
+        if let Region::Batch(batch, Ok(())) = region {
             check.batch(position, batch.header());
             next_offset = next_offset.max(batch.header().next_offset());
         }

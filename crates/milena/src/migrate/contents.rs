@@ -12,7 +12,7 @@ use protocol::records::{
 use record::control::EndTransactionMarker;
 use record::{Batch, Record, Scratch};
 use storage::fs::{self, Fs};
-use storage::inspect::{self, Batches, FileKind, Found, base_offset_of};
+use storage::inspect::{self, Batches, FileKind, Region, base_offset_of};
 use storage::{DirKind, TopicPartition};
 
 /// The most bytes to which the records of one batch may decompress: only brokers write to the internal
@@ -135,13 +135,13 @@ impl Contents {
         let mut batches = Batches::open(fs, path)?;
         let is_internal = matches!(topic, "__consumer_offsets" | "__transaction_state");
         let (mut scratch, mut is_first) = (Scratch::new(), true);
-        while let Some((_, found)) = batches.next_found()? {
-            let is_readable = match found {
-                Found::Batch(batch, Ok(())) => {
+        while let Some((_, region)) = batches.next_region()? {
+            let is_readable = match region {
+                Region::Batch(batch, Ok(())) => {
                     self.old_segments += usize::from(is_first && batch.header().magic < 2);
                     !is_internal || self.batch(&batch, topic, &mut scratch)
                 }
-                Found::Zeros { .. } => true,
+                Region::Zeros { .. } => true,
                 _ => false,
             };
             if !is_internal {

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub use tokio::time::error::Elapsed;
+pub use tokio::time::error::Elapsed as TimeoutError;
 pub use tokio::time::{Instant, Sleep, Timeout};
 
 /// Wall-clock time in milliseconds since the Unix epoch, the unit of every timestamp in Kafka.
@@ -42,8 +42,8 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
     tokio::time::sleep_until(deadline)
 }
 
-/// Waits for `future` for at most `duration`. The output is [`Elapsed`] if that time passes first; the future
-/// is dropped then.
+/// Waits for `future` for at most `duration`. If that time passes first, the output is a [`TimeoutError`] and the
+/// future is dropped.
 pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     tokio::time::timeout(duration, future)
 }

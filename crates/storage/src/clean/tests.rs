@@ -69,10 +69,10 @@ fn clean(log: &mut Log, now_ms: i64) -> CleanStats {
 }
 
 /// An offset, a key and a value.
-type Seen = (i64, Vec<u8>, Option<Vec<u8>>);
+type KeyedRecord = (i64, Vec<u8>, Option<Vec<u8>>);
 
 /// The log as seen by a consumer of committed records.
-fn committed(log: &Log) -> Vec<Seen> {
+fn committed(log: &Log) -> Vec<KeyedRecord> {
     let (start, end) = (log.log_start_offset(), log.last_stable_offset());
     let mut aborted = log.aborted_transactions(start, end).unwrap();
     aborted.sort_by_key(|txn| txn.first_offset);
@@ -110,7 +110,7 @@ fn committed(log: &Log) -> Vec<Seen> {
 }
 
 /// The last value of each key that has one.
-fn latest(seen: &[Seen]) -> BTreeMap<Vec<u8>, (i64, Vec<u8>)> {
+fn latest(seen: &[KeyedRecord]) -> BTreeMap<Vec<u8>, (i64, Vec<u8>)> {
     let mut latest = BTreeMap::new();
     for (offset, key, value) in seen {
         match value {
@@ -122,7 +122,7 @@ fn latest(seen: &[Seen]) -> BTreeMap<Vec<u8>, (i64, Vec<u8>)> {
 }
 
 fn keys(log: &Log) -> Vec<(i64, String, bool)> {
-    let text = |(offset, key, value): Seen| (offset, String::from_utf8(key).unwrap(), value.is_some());
+    let text = |(offset, key, value): KeyedRecord| (offset, String::from_utf8(key).unwrap(), value.is_some());
     committed(log).into_iter().map(text).collect()
 }
 
@@ -539,7 +539,7 @@ fn check_cleaning(log: &mut Log, seed: u64, cleaned_to: &mut Option<i64>, map_ke
     assert_eq!(latest(&after), latest(&before), "seed {seed}: the latest of each key");
     let known: BTreeSet<_> = before.iter().collect();
     assert!(after.iter().all(|seen| known.contains(seen)), "seed {seed}: nothing appears");
-    let untouched = |seen: &&Seen| seen.0 >= uncleanable;
+    let untouched = |seen: &&KeyedRecord| seen.0 >= uncleanable;
     assert!(
         before.iter().filter(untouched).eq(after.iter().filter(untouched)),
         "seed {seed}: what is not to be cleaned"

@@ -35,7 +35,7 @@ pub(super) fn is_told(
     let at = format!("{} with a bit turned in byte {position} of {}", partition.name, path.display());
     match opened {
         Ok((_directory, log, recovered, recovery_point)) => {
-            let log = Turned { log, recovered, recovery_point, path, at };
+            let log = DamagedLog { log, recovered, recovery_point, path, at };
             log.serves_what_is_right_or_says_so(right);
         }
         Err(Failure::Log(OpenError::Damaged(damage))) => {
@@ -83,7 +83,7 @@ fn turn_a_bit(disk: &Arc<Disk>, partition: &Partition, random: &mut Rng) -> Opti
 }
 
 /// A log with a bit turned.
-struct Turned {
+struct DamagedLog {
     log: Log,
     recovered: RecoveryReport,
     recovery_point: i64,
@@ -91,7 +91,7 @@ struct Turned {
     at: String,
 }
 
-impl Turned {
+impl DamagedLog {
     fn serves_what_is_right_or_says_so(&self, right: &[Entry]) {
         let is_log = self.path.extension().is_some_and(|extension| extension == "log");
         let is_index = self.path.extension().is_some_and(|extension| extension == "index");

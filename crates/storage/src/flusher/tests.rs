@@ -138,9 +138,9 @@ fn the_thread_serves_appends_until_it_is_stopped() {
 
 /// Two threads that are in it at once: true for both, or false for one that was alone for long.
 #[derive(Default)]
-struct Meeting(Mutex<usize>, parking_lot::Condvar);
+struct Rendezvous(Mutex<usize>, parking_lot::Condvar);
 
-impl Meeting {
+impl Rendezvous {
     fn meet(&self) -> bool {
         let mut here = self.0.lock();
         *here += 1;
@@ -154,7 +154,7 @@ fn a_round_of_several_logs_is_aided() {
     let home = Home::new();
     let directory = home.open();
     let mut logs = open_many(&directory, 3);
-    let (begun, aided) = (Arc::new(Meeting::default()), Arc::new(Meeting::default()));
+    let (begun, aided) = (Arc::new(Rendezvous::default()), Arc::new(Rendezvous::default()));
     for (meeting, log) in [&begun, &aided, &aided].into_iter().zip(&mut logs) {
         let meeting = Arc::clone(meeting);
         log.set_flush_listener(Box::new(move |_| assert!(meeting.meet(), "nobody else flushes")));

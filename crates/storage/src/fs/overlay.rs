@@ -34,11 +34,11 @@ enum Node {
 #[derive(Debug)]
 struct Content {
     base: Option<File>,
-    changed: Mutex<Option<Changed>>,
+    changed: Mutex<Option<ChangedContent>>,
 }
 
 #[derive(Debug)]
-struct Changed {
+struct ChangedContent {
     bytes: Vec<u8>,
     at: SystemTime,
 }
@@ -233,7 +233,7 @@ impl Handle {
             }
         };
         change(&mut bytes);
-        *changed = Some(Changed { bytes, at: now() });
+        *changed = Some(ChangedContent { bytes, at: now() });
         Ok(())
     }
 

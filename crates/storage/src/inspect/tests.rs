@@ -20,12 +20,12 @@ fn segment(home: &Home) -> (Vec<u8>, Vec<u64>) {
 fn walk(path: &Path) -> (Vec<i64>, Vec<(u64, u64)>) {
     let (mut whole, mut damaged, mut zeros) = (Vec::new(), Vec::new(), None);
     let mut batches = Batches::open(&Fs::real(), path).unwrap();
-    while let Some((position, found)) = batches.next_found().unwrap() {
+    while let Some((position, found)) = batches.next_region().unwrap() {
         match found {
-            Found::Batch(batch, Ok(())) => whole.push(batch.header().base_offset),
-            Found::Batch(batch, Err(_)) => damaged.push((position, batch.bytes().len() as u64)),
-            Found::Damage { bytes, .. } => damaged.push((position, bytes)),
-            Found::Zeros { bytes } => zeros = Some((position, bytes)),
+            Region::Batch(batch, Ok(())) => whole.push(batch.header().base_offset),
+            Region::Batch(batch, Err(_)) => damaged.push((position, batch.bytes().len() as u64)),
+            Region::Damage { bytes, .. } => damaged.push((position, bytes)),
+            Region::Zeros { bytes } => zeros = Some((position, bytes)),
         }
     }
     // As a fault at that place: what is not looked for here is none.
@@ -41,10 +41,10 @@ fn zeros_at_the_end_are_no_damage() {
     let zeros = |path: &Path| {
         let mut batches = Batches::open(&Fs::real(), path).unwrap();
         let mut found = Vec::new();
-        while let Some((position, next)) = batches.next_found().unwrap() {
+        while let Some((position, next)) = batches.next_region().unwrap() {
             match next {
-                Found::Zeros { bytes } => found.push((position, bytes)),
-                Found::Batch(_, Ok(())) => {}
+                Region::Zeros { bytes } => found.push((position, bytes)),
+                Region::Batch(_, Ok(())) => {}
                 other => panic!("{other:?}"),
             }
         }

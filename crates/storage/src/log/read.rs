@@ -95,7 +95,7 @@ impl From<ScanError> for ReadError {
 /// A place in the log as it was when it was located. What is left to do may wait for the disk and
 /// needs no lock.
 #[derive(Debug)]
-pub struct Located {
+pub struct LocatedOffset {
     offset: i64,
     limit_offset: i64,
     closed: ClosedList,
@@ -145,11 +145,11 @@ impl Log {
         self.locate(offset, limit_offset)?.slice(max_bytes, min_one_batch)
     }
 
-    /// The first half of [`Log::read`], which needs the lock; [`Located::slice`] is the other.
+    /// The first half of [`Log::read`], which needs the lock; [`LocatedOffset::slice`] is the other.
     ///
     /// # Errors
     /// [`ReadError`] if the offset is not in the log, or the file system fails.
-    pub fn locate(&self, offset: i64, limit_offset: i64) -> Result<Located, ReadError> {
+    pub fn locate(&self, offset: i64, limit_offset: i64) -> Result<LocatedOffset, ReadError> {
         if offset < self.log_start_offset() || offset > self.end_offset() {
             return Err(ReadError::OutOfRange {
                 offset,
@@ -160,7 +160,7 @@ impl Log {
         let limit_offset = limit_offset.min(self.end_offset());
         let after = self.closed.partition_point(|closed| closed.base_offset() <= offset);
         let in_active = offset >= self.active.base_offset();
-        Ok(Located {
+        Ok(LocatedOffset {
             offset,
             limit_offset,
             closed: self.closed.clone(),
@@ -178,7 +178,7 @@ impl Log {
     ///
     /// # Errors
     /// [`ReadError`] if the offset is not in the log, or the file system fails.
-    pub fn locate_recent(&self, offset: i64, limit_offset: i64) -> Result<Option<Located>, ReadError> {
+    pub fn locate_recent(&self, offset: i64, limit_offset: i64) -> Result<Option<LocatedOffset>, ReadError> {
         let limit_offset = limit_offset.min(self.end_offset());
         let is_known = |offset| offset == self.end_offset() || self.active.recent_position(offset).is_some();
         let in_log = (self.log_start_offset()..=self.end_offset()).contains(&offset);
@@ -211,7 +211,7 @@ impl Log {
     }
 }
 
-impl Located {
+impl LocatedOffset {
     /// The second half of [`Log::read`].
     ///
     /// # Errors

@@ -85,7 +85,7 @@ impl From<DecompressError> for LookupError {
 /// A look-up by time as the log was when it began. What is left to do reads files and needs no lock.
 #[derive(Debug)]
 pub struct LocatedTime {
-    wanted: Wanted,
+    query: TimeQuery,
     log_start_offset: i64,
     limits: DecompressLimits,
     closed: ClosedList,
@@ -95,7 +95,7 @@ pub struct LocatedTime {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Wanted {
+enum TimeQuery {
     /// The first record at or above that timestamp.
     AtOrAbove(i64),
     /// The first record with the greatest timestamp.
@@ -141,7 +141,7 @@ impl Log {
             let entry = self.active.time_floor(timestamp.saturating_sub(1))?;
             self.active_from(after_entry(entry, self.active.base_offset(), self.log_start_offset()))
         });
-        self.located_time(Wanted::AtOrAbove(timestamp), active)
+        self.located_time(TimeQuery::AtOrAbove(timestamp), active)
     }
 
     /// Locates the record with the greatest timestamp, the first of them if several have it (KIP-734). This
@@ -152,16 +152,16 @@ impl Log {
     pub fn locate_max_timestamp(&self) -> Result<LocatedTime, LookupError> {
         let max = self.active.max_timestamp;
         let active = (max.timestamp != NO_TIMESTAMP).then(|| self.active_from(max.offset));
-        self.located_time(Wanted::Greatest, active)
+        self.located_time(TimeQuery::Greatest, active)
     }
 
     fn located_time(
         &self,
-        wanted: Wanted,
+        query: TimeQuery,
         active: Option<fs::Result<Candidate>>,
     ) -> Result<LocatedTime, LookupError> {
         Ok(LocatedTime {
-            wanted,
+            query,
             log_start_offset: self.log_start_offset(),
             limits: self.config.decompress_limits(),
             closed: self.closed.clone(),
@@ -193,9 +193,9 @@ impl LocatedTime {
     /// # Errors
     /// [`LookupError`] if a file cannot be read; one that is not found was deleted meanwhile: locate again.
     pub fn find(&self, scratch: &mut Scratch) -> Result<Option<TimestampOffset>, LookupError> {
-        match self.wanted {
-            Wanted::AtOrAbove(timestamp) => self.find_at_or_above(timestamp, scratch),
-            Wanted::Greatest => self.find_greatest(scratch),
+        match self.query {
+            TimeQuery::AtOrAbove(timestamp) => self.find_at_or_above(timestamp, scratch),
+            TimeQuery::Greatest => self.find_greatest(scratch),
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use record::BatchError;
 
 use crate::fs::Fs;
-use crate::inspect::{Batches, Found};
+use crate::inspect::{Batches, Region};
 
 use super::{FAULTS_MAX, Fault, FaultReason, ScrubError, ScrubReport, unreadable};
 
@@ -34,9 +34,9 @@ pub fn scrub_file(
     let (mut end, mut offset) = (0, 0);
     let mut behind_last = Vec::new();
     while scrubbed.faults.len() < FAULTS_MAX {
-        let (position, bytes, error) = match batches.next_found() {
+        let (position, bytes, error) = match batches.next_region() {
             Ok(None) => break,
-            Ok(Some((position, Found::Batch(batch, checked)))) => {
+            Ok(Some((position, Region::Batch(batch, checked)))) => {
                 let bytes = batch.bytes().len() as u64;
                 if checked.is_ok() {
                     scrubbed.faults.append(&mut behind_last);
@@ -44,8 +44,8 @@ pub fn scrub_file(
                 }
                 (position, bytes, checked.err())
             }
-            Ok(Some((position, Found::Damage { error, bytes }))) => (position, bytes, Some(error)),
-            Ok(Some((position, Found::Zeros { bytes }))) => (position, bytes, Some(BatchError::Length(0))),
+            Ok(Some((position, Region::Damage { error, bytes }))) => (position, bytes, Some(error)),
+            Ok(Some((position, Region::Zeros { bytes }))) => (position, bytes, Some(BatchError::Length(0))),
             Err(error) => {
                 scrubbed.faults.append(&mut behind_last);
                 scrubbed.faults.push(unreadable(path, end, offset, error)?);

@@ -36,26 +36,26 @@ pub(super) struct Walk<'a, S> {
 }
 
 /// Why a batch was not read.
-enum Interrupted {
+enum WalkError {
     /// The file cannot be read.
     Fs(fs::Error),
     /// The caller ends it.
     Scrub(ScrubError),
 }
 
-impl From<fs::Error> for Interrupted {
+impl From<fs::Error> for WalkError {
     fn from(error: fs::Error) -> Self {
-        Interrupted::Fs(error)
+        WalkError::Fs(error)
     }
 }
 
-impl From<ScrubError> for Interrupted {
+impl From<ScrubError> for WalkError {
     fn from(error: ScrubError) -> Self {
-        Interrupted::Scrub(error)
+        WalkError::Scrub(error)
     }
 }
 
-type Loaded<T> = Result<T, Interrupted>;
+type WalkResult<T> = Result<T, WalkError>;
 
 impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
     pub(super) fn new(file: &'a File, segment: &'a ScrubTarget, spend: &'a mut S) -> Self {
@@ -88,8 +88,8 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
         while position < self.end && self.faults.len() < FAULTS_MAX {
             match self.step(position, &mut each) {
                 Ok(next) => position = next,
-                Err(Interrupted::Scrub(error)) => return Err(error),
-                Err(Interrupted::Fs(error)) => {
+                Err(WalkError::Scrub(error)) => return Err(error),
+                Err(WalkError::Fs(error)) => {
                     let (path, offset) = (self.segment.path(SegmentFile::Log), self.next_offset);
                     self.faults.push(unreadable(&path, u64::from(position), offset, error)?);
                     return Ok(());
@@ -114,7 +114,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
     }
 
     /// Looks at the batch at a position; gives that of the next.
-    fn step(&mut self, position: u32, each: &mut impl FnMut(u32, &BatchHeader)) -> Loaded<u32> {
+    fn step(&mut self, position: u32, each: &mut impl FnMut(u32, &BatchHeader)) -> WalkResult<u32> {
         match self.load(position)? {
             Ok(header) => {
                 self.check_offsets(position, &header);
@@ -150,7 +150,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
     }
 
     /// The header of the batch at a position, whose checksum is right.
-    fn load(&mut self, position: u32) -> Loaded<Result<BatchHeader, BatchError>> {
+    fn load(&mut self, position: u32) -> WalkResult<Result<BatchHeader, BatchError>> {
         let header = match BatchHeader::parse_stored(self.have(position, BATCH_OVERHEAD)?) {
             Ok(header) => header,
             Err(error) => return Ok(Err(error)),
@@ -167,7 +167,11 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
     }
 
     /// The same of a batch that may be very long, or says so: it is never in memory as a whole.
-    fn load_long(&mut self, position: u32, header: BatchHeader) -> Loaded<Result<BatchHeader, BatchError>> {
+    fn load_long(
+        &mut self,
+        position: u32,
+        header: BatchHeader,
+    ) -> WalkResult<Result<BatchHeader, BatchError>> {
         let end = position + header.size_bytes() as u32;
         let (algorithm, from) = match header.magic {
             2 => (CrcAlgorithm::Crc32Iscsi, CRC_COVERS_FROM),
@@ -191,7 +195,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
     }
 
     /// The position to continue from after damage: the next whole batch that may follow, or the end.
-    fn resume(&mut self, position: u32) -> Loaded<u32> {
+    fn resume(&mut self, position: u32) -> WalkResult<u32> {
         // Where the length is right, that is where the batch says it ends.
         if let Ok(header) = BatchHeader::parse_stored(self.have(position, BATCH_OVERHEAD)?) {
             let next = u64::from(position) + header.size_bytes() as u64;
@@ -208,7 +212,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
     }
 
     /// Whether there is a whole batch with offsets of this segment that were not passed yet.
-    fn may_follow(&mut self, position: u32) -> Loaded<bool> {
+    fn may_follow(&mut self, position: u32) -> WalkResult<bool> {
         let offsets = self.next_offset..self.segment.next_base_offset;
         let header = BatchHeader::parse_stored(self.have(position, BATCH_OVERHEAD)?);
         let is_candidate =
@@ -217,7 +221,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
     }
 
     /// The bytes from a position on: as many as are needed, or as there are.
-    fn have(&mut self, position: u32, need_bytes: usize) -> Loaded<&[u8]> {
+    fn have(&mut self, position: u32, need_bytes: usize) -> WalkResult<&[u8]> {
         let need_bytes = need_bytes.min((self.end - position) as usize);
         let start = position.wrapping_sub(self.buffer_position) as usize;
         let kept = self.buffer.len().saturating_sub(start);

@@ -85,20 +85,20 @@ impl Content {
         if survival == Survival::Everything {
             return self.current.clone();
         }
-        let mut kept = Kept::new(random, survival, self.changes.len());
+        let mut survivors = Survivors::new(random, survival, self.changes.len());
         // The least and the greatest length that may be found, and those in between.
         let mut lengths = vec![bytes.len()];
         for (index, change) in self.changes.iter().enumerate() {
             match change {
                 Change::Truncate { len, order } => {
-                    if !kept.truncation(*order) {
+                    if !survivors.truncation(*order) {
                         break;
                     }
                     bytes.resize(*len, 0);
                     lengths = vec![*len];
                 }
                 Change::Write { position, bytes: written } => {
-                    kept.blocks_of(index, *position, written, &mut bytes);
+                    survivors.blocks_of(index, *position, written, &mut bytes);
                     lengths.push(position + written.len());
                 }
             }
@@ -117,7 +117,7 @@ impl Content {
 }
 
 /// The changes to a file that are kept.
-struct Kept<'a> {
+struct Survivors<'a> {
     random: &'a mut Rng,
     survival: Survival,
     changes: usize,
@@ -125,9 +125,9 @@ struct Kept<'a> {
     until: BTreeMap<usize, usize>,
 }
 
-impl Kept<'_> {
-    fn new(random: &mut Rng, survival: Survival, changes: usize) -> Kept<'_> {
-        Kept { random, survival, changes, until: BTreeMap::new() }
+impl Survivors<'_> {
+    fn new(random: &mut Rng, survival: Survival, changes: usize) -> Survivors<'_> {
+        Survivors { random, survival, changes, until: BTreeMap::new() }
     }
 
     fn truncation(&mut self, order: u64) -> bool {

@@ -34,7 +34,7 @@ fn put(log: &mut Log, random: &mut Rng) {
 }
 
 /// The next steps of a swap.
-enum Swapping {
+enum SwapStep {
     Begin,
     Replace,
     Finish,
@@ -42,23 +42,23 @@ enum Swapping {
 }
 
 /// Does the next step of a swap; the one after it.
-fn step(log: &mut Log, cleaned: &CleanedSegment, next: &Swapping) -> Swapping {
+fn step(log: &mut Log, cleaned: &CleanedSegment, next: &SwapStep) -> SwapStep {
     let swapped = match next {
-        Swapping::Begin => log.begin_swap(cleaned).unwrap(),
-        Swapping::Replace => log.replace_segments(cleaned, NOW_MS).unwrap(),
-        Swapping::Finish => log.finish_swap(cleaned).map(|()| SwapOutcome::Done).unwrap(),
-        Swapping::Done => return Swapping::Done,
+        SwapStep::Begin => log.begin_swap(cleaned).unwrap(),
+        SwapStep::Replace => log.replace_segments(cleaned, NOW_MS).unwrap(),
+        SwapStep::Finish => log.finish_swap(cleaned).map(|()| SwapOutcome::Done).unwrap(),
+        SwapStep::Done => return SwapStep::Done,
     };
     cleaned.sync_names().unwrap();
     match (swapped, next) {
-        (SwapOutcome::Stale, _) | (_, Swapping::Finish | Swapping::Done) => Swapping::Done,
-        (SwapOutcome::Done, Swapping::Begin) => Swapping::Replace,
-        (SwapOutcome::Done, Swapping::Replace) => Swapping::Finish,
+        (SwapOutcome::Stale, _) | (_, SwapStep::Finish | SwapStep::Done) => SwapStep::Done,
+        (SwapOutcome::Done, SwapStep::Begin) => SwapStep::Replace,
+        (SwapOutcome::Done, SwapStep::Replace) => SwapStep::Finish,
     }
 }
 
-fn is_half_done(next: &Swapping) -> bool {
-    matches!(next, Swapping::Replace | Swapping::Finish)
+fn is_half_done(next: &SwapStep) -> bool {
+    matches!(next, SwapStep::Replace | SwapStep::Finish)
 }
 
 /// One turn of a move: if it has caught up, the log may continue in the other place. Returns whether it does.
@@ -85,14 +85,14 @@ fn run(seed: u64) -> bool {
     let mut future = create(&to);
     let mut map = OffsetMap::new(1 << 16, 0.9);
     let mut cleaning = log.clean_plan(None, NOW_MS).unwrap().start(&mut map, &mut |_| Ok(())).unwrap();
-    let (mut cleaned, mut next): (Option<CleanedSegment>, _) = (None, Swapping::Done);
+    let (mut cleaned, mut next): (Option<CleanedSegment>, _) = (None, SwapStep::Done);
     loop {
         match random.u8(..10) {
             0..2 => put(&mut log, &mut random),
             2 => drop(log.flush().unwrap()),
-            3..6 if matches!(next, Swapping::Done) => {
+            3..6 if matches!(next, SwapStep::Done) => {
                 cleaned = cleaning.next_group(&mut |_| Ok(())).unwrap();
-                next = if cleaned.is_some() { Swapping::Begin } else { Swapping::Done };
+                next = if cleaned.is_some() { SwapStep::Begin } else { SwapStep::Done };
             }
             3..6 => next = step(&mut log, cleaned.as_ref().expect("it is being put in place"), &next),
             _ if turn(&mut log, &mut future, &mut random) => break,
@@ -104,8 +104,8 @@ fn run(seed: u64) -> bool {
     let before = said(&log);
     let old = from.rename_deleted(&name_of_log(), "1").unwrap();
     // The pass was of the other place.
-    let is_left = matches!(next, Swapping::Begin);
-    while !matches!(next, Swapping::Done) {
+    let is_left = matches!(next, SwapStep::Begin);
+    while !matches!(next, SwapStep::Done) {
         next = step(&mut log, cleaned.as_ref().expect("it is being put in place"), &next);
     }
     drop(cleaning);
@@ -149,7 +149,7 @@ fn a_log_that_is_deleted_while_its_segments_are_swapped_is_no_failure() {
         let mut map = OffsetMap::new(1 << 16, 0.9);
         let mut cleaning = log.clean_plan(None, NOW_MS).unwrap().start(&mut map, &mut |_| Ok(())).unwrap();
         let cleaned = cleaning.next_group(&mut |_| Ok(())).unwrap().unwrap();
-        let mut next = Swapping::Begin;
+        let mut next = SwapStep::Begin;
         for _ in 0..steps {
             next = step(&mut log, &cleaned, &next);
         }
