@@ -20,7 +20,7 @@ const VERSION: &str = "0";
 pub enum CheckpointError {
     /// The file cannot be read.
     Fs(fs::Error),
-    /// The file does not hold what it should.
+    /// The file is malformed.
     Malformed {
         /// The file.
         path: PathBuf,
@@ -70,7 +70,7 @@ fn read<T>(
     let Some(text) = read_text(fs, path)? else { return Ok(Vec::new()) };
     let malformed = |line, reason| CheckpointError::Malformed { path: path.to_owned(), line, reason };
     let mut lines = text.lines();
-    // Kafka makes the files empty before it first writes them.
+    // Kafka creates the files empty before it first writes them.
     let Some(version) = lines.next() else { return Ok(Vec::new()) };
     if version.trim() != VERSION {
         return Err(malformed(1, "the version is not 0"));

@@ -1,9 +1,9 @@
 //! Compaction: keeping the newest record of each key.
 //!
-//! [`crate::Log::clean_plan`] says what may be cleaned, which needs the log's lock for an instant.
-//! [`CleanPlan::start`] reads the dirty part and notes the last offset of each key;
-//! [`CleanPass::next_group`] writes one new segment after the other, from files that no longer change
-//! and under no lock. [`crate::Log::swap`] puts each in the place of those that it was made from.
+//! [`crate::Log::clean_plan`] selects the segments to clean, under the log's lock for a moment. [`CleanPlan::start`]
+//! reads the dirty part and notes the last offset of each key. [`CleanPass::next_group`] writes one new segment after
+//! the other, from files that no longer change and without a lock. [`crate::Log::swap`] puts each in the place of the
+//! segments that it was made from.
 //!
 //! Source: Kafka's `Cleaner` and `LogCleanerManager`, KIP-534.
 
@@ -48,7 +48,7 @@ pub enum CleanError {
     Fs(fs::Error),
     /// The log directory has failed.
     Offline(Offline),
-    /// A segment does not hold what it should.
+    /// A segment is damaged.
     Damaged(Damage),
     /// The records of a batch cannot be read.
     Records(RecordsError),
@@ -58,8 +58,8 @@ pub enum CleanError {
     TooLarge,
     /// The caller wants the pass to end.
     Stopped,
-    /// The log was cut since the plan was made, its start has moved, or it is not here any more: what could not be read
-    /// is gone, and says nothing about the log. The next plan knows.
+    /// Since the plan was made the log was truncated, its start has moved, or it is no longer in this directory. What
+    /// could not be read is gone, and the log is not damaged. Make a new plan.
     Stale,
 }
 
@@ -131,8 +131,8 @@ impl From<DecompressError> for CleanError {
     }
 }
 
-/// Is told of the bytes that were read or written, may take its time, and may end the pass by
-/// [`CleanError::Stopped`].
+/// The function that a pass calls with the number of bytes that it has read or written. It may wait, and may end the
+/// pass with [`CleanError::Stopped`].
 pub type Throttle<'a> = dyn FnMut(u64) -> Result<(), CleanError> + 'a;
 
 /// The part of a log that could be cleaned at one moment.
@@ -152,7 +152,7 @@ pub struct CleanPlan {
     pub(crate) dirty_bytes: u64,
     pub(crate) overdue: bool,
     pub(crate) last_records: BTreeMap<i64, LastRecord>,
-    /// The number that a truncation changes.
+    /// The log's generation, which each truncation changes.
     pub(crate) generation: u64,
     pub(crate) log_start_offset: i64,
     pub(crate) now_ms: i64,
@@ -177,7 +177,7 @@ pub struct CleanStats {
     pub invalid_records: u64,
 }
 
-/// A segment that is written and durable under another name, to be given to [`crate::Log::swap`].
+/// A new segment, durable under a temporary name, for [`crate::Log::swap`].
 #[derive(Debug)]
 pub struct CleanedSegment {
     pub(crate) inputs: Vec<Arc<ClosedSegment>>,
@@ -185,7 +185,8 @@ pub struct CleanedSegment {
     pub(crate) size: u32,
     pub(crate) max_timestamp: MaxTimestamp,
     pub(crate) has_txns: bool,
-    /// Of the log when the pass was planned. What was cut since may have had the last record of a key.
+    /// The log's generation when the pass was planned. Records truncated since then may include the last one of a
+    /// key.
     pub(crate) generation: u64,
 }
 
@@ -252,14 +253,14 @@ impl CleanPlan {
     }
 
     fn prepare(&self) -> Result<Transactions, CleanError> {
-        // A gap that cleaning leaves before a segment is told from a loss by the recovery point.
+        // The recovery point distinguishes a gap that cleaning leaves before a segment from a loss.
         self.flush.flush()?;
         self.partition.directory.checkpoint_log_offsets()?;
         self.remove_leftovers()?;
         Ok(Transactions::new(self.aborted(0)?))
     }
 
-    /// The error, unless the log has changed below the pass.
+    /// Returns the error, or [`CleanError::Stale`] if the log has changed during the pass.
     fn or_stale(&self, error: CleanError) -> CleanError {
         let is_of_log = match error {
             CleanError::Fs(_) | CleanError::Damaged(_) => true,
@@ -270,7 +271,7 @@ impl CleanPlan {
     }
 
     fn is_stale(&self) -> bool {
-        // A truncation that is under way is over then.
+        // This waits for a truncation that is under way.
         let _paused = self.flush.pause();
         self.is_cut() || self.flush.offsets.start() != self.log_start_offset
     }
@@ -279,8 +280,8 @@ impl CleanPlan {
         self.flush.is_retired() || self.flush.generation() != self.generation
     }
 
-    /// Removes what a pass left that was given up: recovery takes it to say that a swap had hardly
-    /// begun. It is gone for good before the next swap begins.
+    /// Removes the files of an abandoned pass: recovery takes them as a sign that a swap had hardly begun. The
+    /// removal is durable before the next swap begins.
     fn remove_leftovers(&self) -> fs::Result<()> {
         let (fs, path) = (&self.partition.directory.fs, &self.partition.path());
         for entry in fs.list(path)?.iter().filter(|entry| entry.name.ends_with(CLEANED_SUFFIX)) {
@@ -312,13 +313,14 @@ impl CleanPass<'_> {
         (self.map.latest_offset() + 1).max(self.plan.dirty_offset)
     }
 
-    /// Notes in the log directory up to where the log is clean. Call it once every group has been swapped in.
+    /// Notes in the log directory the offset up to which the log is clean. Call it once every group has been swapped
+    /// in.
     ///
     /// # Errors
     /// [`CleanError`] if the checkpoint is not written: the next pass then starts where this one started.
     pub fn finish(self) -> Result<CleanStats, CleanError> {
         let flush = self.plan.flush.clone();
-        // A truncation comes before, or after and then takes it back.
+        // A truncation comes before this, or after it and lowers the offset again.
         let _paused = flush.pause();
         if self.plan.is_cut() {
             return Err(CleanError::Stale);
@@ -360,7 +362,7 @@ impl CleanPass<'_> {
         Ok(())
     }
 
-    /// Writes the next segment; `None` once all are written. The one before it is to be swapped in first.
+    /// Writes the next segment; `None` once all are written. Swap in the one before it first.
     ///
     /// # Errors
     /// [`CleanError`] if the old segments cannot be read, or the new one cannot be written.

@@ -20,9 +20,9 @@ pub struct LogConfig {
     pub delete: bool,
     /// Whether `cleanup.policy` has `compact`: whether the three settings after this apply.
     pub compact: bool,
-    /// `min.compaction.lag.ms`: how long a record stays untouched by compaction at least.
+    /// `min.compaction.lag.ms`: the shortest time that a record stays uncompacted.
     pub min_compaction_lag_ms: i64,
-    /// `max.compaction.lag.ms`: after how long at the latest a record is to be compacted.
+    /// `max.compaction.lag.ms`: the longest time that a record stays uncompacted.
     pub max_compaction_lag_ms: i64,
     /// `delete.retention.ms`: how long a tombstone or a transaction marker stays once compaction has
     /// seen that it may go.

@@ -1,6 +1,5 @@
-//! Crash points: random histories of a log directory on a simulated disk that loses power or whose
-//! process dies at any operation, that fails and runs full, and what recovery must make of what is
-//! left.
+//! Crash points: random histories of a log directory on a simulated disk that loses power or whose process dies at any
+//! operation, that fails and runs full, with checks of what recovery makes of the rest.
 //!
 //! A seed is one disk and one history of several crashes. `MILENA_CRASH_SEEDS=A..B` chooses the
 //! seeds; those in `tests/seeds.txt`, and in `tests/compaction_seeds.txt` for histories in which every
@@ -31,7 +30,7 @@ const SEEDS: u64 = 2000;
 /// Seeds of an ordinary run of histories in which every log is compacted.
 const COMPACTING_SEEDS: u64 = 300;
 
-/// The points that an ordinary run passes at least.
+/// The least number of points that an ordinary run passes.
 const POINTS_MIN: u64 = 20_000;
 
 /// The numbers of crash points met: each is a loss of power, a death of the process or a failing file
@@ -41,7 +40,7 @@ struct Points {
     crashes: u64,
     /// Further points that interrupted recovery itself.
     in_recovery: u64,
-    /// A bit turned.
+    /// Flipped bits.
     damages: u64,
 }
 
@@ -56,9 +55,9 @@ impl AddAssign for Points {
 /// The histories of seeds.
 #[derive(Clone, Copy, Debug)]
 enum In {
-    /// Of all kinds.
+    /// Histories of all kinds.
     All,
-    /// Those in which every log is compacted, and often.
+    /// Histories in which every log is compacted, and often.
     Compacting,
 }
 
@@ -72,7 +71,7 @@ fn kept_seeds(histories: In) -> Vec<u64> {
     seeds.map(|line| line.trim().parse().expect("a line is a seed")).collect()
 }
 
-/// The history of a seed; the points that it passes.
+/// Runs the history of a seed. Returns the points that it passed.
 fn pass(histories: In, seed: u64) -> Points {
     let mut history = match histories {
         In::All => History::new(seed),
@@ -85,7 +84,7 @@ fn pass(histories: In, seed: u64) -> Points {
     history.points
 }
 
-/// Runs a seed; the points that it passed, or what it found wrong.
+/// Runs a seed. Returns the points that it passed, or the fault that it found.
 fn run(histories: In, seed: u64) -> Result<Points, String> {
     catch_unwind(AssertUnwindSafe(|| pass(histories, seed))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -101,7 +100,7 @@ fn run(histories: In, seed: u64) -> Result<Points, String> {
     })
 }
 
-/// Runs seeds by so many threads; the points that they passed, or what the first that failed found.
+/// Runs seeds on several threads. Returns the points that they passed, or the fault that the first failed seed found.
 #[allow(clippy::disallowed_methods, reason = "a test spreads its seeds over threads")]
 fn run_all(histories: In, seeds: &[u64], threads: usize) -> Result<Points, String> {
     let next = AtomicUsize::new(0);
@@ -144,7 +143,7 @@ fn seeds_lose_nothing_that_was_durable() {
     assert!(!is_ordinary || all >= POINTS_MIN, "{points:?}");
 }
 
-/// The same of histories in which every log is compacted, and often.
+/// The same for histories in which every log is compacted, and often.
 #[test]
 fn seeds_of_compaction_lose_nothing_that_was_durable() {
     let seeds = chosen_seeds();

@@ -5,7 +5,7 @@
 //! | `meta.properties`, `.kafka_cleanshutdown` | `meta_properties`, `clean_shutdown` |
 //! | a partition's directory and its `partition.metadata` | `make`, `entries` (how far they are durable), `partition_metadata` |
 //! | a directory on its way out or in | `deletion` (`-delete`, `-stray`), `futures` (`-future`) |
-//! | the checkpoints of offsets | `offset_files` writes them, `checkpointed` reads them at a start, `stale` and `absent` know what misses |
+//! | the checkpoints of offsets | `offset_files` writes them, `checkpointed` reads them at a start, `stale` and `absent` track partitions without a directory |
 
 mod absent;
 mod checkpointed;
@@ -116,22 +116,22 @@ pub(crate) struct DirectoryState {
     pub(crate) room: Room,
     partitions: Mutex<BTreeMap<Arc<TopicPartition>, PartitionState>>,
     entries: Entries,
-    /// The logs that were being moved here when the last process ended, and still wait for what becomes of them.
+    /// Logs that were being moved here when the last process ended, and that are neither resumed nor deleted yet.
     futures: Mutex<BTreeMap<TopicPartition, Vec<FutureDir>>>,
-    /// Logs that are about to be here. The checkpoints have them first. Lock order: inside `partitions`.
+    /// Logs that are about to arrive. The checkpoints have them first. Lock order: inside `partitions`.
     arriving: Mutex<BTreeMap<TopicPartition, Offsets>>,
-    /// Partitions that the checkpoint files tell of and that have no directory: deleted, or never written to.
+    /// Partitions without a directory that the checkpoint files name: deleted, or never written to.
     stale: Mutex<BTreeSet<TopicPartition>>,
-    /// Partitions that had records, as the checkpoint files say, and have no directory. The files go on saying so until
-    /// somebody knows better. Lock order: inside `partitions`.
+    /// Partitions without a directory that had records according to the checkpoint files. The files keep them until the
+    /// caller decides what became of them. Lock order: inside `partitions`.
     absent: Mutex<BTreeMap<TopicPartition, Offsets>>,
-    /// Whether a log has become durable of which no checkpoint tells that it has records.
+    /// Whether records have become durable in a log for which the checkpoints have none.
     untold: AtomicBool,
     /// The offset up to which each compacted log is clean; `None` before the first use.
     cleaned_to: Mutex<Option<BTreeMap<TopicPartition, i64>>>,
-    /// Whether the file is there that says that its last use ended cleanly.
+    /// Whether the file that marks a clean shutdown exists.
     has_shutdown_file: Mutex<bool>,
-    /// Whether the recovery points are lost: nothing says any more what was durable.
+    /// Whether the recovery points are lost, so that nothing says what was durable.
     pub(crate) lacks_recovery_points: bool,
     /// Whether it is closed. Held while a directory in it is removed.
     is_closed: Mutex<bool>,
@@ -140,9 +140,9 @@ pub(crate) struct DirectoryState {
 /// The state of a partition of the directory, open or not.
 #[derive(Debug, Default)]
 struct PartitionState {
-    /// `None` if all of it is zero, as for a partition that nothing was written to.
+    /// `None` if all offsets are zero, as in a partition without records.
     noted: Option<Box<NotedOffsets>>,
-    /// Whether its files are as closing it left them.
+    /// Whether its files are as a clean close left them.
     clean: bool,
     log: Option<Arc<FlushState>>,
 }
@@ -151,8 +151,8 @@ struct PartitionState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct NotedOffsets {
     offsets: Offsets,
-    /// The recovery point and the log start offset in the checkpoint files: the least that they may
-    /// be, and the greatest. They differ once writing them has failed.
+    /// The lowest and the highest recovery point and log start offset that the checkpoint files may hold. They differ
+    /// after a failed write.
     written: [(i64, i64); 2],
 }
 
@@ -208,8 +208,8 @@ impl LogDirectory {
         let DirectoryContents { partitions, stale, absent, futures, lacks_recovery_points } =
             read_contents(&fs, &path, shutdown.is_some())?;
         if shutdown.is_none() {
-            // What the last process made and did not live to sync is found here, and gone with the
-            // power. From here on it counts as being there.
+            // A loss of power would undo directories that the last process created and did not sync. From here on they
+            // count as existing.
             fs.sync_dir(&path)?;
         }
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -253,12 +253,12 @@ impl LogDirectory {
         &self.shared.fs
     }
 
-    /// Whether its last use ended cleanly; true of a new one's logs as well, which are empty.
+    /// Whether its last shutdown was clean. A new directory had none.
     pub fn was_clean(&self) -> bool {
         self.clean
     }
 
-    /// The broker epoch of its last use, if that ended cleanly and recorded one (KIP-966).
+    /// The broker epoch of its last use, if its shutdown was clean and recorded one (KIP-966).
     pub fn previous_broker_epoch(&self) -> Option<i64> {
         self.previous_broker_epoch
     }
@@ -281,7 +281,7 @@ impl LogDirectory {
         self.shared.health.fail(cause)
     }
 
-    /// Sets what is told when it fails. Once, and before its logs are open.
+    /// Sets the listener for its failure. Call it once, before its logs are open.
     pub fn set_failure_listener(&self, listener: FailureListener) {
         self.shared.health.set_listener(listener);
     }
@@ -356,9 +356,9 @@ impl LogDirectory {
         self.shared.fs.space(&self.shared.path)
     }
 
-    /// Sets how many bytes of the volume records of clients leave free, for what makes room: a tenth
-    /// of it at most. With 0, as without a call, the disk is filled to its end. Once, before its logs
-    /// are open.
+    /// Sets the reserve: the bytes of the volume that records of clients leave free for operations that free space, at
+    /// most a tenth of it. With 0, the default, records of clients may fill the disk. Call it once, before its logs are
+    /// open.
     pub fn set_reserved_bytes(&self, bytes: u64) {
         self.shared.room.set_reserved_bytes(bytes);
     }
@@ -423,7 +423,7 @@ impl DirectoryState {
         self.cleaner_offsets(&mut self.cleaned_to.lock()).get(partition).copied()
     }
 
-    /// Notes how far a log is clean.
+    /// Notes the offset up to which a log is clean.
     pub(crate) fn set_cleaned_to(&self, partition: &TopicPartition, offset: i64) -> fs::Result<()> {
         // Held throughout, so that an older state never overwrites a newer one.
         let mut cleaned_to = self.cleaned_to.lock();
@@ -440,12 +440,12 @@ impl DirectoryState {
         written.map_err(|error| self.health.meet(error))
     }
 
-    /// Notes that a log ends there now: what follows is not clean.
+    /// Notes that a log was truncated to an offset: batches appended from there on are not clean.
     pub(crate) fn lower_cleaned_to(&self, partition: &TopicPartition, offset: i64) {
         if self.cleaned_to(partition).is_some_and(|cleaned_to| cleaned_to > offset)
             && let Err(error) = self.set_cleaned_to(partition, offset)
         {
-            // Nothing is lost by it but room.
+            // This costs only disk space.
             tracing::warn!(%partition, "the next start may take it to be clean above {offset}: {error}");
         }
     }
@@ -463,7 +463,7 @@ impl DirectoryState {
         })
     }
 
-    /// Removes the file that says that its last use ended cleanly: a log is about to be changed.
+    /// Removes the file that marks a clean shutdown: a log is about to change.
     pub(crate) fn begin_use(&self) -> fs::Result<()> {
         let mut has_file = self.has_shutdown_file.lock();
         if *has_file {
@@ -473,8 +473,8 @@ impl DirectoryState {
         Ok(())
     }
 
-    /// The name and what is known of a partition that is about to be opened, and whether its files are as
-    /// closing it left them. They count as not being so from here on.
+    /// Returns the name and the offsets of a partition that is about to be opened, and whether its files are as a clean
+    /// close left them. From here on they count as not clean.
     pub(crate) fn opening(&self, partition: &TopicPartition) -> (Arc<TopicPartition>, Offsets, bool) {
         let mut partitions = self.partitions.lock();
         let name = match partitions.get_key_value(partition) {
@@ -517,9 +517,9 @@ impl DirectoryState {
 struct DirectoryContents {
     /// The partitions that have a directory, with what the checkpoints say of them.
     partitions: BTreeMap<Arc<TopicPartition>, PartitionState>,
-    /// Those that only the checkpoints know, without records.
+    /// Partitions without records that only the checkpoints name.
     stale: BTreeSet<TopicPartition>,
-    /// The same with records.
+    /// Partitions with records that only the checkpoints name.
     absent: BTreeMap<TopicPartition, Offsets>,
     futures: BTreeMap<TopicPartition, Vec<FutureDir>>,
     lacks_recovery_points: bool,
@@ -550,7 +550,7 @@ fn read_contents(fs: &Fs, path: &Path, clean: bool) -> fs::Result<DirectoryConte
         state.note(NotedOffsets { offsets, written });
         partitions.push((Arc::new(name), state));
     }
-    // Made of all at once, the map has no room that is not used.
+    // A map that is built in one step has no unused space.
     let partitions = partitions.into_iter().collect();
     let (mut stale, mut absent) = (BTreeSet::new(), BTreeMap::new());
     for name in stale::names([recovery_points, log_start_offsets, high_watermarks], &partitions) {

@@ -42,7 +42,7 @@ pub type FlushListener = Box<dyn Fn(Result<i64, &Offline>) + Send + Sync>;
 pub struct Flusher {
     queue: Mutex<Queue>,
     changed: Condvar,
-    /// For those who aid.
+    /// Wakes the threads that aid.
     many: Condvar,
     flushes: AtomicU64,
     flush_nanos: AtomicU64,
@@ -61,7 +61,7 @@ pub struct FlushTimes {
 struct Queue {
     /// Not owned: a log that was dropped waits for nothing.
     waiting: VecDeque<Weak<FlushState>>,
-    /// Those that have met a full disk.
+    /// The logs that have met a full disk.
     full: Vec<Weak<FlushState>>,
     /// The number of threads that wait to aid a round.
     aids: usize,
@@ -69,8 +69,8 @@ struct Queue {
 }
 
 impl Flusher {
-    /// Makes the logs durable that wait when it is called; gives their number. Several threads may
-    /// run rounds at once: a log is synced by one of them at a time.
+    /// Makes the waiting logs durable and returns their number. Several threads may run rounds at once; only one of
+    /// them syncs a log at a time.
     pub fn run_round(&self) -> usize {
         let (waiting, aids) = {
             let Queue { waiting, full, aids, .. } = &mut *self.queue.lock();
@@ -89,13 +89,13 @@ impl Flusher {
         waiting
     }
 
-    /// Runs rounds until [`Flusher::stop`], blocking while nothing waits. What waits when it is
-    /// stopped is still made durable.
+    /// Runs rounds until [`Flusher::stop`], blocking while nothing waits. Logs that wait when it is stopped are still
+    /// made durable.
     pub fn run(&self) {
         self.run_timed(|| Duration::ZERO);
     }
 
-    /// The same; `now` says how late it is, on a clock that begins anywhere.
+    /// The same, with the time measured by `now`, a clock with an arbitrary origin.
     pub fn run_timed(&self, now: impl Fn() -> Duration) {
         loop {
             {
@@ -117,8 +117,8 @@ impl Flusher {
         }
     }
 
-    /// Aids those who run rounds in which more than one log waits, until [`Flusher::stop`]: syncs that run
-    /// beside each other share what a file system does for all files at once. `now` as for them.
+    /// Aids the threads that run rounds if more than one log waits, until [`Flusher::stop`]: concurrent syncs share the
+    /// work that a file system does for all files at once. `now` is as in [`Flusher::run_timed`].
     pub fn aid_timed(&self, now: impl Fn() -> Duration) {
         loop {
             {
@@ -162,7 +162,7 @@ impl Flusher {
         }
     }
 
-    /// Makes [`Flusher::run`] and those who aid it return once nothing waits.
+    /// Makes [`Flusher::run`] and [`Flusher::aid_timed`] return once nothing waits.
     pub fn stop(&self) {
         self.queue.lock().stopped = true;
         self.changed.notify_all();
@@ -191,8 +191,8 @@ pub(crate) struct FlushState {
     syncing: Mutex<()>,
     work: Mutex<Work>,
     listener: OnceLock<FlushListener>,
-    /// Whether another directory has the log now, or none: nothing is synced here any more. Changes while `syncing` is
-    /// held.
+    /// Whether the log has moved to another directory or is closed: nothing is synced here any more. Changes only while
+    /// `syncing` is held.
     retired: AtomicBool,
 }
 
@@ -205,17 +205,17 @@ struct Work {
     files: Option<Box<Files>>,
     /// The leader epochs, if they have changed since the last sync.
     epochs: Option<Box<[EpochEntry]>>,
-    /// Whether files were made, renamed or removed since.
+    /// Whether files were created, renamed or removed since the last sync.
     directory: bool,
-    /// Segments begun that the directory was not synced after.
+    /// The number of segments begun since the directory was last synced.
     rolls: u64,
-    /// Deletions of first segments that the directory was not synced after.
+    /// The number of deletions of first segments since the directory was last synced.
     deletions: u64,
     /// The number of the directory's own entry, if that need not be durable yet; see [`Entries`](crate::directory::Entries).
     entry: Option<u64>,
-    /// Whether nothing was ever written to the log. It can be made again as it is, so that closing it syncs nothing.
+    /// Whether nothing was ever written to the log. It can be created again, so closing it syncs nothing.
     void: bool,
-    /// Changes when the log is truncated: what was synced before says nothing about it then.
+    /// Changes when the log is truncated: an earlier sync does not cover the batches that follow.
     generation: u64,
 }
 
@@ -308,8 +308,7 @@ impl FlushState {
         work.directory = true;
     }
 
-    /// Notes producer snapshots that a process may have left that died before it synced them, and the
-    /// segments that it began.
+    /// Notes producer snapshots and segments that a process may have created and not synced before it died.
     pub(crate) fn found_unsynced(&self, snapshots: impl Iterator<Item = i64>) {
         let mut work = self.work.lock();
         for offset in snapshots {
@@ -346,7 +345,7 @@ impl FlushState {
         work.void && self.offsets.end() == 0 && !work.active.has_unsynced()
     }
 
-    /// Forgets the leader epochs that were not written yet: no batch has one of them.
+    /// Forgets the unwritten leader epochs: no batch has one of them.
     pub(crate) fn forget_epochs(&self) {
         self.work.lock().epochs = None;
     }
@@ -356,7 +355,7 @@ impl FlushState {
         self.syncing.lock()
     }
 
-    /// Ends all syncs: another directory has the log, or it is open no more. Syncs must be paused.
+    /// Ends all syncs: the log has moved to another directory or is closed. Syncs must be paused.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
     }
@@ -366,14 +365,13 @@ impl FlushState {
         self.retired.load(Ordering::Acquire)
     }
 
-    /// Changes when the log is truncated: bytes that were copied before need not be its bytes any more.
+    /// Changes when the log is truncated: bytes that were copied before may differ from its bytes.
     pub(crate) fn generation(&self) -> u64 {
         self.work.lock().generation
     }
 
-    /// Notes that the log ends at `end_offset` now, in `active`, and that segments and snapshots
-    /// beyond are gone. What was durable up to `flushed_offset` before is so still. Syncs must be
-    /// paused.
+    /// Notes that the log ends at `end_offset` now, in `active`, and that later segments and snapshots are gone. The
+    /// log stays durable up to `flushed_offset`. Syncs must be paused.
     pub(crate) fn truncated(&self, active: Arc<Segment>, end_offset: i64, flushed_offset: i64) {
         let mut work = self.work.lock();
         work.generation += 1;
@@ -389,7 +387,7 @@ impl FlushState {
         self.offsets.set_end(end_offset);
     }
 
-    /// Drops what was to be synced of segments below `base_offset`, which are gone.
+    /// Drops the unsynced files of segments below `base_offset`, which are deleted.
     pub(crate) fn deleted_below(&self, base_offset: i64) {
         let mut work = self.work.lock();
         if let Some(files) = &mut work.files {
@@ -400,7 +398,7 @@ impl FlushState {
         work.deletions += 1;
     }
 
-    /// Makes deletions durable of which a loss of power might undo any.
+    /// Makes deletions durable: until then a loss of power might undo any of them.
     pub(crate) fn sync_deletions(&self) -> Result<(), WriteError> {
         let _syncing = self.syncing.lock();
         let directory = &self.partition.directory;
@@ -410,28 +408,27 @@ impl FlushState {
         Ok(())
     }
 
-    /// Whether segments were deleted and may come back at a loss of power.
+    /// Whether a loss of power may bring deleted segments back.
     pub(crate) fn has_unsynced_deletions(&self) -> bool {
         self.work.lock().deletions > 0
     }
 
-    /// Whether the active segment, and the snapshot that it begins with, may be gone at a loss of
-    /// power.
+    /// Whether a loss of power may take the active segment, and the snapshot at its start.
     pub(crate) fn has_unsynced_roll(&self) -> bool {
         self.work.lock().rolls > 0
     }
 
-    /// Makes the log durable; gives the offset up to which it is. If the disk is full or no descriptor is left, what has
-    /// to be synced still has.
+    /// Makes the log durable and returns the offset up to which it is. If the disk is full or no descriptor is left,
+    /// the files stay to be synced.
     pub(crate) fn flush(&self) -> Result<i64, WriteError> {
         let _syncing = self.syncing.lock();
         let health = &self.partition.directory.health;
         health.check()?;
         if self.retired.load(Ordering::Acquire) {
-            // What is durable from here on is for the new place to say, if there is one.
+            // The new directory, if there is one, keeps track of what is durable from here on.
             return Ok(self.offsets.flushed());
         }
-        // First the offset, then what holds the bytes below it: a roll in between adds to these.
+        // The offset is read before the files that hold the bytes below it: a roll in between only adds files.
         let end_offset = self.offsets.end();
         self.write_epochs()?;
         let (work, generation) = {
@@ -457,7 +454,7 @@ impl FlushState {
         }
         if let Err(error) = synced {
             if error.is_out_of_descriptors() {
-                // What could not be opened has not been synced in vain; what was synced may be once more.
+                // No sync has failed: the file could not be opened. Syncing the others twice does no harm.
                 self.give_back(work);
                 return Err(self.partition.directory.write_error(error));
             }
@@ -473,7 +470,7 @@ impl FlushState {
         Ok(self.offsets.flushed())
     }
 
-    /// Takes back what was to be synced and is not.
+    /// Puts files back that are not synced.
     fn give_back(&self, taken: Work) {
         let mut work = self.work.lock();
         if let Some(taken) = taken.files {
@@ -525,9 +522,9 @@ impl FlushState {
         Ok(())
     }
 
-    /// One turn of the flusher.
+    /// Makes the log durable and calls its listener.
     fn flush_and_tell(self: &Arc<Self>) {
-        // From here on a batch is of the next round, even where this one still covers it.
+        // A batch appended from here on belongs to the next round, even if this one still covers it.
         self.queued.store(false, Ordering::Release);
         let flushed = match self.flush() {
             Ok(flushed) => Ok(flushed),
@@ -545,7 +542,7 @@ impl FlushState {
     }
 }
 
-/// Retention may remove a file while it waits to be synced.
+/// Counts a missing file as synced: retention may remove it while it waits.
 fn gone_is_synced(synced: fs::Result<()>) -> fs::Result<()> {
     match synced {
         Err(e) if e.is_not_found() => Ok(()),

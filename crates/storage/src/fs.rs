@@ -51,7 +51,7 @@ pub enum Mode {
 /// An entry of a directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DirEntry {
-    /// The name within the directory. A name that is not UTF-8 is none of ours and is left out.
+    /// The name within the directory. Names that are not UTF-8 are left out.
     pub name: String,
     /// Whether it is a directory.
     pub is_dir: bool,
@@ -59,7 +59,7 @@ pub struct DirEntry {
     pub len: u64,
 }
 
-/// The room on the volume that holds a directory.
+/// The space on the volume that holds a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
     /// The size of the volume in bytes.
@@ -91,8 +91,8 @@ impl Fs {
         Fs { backend: Backend::Real }
     }
 
-    /// The files of this file system, with every change kept in memory: what is opened here changes
-    /// nothing, and tells what opening the real files would come to.
+    /// The files of this file system, with every change kept in memory: opening something here shows what opening the
+    /// real files would do, and changes nothing.
     pub fn overlay(&self) -> Fs {
         Fs { backend: Backend::Overlay(Arc::new(Overlay::new(self.clone()))) }
     }
@@ -112,7 +112,7 @@ impl Fs {
     #[inline]
     fn before(&self, operation: Operation, path: &Path) -> Result<()> {
         let result = match &self.backend {
-            // What is below an overlay is asked by itself.
+            // The file system below an overlay checks for faults itself.
             Backend::Real | Backend::Overlay(_) => Ok(()),
             #[cfg(any(test, feature = "faults"))]
             Backend::Faulty(faults) => faults.before(operation, path),
@@ -122,7 +122,7 @@ impl Fs {
         result.map_err(|source: io::Error| Error::new(operation, path, source))
     }
 
-    /// An operation that needs a descriptor is about to be done.
+    /// Checks for faults before an operation that needs a descriptor.
     #[inline]
     fn before_opening(&self, operation: Operation, path: &Path) -> Result<()> {
         #[cfg(any(test, feature = "faults"))]
@@ -198,7 +198,7 @@ impl Fs {
         let temporary = if traps::is_on(Trap::CheckpointInPlace) { path.to_owned() } else { temporary };
         let file = self.open(&temporary, Mode::CreateEmpty)?;
         if let Err(error) = file.write_all_at(bytes, 0) {
-            // On a full disk its part would take room for nothing.
+            // On a full disk a partial file would waste space.
             let _ = self.remove_file(&temporary);
             return Err(error);
         }
@@ -321,7 +321,7 @@ impl Fs {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let metadata = match entry.metadata() {
                 Ok(metadata) => metadata,
-                // Gone since it was listed.
+                // It was removed since it was listed.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 Err(e) => return Err(failed(e)),
             };
@@ -404,7 +404,7 @@ impl Fs {
             return Ok(locked.then_some(file));
         }
         if matches!(file.open.handle, Handle::Overlaid(_)) {
-            // Nobody else sees it.
+            // Only this process sees it.
             return Ok(Some(file));
         }
         let operation = FlockOperation::NonBlockingLockExclusive;
@@ -432,7 +432,7 @@ struct OpenFile {
 }
 
 impl File {
-    /// The path that it was opened by. The file may have another by now.
+    /// The path that it was opened by. The file may have been renamed since.
     pub fn path(&self) -> &Path {
         &self.open.path
     }
@@ -481,7 +481,7 @@ impl File {
         self.write_all_vectored_at(&mut [IoSlice::new(bytes)], position)
     }
 
-    /// Writes all of `slices`, one after the other, at `position`. The slices are used up.
+    /// Writes all of `slices`, one after the other, at `position`. The slices are consumed.
     ///
     /// # Errors
     /// The system's error; some of the bytes may have been written.

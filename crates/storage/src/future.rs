@@ -1,11 +1,11 @@
 //! A log on its way to another log directory (KIP-113, AlterReplicaLogDirs).
 //!
-//! [`FutureLog`] is a copy of a log, made while that is written: segment by segment, as files, in a directory
+//! [`FutureLog`] is a copy of a log that is made while the log is written: segment by segment, as files, in a directory
 //! `topic-partition.uniqueId-future` of the target. Once it has everything but the last bytes, [`crate::Log::relocate`]
-//! gives it the partition's name, and the log goes on in it.
+//! gives it the partition's name, and the log continues in it.
 //!
-//! A segment is begun only when all before it are whole and durable. After a crash, therefore, all segments but the
-//! last are good, and copying goes on from there.
+//! A segment is begun only once all before it are whole and durable. After a crash, therefore, all segments but the
+//! last are good, and copying continues from there.
 
 mod part;
 
@@ -74,7 +74,7 @@ impl From<Offline> for CopyError {
 pub struct CopyProgress {
     /// Bytes copied.
     pub bytes: u64,
-    /// Whether the copy is as long as the log was when it was looked at. It is durable up to there then.
+    /// Whether the copy has reached the end of its source, up to which it is then durable.
     pub caught_up: bool,
 }
 
@@ -111,7 +111,7 @@ impl CopySource {
 /// A segment that is copied and durable.
 #[derive(Debug)]
 struct CopiedSegment {
-    /// That which it was copied from.
+    /// The segment that it was copied from.
     source: Arc<Segment>,
     size: u32,
 }
@@ -122,9 +122,9 @@ pub struct FutureLog {
     pub(crate) directory: Arc<DirectoryState>,
     pub(crate) name: TopicPartition,
     pub(crate) path: PathBuf,
-    /// The first segments.
+    /// The first segments, copied and durable.
     whole: Vec<CopiedSegment>,
-    /// The one after them, as far as it is copied.
+    /// The segment after them, as far as it is copied.
     pub(crate) part: Option<Part>,
     /// Segments that an earlier process left and that may be whole, with the bytes of their logs.
     left: BTreeMap<i64, u64>,
@@ -134,7 +134,7 @@ pub struct FutureLog {
     source: Option<(Arc<FlushState>, u64)>,
     /// The offsets in the checkpoints of the target.
     prepared: Option<Offsets>,
-    /// The log ends there, as far as it is copied; never below what is durable of it.
+    /// The end of the log as far as it is copied; never below its durable part.
     end_offset: i64,
     /// The offset up to which the copy is durable.
     durable_offset: i64,
@@ -145,7 +145,7 @@ pub struct FutureLog {
 impl FutureLog {
     /// Whether the directory of a log that is being moved has a name that is not too long (KAFKA-4893).
     pub fn fits(partition: &TopicPartition) -> bool {
-        // A unique id of 32 digits between a dot and the suffix.
+        // The name has a unique id of 32 digits between a dot and the suffix.
         partition.to_string().len() + 1 + 32 + FUTURE_DIR_SUFFIX.len() <= NAME_BYTES_MAX
     }
 
@@ -273,7 +273,7 @@ impl FutureLog {
         }
     }
 
-    /// Copies a segment, or a part of it, and makes that durable. `None` if it is gone: retention was faster.
+    /// Copies a segment, or a part of it, and makes that durable. `None` if retention has deleted it.
     fn copy_segment(
         &mut self,
         source: &Arc<Segment>,
@@ -303,7 +303,7 @@ impl FutureLog {
             Err(CopyRangeError::Read(error))
                 if error.is_not_found() && self.missing != Some(source.base_offset) =>
             {
-                // Gone where it is still missing when the log was looked at again.
+                // It counts as unreadable if it is still missing after the next look at the log.
                 self.missing = Some(source.base_offset);
                 self.remove_segment(source.base_offset)?;
                 return Ok(None);
@@ -350,7 +350,7 @@ impl FutureLog {
         Ok(())
     }
 
-    /// Drops what is copied and is not in the log any more.
+    /// Drops copied segments that are no longer in the log.
     fn follow(&mut self, source: &CopySource) -> Result<(), CopyError> {
         let is_same = |(flush, generation): &(Arc<FlushState>, u64)| {
             Arc::ptr_eq(flush, &source.flush) && *generation == source.generation
@@ -408,7 +408,7 @@ impl FutureLog {
             let from = offset_path(&source.active.partition.path(), offset, SNAPSHOT_SUFFIX);
             let bytes = match source.active.partition.directory.fs.read(&from) {
                 Ok(bytes) => bytes,
-                // Retention was faster.
+                // Retention has deleted it.
                 Err(error) if error.is_not_found() => continue,
                 Err(error) => return Err(CopyError::Source(error)),
             };
@@ -455,8 +455,8 @@ impl FutureLog {
         self.durable_offset
     }
 
-    /// Gives it up: its directory is renamed to the name of one that is being deleted. Returns its new path,
-    /// for [`LogDirectory::remove`].
+    /// Abandons the copy: its directory is renamed to the name of one that is being deleted. Returns its new path, for
+    /// [`LogDirectory::remove`].
     ///
     /// # Errors
     /// The file system's error.
@@ -465,7 +465,7 @@ impl FutureLog {
         self.directory.rename_future_deleted(&self.path)
     }
 
-    /// Notes how far the log is copied, in offsets.
+    /// Notes the offset up to which the log is copied.
     fn note_end(&mut self, source: &CopySource) -> Result<(), CopyError> {
         let next = source.segment(self.whole.len()).0.base_offset;
         let end_offset = match &self.part {
@@ -476,7 +476,7 @@ impl FutureLog {
         Ok(())
     }
 
-    /// Removes all that is copied: the log was cut, and may have other batches at those offsets.
+    /// Removes all that is copied: the log was truncated, and may have other batches at those offsets.
     fn remove_all(&mut self) -> Result<(), CopyError> {
         let whole = std::mem::take(&mut self.whole);
         let part = self.part.take();

@@ -1,18 +1,17 @@
 //! A file of fixed-size entries in ascending order: what the offset and the time index have in
 //! common.
 //!
-//! Nothing is mapped into memory. New entries gather in a short tail and are written together, so
-//! that an append costs no system call here; lookups bisect the file with positional reads. The
-//! file has no checksum and is never synced by itself before its segment is: what a crash leaves
-//! of it is checked and completed from the log.
+//! Nothing is mapped into memory. New entries gather in a short tail and are written together, so that an append costs
+//! no system call here; lookups bisect the file with positional reads. The file has no checksum and is never synced by
+//! itself before its segment is: after a crash it is checked and completed from the log.
 
 use crate::fs::{self, File};
 
-/// Entries that gather before they are written: one small write for every 256 KiB of log at
-/// Kafka's default interval, and little memory for a partition that is idle.
+/// The number of entries to gather before a write: one small write for every 256 KiB of log at Kafka's default
+/// interval, and little memory for a partition that is idle.
 const TAIL_ENTRIES_MAX: usize = 64;
 
-/// Bytes that a lookup reads once it knows the neighbourhood.
+/// The number of bytes at which a lookup reads the rest in one go.
 const PAGE_BYTES: usize = 1536;
 
 /// The entries of an index of the active segment: those in the file and those not yet written.
@@ -36,7 +35,7 @@ impl<const N: usize> IndexTail<N> {
         self.written + self.unwritten().len() as u32
     }
 
-    /// Adds an entry, which the caller knows to be above the last.
+    /// Adds an entry, which must be above the last.
     pub(crate) fn push(&mut self, entry: [u8; N]) {
         self.unwritten.get_or_insert_default().push(entry);
     }
@@ -69,8 +68,8 @@ impl<const N: usize> IndexTail<N> {
         Ok(())
     }
 
-    /// The last of the entries that are `not_above`, which is true of a first part of them. Calls `file` if
-    /// the tail does not tell.
+    /// The last of the entries that are `not_above`, which is true of a first part of them. Calls `file` only if the
+    /// tail has none of them.
     pub(crate) fn floor(
         &self,
         file: impl FnOnce() -> fs::Result<File>,

@@ -1,8 +1,7 @@
 //! Reading the files of a log directory one by one, to show what they hold.
 //!
-//! Nothing is changed, no lock is taken, and damage does not end the reading: it is told with its
-//! position, and the next batch that is whole is looked for. Memory holds one batch, or one page of
-//! an index, at a time.
+//! Nothing is changed, no lock is taken, and damage does not end the reading: it is reported with its position, and
+//! reading continues at the next whole batch. Memory holds one batch, or one page of an index, at a time.
 
 use std::path::Path;
 
@@ -42,8 +41,8 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// The kind of a file of this name; `None` if it is none of ours. A file that is being written, replaced
-    /// or deleted is of the kind that it was or will be.
+    /// The kind of a file of this name; `None` if it is of no such kind. A file that is being written, replaced or
+    /// deleted is of the kind that it was or will be.
     pub fn of(name: &str) -> Option<FileKind> {
         let plain = [".deleted", ".cleaned", ".swap", ".part", ".tmp"]
             .iter()
@@ -71,7 +70,7 @@ impl FileKind {
     }
 }
 
-/// The contents at a position of a file of batches.
+/// A region of a file of batches.
 #[derive(Debug)]
 pub enum Region<'a> {
     /// A whole batch, and whether its checksum is right.
@@ -83,15 +82,15 @@ pub enum Region<'a> {
         /// The number of bytes.
         bytes: u64,
     },
-    /// Zeros up to the end of the file: room that was allocated ahead of the records (`log.preallocate`), which a
-    /// process that was killed has not given back. No record was there.
+    /// Zeros up to the end of the file: space that was allocated ahead of the records (`log.preallocate`), and that a
+    /// killed process has not returned. No record was there.
     Zeros {
         /// The number of bytes.
         bytes: u64,
     },
 }
 
-/// The batches of a file, and what stands between them.
+/// The batches of a file, and the regions between them.
 #[derive(Debug)]
 pub struct Batches {
     file: File,
@@ -111,7 +110,7 @@ impl Batches {
         Ok(Batches { file, position: 0, end, bytes: Vec::new() })
     }
 
-    /// The next finding, and its position; `None` at the end of the file.
+    /// The next region and its position; `None` at the end of the file.
     ///
     /// # Errors
     /// The file system's error.
@@ -138,7 +137,7 @@ impl Batches {
         }
     }
 
-    /// Has the batch at a position in the buffer; gives its length.
+    /// Loads the batch at a position into the buffer and returns its length.
     fn load(&mut self, position: u64) -> fs::Result<Result<usize, BatchError>> {
         let left = usize::try_from(self.end - position).unwrap_or(usize::MAX);
         let mut head = [0; BATCH_OVERHEAD];
@@ -310,7 +309,7 @@ impl IndexEntries {
     /// The file system's error.
     pub fn only_zeros_from(&self, position: u64) -> fs::Result<bool> {
         let is_room = position > 0 || self.end >= 2 * entry_bytes(self.kind) as u64;
-        // Most entries are not zero, and tell so before anything else is read.
+        // Most entries are not zero, which a first small read shows.
         let mut entry = [1; txn_index::ENTRY_BYTES];
         let read = self.file.read_at(&mut entry[..entry_bytes(self.kind)], position)?;
         let is_zero = entry[..read].iter().all(|byte| *byte == 0);
@@ -346,7 +345,7 @@ pub struct SnapshotProducer {
     pub producer_epoch: i16,
     /// The epoch of the coordinator that wrote its last marker; -1 if there is none.
     pub coordinator_epoch: i32,
-    /// When it wrote last, in ms since the epoch.
+    /// The time of its last write, in ms since the epoch.
     pub last_timestamp: i64,
     /// The start of its open transaction.
     pub current_txn_first_offset: Option<i64>,

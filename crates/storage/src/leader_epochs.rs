@@ -56,8 +56,8 @@ impl LeaderEpochs {
         self.latest().is_some_and(|latest| latest.epoch == epoch && latest.start_offset <= offset)
     }
 
-    /// Notes that an epoch begins at an offset; entries that contradict it go. Says whether
-    /// anything changed.
+    /// Notes that an epoch begins at an offset, and removes entries that contradict it. Returns whether anything
+    /// changed.
     pub(crate) fn assign(&mut self, entry: EpochEntry) -> bool {
         assert!(entry.epoch >= 0 && entry.start_offset >= 0, "a leader epoch is assigned: {entry:?}");
         if self.knows(entry.epoch, entry.start_offset) {
@@ -68,22 +68,22 @@ impl LeaderEpochs {
             self.entries.pop();
         }
         if self.entries.is_empty() {
-            // Most partitions have one, and there are many partitions.
+            // Most partitions have one epoch, and there are many partitions.
             self.entries.reserve_exact(1);
         }
         self.entries.push(entry);
         true
     }
 
-    /// Forgets the epochs that begin at `end_offset` or later. Says whether there were any.
+    /// Forgets the epochs that begin at `end_offset` or later. Returns whether there were any.
     pub(crate) fn truncate_from_end(&mut self, end_offset: i64) -> bool {
         let before = self.entries.len();
         self.entries.retain(|entry| entry.start_offset < end_offset);
         self.entries.len() < before
     }
 
-    /// Forgets the epochs that end at `start_offset` or before; the one that holds it begins
-    /// there. Says whether anything changed.
+    /// Forgets the epochs that end at `start_offset` or before; the one that holds it begins there. Returns whether
+    /// anything changed.
     pub(crate) fn truncate_from_start(&mut self, start_offset: i64) -> bool {
         let begun = self.entries.partition_point(|entry| entry.start_offset <= start_offset);
         if begun == 0 {

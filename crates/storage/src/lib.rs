@@ -1,18 +1,15 @@
 //! One partition's log on disk, in Kafka's directory format.
 //!
-//! [`LogDirectory`] is a directory of `log.dirs`: its lock, `meta.properties`, checkpoints, the
-//! file of a clean shutdown, and the group commit of its logs ([`Flusher`]). [`Log`] is the log of
-//! one partition in it: segments with their indexes, leader epochs, producers. All files are
-//! reached through [`fs`].
+//! [`LogDirectory`] is a directory of `log.dirs`: its lock, `meta.properties`, checkpoints, the file that marks a clean
+//! shutdown, and the group commit of its logs ([`Flusher`]). [`Log`] is the log of one partition in it: segments with
+//! their indexes, leader epochs, producers. All files are reached through [`fs`].
 //!
-//! What this crate does not know: the network, a topic's configuration, asynchronous code, time
-//! (`now` is passed in), and threads (it has none of its own). It never decompresses in order to
-//! append; compaction does.
+//! This crate knows neither the network nor a topic's configuration, has no asynchronous code and no threads of its
+//! own, and does not read the clock (`now` is passed in). Appending never decompresses; compaction does.
 //!
-//! A file operation that fails ends in one of three ways: a full disk is an error that passes (save
-//! of a sync, whose bytes may be gone); a
-//! failed write or sync takes the log directory [`Offline`] for good; damage is an error that names
-//! the file and the position.
+//! A failed file operation ends in one of three ways: a full disk is an error that passes (except in a sync, whose
+//! bytes may be gone); a failed write or sync takes the log directory [`Offline`] for good; damage is an error that
+//! names the file and the position.
 
 mod checkpoint;
 mod clean;

@@ -80,8 +80,8 @@ pub struct Log {
     active: ActiveSegment,
     epochs: LeaderEpochs,
     producers: ProducerState,
-    /// The offset of the snapshot that they were loaded from. A transaction that ended below it may have ended above the
-    /// high watermark, which they do not tell.
+    /// The offset of the snapshot that the producers were loaded from. They do not say whether the marker of a
+    /// transaction that ended below it is above the high watermark.
     producers_from: i64,
     /// The offsets of the producer snapshots in the directory.
     snapshots: BTreeSet<i64>,
@@ -97,7 +97,7 @@ pub enum ChangeError {
     Full(fs::Error),
     /// The log directory has failed. Kafka: `KAFKA_STORAGE_ERROR`.
     Offline(Offline),
-    /// The log does not hold what it should. Kafka: `KAFKA_STORAGE_ERROR`.
+    /// The log is damaged. Kafka: `KAFKA_STORAGE_ERROR`.
     Damaged(Damage),
 }
 
@@ -146,7 +146,7 @@ pub struct ActiveProducer {
 }
 
 impl Log {
-    /// The partition that it is of.
+    /// The partition whose log it is.
     pub fn partition(&self) -> &TopicPartition {
         &self.partition.name
     }
@@ -166,8 +166,8 @@ impl Log {
         self.flush.offsets.end()
     }
 
-    /// The offset up to which the log is durable: what is below survives a loss of power. It is
-    /// also the log's recovery point.
+    /// The offset up to which the log is durable: batches below it survive a loss of power. It is also the log's
+    /// recovery point.
     pub fn flushed_offset(&self) -> i64 {
         self.flush.offsets.flushed()
     }
@@ -229,8 +229,8 @@ impl Log {
         }
     }
 
-    /// Takes note of the high watermark: transactions that ended below it are stable, segments
-    /// below it may be deleted, and checkpoints hold it. It is never below the start of the log nor above its end.
+    /// Sets the high watermark: transactions that ended below it are stable, segments below it may be deleted, and
+    /// checkpoints hold it. It is never below the start of the log nor above its end.
     pub fn set_high_watermark(&mut self, high_watermark: i64) {
         let high_watermark = high_watermark.min(self.end_offset()).max(self.log_start_offset());
         self.flush.offsets.set_high_watermark(high_watermark);
@@ -266,14 +266,13 @@ impl Log {
         active.collect()
     }
 
-    /// Forgets producers that have written nothing for `producer_id_expiration_ms`; gives their
-    /// number.
+    /// Forgets producers that have written nothing for `producer_id_expiration_ms`. Returns their number.
     pub fn remove_expired_producers(&mut self, now_ms: i64) -> usize {
         self.producers.remove_expired(now_ms, self.config.producer_id_expiration_ms)
     }
 
-    /// When the producer of the oldest open transaction last wrote, in ms since the epoch: one that
-    /// is long past is a transaction left hanging.
+    /// The time of the last write of the producer with the oldest open transaction, in ms since the epoch. If that is
+    /// long past, the transaction is hanging.
     pub fn oldest_open_txn_timestamp(&self) -> Option<i64> {
         self.producers.oldest_open_txn_timestamp()
     }
@@ -284,12 +283,12 @@ impl Log {
         self.flush.enqueue();
     }
 
-    /// Sets what is told how far the log is durable, each time the flusher has synced it. Once.
+    /// Sets the listener that the flusher calls each time it has synced the log. Call it once.
     pub fn set_flush_listener(&self, listener: FlushListener) {
         self.flush.set_listener(listener);
     }
 
-    /// Makes everything durable that is appended so far; gives the offset up to which it is.
+    /// Makes everything appended so far durable. Returns the offset up to which the log is.
     ///
     /// # Errors
     /// [`WriteError`]: unless the disk is full nothing may try again.
@@ -305,7 +304,7 @@ impl Log {
     pub fn close(mut self) -> Result<(), ChangeError> {
         self.partition.directory.health.check()?;
         if self.flush.is_void() && !self.active.torn || traps::is_on(Trap::CloseUnsynced) {
-            // What a loss of power takes of it the next start makes again.
+            // The next start recreates what a loss of power takes of an empty log.
             self.partition.directory.closed(&self.flush, true);
             return Ok(());
         }
@@ -319,10 +318,10 @@ impl Log {
         Ok(())
     }
 
-    /// Writes all that is only in memory.
+    /// Writes everything that is only in memory.
     fn finish(&mut self) -> fs::Result<()> {
         self.active.finish()?;
-        // The next start takes them as they are.
+        // The next start does not check the indexes.
         self.active.segment.sync(SegmentFile::OffsetIndex)?;
         self.active.segment.sync(SegmentFile::TimeIndex)?;
         self.write_snapshot(self.end_offset())
@@ -354,7 +353,7 @@ impl Log {
         Ok(())
     }
 
-    /// Replaces a snapshot at `offset` by one of these producers. There is always one of the two.
+    /// Replaces a snapshot at `offset` by one of these producers. At every moment one of the two exists.
     fn replace_snapshot(&mut self, state: &ProducerState, offset: i64) -> fs::Result<()> {
         if self.snapshots.contains(&offset) {
             return Ok(());
@@ -379,11 +378,11 @@ impl Log {
         let made = segment.create_files().and_then(|()| self.active.finish());
         let made = made.and_then(|()| self.write_snapshot(base_offset));
         if let Err(error) = made {
-            // An empty segment that nobody knows of: the next start would take it for the last.
+            // The next start would take the empty segment for the last one.
             for kind in SegmentFile::ALL {
                 let _ = self.partition.directory.fs.remove_file_if_exists(&segment.path(kind));
             }
-            // It may come back until then, when the segment before it has gone on.
+            // Until the directory is synced, a loss of power may bring it back while the segment before it continues.
             self.flush.directory_changed();
             return Err(error);
         }
@@ -393,12 +392,12 @@ impl Log {
         let closed = ClosedSegment::new(last.segment, last.size, Some(last.max_timestamp));
         self.closed.to_mut().push(Arc::new(closed));
         self.flush.offsets.set_end(base_offset);
-        // In the background the closed segment becomes durable, and with it the recovery point.
+        // The flusher makes the closed segment durable, which moves the recovery point.
         self.flush.enqueue();
         Ok(())
     }
 
-    /// By how much this segment's `segment_ms` is shortened: the same each time it is asked.
+    /// The amount by which the `segment_ms` of a segment is shortened: always the same for one segment.
     fn jitter_ms(&self, base_offset: i64) -> i64 {
         let max = self.config.segment_jitter_ms.min(self.config.segment_ms);
         if max <= 0 {
@@ -431,7 +430,7 @@ impl Drop for Log {
     fn drop(&mut self) {
         // After a clean close this changes nothing.
         self.partition.directory.closed_if_open(&self.flush);
-        // Its directory may be about to lose its name: a sync that then missed it would be a failed one.
+        // Its directory may be about to be renamed, and a sync that did not find it would count as failed.
         let _paused = self.flush.pause();
         self.flush.retire();
     }

@@ -32,13 +32,13 @@ impl LogOffsets {
         self.start.load(Ordering::Acquire)
     }
 
-    /// The offset up to which the log is durable: what is below survives a loss of power. It is also the log's recovery
-    /// point.
+    /// The offset up to which the log is durable: batches below it survive a loss of power. It is also the log's
+    /// recovery point.
     pub fn flushed(&self) -> i64 {
         self.flushed.load(Ordering::Acquire)
     }
 
-    /// The offset up to which all replicas in sync have the log: what is below may be read by consumers.
+    /// The offset up to which all replicas in sync have the log: consumers may read records below it.
     pub fn high_watermark(&self) -> i64 {
         self.high_watermark.load(Ordering::Acquire)
     }
@@ -56,7 +56,7 @@ impl LogOffsets {
         self.flushed.store(flushed, Ordering::Release);
     }
 
-    /// Raises the flushed offset, which is the flusher's to move; returns it as it was before.
+    /// Raises the flushed offset, which only the flusher does. Returns the offset before.
     pub fn raise_flushed(&self, flushed: i64) -> i64 {
         self.flushed.fetch_max(flushed, Ordering::AcqRel)
     }

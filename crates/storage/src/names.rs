@@ -50,7 +50,7 @@ pub enum DirKind {
     Future,
     /// A partition that the cluster does not assign to this broker: `topic-0.uniqueId-stray`.
     Stray,
-    /// None of ours.
+    /// Any other directory.
     Other,
 }
 

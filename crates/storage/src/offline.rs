@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 
 use crate::fs;
 
-/// Why a log directory takes nothing more: the operation on it that failed. Kafka answers
-/// `KAFKA_STORAGE_ERROR` for its partitions.
+/// Why a log directory is offline: the operation on it that failed. Kafka answers `KAFKA_STORAGE_ERROR` for its
+/// partitions.
 ///
-/// It stays so until the process ends: after a failed fsync the kernel counts the lost pages as
-/// clean, so that whatever seems to work afterwards may be missing.
+/// It stays so until the process ends: after a failed fsync the kernel counts the lost pages as clean, so writes that
+/// seem to succeed afterwards may be missing.
 #[derive(Clone, Debug)]
 pub struct Offline {
     dir: Arc<Path>,
@@ -58,7 +58,7 @@ impl Health {
         Health { dir: dir.into(), offline: OnceLock::new(), listener: OnceLock::new() }
     }
 
-    /// Sets what is told of a failure.
+    /// Sets the listener for the failure.
     pub(crate) fn set_listener(&self, listener: FailureListener) {
         assert!(self.listener.set(listener).is_ok(), "a log directory has one listener for its failure");
     }

@@ -11,8 +11,8 @@ use std::fmt;
 use record::control::EndTransactionMarker;
 use record::{Batch, BatchHeader, NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP};
 
-/// Batches of a producer that are remembered, so that one sent again is known: Kafka's producer
-/// has at most five requests in flight.
+/// The number of batches of a producer that are remembered, so that duplicates are recognised: Kafka's producer has at
+/// most five requests in flight.
 pub(crate) const BATCHES_MAX: usize = 5;
 
 /// The origin of a batch to append, which determines the checks.
@@ -28,7 +28,7 @@ pub enum Origin {
         /// `transaction.version` of the WriteTxnMarkers request.
         transaction_version: i16,
     },
-    /// A leader or this log's own past: nothing is checked, it has been.
+    /// A leader or this log's own past: nothing is checked again.
     Replication,
 }
 
@@ -122,7 +122,7 @@ impl fmt::Display for ProducerError {
 
 impl std::error::Error for ProducerError {}
 
-/// A batch as far as it is remembered.
+/// The remembered facts of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BatchEntry {
     pub(crate) last_sequence: i32,
@@ -211,7 +211,7 @@ pub(crate) struct CompletedTxn {
 /// The producers of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProducerState {
-    /// Boxed: a node of the map has room for eleven, and most partitions have few.
+    /// Boxed: a node of the map has space for eleven values, and most partitions have few producers.
     producers: BTreeMap<i64, Box<Producer>>,
     /// Open transactions: first offset to producer.
     ongoing: BTreeMap<i64, i64>,
@@ -259,7 +259,7 @@ impl ProducerState {
         Ok(None)
     }
 
-    /// Accounts for a batch that is in the log. Gives the transaction that it ended.
+    /// Accounts for a batch that is in the log. Returns the transaction that it ended.
     pub(crate) fn apply(&mut self, header: &BatchHeader, marker: Option<Marker>) -> Option<CompletedTxn> {
         let ended = self.ending(header, marker);
         self.batches_end_offset = header.next_offset();
@@ -268,7 +268,7 @@ impl ProducerState {
         }
         let is_control = header.attributes.is_control();
         if is_control && marker.is_none() {
-            // Compaction has emptied it: its transaction is gone altogether.
+            // Compaction has emptied the marker: its whole transaction is gone.
             return None;
         }
         let producer = self.producers.entry(header.producer_id).or_insert_with(|| Box::new(Producer::new()));
@@ -330,7 +330,7 @@ impl ProducerState {
         }
     }
 
-    /// Forgets the producers that have written nothing for so long; gives their number.
+    /// Forgets the producers that have written nothing for `expiration_ms`. Returns their number.
     pub(crate) fn remove_expired(&mut self, now_ms: i64, expiration_ms: i64) -> usize {
         let before = self.producers.len();
         self.producers.retain(|_, producer| !producer.is_expired(now_ms, expiration_ms));
@@ -345,7 +345,7 @@ impl ProducerState {
         &self.producers
     }
 
-    /// The producer of an open transaction whose last batch is the oldest: its time in ms.
+    /// The time of the last write of the producer with the oldest open transaction, in ms since the epoch.
     pub(crate) fn oldest_open_txn_timestamp(&self) -> Option<i64> {
         let (_, producer_id) = self.ongoing.first_key_value()?;
         self.producers.get(producer_id).map(|producer| producer.last_timestamp)
@@ -380,8 +380,8 @@ fn invalid_epoch(producer: &Producer, header: &BatchHeader) -> ProducerError {
 fn check_sequence(producer: &Producer, header: &BatchHeader) -> Result<(), ProducerError> {
     let first = header.base_sequence;
     let last_sequence = if producer.epoch == NO_PRODUCER_EPOCH {
-        // Nothing is known of the producer, perhaps because retention has removed all it wrote:
-        // it goes on wherever it is (KIP-360).
+        // The producer is unknown, perhaps because retention has removed all its batches: it may continue with any
+        // sequence (KIP-360).
         return Ok(());
     } else if header.producer_epoch == producer.epoch {
         producer.last_sequence()
@@ -403,8 +403,7 @@ fn check_marker(
 ) -> Result<(), ProducerError> {
     let epoch = header.producer_epoch;
     let strict = matches!(origin, Origin::Marker { transaction_version } if transaction_version >= 2);
-    // A marker of the same epoch with no transaction open is one written again after its answer
-    // was lost (KAFKA-19999).
+    // A marker of the same epoch without an open transaction is a retry of one whose response was lost (KAFKA-19999).
     let again = epoch == producer.epoch && (producer.txn_first_offset.is_none() || epoch == i16::MAX);
     if epoch < producer.epoch || (strict && epoch == producer.epoch && !again) {
         return Err(invalid_epoch(producer, header));

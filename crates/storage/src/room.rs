@@ -1,8 +1,8 @@
-//! The room of a log directory, and the reserve in it that records of clients leave free.
+//! The free space of a log directory, and the reserve in it that records of clients leave free.
 //!
-//! A disk that is full to its last byte cannot be mended from inside: checkpoints, the metadata log, committed offsets,
-//! and with them the deletion of records and topics, all need a little room. So records of clients are refused while
-//! there still is some, and accepted again once there is more.
+//! On a disk that is full to its last byte nothing can be deleted properly: checkpoints, the metadata log and committed
+//! offsets, and with them the deletion of records and topics, all need a little space. So records of clients are
+//! rejected while there still is some, and accepted again once there is more.
 //!
 //! The volume is asked rarely: each answer grants bytes, and an append within those costs one subtraction.
 
@@ -24,24 +24,24 @@ const NOTHING: i64 = i64::MIN / 2;
 /// The smallest grant, if there is as much: checks stay few near the reserve as well.
 const GRANT_BYTES_MIN: u64 = 256 << 10;
 
-/// The part of a volume that is reserved at most, so that a small one can be used.
+/// The divisor for the largest reserve of a volume, a tenth of it, so that a small volume can be used.
 const RESERVED_PART_MAX: u64 = 10;
 
-/// By how much the room must exceed the reserve, at least, before clients are heard again.
+/// The least free space beyond the reserve at which records of clients are accepted again.
 const RESUME_BYTES_MIN: u64 = 64 << 10;
 
-/// Looks at the room between two complaints about a disk that refuses what it has room for.
+/// The number of checks between two warnings about a disk that rejects writes although it has free space.
 const LOOKS_BETWEEN_COMPLAINTS: u32 = 60;
 
-/// Whose bytes are to be written.
+/// The origin of the bytes to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// A client's: the reserve is not for them.
+    /// A client. It may not use the reserve.
     Client,
-    /// Of a partition that moves here: the reserve is not for them, and no client is refused because of them.
+    /// A partition that moves here. It may not use the reserve, and clients are not rejected on its account.
     Copy,
-    /// The broker's own, as committed offsets and compacted segments: half of the reserve is for them, the other half
-    /// for the metadata log, checkpoints and indexes, with which room can be made.
+    /// The broker itself, with committed offsets and compacted segments. It may use half of the reserve. The other half
+    /// is for the metadata log, checkpoints and indexes, which deleting anything needs.
     Own,
 }
 
@@ -49,7 +49,7 @@ pub(crate) enum Purpose {
 #[derive(Debug)]
 pub(crate) struct Room {
     dir: Arc<Path>,
-    /// The reserve that is asked for; with 0 nothing is refused before the disk refuses it.
+    /// The configured reserve. With 0 nothing is rejected before the disk rejects it.
     reserved_bytes: AtomicU64,
     /// Bytes that may be appended before the volume is asked again.
     granted: AtomicI64,
@@ -58,9 +58,9 @@ pub(crate) struct Room {
 
 #[derive(Debug, Default)]
 struct State {
-    /// While records of clients are refused: the room from which on they are accepted.
+    /// While records of clients are rejected: the free space at which they are accepted again.
     resume_bytes: Option<u64>,
-    /// Looks at the room before the next complaint.
+    /// The number of checks before the next warning.
     quiet_looks: u32,
 }
 
@@ -74,7 +74,7 @@ impl Room {
         }
     }
 
-    /// Sets the reserve. Once, before anything is appended.
+    /// Sets the reserve. Call it once, before anything is appended.
     pub(crate) fn set_reserved_bytes(&self, bytes: u64) {
         self.reserved_bytes.store(bytes, Ordering::Relaxed);
         self.granted.store(if bytes == 0 { UNLIMITED } else { 0 }, Ordering::Relaxed);
@@ -93,10 +93,10 @@ impl Room {
         self.ask(fs, bytes.unsigned_abs(), purpose)
     }
 
-    /// Bytes are about to be written for which nobody is refused.
+    /// Counts bytes that are written in any case.
     pub(crate) fn count(&self, bytes: usize) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX / 4);
-        // With nothing granted the next client's append asks.
+        // If nothing is left of the grant, the next append of a client asks the volume.
         let _ = self.granted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |granted| {
             (granted > 0).then(|| granted - bytes.min(granted))
         });
@@ -108,7 +108,7 @@ impl Room {
         if purpose == Purpose::Client && state.resume_bytes.is_some() {
             return Err(self.refusal());
         }
-        // A volume that does not say what room it has refuses what it has no room for.
+        // A volume that does not report its space rejects writes itself.
         let Ok(Some(space)) = self.space(fs) else { return Ok(()) };
         let reserve = self.reserve(&space);
         let left_free = match purpose {
@@ -146,7 +146,7 @@ impl Room {
                 state.resume_bytes = None;
                 self.grant(&space, 0);
                 let usable_bytes = space.usable_bytes;
-                // As loud as its beginning.
+                // A warning, as at the beginning of the shortage.
                 tracing::warn!(
                     dir = %self.dir.display(), usable_bytes,
                     "the disk of the log directory has free space again: records of clients are accepted"
@@ -157,7 +157,7 @@ impl Room {
         Ok(state.resume_bytes.is_some())
     }
 
-    /// A write has met a full disk, or a file could not be opened for want of a descriptor.
+    /// Notes that a write has met a full disk, or that no descriptor was left to open a file.
     pub(crate) fn met_full(&self, fs: &Fs, error: &fs::Error) {
         let mut state = self.state.lock();
         if error.is_out_of_descriptors() {
@@ -175,7 +175,8 @@ impl Room {
         if has_reserve && space.usable_bytes < self.resume_bytes(&space, 0) {
             self.refuse(&mut state, &space, 0);
         } else if state.quiet_looks == 0 {
-            // A quota, or no more files: the room says nothing of either, and each write has to find out for itself.
+            // A quota or the number of files is at its limit. The free space shows neither, so each write has to find
+            // out.
             state.quiet_looks = LOOKS_BETWEEN_COMPLAINTS;
             let usable_bytes = space.usable_bytes;
             tracing::warn!(
@@ -209,7 +210,7 @@ impl Room {
             self.granted.store(UNLIMITED, Ordering::Relaxed);
             return;
         }
-        // A part of it: other directories, and other programs, may be on the same volume.
+        // Only a part is granted: other directories and other programs may use the same volume.
         let spare = space.usable_bytes.saturating_sub(self.reserve(space)).saturating_sub(bytes);
         let granted = (spare / 4).max(spare.min(GRANT_BYTES_MIN));
         self.granted.store(i64::try_from(granted).unwrap_or(UNLIMITED).min(UNLIMITED), Ordering::Relaxed);
@@ -219,8 +220,8 @@ impl Room {
         self.reserved_bytes.load(Ordering::Relaxed).min(space.total_bytes / RESERVED_PART_MAX)
     }
 
-    /// The room from which on clients are heard again: more than that at which they were refused, or the two would
-    /// follow each other with every batch.
+    /// The free space at which records of clients are accepted again: more than that at which they were rejected, or
+    /// the two would alternate with every batch.
     fn resume_bytes(&self, space: &Space, wanted_bytes: u64) -> u64 {
         let reserve = self.reserve(space);
         reserve.saturating_add((reserve / 4).max(RESUME_BYTES_MIN).max(wanted_bytes))

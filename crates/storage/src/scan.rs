@@ -15,7 +15,7 @@ const PAGE_BYTES: usize = 4096;
 /// Bytes of one read if batches are larger than that: one header.
 const HEADER_BYTES: usize = 128;
 
-/// A place in a log that does not hold what it should.
+/// A damaged place in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// The file.
@@ -88,7 +88,7 @@ impl From<fs::Error> for ScanError {
     }
 }
 
-/// The headers of the batches of a file, in order. Only what headers say is looked at.
+/// The headers of the batches of a file, in order. Nothing else is checked.
 pub(crate) struct Headers<'a> {
     file: &'a File,
     /// The position of the next batch.
@@ -183,7 +183,7 @@ pub(crate) fn checked_floor(file: &File, position: u32, end: u32, offset: i64) -
     }
 }
 
-/// The bytes of the batch at `position`, whose header a walk gave.
+/// Reads the batch at `position`, whose header a walk gave.
 pub(crate) fn read_batch<'a>(
     file: &File,
     position: u32,
@@ -244,7 +244,7 @@ impl<'a> VerifiedBatches<'a> {
         self.position
     }
 
-    /// The next batch. After damage it is asked no more.
+    /// The next batch. Do not call it after damage.
     pub(crate) fn next(&mut self) -> Result<Option<Batch<'_>>, ScanError> {
         if self.position >= self.end {
             return Ok(None);
@@ -260,7 +260,7 @@ impl<'a> VerifiedBatches<'a> {
         Ok(Some(batch))
     }
 
-    /// Has the next batch in the buffer, whole and verified.
+    /// Loads the next batch into the buffer and verifies it.
     fn load(&mut self) -> fs::Result<Result<(), BatchError>> {
         loop {
             let error = match self.parse() {
@@ -303,10 +303,10 @@ impl<'a> VerifiedBatches<'a> {
     }
 }
 
-/// The batches of a closed segment, verified. Their offsets rise, and are of the segment: no checksum covers them.
+/// The batches of a closed segment, verified. No checksum covers their offsets, which must rise and be of the segment.
 pub(crate) struct OrderedBatches<'a> {
     batches: VerifiedBatches<'a>,
-    /// The least that the next may begin with.
+    /// The lowest offset that the next batch may begin with.
     next_offset: i64,
     /// The start of the next segment.
     end_offset: i64,
@@ -319,7 +319,7 @@ impl<'a> OrderedBatches<'a> {
         OrderedBatches { batches, next_offset: offsets.start, end_offset: offsets.end }
     }
 
-    /// The next batch. After damage it is asked no more.
+    /// The next batch. Do not call it after damage.
     pub(crate) fn next(&mut self) -> Result<Option<Batch<'_>>, ScanError> {
         let (position, path) = (self.batches.position(), self.batches.file.path());
         let Some(batch) = self.batches.next()? else { return Ok(None) };

@@ -1,9 +1,8 @@
 //! Reading closed segments again, to find what a disk has damaged since they were written.
 //!
-//! [`crate::Log::closed_segment_from`] returns one segment after the other, each of which needs the log's
-//! lock for an instant; [`ScrubTarget::scrub`] reads one under no lock. Meanwhile retention may delete the
-//! segment, compaction may replace it, and the whole log may go: a finding counts only if
-//! [`crate::Log::has_segment`] says so afterwards.
+//! [`crate::Log::closed_segment_from`] returns one segment after the other, under the log's lock for a moment;
+//! [`ScrubTarget::scrub`] reads one under no lock. Meanwhile retention may delete the segment, compaction may replace
+//! it, and the whole log may go: a finding counts only if [`crate::Log::has_segment`] says so afterwards.
 
 mod aborts;
 mod file;
@@ -26,10 +25,10 @@ use aborts::Aborts;
 pub use file::scrub_file;
 use walk::Walk;
 
-/// Damaged places of one segment after which no more are looked for.
+/// The most damaged places to report of one segment.
 const FAULTS_MAX: usize = 16;
 
-/// A closed segment of a log, as it was when the log was asked for it.
+/// A closed segment to scrub, as it was when the log returned it.
 #[derive(Clone, Debug)]
 pub struct ScrubTarget {
     pub(crate) closed: Arc<ClosedSegment>,
@@ -44,11 +43,11 @@ pub struct ScrubTarget {
 pub struct ScrubReport {
     /// Bytes that were read.
     pub bytes: u64,
-    /// The damaged places, in the order in which they were met.
+    /// The damaged places, in the order in which they were found.
     pub faults: Vec<Fault>,
 }
 
-/// A place in a segment's files that does not hold what it should.
+/// A damaged place in a segment's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The file.
@@ -149,7 +148,7 @@ impl Fault {
     }
 }
 
-/// Why a segment was not read to its end, which says nothing about it.
+/// Why a segment was not read to its end. The segment may be sound.
 #[derive(Debug)]
 pub enum ScrubError {
     /// The caller wants the reading to end.
@@ -190,12 +189,11 @@ impl ScrubTarget {
         Arc::ptr_eq(&self.closed, &other.closed)
     }
 
-    /// Reads the segment and its indexes: every checksum, the order of the offsets, whether the entries of
-    /// the indexes agree with the batches, and whether the index of aborted transactions has those that the
-    /// segment shows. What was not in the page cache is not there
-    /// afterwards.
+    /// Reads the segment and its indexes: every checksum, the order of the offsets, whether the entries of the indexes
+    /// agree with the batches, and whether the index of aborted transactions has those that the segment shows. Pages
+    /// that were not in the page cache are not there afterwards.
     ///
-    /// `spend` is told how many bytes are about to be read, and may wait.
+    /// Calls `spend` with the number of bytes that are about to be read. It may wait.
     ///
     /// # Errors
     /// [`ScrubError`]; a file that cannot be read is no error but a [`Fault`].
@@ -242,21 +240,21 @@ impl ScrubTarget {
         scrubbed.faults.append(&mut walk.faults);
         scrubbed.faults.extend(gap);
         for (kind, index) in indexes {
-            // The entries of a batch that is damaged have nothing to be compared with.
+            // The entries of a damaged batch cannot be compared.
             if let Some(fault) = index.end(next_offset).filter(|_| is_whole) {
                 let (path, offset) = (self.path(kind), self.base_offset());
                 let reason = FaultReason::Index(fault.what);
                 index_faults.push(Fault { path, position: fault.position, offset, reason });
             }
         }
-        // What cannot be read, or holds something else, is told of already.
+        // An index that cannot be read or has another fault is reported already.
         let is_told = index_faults.iter().any(|fault| fault.path == self.path(SegmentFile::TxnIndex));
         index_faults.extend(aborts.end(self).filter(|_| is_whole && !is_told));
         scrubbed.faults.append(&mut index_faults);
         Ok(scrubbed)
     }
 
-    /// The path of a file, but for a suffix that it may have for a moment.
+    /// The path of a file, without a suffix that it may have for a moment.
     fn path(&self, kind: SegmentFile) -> PathBuf {
         self.closed.segment.path_with(kind, "")
     }
@@ -278,7 +276,7 @@ impl ScrubTarget {
     }
 }
 
-/// The fault of a file that cannot be read, unless it is not the file's.
+/// The fault of a file that cannot be read, or an error if the system is to blame.
 fn unreadable(path: &Path, position: u64, offset: i64, error: fs::Error) -> Result<Fault, ScrubError> {
     let errno = Errno::from_io_error(&error.source);
     if errno.is_some_and(|errno| [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&errno)) {

@@ -34,7 +34,7 @@ pub(crate) struct PartitionDir {
 }
 
 impl PartitionDir {
-    /// Made from the names each time: there are many partitions, and few files are opened.
+    /// The path, built from the names each time: there are many partitions, and few files are opened.
     pub(crate) fn path(&self) -> PathBuf {
         self.directory.path.join(self.name.to_string())
     }
@@ -49,9 +49,9 @@ pub(crate) struct Segment {
     pub(crate) partition: Arc<PartitionDir>,
     pub(crate) base_offset: i64,
     slots: Slots,
-    /// Another segment has its name: compaction has replaced it.
+    /// Whether compaction has replaced it: another segment has its name then.
     replaced: AtomicBool,
-    /// Its files have the suffix `.swap` still: compaction has just put it in the place of others.
+    /// Whether its files still have the suffix `.swap`: compaction has just put it in the place of others.
     named_swap: AtomicBool,
 }
 
@@ -61,13 +61,13 @@ type Slots = Mutex<Option<Box<[Slot; 4]>>>;
 #[derive(Debug, Default)]
 struct Slot {
     file: Option<File>,
-    /// Used since the last look at it: it stays open a while longer.
+    /// Whether it was used since the last look at it: it stays open a while longer then.
     used: bool,
-    /// There is no such file: it was looked for, and none was made since. Every fetch of a `read_committed` consumer asks
-    /// for the index of aborted transactions, which most segments do not have.
+    /// Whether the file is known not to exist. Every fetch of a `read_committed` consumer asks for the index of aborted
+    /// transactions, which most segments do not have.
     absent: bool,
-    /// Written since it was last synced: it is synced before it is closed, because the error of a
-    /// write-back that nobody has open is lost.
+    /// Whether it was written since it was last synced. It is synced before it is closed, because the error of a
+    /// write-back after that would be lost.
     unsynced: bool,
 }
 
@@ -120,7 +120,7 @@ impl Segment {
 
     /// Gives files that have the suffix `.swap` their own names.
     pub(crate) fn take_names(&self) -> fs::Result<()> {
-        // Nobody opens a file by a name that is about to change.
+        // Under the lock nobody opens a file by a name that is about to change.
         let _slots = self.slots.lock();
         let fs = &self.partition.directory.fs;
         for kind in SegmentFile::ALL {
@@ -175,16 +175,15 @@ impl Segment {
             let file = self.partition.directory.fs.open(&self.path(kind), mode);
             slot.file = file.as_ref().ok().cloned();
             slot.absent = file.as_ref().is_err_and(fs::Error::is_not_found);
-            forget_where_closed(&mut slots);
+            drop_slots_if_closed(&mut slots);
             file?
         };
         self.partition.directory.open_files.opened(self, kind)?;
         Ok(file)
     }
 
-    /// Notes that the file was written, which [`Segment::file_to_write`] or [`Segment::create`] gave. It
-    /// counted as unsynced before, but a sync in between has seen nothing of what was written, and
-    /// may have let it be closed.
+    /// Notes that the file was written that [`Segment::file_to_write`] or [`Segment::create`] returned. It counted as
+    /// unsynced before, but a sync in between did not cover the write, and may have let the file be closed.
     pub(crate) fn written(self: &Arc<Self>, kind: SegmentFile, file: &File) -> fs::Result<()> {
         let was_closed = {
             let mut slots = self.slots.lock();
@@ -206,7 +205,7 @@ impl Segment {
 
     /// Opens the file of that kind once more, to be read beside everybody else.
     pub(crate) fn open_aside(&self, kind: SegmentFile) -> fs::Result<File> {
-        // Its name does not change meanwhile.
+        // Under the lock its name does not change.
         let _slots = self.slots.lock();
         self.check_not_replaced(kind)?;
         self.partition.directory.fs.open_aside(&self.path(kind))
@@ -220,11 +219,11 @@ impl Segment {
             if !slot.unsynced {
                 return Ok(());
             }
-            // What is written from here on is of the next round.
+            // Bytes written from here on are for the next sync.
             slot.unsynced = false;
             slot.file.clone()
         };
-        // An unsynced file stays open, save where a first opening failed.
+        // An unsynced file stays open, unless the first attempt to open it failed.
         file.map_or(Ok(()), |file| file.sync_data())
     }
 
@@ -242,7 +241,7 @@ impl Segment {
             return Eviction::Unsynced;
         }
         slot.file = None;
-        forget_where_closed(&mut slots);
+        drop_slots_if_closed(&mut slots);
         Eviction::Closed
     }
 
@@ -254,7 +253,7 @@ impl Segment {
                 slot.file = None;
             }
         }
-        forget_where_closed(&mut slots);
+        drop_slots_if_closed(&mut slots);
     }
 
     /// Replaces the file of that kind in one step, durably.
@@ -264,17 +263,17 @@ impl Segment {
         if let Some(slots) = &mut *slots {
             slots[kind as usize] = Slot::default();
         }
-        forget_where_closed(&mut slots);
+        drop_slots_if_closed(&mut slots);
         Ok(())
     }
 
-    /// Forgets the open files: their names are about to change.
+    /// Closes all files: their names are about to change.
     pub(crate) fn close(&self) {
         *self.slots.lock() = None;
     }
 
-    /// Opens no file from here on: who still has this segment would get the one that takes its name.
-    /// Files that are open stay so for those who hold them.
+    /// Marks the segment as replaced, so that it opens no more files: their names belong to another segment. Holders of
+    /// open files keep them.
     pub(crate) fn replaced(&self) {
         self.replaced.store(true, Ordering::Release);
         self.close();
@@ -294,7 +293,7 @@ impl Segment {
         self.slots.lock().as_ref().is_some_and(|slots| slots.iter().any(|slot| slot.unsynced))
     }
 
-    /// Makes the three files that every segment has, empty.
+    /// Creates the three files that every segment has, empty.
     pub(crate) fn create_files(self: &Arc<Self>) -> fs::Result<()> {
         let fs = &self.partition.directory.fs;
         for kind in [SegmentFile::Log, SegmentFile::OffsetIndex, SegmentFile::TimeIndex] {
@@ -314,8 +313,8 @@ impl Segment {
     }
 }
 
-/// Nothing is to be known of files of which none is open.
-fn forget_where_closed(slots: &mut Option<Box<[Slot; 4]>>) {
+/// Drops the slots if no file is open.
+fn drop_slots_if_closed(slots: &mut Option<Box<[Slot; 4]>>) {
     if slots.as_ref().is_some_and(|slots| slots.iter().all(|slot| slot.file.is_none())) {
         *slots = None;
     }

@@ -27,7 +27,7 @@ impl TempDir {
     pub(crate) fn new() -> TempDir {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!("milena-storage-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        // What is in memory needs no disk to be synced to: the tests wait for nothing.
+        // Files in memory are synced at once: the tests wait for no disk.
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let path = parent.join(name);
@@ -114,7 +114,7 @@ pub(crate) fn open_log(directory: &LogDirectory, config: LogConfig) -> (Log, Rec
     Log::open(directory, open_with(config)).unwrap()
 }
 
-/// A batch of so many records of `value_bytes` at one time.
+/// A batch of records with values of `value_bytes` and one timestamp.
 pub(crate) fn batch(records: usize, timestamp: i64, value_bytes: usize) -> Vec<u8> {
     fill(BatchBuilder::new(Compression::None), records, timestamp, value_bytes)
 }

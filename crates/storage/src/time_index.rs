@@ -43,7 +43,7 @@ pub(crate) fn valid_prefix(bytes: &[u8], next_relative_offset: u32) -> &[[u8; EN
         let rises = last.is_none_or(|last| {
             entry.timestamp > last.timestamp && entry.relative_offset >= last.relative_offset
         });
-        // A timestamp of zero at offset zero is what a hole looks like; Kafka never needs the entry.
+        // A hole looks like a timestamp of zero at offset zero, an entry that Kafka never needs.
         let is_hole = entry.timestamp == 0 && entry.relative_offset == 0;
         if !rises || is_hole || entry.relative_offset >= next_relative_offset {
             break;

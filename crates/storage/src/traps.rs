@@ -7,9 +7,9 @@
 #[cfg_attr(not(feature = "traps"), allow(unreachable_pub, reason = "only a simulation reaches it"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trap {
-    /// S1: the checksum of what may be torn is not looked at.
+    /// S1: the checksums of batches that may be torn are not verified.
     TornBatchServed,
-    /// S1: what is damaged is cut, durable or not.
+    /// S1: a log is truncated at damage, durable or not.
     DurableDamageCut,
     /// S2: zeros are taken for the end of the log.
     ZerosAreTheEnd,
@@ -31,13 +31,13 @@ pub enum Trap {
     CheckpointInPlace,
     /// S4: the recovery point that is checkpointed is not durable yet.
     RecoveryPointAhead,
-    /// S4: the mark of a clean stop outlives the start after it.
+    /// S4: the mark of a clean shutdown survives the next start.
     CleanStopBelieved,
-    /// S5: what waits is told before the sync is done.
+    /// S5: waiting requests are answered before the sync is done.
     AcknowledgedUnsynced,
     /// S5: a sync that failed is tried again.
     FailedSyncRetried,
-    /// S6: what a full disk took of a batch stays behind the last whole one.
+    /// S6: the part of a batch that fits on a full disk stays after the last whole one.
     HalfBatchStays,
     /// S7: a write that took fewer bytes counts as done.
     ShortWrite,
@@ -69,8 +69,8 @@ pub enum Trap {
     DeletionUntold,
     /// L6: the directory of a deleted topic may come back under its name.
     DeletedTopicReturns,
-    /// The checkpoints tell of the records of a deleted partition until another of its name is made: a crash in between
-    /// has that one missed.
+    /// The checkpoints keep the records of a deleted partition until another of its name is created: after a crash in
+    /// between that one counts as absent.
     DeletedPartitionMissed,
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn is_on(trap: Trap) -> bool {
     ON.load(std::sync::atomic::Ordering::Relaxed) == trap as u8
 }
 
-/// Has this process make one mistake, or none.
+/// Sets the mistake of this process, or none.
 #[cfg(all(feature = "traps", not(test)))]
 pub fn set(trap: Option<Trap>) {
     ON.store(trap.map_or(u8::MAX, |trap| trap as u8), std::sync::atomic::Ordering::Relaxed);
@@ -143,13 +143,13 @@ pub(crate) const fn is_on(_: Trap) -> bool {
     false
 }
 
-/// Does what that mistake leaves out.
+/// Runs `act`, which that mistake leaves out.
 #[inline(always)]
 pub(crate) fn unless<E>(trap: Trap, act: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
     if is_on(trap) { Ok(()) } else { act() }
 }
 
-/// Has this thread make one mistake, or none.
+/// Sets the mistake of this thread, or none.
 #[cfg(test)]
 pub(crate) fn set(trap: Option<Trap>) {
     ON.set(trap);

@@ -17,7 +17,7 @@ pub struct AbortedTxn {
     pub first_offset: i64,
     /// The offset of its marker.
     pub last_offset: i64,
-    /// The last stable offset once it was over: what is below has no later entry.
+    /// The last stable offset once it was over: transactions below it have no later entry.
     pub last_stable_offset: i64,
 }
 
@@ -42,7 +42,7 @@ impl AbortedTxn {
     }
 }
 
-/// All entries of a file. An entry cut short by a crash is not one.
+/// All entries of a file. A partial entry, which a crash may leave, is ignored.
 pub(crate) fn read(file: &File) -> fs::Result<Vec<AbortedTxn>> {
     let len = usize::try_from(file.len()?).expect("an index fits in memory");
     let mut bytes = vec![0; len];
@@ -75,7 +75,7 @@ pub(crate) fn can_be_right(file: &File, offset: i64) -> fs::Result<Vec<AbortedTx
 pub(crate) fn append(file: &File, txn: AbortedTxn) -> fs::Result<()> {
     let end = file.len()? / ENTRY_BYTES as u64 * ENTRY_BYTES as u64;
     file.write_all_at(&txn.to_bytes(), end).inspect_err(|_| {
-        // Who reads it passes over a part of an entry; it should not stay all the same.
+        // Readers ignore a partial entry, but it should not stay.
         let _ = file.truncate(end);
     })
 }

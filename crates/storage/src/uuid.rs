@@ -28,7 +28,7 @@ pub(crate) fn decode(text: &str) -> Option<[u8; 16]> {
             value = value << 6 | digit as u128;
         }
     }
-    // 22 characters are 132 bits: the last holds two bits of the UUID and four of nothing.
+    // 22 characters are 132 bits: the last holds two bits of the UUID and four unused ones.
     Some((value << 2 | (last >> 4) as u128).to_be_bytes())
 }
 

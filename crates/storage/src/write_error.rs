@@ -5,7 +5,7 @@ use std::fmt;
 use crate::fs;
 use crate::offline::Offline;
 
-/// The reason why what is in memory did not come to disk.
+/// The reason why bytes were not written to disk.
 #[derive(Debug)]
 pub enum WriteError {
     /// The disk is full, or there was no descriptor left; nothing has changed, and it may succeed later. Kafka:

@@ -12,7 +12,7 @@ use crate::scan::OrderedBatches;
 use crate::segment::{ActiveSegment, ClosedSegment, Segment};
 use crate::traps::{self, Trap};
 
-/// Bytes that gather before they are written.
+/// The number of bytes to gather before a write.
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// The new segment while it is being written.
@@ -46,7 +46,7 @@ impl Output {
     }
 }
 
-/// The fate of a batch.
+/// The part of a batch that stays.
 enum BatchRetention {
     /// Every byte of it.
     All,
@@ -57,7 +57,7 @@ enum BatchRetention {
 }
 
 impl CleanPass<'_> {
-    /// Writes what stays of `inputs` to one segment, durable under its `.cleaned` names.
+    /// Writes the records of `inputs` that stay to one segment, durable under its `.cleaned` names.
     pub(super) fn rewrite(
         &mut self,
         inputs: Vec<Arc<ClosedSegment>>,
@@ -65,7 +65,7 @@ impl CleanPass<'_> {
     ) -> Result<CleanedSegment, CleanError> {
         let segment = Segment::new(self.plan.partition.clone(), inputs[0].base_offset());
         self.rewrite_to(&segment, inputs, throttle).inspect_err(|_| {
-            // Half of it would take room that a full disk lacks, until somebody tries again.
+            // Half a segment would take space that a full disk lacks until the next attempt.
             for kind in SegmentFile::ALL {
                 let path = segment.path_with(kind, CLEANED_SUFFIX);
                 let _ = segment.partition.directory.fs.remove_file_if_exists(&path);
@@ -107,8 +107,8 @@ impl CleanPass<'_> {
             let bytes: Vec<u8> = aborted.iter().flat_map(|txn| txn.to_bytes()).collect();
             write(&fs.open(&path(SegmentFile::TxnIndex), Mode::CreateEmpty)?, &bytes)?;
         }
-        // All names are there when the first changes: a file that recovery finds alone with the next
-        // suffix is then of a swap that was nearly done, not of one that had hardly begun.
+        // All names are durable before the first one changes. If recovery finds a file alone with the next suffix,
+        // the swap was nearly done, rather than hardly begun.
         fs.sync_dir(&self.plan.partition.path())?;
         let (size, max_timestamp) = (output.active.size, output.active.max_timestamp);
         let (has_txns, generation) = (!aborted.is_empty(), self.plan.generation);
@@ -157,7 +157,7 @@ impl CleanPass<'_> {
             let mut records = batch.record_stream(&mut self.scratch, limits)?;
             while let Some(record) = records.next()? {
                 if header.magic != 2 {
-                    // What is left of an old message is written in the format of today.
+                    // The rest of an old message is written in the current format.
                     header = header.upgraded(record.offset);
                 }
                 let invalid = &mut self.stats.invalid_records;
@@ -205,7 +205,7 @@ impl CleanPass<'_> {
     }
 }
 
-/// Whether a record is the last of its key, or one that was not looked at.
+/// Whether a record is the last one of its key, or above the offsets that the map covers.
 fn stays(map: &super::OffsetMap, record: &Record<'_>, horizon_passed: bool, invalid: &mut u64) -> bool {
     if record.offset > map.latest_offset() {
         return true;

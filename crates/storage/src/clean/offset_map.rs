@@ -4,13 +4,13 @@ use std::hash::{DefaultHasher, Hasher};
 
 /// Bytes of an entry: 128 bits of the key's hash, and the offset.
 const ENTRY_BYTES: usize = 24;
-/// Entries that the table begins with.
+/// The number of slots at first.
 const SLOTS_MIN: usize = 1024;
 
 /// Maps the hash of a key to the greatest offset of a record with it.
 ///
-/// An open-addressing table that grows as keys come, up to a bound. Two keys of the same hash would be
-/// taken for one: 128 bits make that as unlikely as in Kafka, whose map has as many.
+/// An open-addressing table that grows as keys come, up to a bound. Two keys with the same hash count as one. With
+/// 128 bits that is as unlikely as in Kafka, whose hashes are as long.
 #[derive(Debug)]
 pub struct OffsetMap {
     /// Two halves of the hash, and the offset plus one; all zero if the slot is free.
@@ -19,23 +19,22 @@ pub struct OffsetMap {
     slots_max: usize,
     len_max: usize,
     latest_offset: i64,
-    /// Behind which keys are hashed, so that nobody can make keys that collide.
+    /// The seeds of the hashes, so that nobody can make keys that collide.
     seeds: [u64; 2],
 }
 
 impl OffsetMap {
-    /// A map that takes up to `bytes_max` of memory (`log.cleaner.dedupe.buffer.size`), of which keys
-    /// may fill the part `load_factor` (`log.cleaner.io.buffer.load.factor`). It has room for two keys at least.
+    /// A map that takes up to `bytes_max` of memory (`log.cleaner.dedupe.buffer.size`), of which keys may fill the
+    /// part `load_factor` (`log.cleaner.io.buffer.load.factor`). It has space for at least two keys.
     pub fn new(bytes_max: usize, load_factor: f64) -> OffsetMap {
         let slots_max = (bytes_max / ENTRY_BYTES).max(4);
-        // One slot stays free, so that looking for a key ends.
+        // One slot stays free, so that the search for a key ends.
         let len_max = ((slots_max as f64 * load_factor) as usize).clamp(2, slots_max - 1);
         let seeds = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9];
         OffsetMap { slots: Vec::new(), len: 0, slots_max, len_max, latest_offset: -1, seeds }
     }
 
-    /// The same with seeds that nobody else knows: without them whoever chooses keys could have one
-    /// taken for another.
+    /// Sets secret seeds: with known ones a client could choose two keys that collide.
     #[must_use]
     pub fn seeded(self, seeds: [u64; 2]) -> OffsetMap {
         assert!(self.is_empty() && seeds[0] != seeds[1], "two different hashes from the first key on");
@@ -52,7 +51,7 @@ impl OffsetMap {
         self.len == 0
     }
 
-    /// Notes an offset, which is above all before it. Says whether there was room.
+    /// Notes the offset of a key, which is above all offsets noted before. Returns whether there was space.
     pub(super) fn put(&mut self, key: &[u8], offset: i64) -> bool {
         if self.len >= self.len_max {
             return false;

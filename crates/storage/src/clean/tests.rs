@@ -168,7 +168,7 @@ fn l1_an_aborted_transaction_stays_aborted_across_segments() {
         clean(&mut log, NOW_MS + pass * 2 * RETENTION_MS);
         assert_eq!(committed(&log), before, "pass {pass}");
     }
-    // The marker's turn came once its data was gone, and its retention over.
+    // The marker is removed once its data is gone and its retention is over.
     assert!(contents(&log).iter().all(|(base_offset, _)| *base_offset != 3));
     assert!(log.aborted_transactions(0, 100).unwrap().is_empty());
 }
@@ -282,7 +282,7 @@ fn l5_segments_that_are_gone_are_not_swapped_back() {
     assert!(left.map(|e| e.unwrap().path()).all(|p| p.extension().is_none_or(|e| e != "cleaned")));
 }
 
-/// A log whose segments can be cleaned into one, and what cleaning makes of it.
+/// A log whose segments can be cleaned into one, and the result of cleaning it.
 fn to_swap(directory: &crate::LogDirectory) -> (Log, super::CleanedSegment) {
     let (mut log, _) = open_log(directory, config());
     for value in ["1", "2", "3"] {
@@ -302,7 +302,7 @@ fn temporary_files(home: &Home) -> usize {
 
 #[test]
 fn l5_what_happens_between_the_steps_of_a_swap_is_kept() {
-    // What is done after how many steps, and the offsets that are left.
+    // Each change, with the offsets that are left if it comes after each number of steps.
     type Between = fn(&mut Log);
     let nothing: Between = |_| {};
     let append: Between = |log| assert_eq!(put(log, plain(), &[("other", Some("4"))]), 3);
@@ -439,7 +439,7 @@ fn records_from_before_1970_are_cleaned_as_others_are() {
             }
             times
         };
-        // The tombstone stays until its horizon, which is then what the others count from.
+        // The tombstone stays until its horizon, from which the others are counted then.
         assert_eq!(times(&log), [(1, -1_000), (2, -5_000), (3, -1)]);
         clean(&mut log, NOW_MS + RETENTION_MS + 1);
         assert_eq!(times(&log), [(1, -1_000), (2, -5_000)]);

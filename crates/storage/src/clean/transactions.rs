@@ -16,11 +16,11 @@ use crate::txn_index::AbortedTxn;
 pub(super) struct Transactions {
     /// Aborted transactions that begin further on, in the order of their first offsets.
     aborted: VecDeque<AbortedTxn>,
-    /// Aborted ones that have begun: whether a batch of theirs was seen.
+    /// Aborted transactions that have begun, by producer, and whether a batch of each was seen.
     ongoing_aborted: BTreeMap<i64, (AbortedTxn, bool)>,
-    /// Producers of which a batch was seen that is not aborted.
+    /// Producers with a batch of a transaction that is not aborted.
     ongoing_committed: BTreeSet<i64>,
-    /// Aborted transactions whose marker stays because data was there: the new index has them.
+    /// Aborted transactions whose marker stays because they still have data: the entries of the new index.
     pub(super) retained: Vec<AbortedTxn>,
 }
 
@@ -30,8 +30,8 @@ impl Transactions {
         Transactions { aborted: aborted.into(), ..Transactions::default() }
     }
 
-    /// Passes a batch; says whether it may go: a data batch of an aborted transaction, or a marker
-    /// whose transaction has no batch left.
+    /// Takes the next batch into account. Returns whether it may be removed: a data batch of an aborted transaction,
+    /// or a marker whose transaction has no batch left.
     pub(super) fn pass(&mut self, batch: &Batch<'_>) -> bool {
         let header = batch.header();
         while let Some(txn) = self.aborted.pop_front_if(|txn| txn.first_offset <= header.last_offset()) {
@@ -67,7 +67,7 @@ impl Transactions {
                 }
                 _ => true,
             },
-            // Another mark of the broker's.
+            // Another kind of control record.
             None => false,
         }
     }

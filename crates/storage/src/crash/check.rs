@@ -16,8 +16,8 @@ use crate::{AbortedTxn, EpochEntry, Log};
 /// Longer than any test, in ms: tombstones with this retention must stay.
 const TOMBSTONES_STAY_MS: i64 = 3_600_000;
 
-/// Checks a log after a crash, of the process alone or of the machine; from here on the partition
-/// is what recovery made of it. Gives the batches in it.
+/// Checks a log after a crash, of the process alone or of the machine; from here on the partition is what recovery made
+/// of it. Returns the batches in it.
 pub(super) fn recovered(partition: &mut Partition, is_killed: bool) -> Vec<Entry> {
     let found = contents(partition);
     let durable = match (partition.emptying, partition.written) {
@@ -33,14 +33,14 @@ pub(super) fn recovered(partition: &mut Partition, is_killed: bool) -> Vec<Entry
     assert!(start >= partition.checkpointed_start, "{}: {start} was deleted for good", partition.name);
     let start_max = partition.start.max(partition.emptying.unwrap_or(0));
     assert!(start <= start_max, "{}: it begins at {start}, not {start_max}", partition.name);
-    // Of those that a log is to forget with all it has, some may be known until the next start.
+    // Some producers of a log that was emptied may be known until the next start.
     partition.producers_unknown |= partition.emptying.is_some() && start == end;
     let first = found.first().map_or(end, |entry| entry.header.base_offset);
     let first = first.min(start);
     partition.note_gone_markers(&found, first);
     let before = partition.entries.iter().filter(|entry| entry.header.next_offset() <= first);
     partition.entries = before.chain(&found).cloned().collect();
-    // A marker that was not durable may be gone, and what had been cut be back in its place.
+    // A marker that was not durable may be gone, with batches that had been truncated in its place.
     let known_to = first.max(partition.compacted_to).min(end);
     partition.verdicts.retain(|_, (marker, _)| *marker < known_to);
     partition.note_verdicts();
@@ -63,7 +63,7 @@ pub(super) fn as_written(partition: &Partition) {
     transactions_are_told_apart(partition, &found);
 }
 
-/// Checks the indexes of a log, by their bytes and by what they are for.
+/// Checks the indexes of a log, by their bytes and by their use.
 pub(super) fn indexes(partition: &Partition, disk: &Arc<Disk>, random: &mut fastrand::Rng) {
     indexes::equal_a_rebuild(partition, disk);
     let found = partition.entries.iter().filter(|entry| entry.header.records_count > 0);
@@ -219,7 +219,7 @@ fn producers_are_those_of_a_replay(partition: &mut Partition) {
     });
     let (replayed, known): (Vec<_>, Vec<_>) = (replayed.collect(), known.collect());
     if partition.producers_unknown || log.log_start_offset() == log.end_offset() {
-        // All batches may be lost and a snapshot left that knows of some.
+        // All batches may be lost, and a snapshot with the producers of some may be left.
         partition.producers_unknown |= known != replayed;
         return;
     }
@@ -241,7 +241,7 @@ fn leader_epochs_are_those_of_the_batches(partition: &Partition, found: &[Entry]
         note_epoch(&mut epochs, &entry.header);
     }
     epochs.truncate_from_start(log.log_start_offset());
-    // A leader may have been elected before offsets that no batch has, and another before the next.
+    // One leader may have been elected before offsets that no batch has, and another after them.
     let first_batch = |epoch: &EpochEntry| {
         let mut offsets = found.iter().map(|entry| entry.header.base_offset);
         (offsets.find(|offset| *offset >= epoch.start_offset), epoch.epoch)

@@ -1,4 +1,4 @@
-//! A bit turned in what was on the disk when a log was opened after a crash.
+//! A bit flipped on the disk before a log is opened after a crash.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::{Log, OpenError, ReadError, RecoveryReport, checkpoint};
 /// between its length and the checksum.
 const UNPROTECTED: [std::ops::Range<usize>; 2] = [0..8, 12..16];
 
-/// Turns a bit of a file of a partition, opens that, and compares what is served with what is
-/// `right`: damage is told, by the log or by the checksum of the batch, or it changes nothing.
+/// Flips a bit of a file of a partition, opens the partition, and compares the batches served with the `right` ones:
+/// either the log or the checksum of the batch reports the damage, or it changes nothing.
 pub(super) fn is_told(
     disk: &Arc<Disk>,
     partition: &Partition,
@@ -56,7 +56,7 @@ fn read_recovery_point(disk: &Arc<Disk>, partition: &Partition) -> i64 {
     offsets.ok().and_then(|offsets| offsets.get(&partition.name).copied()).unwrap_or(0)
 }
 
-/// Turns a bit of a file of the partition, in most cases of a log file.
+/// Flips a bit of a file of the partition, in most cases of a log file.
 fn turn_a_bit(disk: &Arc<Disk>, partition: &Partition, random: &mut Rng) -> Option<(PathBuf, usize)> {
     let dir = Path::new("/data").join(partition.name.to_string());
     let files = Fs::simulated(disk.clone()).list(&dir).ok()?;
@@ -82,7 +82,7 @@ fn turn_a_bit(disk: &Arc<Disk>, partition: &Partition, random: &mut Rng) -> Opti
     Some((path, position))
 }
 
-/// A log with a bit turned.
+/// A log with a flipped bit.
 struct DamagedLog {
     log: Log,
     recovered: RecoveryReport,
@@ -96,7 +96,7 @@ impl DamagedLog {
         let is_log = self.path.extension().is_some_and(|extension| extension == "log");
         let is_index = self.path.extension().is_some_and(|extension| extension == "index");
         if !is_log && !is_index {
-            // No checksum tells more of these than that opening and reading go on.
+            // These have no checksum: opening and reading must merely go on.
             for entry in right {
                 let _ = self.read(entry.header.base_offset.max(self.log.log_start_offset()));
             }

@@ -21,7 +21,7 @@ pub(super) struct History {
     pub(super) partitions: Vec<Partition>,
     pub(super) now_ms: i64,
     pub(super) points: Points,
-    /// The process dies and the disk goes on.
+    /// The process dies and the disk stays up.
     is_killed: bool,
     /// Every log is compacted, and often.
     compacts: bool,
@@ -104,7 +104,7 @@ impl History {
             if partition.deleting {
                 self.generation += 1;
                 if directory.holds(&partition.name) {
-                    // The checkpoints may have forgotten it: what is left of it is of no topic.
+                    // The checkpoints may have forgotten it: its files belong to no topic any more.
                     let id = format!("{:032x}", self.generation);
                     let forgotten = directory.forget(std::slice::from_ref(&partition.name));
                     let renamed = forgotten.and_then(|()| directory.rename_deleted(&partition.name, &id));
@@ -120,7 +120,7 @@ impl History {
         Ok(all)
     }
 
-    /// Works until the power goes or the process dies, which may be at any operation.
+    /// Works until the power fails or the process dies, which may be at any operation.
     pub(super) fn until_crash(&mut self) {
         self.is_killed = self.random.u8(..10) < 3;
         let points = if self.compacts { 300 } else { 60 };
@@ -152,17 +152,17 @@ impl History {
         self.disk.cut_power();
     }
 
-    /// The power comes back, or another process begins, and what is left is looked at.
+    /// Restores the power, or begins another process, and checks what is left.
     pub(super) fn recover(&mut self) {
         self.drop_all();
         self.points.crashes += 1;
         self.come_back();
         let before = (self.random.u8(..4) == 0).then(|| self.disk.copy(self.random.u64(..)));
-        // The copy has what opening deletes.
+        // The copy has files that opening deletes.
         let before = before.filter(|_| self.partitions.iter().all(|partition| !partition.deleting));
         let interrupted = self.points.in_recovery;
         self.open_after_crashes();
-        // Where another crash came first it may have found less than is on the copy, and be right all the same.
+        // If another crash came first, it may rightly find less than is on the copy.
         let before = before.filter(|_| self.points.in_recovery == interrupted);
         let found: Vec<_> =
             self.partitions.iter_mut().map(|partition| check::recovered(partition, self.is_killed)).collect();
@@ -179,7 +179,7 @@ impl History {
         }
     }
 
-    /// An opening that is interrupted is repeated.
+    /// Repeats an interrupted opening.
     fn open_after_crashes(&mut self) {
         for _ in 0..3 {
             match self.random.u8(..16) {
@@ -211,8 +211,8 @@ impl History {
         }
     }
 
-    /// After a failed sync the machine is restarted, too: the contents of files in memory are not on the
-    /// disk, and no process can tell.
+    /// Restarts the machine after a failed sync, too: the contents of files in memory differ from those on the disk,
+    /// and no process can tell.
     fn fail(&mut self, operation: Operation, after: u32) {
         self.is_killed &= !matches!(operation, Operation::Sync | Operation::SyncDir);
         self.disk.fail(operation, self.random.u32(..after), ErrorKind::Other);
@@ -235,7 +235,7 @@ impl History {
         self.disk.set_capacity(CAPACITY_BYTES);
     }
 
-    /// Does something; says whether the directory is still in use.
+    /// Does one operation. Returns whether the directory is still in use.
     fn step(&mut self) -> bool {
         let History { random, partitions, now_ms, .. } = self;
         *now_ms += random.i64(0..200);
@@ -263,7 +263,7 @@ impl History {
                     random.i64(log.high_watermark().min(log.end_offset())..=log.end_offset());
                 log.set_high_watermark(high_watermark);
             }
-            // What is deleted by offset takes from a replay what compaction has relied on.
+            // Records deleted by offset are missing from a replay, and compaction has relied on them.
             71..82 | 92 if self.compacts => {}
             71..75 => self.retain(n),
             75..79 => self.delete_records(n),
@@ -323,7 +323,7 @@ impl History {
         }
     }
 
-    /// A clean stop, after which nothing is scanned and all is as it was.
+    /// A clean shutdown, after which nothing is scanned and everything is as before.
     fn stop_and_open(&mut self) -> bool {
         let mut closed = true;
         for partition in &mut self.partitions {
@@ -364,14 +364,14 @@ impl History {
         true
     }
 
-    /// Looking at a log may sync files, in order to open others: the power goes later then.
+    /// Checking a log may sync files, in order to open others, so a loss of power is postponed.
     fn cut_again(&self, cut: Option<u64>) {
         if let Some(cut) = cut {
             self.disk.cut_power_at(cut.max(self.disk.points() + 1));
         }
     }
 
-    /// Deletes a partition, and makes another of that name.
+    /// Deletes a partition, and creates another of the same name.
     fn delete(&mut self, n: usize) -> bool {
         let History { random, partitions, directory, .. } = self;
         let (partition, directory) = (&mut partitions[n], directory.as_ref().expect("it is open"));

@@ -11,7 +11,7 @@ use crate::names::{SegmentFile, offset_of, offset_path};
 use crate::offset_index::{self, OffsetEntry};
 use crate::time_index::{self, TimeEntry};
 
-/// The entries that the batches of a segment call for.
+/// The entries that the batches of a segment require.
 struct Rebuilt {
     offsets: Vec<(u32, u32)>,
     /// Timestamp and relative offset: at each offset entry, and at the end.
@@ -41,7 +41,7 @@ pub(super) fn equal_a_rebuild(partition: &Partition, disk: &Arc<Disk>) {
             "{at}: {times:?}"
         );
         if index + 1 == base_offsets.len() {
-            // Of the last segment the file lacks what memory has.
+            // The file of the last segment lacks the entries that are only in memory.
             assert!(rebuilt.offsets.starts_with(&offsets), "{at}: {offsets:?} of {:?}", rebuilt.offsets);
             continue;
         }

@@ -44,7 +44,7 @@ pub(super) struct Partition {
     /// Other batches that the disk may hold: their append failed, or truncation removed them and the power
     /// failed before that was durable.
     pub(super) others: BTreeSet<(i64, Arc<[u8]>)>,
-    /// Gaps left by batches that brought their offsets: the end before, and the start after.
+    /// Gaps left by batches with offsets of their own: the end before, and the start after.
     pub(super) gaps: BTreeSet<(i64, i64)>,
     /// The end of the transaction of a data batch: its offset, and whether it was aborted.
     pub(super) verdicts: BTreeMap<i64, (i64, bool)>,
@@ -54,21 +54,21 @@ pub(super) struct Partition {
     pub(super) cleaned_to: i64,
     /// Below this it may have left gaps.
     pub(super) compacted_to: i64,
-    /// The greatest high watermark that it was compacted at.
+    /// The greatest high watermark at which it was compacted.
     pub(super) committed: i64,
     /// The log start offset that a checkpoint has made durable.
     pub(super) checkpointed_start: i64,
     /// The log's own offsets when it crashed: its durable end, and its start.
     pub(super) durable: i64,
     pub(super) start: i64,
-    /// Its end then; `None` while it was being truncated.
+    /// Its end when it crashed; `None` during a truncation.
     pub(super) written: Option<i64>,
     /// The offset at which it was about to start empty.
     pub(super) emptying: Option<i64>,
-    /// It was being deleted.
+    /// Whether it was being deleted.
     pub(super) deleting: bool,
-    /// The log knows of producers whose batches are lost along with all others, or of batches that
-    /// compaction removed for the sake of later ones, which then were cut.
+    /// Whether the log knows producers whose batches are lost along with all others, or of batches that compaction
+    /// removed because of later ones, which were truncated after that.
     pub(super) producers_unknown: bool,
     epoch: i32,
     next_value: u64,
@@ -130,7 +130,7 @@ impl Partition {
         builder.build()
     }
 
-    /// Appends a batch as the leader; the offset that it got.
+    /// Appends a batch as the leader. Returns its offset.
     pub(super) fn append(&mut self, bytes: &[u8], origin: Origin) -> Option<i64> {
         let epoch = self.epoch;
         let log = self.log.as_mut().expect("it is open");
@@ -208,7 +208,7 @@ impl Partition {
             Ok(_) | Err(AppendError::Full(_) | AppendError::Offline(_)) => {}
             Err(error) => panic!("{}: {error}", self.name),
         }
-        // Where a file operation failed the earlier ones are in the log.
+        // If a file operation failed, the earlier batches are in the log.
         let end_offset = log.end_offset();
         for entry in entries {
             if entry.header.next_offset() <= end_offset {
@@ -219,7 +219,7 @@ impl Partition {
         }
     }
 
-    /// Another leader is elected.
+    /// Elects another leader.
     pub(super) fn elect(&mut self, random: &mut Rng) {
         self.epoch += random.i32(1..3);
         if random.bool() {
@@ -242,7 +242,7 @@ impl Partition {
         self.checkpointed_start = self.checkpointed_start.min(start).min(offset);
         let removed = self.entries.iter().filter(|entry| entry.header.last_offset() >= offset);
         self.others.extend(removed.map(|entry| (entry.header.base_offset, entry.bytes.clone())));
-        // Another leader writes other batches there.
+        // Another leader appends other batches there.
         self.epoch += 1;
         if !truncated {
             self.written = None;
@@ -250,7 +250,7 @@ impl Partition {
         }
         self.entries.retain(|entry| entry.header.last_offset() < offset);
         let end = self.log().end_offset();
-        // Compaction may go on after it, and the process die.
+        // Compaction may continue after it, and the process may die.
         self.written = Some(end);
         self.verdicts.retain(|_, (marker, _)| *marker < end);
         self.gone_markers.retain(|offset, _| *offset < end);
@@ -258,7 +258,7 @@ impl Partition {
         self.resume_producers();
     }
 
-    /// Removes everything, to begin elsewhere.
+    /// Removes everything, and begins at another offset.
     pub(super) fn empty(&mut self, random: &mut Rng, now_ms: i64) {
         let log = self.log();
         let (start, end) = (log.log_start_offset(), log.end_offset());
@@ -271,7 +271,7 @@ impl Partition {
         self.others.extend(self.entries.iter().map(|entry| (entry.header.base_offset, entry.bytes.clone())));
         if !emptied {
             self.emptying = Some(offset);
-            // Of what compaction has relied on a part may be gone.
+            // Some of the batches that compaction relied on may be gone.
             self.producers_unknown |= self.compacted_to > 0;
             self.checkpointed_start = self.checkpointed_start.min(offset);
             self.written = None;
@@ -296,7 +296,7 @@ impl Partition {
         }
     }
 
-    /// A pass of compaction, in memory that may be too little for all keys.
+    /// Runs a pass of compaction, with a map that may be too small for all keys.
     pub(super) fn clean(&mut self, random: &mut Rng, now_ms: i64) {
         if !self.config.compact {
             return;
@@ -327,7 +327,7 @@ impl Partition {
         Ok(())
     }
 
-    /// Others may do something to the log between the steps.
+    /// Between the steps the log may be changed.
     fn swap(
         &mut self,
         cleaned: &CleanedSegment,
@@ -365,7 +365,7 @@ impl Partition {
         }
     }
 
-    /// Notes how each transaction ended whose marker is among the batches.
+    /// Notes the outcome of each transaction whose marker is among the batches.
     pub(super) fn note_verdicts(&mut self) {
         let mut open: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
         for Entry { bytes, header } in self.entries.iter().filter(|entry| entry.header.has_producer_id()) {
@@ -379,7 +379,7 @@ impl Partition {
         }
     }
 
-    /// Notes the markers from `first` on that compaction has taken from what is `found` now.
+    /// Notes the markers from `first` on that compaction has removed, given the batches `found` now.
     pub(super) fn note_gone_markers(&mut self, found: &[Entry], first: i64) {
         let range = first..self.compacted_to;
         for entry in self.entries.iter().filter(|entry| entry.header.attributes.is_control()) {
@@ -392,7 +392,7 @@ impl Partition {
         }
     }
 
-    /// The batches that were appended and not cut, as far as a replay needs them.
+    /// The batches that were appended and not truncated, as far as a replay needs them.
     pub(super) fn appended(&self) -> BTreeMap<i64, &Entry> {
         let entries = self.entries.iter().map(|entry| (entry.header.base_offset, entry));
         entries.chain(self.gone_markers.iter().map(|(offset, entry)| (*offset, entry))).collect()
@@ -407,7 +407,7 @@ impl Partition {
         }
     }
 
-    /// The producers go on after what is in the log.
+    /// Has the producers continue after the batches in the log.
     pub(super) fn resume_producers(&mut self) {
         self.producers = Default::default();
         for active in self.log.as_ref().expect("it is open").active_producers() {
@@ -434,7 +434,7 @@ impl Partition {
         }
     }
 
-    /// Goes on with what was found after a crash.
+    /// Continues with the batches found after a crash.
     pub(super) fn found(&mut self) {
         self.deleting = false;
         self.cleaned_to = 0;

@@ -1,4 +1,4 @@
-//! Crashes of which each was met once by chance.
+//! Crashes that random histories have met.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::names::{SegmentFile, offset_path};
 use crate::testing::{NOW_MS, batch};
 use crate::{Log, Origin};
 
-/// A way for the power to go, and what is left: tried with what many seeds make survive.
+/// Runs a scenario up to a loss of power and checks the rest, with many seeds for the changes that survive.
 fn with_many_seeds(until_crash: impl Fn(&mut History)) {
     for seed in 0..100 {
         let mut history = History::new(seed);
@@ -36,8 +36,7 @@ fn append(history: &mut History, times: usize, value_bytes: usize) {
     }
 }
 
-/// Undone by a loss of power, a truncation reached into the segments that were made after it, and
-/// the log did not open.
+/// A loss of power undid a truncation: the segment reached into those begun after it, and the log did not open.
 #[test]
 fn a_truncation_is_durable_before_a_segment_follows() {
     with_many_seeds(|history| {
@@ -52,8 +51,7 @@ fn a_truncation_is_durable_before_a_segment_follows() {
     });
 }
 
-/// Of several segments of which nothing was synced a loss of power left a later one, and the log
-/// opened as if it began there.
+/// Of several unsynced segments a loss of power left only a later one, and the log opened as if it began there.
 #[test]
 fn a_log_whose_beginning_is_lost_begins_anew() {
     with_many_seeds(|history| {
@@ -62,8 +60,7 @@ fn a_log_whose_beginning_is_lost_begins_anew() {
     });
 }
 
-/// Of the names that deleting several segments changes a loss of power undid some, and between
-/// segments a hole was left.
+/// A loss of power undid some of the renames of deleting several segments, which left a hole between segments.
 #[test]
 fn segments_that_were_deleted_leave_no_hole_when_they_come_back() {
     with_many_seeds(|history| {
@@ -75,8 +72,8 @@ fn segments_that_were_deleted_leave_no_hole_when_they_come_back() {
     });
 }
 
-/// Recovery gave up a segment and found no room to write down what it had found. The segment came back at the next loss
-/// of power, behind batches that were appended since.
+/// Recovery dropped a segment and found no space to write a snapshot. The next loss of power brought the segment back,
+/// after batches that were appended since.
 #[test]
 fn a_segment_that_is_given_up_on_a_full_disk_does_not_come_back() {
     with_many_seeds(|history| {
@@ -92,7 +89,7 @@ fn a_segment_that_is_given_up_on_a_full_disk_does_not_come_back() {
         for path in [path, Path::new("/data"), Path::new("/")] {
             fs.sync_dir(path).expect("the power is there");
         }
-        // The second batch is torn, all that is written is durable, and nobody knows.
+        // The second batch is torn, and everything written is durable, although no checkpoint says so.
         let torn = offset_path(path, 0, SegmentFile::Log.suffix());
         history.disk.flip(&torn, 1200, 0);
         history.drop_all();
@@ -109,8 +106,8 @@ fn a_segment_that_is_given_up_on_a_full_disk_does_not_come_back() {
     });
 }
 
-/// A log that was emptied twice, the second time to begin lower: of the two checkpoints of which the first says so, and
-/// of the files of the first time, a loss of power may leave any.
+/// A log that was emptied twice, the second time to begin lower. A loss of power may leave either of the two
+/// checkpoints, of which only the first says so, and any of the files of the first time.
 #[test]
 fn a_log_that_is_emptied_twice_opens_wherever_the_power_goes() {
     for seed in 0..40 {

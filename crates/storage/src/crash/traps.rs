@@ -1,4 +1,4 @@
-//! Each trap, put back, is found.
+//! Tests that the crash test finds each trap.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 use super::In;
 use crate::traps::{self, Trap};
 
-/// Seeds that are tried with a trap put back, at most.
+/// The most seeds to try with one trap.
 const SEEDS: u64 = 3000;
 
-/// Each trap, with the tests that must find it and the first seed to try: some are rarely met.
+/// The traps, each with the tests that must find it and the first seed to try: some are rarely met.
 const TRAPS: &[(Trap, In, u64)] = &[
     (Trap::TornBatchServed, In::All, 0),
     (Trap::DurableDamageCut, In::All, 0),
@@ -47,7 +47,7 @@ const TRAPS: &[(Trap, In, u64)] = &[
     (Trap::DeletedPartitionMissed, In::All, 0),
 ];
 
-/// Runs a seed with a trap put back; whether something was found wrong.
+/// Runs a seed with a trap. Returns whether it found a fault.
 fn fails(trap: Option<Trap>, histories: In, seed: u64) -> bool {
     let run = || {
         super::pass(histories, seed);
@@ -58,7 +58,7 @@ fn fails(trap: Option<Trap>, histories: In, seed: u64) -> bool {
     run.is_err()
 }
 
-/// The first seed that fails with a trap put back and not without it.
+/// The first seed that fails with a trap and not without it.
 fn find(trap: Trap, histories: In, first: u64) -> Option<u64> {
     (first..first + SEEDS).find(|seed| fails(Some(trap), histories, *seed) && !fails(None, histories, *seed))
 }

@@ -66,15 +66,15 @@ impl LogDirectory {
         traps::unless(Trap::DeletedPartitionMissed, || self.shared.forget(partitions))
     }
 
-    /// Whether records have become durable since it was last asked in a log of which no checkpoint tells that it has
-    /// any: its directory would not be missed.
+    /// Whether, since the last call, records have become durable in a log for which the checkpoints have none: a loss
+    /// of its directory would go unnoticed.
     pub fn take_untold(&self) -> bool {
         self.shared.untold.swap(false, Ordering::AcqRel)
     }
 }
 
 impl PartitionState {
-    /// Forgets the offsets; says whether there were any.
+    /// Forgets the offsets. Returns whether there were any.
     fn forget_offsets(&mut self) -> bool {
         let noted = self.noted();
         self.note(NotedOffsets { offsets: Offsets::default(), ..noted });
@@ -83,19 +83,19 @@ impl PartitionState {
 }
 
 impl DirectoryState {
-    /// Notes that a log has become durable up to an offset, from one before it.
+    /// Notes that a log that was durable up to `from` has become durable up to `to`.
     pub(crate) fn note_durable(&self, from: i64, to: i64) {
         if from == 0 && to > 0 {
             self.untold.store(true, Ordering::Release);
         }
     }
 
-    /// Notes that a partition which was missed has its directory again.
+    /// Notes that an absent partition has its directory again.
     pub(crate) fn is_back(&self, partition: &TopicPartition) {
         self.absent.lock().remove(partition);
     }
 
-    /// Writes the checkpoint files, and leaves these partitions out of that of compaction.
+    /// Writes the checkpoint files, and removes these partitions from the cleaner's.
     pub(super) fn forget(&self, partitions: &[TopicPartition]) -> fs::Result<()> {
         self.forget_cleaned(partitions)?;
         self.checkpoint_log_offsets()?;

@@ -10,8 +10,8 @@ use crate::names::TopicPartition;
 
 type OffsetMap = BTreeMap<TopicPartition, i64>;
 
-/// The offsets in the checkpoint files. A file that cannot be parsed counts as one that is lost, as in Kafka: the logs
-/// say what it said, save for the records that were deleted from the start of a segment.
+/// The offsets in the checkpoint files. A file that cannot be parsed counts as lost, as in Kafka: the logs have the
+/// same facts, except for records that were deleted from the start of a segment.
 pub(super) struct CheckpointedOffsets {
     /// `None` if the file is lost. One that was never written is empty.
     recovery_points: Option<OffsetMap>,
@@ -25,7 +25,8 @@ impl CheckpointedOffsets {
         let is_written = |file| fs.exists(&dir.join(file));
         let recovery_points =
             match read(fs, dir, RECOVERY_POINTS_FILE, "the recovery points count from zero")? {
-                // They are written before the high watermarks, each time.
+                // They are always written before the high watermarks: if only the file of those exists, this one is
+                // lost.
                 Some(points) if points.is_empty() && !is_written(RECOVERY_POINTS_FILE)? => {
                     (!is_written(HIGH_WATERMARKS_FILE)?).then_some(points)
                 }
@@ -38,7 +39,7 @@ impl CheckpointedOffsets {
         Ok(CheckpointedOffsets { recovery_points, log_start_offsets, high_watermarks })
     }
 
-    /// Whether nothing says any more what was durable.
+    /// Whether the recovery points are lost, so that nothing says what was durable.
     pub(super) fn lacks_recovery_points(&self) -> bool {
         self.recovery_points.is_none()
     }

@@ -1,4 +1,4 @@
-//! Directories of partitions that are deleted or set aside: first they get another name, and go later.
+//! Directories of partitions that are deleted or set aside: they are renamed first and removed later.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl LogDirectory {
         (paths, failures)
     }
 
-    /// The same for a partition that the cluster does not know to be here.
+    /// The same for a partition that the cluster does not assign to this directory.
     ///
     /// # Errors
     /// The file system's error.
@@ -60,8 +60,8 @@ impl LogDirectory {
     }
 
     fn rename_partition(&self, partition: &TopicPartition, id: &str, suffix: &str) -> fs::Result<PathBuf> {
-        // A directory name has at most 255 bytes; a long topic's name is cut, and not the partition, without which Kafka
-        // does not start.
+        // A directory name has at most 255 bytes. A long topic name is shortened, but not the partition: without it
+        // Kafka does not start.
         let unique = format!("-{}.{id}-{suffix}", partition.partition);
         let mut name = partition.topic.clone();
         name.truncate(255 - unique.len());
@@ -76,7 +76,7 @@ impl LogDirectory {
         Ok(to)
     }
 
-    /// Makes durable which partitions have other names.
+    /// Makes the new names of partitions durable.
     fn sync_renamed(&self) -> fs::Result<()> {
         let last = self.shared.last_entry();
         let synced = traps::unless(Trap::DeletedTopicReturns, || self.shared.sync_entry(last));

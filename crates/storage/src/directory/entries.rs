@@ -8,7 +8,7 @@ use super::DirectoryState;
 use crate::fs;
 use crate::traps::{self, Trap};
 
-/// Counts the changes of a log directory's entries, so that one sync of it serves all who made one before that began.
+/// Counts the changes of a log directory's entries, so that one sync covers every change that was made before it began.
 #[derive(Debug)]
 pub(crate) struct Entries {
     made: AtomicU64,
@@ -16,11 +16,11 @@ pub(crate) struct Entries {
     synced: Mutex<u64>,
 }
 
-/// The number of what was there when the directory was opened.
+/// The number of the entries that existed when the directory was opened.
 const FOUND: u64 = 1;
 
 impl Entries {
-    /// Those that are found when a log directory is opened.
+    /// The entries of a log directory that is being opened.
     pub(super) fn new(are_durable: bool) -> Entries {
         Entries { made: FOUND.into(), synced: Mutex::new(if are_durable { FOUND } else { 0 }) }
     }
@@ -44,7 +44,7 @@ impl DirectoryState {
         if *synced >= entry || is_any_enough {
             return Ok(());
         }
-        // What is made from here on this sync may miss.
+        // This sync may miss entries that are made from here on.
         let made = self.last_entry();
         self.fs.sync_dir(&self.path)?;
         *synced = made;

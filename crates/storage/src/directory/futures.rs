@@ -30,7 +30,7 @@ impl FutureDir {
 }
 
 impl LogDirectory {
-    /// The logs that were being moved here when the last process ended and have not become anything else since, in the
+    /// The logs that were being moved here when the last process ended and are neither resumed nor deleted yet, in the
     /// order of their partitions.
     pub fn futures(&self) -> Vec<FutureDir> {
         self.shared.futures.lock().values().flatten().cloned().collect()
@@ -123,7 +123,7 @@ impl DirectoryState {
         Ok(deleted)
     }
 
-    /// Has the checkpoint files say the offsets of a log that is about to be here.
+    /// Writes the offsets of a log that is about to arrive to the checkpoint files.
     pub(crate) fn expect(&self, partition: &TopicPartition, offsets: Offsets) -> fs::Result<()> {
         self.begin_use()?;
         self.is_back(partition);
@@ -136,7 +136,7 @@ impl DirectoryState {
         self.arriving.lock().remove(partition);
     }
 
-    /// Notes that a log which was expected is here, and open.
+    /// Notes that an expected log has arrived and is open.
     pub(crate) fn arrived(&self, log: Arc<FlushState>) {
         let name = log.partition.name.clone();
         let mut partitions = self.partitions.lock();
@@ -148,7 +148,7 @@ impl DirectoryState {
         assert!(before.is_none(), "a partition has one log in a directory");
     }
 
-    /// Notes that a log is in another directory now.
+    /// Notes that a log has moved to another directory.
     pub(crate) fn departed(&self, partition: &TopicPartition) {
         self.partitions.lock().remove(partition);
         self.stale.lock().insert(partition.clone());

@@ -1,16 +1,16 @@
-//! Making the directories of partitions.
+//! Creating the directories of partitions.
 
 use super::DirectoryState;
 use crate::fs;
 use crate::names::TopicPartition;
 use crate::offline::Offline;
 
-/// Why the directory of a partition cannot be made.
+/// Why the directory of a partition cannot be created.
 #[derive(Debug)]
 pub(crate) enum MakeError {
     /// A file operation failed.
     Fs(fs::Error),
-    /// The log directory has failed, by this at the latest.
+    /// The log directory has failed, now or before.
     Offline(Offline),
 }
 

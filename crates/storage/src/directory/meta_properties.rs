@@ -12,7 +12,7 @@ use crate::uuid;
 
 const FILE: &str = "meta.properties";
 
-/// Whose log directory it is.
+/// The owner of a log directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetaProperties {
     /// The version of the file: 1.
@@ -47,7 +47,7 @@ pub(crate) fn read(fs: &Fs, dir: &Path) -> Result<Option<MetaProperties>, Checkp
                 let id = uuid::decode(&value).ok_or_else(|| malformed("not the id of a directory"))?;
                 properties.directory_id = Some(id);
             }
-            // Kafka keeps what it does not know, too.
+            // Unknown properties are no error, as in Kafka.
             _ => {}
         }
     }

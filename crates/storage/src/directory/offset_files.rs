@@ -10,9 +10,9 @@ use crate::fs;
 use crate::names::TopicPartition;
 
 impl DirectoryState {
-    /// Makes sure that the checkpoint files have no recovery point above `offset` for a partition
-    /// whose log is about to be cut there, and no log start offset above the log's: after a crash
-    /// they would say that bytes are missing.
+    /// Makes sure that the checkpoint files have no recovery point above `offset` for a partition whose log is about to
+    /// be truncated there, and no log start offset above the log's: after a crash they would say that bytes are
+    /// missing.
     pub(crate) fn lower_recovery_point(&self, log: &FlushState, offset: i64) -> fs::Result<()> {
         log.offsets.lower_flushed(offset);
         let log_start_offset = log.offsets.start();
@@ -23,7 +23,7 @@ impl DirectoryState {
         Ok(())
     }
 
-    /// Whether the checkpoint files tell that the log of a partition reached `offset`.
+    /// Whether the log of a partition has reached `offset` according to the checkpoint files.
     pub(crate) fn tells_of(&self, partition: &TopicPartition, offset: i64) -> bool {
         let partitions = self.partitions.lock();
         partitions.get(partition).is_some_and(|known| {
@@ -70,7 +70,7 @@ impl DirectoryState {
             known.note(NotedOffsets { written, ..noted });
         }
         if partitions.iter().any(|(name, known)| new(name).1 < known.noted().written[1].1) {
-            // A start that is lowered comes after its recovery point: what is between may be gone.
+            // Before a start is lowered, its recovery point is: the batches between the two may be gone.
             let mut lower = recovery_points.clone();
             for (name, known) in partitions.iter() {
                 lower.insert(name.clone(), known.noted().written[0].0);
@@ -81,8 +81,8 @@ impl DirectoryState {
                 lower.iter().map(plain),
             )?;
         }
-        // Starts before recovery points: a log that was emptied and moved on has a recovery point
-        // that only its new start explains.
+        // Starts come before recovery points: if a log was emptied and continues further on, only its new start
+        // explains its recovery point.
         checkpoint::write_offsets(
             &self.fs,
             &self.path.join(LOG_START_OFFSETS_FILE),
@@ -112,8 +112,8 @@ impl DirectoryState {
     }
 }
 
-/// Whether writing the checkpoints of log offsets failed because there was no room for that of the log start offsets:
-/// none has changed then.
+/// Whether writing the checkpoints of log offsets failed because there was no space for the log start offsets: then
+/// none has changed.
 pub(crate) fn left_starts_alone(error: &fs::Error) -> bool {
     let name = error.path.file_name().and_then(|name| name.to_str());
     error.passes() && name.is_some_and(|name| name.starts_with(LOG_START_OFFSETS_FILE))

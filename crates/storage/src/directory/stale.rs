@@ -21,13 +21,13 @@ pub(super) fn names<'a>(
 }
 
 impl DirectoryState {
-    /// Whether the checkpoint files may tell of a partition that has no directory.
+    /// Whether the checkpoint files may name a partition that has no directory.
     pub(super) fn is_told_of(&self, partition: &TopicPartition) -> bool {
         self.absent.lock().contains_key(partition) || self.stale.lock().contains(partition)
     }
 
-    /// Has the checkpoint files forget what they say of a partition whose directory is about to be
-    /// made. It counts as one of the directory's partitions already, with nothing known of it.
+    /// Removes a partition whose directory is about to be created from the checkpoint files. It counts as one of the
+    /// directory's partitions already, without offsets.
     pub(crate) fn forget_stale(&self, partition: &TopicPartition) -> fs::Result<()> {
         self.absent.lock().remove(partition);
         self.forget(std::slice::from_ref(partition))?;
@@ -35,7 +35,7 @@ impl DirectoryState {
         Ok(())
     }
 
-    /// Has the checkpoint of compaction forget partitions.
+    /// Removes partitions from the cleaner's checkpoint.
     pub(super) fn forget_cleaned(&self, partitions: &[TopicPartition]) -> fs::Result<()> {
         let mut cleaned_to = self.cleaned_to.lock();
         let offsets = self.cleaner_offsets(&mut cleaned_to);

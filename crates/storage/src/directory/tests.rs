@@ -98,7 +98,7 @@ fn checkpoints_hold_every_partition_open_or_not() {
     let log_b = open_named(&directory, &b);
     assert_eq!((log_b.log_start_offset(), log_b.end_offset()), (3, 10));
     log_b.close().unwrap();
-    // One that was not opened this time counts as it was: after a crash.
+    // A log that was not opened this time keeps its state: after a crash.
     assert!(!directory.close(1).unwrap());
     assert_eq!(text("recovery-point-offset-checkpoint"), "0\n2\na 0 10\nb-c 12 10\n");
     let directory = home.open();
@@ -125,7 +125,7 @@ fn a_deleted_partition_is_gone_from_the_checkpoints() {
     assert_eq!(directory.leftovers().unwrap(), [(DirKind::Delete, renamed.clone())]);
     directory.remove(&renamed).unwrap();
     assert_eq!(directory.leftovers().unwrap(), []);
-    // The name of a long topic is cut to make room, and that of the partition stays.
+    // A long topic name is shortened, and the partition stays.
     let name = partition(&"t".repeat(249), 17);
     for suffix in ["delete", "stray"] {
         drop(open_named(&directory, &name));
@@ -153,7 +153,7 @@ fn a_clean_shutdown_file_of_any_content_counts() {
         let directory = home.open();
         assert_eq!((directory.was_clean(), directory.previous_broker_epoch()), (true, broker_epoch));
         drop(directory);
-        // Who has only looked, as a start that is refused, has changed nothing.
+        // A start that fails early has changed nothing.
         let directory = home.open();
         assert!(directory.was_clean());
         drop(open_named(&directory, &partition("a", 0)));
@@ -198,8 +198,8 @@ fn a_damaged_checkpoint_counts_as_lost() {
     }
 }
 
-/// The name of a deleted topic may be taken by another, whose partition then never had the records that a checkpoint
-/// tells of; and the checkpoint that tells of records whose directory is gone is not to forget them by itself.
+/// Another topic may take the name of a deleted one: its partition never had the records that a checkpoint names. But a
+/// checkpoint that names records whose directory is gone must not forget them by itself.
 #[test]
 fn a_partition_with_records_and_no_directory_is_missed_until_it_is_forgotten() {
     let home = Home::new();
@@ -231,7 +231,7 @@ fn a_partition_with_records_and_no_directory_is_missed_until_it_is_forgotten() {
     let directory = home.open();
     assert_eq!(directory.absent(), [missed(deleted), missed(gone)]);
     directory.forget(std::slice::from_ref(deleted)).unwrap();
-    // As a checkpoint now and then does, and a stop.
+    // As periodic checkpoints and a shutdown do.
     open_named(&directory, kept).close().unwrap();
     directory.set_cleaned_to(kept, 1).unwrap();
     directory.checkpoint_log_offsets().unwrap();
@@ -300,7 +300,7 @@ fn a_partition_without_records_leaves_nothing_to_sync_and_no_file_open() {
         assert!(syncs.is_empty(), "{round}: {syncs:?}");
         assert!(directory.close(1).unwrap());
     }
-    // One that has a record is not such a one, whether or not it was flushed.
+    // A log with a record is not void, whether or not it was flushed.
     let directory = home.open();
     let mut log = open_named(&directory, &partition("a", 0));
     append(&mut log, &batch(1, NOW_MS, 10)).unwrap();

@@ -114,7 +114,7 @@ fn the_thread_serves_appends_until_it_is_stopped() {
                 let told = Mutex::new(told);
                 log.set_flush_listener(Box::new(move |flushed| {
                     rounds.fetch_add(1, Ordering::Relaxed);
-                    // A segment that was rolled is flushed once more, when nobody waits any longer.
+                    // A segment that was rolled is flushed once more, when no batch waits any longer.
                     let _ = told.lock().send(flushed.unwrap());
                 }));
                 for _ in 0..200 {
@@ -136,7 +136,7 @@ fn the_thread_serves_appends_until_it_is_stopped() {
     assert!(logs.iter().all(|log| log.flushed_offset() == 200));
 }
 
-/// Two threads that are in it at once: true for both, or false for one that was alone for long.
+/// A meeting of two threads: `true` for both, or `false` for one that waited too long.
 #[derive(Default)]
 struct Rendezvous(Mutex<usize>, parking_lot::Condvar);
 
@@ -167,7 +167,8 @@ fn a_round_of_several_logs_is_aided() {
         while flusher.queue.lock().aids == 0 {
             thread::yield_now();
         }
-        // While the first is told the others gather for the next round, which both take part in.
+        // While the listener of the first log runs, the others wait for the next round, in which both threads take
+        // part.
         logs[0].enqueue_flush();
         logs[1].enqueue_flush();
         logs[2].enqueue_flush();
@@ -178,8 +179,8 @@ fn a_round_of_several_logs_is_aided() {
     assert_eq!(flusher.times().flushes, 3);
 }
 
-/// Between the opening of a file and the write to it the flusher may sync it: it did not count as
-/// written from then on, and what was acknowledged was never synced.
+/// The flusher may sync a file between its opening and the write to it. The file then did not count as written any
+/// more, and acknowledged bytes were never synced.
 #[test]
 fn a_sync_before_a_write_is_not_taken_for_one_after() {
     let home = Home::new();

@@ -1,4 +1,4 @@
-//! Reading files that nobody else is reading, and leaving the page cache to those who do.
+//! Reading files in the background, without displacing what other readers have in the page cache.
 
 use std::io::IoSliceMut;
 use std::num::NonZeroU64;
@@ -17,8 +17,8 @@ impl Fs {
     pub(crate) fn open_aside(&self, path: &Path) -> Result<File> {
         let file = self.open(path, Mode::Read)?;
         if let Some(real) = file.open.handle.real() {
-            // Nothing is read ahead: only what was asked for is known not to have been there before.
-            // Where advice is not taken, more stays in the cache.
+            // Without read-ahead only the requested pages enter the cache, and only of those is it known whether they
+            // were there before. If the system ignores the advice, more stays in the cache.
             let _ = rustix::fs::fadvise(real, 0, None, Advice::Random);
         }
         Ok(file)
@@ -35,7 +35,7 @@ impl File {
         let Some(real) = self.open.handle.real() else { return self.read_at(bytes, position) };
         self.open.fs.before(Operation::Read, &self.open.path)?;
         let max = self.open.fs.transfer_max(bytes.len());
-        // Not every file system can tell what it has at hand: then all is read, and dropped.
+        // If the file system cannot say what is cached, everything is read and dropped.
         let at_hand = &mut [IoSliceMut::new(&mut bytes[..max])];
         let at_hand = rustix::io::preadv2(real, at_hand, position, ReadWriteFlags::NOWAIT).unwrap_or(0);
         if at_hand == bytes.len() {

@@ -7,7 +7,7 @@ use rustix::io::{Errno, ReadWriteFlags};
 
 use super::{File, Operation, Result};
 
-/// Bytes that are read at a time.
+/// The number of bytes to read at a time.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// The distance between probed bytes: the kernel reads and drops neighbours together.
 const STRIDE_BYTES: usize = 256 * 1024;
@@ -47,13 +47,13 @@ impl File {
                 Err(self.error(Operation::Read, ErrorKind::UnexpectedEof))
             }
             Ok(_) | Err(Errno::AGAIN) => Ok(false),
-            // Interrupted, not supported by the file system, or broken: the ordinary read tells.
+            // Interrupted, not supported by the file system, or broken: an ordinary read finds out.
             Err(_) => self.read_exact_at(bytes, position).map(|()| true),
         }
     }
 
-    /// Brings `len` bytes from `position` into the page cache; waits for the disk. What fails here fails again for who
-    /// reads the bytes, and is told there.
+    /// Brings `len` bytes from `position` into the page cache; waits for the disk. An error is ignored: reading the
+    /// bytes meets it again and reports it.
     pub fn bring_into_cache(&self, position: u64, len: usize) {
         if let Some(file) = self.open.handle.real() {
             let _ =

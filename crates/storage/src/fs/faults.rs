@@ -56,14 +56,14 @@ impl Faults {
         self.state.lock().expect("no test panics with it").held = Some((operation, path_end));
     }
 
-    /// Waits until an operation waits that is held.
+    /// Waits until a held operation waits.
     pub fn await_held(&self) {
         let state = self.state.lock().expect("no test panics with it");
         let nobody = |state: &mut State| state.waiting == 0;
         drop(self.changed.wait_while(state, nobody).expect("no test panics with it"));
     }
 
-    /// Lets operations go on that were held.
+    /// Lets held operations continue.
     pub fn release(&self) {
         self.state.lock().expect("no test panics with it").held = None;
         self.changed.notify_all();

@@ -1,8 +1,7 @@
 //! A file system whose changes stay in memory, over one that is only read.
 //!
-//! A start is tried here before it is made: the code that opens a directory decides, and whatever it
-//! would have written is forgotten when it refuses. A file that is changed is held in memory whole,
-//! so this is for directories whose files are small, such as the metadata log's.
+//! A start is tried here first: the code that opens a directory decides, and its writes are discarded if it fails. A
+//! changed file is in memory as a whole, so this is for directories with small files, such as the metadata log's.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, IoSlice};
@@ -24,7 +23,7 @@ pub(super) struct Overlay {
 #[derive(Clone, Debug)]
 enum Node {
     File(Arc<Content>),
-    /// A directory that was made here.
+    /// A directory that was created here.
     Dir,
     /// It was removed or renamed, with everything below it.
     Gone,
@@ -91,7 +90,7 @@ impl Overlay {
             Err(error) => return Err(error.source),
         };
         let content = Arc::new(Content { base: Some(base), changed: Mutex::default() });
-        // Who opens it next must see what is written by this one.
+        // The next one to open the file must see what this one writes.
         self.nodes.lock().insert(path.to_owned(), Node::File(content.clone()));
         Ok(Some(content))
     }
@@ -103,11 +102,11 @@ impl Overlay {
             return Some(node.clone());
         }
         let above = path.ancestors().skip(1).filter_map(|above| nodes.get(above));
-        // What a directory that was made here holds was made here, too.
+        // A directory that was created here holds only what was created here.
         above.into_iter().next().map(|_| Node::Gone)
     }
 
-    /// Renames a file. Directories keep their names: nothing that is tried here renames one.
+    /// Renames a file. Directories cannot be renamed: nothing that is tried here needs it.
     pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         if self.list(from).is_ok() {
             return Err(ErrorKind::Unsupported.into());

@@ -1,8 +1,8 @@
-//! A file system in memory that loses power, fails and runs full when a test says so.
+//! A file system in memory that loses power, fails and runs full on demand of a test.
 //!
-//! What a loss of power leaves is what ext4 and xfs may leave: what was synced, and of the rest any
-//! subset of the 512-byte blocks, any length in between, and any subset of the entries made,
-//! renamed and removed in a directory that was not synced after. All of it follows from one seed.
+//! A loss of power leaves what ext4 and xfs may leave: everything synced, and of the rest any subset of the 512-byte
+//! blocks, any length in between, and any subset of the entries created, renamed and removed in a directory since its
+//! last sync. All of it follows from one seed.
 
 mod content;
 mod entries;
@@ -22,7 +22,7 @@ pub(super) use handle::Handle;
 
 const ROOT: Inode = 0;
 
-/// The room on a disk of which nothing else was said: more than any test takes.
+/// The default capacity of a disk: more than any test needs.
 pub const CAPACITY_BYTES: u64 = 1 << 40;
 
 /// A disk with a file system on it.
@@ -51,7 +51,7 @@ struct State {
     /// The number of times that the power came on. Handles opened before a loss are of no use after it.
     boot: u32,
     is_down: bool,
-    /// Operations that changed something so far: each is a point at which the power can go.
+    /// The number of operations so far that changed something: each is a point at which the power can fail.
     points: u64,
     cut_at: Option<u64>,
     /// The operation that fails, how many of its kind pass first, and how it fails.
@@ -106,7 +106,7 @@ impl Disk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A check that failed while it was held leaves a disk as good as any other.
+        // A test that panicked with the lock held leaves a usable disk.
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -115,17 +115,17 @@ impl Disk {
         self.state().points
     }
 
-    /// The power goes at the operation that makes [`Disk::points`] this number: it is half done.
+    /// Cuts the power at the operation that makes [`Disk::points`] this number: it is half done.
     pub fn cut_power_at(&self, point: u64) {
         self.state().cut_at = Some(point);
     }
 
-    /// Takes back [`Disk::cut_power_at`]; gives the point that it was asked for.
+    /// Cancels [`Disk::cut_power_at`] and returns its point.
     pub fn take_cut(&self) -> Option<u64> {
         self.state().cut_at.take()
     }
 
-    /// The power goes now.
+    /// Cuts the power now.
     pub fn cut_power(&self) {
         self.state().is_down = true;
     }
@@ -135,40 +135,39 @@ impl Disk {
         self.state().is_down
     }
 
-    /// An operation of this kind fails, once, after so many that do not. A failed sync drops what
-    /// it should have written, and the next says that all is well.
+    /// Makes an operation of this kind fail once, after `after` of them that succeed. A failed sync drops what it
+    /// should have written, and the next one succeeds.
     pub fn fail(&self, operation: Operation, after: u32, error: ErrorKind) {
         self.state().fault = Some((operation, after, error));
     }
 
-    /// Whether the failure that was asked for is still to come.
+    /// Whether the failure of [`Disk::fail`] is still to come.
     pub fn will_fail(&self) -> bool {
         self.state().fault.is_some()
     }
 
-    /// Whether a sync has failed since the power came on: what is read is not what is on the disk,
-    /// then.
+    /// Whether a sync has failed since the power came on: reads then differ from what is on the disk.
     pub fn has_failed_sync(&self) -> bool {
         self.state().sync_failed
     }
 
-    /// Nothing fails any more, and the power stays.
+    /// Cancels the failure and the loss of power that are still to come.
     pub fn clear_faults(&self) {
         let mut state = self.state();
         (state.fault, state.cut_at) = (None, None);
     }
 
-    /// Whether reads and writes transfer fewer bytes than they could.
+    /// Sets whether reads and writes transfer fewer bytes than they could.
     pub fn set_short_transfers(&self, short: bool) {
         self.state().short_transfers = short;
     }
 
-    /// The room for files, in bytes.
+    /// Sets the space for files, in bytes.
     pub fn set_capacity(&self, bytes: u64) {
         self.state().capacity_bytes = bytes;
     }
 
-    /// The bytes that there is room for.
+    /// The free space in bytes.
     pub fn free_bytes(&self) -> u64 {
         let state = self.state();
         state.capacity_bytes.saturating_sub(state.used_bytes())
@@ -179,7 +178,7 @@ impl Disk {
         self.state().used_bytes()
     }
 
-    /// The time that files are written at from here on, in ms since the epoch.
+    /// Sets the time of the writes from here on, in ms since the epoch.
     pub fn set_now_ms(&self, now_ms: i64) {
         self.state().now_ms = now_ms;
     }
@@ -204,7 +203,7 @@ impl Disk {
         state.file(inode).current.clone()
     }
 
-    /// Power is back after it was lost: what was not durable is so now, or gone.
+    /// Restores the power after a loss: each change that was not durable is so now, or gone.
     pub fn reboot(&self) {
         let mut state = self.state();
         let state = &mut *state;
@@ -241,7 +240,7 @@ impl Disk {
         state.synced_order = state.order;
     }
 
-    /// The process that used the disk is gone, and another may begin: all that was written is there.
+    /// Ends the process that used the disk, so that another may begin: everything written is there.
     pub fn restart(&self) {
         let mut state = self.state();
         state.locked.clear();
@@ -258,7 +257,7 @@ impl Disk {
         state.fault = None;
     }
 
-    /// Another disk with the same on it, as every process sees it, and all of it durable.
+    /// A copy of the disk as processes see it, all of it durable.
     pub fn copy(&self, seed: u64) -> Arc<Disk> {
         let copy = Disk::new(seed);
         {
@@ -269,7 +268,7 @@ impl Disk {
         copy
     }
 
-    /// Does something that changes the disk: a point at which the power can go.
+    /// Applies a change to the disk: a point at which the power can fail.
     fn change<T>(
         &self,
         boot: Option<u32>,
@@ -490,7 +489,7 @@ impl State {
     }
 
     fn create(&mut self, path: &Path) -> io::Result<Inode> {
-        // Counted only where it may be too much.
+        // The space is counted only on a small disk.
         let is_small = self.capacity_bytes < CAPACITY_BYTES;
         if is_small && self.used_bytes() + BLOCK_BYTES as u64 > self.capacity_bytes {
             return Err(ErrorKind::StorageFull.into());

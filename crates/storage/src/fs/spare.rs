@@ -1,7 +1,7 @@
 //! A spare descriptor for syncing directories.
 //!
-//! A directory must be opened to be synced, and once a name was added or removed there is often no way back:
-//! a process without a free descriptor must still be able to make it durable.
+//! A directory must be opened to be synced, and a name that was added or removed can often not be restored: a process
+//! without a free descriptor must still be able to make the change durable.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ static SPARE: Mutex<Option<File>> = Mutex::new(None);
 /// The number of times that another thread may take the released descriptor before that is a failure.
 const TRIES: u32 = 100;
 
-/// Keeps a descriptor back, unless one is.
+/// Opens the spare descriptor, unless it is open.
 pub(super) fn keep() {
     refill(&mut SPARE.lock().unwrap_or_else(PoisonError::into_inner));
 }
@@ -25,7 +25,7 @@ fn refill(spare: &mut Option<File>) {
     }
 }
 
-/// Does with the directory what `sync` does; with the spare descriptor if there is no other.
+/// Opens the directory and runs `sync` on it, with the spare descriptor if no other is free.
 pub(super) fn with_dir(path: &Path, sync: impl Fn(&File) -> io::Result<()>) -> Result<(), Failure> {
     match File::open(path) {
         Ok(dir) => return sync(&dir).map_err(Failure::Sync),

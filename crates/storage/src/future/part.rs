@@ -10,10 +10,10 @@ use crate::names::{SegmentFile, offset_path};
 use crate::offset_index::{ENTRY_BYTES, OffsetEntry};
 use crate::segment::Segment;
 
-/// The indexes of a segment: whatever is in their files stays so, and more follows.
+/// The indexes of a segment: their files only grow.
 const INDEXES: [SegmentFile; 3] = [SegmentFile::OffsetIndex, SegmentFile::TimeIndex, SegmentFile::TxnIndex];
 
-/// A segment that is copied in part. None of its files ever changes but at its end, so that what is copied stays good.
+/// A segment that is copied in part. Its files only grow, so the copied part stays valid.
 #[derive(Debug)]
 pub(crate) struct Part {
     source: Arc<Segment>,
@@ -26,7 +26,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Makes the files that every segment has, empty.
+    /// Creates the files that every segment has, empty.
     pub(crate) fn begin(fs: &Fs, dir: &Path, source: &Arc<Segment>) -> Result<Part, CopyRangeError> {
         let mut part = Part {
             source: source.clone(),
@@ -56,7 +56,7 @@ impl Part {
         offset_path(&self.dir, self.source.base_offset, kind.suffix())
     }
 
-    /// Copies batches up to `size` in the log file, or `bytes_max` more of them; gives their bytes.
+    /// Copies batches up to `size` in the log file, or `bytes_max` more bytes. Returns the number of bytes copied.
     pub(crate) fn copy(&mut self, size: u32, bytes_max: u64) -> Result<u64, CopyRangeError> {
         let from = self.log_bytes();
         assert!(from <= u64::from(size), "a segment does not shrink");
@@ -66,7 +66,7 @@ impl Part {
         Ok(to - from)
     }
 
-    /// Copies what the index files have now.
+    /// Copies the index files as they are now.
     pub(crate) fn copy_indexes(&mut self) -> Result<(), CopyRangeError> {
         for kind in INDEXES {
             let file = self.source.file_if_exists(kind).map_err(CopyRangeError::Read)?;
@@ -97,7 +97,7 @@ impl Part {
         Ok(file)
     }
 
-    /// Makes durable what is copied.
+    /// Makes the copied bytes durable.
     pub(crate) fn sync(&mut self) -> fs::Result<()> {
         for file in &mut self.unsynced {
             if let Some(file) = file.take() {
@@ -107,7 +107,7 @@ impl Part {
         Ok(())
     }
 
-    /// The files that a segment has, open, for the log to go on in them: as unsynced, whatever they are.
+    /// The open files of the segment, all of which count as unsynced, for the log to continue in.
     pub(crate) fn files(&mut self) -> Result<[Option<File>; 4], CopyRangeError> {
         for kind in SegmentFile::ALL {
             if kind != SegmentFile::TxnIndex || self.copied[kind as usize] > 0 {
@@ -117,7 +117,7 @@ impl Part {
         Ok(self.unsynced.clone())
     }
 
-    /// The offset up to which batches are copied, or a little less, as the offset index says.
+    /// The offset up to which batches are copied according to the offset index, or a little less.
     pub(crate) fn end_offset(&self) -> fs::Result<i64> {
         let base_offset = self.source.base_offset;
         let Some(file) = self.source.file_if_exists(SegmentFile::OffsetIndex)? else {

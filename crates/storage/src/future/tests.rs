@@ -14,7 +14,7 @@ use crate::testing::{
 };
 use crate::{Log, Origin};
 
-/// Copies until the log goes on in the other directory, as its owner does.
+/// Copies until the log continues in the other directory, as its owner does.
 fn complete(log: &mut Log, future: &mut FutureLog, bytes_max: u64) -> Result<(), CopyError> {
     for _ in 0..10_000 {
         if !future.copy(&log.copy_source(), bytes_max)?.caught_up {
@@ -40,7 +40,7 @@ fn fill(log: &mut Log, rounds: i32) {
     for n in 0..rounds {
         append(log, &batch(3, NOW_MS + i64::from(n), 100)).unwrap();
         append(log, &producer_batch(5, 0, if from == 0 { 2 * n } else { -1 }, 2)).unwrap_or_else(|_| {
-            // Its sequence goes on.
+            // Its sequence continues.
             append(log, &batch(2, NOW_MS, 10)).unwrap()
         });
         append_from(log, &txn_batch(1_000 + i64::from(from + n), 0, 0, 1), Origin::Client).unwrap();
@@ -72,7 +72,7 @@ fn assert_same_files(one: &Path, other: &Path) {
 fn segment_files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
     let names = files.map(|entry| (entry.file_name().into_string().unwrap(), entry.path()));
-    // Those that compaction has not put in place do not count.
+    // Files that compaction has not put in place do not count.
     let is_none = |name: &str| name.ends_with(".deleted") || name.ends_with(".cleaned");
     let of_segments = names.filter(|(name, _)| name.as_bytes()[0].is_ascii_digit() && !is_none(name));
     let with_bytes = of_segments.map(|(name, path)| (name, std::fs::read(path).unwrap()));
@@ -101,7 +101,7 @@ fn a_log_goes_on_elsewhere_with_all_that_it_had() {
     let before = said(&log);
     assert!(before.2.len() > 20 && before.3.len() > 20);
 
-    // All that is appended from here on is in the new place only.
+    // Batches appended from here on are only in the new directory.
     fill(&mut log, 10);
     log.flush().unwrap();
     assert_eq!(log.flushed_offset(), log.end_offset());
@@ -110,7 +110,7 @@ fn a_log_goes_on_elsewhere_with_all_that_it_had() {
     let after = said(&log);
     assert!(after.0.starts_with(&before.0) && after.0.len() == before.0.len() + 40);
 
-    // After a clean stop, and after a crash.
+    // After a clean shutdown, and after a crash.
     log.close().unwrap();
     assert!(to.close(-1).unwrap() && from.close(-1).unwrap());
     let to = other.open();
@@ -136,7 +136,7 @@ fn what_retention_deletes_and_truncation_cuts_meanwhile_is_not_moved() {
         assert!(future.end_offset() <= log.end_offset());
     }
     assert!(future.end_offset() > 50, "{}", future.end_offset());
-    // Segments that are copied go, and one that is being copied.
+    // Copied segments are deleted, and one that is being copied.
     let in_copy = future.end_offset();
     log.delete_records(in_copy + 60, NOW_MS).unwrap();
     assert!(!future.copy(&log.copy_source(), 1_000).unwrap().caught_up);
@@ -153,7 +153,7 @@ fn what_retention_deletes_and_truncation_cuts_meanwhile_is_not_moved() {
     assert_same_files(&other.dir.path().join("topic-0"), &home.dir.path().join("topic-0"));
     let before = said(&log);
     drop((log, to));
-    // The start within a segment is in the checkpoints of the new place already.
+    // The checkpoints of the new directory already have the start, which is within a segment.
     let (log, _) = open_log(&other.open(), small());
     assert_eq!(said(&log), before);
 }
@@ -176,7 +176,7 @@ fn a_segment_that_is_gone_when_it_is_to_be_copied_is_passed_over_and_one_that_is
     let missing = home.file(&format!("{second:020}.log"));
     log.copy_source().closed[0].segment.close_synced();
     std::fs::rename(&missing, missing.with_extension("away")).unwrap();
-    // Its file is still open for the log where that was written lately.
+    // The log still has its file open if it was written lately.
     let copied = [(); 2].map(|()| future.copy(&log.copy_source(), u64::MAX));
     if !copied[0].as_ref().unwrap().caught_up {
         assert!(matches!(copied[1], Err(CopyError::Source(_))), "{copied:?}");
@@ -198,7 +198,7 @@ fn a_copy_that_a_crash_interrupts_goes_on_where_it_was() {
     let (whole, size) = (future.whole.len(), log.size_bytes());
     assert!(whole > 3);
     drop((future, to));
-    // One of those that are whole is damaged meanwhile.
+    // One of the whole segments is damaged meanwhile.
     let to = other.open();
     let futures = to.futures();
     assert_eq!((futures.len(), futures[0].topic_id), (1, Some([7; 16])));

@@ -9,11 +9,12 @@ use super::{FileKind, IndexEntries, IndexEntry};
 use crate::fs::{self, Fs};
 use crate::txn_index::AbortedTxn;
 
-/// An index that is followed along the batches of its segment. Its first fault is told: mending that mends all.
+/// An index that is followed along the batches of its segment. Only its first fault is reported: mending that mends
+/// all.
 #[derive(Debug)]
 pub struct IndexCheck {
     entries: IndexEntries,
-    /// The entry that the batches have not come to yet, and its position.
+    /// The next entry to compare, and its position.
     due: Option<(u64, IndexEntry)>,
     /// The greatest timestamp of the batches so far.
     max_timestamp: i64,
@@ -76,15 +77,15 @@ impl IndexCheck {
         while let Some((at, entry)) = self.due {
             match entry {
                 IndexEntry::Offset { position: to, .. } if to > position => return,
-                // One entry may stand for several batches that came together: for the first's
-                // position and the last's offset.
+                // One entry may stand for several batches that were appended together, with the position of the first
+                // and the offset of the last.
                 IndexEntry::Offset { offset, position: to }
                     if to < position || offset < header.base_offset =>
                 {
                     return self.fault(at, format!("no batch up to offset {offset} starts at {to}"));
                 }
                 IndexEntry::Time { offset, .. } if offset > header.last_offset() => return,
-                // A search goes to the offset of the last entry that is not above the timestamp.
+                // A search starts at the offset of the last entry that is not above its timestamp.
                 IndexEntry::Time { timestamp, offset }
                     if timestamp < before || timestamp > self.max_timestamp =>
                 {
@@ -99,13 +100,13 @@ impl IndexCheck {
                 {
                     return self.fault(at, "the entry is not of a transaction that is aborted here");
                 }
-                // Data of the transaction before that would be read.
+                // Readers would see data of the transaction before its entry.
                 IndexEntry::Txn(txn)
                     if self.open.get(&txn.producer_id).is_some_and(|at| *at < txn.first_offset) =>
                 {
                     return self.fault(at, "the entry starts after its transaction");
                 }
-                // A reader would look no further.
+                // A reader would stop here and miss later entries.
                 IndexEntry::Txn(txn) if txn.last_stable_offset > self.stable_at(&txn) => {
                     return self.fault(at, "the entry's last stable offset is too high");
                 }
@@ -121,8 +122,8 @@ impl IndexCheck {
         others.map(|(_, first_offset)| *first_offset).min().unwrap_or(i64::MAX).min(txn.last_offset + 1)
     }
 
-    /// Looks at what is left after the last batch, which ends before `next_offset`. Gives the first
-    /// fault of the index.
+    /// Checks the rest of the index after the last batch, which ends before `next_offset`. Returns the first fault of
+    /// the index.
     pub fn end(mut self, next_offset: i64) -> Option<IndexFault> {
         if let Some((at, _)) = self.due {
             let what = format!("the entry is beyond the end of the segment, offset {next_offset}");

@@ -28,7 +28,7 @@ fn walk(path: &Path) -> (Vec<i64>, Vec<(u64, u64)>) {
             Region::Zeros { bytes } => zeros = Some((position, bytes)),
         }
     }
-    // As a fault at that place: what is not looked for here is none.
+    // The damage as a fault at that place: other kinds of damage are not checked here.
     damaged.extend(zeros);
     (whole, damaged)
 }

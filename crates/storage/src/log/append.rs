@@ -21,7 +21,7 @@ pub struct AppendOutcome {
     pub base_offset: i64,
     /// The offset of the last record.
     pub last_offset: i64,
-    /// The time that the broker set, in ms since the epoch; -1 if the producer's times stay.
+    /// The timestamp that the broker set, in ms since the epoch; -1 if the producer's timestamps stay.
     pub log_append_time: i64,
     /// The log start offset.
     pub log_start_offset: i64,
@@ -41,20 +41,19 @@ pub enum AppendError {
         /// `segment.bytes`.
         segment_bytes: u32,
     },
-    /// A batch that brings its offsets begins below the end of the log.
+    /// A batch with offsets of its own begins below the end of the log.
     UnexpectedOffset {
         /// Its first offset.
         base_offset: i64,
         /// The end of the log.
         end_offset: i64,
     },
-    /// `CORRUPT_MESSAGE`: bytes that bring their offsets are no batch.
+    /// `CORRUPT_MESSAGE`: bytes that should be batches with offsets of their own are none.
     Batch(BatchError),
     /// There is no offset left after the last record.
     OffsetsExhausted,
-    /// `KAFKA_STORAGE_ERROR`: the disk is full, or but for the reserve, which is not for clients. It may
-    /// succeed later. Kafka takes the log directory offline for good and answers the same; clients try
-    /// again either way.
+    /// `KAFKA_STORAGE_ERROR`: the disk is full, or only its reserve is left, which is not for clients. It may succeed
+    /// later. Kafka takes the log directory offline for good and answers the same; clients try again either way.
     Full(fs::Error),
     /// `KAFKA_STORAGE_ERROR`: the log directory has failed.
     Offline(Offline),
@@ -123,7 +122,7 @@ impl Log {
             return Ok(AppendOutcome {
                 base_offset: batch.base_offset(),
                 last_offset: batch.last_offset,
-                // Kafka says here when the first of the two was written.
+                // As in Kafka, the time at which the first of the two was written.
                 log_append_time: batch.timestamp,
                 log_start_offset: self.log_start_offset(),
                 duplicate: true,
@@ -216,7 +215,7 @@ impl Log {
         Ok(())
     }
 
-    /// Refuses what the disk has no room for: a repeated batch is answered before.
+    /// Rejects a batch for which the disk has no space. A duplicate is answered before.
     fn admit(&self, size_bytes: usize, origin: Origin) -> Result<(), AppendError> {
         let directory = &self.partition.directory;
         let purpose = match origin {
@@ -241,8 +240,7 @@ impl Log {
     fn roll_for(&mut self, header: &BatchHeader, now_ms: i64) -> Result<(), AppendError> {
         let empty = (self.active.size == 0).then(|| self.active.segment.clone());
         self.roll(header.base_offset, now_ms).map_err(|error| self.append_error(error))?;
-        // An empty segment is rolled only where the offset is too far from its base: it would stay
-        // without a batch for good.
+        // An empty segment is rolled only if the offset is too far from its base, and would never get a batch.
         let Some(empty) = empty else { return Ok(()) };
         self.closed.to_mut().pop();
         empty.rename_deleted().map_err(|error| self.append_error(error))
@@ -265,8 +263,8 @@ impl Log {
         })
     }
 
-    /// Cuts what was written after the last batch that is in the log: at once, or it would take the room
-    /// that a full disk lacks, and before the next write otherwise.
+    /// Truncates what was written after the last batch of the log: at once, because it takes space that a full disk
+    /// lacks, or else before the next write.
     fn cut_unaccounted(&mut self) {
         self.active.torn = true;
         if let Err(error) = self.active.cut_torn() {
@@ -281,7 +279,7 @@ impl Log {
         if let Some(txn) = ended.filter(|txn| txn.aborted)
             && let Err(error) = self.write_aborted(txn)
         {
-            // Without it readers would be given what was aborted: the marker is not in the log, then.
+            // Without the entry readers would get aborted records, so the marker does not count as appended.
             self.cut_unaccounted();
             return Err(self.append_error(error));
         }
@@ -299,7 +297,7 @@ impl Log {
         let existed = self.partition.directory.fs.exists(&path)?;
         let file = self.active.segment.create(SegmentFile::TxnIndex)?;
         if !existed {
-            // Also where the entry then finds no room: for the next one the file exists.
+            // Even if the disk has no space for the entry: for the next one the file exists.
             self.flush.directory_changed();
         }
         txn_index::append(&file, AbortedTxn::from(txn))?;
@@ -339,7 +337,7 @@ impl From<CompletedTxn> for AbortedTxn {
     }
 }
 
-/// Offsets end one below the greatest number, so that there is always an end of the log.
+/// Checks that offsets end below the greatest number, so that the log always has an end offset.
 fn check_offsets(header: &BatchHeader) -> Result<(), AppendError> {
     assert!(header.last_offset_delta >= 0, "a valid batch has a record");
     if header.base_offset > i64::MAX - 1 - i64::from(header.last_offset_delta) {

@@ -28,7 +28,7 @@ impl Log {
         let dirty_from = self.floor_segment(dirty_offset);
         let undecided = traps::is_on(Trap::UndecidedCleaned);
         let stable = if undecided { self.end_offset() } else { self.last_stable_offset() };
-        // Of transactions that ended before the snapshot that the producers are from nobody knows whether the
+        // If a transaction ended before the snapshot that the producers were loaded from, they do not say whether its
         // marker is below the high watermark.
         let is_known = self.high_watermark() >= self.producers_from || undecided;
         let mut end = if is_known { self.floor_segment(stable) } else { 0 };
@@ -64,7 +64,8 @@ impl Log {
         })
     }
 
-    /// The index of the closed segment that would hold `offset`, or their number if that is the active one.
+    /// The index of the closed segment that would hold `offset`, or the number of closed segments if that is the active
+    /// one.
     fn floor_segment(&self, offset: i64) -> usize {
         if offset >= self.active.base_offset() {
             return self.closed.len();

@@ -36,7 +36,7 @@ impl Log {
         }
         let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
         let txns_from = if report.clean { i64::MAX } else { offsets.recovery_point };
-        // What was deleted before the recovery point was checkpointed had become durable first.
+        // Segments become durable before they are deleted, so the log is durable at least up to the first one.
         let durable = if report.clean { self.end_offset() } else { offsets.recovery_point.max(first) };
         if !report.clean {
             self.remove_snapshots_below(first)?;
@@ -45,12 +45,13 @@ impl Log {
         if !report.clean {
             let unsynced = self.snapshots.range(offsets.recovery_point..).copied();
             self.flush.found_unsynced(unsynced);
-            // Its indexes were cut, too: entries that come back may fit other batches by then.
+            // Its indexes were truncated, too: entries that a loss of power brings back may fit other batches by then.
             self.flush.unsynced(vec![self.active.segment.clone()]);
         }
         self.load_producers(self.end_offset(), txns_from, now_ms)?;
         if report.clean {
-            // After a crash the newest need not be durable, and an older one be all that tells of a producer.
+            // After a crash the newest snapshot may not be durable, and an older one may be the only record of a
+            // producer.
             self.remove_stray_snapshots()?;
         }
         let is_empty = self.end_offset() == self.log_start_offset();
@@ -61,20 +62,20 @@ impl Log {
         }
         if report.truncation.is_some() {
             self.sync_cut()?;
-            // What was found may wait: the recovery point stays where it is until it is synced.
+            // Recovered batches may wait for this sync: the recovery point does not move before.
             let flushed = self.flush.flush().map(drop);
             self.unless_full(flushed)?;
         } else if lacked_indexes {
-            // What is there at the next start is taken to be whole.
+            // The next start does not check indexes that exist.
             let flushed = self.flush.flush().map(drop);
             self.unless_full(flushed)?;
         }
         Ok(())
     }
 
-    /// Has a log that ends below its start begin there, with a warning, as Kafka does: a crash came when it was being
-    /// emptied, or took what was appended since records were deleted up to its end. A log that was closed cleanly did not
-    /// end there, so that either the offset or the log is wrong.
+    /// Empties a log that ends below its start, so that it begins there, with a warning, as Kafka does: a crash
+    /// interrupted a truncation, or took the batches that were appended after records were deleted up to its end. A log
+    /// that was closed cleanly cannot end there, so either the offset or the log is wrong.
     fn begin_above_end(&mut self, log_start_offset: i64, clean: bool, now_ms: i64) -> Result<(), OpenError> {
         let end_offset = self.end_offset();
         if clean {
@@ -93,8 +94,8 @@ impl Log {
         Ok(self.truncate_fully_and_start_at(log_start_offset, now_ms)?)
     }
 
-    /// Passes over a full disk: the first flush that finds room makes durable what recovery found, and until then
-    /// nothing that is appended counts as durable. What is there can be read meanwhile.
+    /// Ignores a full disk: the first flush that finds space makes the recovered batches durable, and until then no new
+    /// batch counts as durable. The log can be read meanwhile.
     fn unless_full(&self, made: Result<(), WriteError>) -> Result<(), WriteError> {
         match made {
             Err(WriteError::Full(error)) => {

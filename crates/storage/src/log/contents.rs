@@ -14,14 +14,14 @@ use crate::segment::PartitionDir;
 pub(super) struct Contents {
     pub(super) topic_id: Option<[u8; 16]>,
     pub(super) listing: Listing,
-    /// The segments that were given up because those before them are lost.
+    /// The truncation of the whole log, if its first segments are lost.
     pub(super) lost_start: Option<Truncation>,
     /// The leader epochs; `None` if their file is damaged.
     pub(super) epochs: Option<LeaderEpochs>,
 }
 
 impl Contents {
-    /// Those of a directory that was just made: nothing but the topic's id, which this writes.
+    /// The contents of a directory that was just created: only the topic's id, which this writes.
     pub(super) fn make(partition: &PartitionDir, topic_id: Option<[u8; 16]>) -> Result<Contents, OpenError> {
         if let Some(topic_id) = topic_id {
             directory::write_topic_id(&partition.directory.fs, &partition.path(), topic_id)?;

@@ -13,8 +13,8 @@ impl Log {
         self.epochs_below(i64::MAX)
     }
 
-    /// Completes the leader epochs if they start above the log: records were deleted, which the file of
-    /// epochs has already, and a loss of power has brought them back.
+    /// Completes the leader epochs if they start above the log: records were deleted, which the file of epochs
+    /// reflects, and a loss of power has brought them back.
     pub(super) fn complete_first_epochs(&mut self) -> Result<(), ScanError> {
         let first = self.epochs.entries().first().map_or(i64::MAX, |entry| entry.start_offset);
         if first > self.log_start_offset() && self.first_batch_has_epoch()? {
@@ -27,9 +27,9 @@ impl Log {
         Ok(())
     }
 
-    /// Whether leader epochs are to be expected: logs of old have none.
+    /// Whether the first batch has a leader epoch: those of old logs have none.
     fn first_batch_has_epoch(&self) -> Result<bool, ScanError> {
-        // Compaction leaves segments without a batch.
+        // Compaction may leave segments without a batch.
         let with_batches = self.all_segments().into_iter().find(|(_, size)| *size > 0);
         let Some((segment, size)) = with_batches else { return Ok(false) };
         let first = Headers::new(&segment.file(SegmentFile::Log)?, 0, size).next()?;

@@ -44,8 +44,8 @@ pub(super) fn list(partition: &PartitionDir) -> Result<Listing, OpenError> {
     let has = |name: &str| entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).is_ok();
     let deleted_log = format!("{}{}", SegmentFile::Log.suffix(), names::DELETED_SUFFIX);
     if entries.iter().any(|entry| entry.name.ends_with(&deleted_log)) {
-        // A process that died was cutting the log, perhaps. Come back after a loss of power the segment
-        // would overlap what the one before it has got since.
+        // A process may have died while it truncated the log. If a loss of power brought the segment back, it would
+        // overlap the batches appended to the one before it.
         fs.sync_dir(&partition.path())?;
     }
     for DirEntry { name, is_dir, len } in &entries {
@@ -99,8 +99,8 @@ pub(super) fn drop_below(
     Ok(())
 }
 
-/// Makes the producer snapshot at the new start of a log durable: a process may have died that never synced
-/// it, and once the batches before are gone nothing else has the producers.
+/// Makes the producer snapshot at the new start of a log durable: the process that wrote it may have died before it
+/// synced it, and once the batches before are gone nothing else has the producers.
 fn sync_snapshot(partition: &PartitionDir, base_offset: i64) -> Result<(), OpenError> {
     let fs = &partition.directory.fs;
     let path = names::offset_path(&partition.path(), base_offset, names::SNAPSHOT_SUFFIX);
@@ -157,14 +157,14 @@ pub(super) fn drop_without_start(
     let damage = Damage { path, position: 0, reason: DamageReason::Batch(missing) };
     tracing::warn!("log emptied, because its first segment is lost: {damage}");
     let bytes = listing.segments.iter().map(|listed| u64::from(listed.size)).sum();
-    // From the end, so that a crash in between leaves what this finds again.
+    // From the end, so that after a crash in between the next start gets here again.
     for listed in listing.segments.drain(..).rev() {
         for kind in SegmentFile::ALL {
             let path = names::offset_path(&partition.path(), listed.base_offset, kind.suffix());
             fs.remove_file_if_exists(&path)?;
         }
     }
-    // Come back after a loss of power they would overlap what follows.
+    // If a loss of power brought them back, they would overlap the batches that follow.
     fs.sync_dir(&partition.path())?;
     Ok(Some(Truncation { damage, bytes, batches_followed: bytes > 0, only_zeros: false }))
 }

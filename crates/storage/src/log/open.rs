@@ -39,8 +39,8 @@ pub struct OpenLog {
     /// The seed of the segments' jitter: random, so that the segments of many partitions are not rolled at
     /// the same time.
     pub jitter_seed: u64,
-    /// Whether a log that lacks what was durable, or holds damage there, is cut instead of refused:
-    /// what follows the damage is lost.
+    /// Whether a log whose durable part is damaged or incomplete is truncated instead of rejected: batches after the
+    /// damage are lost.
     pub accept_damage: bool,
 }
 
@@ -99,8 +99,8 @@ impl Log {
         opened.report.truncation = lost_start.or(opened.report.truncation);
         let lacked_indexes = opened.lacked_indexes;
         let (mut log, report) = assemble(partition, topic_id, opened, offsets, open);
-        // Without a recovery point it may never have been synced: it is where the first attempt to open it met a full
-        // disk, the process was killed after it was made, or stopped before anything was written to it.
+        // Without a recovery point the directory may never have been synced: the first attempt to open the log met a
+        // full disk, or the process was killed after it created the directory, or stopped before anything was written.
         if created || offsets.recovery_point == 0 {
             log.flush.created(shared.last_entry());
         }
@@ -171,16 +171,16 @@ fn open_segments(
         report: RecoveryReport { clean: clean || listing.segments.is_empty(), ..RecoveryReport::default() },
     };
     if !clean {
-        // Those of batches that are verified come from the batches: the file may tell of others,
-        // that were there before the log was truncated.
+        // Batches that are verified say their epochs themselves: the file may hold those of batches that were there
+        // before a truncation.
         opening.epochs.truncate_from_end(offsets.recovery_point);
     }
     let segments = &listing.segments;
     let Some(last) = segments.len().checked_sub(1) else {
         return opening.begin(offsets.log_start_offset);
     };
-    // The one before a segment that begins right at the recovery point may have been closed after
-    // the last sync: its batches are durable, the ends of its indexes need not be.
+    // If a segment begins right at the recovery point, the one before it may have been closed after the last sync: its
+    // batches are durable, but the ends of its indexes may not be.
     let below = segments.partition_point(|listed| listed.base_offset < offsets.recovery_point);
     let verify_from = if clean { last } else { below.saturating_sub(1).min(last) };
     for listed in &segments[..verify_from] {
@@ -234,7 +234,7 @@ struct SegmentOpener<'a> {
 }
 
 impl SegmentOpener<'_> {
-    /// Makes the first segment of a log that has none.
+    /// Creates the first segment of a log that has none.
     fn begin(self, base_offset: i64) -> Result<OpenedSegments, OpenError> {
         let active =
             ActiveSegment::new(Segment::new(self.partition.clone(), base_offset), 0, self.open.now_ms);
@@ -247,7 +247,7 @@ impl SegmentOpener<'_> {
         Segment::new(self.partition.clone(), listed.base_offset)
     }
 
-    /// Takes a closed segment as it is, save that missing indexes are made.
+    /// Takes a closed segment as it is, but rebuilds missing indexes.
     fn keep(&mut self, listed: &ListedSegment) -> Result<(), OpenError> {
         let segment = self.segment(listed);
         self.check_txn_index(listed, &segment)?;
@@ -321,8 +321,7 @@ impl SegmentOpener<'_> {
         Ok(active)
     }
 
-    /// Opens a segment after a crash. What is below the recovery point is walked, the rest
-    /// verified.
+    /// Opens a segment after a crash. Batches below the recovery point are walked, the others are verified.
     fn verify(
         &mut self,
         listed: &ListedSegment,
@@ -338,7 +337,7 @@ impl SegmentOpener<'_> {
         let mut active = ActiveSegment::from_indexes(segment, listed.size, durable_below, 0, now_ms)?;
         if durable_below > listed.base_offset {
             match active.rebuild(listed.size, durable_below, config) {
-                // Verifying cuts there, then.
+                // The verification truncates it there.
                 Err(ScanError::Damaged(_)) if self.accepts_damage() => {}
                 walked => walked?,
             }
@@ -350,7 +349,7 @@ impl SegmentOpener<'_> {
         let durable_below = if self.accepts_damage() {
             0
         } else if self.partition.directory.lacks_recovery_points && !is_last {
-            // It may have been durable for long. Cut there the log would lose the segments that follow.
+            // The batch may have been durable for long, and a truncation would lose the segments that follow.
             i64::MAX
         } else {
             self.recovery_point
@@ -370,7 +369,7 @@ impl SegmentOpener<'_> {
         Ok(active)
     }
 
-    /// Gives up the segments after one that was cut.
+    /// Drops the segments after one that was truncated.
     fn drop_segments(&mut self, segments: &[ListedSegment]) -> Result<(), OpenError> {
         for listed in segments.iter().rev() {
             self.segment(listed).rename_deleted()?;
@@ -407,7 +406,7 @@ impl SegmentOpener<'_> {
         previous: &ActiveSegment,
         next: &ListedSegment,
     ) -> Result<bool, OpenError> {
-        // Without recovery points a gap that compaction has left cannot be told from a loss.
+        // Without recovery points a gap that compaction has left looks like a loss.
         let is_ignored =
             traps::is_on(Trap::HoleBetweenSegments) || self.partition.directory.lacks_recovery_points;
         if previous.end_offset == next.base_offset || next.base_offset <= self.recovery_point || is_ignored {
@@ -415,17 +414,18 @@ impl SegmentOpener<'_> {
         }
         let path = names::offset_path(&self.partition.path(), next.base_offset, names::SNAPSHOT_SUFFIX);
         match snapshot::read(&self.partition.directory.fs, &path, next.base_offset) {
-            // Kafka leaves a gap where compaction has emptied the end of a segment.
+            // A snapshot of Kafka does not say where the batches end: compaction may have emptied the end of the
+            // segment.
             Ok(snapshot) => {
                 Ok(snapshot.says_end && snapshot.state.batches_end_offset() != previous.end_offset)
             }
             Err(SnapshotError::Fs(error)) if !error.is_not_found() => Err(error.into()),
-            // It became durable along with the first batch after it that did.
+            // The snapshot becomes durable with the first batch after it, so none of those was durable.
             Err(_) => Ok(true),
         }
     }
 
-    /// Gives up what follows a segment, unless that was durable.
+    /// Drops everything after a segment, unless it was durable.
     fn cut_after(&mut self, previous: &ActiveSegment) -> Result<(), OpenError> {
         self.check_durable(previous)?;
         let path = previous.segment.path(SegmentFile::Log);
@@ -438,8 +438,8 @@ impl SegmentOpener<'_> {
         Ok(())
     }
 
-    /// Whether a segment was to be begun, which failed, and the one before it went on: a loss of
-    /// power may bring back its empty files.
+    /// Whether beginning a segment failed and the one before it continued: a loss of power may bring back the empty
+    /// files.
     fn was_not_begun(&self, previous: &ActiveSegment, listed: &ListedSegment) -> bool {
         listed.size == 0 && listed.base_offset < previous.end_offset
     }
@@ -451,7 +451,7 @@ impl SegmentOpener<'_> {
         Ok(())
     }
 
-    /// Refuses segments that have the same offsets.
+    /// Rejects segments with overlapping offsets.
     fn check_overlap(&self, previous: &ActiveSegment, next: &ListedSegment) -> Result<(), OpenError> {
         let (expected, found) = (previous.end_offset, next.base_offset);
         if found >= expected {

@@ -10,7 +10,7 @@ use crate::offline::Offline;
 use crate::scan::{Damage, ScanError};
 use crate::write_error::WriteError;
 
-/// Why a log cannot be opened. Its files are as they were, save for leftovers that were removed.
+/// Why a log cannot be opened. Its files are as they were, except for leftovers that were removed.
 #[derive(Debug)]
 pub enum OpenError {
     /// A file operation failed.

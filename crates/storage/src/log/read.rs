@@ -14,8 +14,8 @@ use crate::txn_index::AbortedTxn;
 
 /// Bytes of a log file to be read or sent without the log's lock.
 ///
-/// Truncating the log, which only a follower does, may cut the file below a slice that is still
-/// held: reading it then meets the end of the file. Deleting a segment does not.
+/// Truncating the log, which only a follower does, may shorten the file of a slice that is still held: reading the
+/// slice then meets the end of the file. Deleting a segment does no such thing.
 #[derive(Clone, Debug)]
 pub struct Slice {
     /// The log file, open.
@@ -54,9 +54,9 @@ pub enum ReadError {
         /// The offset after the last that can be read.
         end_offset: i64,
     },
-    /// The segment was deleted after the place was located: ask again.
+    /// The segment was deleted after the offset was located: locate it again.
     Gone,
-    /// `KAFKA_STORAGE_ERROR`: the log does not hold what it should.
+    /// `KAFKA_STORAGE_ERROR`: the log is damaged.
     Damaged(Damage),
     /// `KAFKA_STORAGE_ERROR`: the file system failed.
     Fs(fs::Error),
@@ -92,8 +92,8 @@ impl From<ScanError> for ReadError {
     }
 }
 
-/// A place in the log as it was when it was located. What is left to do may wait for the disk and
-/// needs no lock.
+/// An offset to read from, with the log as it was when the offset was located. Reading may wait for the disk and needs
+/// no lock.
 #[derive(Debug)]
 pub struct LocatedOffset {
     offset: i64,
@@ -104,7 +104,7 @@ pub struct LocatedOffset {
     active: ActivePart,
 }
 
-/// As much of the active segment as reading needs.
+/// The facts of the active segment that reading needs.
 #[derive(Debug)]
 struct ActivePart {
     segment: Arc<Segment>,
@@ -117,10 +117,9 @@ struct ActivePart {
 /// A position in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// There, exactly.
+    /// Exactly this position.
     At(u32),
-    /// At the batch that holds the offset or the next one, which is there or later but before the
-    /// second position.
+    /// The batch with the offset, or the next one: at the first position or later, but before the second.
     Search(u32, u32),
 }
 
@@ -226,7 +225,7 @@ impl LocatedOffset {
             }
             let from = Place::Search(closed.floor_position(self.offset)?, closed.size);
             let to = self.limit_in(closed)?;
-            // A segment may end with offsets that have no batch any more.
+            // A segment may end with offsets that no longer have a batch.
             if let Some(slice) = self.slice_of(&closed.segment, from, to, max_bytes, min_one_batch)? {
                 return Ok(Some(slice));
             }
@@ -288,7 +287,7 @@ impl LocatedOffset {
         let available = (end - position) as usize;
         let mut first_batch_incomplete = false;
         let mut len = available.min(max_bytes);
-        // A place known without its header is that of a batch that begins with the offset.
+        // A place without a header comes from memory, and is that of a batch that begins with the offset.
         let base_offset = header.map_or(self.offset, |header| header.base_offset);
         if len < available {
             let header = match header {

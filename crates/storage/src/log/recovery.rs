@@ -33,13 +33,13 @@ pub(super) struct Verification {
 pub struct Truncation {
     /// The damage there.
     pub damage: Damage,
-    /// Bytes that are gone.
+    /// The number of bytes removed.
     pub bytes: u64,
-    /// Whether whole batches followed. After a loss of power that can be, when blocks reach the
-    /// disk out of order; otherwise it is data that was lost.
+    /// Whether whole batches followed. After a loss of power that happens if blocks reached the disk out of order;
+    /// otherwise data was lost.
     pub batches_followed: bool,
-    /// Whether all that is gone were zeros: room that was allocated ahead of the records (`log.preallocate`), or a file
-    /// that had grown when the power went. No record was there.
+    /// Whether only zeros were removed: space that was allocated ahead of the records (`log.preallocate`), or a file
+    /// that had grown when the power failed. No record was there.
     pub only_zeros: bool,
 }
 
@@ -53,7 +53,7 @@ impl ActiveSegment {
         jitter_ms: i64,
         now_ms: i64,
     ) -> Result<Option<ActiveSegment>, ScanError> {
-        // Not to be written yet: they may be closed again without a sync.
+        // Opened without the intent to write, they can be closed again without a sync.
         let offset_file = segment.file(SegmentFile::OffsetIndex)?;
         let time_file = segment.file(SegmentFile::TimeIndex)?;
         let mut active = ActiveSegment::new(segment, jitter_ms, now_ms);
@@ -77,8 +77,8 @@ impl ActiveSegment {
         Ok(has_max.then_some(active))
     }
 
-    /// The active segment of a log whose first `size` bytes hold whole batches. Index entries that
-    /// can be right are kept, the rest is made from the log.
+    /// The active segment of a log whose first `size` bytes hold whole batches. Index entries that can be right are
+    /// kept, the others are rebuilt from the log.
     pub(super) fn load(
         segment: Arc<Segment>,
         size: u32,
@@ -118,8 +118,8 @@ impl ActiveSegment {
         Ok(active.max_timestamp)
     }
 
-    /// A segment with those of its index entries that can be right, and that are of batches below
-    /// `below` and the first `size` bytes.
+    /// Opens a segment with the index entries that can be right and that are of batches below `below` within the first
+    /// `size` bytes.
     pub(super) fn from_indexes(
         segment: Arc<Segment>,
         size: u32,
@@ -159,7 +159,7 @@ impl ActiveSegment {
         Ok(active)
     }
 
-    /// Cuts the index files to their first entries.
+    /// Truncates the index files to their first entries.
     fn keep_entries(
         &mut self,
         offsets: usize,
@@ -181,8 +181,8 @@ impl ActiveSegment {
         Ok(())
     }
 
-    /// Makes it durable that the index files were cut: undone by a loss of power that would bring
-    /// back entries of batches that are gone, and they may fit those in their place.
+    /// Makes the truncation of the index files durable. A loss of power that undid it would bring back entries of
+    /// batches that are gone, and they may fit the batches in their place.
     pub(super) fn sync_cut_indexes(&self) -> fs::Result<()> {
         self.segment.sync(SegmentFile::OffsetIndex)?;
         self.segment.sync(SegmentFile::TimeIndex)
@@ -194,7 +194,7 @@ impl ActiveSegment {
         self.last_indexed_timestamp = entry.timestamp;
     }
 
-    /// Goes on at the last offset index entry. Says whether the log has the batch that it names.
+    /// Continues at the last offset index entry. Returns whether the log has the batch that it names.
     fn resume(&mut self, last: Option<OffsetEntry>, size: u32) -> Result<bool, ScanError> {
         let Some(last) = last else { return Ok(true) };
         let file = self.segment.file(SegmentFile::Log)?;
@@ -225,7 +225,7 @@ impl ActiveSegment {
     ) -> Result<(), ScanError> {
         let file = self.segment.file(SegmentFile::Log)?;
         let mut headers = Headers::new(&file, self.size, file_size);
-        // Nothing is looked at once that offset is reached: what follows may be torn.
+        // The walk ends at that offset: later batches may be torn.
         while self.end_offset < below {
             let Some((position, header)) = headers.next()? else { break };
             if header.base_offset >= below {
@@ -250,7 +250,7 @@ impl ActiveSegment {
     ) -> Result<Verification, ScanError> {
         let (start, walked_to) = (self.size, self.end_offset);
         let file = if start < file_size {
-            // What a killed process wrote may be in memory only.
+            // Bytes that a killed process wrote may be only in memory.
             self.segment.file_to_write(SegmentFile::Log)?
         } else {
             self.segment.file(SegmentFile::Log)?
@@ -270,8 +270,8 @@ impl ActiveSegment {
                 Err(error) => return Err(error),
             };
             if let Err(damage) = self.check_order(&file, position, &header) {
-                // It is the offset of a durable one before it that is wrong, which no checksum
-                // covers: one where those that were walked end, or right after.
+                // The wrong offset, which no checksum covers, is then that of a durable batch before this one: of the
+                // last batch that was walked, or of the one right after it.
                 let walked_too_far = self.size == start && walked_to > durable_below;
                 if walked_too_far || (walked_to..durable_below).contains(&header.base_offset) {
                     return Err(ScanError::Damaged(damage));
@@ -320,8 +320,8 @@ impl ActiveSegment {
 }
 
 impl Log {
-    /// Makes it durable that the log was cut. Segments that were given up do not come back at the next loss of power,
-    /// when the log has other batches at their offsets. It needs no room on the disk.
+    /// Makes a truncation durable: dropped segments do not come back at the next loss of power, when the log has other
+    /// batches at their offsets. Needs no disk space.
     pub(super) fn sync_cut(&self) -> fs::Result<()> {
         self.active.sync_cut_indexes()?;
         self.active.segment.sync(SegmentFile::Log)?;
@@ -334,9 +334,8 @@ impl Log {
         closed.chain([(self.active.segment.clone(), self.active.size)]).collect()
     }
 
-    /// Brings the producers to what they are at `end_offset`, from the newest snapshot at or below
-    /// it and the batches since. Transactions aborted at `txns_from` or above are entered in the
-    /// index of their segment.
+    /// Loads the producers as of `end_offset` from the newest snapshot at or below it and the batches since.
+    /// Transactions aborted at `txns_from` or above are added to the index of their segment.
     pub(super) fn load_producers(
         &mut self,
         end_offset: i64,
@@ -362,8 +361,8 @@ impl Log {
                 break;
             }
             if txns_from < segment.base_offset && from < segment.base_offset {
-                // It was not durable for sure and has been removed, but what is before the segment
-                // may be deleted before the next one is written.
+                // The snapshot was removed, since it may not have been durable, but the batches before the segment may
+                // be deleted before the next snapshot is written.
                 self.replace_snapshot(&state, segment.base_offset)?;
             }
             let file = segment.file(SegmentFile::Log)?;

@@ -1,4 +1,4 @@
-//! Going on in another log directory (KIP-113).
+//! Continuing in another log directory (KIP-113).
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::future::{CopyError, CopySource, FutureLog, Part};
 use crate::segment::{PartitionDir, Segment};
 use crate::write_error::WriteError;
 
-/// The most bytes that are left to copy when a log goes on elsewhere: they are copied under its lock.
+/// The most bytes that may be left to copy when a log moves: they are copied under its lock.
 const REST_BYTES_MAX: u64 = 1 << 20;
 
 /// The syncs of a log, which can be held back without its lock.
@@ -26,12 +26,12 @@ pub struct PausedSyncs<'a> {
 impl Syncs {
     /// Waits for a sync that is under way and keeps the next from starting.
     ///
-    /// Who holds the log's lock may be waiting for a sync: whoever has this may only try to take that lock.
+    /// The holder of the log's lock may be waiting for a sync, so the holder of this may only try to take that lock.
     pub fn pause(&self) -> PausedSyncs<'_> {
         PausedSyncs { _syncing: self.0.pause(), flush: &self.0 }
     }
 
-    /// Makes everything durable that is appended so far; gives the offset up to which it is.
+    /// Makes everything appended so far durable. Returns the offset up to which the log is.
     ///
     /// # Errors
     /// [`WriteError`]: unless the disk is full nothing may try again.
@@ -75,7 +75,7 @@ impl Log {
         assert!(std::ptr::eq(paused.flush, &*self.flush), "the syncs of this log are paused");
         self.partition.directory.health.check()?;
         future.directory.health.check()?;
-        // What is being swapped has not got its names yet.
+        // A segment that is being swapped in does not have its names yet.
         let is_ready = self.swapping.is_none()
             && future.is_copy_of(&self.copy_source())
             && self.flushed_offset() <= future.durable_offset();
@@ -88,7 +88,7 @@ impl Log {
         let files = files.map_err(|error| future.range_error(error))?;
         let path = future.directory.path.join(self.partition.name.to_string());
         let directory = future.directory.clone();
-        // Once the name may have changed there is no way back but through recovery.
+        // Once the name may have changed, only recovery leads back.
         let renamed = directory.fs.rename(&future.path, &path);
         renamed.map_err(|error| CopyError::Offline(directory.health.fail(error)))?;
         directory.forget_future(&future.path);
@@ -99,7 +99,7 @@ impl Log {
     }
 
     fn go_on_in(&mut self, partition: Arc<PartitionDir>, active: Arc<Segment>) {
-        // No more than was durable before: the name is not.
+        // The flushed offset stays as it is: the new name is not durable yet.
         let flush = Arc::new(FlushState::new(&active, self.flush.offsets.clone()));
         flush.epochs_changed(self.epochs.entries());
         partition.directory.entry_made();
@@ -110,11 +110,11 @@ impl Log {
         self.closed =
             self.closed.iter().map(|closed| Arc::new(closed.moved_to(&partition))).collect::<Vec<_>>().into();
         self.active.segment = active;
-        // What a failed write left at the end was not copied.
+        // Bytes that a failed write left at the end were not copied.
         self.active.torn = false;
-        // These files go along with the directory.
+        // Files of deleted segments go along with the old directory.
         self.deleted.clear();
-        // The copies have their names.
+        // The copied segments have their own names.
         self.swapping = None;
         self.flush = flush;
         self.partition = partition;

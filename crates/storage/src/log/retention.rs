@@ -1,4 +1,4 @@
-//! Deleting what is old, too much, or below the start of the log.
+//! Deleting segments that are too old, exceed the size limit, or are below the log start offset.
 
 use std::path::PathBuf;
 
@@ -26,9 +26,9 @@ pub struct RetentionReport {
 pub struct DeletedSegment {
     fs: Fs,
     paths: Vec<PathBuf>,
-    /// When they got that name, in ms since the epoch.
+    /// The time of their deletion, in ms since the epoch.
     deleted_ms: i64,
-    /// When to remove them.
+    /// The time to remove them.
     due_ms: i64,
 }
 
@@ -163,7 +163,7 @@ impl Log {
             Err(ChangeError::Full(_)) if count > 0 => {}
             deleted => return deleted,
         }
-        // There is no room for the checkpoint that lets many go at once: one after the other they need none.
+        // There is no space for the checkpoint that deleting several at once needs. One by one they need none.
         for _ in 0..count {
             self.flush.sync_deletions()?;
             self.delete_together(1, now_ms)?;
@@ -179,18 +179,18 @@ impl Log {
         self.settle_swap(start_offset)?;
         let is_new = self.complete_snapshot(start_offset)?;
         if is_new || start_offset > self.flushed_offset() || self.flush.has_unsynced_roll() {
-            // What is left can be replayed only from the snapshot where it begins.
+            // The remaining log can be replayed only from the snapshot at its start.
             self.flush.flush()?;
         }
-        // The start moves first: who reads from here on is told that they are gone.
+        // The start moves first, so that readers learn from here on that the records are gone.
         self.raise_log_start(start_offset);
         let directory = &self.partition.directory;
         let is_told = directory.tells_of(&self.partition.name, start_offset);
         let one_by_one = count == 1 && !self.flush.has_unsynced_deletions() && is_told;
         if !one_by_one && !traps::is_on(Trap::DeletionUntold) {
-            // Of several names that change a loss of power may undo any: what is below the start in
-            // the checkpoint is dropped then, so that no hole is left between segments. And a log
-            // that begins above all that the checkpoints tell of has lost its beginning.
+            // A loss of power may undo any of several renames: recovery drops segments below the start in the
+            // checkpoint, so that no hole is left between segments. Also, a log that begins above all its checkpointed
+            // offsets counts as having lost its beginning.
             let written = directory.checkpoint_log_offsets();
             written.map_err(|error| self.change_error(error))?;
         }
@@ -223,8 +223,8 @@ impl Log {
         self.set_high_watermark(self.high_watermark());
     }
 
-    /// Has the log file of a segment go before its index of aborted transactions, for good: come
-    /// back without that, it would serve as committed what was aborted.
+    /// Renames the log file of a segment before its index of aborted transactions, durably: if it came back without the
+    /// index, aborted records would be served as committed.
     fn delete_log_first(&self, segment: &Segment) -> fs::Result<()> {
         let fs = &self.partition.directory.fs;
         if !fs.exists(&segment.path(SegmentFile::TxnIndex))? {
@@ -235,7 +235,7 @@ impl Log {
         fs.sync_dir(&self.partition.path())
     }
 
-    /// Gives a segment's files their `.deleted` names and remembers to have them removed.
+    /// Renames a segment's files to their `.deleted` names, and notes them for removal.
     pub(super) fn delete_files(&mut self, segment: &Segment, now_ms: i64) -> fs::Result<()> {
         segment.rename_deleted()?;
         let paths = SegmentFile::ALL.map(|kind| deleted_path(&segment.path(kind))).to_vec();

@@ -12,7 +12,7 @@ impl Log {
         let closed = Arc::clone(self.closed.get(index)?);
         let next = self.closed.get(index + 1);
         let next_base_offset = next.map_or(self.active.base_offset(), |next| next.base_offset());
-        // Compaction leaves gaps, and those of long ago stay when a topic is compacted no more.
+        // Compaction leaves gaps, which stay if a topic is no longer compacted.
         let is_compacted =
             self.config.compact || self.partition.directory.cleaned_to(&self.partition.name).is_some();
         let may_end_early = is_compacted || next_base_offset <= self.log_start_offset();

@@ -36,8 +36,8 @@ impl Log {
         Ok(true)
     }
 
-    /// Removes the producer snapshots with which no segment begins, but for the newest: each stop leaves one, and none
-    /// but the newest is ever used.
+    /// Removes the producer snapshots at which no segment begins, except the newest: each shutdown leaves one, and only
+    /// the newest is ever used.
     pub(super) fn remove_stray_snapshots(&mut self) -> fs::Result<()> {
         let newest = self.snapshots.last().copied();
         let stray = |offset: &i64| Some(*offset) != newest && !self.begins_segment(*offset);
@@ -56,7 +56,7 @@ impl Log {
             || self.closed.binary_search_by_key(&offset, |closed| closed.base_offset()).is_ok()
     }
 
-    /// The producers as the batches below an offset leave them at which a segment begins.
+    /// The producers at the start of a segment, as the batches below it leave them.
     fn producers_at(&self, offset: i64) -> Result<ProducerState, ScanError> {
         let mut segments = self.all_segments();
         segments.truncate(segments.partition_point(|(segment, _)| segment.base_offset < offset));
@@ -67,8 +67,8 @@ impl Log {
     }
 }
 
-/// Applies the batches of segments that have these offsets; each transaction that they end is told. Nothing is looked
-/// at once the last of the offsets is reached: what follows may be torn.
+/// Applies the batches with these offsets, and calls `ended` for each transaction that they end. Reads nothing beyond
+/// the last of the offsets: later batches may be torn.
 pub(super) fn replay(
     segments: &[(Arc<Segment>, u32)],
     offsets: Range<i64>,

@@ -1,9 +1,8 @@
 //! Putting a cleaned segment in the place of those that it was made from.
 //!
-//! It goes in three steps, each of which holds the log's lock for a few renames. Between them the
-//! directory is synced without it ([`CleanedSegment::sync_names`]), so that who appends or reads does not
-//! wait for the disk. A crash at any step leaves a log that opening completes: up to the first sync
-//! the old segments count, from there on the new one.
+//! It goes in three steps, each of which holds the log's lock for a few renames. Between them the directory is synced
+//! without it ([`CleanedSegment::sync_names`]), so that appends and reads do not wait for the disk. A crash at any step
+//! leaves a log that opening completes: up to the first sync the old segments count, from there on the new one.
 
 use std::sync::Arc;
 
@@ -19,7 +18,8 @@ use crate::traps::{self, Trap};
 pub enum SwapOutcome {
     /// It is part of the log.
     Done,
-    /// The segments that it was made from are not in the log any more, or the log was cut: it was thrown away.
+    /// The segments that it was made from are not in the log any more, or the log was truncated: the new segment was
+    /// removed.
     Stale,
 }
 
@@ -28,7 +28,7 @@ pub enum SwapOutcome {
 pub(super) struct Swap {
     /// The new segment.
     segment: Arc<Segment>,
-    /// Whether it is in the log. Its files have the suffix `.swap` still.
+    /// Whether it is in the log. Its files still have the suffix `.swap`.
     installed: bool,
 }
 
@@ -58,7 +58,7 @@ impl Log {
     /// [`ChangeError`] if a file cannot be renamed.
     pub fn begin_swap(&mut self, cleaned: &CleanedSegment) -> Result<SwapOutcome, ChangeError> {
         self.partition.directory.health.check()?;
-        // One that is given up takes away the names that the new files have.
+        // Abandoning an earlier swap removes the files that have its names, which may be the new ones.
         let withdraws = self.swapping.as_ref().is_some_and(|swap| !swap.installed);
         self.settle_swap(i64::MAX)?;
         if withdraws || self.place_of(cleaned).is_none() {
@@ -67,7 +67,7 @@ impl Log {
         let fs = &self.partition.directory.fs;
         for kind in cleaned.kinds() {
             let renamed = fs.rename(&cleaned.cleaned_path(kind), &cleaned.swap_path(kind));
-            // Once a name has changed there is no way back but through recovery.
+            // Once a name has changed, only recovery leads back.
             renamed.map_err(|error| self.offline(error))?;
         }
         self.swapping = Some(Box::new(Swap { segment: cleaned.segment.clone(), installed: false }));
@@ -120,8 +120,8 @@ impl Log {
         Ok(())
     }
 
-    /// Ends a swap that has begun before segments below an offset are cut or deleted: one that is
-    /// not in place is given up, so that it does not bring back what is about to go.
+    /// Ends an unfinished swap before segments below an offset are truncated or deleted. If its segment is not in place
+    /// yet, the swap is abandoned, so that it does not bring back what is about to be removed.
     pub(super) fn settle_swap(&mut self, below: i64) -> Result<(), ChangeError> {
         let Some(swap) = self.swapping.take_if(|swap| swap.segment.base_offset < below) else {
             return Ok(());
@@ -148,8 +148,8 @@ impl Log {
         fs.sync_dir(path)
     }
 
-    /// Removes the files of a swap that is given up. Some of them left alone would be taken for those of one that is
-    /// nearly done: until all are gone for good one with the earlier suffix says that it had hardly begun.
+    /// Removes the files of an abandoned swap. Recovery would take a rest of them for a swap that was nearly done, so a
+    /// file with the earlier suffix, the sign of one that had hardly begun, stays until the others are durably gone.
     fn withdraw(&self, segment: &Segment) -> fs::Result<()> {
         let (fs, path) = (&self.partition.directory.fs, &self.partition.path());
         let sign = segment.path_with(SegmentFile::Log, CLEANED_SUFFIX);
@@ -179,7 +179,7 @@ impl Log {
         same.then_some(at)
     }
 
-    /// Throws away what has not become part of the log.
+    /// Removes the files of a segment that has not become part of the log.
     fn discard(&self, cleaned: &CleanedSegment) -> Result<SwapOutcome, ChangeError> {
         let fs = &cleaned.segment.partition.directory.fs;
         for kind in SegmentFile::ALL {
@@ -196,7 +196,7 @@ impl Log {
 }
 
 impl CleanedSegment {
-    /// Makes the names durable that the last step has given. Needs no lock.
+    /// Makes the names durable that the last step gave. Needs no lock.
     ///
     /// # Errors
     /// [`ChangeError`]: the swap ends here, and the next change of the log settles it.
@@ -204,7 +204,7 @@ impl CleanedSegment {
         let partition = &self.segment.partition;
         let synced = traps::unless(Trap::SwapUnsynced, || partition.directory.fs.sync_dir(&partition.path()));
         match synced {
-            // The partition was deleted, or goes on elsewhere.
+            // The partition was deleted, or has moved.
             Err(error) if error.is_not_found() => Ok(()),
             synced => synced.map_err(|error| partition.directory.write_error(error).into()),
         }

@@ -30,8 +30,8 @@ pub(super) fn complete_swaps(partition: &PartitionDir) -> Result<(), OpenError> 
     if swaps.is_empty() {
         return Ok(());
     }
-    // A process may have died that gave these names and never synced them. Lost along with the power after files are
-    // removed here they would leave neither those nor what is to take their place.
+    // The process that gave these names may have died before it synced them. If a loss of power undid them after the
+    // removals below, neither the old files nor their replacement would be left.
     fs.sync_dir(&partition.path())?;
     for (offset, _, path) in &swaps {
         if cleaned_from.is_some_and(|from| *offset >= from) {

@@ -109,7 +109,7 @@ fn an_append_is_one_write() {
     let done = home.faults.take_done();
     let expected = (Operation::Write, path_of(&home, 0, ".log"));
     assert_eq!(done, vec![expected; 100]);
-    // And who reads at the end searches nothing.
+    // Reading at the end needs no search.
     log.read(100, 1 << 20, true, i64::MAX).unwrap().unwrap();
     assert_eq!(home.faults.take_done(), []);
 }
@@ -183,7 +183,7 @@ fn every_offset_is_found_in_every_segment() {
             let bytes = slice.read().unwrap();
             assert_eq!(Batch::parse(&bytes).unwrap().header().base_offset, base_offset);
         }
-        // A limit at each batch shows what is before it, and no more.
+        // A limit at each batch shows the batches before it, and no more.
         let visible = log.read(base_offset, usize::MAX, true, last_offset + 1).unwrap().unwrap();
         assert_eq!(Batch::parse(&visible.read().unwrap()).unwrap().bytes().len(), visible.len);
         assert!(log.read(base_offset, usize::MAX, true, base_offset).unwrap().is_none());
@@ -274,7 +274,7 @@ fn jitter_shortens_segments_differently() {
     let (log, _) = open_log(&directory, config);
     let jitters: BTreeSet<_> = (0..100).map(|base_offset| log.jitter_ms(base_offset)).collect();
     assert!(jitters.len() > 90 && jitters.iter().all(|jitter| (0..5000).contains(jitter)));
-    // The segments of a topic's many partitions, made or opened at one time, end at different ones.
+    // The segments of a topic's many partitions, created or opened at the same time, are rolled at different times.
     let mut first = BTreeSet::new();
     for (jitter_seed, again) in (0..20).zip([false, true].into_iter().cycle()) {
         let partition = TopicPartition { topic: "many".into(), partition: jitter_seed };
@@ -369,12 +369,12 @@ fn batches_that_bring_their_offsets_are_checked() {
     let entry = |epoch, start_offset| EpochEntry { epoch, start_offset };
     assert_eq!(log.leader_epochs(), [entry(1, 5), entry(3, 10)]);
     assert_eq!(log.segments(), 2, "a run of batches is split where a segment is full");
-    // A batch cut short at the end is left out, as in a fetch.
+    // A truncated batch at the end is left out, as in a fetch.
     let cut = [at(22, 3), at(24, 3)].concat();
     let appended = log.append_with_offsets(&cut[..cut.len() - 1], NOW_MS).unwrap().unwrap();
     assert_eq!((appended.last_offset, log.end_offset()), (23, 24));
     assert_eq!(log.append_with_offsets(&cut[..70], NOW_MS).unwrap(), None);
-    // What is wrong takes what is before it along.
+    // A bad batch takes those before it along.
     let before = contents(&log);
     let mut damaged = [at(24, 3), at(26, 3)].concat();
     *damaged.last_mut().unwrap() ^= 1;

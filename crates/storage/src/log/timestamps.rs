@@ -30,7 +30,7 @@ pub struct TimestampOffset {
 pub enum LookupError {
     /// `KAFKA_STORAGE_ERROR`: the file system failed.
     Fs(fs::Error),
-    /// `KAFKA_STORAGE_ERROR`: the log does not hold what it should.
+    /// `KAFKA_STORAGE_ERROR`: the log is damaged.
     Damaged(Damage),
     /// `CORRUPT_MESSAGE`: the records of a batch cannot be read.
     Records(RecordsError),
@@ -82,7 +82,7 @@ impl From<DecompressError> for LookupError {
     }
 }
 
-/// A look-up by time as the log was when it began. What is left to do reads files and needs no lock.
+/// A look-up by time, with the log as it was when the look-up began. The rest of it reads files and needs no lock.
 #[derive(Debug)]
 pub struct LocatedTime {
     query: TimeQuery,
@@ -208,7 +208,7 @@ impl LocatedTime {
             if closed.max_timestamp()?.timestamp < timestamp {
                 continue;
             }
-            // Entries below the timestamp, not at it: the batch of an entry has its timestamp already.
+            // The entry is one below the timestamp, not at it: the batch of an entry already has its timestamp.
             let entry = closed.time_floor(timestamp.saturating_sub(1))?;
             let offset = after_entry(entry, closed.base_offset(), self.log_start_offset);
             if let Some(found) = self.search(&closed_from(closed, offset)?, timestamp, scratch)? {

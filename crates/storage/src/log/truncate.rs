@@ -1,4 +1,4 @@
-//! Cutting a log at either end.
+//! Truncating a log at either end.
 
 use std::fmt;
 use std::io;
@@ -102,7 +102,7 @@ impl Log {
             return self.start_anew(offset, now_ms);
         }
         let cut = self.cut_position(offset)?;
-        // Where exactly the log will end is known once it is cut, and not before the segment begins.
+        // The exact end of the log is known only once it is truncated, but it is not before the start of that segment.
         let flushed_offset = self.flushed_offset();
         let directory = self.partition.directory.clone();
         let lowered = directory.lower_recovery_point(&flush, self.segment_with(offset).0.base_offset);
@@ -110,7 +110,7 @@ impl Log {
         self.cut_at(offset, cut, now_ms).map_err(|error| self.half_done(error))?;
         if self.active.end_offset < self.log_start_offset() {
             let emptied = self.start_anew(self.log_start_offset(), now_ms);
-            // What is cut does not come back where the disk is full.
+            // The batches are truncated already, so on a full disk the truncation is half done.
             return emptied.map_err(|error| match error {
                 ChangeError::Full(error) => self.half_done(error.into()),
                 error => error,
@@ -139,8 +139,7 @@ impl Log {
     fn cut_position(&self, offset: i64) -> Result<u32, ChangeError> {
         let (segment, size) = self.segment_with(offset);
         let found = segment.file(SegmentFile::Log).map_err(ScanError::Fs).and_then(|file| {
-            // Only the index of the active segment is at hand; truncation reaches no further back
-            // than a follower is ahead.
+            // Only the index of the active segment is used: a truncation goes back no further than a follower is ahead.
             let is_active = segment.base_offset == self.active.base_offset();
             let floor = if is_active { self.active.floor_position(offset)? } else { 0 };
             Headers::new(&file, floor, size).find(offset)
@@ -149,7 +148,7 @@ impl Log {
         Ok(found.map_or(size, |(position, _)| position))
     }
 
-    /// Cuts the segment that holds `offset` at a position, which makes it the active one.
+    /// Truncates the segment that holds `offset` at a position, which makes it the active one.
     fn cut_at(&mut self, offset: i64, position: u32, now_ms: i64) -> Result<(), ScanError> {
         let mut last = self.active.segment.clone();
         // From the end, so that a crash in between leaves no hole.
@@ -163,7 +162,7 @@ impl Log {
         }
         let file = last.file_to_write(SegmentFile::Log)?;
         file.truncate(u64::from(position))?;
-        // Undone by a loss of power it would reach into the segments that follow.
+        // If a loss of power undid it, the segment would reach into those that follow.
         traps::unless(Trap::TruncationUnsynced, || file.sync_data())?;
         let jitter_ms = self.jitter_ms(last.base_offset);
         self.active = ActiveSegment::load(last, position, &self.config, jitter_ms, now_ms)?;
@@ -171,9 +170,9 @@ impl Log {
         Ok(())
     }
 
-    /// A truncation that failed halfway: memory and disk differ. On a full disk that can happen when the
-    /// segment or the checkpoint of an emptied log is created, or its files are renamed. Continuing would use
-    /// a log without a segment; the reserve keeps space for both, and the next start recovers.
+    /// The error of a truncation that failed halfway: memory and disk differ. On a full disk that can happen when the
+    /// segment or the checkpoint of an emptied log is created, or its files are renamed. Continuing would use a log
+    /// without a segment; the reserve keeps space for both, and the next start recovers.
     fn half_done(&self, error: ScanError) -> ChangeError {
         let error = match error {
             ScanError::Fs(error) => error,
@@ -186,13 +185,13 @@ impl Log {
         ChangeError::Offline(self.partition.directory.health.fail(error))
     }
 
-    /// Brings the producers back to what they were at the end of the log.
+    /// Reloads the producers as of the end of the log.
     fn reload_producers(&mut self, now_ms: i64) -> Result<(), ScanError> {
         let beyond: Vec<i64> = self.snapshots.range(self.end_offset() + 1..).copied().collect();
         for offset in beyond.into_iter().filter(|_| !traps::is_on(Trap::SnapshotLeft)) {
             self.delete_snapshot(offset, now_ms)?;
         }
-        // The index of aborted transactions was cut, and needs no entry again.
+        // The index of aborted transactions was truncated, and needs no new entry.
         self.load_producers(self.end_offset(), i64::MAX, now_ms)
     }
 
@@ -213,23 +212,23 @@ impl Log {
     fn start_anew(&mut self, offset: i64, now_ms: i64) -> Result<(), ChangeError> {
         let directory = self.partition.directory.clone();
         let (start, end) = (self.log_start_offset(), self.end_offset());
-        // Of the names that change a loss of power may undo any. What is left then is dropped as
-        // being below the start, or verified from the beginning.
+        // A loss of power may undo any of the renames. Segments that it brings back are dropped as being below the
+        // start, or verified from their beginning.
         if offset >= end {
             self.flush.offsets.set_start(offset);
         } else {
             self.flush.offsets.set_start(offset.min(start));
             let first = self.closed.first().map_or(self.active.base_offset(), |closed| closed.base_offset());
-            // Not above the start: all may be gone.
+            // It must not be above the first segment: all of them may be gone.
             self.flush.offsets.lower_flushed(offset.min(first));
         }
         directory.checkpoint_log_offsets().map_err(|error| {
             if offset >= end && !directory::left_starts_alone(&error) {
-                // Half written it would have the next start begin there.
+                // If only some of the checkpoints are written, the next start begins the log there.
                 return self.half_done(error.into());
             }
-            // A full disk leaves the log as it is, and the next checkpoint is to say so: what was deleted below its
-            // start would be back otherwise.
+            // On a full disk the log stays as it is, and so must its start: otherwise the next checkpoint would bring
+            // back records that were deleted below it.
             self.flush.offsets.set_start(start);
             self.change_error(error)
         })?;
@@ -240,11 +239,11 @@ impl Log {
         self.flush.epochs_changed(self.epochs.entries());
         (self.producers, self.producers_from) = (ProducerState::new(offset), offset);
         directory.lower_cleaned_to(&self.partition.name, offset);
-        // Nothing is left that could be lost.
+        // The log is empty, so all of it is durable.
         self.flush.truncated(self.active.segment.clone(), offset, offset);
         self.flush.offsets.set_high_watermark(offset);
         if !directory.has_checkpointed_start(&self.partition.name, offset) {
-            // That a log begins there is told from the loss of what was before by this alone.
+            // Only this checkpoint distinguishes a log that begins there from one that has lost its first segments.
             directory.checkpoint_log_offsets().map_err(|error| self.half_done(error.into()))?;
         }
         Ok(())
@@ -258,7 +257,7 @@ impl Log {
         while let Some(snapshot) = self.snapshots.last().copied() {
             self.delete_snapshot(snapshot, now_ms)?;
         }
-        // Come back after a loss of power they would overlap what follows.
+        // If a loss of power brought them back, they would overlap the batches that follow.
         self.partition.directory.fs.sync_dir(&self.partition.path())?;
         let segment = Segment::new(self.partition.clone(), offset);
         segment.create_files()?;

@@ -51,8 +51,8 @@ impl ActiveSegment {
 }
 
 impl ClosedSegment {
-    /// Whether each entry of its index of aborted transactions is of one that the log has. What cannot be compared
-    /// because a batch is damaged counts as right: who reads the batch is told.
+    /// Whether each entry of its index of aborted transactions is of one that the log has. An entry that cannot be
+    /// compared because a batch is damaged counts as right: the damage shows when the batch is read.
     pub(super) fn has_right_txn_index(&self, before: &[Arc<ClosedSegment>]) -> Result<bool, ScanError> {
         let Some(file) = self.segment.file_if_exists(SegmentFile::TxnIndex)? else { return Ok(true) };
         for txn in txn_index::read(&file)? {
@@ -76,7 +76,7 @@ fn is_aborted_here(
     floor: impl Fn(i64) -> fs::Result<u32>,
     before: &[Arc<ClosedSegment>],
 ) -> Result<bool, ScanError> {
-    // A reader looks no further once an entry says that what it wants is stable.
+    // A reader stops at an entry that says that its offsets are stable.
     let is_stable_too_far = txn.last_stable_offset > txn.last_offset + 1;
     if is_stable_too_far || !has_abort_marker(segment, size, txn, &floor)? {
         return Ok(false);
@@ -85,7 +85,7 @@ fn is_aborted_here(
         (segment, size, floor(txn.first_offset)?)
     } else {
         let after = before.partition_point(|closed| closed.base_offset() <= txn.first_offset);
-        // The segment that had it may be deleted.
+        // The segment that held it may be deleted.
         let Some(closed) = after.checked_sub(1).map(|index| &before[index]) else { return Ok(true) };
         (&closed.segment, closed.size, closed.floor_position(txn.first_offset)?)
     };
@@ -115,13 +115,13 @@ fn has_abort_marker(
     let Some((position, header)) = found else { return Ok(false) };
     let marker = read_marker(&file, position, &header, &mut Vec::new())?;
     let is_its = header.base_offset == txn.last_offset && header.producer_id == txn.producer_id;
-    // Compaction empties a marker that it removes and whose batch has to stay.
+    // If compaction removes a marker but has to keep its batch, it empties the batch.
     let is_emptied = header.attributes.is_control() && header.records_count == 0;
     Ok(is_its && (is_emptied || marker.is_some_and(|marker| !marker.commit)))
 }
 
 impl Segment {
-    /// Whether the index of aborted transactions, which exists, holds nothing else.
+    /// Whether the index of aborted transactions, which exists, holds only entries that can be right.
     pub(super) fn has_sound_txn_index(&self) -> fs::Result<bool> {
         let file = self.partition.directory.fs.open(&self.path(SegmentFile::TxnIndex), Mode::Read)?;
         let sound = txn_index::can_be_right(&file, i64::MAX)?.len() * txn_index::ENTRY_BYTES;
@@ -152,7 +152,7 @@ pub(super) fn make_txn_index(
         }
     });
     match replayed {
-        // What follows is lost.
+        // The batches that follow are lost.
         Err(ScanError::Damaged(_)) if accept_damage => {}
         replayed => replayed?,
     }

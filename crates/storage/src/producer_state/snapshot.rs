@@ -77,7 +77,7 @@ fn encode_earlier_batches(state: &ProducerState, bytes: &mut Vec<u8>) {
 pub(crate) struct Snapshot {
     /// The producers.
     pub(crate) state: ProducerState,
-    /// Whether it has the end of the last batch before it, which Kafka's do not.
+    /// Whether it has the end of the last batch before it, which Kafka's snapshots do not.
     pub(crate) says_end: bool,
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn decode(bytes: &[u8], offset: i64) -> Result<Snapshot, SnapshotErro
     for _ in 0..count {
         producers.push(decode_producer(&mut fields).ok_or(corrupt("it is truncated"))?);
     }
-    // What another program may put after the array is not for us to refuse.
+    // Bytes after the array that another program may have written are ignored.
     let (batches_end_offset, earlier) = match decode_own(fields) {
         Some((end_offset, earlier)) => (Some(end_offset), earlier),
         None => (None, Vec::new()),
@@ -158,7 +158,7 @@ pub(crate) fn read(fs: &Fs, path: &Path, offset: i64) -> Result<Snapshot, Snapsh
     decode(&bytes, offset)
 }
 
-/// Bytes not yet taken.
+/// The bytes that are not yet read.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {

@@ -125,7 +125,7 @@ fn transactions_decide_the_last_stable_offset() {
     assert_eq!(outside, ProducerError::InvalidTxnState { producer_id: 1 });
     producers.end(1, 0, true, 0).unwrap();
     assert_eq!(producers.state.first_undecided_offset(), Some(2));
-    // Decided, but not below the high watermark for sure.
+    // Decided, but not certainly below the high watermark.
     assert_eq!(producers.state.first_unstable_offset(), Some(0));
     producers.state.on_high_watermark(6);
     assert_eq!(producers.state.first_unstable_offset(), Some(0));
@@ -166,12 +166,11 @@ fn markers_of_old_epochs_and_coordinators_are_fenced() {
     producers.append(&txn_batch(1, 5, 0, 1)).unwrap();
     let invalid = ProducerError::InvalidProducerEpoch { producer_id: 1, epoch: 4, current_epoch: 5 };
     assert_eq!(producers.end(1, 4, true, 0), Err(invalid));
-    // KIP-1228: version 2 wants a greater epoch, or a marker written again could end the next
-    // transaction.
+    // KIP-1228: version 2 requires a greater epoch, or else a retried marker could end the next transaction.
     let invalid = ProducerError::InvalidProducerEpoch { producer_id: 1, epoch: 5, current_epoch: 5 };
     assert_eq!(producers.end(1, 5, true, 2), Err(invalid));
     producers.end(1, 6, true, 2).unwrap();
-    // KAFKA-19999: written again after its answer was lost, it does no harm.
+    // KAFKA-19999: a retry after a lost response does no harm.
     producers.end(1, 6, true, 2).unwrap();
     producers.state.producers.get_mut(&1).unwrap().coordinator_epoch = 2;
     let fenced = producers.end(1, 7, true, 2).unwrap_err();

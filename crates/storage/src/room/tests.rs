@@ -6,10 +6,10 @@ use crate::fs::faults::{Fault, Faults};
 use crate::fs::simulated::Disk;
 use crate::testing::TempDir;
 
-/// So that the disk is small, and its smallest amounts do not matter.
+/// The unit of space: large enough that the smallest grants do not matter.
 const UNIT: u64 = 64 << 10;
 
-/// The room of a disk of 100 units with so many used, and the file that uses them.
+/// The room of a disk of 100 units with `used` of them used, and the file that uses them.
 fn room(reserved_bytes: u64, used_bytes: u64) -> (Arc<Disk>, Fs, Room) {
     let disk = Disk::new(1);
     disk.set_capacity(100 * UNIT);

@@ -11,15 +11,15 @@ use crate::producer_state::{Marker, snapshot};
 use crate::scan::read_batch;
 use crate::txn_index;
 
-/// The transactions of which a segment has the marker that aborts it, and of which there was data: in the segment, or
-/// before it, as the producer snapshot that it begins with says. Data before it may be gone by compaction, and the entry
-/// with it: a marker that compaction has met without its data has a delete horizon from then on (KIP-534).
+/// The aborted transactions that a segment shows: those with an abort marker in it, and with data in it or, according
+/// to the producer snapshot at its start, before it. Compaction may have removed data before it, and the entry with it:
+/// a marker that compaction finds without its data has a delete horizon from then on (KIP-534).
 pub(super) struct Aborts {
-    /// Whether there is an index, and the offsets of the markers in it.
+    /// The offsets of the markers in the index; `None` if there is no index.
     entries: Option<BTreeSet<i64>>,
     /// Producers with data of a transaction that has not ended.
     open: BTreeSet<i64>,
-    /// The same of what was open when the segment began.
+    /// Producers with a transaction that was open when the segment began.
     open_before: BTreeSet<i64>,
     /// The first marker that has no entry.
     lost: Option<i64>,
@@ -35,7 +35,7 @@ impl Aborts {
         Aborts { entries, open: BTreeSet::new(), open_before, lost: None, bytes: Vec::new() }
     }
 
-    /// Takes a batch that is whole into account. Batches come in their order.
+    /// Takes a whole batch into account. Call it for all batches in their order.
     pub(super) fn batch(&mut self, file: &File, position: u32, header: &BatchHeader) {
         if !header.has_producer_id() {
             return;

@@ -9,10 +9,10 @@ use crate::inspect::{Batches, Region};
 
 use super::{FAULTS_MAX, Fault, FaultReason, ScrubError, ScrubReport, unreadable};
 
-/// Reads a file of batches to its end: every checksum. One that is not there has no fault.
+/// Reads a file of batches to its end: every checksum. A missing file has no fault.
 ///
-/// What is behind the last whole batch of a file that `is_growing` may be one that is being written, and is no fault.
-/// `spend` is told how many bytes were read, and may wait.
+/// Bytes after the last whole batch of a file that `is_growing` may be a batch that is being written, and are no fault.
+/// Calls `spend` with the number of bytes read. It may wait.
 ///
 /// # Errors
 /// [`ScrubError`]; a file that cannot be read is no error but a [`Fault`].

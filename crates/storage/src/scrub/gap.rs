@@ -43,8 +43,8 @@ impl ScrubTarget {
         Some(Fault { path, position: self.size_bytes(), offset: next_offset, reason })
     }
 
-    /// The offset after the last batch, and whether offsets are missing among those that were looked at: all, or those
-    /// behind the last entry of the index.
+    /// The offset after the last batch, and whether offsets are missing among those that were read: all of them, or
+    /// those after the last entry of the index.
     fn walk(&self, only_end: bool) -> Result<(i64, bool), ScanError> {
         let file = self.closed.segment.open_aside(SegmentFile::Log)?;
         let from = if only_end { self.last_indexed(&file)? } else { 0 };

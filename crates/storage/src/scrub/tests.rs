@@ -26,7 +26,7 @@ fn path(home: &Home, base_offset: i64, suffix: &str) -> PathBuf {
     home.file(&format!("{base_offset:020}{suffix}"))
 }
 
-/// Changes a file and gives what a scrub then finds; the file is put back.
+/// Changes a file and returns the findings of a scrub. Restores the file.
 fn with_changed(log: &Log, path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> Vec<Fault> {
     let before = std::fs::read(path).unwrap();
     let mut bytes = before.clone();
@@ -312,7 +312,7 @@ fn the_caller_ends_it() {
     assert_eq!(reads.count(), 0);
 }
 
-/// Nobody else would notice: most segments have no such index.
+/// Nothing else would show it: most segments have no such index.
 #[test]
 fn a_lost_index_of_aborted_transactions_is_found_and_made_anew() {
     let home = Home::new();
@@ -356,7 +356,7 @@ fn a_lost_index_of_aborted_transactions_is_found_and_made_anew() {
     }
 }
 
-/// Nothing else tells of it: each segment that is left is whole.
+/// Nothing else shows it: each remaining segment is whole.
 #[test]
 fn a_missing_segment_is_found_unless_compaction_may_have_left_the_gap() {
     let home = Home::new();
@@ -389,7 +389,7 @@ fn a_missing_segment_is_found_unless_compaction_may_have_left_the_gap() {
         let [fault] = &found[..] else { panic!("{found:?}") };
         assert_eq!((&fault.path, fault.offset, &fault.reason), (&path(&home, first, ".log"), lost, &reason));
     }
-    // Compacted now, or once.
+    // Compacted now, or in the past.
     log.set_config(LogConfig { compact: true, ..small() });
     assert_eq!((gaps(&log), scrub(&log)), (vec![], vec![]));
     log.set_config(small());
@@ -452,7 +452,7 @@ fn an_index_of_aborted_transactions_that_misleads_is_found() {
         append_from(&mut log, &end_txn(n, 0, n % 3 != 0), Origin::Marker { transaction_version: 0 }).unwrap();
     }
     let path = path(&home, 0, ".txnindex");
-    // The producer, a beginning that leaves out data, the marker, and how far the log is stable.
+    // The producer, a start that leaves out data, the marker, and the last stable offset.
     for (byte, bit) in [(9, 1), (17, 1), (25, 1), (33, 4)] {
         let faults = with_changed(&log, &path, |bytes| bytes[byte] ^= bit);
         let [Fault { path: found, reason: FaultReason::Index(_), .. }] = &faults[..] else {

@@ -21,7 +21,7 @@ const CRC_COVERS_FROM_LEGACY: u32 = 16;
 pub(super) struct Walk<'a, S> {
     file: &'a File,
     segment: &'a ScrubTarget,
-    /// Is told before bytes are read.
+    /// Called before bytes are read, with their number.
     spend: &'a mut S,
     /// The end of the segment.
     end: u32,
@@ -30,7 +30,7 @@ pub(super) struct Walk<'a, S> {
     buffer_position: u32,
     next_offset: i64,
     pub(super) read_bytes: u64,
-    /// Whether offsets are missing between batches, or in one: the segment was compacted once.
+    /// Whether offsets are missing between batches, or in one: the segment has been compacted.
     pub(super) has_holes: bool,
     pub(super) faults: Vec<Fault>,
 }
@@ -39,7 +39,7 @@ pub(super) struct Walk<'a, S> {
 enum WalkError {
     /// The file cannot be read.
     Fs(fs::Error),
-    /// The caller ends it.
+    /// The caller has ended the scrub.
     Scrub(ScrubError),
 }
 
@@ -78,7 +78,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
         self.next_offset
     }
 
-    /// Reads to the end, or to the last fault that is told. `each` is given every batch that is whole.
+    /// Reads to the end, or to the last fault that is reported. Calls `each` with every whole batch.
     pub(super) fn run(&mut self, mut each: impl FnMut(u32, &BatchHeader)) -> Result<(), ScrubError> {
         let mut position = 0;
         let size = self.end;
@@ -102,7 +102,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
         Ok(())
     }
 
-    /// The file is too short. A batch of which only the first part is there is not told of by itself.
+    /// Reports a file that is too short. A torn batch at its end is not a fault of its own.
     fn ends_early(&mut self, size: u32) {
         let end = u64::from(self.end);
         let torn = self.faults.pop_if(|last| match &last.reason {
@@ -113,7 +113,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
         self.fault(position, FaultReason::Short { size_bytes: u64::from(size) });
     }
 
-    /// Looks at the batch at a position; gives that of the next.
+    /// Checks the batch at a position. Returns the position of the next.
     fn step(&mut self, position: u32, each: &mut impl FnMut(u32, &BatchHeader)) -> WalkResult<u32> {
         match self.load(position)? {
             Ok(header) => {
@@ -135,7 +135,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
         self.faults.push(Fault { path, position: u64::from(position), offset: self.next_offset, reason });
     }
 
-    /// Offsets rise, and stay below those of the next segment. Gaps are what compaction leaves.
+    /// Checks that offsets rise, and stay below those of the next segment. Compaction leaves gaps.
     fn check_offsets(&mut self, position: u32, header: &BatchHeader) {
         let (found, expected) = (header.base_offset, self.next_offset);
         if found < expected || header.last_offset_delta < 0 {
@@ -196,7 +196,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
 
     /// The position to continue from after damage: the next whole batch that may follow, or the end.
     fn resume(&mut self, position: u32) -> WalkResult<u32> {
-        // Where the length is right, that is where the batch says it ends.
+        // If its length is right, the batch ends where its header says.
         if let Ok(header) = BatchHeader::parse_stored(self.have(position, BATCH_OVERHEAD)?) {
             let next = u64::from(position) + header.size_bytes() as u64;
             let next = u32::try_from(next).unwrap_or(u32::MAX);
@@ -211,7 +211,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
         Ok(next.min(self.end))
     }
 
-    /// Whether there is a whole batch with offsets of this segment that were not passed yet.
+    /// Whether there is a whole batch with offsets of this segment that the walk has not passed yet.
     fn may_follow(&mut self, position: u32) -> WalkResult<bool> {
         let offsets = self.next_offset..self.segment.next_base_offset;
         let header = BatchHeader::parse_stored(self.have(position, BATCH_OVERHEAD)?);
@@ -242,7 +242,7 @@ impl<'a, S: FnMut(u64) -> Result<(), ScrubError>> Walk<'a, S> {
         self.buffer.truncate(have + *read.as_ref().unwrap_or(&0));
         self.read_bytes += read? as u64;
         if self.buffer.len() < len {
-            // Cut since it was opened: nothing is looked for behind that.
+            // The file was truncated since it was opened: the walk ends there.
             self.end = position + self.buffer.len() as u32;
         }
         Ok(&self.buffer)

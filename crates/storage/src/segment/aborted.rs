@@ -7,7 +7,7 @@ use crate::fs;
 use crate::names::SegmentFile;
 use crate::txn_index::{self, AbortedTxn};
 
-/// The aborted transactions that a `read_committed` consumer has to know of to read the offsets from `from` up to, not
+/// The aborted transactions that a `read_committed` consumer needs to read the offsets from `from` up to, not
 /// including, `to`. The first of the segments is the one that has `from`.
 pub(crate) fn aborted_transactions(
     closed: &[Arc<ClosedSegment>],

@@ -14,10 +14,10 @@ use crate::scan::checked_floor;
 use crate::time_index::{self, TimeEntry};
 use crate::traps::{self, Trap};
 
-/// Batches whose positions are remembered, so that who reads at the end needs no search.
+/// The number of batches whose positions are remembered, so that reading at the end needs no search.
 const RECENT_MAX: usize = 16;
 
-/// The segment that is being written: how far it is, and its indexes.
+/// The segment that is being written, with its end and its indexes.
 #[derive(Debug)]
 pub(crate) struct ActiveSegment {
     pub(crate) segment: Arc<Segment>,
@@ -34,14 +34,14 @@ pub(crate) struct ActiveSegment {
     pub(crate) last_indexed_timestamp: i64,
     /// The max timestamp of the first batch; -1 if that has none.
     pub(crate) first_timestamp: Option<i64>,
-    /// When it was made or, after a restart, opened; not later than any time at which a batch came, so that
-    /// a clock that was set back does not keep it open for longer.
+    /// The time when it was created or, after a restart, opened. It is lowered to the time of an earlier append, so
+    /// that a clock that was set back does not keep the segment open for longer.
     created_ms: i64,
-    /// By how much its `segment_ms` is shortened.
+    /// The amount by which its `segment_ms` is shortened.
     pub(crate) jitter_ms: i64,
     /// Whether a failed write may have left bytes after the last batch.
     pub(crate) torn: bool,
-    /// None until there is one: most partitions are idle.
+    /// `None` until a batch is appended: most partitions are idle.
     recent: Option<Box<RecentBatches>>,
 }
 
@@ -60,7 +60,7 @@ impl RecentBatches {
 }
 
 impl ActiveSegment {
-    /// An empty segment whose files have been made.
+    /// An empty segment whose files have been created.
     pub(crate) fn new(segment: Arc<Segment>, jitter_ms: i64, now_ms: i64) -> ActiveSegment {
         let base_offset = segment.base_offset;
         ActiveSegment {
@@ -109,7 +109,7 @@ impl ActiveSegment {
         u64::from(self.size) + bytes > u64::from(config.segment_bytes)
             || waited_ms > config.segment_ms - self.jitter_ms
             || self.offset_index.len() >= offset_entries_max
-            // One is kept back for the entry that closing the segment adds.
+            // One entry is reserved for that which closing the segment adds.
             || self.time_index.len() + 1 >= time_entries_max
     }
 
@@ -175,8 +175,8 @@ impl ActiveSegment {
         Ok(())
     }
 
-    /// Writes the gathered index entries if there are enough. On a full disk they stay in memory, and the
-    /// next time all are tried again.
+    /// Writes the gathered index entries if there are enough. On a full disk they stay in memory, and the next call
+    /// tries again.
     pub(crate) fn write_due_indexes(&mut self) -> fs::Result<()> {
         match self.write_indexes(false) {
             Err(error) if error.passes() => Ok(()),
@@ -184,21 +184,21 @@ impl ActiveSegment {
         }
     }
 
-    /// Writes all that is only in memory, so that the files say everything.
+    /// Writes everything that is only in memory, so that the files are complete.
     pub(crate) fn finish(&mut self) -> fs::Result<()> {
         self.cut_torn()?;
         self.index_timestamp();
         self.write_indexes(true)
     }
 
-    /// The whole contents of the offset and the time index of a segment that is complete and of which
-    /// nothing has been written by this.
+    /// The whole contents of the offset and the time index of a complete segment, of which nothing has been written
+    /// yet.
     pub(crate) fn index_bytes(&mut self) -> (&[u8], &[u8]) {
         self.index_timestamp();
         (self.offset_index.unwritten_bytes(), self.time_index.unwritten_bytes())
     }
 
-    /// Cuts what a failed write left.
+    /// Truncates what a failed write left.
     pub(crate) fn cut_torn(&mut self) -> fs::Result<()> {
         if self.torn && !traps::is_on(Trap::HalfBatchStays) {
             let file = self.segment.file_to_write(SegmentFile::Log)?;

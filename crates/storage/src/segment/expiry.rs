@@ -11,8 +11,8 @@ impl ClosedSegment {
     /// The time that retention compares: the greatest timestamp or, if no batch has one, the time of the last
     /// write.
     ///
-    /// A time index has no checksum, and nothing is deleted or kept on its word alone: the batches confirm
-    /// it, or all of them are read. That is done once.
+    /// A time index has no checksum, and it alone does not decide what is deleted or kept: the batches confirm it, or
+    /// all of them are read. This happens once.
     pub(crate) fn retention_timestamp(&self) -> fs::Result<i64> {
         if let Some(known) = self.retention_timestamp.get() {
             return Ok(*known);
@@ -40,9 +40,8 @@ impl ClosedSegment {
         greatest(Headers::new(file, 0, self.size))
     }
 
-    /// Whether the batch that is said to have the greatest timestamp has it, and none of those that
-    /// follow the last entry of the offset index has a greater one: that would be so had the time
-    /// index lost its end.
+    /// Whether the batch that should have the greatest timestamp has it, and no batch after the last entry of the
+    /// offset index has a greater one, as when the time index has lost its end.
     fn is_confirmed(&self, file: &File, max: MaxTimestamp) -> Result<bool, ScanError> {
         let end_position = self.floor_position(self.base_offset() + i64::from(u32::MAX))?;
         if greatest(Headers::new(file, end_position, self.size))? > max.timestamp {

@@ -14,7 +14,7 @@ use super::{Eviction, Segment};
 use crate::fs;
 use crate::names::SegmentFile;
 
-/// Files looked at in search of one to close that needs no sync.
+/// The number of files to look at for one that can be closed without a sync.
 const LOOKS_MAX: usize = 64;
 
 /// The open files of a log directory, the longest open first.
@@ -44,7 +44,7 @@ impl OpenFiles {
         };
         let Some((segment, kind)) = unsynced else { return Ok(()) };
         if let Err(e) = segment.sync(kind) {
-            // Nobody waits for this sync who could be told: the directory is failed here.
+            // Nobody waits for the result of this sync, so the directory is taken offline here.
             let offline = segment.partition.directory.health.fail(e);
             return Err(fs::Error {
                 operation: offline.cause().operation,

@@ -1,4 +1,4 @@
-//! A log that changes below a pass, and what a pass may rely on.
+//! A log that changes during a pass.
 
 use super::*;
 use crate::clean::CleanError;
@@ -18,7 +18,7 @@ fn filled(home: &Home) -> (crate::LogDirectory, Log) {
 /// A change of the log; returns it if it still exists.
 type By = fn(&Home, Log) -> Option<Log>;
 
-/// Runs a pass, and does something to the log after so many of its steps.
+/// Runs a pass, and changes the log after some of its steps.
 fn overtaken(home: &Home, log: Log, steps: usize, by: By) -> Result<(), CleanError> {
     let plan = log.clean_plan(None, NOW_MS).unwrap();
     let (mut log, mut step) = (Some(log), 0);
@@ -88,7 +88,8 @@ fn damage_is_damage_where_the_log_has_not_changed() {
         if position == bytes.len() {
             break;
         }
-        // Neither a checksum nor an order tells of the leader epoch. Of what a checksum covers a few bytes will do.
+        // Neither a checksum nor the order protects the leader epoch. Of the bytes that a checksum covers a few
+        // suffice.
         if (12..16).contains(&in_batch) || (in_batch > 21 && position % 9 > 0) {
             continue;
         }
@@ -99,7 +100,7 @@ fn damage_is_damage_where_the_log_has_not_changed() {
     }
 }
 
-/// The segments that it was made from are as they were, and the record for which it lacks others is gone.
+/// The segments that it was made from are unchanged, and the record because of which it lacks others is gone.
 #[test]
 fn l5_what_was_cleaned_for_the_sake_of_what_is_cut_is_not_swapped_in() {
     let home = Home::new();
@@ -142,7 +143,7 @@ fn what_follows_a_truncation_is_not_taken_to_be_clean() {
     assert_eq!(log.cleaned_to(), Some(3));
 }
 
-/// A marker above the high watermark may be cut, and what it aborts is undecided then.
+/// A marker above the high watermark may be truncated, and its transaction is undecided then.
 #[test]
 fn l1_a_log_that_was_just_opened_waits_for_its_high_watermark() {
     let home = Home::new();

@@ -88,7 +88,8 @@ fn handles_share_a_file() {
     assert_eq!(reader.len().unwrap(), 6);
 }
 
-/// Opening takes a lock, which must neither make the file nor meet the lock of who looks at the directory.
+/// Opening takes a lock, which must neither create the file nor conflict with the lock of the process that looks at the
+/// directory.
 #[test]
 fn a_lock_is_nobody_elses() {
     let dir = TempDir::new();

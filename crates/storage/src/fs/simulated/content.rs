@@ -49,7 +49,7 @@ impl Content {
         self.changes.push(Change::Truncate { len, order });
     }
 
-    /// All that was done is on the disk. What a failed sync dropped before is not among it.
+    /// Makes all changes durable, except those that a failed sync has dropped before.
     pub(super) fn sync(&mut self) {
         for change in self.changes.drain(..) {
             match change {
@@ -65,7 +65,7 @@ impl Content {
         self.changes.clear();
     }
 
-    /// Turns a bit of what is durable.
+    /// Flips a bit, durably.
     pub(super) fn flip(&mut self, position: usize, bit: u8) {
         for bytes in [&mut self.current, &mut self.durable] {
             if let Some(byte) = bytes.get_mut(position) {
@@ -86,7 +86,7 @@ impl Content {
             return self.current.clone();
         }
         let mut survivors = Survivors::new(random, survival, self.changes.len());
-        // The least and the greatest length that may be found, and those in between.
+        // The lengths that the file may have: the least one, and those of the writes since.
         let mut lengths = vec![bytes.len()];
         for (index, change) in self.changes.iter().enumerate() {
             match change {
@@ -116,12 +116,12 @@ impl Content {
     }
 }
 
-/// The changes to a file that are kept.
+/// The changes to a file that survive a loss of power.
 struct Survivors<'a> {
     random: &'a mut Rng,
     survival: Survival,
     changes: usize,
-    /// For each block how many of the changes had been made when it was written back.
+    /// The number of changes that had been made when each block was written back.
     until: BTreeMap<usize, usize>,
 }
 
@@ -137,7 +137,7 @@ impl Survivors<'_> {
         }
     }
 
-    /// Puts those blocks of a write that were written back after it.
+    /// Applies the blocks of a write that were written back after it.
     fn blocks_of(&mut self, index: usize, position: usize, written: &[u8], bytes: &mut Vec<u8>) {
         let end = position + written.len();
         let mut from = position;

@@ -75,7 +75,7 @@ impl Entries {
         }
     }
 
-    /// A sync that failed: what is not on the disk by now will not be.
+    /// Fails a sync: changes that are not on the disk by now never will be.
     pub(super) fn sync_failed(&mut self, random: &mut Rng) {
         self.durable = self.after_power_cut(random, Survival::Any);
         self.changes.clear();

@@ -79,7 +79,7 @@ impl Handle {
         })
     }
 
-    /// Locks the file; says whether nobody else has.
+    /// Locks the file. Returns whether nobody else has.
     pub(in crate::fs) fn lock(&self) -> io::Result<bool> {
         let (inode, boot) = (self.inode, self.boot);
         let is_free = self.disk.look(Some(boot), Operation::Lock, |state| {

@@ -41,7 +41,7 @@ enum SwapStep {
     Done,
 }
 
-/// Does the next step of a swap; the one after it.
+/// Does the next step of a swap. Returns the step after it.
 fn step(log: &mut Log, cleaned: &CleanedSegment, next: &SwapStep) -> SwapStep {
     let swapped = match next {
         SwapStep::Begin => log.begin_swap(cleaned).unwrap(),
@@ -72,8 +72,7 @@ fn turn(log: &mut Log, future: &mut FutureLog, random: &mut Rng) -> bool {
     log.relocate(future, &paused).unwrap()
 }
 
-/// A move with a pass of compaction; whether the log went on elsewhere while a segment was cleaned already that was not
-/// in its place yet.
+/// Runs a move with a pass of compaction. Returns whether the log moved while a cleaned segment was not yet in place.
 fn run(seed: u64) -> bool {
     let mut random = Rng::with_seed(seed);
     let (home, other) = (Home::new(), Home::new());
@@ -103,7 +102,7 @@ fn run(seed: u64) -> bool {
     assert_same_files(&other.dir.path().join("topic-0"), &home.dir.path().join("topic-0"));
     let before = said(&log);
     let old = from.rename_deleted(&name_of_log(), "1").unwrap();
-    // The pass was of the other place.
+    // The pass belongs to the old directory.
     let is_left = matches!(next, SwapStep::Begin);
     while !matches!(next, SwapStep::Done) {
         next = step(&mut log, cleaned.as_ref().expect("it is being put in place"), &next);
@@ -116,7 +115,7 @@ fn run(seed: u64) -> bool {
     let is_temporary = |name: &str| name.ends_with(".cleaned") || name.ends_with(".swap");
     assert!(names.map(|entry| entry.unwrap().file_name()).all(|name| !is_temporary(name.to_str().unwrap())));
 
-    // It is compacted where it is, and opens there.
+    // The log can be compacted in the new directory, and opens there.
     let mut cleaning = log.clean_plan(None, NOW_MS).unwrap().start(&mut map, &mut |_| Ok(())).unwrap();
     while let Some(cleaned) = cleaning.next_group(&mut |_| Ok(())).unwrap() {
         assert_eq!(log.swap(&cleaned, NOW_MS).unwrap(), SwapOutcome::Done);

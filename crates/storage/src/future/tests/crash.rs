@@ -18,7 +18,7 @@ struct Two {
     appended: Vec<(i64, Vec<u8>)>,
     /// The controller knows it in the second.
     assigned: bool,
-    /// Steps of the move that were done, for the message of a failure.
+    /// The steps of the move so far, for the message of a failure.
     moved: bool,
 }
 
@@ -118,7 +118,7 @@ impl Two {
         Ok(())
     }
 
-    /// Opens what the crash has left, in the directory that a start would choose, and checks it.
+    /// Opens the log after the crash, in the directory that a start would choose, and checks it.
     fn recover(mut self, seed: &str) -> (Two, LogDirectory, LogDirectory) {
         let (durable, start) = (self.log().flushed_offset(), self.log().log_start_offset());
         self.log = None;
@@ -156,7 +156,8 @@ impl Two {
     }
 }
 
-/// A history up to a crash at `point`, and the rest of the move after it; whether the crash came before the end.
+/// Runs a history up to a crash at `point`, and the rest of the move after it. Returns whether the crash came before
+/// the end.
 fn run(seed: u64, point: u64) -> bool {
     let (mut two, a, b) = Two::new(seed);
     for _ in 0..6 {

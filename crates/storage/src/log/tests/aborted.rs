@@ -145,7 +145,7 @@ fn it_is_made_in_one_step_and_before_the_other_indexes() {
     }
 }
 
-/// The end of a log that was not durable has its entries made from the log in any case.
+/// The entries of the part of a log that was not durable are rebuilt in any case.
 #[test]
 fn it_is_made_anew_on_both_sides_of_the_recovery_point() {
     let home = Home::new();
@@ -184,7 +184,7 @@ fn an_index_that_is_not_there_is_looked_for_once() {
         assert_eq!(log.aborted_transactions(0, i64::MAX).unwrap(), []);
     }
     assert_eq!(opened(), 1);
-    // The first that is aborted makes it.
+    // The first aborted transaction creates it.
     append_from(&mut log, &end_txn(1, 0, false), Origin::Marker { transaction_version: 0 }).unwrap();
     assert_eq!(log.aborted_transactions(0, i64::MAX).unwrap().len(), 1);
 }

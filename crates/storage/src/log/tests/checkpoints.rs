@@ -38,8 +38,8 @@ fn a_start_beyond_the_end_deletes_nothing_after_a_clean_stop() {
     }
 }
 
-/// A gap that compaction has left before a segment is told from a loss by the recovery point. Without it the log was cut
-/// there, and all that followed was gone.
+/// The recovery point distinguishes a gap that compaction has left before a segment from a loss. Without it the log was
+/// truncated there, and everything after it was lost.
 #[test]
 fn without_recovery_points_nothing_is_cut_but_a_torn_end() {
     use std::fs::{read, remove_file, write};
@@ -68,7 +68,7 @@ fn without_recovery_points_nothing_is_cut_but_a_torn_end() {
         let (log, recovered) = open_log(&copy.open(), small());
         assert_eq!((log.end_offset(), log.segments(), contents(&log).len()), (100, segments, 99));
         assert_eq!(recovered.truncation.unwrap().bytes, 50);
-        // What may have been durable is not given up where it is damaged.
+        // A log is not truncated at damage to batches that may have been durable.
         let mut damaged = whole;
         damaged[one + 80] ^= 1;
         write(&second, &damaged).unwrap();

@@ -1,4 +1,4 @@
-//! Damage that is met while the log is open.
+//! Damage that is found while the log is open.
 
 use super::*;
 use crate::testing::{append, small};
@@ -47,7 +47,7 @@ fn a_damaged_index_costs_time_and_no_record() {
     }
 }
 
-/// An entry that leads to a later batch would have a reader pass over what is before it.
+/// An entry that leads to a later batch would make a reader miss the batches before it.
 #[test]
 fn an_index_that_leads_too_far_is_not_believed() {
     let home = Home::new();

@@ -1,10 +1,10 @@
-//! A process without a descriptor left. No file is at fault then, and the log directory goes on.
+//! A process without a free descriptor. No file is at fault, so the log directory stays online.
 
 use super::*;
 use crate::testing::{append, small};
 use crate::{CleanError, OffsetMap};
 
-/// Does what a log goes through in its life; gives the offset up to which a flush has said that it is durable.
+/// Does everything that a log goes through. Returns the offset up to which a flush has reported it as durable.
 fn live(log: &mut Log) -> i64 {
     let mut durable = 0;
     for round in 0..40 {
@@ -46,7 +46,7 @@ fn whatever_is_not_opened_passes() {
         directory.check().unwrap_or_else(|offline| panic!("after {after}: {offline}"));
         directory.checkpoint_log_offsets().unwrap();
 
-        // It goes on, and what was said to be durable is: also after a crash.
+        // The log continues, and batches reported as durable are so, even after a crash.
         home.faults.clear();
         append(&mut log, &batch(2, NOW_MS, 300)).unwrap();
         let flushed = log.flush().unwrap();
@@ -62,7 +62,7 @@ fn whatever_is_not_opened_passes() {
     assert!(met > 150, "{met} openings failed");
 }
 
-/// A flush that could not open what it has to sync has it to sync still.
+/// If a flush cannot open a file, the file stays to be synced.
 #[test]
 fn what_was_not_synced_is_synced_by_the_next_flush() {
     let home = Home::new();
@@ -88,7 +88,7 @@ fn what_was_not_synced_is_synced_by_the_next_flush() {
     assert!(synced(&home) > 0, "the directory was synced after all");
 }
 
-/// Compaction ends, and the next pass does what this one has not done.
+/// The pass ends, and the next one does the rest.
 #[test]
 fn compaction_begins_again() {
     for after in 0..60 {

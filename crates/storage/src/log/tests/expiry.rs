@@ -22,8 +22,8 @@ const TURNS: [(&str, Turn); 6] = [
     ("empty", |_| Vec::new()),
 ];
 
-/// A log of two segments and an active one, a second between batches, that was stopped; the end of
-/// each segment.
+/// A log that was closed, with two closed segments and an active one and a second between batches, and the end of each
+/// segment.
 fn stopped(home: &Home, config: &LogConfig) -> Vec<i64> {
     let directory = home.open();
     let (mut log, _) = open_log(&directory, config.clone());
@@ -56,7 +56,7 @@ fn nothing_goes_or_stays_on_the_word_of_an_index_alone() {
         }
         let directory = crash.open();
         let (mut log, _) = open_log(&directory, config.clone());
-        // One after the other goes 100 ms after its last batch, the last of them together with its time.
+        // Each segment expires 100 ms after its last batch.
         for (n, end) in ends.iter().enumerate() {
             let last_ms = NOW_MS + (end - 1) * 1000;
             log.apply_retention(last_ms + 100).unwrap();

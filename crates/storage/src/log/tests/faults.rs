@@ -34,7 +34,7 @@ fn trap_s5_a_failed_sync_takes_the_directory_offline() {
     assert_eq!(directory.flusher().run_round(), 2);
     assert_eq!(failures.load(Ordering::Relaxed), 2, "every log that waits is told");
     assert_eq!((log.flushed_offset(), other.flushed_offset()), (0, 0));
-    // The disk works again, but what it lost it will not say.
+    // The disk works again, but does not report what it lost.
     home.faults.take_done();
     assert!(log.flush().is_err() && other.flush().is_err());
     assert!(matches!(append(&mut log, &batch(1, NOW_MS, 10)), Err(AppendError::Offline(_))));
@@ -191,7 +191,7 @@ fn trap_s3_a_batch_in_a_new_file_is_durable_once_its_directory_is() {
         assert!(files.contains(&path_of(&home, offset, suffix)), "{offset}{suffix}: {files:?}");
     }
     assert_eq!(dirs.len(), 1);
-    // A failed sync of the directory is one of the log.
+    // A failed sync of the directory counts as one of the log.
     append(&mut log, &batch(1, NOW_MS, 100)).unwrap();
     append(&mut log, &batch(1, NOW_MS, 100)).unwrap();
     home.faults.add(fault(Operation::SyncDir, "", ErrorKind::Other));

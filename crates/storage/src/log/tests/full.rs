@@ -1,4 +1,4 @@
-//! A full disk, and one that is full but for its reserve.
+//! A full disk, and one with only its reserve left.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Volume {
         self.directory.space().unwrap().usable_bytes
     }
 
-    /// Leaves so many bytes.
+    /// Leaves this many bytes free.
     fn leave(&self, bytes: u64) {
         let path = std::path::Path::new("/ballast");
         self.fs.remove_file_if_exists(path).unwrap();
@@ -51,7 +51,7 @@ impl Volume {
     }
 }
 
-/// Appends until the disk is full; gives the number of batches that were taken.
+/// Appends until the disk is full. Returns the number of batches that were accepted.
 fn fill(log: &mut Log, bytes: &[u8], origin: Origin) -> usize {
     let mut taken = 0;
     loop {
@@ -95,7 +95,7 @@ fn trap_s6_the_reserve_is_for_what_makes_room() {
     assert_eq!(log.flush().unwrap(), log.end_offset());
     volume.directory.checkpoint_log_offsets().unwrap();
 
-    // Restarted as it is, it goes on as it was.
+    // After a restart in this state it is as before.
     drop((log, offsets));
     let Volume { fs, directory } = volume;
     drop(directory);
@@ -105,7 +105,7 @@ fn trap_s6_the_reserve_is_for_what_makes_room() {
     assert_eq!((contents(&log).len(), contents(&offsets).len()), (taken, committed + 1));
     assert!(matches!(append(&mut log, &client), Err(AppendError::Full(_))));
 
-    // Deleting records makes room, and clients are heard again.
+    // Deleting records frees space, and records of clients are accepted again.
     log.set_high_watermark(log.end_offset());
     log.delete_records(40, NOW_MS).unwrap();
     for deleted in log.take_due_deletions(i64::MAX) {
@@ -134,7 +134,7 @@ fn a_repeated_batch_is_answered_on_a_full_disk() {
 
 #[test]
 fn trap_s6_a_disk_filled_to_its_last_byte_loses_nothing_and_goes_on() {
-    // Every length of what is left at the end: within a header, a batch, an index, a snapshot, a roll.
+    // Every amount of free space at the end: within a header, a batch, an index, a snapshot, a roll.
     for left in (0..16).map(|blocks| blocks * 512) {
         let volume = Volume::new(1 << 20, 0);
         let (mut log, _) = open_log(&volume.directory, small());
@@ -385,7 +385,7 @@ fn a_pass_leaves_half_of_the_reserve() {
     let volume = Volume::new(8 << 20, 768 * KIB);
     let config = LogConfig { compact: true, delete: false, segment_bytes: 256 << 10, ..LogConfig::default() };
     let (mut log, _) = open_log(&volume.directory, config);
-    // Every key is another, so that nothing can go.
+    // Every key is different, so that nothing can be removed.
     let sent = AtomicUsize::new(0);
     while log.segments() < 4 {
         let mut builder = BatchBuilder::new(Compression::None);

@@ -107,7 +107,7 @@ fn trap_s9_times_before_1970_and_far_ahead_are_times() {
     assert_eq!(find(8), Some(3));
     assert_eq!(find(i64::MAX), Some(3));
     assert_eq!(log.max_timestamp(&mut scratch).unwrap().unwrap().offset, 3);
-    // A time before 1970 is no time for the index, which has none before it, but its record is found.
+    // The index has no timestamp before 1970, but the record is found.
     append(&mut log, &batch_at(&[-1000], Compression::Zstd)).unwrap();
     append(&mut log, &batch_at(&[-1000, 9, i64::MIN], Compression::None)).unwrap();
     assert_eq!(log.offset_for_timestamp(i64::MIN, &mut scratch).unwrap().unwrap().offset, 0);

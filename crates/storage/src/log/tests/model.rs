@@ -1,4 +1,4 @@
-//! Random histories against a model, with clean stops and crashes in between.
+//! Random histories against a model, with clean shutdowns and crashes in between.
 
 use fastrand::Rng;
 use record::Scratch;
@@ -185,7 +185,7 @@ impl Model {
         self.entries.retain(|entry| entry.header.last_offset() < offset);
         let log = self.log();
         if log.closed.is_empty() && log.active.size == 0 && log.snapshots.is_empty() {
-            // What was left was below the start: the log was emptied.
+            // The rest was below the start: the log was emptied.
             assert_eq!((log.log_start_offset(), log.end_offset()), (start, start));
             return self.emptied(start);
         }
@@ -207,7 +207,7 @@ impl Model {
         self.producers = Default::default();
     }
 
-    /// After batches at the end are gone: the producers go on after what is left.
+    /// Has the producers continue after the rest, once batches at the end are gone.
     fn forget_what_is_gone(&mut self) {
         self.last_segment = self.log().active.base_offset();
         let end_offset = self.end_offset();
@@ -242,7 +242,7 @@ impl Model {
         (self.directory, self.log) = (Some(directory), Some(log));
     }
 
-    /// The process dies, and of what was not durable some is lost.
+    /// Kills the process and loses some of the batches that were not durable.
     fn crash(&mut self) {
         let flushed_offset = self.log().flushed_offset();
         let start = self.log().log_start_offset();
@@ -259,7 +259,7 @@ impl Model {
         self.forget_what_is_gone();
     }
 
-    /// Damages what was not durable: the log from some place on, its indexes, the last snapshots.
+    /// Damages everything that was not durable: the log from some place on, its indexes, the last snapshots.
     fn tear(&mut self, flushed_offset: i64) {
         for name in files(&self.home) {
             let path = self.home.file(&name);
@@ -310,7 +310,7 @@ impl Model {
             }
         }
         assert!(expected.next().is_none());
-        // Batches that brought their offsets leave gaps, which look like segments that are missing.
+        // Batches with offsets of their own leave gaps, which look like missing segments.
         let is_gap = |fault: &crate::Fault| matches!(fault.reason, crate::FaultReason::Gap { .. });
         assert!(scrub(log).iter().all(is_gap));
         self.check_reads();
@@ -386,7 +386,7 @@ impl Model {
         }
     }
 
-    /// Producers, open and aborted transactions are those of a replay of all that was appended.
+    /// Checks that producers, open and aborted transactions are those of a replay of all batches.
     fn check_producers(&mut self) {
         let log = self.log.as_ref().unwrap();
         let mut state = crate::producer_state::ProducerState::new(self.start_of_history);

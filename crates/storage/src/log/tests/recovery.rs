@@ -1,4 +1,4 @@
-//! Opening a log again, after a clean stop and after a crash.
+//! Opening a log again, after a clean shutdown and after a crash.
 
 use super::*;
 use crate::LogDirectory;
@@ -25,7 +25,7 @@ impl Crash {
     }
 }
 
-/// Appends so many batches of one record.
+/// Appends batches of one record.
 pub(super) fn append_many(log: &mut Log, batches: i64) {
     for n in 0..batches {
         append(log, &batch(1, NOW_MS + n, 100)).unwrap();
@@ -139,7 +139,7 @@ fn trap_s1_a_torn_tail_is_cut_at_the_last_whole_batch() {
         assert_eq!(recovered.truncation.as_ref().map_or(0, |cut| cut.bytes), torn as u64);
         assert!(recovered.truncation.is_none_or(|cut| !cut.batches_followed));
         assert_eq!(std::fs::metadata(&path).unwrap().len() as usize, cut - torn);
-        // The producer goes on after its last whole batch.
+        // The producer continues after its last whole batch.
         let next = append(&mut log, &producer_batch(1, 0, 2 * whole as i32, 2)).unwrap();
         assert_eq!((next.base_offset, next.duplicate), (20 + 2 * whole as i64, false));
     }
@@ -479,7 +479,7 @@ fn trap_l6_a_directory_of_another_topic_of_that_name_is_refused() {
     assert!(renamed.ends_with("topic-0.abc-stray"));
     let (log, _) = Log::open(&directory, OpenLog { topic_id: Some([8; 16]), ..open_with(small()) }).unwrap();
     assert_eq!(log.topic_id(), Some([8; 16]));
-    // A crash may leave the file empty: it was made with the directory, before any batch.
+    // A crash may leave the file empty: it was created with the directory, before any batch.
     drop(log);
     std::fs::write(home.file("partition.metadata"), "").unwrap();
     assert_eq!(directory.topic_id(&name_of_log()).unwrap(), None);
@@ -542,7 +542,7 @@ fn a_gap_before_a_segment_is_no_damage() {
     assert_eq!((recovered.truncation, contents(&log).len(), log.end_offset()), (None, 30, 29_001));
 }
 
-/// If nothing were deleted, one for each stop would stay for good.
+/// If nothing were deleted, one snapshot per shutdown would stay for good.
 #[test]
 fn of_the_snapshots_that_stops_leave_the_newest_stays() {
     let home = Home::new();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::testing::{append, small};
 
-/// A log of so many segments with ten records each, a second apart, all below the high watermark.
+/// A log of segments with ten records each, a second apart, all below the high watermark.
 fn log_of_segments(home: &Home, directory: &crate::LogDirectory, segments: usize, config: &LogConfig) -> Log {
     let one = batch(1, NOW_MS, 100).len() as u32;
     let config = LogConfig { segment_bytes: 10 * one, ..config.clone() };
@@ -35,11 +35,11 @@ fn segments_past_their_time_go() {
         deleted.remove().unwrap();
     }
     assert!(files(&home).iter().all(|name| !name.ends_with(".deleted")));
-    // As soon as the clock is set back: nobody can tell how long they have been there.
+    // At once if the clock is set back: their age is unknown then.
     log.apply_retention(NOW_MS + 34_001).unwrap();
     assert_eq!(log.take_due_deletions(NOW_MS + 34_001).len(), 0);
     assert!(!log.take_due_deletions(NOW_MS + 34_000).is_empty());
-    // All of it, the active segment as well; the offsets go on.
+    // All segments, the active one as well; the offsets continue.
     let retained = log.apply_retention(NOW_MS + 100_000).unwrap();
     assert_eq!((retained.deleted_segments, retained.log_start_offset, log.size_bytes()), (2, 50, 0));
     assert_eq!(append(&mut log, &batch(1, NOW_MS, 100)).unwrap().base_offset, 50);
@@ -99,7 +99,7 @@ fn where_nothing_is_to_be_kept_the_active_segment_goes_too() {
     assert_eq!(append(&mut log, &batch(1, NOW_MS, 100)).unwrap().base_offset, 30);
 }
 
-/// A consumer that goes on at the last stable offset would be told that it is out of range.
+/// A consumer that continues at the last stable offset would get an error that it is out of range.
 #[test]
 fn neither_the_high_watermark_nor_the_last_stable_offset_is_below_the_start() {
     let home = Home::new();
@@ -268,7 +268,7 @@ fn a_cut_log_is_not_taken_for_one_that_lost_bytes() {
     assert_eq!((log.end_offset(), recovered.truncation), (17, None));
 }
 
-/// The thread that flushes may have a log at hand that is deleted.
+/// The flush thread may still hold a log that is deleted.
 #[test]
 fn a_log_that_is_deleted_is_synced_no_more() {
     let home = Home::new();
@@ -285,7 +285,7 @@ fn a_log_that_is_deleted_is_synced_no_more() {
     directory.remove(&path).unwrap();
 }
 
-/// Of several names that change a loss of power may undo any.
+/// A loss of power may undo any of several renames.
 #[test]
 fn segments_below_the_start_that_a_crash_brings_back_are_dropped() {
     let home = Home::new();

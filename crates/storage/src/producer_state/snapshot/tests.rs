@@ -37,7 +37,7 @@ fn bytes_are_kafkas() {
     entry.extend_from_slice(&5_i64.to_be_bytes());
     assert_eq!(entry.len(), PRODUCER_BYTES);
     assert_eq!(bytes[10..56], entry);
-    // What Kafka does not look at: where the batches end, and no other batch.
+    // The bytes that Kafka ignores: the end of the batches, and no earlier batch.
     assert_eq!(bytes[56..], [0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0]);
 }
 
