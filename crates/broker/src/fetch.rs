@@ -16,7 +16,10 @@ use runtime::random;
 use tokio::sync::Notify;
 use tracing::error;
 
-use crate::replicas::{Isolation, News, ReadOutcome, ReadRequest, Replica, Replicas, TopicTable, Watch};
+use crate::replicas::{
+    FetchingBroker, FetchingReplica, Isolation, News, ReadOutcome, ReadRequest, Replica, Replicas,
+    TopicTable, Watch,
+};
 use crate::reply::{FileRegion, Frame, Piece, Reply, Responder};
 
 use session::{FetchContext, FetchSessions, FetchTarget};
@@ -32,7 +35,7 @@ pub(crate) struct Fetch {
     /// Whether topics are named by id.
     pub(crate) by_topic_id: bool,
     /// The broker that fetches as a follower; `None` for a client.
-    pub(crate) follower: Option<i32>,
+    pub(crate) follower: Option<FetchingBroker>,
     pub(crate) isolation: Isolation,
     pub(crate) max_bytes: usize,
     pub(crate) min_bytes: usize,
@@ -52,6 +55,15 @@ const ENOUGH_BYTES: usize = 8 << 20;
 /// behind elsewhere are not to delay them.
 const RECENT_BYTES_MAX: usize = SEND_FILE_BYTES_MIN;
 
+/// The looks that a fetch takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// When it comes.
+    First,
+    /// After it has waited: a follower may have fetched from further on by now, on another connection.
+    Later,
+}
+
 /// The findings of one look at all partitions.
 #[derive(Default)]
 struct Found {
@@ -70,7 +82,7 @@ pub(crate) fn begin(
     responder: Responder,
     fetch: Fetch,
 ) -> Reply {
-    let found = fetch.look(&replicas.table());
+    let found = fetch.look(&replicas.table(), Look::First);
     if found.urgent || found.bytes >= fetch.min_bytes || fetch.max_wait_ms == 0 || fetch.targets.is_empty() {
         return Reply::Now(fetch.respond(sessions, responder, found));
     }
@@ -90,7 +102,7 @@ impl Fetch {
         // between that look and the wait is not missed.
         let watches: Vec<Watch> = self.watch(&replicas.table(), &news);
         loop {
-            let found = self.look(&replicas.table());
+            let found = self.look(&replicas.table(), Look::Later);
             // A topic that is deleted meanwhile has no partition that could bring news.
             if found.urgent || found.bytes >= self.min_bytes || watches.is_empty() {
                 return found;
@@ -98,7 +110,7 @@ impl Fetch {
             tokio::select! {
                 biased;
                 () = news.notified() => {}
-                () = clock::sleep_until(deadline) => return self.look(&replicas.table()),
+                () = clock::sleep_until(deadline) => return self.look(&replicas.table(), Look::Later),
             }
         }
     }
@@ -119,10 +131,10 @@ impl Fetch {
     }
 
     /// Finds what each partition has, within the limits of the request.
-    fn look(&self, table: &TopicTable) -> Found {
+    fn look(&self, table: &TopicTable, look: Look) -> Found {
         let mut found = Found { answers: Vec::with_capacity(self.targets.len()), ..Found::default() };
         for target in &self.targets {
-            let request = self.read_request(target, &found);
+            let request = self.read_request(target, &found, look);
             let outcome = self.find(table, target).and_then(|replica| replica.read(&request));
             found.take(target.partition, outcome);
         }
@@ -130,7 +142,7 @@ impl Fetch {
     }
 
     /// The read of a partition once `found` is there.
-    fn read_request(&self, target: &FetchTarget, found: &Found) -> ReadRequest {
+    fn read_request(&self, target: &FetchTarget, found: &Found, look: Look) -> ReadRequest {
         let left = self.max_bytes.saturating_sub(found.bytes);
         let left = if found.regions.len() < REGIONS_MAX { left } else { 0 };
         let max_bytes = usize::try_from(target.partition_max_bytes).unwrap_or(0).min(left);
@@ -142,7 +154,11 @@ impl Fetch {
             min_one_batch: found.bytes == 0,
             recent_only: is_full && found.bytes > 0,
             isolation: self.isolation,
-            follower: self.follower,
+            follower: self.follower.map(|broker| FetchingReplica {
+                broker,
+                log_start_offset: target.log_start_offset,
+                is_new: look == Look::First,
+            }),
             current_leader_epoch: target.current_leader_epoch,
             last_fetched_epoch: target.last_fetched_epoch,
         }
@@ -188,7 +204,7 @@ impl Found {
             records: Records::Bytes(bytes::Bytes::new()),
             ..PartitionData::default()
         };
-        if let Some((epoch, end_offset)) = outcome.diverging {
+        if let Some(storage::EpochEndOffset { epoch, end_offset }) = outcome.diverging {
             data.diverging_epoch = EpochEndOffset { epoch, end_offset };
             self.urgent = true;
         }

@@ -4,10 +4,12 @@ mod append;
 mod leader;
 mod replica;
 mod table;
+mod traps;
 
 use std::sync::Arc;
 
 use arc_swap::Guard;
+use metadata::Partition;
 use parking_lot::{Mutex, MutexGuard};
 use protocol::{Str, Uuid};
 use storage::TopicPartition;
@@ -17,10 +19,12 @@ use crate::beside;
 use crate::directories::{LogDirs, LogToOpen};
 
 pub(crate) use append::{Appended, Refusal};
-pub(crate) use leader::Leader;
+pub(crate) use leader::BrokerState;
+#[cfg(test)]
+pub(crate) use leader::lone_replica;
 pub(crate) use replica::{
-    Isolation, LastScrub, News, OffsetSpec, PartitionRules, ReadOutcome, ReadRequest, Replica, ScrubNews,
-    Turn, Watch,
+    FetchingBroker, FetchingReplica, Isolation, LastScrub, News, OffsetSpec, PartitionRules, ReadOutcome,
+    ReadRequest, Replica, ScrubNews, Turn, Watch,
 };
 pub(crate) use table::{PartitionSlot, Topic, TopicTable, Topics};
 
@@ -35,7 +39,9 @@ pub(crate) struct Replicas {
 pub(crate) struct ReplicaToOpen {
     pub(crate) topic: Str,
     pub(crate) log: LogToOpen,
-    pub(crate) leader: Leader,
+    /// This broker, and what the controller has decided of the partition.
+    pub(crate) node_id: i32,
+    pub(crate) decided: Arc<Partition>,
     /// The same for all partitions of a topic, and shared by them.
     pub(crate) rules: Arc<PartitionRules>,
 }
@@ -69,10 +75,10 @@ impl Replicas {
 
     /// Opens the log of a replica, or returns `None` and says in the log why it cannot be. Blocks on the disk.
     pub(crate) fn open(&self, replica: ReplicaToOpen) -> PartitionSlot {
-        let ReplicaToOpen { topic, log, leader, rules } = replica;
+        let ReplicaToOpen { topic, log, node_id, decided, rules } = replica;
         let index = log.partition.partition;
         let (log, dir) = self.dirs.open_log(log)?;
-        Some(Arc::new(Replica::lead(topic, index, leader, rules, log, dir)))
+        Some(Arc::new(Replica::lead(topic, index, (node_id, decided), rules, log, dir)))
     }
 
     /// Deletes the logs of topics that are not in the table any more.

@@ -17,7 +17,7 @@ use runtime::clock;
 use crate::call::Call;
 use crate::fetch::session::{FetchTarget, SessionClaim};
 use crate::fetch::{self, Fetch};
-use crate::replicas::Isolation;
+use crate::replicas::{FetchingBroker, Isolation};
 use crate::reply::Reply;
 
 /// Sessions exist from here on.
@@ -36,8 +36,12 @@ pub(crate) fn handle(call: Call<'_>, request: FetchRequest) -> Reply {
         epoch: if version >= SESSIONS_SINCE { request.session_epoch } else { NO_SESSION_EPOCH },
         by_topic_id: version >= TOPIC_IDS_SINCE,
     };
-    let replica_id =
-        if version >= REPLICA_STATE_SINCE { request.replica_state.replica_id } else { request.replica_id };
+    let broker = if version >= REPLICA_STATE_SINCE {
+        let state = &request.replica_state;
+        FetchingBroker { node_id: state.replica_id, epoch: state.replica_epoch }
+    } else {
+        FetchingBroker { node_id: request.replica_id, epoch: -1 }
+    };
     let Some(isolation) = Isolation::of(request.isolation_level) else {
         return call.reply(&refused(request, ErrorCode::INVALID_REQUEST));
     };
@@ -57,7 +61,7 @@ pub(crate) fn handle(call: Call<'_>, request: FetchRequest) -> Reply {
         Fetch {
             context,
             targets,
-            follower: (replica_id >= 0).then_some(replica_id),
+            follower: (broker.node_id >= 0).then_some(broker),
             by_topic_id: claim.by_topic_id,
             isolation,
             max_bytes: usize::try_from(max_bytes).unwrap_or(0),
@@ -84,6 +88,7 @@ fn targets(topic: FetchTopic) -> impl Iterator<Item = FetchTarget> {
         topic_id,
         partition: partition.partition,
         fetch_offset: partition.fetch_offset,
+        log_start_offset: partition.log_start_offset,
         partition_max_bytes: partition.partition_max_bytes,
         current_leader_epoch: partition.current_leader_epoch,
         last_fetched_epoch: partition.last_fetched_epoch,
@@ -97,6 +102,7 @@ fn forgotten_targets(topic: ForgottenTopic) -> impl Iterator<Item = FetchTarget>
         topic_id,
         partition,
         fetch_offset: 0,
+        log_start_offset: -1,
         partition_max_bytes: 0,
         current_leader_epoch: -1,
         last_fetched_epoch: -1,

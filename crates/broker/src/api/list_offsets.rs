@@ -17,11 +17,17 @@ use crate::reply::Reply;
 
 /// Leader epochs are told from here on.
 const LEADER_EPOCHS_SINCE: i16 = 4;
+/// OFFSET_NOT_AVAILABLE is known from here on.
+const OFFSET_NOT_AVAILABLE_SINCE: i16 = 5;
+/// The replica id of a client.
+const CONSUMER: i32 = -1;
 /// Timestamp and offset if there is none.
 const NOWHERE: i64 = -1;
 
 pub(crate) fn handle(call: Call<'_>, request: ListOffsetsRequest) -> Reply {
-    let isolation = Isolation::of(request.isolation_level);
+    // A replica sees all of the log, whatever level it names.
+    let is_consumer = request.replica_id == CONSUMER;
+    let isolation = Isolation::of(request.isolation_level).map(|level| is_consumer.then_some(level));
     let version = call.version();
     let repeated = repeated(&request.topics);
     let mut refused = BTreeSet::new();
@@ -66,7 +72,7 @@ fn find(
     call: &Call<'_>,
     topic: &Str,
     partition: &ListOffsetsPartition,
-    isolation: Isolation,
+    isolation: Option<Isolation>,
     version: i16,
 ) -> ListOffsetsPartitionResponse {
     let index = partition.partition_index;
@@ -78,6 +84,9 @@ fn find(
     });
     let (error_code, found) = match found {
         Ok(found) => (ErrorCode::NONE, found),
+        Err(ErrorCode::OFFSET_NOT_AVAILABLE) if version < OFFSET_NOT_AVAILABLE_SINCE => {
+            (ErrorCode::LEADER_NOT_AVAILABLE, None)
+        }
         Err(error) => (error, None),
     };
     let (timestamp, offset, leader_epoch) =

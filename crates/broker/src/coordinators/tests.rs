@@ -18,7 +18,7 @@ use super::answer::Settled;
 use super::hosted::State;
 use super::*;
 use crate::directories::LogDir;
-use crate::replicas::{Leader, PartitionRules};
+use crate::replicas::{PartitionRules, lone_replica};
 
 mod tally;
 
@@ -126,7 +126,7 @@ fn open_log(directory: &LogDirectory, topic: &'static str, index: i32) -> Replic
     };
     let (log, _) = Log::open(directory, open).unwrap();
     let log_dir = Arc::new(LogDir::offline(directory.path().to_owned()));
-    Replica::lead(Str::from(topic), index, Leader::of(&[0], &[0]), rules.into(), log, log_dir)
+    Replica::lead(Str::from(topic), index, lone_replica(), rules.into(), log, log_dir)
 }
 
 #[tokio::test]

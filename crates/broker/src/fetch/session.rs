@@ -28,6 +28,8 @@ pub(crate) struct FetchTarget {
     pub(crate) topic_id: Uuid,
     pub(crate) partition: i32,
     pub(crate) fetch_offset: i64,
+    /// The start of a follower's log; -1 of a client.
+    pub(crate) log_start_offset: i64,
     pub(crate) partition_max_bytes: i32,
     pub(crate) current_leader_epoch: i32,
     pub(crate) last_fetched_epoch: i32,

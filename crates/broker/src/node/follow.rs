@@ -19,7 +19,7 @@ use crate::beside;
 use crate::broker::Broker;
 use crate::coordinators::OFFSETS_TOPIC;
 use crate::directories::LogToOpen;
-use crate::replicas::{Leader, PartitionRules, PartitionSlot, Replica, ReplicaToOpen, Topic};
+use crate::replicas::{BrokerState, PartitionRules, PartitionSlot, Replica, ReplicaToOpen, Topic};
 use progress::Progress;
 
 /// Puts in force what the metadata has when a broker starts. Blocks on the disk.
@@ -86,6 +86,7 @@ impl Broker {
         self.open_missing(&change.new, &change.delta);
         self.open_again(&change.new, self.replicas.dirs().accept_losses(&change.new, &change.delta));
         self.reconfigure(&change.new, &change.delta);
+        self.look_at_brokers(change);
     }
 
     fn delete_topics(&self, ids: &[Uuid]) {
@@ -112,6 +113,22 @@ impl Broker {
                 replica.decide(Arc::clone(decided));
             }
         }
+    }
+
+    /// Has leaders know the brokers that their followers are on.
+    fn look_at_brokers(&self, change: &Change) {
+        let state = |node_id| {
+            let broker = change.new.brokers().get(&node_id).filter(|broker| !broker.fenced)?;
+            let in_controlled_shutdown = broker.in_controlled_shutdown;
+            Some(BrokerState { epoch: broker.broker_epoch, in_controlled_shutdown })
+        };
+        let table = self.replicas.table();
+        if change.delta.brokers.iter().any(|node_id| *node_id != self.config.node_id) {
+            table.partitions().for_each(|replica| replica.set_brokers(state));
+            return;
+        }
+        let changed = change.delta.topics.iter().filter_map(|id| table.by_id(*id));
+        changed.flat_map(|topic| topic.partitions()).for_each(|replica| replica.set_brokers(state));
     }
 
     /// Opens the logs of partitions that are in the metadata and not yet here.
@@ -179,7 +196,8 @@ impl Broker {
                 preferred: self.moves.take_preferred(&topic.name, index),
                 config: rules.log(),
             },
-            leader: Leader::new(self.config.node_id, Arc::clone(partition)),
+            node_id: self.config.node_id,
+            decided: Arc::clone(partition),
             rules: Arc::clone(rules),
         }
     }

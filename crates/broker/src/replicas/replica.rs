@@ -22,11 +22,12 @@ use protocol::{ErrorCode, Str};
 use record::{
     Batch, BatchBuilder, Compression, Compressor, InvalidBatch, ProduceRules, Scratch, ValidBatch, validate,
 };
+use runtime::clock;
 use storage::{AppendError, Log, LogOffsets, Origin, ProducerError};
 use tracing::warn;
 
 use super::append::{Appended, Refusal};
-use super::leader::Leader;
+use super::leader::{BrokerState, Leader};
 use crate::directories::{Durability, LogDir, Lost};
 
 mod maintenance;
@@ -39,7 +40,7 @@ mod turn;
 mod wake;
 
 pub(crate) use offsets::OffsetSpec;
-pub(crate) use read::{Isolation, ReadOutcome, ReadRequest};
+pub(crate) use read::{FetchingBroker, FetchingReplica, Isolation, ReadOutcome, ReadRequest};
 pub(crate) use rules::PartitionRules;
 use scrub::ScrubRecord;
 pub(crate) use scrub::{LastScrub, ScrubNews};
@@ -86,10 +87,11 @@ struct State {
 
 impl State {
     /// Moves the high watermark to the leader's; returns whether it has risen.
-    fn raise_high_watermark(&mut self) -> bool {
+    fn raise_high_watermark(&mut self, rules: &PartitionRules) -> bool {
         let Some(log) = &mut self.log else { return false };
         let before = log.high_watermark();
-        let high_watermark = self.leader.high_watermark(before, log.end_offset());
+        let now_ms = if self.leader.has_followers() { clock::steady_ms() } else { 0 };
+        let high_watermark = self.leader.high_watermark(before, log.end_offset(), &rules.in_sync(), now_ms);
         if high_watermark > before {
             log.set_high_watermark(high_watermark);
         }
@@ -98,17 +100,20 @@ impl State {
 }
 
 impl Replica {
-    /// Leads a partition whose log is open.
+    /// Leads a partition whose log is open, as the controller has decided.
     pub(crate) fn lead(
         topic: Str,
         index: i32,
-        leader: Leader,
+        (node_id, decided): (i32, Arc<Partition>),
         rules: Arc<PartitionRules>,
         mut log: Log,
         log_dir: Arc<LogDir>,
     ) -> Self {
+        let (end_offset, now_ms) = (log.end_offset(), clock::steady_ms());
+        let leader = Leader::new(node_id, decided, end_offset, now_ms);
         log.assign_epoch(leader.epoch());
-        log.set_high_watermark(leader.high_watermark(log.high_watermark(), log.end_offset()));
+        let before = log.high_watermark();
+        log.set_high_watermark(leader.high_watermark(before, end_offset, &rules.in_sync(), now_ms));
         let offsets = Arc::clone(log.offsets());
         let durability = Arc::new(Durability::new(Arc::clone(&offsets)));
         let (told, news) = (Arc::clone(&durability), Arc::clone(log_dir.news()));
@@ -170,16 +175,21 @@ impl Replica {
     pub(crate) fn decide(&self, decided: Arc<Partition>) {
         let raised = {
             let mut state = self.state.lock();
-            state.leader.decide(decided);
+            state.leader.decide(decided, self.offsets.end(), clock::steady_ms());
             let epoch = state.leader.epoch();
             if let Some(log) = &mut state.log {
                 log.assign_epoch(epoch);
             }
-            state.raise_high_watermark()
+            state.raise_high_watermark(&self.rules.load())
         };
         if raised {
             self.watchers.notify(&[News::HighWatermark]);
         }
+    }
+
+    /// Takes note of the brokers that followers are on, see [`Leader::set_brokers`].
+    pub(crate) fn set_brokers(&self, state: impl Fn(i32) -> Option<BrokerState>) {
+        self.state.lock().leader.set_brokers(state);
     }
 
     /// Puts changed settings in force.
@@ -294,7 +304,8 @@ impl Replica {
         make_durable: bool,
         now_ms: i64,
     ) -> Result<Appended, Refusal> {
-        let flush_messages = self.rules.load().topic.flush_messages;
+        let rules = self.rules.load();
+        let flush_messages = rules.topic.flush_messages;
         let (appended, raised) = {
             let mut state = self.state.lock();
             let State { log, leader } = &mut *state;
@@ -305,7 +316,7 @@ impl Replica {
             if unflushed > 0 && (unflushed >= flush_messages && (make_durable || flush_messages > 1)) {
                 log.enqueue_flush();
             }
-            (appended, state.raise_high_watermark())
+            (appended, state.raise_high_watermark(&rules))
         };
         self.watchers.notify(if raised { &[News::End, News::HighWatermark] } else { &[News::End] });
         Ok(Appended {

@@ -11,6 +11,7 @@ fn target(partition: i32) -> FetchTarget {
         topic_id: Uuid::ZERO,
         partition,
         fetch_offset: 0,
+        log_start_offset: -1,
         partition_max_bytes: 100,
         current_leader_epoch: -1,
         last_fetched_epoch: -1,

@@ -24,8 +24,8 @@ impl Replica {
             // The older records of a compacted topic are values of keys, not history.
             return Err(ErrorCode::POLICY_VIOLATION);
         }
-        let mut guard = self.lock();
-        let log = guard.as_mut().ok_or_else(|| self.gone())?;
+        let mut state = self.state.lock();
+        let log = state.log.as_mut().ok_or_else(|| self.gone())?;
         let offset = if offset == TO_HIGH_WATERMARK { log.high_watermark() } else { offset };
         log.delete_records(offset, now_ms).map_err(|error| match error {
             DeleteRecordsError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
@@ -34,7 +34,8 @@ impl Replica {
                 ErrorCode::KAFKA_STORAGE_ERROR
             }
         })?;
-        Ok(log.log_start_offset())
+        let log_start_offset = log.log_start_offset();
+        Ok(state.leader.low_watermark(log_start_offset))
     }
 
     /// Deletes what is too old or too much.

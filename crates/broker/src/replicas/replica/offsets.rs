@@ -49,51 +49,73 @@ pub(crate) struct FoundOffset {
     pub(crate) leader_epoch: i32,
 }
 
+/// Why one attempt to look an offset up failed.
+#[derive(Debug, Clone, Copy)]
+enum LookupFailure {
+    /// The log was moved to another directory meanwhile, or retention was faster.
+    Moved,
+    /// Kafka's error for the partition.
+    Error(ErrorCode),
+}
+
+impl From<ErrorCode> for LookupFailure {
+    fn from(error_code: ErrorCode) -> Self {
+        Self::Error(error_code)
+    }
+}
+
 impl Replica {
     /// The first offset that may be read.
     pub(crate) fn log_start_offset(&self) -> i64 {
         self.lock().as_ref().map_or(-1, storage::Log::log_start_offset)
     }
 
-    /// The offset for `spec`; `None` if no record matches.
+    /// The offset for `spec` among what a client of that isolation sees, or a replica if there is none; `None` if no record
+    /// matches.
     ///
     /// # Errors
-    /// Kafka's error for the partition.
+    /// Kafka's error for the partition. OFFSET_NOT_AVAILABLE: it depends on the high watermark, which has not reached the
+    /// start of the leader's epoch; only versions from 5 on know it.
     pub(crate) fn find_offset(
         &self,
         spec: OffsetSpec,
-        isolation: Isolation,
+        isolation: Option<Isolation>,
     ) -> Result<Option<FoundOffset>, ErrorCode> {
-        match self.find_offset_once(spec, isolation) {
-            // The log was moved to another directory in between, or retention was faster.
-            Err(ErrorCode::OFFSET_NOT_AVAILABLE) => {
-                let again = self.find_offset_once(spec, isolation);
-                // Twice in a row the file is simply not there, and old clients do not know the other error.
-                again.map_err(|error| match error {
-                    ErrorCode::OFFSET_NOT_AVAILABLE => ErrorCode::KAFKA_STORAGE_ERROR,
-                    error => error,
-                })
-            }
-            outcome => outcome,
-        }
+        let found = match self.find_offset_once(spec, isolation) {
+            Err(LookupFailure::Moved) => self.find_offset_once(spec, isolation),
+            found => found,
+        };
+        found.map_err(|failure| match failure {
+            // Twice in a row the file is simply not there.
+            LookupFailure::Moved => ErrorCode::KAFKA_STORAGE_ERROR,
+            LookupFailure::Error(error_code) => error_code,
+        })
     }
 
     fn find_offset_once(
         &self,
         spec: OffsetSpec,
-        isolation: Isolation,
-    ) -> Result<Option<FoundOffset>, ErrorCode> {
-        let guard = self.lock();
-        let log = guard.as_ref().ok_or_else(|| self.gone())?;
+        isolation: Option<Isolation>,
+    ) -> Result<Option<FoundOffset>, LookupFailure> {
+        let state = self.state.lock();
+        let log = state.log.as_ref().ok_or_else(|| self.gone())?;
         let limit = match isolation {
-            Isolation::ReadUncommitted => log.high_watermark(),
-            Isolation::ReadCommitted => log.last_stable_offset(),
+            None => log.end_offset(),
+            Some(Isolation::ReadUncommitted) => log.high_watermark(),
+            Some(Isolation::ReadCommitted) => log.last_stable_offset(),
+        };
+        let settled = match isolation {
+            None => Ok(()),
+            Some(_) => state.leader.check_settled(log.high_watermark()),
         };
         let place = |offset, leader_epoch: Option<i32>| {
             Some(FoundOffset { timestamp_ms: -1, offset, leader_epoch: leader_epoch.unwrap_or(-1) })
         };
         let located = match spec {
-            OffsetSpec::Latest => return Ok(place(limit, log.latest_epoch())),
+            OffsetSpec::Latest => {
+                settled?;
+                return Ok(place(limit, log.latest_epoch()));
+            }
             OffsetSpec::Earliest => {
                 let start = log.log_start_offset();
                 return Ok(place(start, log.epoch_for_offset(start)));
@@ -103,10 +125,14 @@ impl Replica {
             OffsetSpec::Time(time) => log.locate_timestamp(time),
         };
         // What is left reads files, and appends need not wait for that.
-        drop(guard);
+        drop(state);
         let find = |located: LocatedTime| SCRATCH.with_borrow_mut(|scratch| located.find(scratch));
         let found = located.and_then(find).map_err(|error| self.lookup_error(&error))?;
-        Ok(found.filter(|found| found.offset < limit).map(|found| FoundOffset {
+        let found = found.filter(|found| found.offset < limit);
+        if found.is_none() {
+            settled?;
+        }
+        Ok(found.map(|found| FoundOffset {
             timestamp_ms: found.timestamp,
             offset: found.offset,
             leader_epoch: found.leader_epoch,
@@ -121,15 +147,15 @@ impl Replica {
         (end.epoch >= 0).then_some((end.epoch, end.end_offset))
     }
 
-    fn lookup_error(&self, error: &LookupError) -> ErrorCode {
+    fn lookup_error(&self, error: &LookupError) -> LookupFailure {
         if matches!(error, LookupError::Fs(error) if error.is_not_found()) {
-            return ErrorCode::OFFSET_NOT_AVAILABLE;
+            return LookupFailure::Moved;
         }
         error!(partition = self.name(), "a time could not be looked up: {error}");
-        match error {
+        LookupFailure::Error(match error {
             LookupError::Decompress(DecompressError::RecordTooLarge { .. }) => ErrorCode::INVALID_RECORD,
             LookupError::Records(_) | LookupError::Decompress(_) => ErrorCode::CORRUPT_MESSAGE,
             LookupError::Fs(_) | LookupError::Damaged(_) => ErrorCode::KAFKA_STORAGE_ERROR,
-        }
+        })
     }
 }

@@ -1,11 +1,12 @@
 //! Finding what a fetch may read.
 
 use protocol::ErrorCode;
-use storage::{Log, ReadError};
+use runtime::clock;
+use storage::{EpochEndOffset, ReadError};
 use tracing::error;
 
-use super::super::leader::NoReplica;
-use super::{News, Replica};
+use super::super::leader::{FollowerFetch, NoReplica, divergence};
+use super::{News, Replica, State};
 use crate::reply::FileRegion;
 
 /// The records that a reader sees (KIP-98).
@@ -37,12 +38,29 @@ pub(crate) struct ReadRequest {
     /// Only the last batches of the log, and only if `max_bytes` hold all that follows.
     pub(crate) recent_only: bool,
     pub(crate) isolation: Isolation,
-    /// The broker that fetches as a follower; `None` for a client.
-    pub(crate) follower: Option<i32>,
+    /// The broker that fetches as a follower, and the start of its log; `None` for a client.
+    pub(crate) follower: Option<FetchingReplica>,
     /// Negative if the client does not say.
     pub(crate) current_leader_epoch: i32,
     /// Negative if the client does not say.
     pub(crate) last_fetched_epoch: i32,
+}
+
+/// A follower that fetches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FetchingReplica {
+    pub(crate) broker: FetchingBroker,
+    pub(crate) log_start_offset: i64,
+    /// Whether the fetch has just come, and says how far the follower is.
+    pub(crate) is_new: bool,
+}
+
+/// The broker of followers that fetch together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FetchingBroker {
+    pub(crate) node_id: i32,
+    /// -1 if it does not say.
+    pub(crate) epoch: i64,
 }
 
 /// The answer to it.
@@ -58,7 +76,7 @@ pub(crate) struct ReadOutcome {
     pub(crate) aborted: Option<Vec<(i64, i64)>>,
     /// The epoch and its end offset up to which the reader's log and this one agree, if they diverge
     /// (KIP-595).
-    pub(crate) diverging: Option<(i32, i64)>,
+    pub(crate) diverging: Option<EpochEndOffset>,
 }
 
 impl Replica {
@@ -80,7 +98,8 @@ impl Replica {
         state.leader.check_epoch(request.current_leader_epoch.max(-1))?;
         let log = state.log.as_ref().ok_or_else(|| self.gone())?;
         if let Some(follower) = request.follower {
-            state.leader.check_replica(follower).map_err(|NoReplica| no_replica(request))?;
+            let known = state.leader.check_replica(follower.broker.node_id);
+            known.map_err(|NoReplica| no_replica(request))?;
         }
         let mut outcome = ReadOutcome {
             high_watermark: log.high_watermark(),
@@ -89,7 +108,9 @@ impl Replica {
             ..ReadOutcome::default()
         };
         if request.last_fetched_epoch >= 0 {
-            outcome.diverging = diverging(log, request)?;
+            let end = log.end_offset_for_epoch(request.last_fetched_epoch);
+            let start = outcome.log_start_offset;
+            outcome.diverging = divergence(request.last_fetched_epoch, request.offset, end, start)?;
             if outcome.diverging.is_some() {
                 return Ok(outcome);
             }
@@ -106,10 +127,10 @@ impl Replica {
             log.locate(request.offset, limit_offset).map(Some)
         };
         let located = located.map_err(|error| self.read_error(&error))?;
-        let raised = request.follower.is_some_and(|follower| {
-            state.leader.fetched(follower, request.offset);
-            state.raise_high_watermark()
-        });
+        let raised = match request.follower {
+            Some(follower) => self.note_fetch(&mut state, follower, request.offset)?,
+            None => false,
+        };
         // What is left may wait for the disk, and appends need not wait with it.
         drop(state);
         if raised {
@@ -132,6 +153,18 @@ impl Replica {
         Ok(outcome)
     }
 
+    /// Notes a follower's fetch; returns whether the high watermark has risen.
+    fn note_fetch(&self, state: &mut State, by: FetchingReplica, offset: i64) -> Result<bool, ErrorCode> {
+        let FetchingReplica { broker, log_start_offset, is_new } = by;
+        if !is_new {
+            return Ok(false);
+        }
+        let fetch =
+            FollowerFetch { node_id: broker.node_id, broker_epoch: broker.epoch, offset, log_start_offset };
+        state.leader.fetched(&fetch, self.offsets.end(), clock::steady_ms())?;
+        Ok(state.raise_high_watermark(&self.rules.load()))
+    }
+
     fn read_error(&self, error: &ReadError) -> ErrorCode {
         match error {
             ReadError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
@@ -149,14 +182,4 @@ impl Replica {
 fn no_replica(request: &ReadRequest) -> ErrorCode {
     let knows_epoch = request.current_leader_epoch >= 0;
     if knows_epoch { ErrorCode::UNKNOWN_LEADER_EPOCH } else { ErrorCode::NOT_LEADER_OR_FOLLOWER }
-}
-
-/// The point from which the reader's log diverges from this one, if it does.
-fn diverging(log: &Log, request: &ReadRequest) -> Result<Option<(i32, i64)>, ErrorCode> {
-    let end = log.end_offset_for_epoch(request.last_fetched_epoch);
-    if end.epoch < 0 || end.end_offset < 0 || request.offset < log.log_start_offset() {
-        return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
-    }
-    let parts = end.epoch < request.last_fetched_epoch || end.end_offset < request.offset;
-    Ok(parts.then_some((end.epoch, end.end_offset)))
 }

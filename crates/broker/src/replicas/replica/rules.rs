@@ -6,6 +6,12 @@ use record::{Compression, Compressor, ProduceRules};
 use settings::{BrokerConfig, TimestampType, TopicConfig};
 use storage::LogConfig;
 
+use super::super::leader::InSyncRules;
+
+/// The time after which a follower that has not caught up lags behind: Kafka's default of `replica.lag.time.max.ms`. No
+/// broker has followers yet, and the setting says so.
+const REPLICA_LAG_TIME_MAX_MS: i64 = 30_000;
+
 /// A topic's settings as one of its partitions needs them.
 #[derive(Debug, Clone)]
 pub(crate) struct PartitionRules {
@@ -27,6 +33,14 @@ impl PartitionRules {
     /// `flush.messages` asks for Kafka's acknowledgement from the page cache.
     pub(crate) fn durable_acks(&self) -> bool {
         self.topic.flush_messages == 1
+    }
+
+    /// The measure of being in sync.
+    pub(crate) fn in_sync(&self) -> InSyncRules {
+        InSyncRules {
+            min_in_sync: usize::try_from(self.topic.min_insync_replicas).unwrap_or(0),
+            max_lag_ms: REPLICA_LAG_TIME_MAX_MS,
+        }
     }
 
     /// The compressor for a batch that arrived with `codec`, or `None` if it is stored as received.

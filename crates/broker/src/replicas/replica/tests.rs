@@ -6,6 +6,7 @@ use storage::{LogDirectory, OpenDirectory, OpenLog, TopicPartition};
 use tokio::sync::Notify;
 
 use super::*;
+use crate::replicas::leader::decision;
 
 fn one_batch() -> Vec<u8> {
     let mut builder = BatchBuilder::new(Compression::None);
@@ -25,10 +26,10 @@ fn rules(flush_messages: Option<&str>) -> PartitionRules {
 
 /// A partition in a directory whose flusher runs only when the test runs it.
 fn partition(name: &str, rules: PartitionRules) -> (LogDirectory, Replica) {
-    partition_of(name, rules, Leader::of(&[0], &[0]))
+    partition_of(name, rules, decision(&[0], &[0]))
 }
 
-fn partition_of(name: &str, rules: PartitionRules, leader: Leader) -> (LogDirectory, Replica) {
+fn partition_of(name: &str, rules: PartitionRules, decided: Arc<Partition>) -> (LogDirectory, Replica) {
     let path = std::env::temp_dir().join(format!("milena-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&path);
     let directory = LogDirectory::open(OpenDirectory { fs: Fs::real(), path, open_files_max: 16 }).unwrap();
@@ -42,7 +43,7 @@ fn partition_of(name: &str, rules: PartitionRules, leader: Leader) -> (LogDirect
     };
     let (log, _) = Log::open(&directory, open).unwrap();
     let log_dir = Arc::new(LogDir::offline(directory.path().to_owned()));
-    (directory, Replica::lead(Str::from(name), 0, leader, rules.into(), log, log_dir))
+    (directory, Replica::lead(Str::from(name), 0, (0, decided), rules.into(), log, log_dir))
 }
 
 #[tokio::test]
@@ -81,7 +82,7 @@ fn min_insync_replicas_asks_for_no_more_than_there_are() {
     for (name, isr_len, replicas_len, taken) in
         [("isr-1-1", 1, 1, true), ("isr-1-2", 1, 2, false), ("isr-1-3", 1, 3, false), ("isr-2-3", 2, 3, true)]
     {
-        let leader = Leader::of(&replicas[..replicas_len], &replicas[..isr_len]);
+        let leader = decision(&replicas[..replicas_len], &replicas[..isr_len]);
         let (directory, partition) = partition_of(name, rules.clone(), leader);
         let appended = partition.append_produced(&one_batch(), 9, true, 1_000);
         let error = appended.err().map(|refusal| (refusal.error_code, refusal.log_start_offset));
@@ -138,6 +139,11 @@ async fn who_waits_for_the_disk_is_told_when_the_log_is_deleted() {
 
 /// A fetch of everything from `offset` on.
 fn fetch(offset: i64, follower: Option<i32>) -> ReadRequest {
+    let follower = follower.map(|node_id| FetchingReplica {
+        broker: FetchingBroker { node_id, epoch: -1 },
+        log_start_offset: 0,
+        is_new: true,
+    });
     ReadRequest {
         offset,
         max_bytes: 1 << 20,
@@ -152,7 +158,7 @@ fn fetch(offset: i64, follower: Option<i32>) -> ReadRequest {
 
 #[tokio::test]
 async fn consumers_see_what_all_in_sync_have_and_followers_all_of_it() {
-    let (directory, replica) = partition_of("in-sync", rules(None), Leader::of(&[0, 1], &[0, 1]));
+    let (directory, replica) = partition_of("in-sync", rules(None), decision(&[0, 1], &[0, 1]));
     let replica = Arc::new(replica);
     let wakers = [News::End, News::HighWatermark].map(|awaited| {
         let waker = Arc::new(Notify::new());
@@ -179,6 +185,57 @@ async fn consumers_see_what_all_in_sync_have_and_followers_all_of_it() {
     replica.decide(Arc::new(decided));
     assert_eq!([is_woken(0), is_woken(1)], [false, true]);
     assert_eq!(has(&fetch(1, None)), (2, true));
+    std::fs::remove_dir_all(directory.path()).unwrap();
+}
+
+#[test]
+fn a_fetch_that_has_waited_says_nothing_new_of_its_follower() {
+    let (directory, replica) = partition_of("waited", rules(None), decision(&[0, 1], &[0, 1]));
+    replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
+    let mut waited = fetch(1, Some(1));
+    waited.follower.as_mut().unwrap().is_new = false;
+    assert_eq!(replica.read(&waited).unwrap().high_watermark, 0);
+    replica.read(&fetch(1, Some(1))).unwrap();
+    assert_eq!(replica.offsets.high_watermark(), 1);
+    replica.read(&ReadRequest { offset: 0, ..waited }).unwrap();
+    replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
+    replica.read(&fetch(2, Some(1))).unwrap();
+    assert_eq!(replica.offsets.high_watermark(), 2);
+    std::fs::remove_dir_all(directory.path()).unwrap();
+}
+
+#[test]
+fn a_fetch_of_an_earlier_incarnation_of_a_broker_is_refused() {
+    let (directory, replica) = partition_of("incarnation", rules(None), decision(&[0, 1], &[0, 1]));
+    let by = |epoch| {
+        let mut request = fetch(0, Some(1));
+        request.follower.as_mut().unwrap().broker.epoch = epoch;
+        replica.read(&request).map(drop)
+    };
+    replica.set_brokers(|_| Some(BrokerState { epoch: 8, in_controlled_shutdown: false }));
+    assert_eq!(by(7), Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+    assert_eq!([by(8), by(-1)], [Ok(()), Ok(())]);
+    std::fs::remove_dir_all(directory.path()).unwrap();
+}
+
+#[test]
+fn offsets_that_depend_on_the_high_watermark_wait_for_the_epoch() {
+    let (directory, replica) = partition_of("unsettled", rules(None), decision(&[0, 1], &[0, 1]));
+    replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
+    let find =
+        |spec, isolation| replica.find_offset(spec, isolation).map(|found| found.map(|found| found.offset));
+    let client = Some(Isolation::ReadUncommitted);
+    let times = [OffsetSpec::Latest, OffsetSpec::Time(0), OffsetSpec::MaxTimestamp];
+    assert_eq!(times.map(|spec| find(spec, client)), [Ok(Some(0)), Ok(None), Ok(None)]);
+    let mut decided = Partition::clone(&decision(&[0, 1], &[0, 1]));
+    (decided.leader_epoch, decided.partition_epoch) = (1, 1);
+    replica.decide(Arc::new(decided));
+    assert_eq!(times.map(|spec| find(spec, client)), [const { Err(ErrorCode::OFFSET_NOT_AVAILABLE) }; 3]);
+    assert_eq!(find(OffsetSpec::Earliest, client), Ok(Some(0)));
+    assert_eq!(find(OffsetSpec::Latest, None), Ok(Some(1)), "a follower sees all of the log");
+    let is_told = ReadRequest { current_leader_epoch: 1, ..fetch(1, Some(1)) };
+    replica.read(&is_told).unwrap();
+    assert_eq!(times.map(|spec| find(spec, client)), [Ok(Some(1)), Ok(Some(0)), Ok(Some(0))]);
     std::fs::remove_dir_all(directory.path()).unwrap();
 }
 

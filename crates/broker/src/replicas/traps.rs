@@ -1,0 +1,31 @@
+//! Mistakes of replication that other logs have made in public, put back by a test to show that the search through small
+//! clusters finds each. In the product none is ever on, and the compiler leaves nothing of them.
+//!
+//! The letters and numbers are those of `docs/traps.md`.
+
+/// A mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trap {
+    /// R1: a follower truncates its log to its high watermark when a leader is elected (KIP-101).
+    TruncatedToHighWatermark,
+    /// R3: a leader takes note of a fetch that was sent to the one before it, or to one that it is not yet.
+    FetchUnfenced,
+    /// R3: a follower joins the ISR that has what is committed by the high watermark, and less than the leader began with.
+    ExpandedByHighWatermark,
+    /// R7: a follower fetches from the end of its log, which is not on disk yet.
+    UnsyncedFetchOffset,
+    /// R8: while a proposal is in flight the high watermark waits for the ISR before it alone.
+    CommittedIsrCounts,
+    /// R9: a fetch that was sent before its broker started anew counts as the broker's.
+    StaleBrokerJoins,
+    /// R12: a follower does not say which epoch its last record is of, and keeps what diverges.
+    LastEpochUntold,
+    /// R13: a follower goes by answers that are late.
+    LateAnswerTaken,
+}
+
+/// Whether this thread makes that mistake.
+#[inline(always)]
+pub(crate) const fn is_on(_: Trap) -> bool {
+    false
+}
