@@ -1,6 +1,8 @@
 //! The partitions whose replicas are here: their logs, who waits for them, and what clients may see.
 
 mod append;
+#[cfg_attr(not(test), expect(dead_code, reason = "nothing fetches from other brokers yet"))]
+mod follower;
 mod leader;
 mod replica;
 mod table;
