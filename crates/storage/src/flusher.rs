@@ -339,7 +339,8 @@ impl FlushState {
         self.work.lock().void = true;
     }
 
-    /// Whether nothing was ever written to the log, and all that a loss of power could take can be made again.
+    /// Whether nothing was ever written to the log, and everything that a loss of power could take can be created
+    /// again.
     pub(crate) fn is_void(&self) -> bool {
         let work = self.work.lock();
         work.void && self.offsets.end() == 0 && !work.active.has_unsynced()

@@ -8,7 +8,7 @@
 //! | reading | `read` by offset, `timestamps` by time; both give slices that need no lock |
 //! | ends that move | `truncate` at either end, `retention` deletes segments |
 //! | compaction | `clean_plan` says what may be cleaned, `swap` puts the result in place |
-//! | the rest | `relocate` goes on in another directory, `scrub` lists what is verified at leisure |
+//! | the rest | `relocate` continues in another directory, `scrub` lists what is verified at leisure |
 
 mod append;
 mod clean_plan;

@@ -313,7 +313,7 @@ pub(crate) struct OrderedBatches<'a> {
 }
 
 impl<'a> OrderedBatches<'a> {
-    /// The batches of a file of so many bytes, between the first offset of its segment and that of the next.
+    /// The batches of a file of `size` bytes, between the first offset of its segment and that of the next.
     pub(crate) fn new(file: &'a File, size: u32, offsets: Range<i64>) -> OrderedBatches<'a> {
         let batches = VerifiedBatches::new(file, 0, size);
         OrderedBatches { batches, next_offset: offsets.start, end_offset: offsets.end }

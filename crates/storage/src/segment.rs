@@ -40,7 +40,7 @@ impl PartitionDir {
     }
 }
 
-/// A segment: its name, and its files as far as they are open.
+/// A segment: its name, and its open files.
 ///
 /// Files are opened when they are first needed and closed when too many are open; see
 /// [`open_files`].
@@ -71,7 +71,7 @@ struct Slot {
     unsynced: bool,
 }
 
-/// The outcome of closing a file to make room for another.
+/// The outcome of closing a file to free a descriptor.
 pub(crate) enum Eviction {
     /// It is closed.
     Closed,
@@ -118,7 +118,7 @@ impl Segment {
         self.named_swap.store(true, Ordering::Release);
     }
 
-    /// Gives files that have the suffix `.swap` their own names.
+    /// Renames files with the suffix `.swap` to their own names.
     pub(crate) fn take_names(&self) -> fs::Result<()> {
         // Under the lock nobody opens a file by a name that is about to change.
         let _slots = self.slots.lock();
@@ -203,7 +203,7 @@ impl Segment {
         Err(fs::Error { operation: fs::Operation::Open, path: self.path(kind), source })
     }
 
-    /// Opens the file of that kind once more, to be read beside everybody else.
+    /// Opens the file of that kind a second time, to be read in the background.
     pub(crate) fn open_aside(&self, kind: SegmentFile) -> fs::Result<File> {
         // Under the lock its name does not change.
         let _slots = self.slots.lock();
@@ -303,7 +303,7 @@ impl Segment {
         fs.remove_file_if_exists(&self.path(SegmentFile::TxnIndex)).map(|_| ())
     }
 
-    /// Gives the files their `.deleted` names.
+    /// Renames the files to their `.deleted` names.
     pub(crate) fn rename_deleted(&self) -> fs::Result<()> {
         self.close();
         for kind in SegmentFile::ALL {

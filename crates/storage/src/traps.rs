@@ -1,5 +1,5 @@
-//! Mistakes that other logs have made in public, put back by a test to show that the crash test
-//! finds each. In the product none is ever on, and the compiler leaves nothing of them.
+//! Known mistakes of other logs, which a test puts back to show that the crash test finds each. None is ever on in the
+//! product, and the compiler removes their code.
 //!
 //! The letters and numbers are those of `docs/traps.md`.
 
@@ -15,11 +15,11 @@ pub enum Trap {
     ZerosAreTheEnd,
     /// S2: a missing end of a segment is not noticed if another segment follows.
     HoleBetweenSegments,
-    /// S3: the directory is not synced after segments are made.
+    /// S3: the directory is not synced after segments are created.
     SegmentEntryUnsynced,
-    /// S3: the log directory is not synced after a partition's directory is made.
+    /// S3: the log directory is not synced after a partition's directory is created.
     PartitionEntryUnsynced,
-    /// S3: a sync of the log directory counts for entries that were made after it.
+    /// S3: a sync of the log directory counts for entries that were created after it.
     EarlierSyncCounts,
     /// S3: a log that was written is closed without a sync, as one that was not may be.
     CloseUnsynced,

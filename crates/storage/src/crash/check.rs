@@ -16,8 +16,8 @@ use crate::{AbortedTxn, EpochEntry, Log};
 /// Longer than any test, in ms: tombstones with this retention must stay.
 const TOMBSTONES_STAY_MS: i64 = 3_600_000;
 
-/// Checks a log after a crash, of the process alone or of the machine; from here on the partition is what recovery made
-/// of it. Returns the batches in it.
+/// Checks a log after a crash, of the process alone or of the machine, and has the model continue with the recovered
+/// partition. Returns its batches.
 pub(super) fn recovered(partition: &mut Partition, is_killed: bool) -> Vec<Entry> {
     let found = contents(partition);
     let durable = match (partition.emptying, partition.written) {

@@ -27,24 +27,24 @@ impl Entries {
 }
 
 impl DirectoryState {
-    /// Notes that an entry was made, or has another name.
+    /// Notes that an entry was created or renamed.
     pub(crate) fn entry_made(&self) {
         self.entries.made.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The number of the last entry that was made, or of those that were found.
+    /// The number of the last entry that was created, or of those that existed before.
     pub(crate) fn last_entry(&self) -> u64 {
         self.entries.made.load(Ordering::Acquire)
     }
 
-    /// Makes an entry durable, and with it all that were made before.
+    /// Makes an entry durable, and with it all that were created before.
     pub(crate) fn sync_entry(&self, entry: u64) -> fs::Result<()> {
         let mut synced = self.entries.synced.lock();
         let is_any_enough = traps::is_on(Trap::EarlierSyncCounts) && *synced > 0;
         if *synced >= entry || is_any_enough {
             return Ok(());
         }
-        // This sync may miss entries that are made from here on.
+        // This sync may miss entries that are created from here on.
         let made = self.last_entry();
         self.fs.sync_dir(&self.path)?;
         *synced = made;

@@ -67,8 +67,8 @@ impl LogDirectory {
         Ok(())
     }
 
-    /// Whether a partition's log here reaches as far as the copy in `other`, by the lengths of their files:
-    /// that copy is then obsolete after a move to here.
+    /// Whether a partition's log here is as long as the copy in `other`, judged by their files. After a move to here
+    /// that copy is then obsolete.
     ///
     /// # Errors
     /// The file system's error.

@@ -70,7 +70,7 @@ impl DirectoryState {
             known.note(NotedOffsets { written, ..noted });
         }
         if partitions.iter().any(|(name, known)| new(name).1 < known.noted().written[1].1) {
-            // Before a start is lowered, its recovery point is: the batches between the two may be gone.
+            // If a start is lowered, its recovery point is lowered first: the batches between the two may be gone.
             let mut lower = recovery_points.clone();
             for (name, known) in partitions.iter() {
                 lower.insert(name.clone(), known.noted().written[0].0);

@@ -36,8 +36,8 @@ fn is_torn(text: &str) -> bool {
     is_part && written.len() < whole.len() && !written.contains('\0')
 }
 
-/// Writes the topic id of a partition's directory, not yet durable: the first sync of its log
-/// makes it so, so that making a thousand partitions needs no sync.
+/// Writes the topic id of a partition's directory, not yet durable: the first sync of its log makes it so, and creating
+/// a thousand partitions needs no sync.
 pub(crate) fn write_topic_id(fs: &Fs, dir: &Path, topic_id: [u8; 16]) -> fs::Result<()> {
     let text = format!("{TEXT}{}", uuid::encode(topic_id));
     fs.open(&dir.join(FILE), Mode::CreateEmpty)?.write_all_at(text.as_bytes(), 0)

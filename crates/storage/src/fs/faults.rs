@@ -1,4 +1,4 @@
-//! Single file operations made to fail, and all of them counted, for tests.
+//! File operations that fail on demand and are counted, for tests.
 
 use std::io;
 use std::path::{Path, PathBuf};

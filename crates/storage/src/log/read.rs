@@ -187,8 +187,8 @@ impl Log {
         self.locate(offset, limit_offset).map(Some)
     }
 
-    /// The place of `offset` in the active segment, as far as memory knows. An exact place is the end, or
-    /// that of a batch that starts with the offset.
+    /// The place of `offset` in the active segment, known from memory. An exact place is the end, or that of a batch
+    /// that starts with the offset.
     fn place_in_active(&self, offset: i64) -> fs::Result<Place> {
         if offset >= self.end_offset() {
             return Ok(Place::At(self.active.size));

@@ -76,7 +76,7 @@ fn is_aborted_here(
     floor: impl Fn(i64) -> fs::Result<u32>,
     before: &[Arc<ClosedSegment>],
 ) -> Result<bool, ScanError> {
-    // A reader stops at an entry that says that its offsets are stable.
+    // A reader stops at an entry whose last stable offset covers the offsets that it reads.
     let is_stable_too_far = txn.last_stable_offset > txn.last_offset + 1;
     if is_stable_too_far || !has_abort_marker(segment, size, txn, &floor)? {
         return Ok(false);

@@ -100,7 +100,7 @@ fn damage_is_damage_where_the_log_has_not_changed() {
     }
 }
 
-/// The segments that it was made from are unchanged, and the record because of which it lacks others is gone.
+/// The segments that it was made from are unchanged, but the record that replaced others in it is gone.
 #[test]
 fn l5_what_was_cleaned_for_the_sake_of_what_is_cut_is_not_swapped_in() {
     let home = Home::new();

@@ -404,7 +404,7 @@ fn a_pass_leaves_half_of_the_reserve() {
     assert!(volume.usable_bytes() >= 384 * KIB);
 }
 
-/// A full disk is not a broken one: the other partitions go on.
+/// A full disk is not a broken one: the other partitions continue.
 #[test]
 fn a_log_that_has_no_room_to_begin_anew_stays_as_it_is() {
     for offset in [0, 3, 10, 1000] {

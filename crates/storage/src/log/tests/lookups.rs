@@ -133,7 +133,7 @@ fn index_entries_say_what_kafkas_say() {
     // An entry for the first batch that begins more than 400 bytes after the last one's.
     let offset = |relative_offset, batches| OffsetEntry { relative_offset, position: batches * one };
     assert_eq!(offsets, [offset(5, 2), offset(9, 4), offset(13, 6)]);
-    // Each with the greatest time so far, where that has risen.
+    // Each has the greatest timestamp so far, if that has risen.
     let time = |time, relative_offset| TimeEntry { timestamp: NOW_MS + time, relative_offset };
     assert_eq!(times, [time(4, 5), time(5, 9), time(9, 11)]);
 }
