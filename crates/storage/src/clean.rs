@@ -273,10 +273,11 @@ impl CleanPlan {
     fn is_stale(&self) -> bool {
         // This waits for a truncation that is under way.
         let _paused = self.flush.pause();
-        self.is_cut() || self.flush.offsets.start() != self.log_start_offset
+        self.is_truncated() || self.flush.offsets.start() != self.log_start_offset
     }
 
-    fn is_cut(&self) -> bool {
+    /// Whether the log was truncated, moved or closed since the plan was made.
+    fn is_truncated(&self) -> bool {
         self.flush.is_retired() || self.flush.generation() != self.generation
     }
 
@@ -322,7 +323,7 @@ impl CleanPass<'_> {
         let flush = self.plan.flush.clone();
         // A truncation comes before this, or after it and lowers the offset again.
         let _paused = flush.pause();
-        if self.plan.is_cut() {
+        if self.plan.is_truncated() {
             return Err(CleanError::Stale);
         }
         self.plan.partition.directory.set_cleaned_to(&self.plan.partition.name, self.clean_to())?;

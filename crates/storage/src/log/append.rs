@@ -251,23 +251,23 @@ impl Log {
         let position = u64::from(self.active.size);
         let written = self
             .active
-            .cut_torn()
+            .truncate_torn()
             .and_then(|()| self.active.segment.file_to_write(SegmentFile::Log))
             .and_then(|file| {
                 file.write_all_vectored_at(slices, position)?;
                 self.active.segment.written(SegmentFile::Log, &file)
             });
         written.map_err(|error| {
-            self.cut_unaccounted();
+            self.truncate_unaccounted();
             self.append_error(error)
         })
     }
 
     /// Truncates what was written after the last batch of the log: at once, because it takes space that a full disk
     /// lacks, or else before the next write.
-    fn cut_unaccounted(&mut self) {
+    fn truncate_unaccounted(&mut self) {
         self.active.torn = true;
-        if let Err(error) = self.active.cut_torn() {
+        if let Err(error) = self.active.truncate_torn() {
             tracing::debug!(partition = %self.partition.name, "a part of a batch is truncated later: \
                  {error}");
         }
@@ -280,7 +280,7 @@ impl Log {
             && let Err(error) = self.write_aborted(txn)
         {
             // Without the entry readers would get aborted records, so the marker does not count as appended.
-            self.cut_unaccounted();
+            self.truncate_unaccounted();
             return Err(self.append_error(error));
         }
         if !self.epochs.knows(header.partition_leader_epoch, header.base_offset) {

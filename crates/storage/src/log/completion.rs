@@ -61,7 +61,7 @@ impl Log {
             self.unless_full(written)?;
         }
         if report.truncation.is_some() {
-            self.sync_cut()?;
+            self.sync_truncation()?;
             // Recovered batches may wait for this sync: the recovery point does not move before.
             let flushed = self.flush.flush().map(drop);
             self.unless_full(flushed)?;

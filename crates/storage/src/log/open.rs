@@ -199,7 +199,7 @@ fn open_segments(
         if let Some(previous) = active.take() {
             opening.check_overlap(&previous, listed)?;
             if opening.lacks_batches_before(&previous, listed)? {
-                opening.cut_after(&previous)?;
+                opening.truncate_after(&previous)?;
                 opening.drop_segments(&segments[index..])?;
                 active = Some(previous);
                 break;
@@ -343,7 +343,7 @@ impl SegmentOpener<'_> {
             }
         }
         self.lacked_indexes |= !listed.has_indexes;
-        if !active.cut_txn_index(&self.closed, self.recovery_point)? {
+        if !active.truncate_txn_index(&self.closed, self.recovery_point)? {
             self.make_txn_index(&active.segment, listed.size, self.recovery_point)?;
         }
         let durable_below = if self.accepts_damage() {
@@ -426,7 +426,7 @@ impl SegmentOpener<'_> {
     }
 
     /// Drops everything after a segment, unless it was durable.
-    fn cut_after(&mut self, previous: &ActiveSegment) -> Result<(), OpenError> {
+    fn truncate_after(&mut self, previous: &ActiveSegment) -> Result<(), OpenError> {
         self.check_durable(previous)?;
         let path = previous.segment.path(SegmentFile::Log);
         let missing = BatchError::Truncated { have_bytes: 0, need_bytes: record::BATCH_OVERHEAD };

@@ -183,7 +183,7 @@ impl ActiveSegment {
 
     /// Makes the truncation of the index files durable. A loss of power that undid it would bring back entries of
     /// batches that are gone, and they may fit the batches in their place.
-    pub(super) fn sync_cut_indexes(&self) -> fs::Result<()> {
+    pub(super) fn sync_truncated_indexes(&self) -> fs::Result<()> {
         self.segment.sync(SegmentFile::OffsetIndex)?;
         self.segment.sync(SegmentFile::TimeIndex)
     }
@@ -322,8 +322,8 @@ impl ActiveSegment {
 impl Log {
     /// Makes a truncation durable: dropped segments do not come back at the next loss of power, when the log has other
     /// batches at their offsets. Needs no disk space.
-    pub(super) fn sync_cut(&self) -> fs::Result<()> {
-        self.active.sync_cut_indexes()?;
+    pub(super) fn sync_truncation(&self) -> fs::Result<()> {
+        self.active.sync_truncated_indexes()?;
         self.active.segment.sync(SegmentFile::Log)?;
         self.active.segment.sync(SegmentFile::TxnIndex)?;
         self.partition.directory.fs.sync_dir(&self.partition.path())

@@ -101,13 +101,13 @@ impl Log {
         if offset < first.max(self.log_start_offset()) {
             return self.start_anew(offset, now_ms);
         }
-        let cut = self.cut_position(offset)?;
+        let position = self.truncation_position(offset)?;
         // The exact end of the log is known only once it is truncated, but it is not before the start of that segment.
         let flushed_offset = self.flushed_offset();
         let directory = self.partition.directory.clone();
         let lowered = directory.lower_recovery_point(&flush, self.segment_with(offset).0.base_offset);
         lowered.map_err(|error| self.change_error(error))?;
-        self.cut_at(offset, cut, now_ms).map_err(|error| self.half_done(error))?;
+        self.truncate_at(offset, position, now_ms).map_err(|error| self.half_done(error))?;
         if self.active.end_offset < self.log_start_offset() {
             let emptied = self.start_anew(self.log_start_offset(), now_ms);
             // The batches are truncated already, so on a full disk the truncation is half done.
@@ -136,7 +136,7 @@ impl Log {
     }
 
     /// The position of the batch with `offset`, or of the first one above it, in the segment with `offset`.
-    fn cut_position(&self, offset: i64) -> Result<u32, ChangeError> {
+    fn truncation_position(&self, offset: i64) -> Result<u32, ChangeError> {
         let (segment, size) = self.segment_with(offset);
         let found = segment.file(SegmentFile::Log).map_err(ScanError::Fs).and_then(|file| {
             // Only the index of the active segment is used: a truncation goes back no further than a follower is ahead.
@@ -149,7 +149,7 @@ impl Log {
     }
 
     /// Truncates the segment that holds `offset` at a position, which makes it the active one.
-    fn cut_at(&mut self, offset: i64, position: u32, now_ms: i64) -> Result<(), ScanError> {
+    fn truncate_at(&mut self, offset: i64, position: u32, now_ms: i64) -> Result<(), ScanError> {
         let mut last = self.active.segment.clone();
         // From the end, so that a crash in between leaves no hole.
         while last.base_offset > offset {
@@ -166,7 +166,7 @@ impl Log {
         traps::unless(Trap::TruncationUnsynced, || file.sync_data())?;
         let jitter_ms = self.jitter_ms(last.base_offset);
         self.active = ActiveSegment::load(last, position, &self.config, jitter_ms, now_ms)?;
-        self.active.sync_cut_indexes()?;
+        self.active.sync_truncated_indexes()?;
         Ok(())
     }
 

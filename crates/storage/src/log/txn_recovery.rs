@@ -19,7 +19,11 @@ impl ActiveSegment {
     /// part of the log that was walked so far, and everything written before it is complete. Returns whether
     /// all removed entries have markers at `below` or above, which are added again one by one; otherwise it
     /// removes nothing.
-    pub(super) fn cut_txn_index(&self, before: &[Arc<ClosedSegment>], below: i64) -> Result<bool, ScanError> {
+    pub(super) fn truncate_txn_index(
+        &self,
+        before: &[Arc<ClosedSegment>],
+        below: i64,
+    ) -> Result<bool, ScanError> {
         let Some(file) = self.segment.file_if_exists(SegmentFile::TxnIndex)? else { return Ok(true) };
         let all = txn_index::read(&file)?;
         let is_whole = file.len()? == (all.len() * txn_index::ENTRY_BYTES) as u64;

@@ -186,7 +186,7 @@ impl ActiveSegment {
 
     /// Writes everything that is only in memory, so that the files are complete.
     pub(crate) fn finish(&mut self) -> fs::Result<()> {
-        self.cut_torn()?;
+        self.truncate_torn()?;
         self.index_timestamp();
         self.write_indexes(true)
     }
@@ -199,7 +199,7 @@ impl ActiveSegment {
     }
 
     /// Truncates what a failed write left.
-    pub(crate) fn cut_torn(&mut self) -> fs::Result<()> {
+    pub(crate) fn truncate_torn(&mut self) -> fs::Result<()> {
         if self.torn && !traps::is_on(Trap::HalfBatchStays) {
             let file = self.segment.file_to_write(SegmentFile::Log)?;
             file.truncate(u64::from(self.size))?;
