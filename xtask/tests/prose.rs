@@ -30,27 +30,6 @@ const PARTICIPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("crates/coordinator", &["Asked", "Loading", "Parked", "Replayed"]),
-    (
-        "crates/metadata",
-        &[
-            "Altered",
-            "Applied",
-            "Asked",
-            "Decided",
-            "Encoded",
-            "Found",
-            "Founding",
-            "Kept",
-            "Loaded",
-            "Opened",
-            "Published",
-            "Reading",
-            "Refused",
-            "Running",
-            "Standing",
-            "Waiting",
-        ],
-    ),
 ];
 
 const QUESTION_WORDS: [&str; 5] = ["what", "who", "how", "where", "which"];

@@ -8,10 +8,10 @@ mod apply;
 mod delta;
 pub mod directories;
 mod few;
-mod kept;
+mod passive_records;
 mod records;
+mod replica_status;
 mod sorted_map;
-mod standing;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -24,11 +24,11 @@ use settings::{BrokerConfig, Configs, InvalidSetting, Layers, Scope, TopicConfig
 pub use apply::ApplyError;
 pub use delta::{Change, Delta};
 pub use few::Few;
+pub use replica_status::{FoundReplica, ReplicaStatus};
 pub use sorted_map::SortedMap;
-pub use standing::{FoundReplica, Standing};
 pub use topics::{Partition, Topic, Topics};
 
-use kept::Kept;
+use passive_records::PassiveRecords;
 
 /// `leader` of a partition that has none.
 pub const NO_LEADER: i32 = -1;
@@ -101,7 +101,7 @@ pub struct Image {
     brokers: Arc<BTreeMap<i32, Arc<RegisterBrokerRecord>>>,
     features: Arc<BTreeMap<Str, i16>>,
     next_producer_id: i64,
-    kept: Arc<Kept>,
+    passive: Arc<PassiveRecords>,
 }
 
 impl Default for Image {
@@ -113,7 +113,7 @@ impl Default for Image {
             brokers: Arc::default(),
             features: Arc::default(),
             next_producer_id: 0,
-            kept: Arc::default(),
+            passive: Arc::default(),
         }
     }
 }
@@ -210,10 +210,10 @@ impl Image {
         vec![
             ("client metrics subscriptions", with_configs(ResourceType::ClientMetrics)),
             ("groups with settings", with_configs(ResourceType::Group)),
-            ("ACLs", self.kept.acls.len()),
-            ("SCRAM credentials", self.kept.scram.len()),
-            ("delegation tokens", self.kept.tokens.len()),
-            ("quotas", self.kept.quotas.len()),
+            ("ACLs", self.passive.acls.len()),
+            ("SCRAM credentials", self.passive.scram.len()),
+            ("delegation tokens", self.passive.tokens.len()),
+            ("quotas", self.passive.quotas.len()),
         ]
     }
 

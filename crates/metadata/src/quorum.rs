@@ -35,7 +35,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use storage::fs::Fs;
 use tokio::sync::{Mutex, watch};
 
-pub use active::Decided;
+pub use active::SubmitOutcome;
 pub use batches::BatchFault;
 pub use checkpoint::CheckpointError;
 pub use follow::Changes;
@@ -48,7 +48,7 @@ pub use vote::VoteError;
 
 use crate::image::Image;
 use active::Active;
-use follow::Published;
+use follow::PublishedState;
 use log_store::LogStore;
 use raft::Types;
 use state_machine::StateMachine;
@@ -63,7 +63,7 @@ const RESERVED_BYTES: u64 = 1 << 20;
 /// The quorum, as a broker uses it.
 pub struct Quorum {
     raft: openraft::Raft<Types, StateMachine>,
-    published: Arc<Published>,
+    published: Arc<PublishedState>,
     active: Mutex<Active>,
     store: LogStore,
     fs: Fs,

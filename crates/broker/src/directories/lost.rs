@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use metadata::image::{FoundReplica, Standing};
+use metadata::image::{FoundReplica, ReplicaStatus};
 use metadata::quorum::METADATA_TOPIC;
 use metadata::{Delta, Image};
 use protocol::Uuid;
@@ -76,20 +76,20 @@ pub(crate) struct Roll<'a> {
 }
 
 impl Roll<'_> {
-    fn standing(
+    fn replica_status(
         &self,
         dir: &LogDir,
         directory: &LogDirectory,
         partition: &TopicPartition,
-    ) -> (Standing, Uuid) {
+    ) -> (ReplicaStatus, Uuid) {
         if partition.topic == METADATA_TOPIC {
-            return (Standing::Known, Uuid::ZERO);
+            return (ReplicaStatus::Known, Uuid::ZERO);
         }
         // One that cannot be read is told of by who opens the log.
         let topic_id = directory.topic_id(partition).ok().flatten().map(Uuid);
         let TopicPartition { topic, partition } = partition;
         let found = FoundReplica { topic, partition: *partition, topic_id, directory: dir.id() };
-        (self.image.standing(self.node_id, &found, self.removed_topics), topic_id.unwrap_or_default())
+        (self.image.replica_status(self.node_id, &found, self.removed_topics), topic_id.unwrap_or_default())
     }
 
     /// The topic's id, if the cluster has that partition and keeps it in this directory, or nowhere else.
@@ -109,10 +109,10 @@ impl LogDirs {
             let Some(directory) = dir.working() else { continue };
             let mut strays = Vec::new();
             for partition in directory.partitions() {
-                match roll.standing(dir, &directory, &partition) {
-                    (Standing::Known, _) => {}
-                    (Standing::Stray, _) => strays.push(partition),
-                    (Standing::OtherTopic { expected }, found) => {
+                match roll.replica_status(dir, &directory, &partition) {
+                    (ReplicaStatus::Known, _) => {}
+                    (ReplicaStatus::Stray, _) => strays.push(partition),
+                    (ReplicaStatus::OtherTopic { expected }, found) => {
                         let why = Why::OtherTopic { found, expected };
                         self.lose(expected, LostLog { partition, dir: Arc::clone(dir), why });
                     }

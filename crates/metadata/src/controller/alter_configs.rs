@@ -33,7 +33,7 @@ const VALUE_TOO_LONG: &str =
 type Operation = (Str, i8, Option<Str>);
 
 /// The outcome for one resource of a request.
-struct Altered {
+struct ResourceOutcome {
     error_code: ErrorCode,
     error_message: Option<Str>,
     resource_type: i8,
@@ -60,7 +60,7 @@ impl Controller {
         if request.validate_only {
             records.clear();
         }
-        let response = |Altered { error_code, error_message, resource_type, resource_name }| {
+        let response = |ResourceOutcome { error_code, error_message, resource_type, resource_name }| {
             incremental_alter_configs_response::AlterConfigsResourceResponse {
                 error_code,
                 error_message,
@@ -91,7 +91,7 @@ impl Controller {
         if request.validate_only {
             records.clear();
         }
-        let response = |Altered { error_code, error_message, resource_type, resource_name }| {
+        let response = |ResourceOutcome { error_code, error_message, resource_type, resource_name }| {
             alter_configs_response::AlterConfigsResourceResponse {
                 error_code,
                 error_message,
@@ -110,7 +110,7 @@ impl Controller {
         resources: &[R],
         named: impl Fn(&R) -> (i8, Str),
         operations: impl Fn(&R) -> Vec<Operation>,
-    ) -> (Vec<Altered>, Vec<MetadataRecord>) {
+    ) -> (Vec<ResourceOutcome>, Vec<MetadataRecord>) {
         let repeated = repeated(resources.iter().map(&named));
         let mut records = Vec::new();
         let mut messages = Messages::default();
@@ -122,7 +122,7 @@ impl Controller {
                 .and_then(|changes| take(&mut records, changes));
             let (error_code, error_message) = outcome(result);
             let error_message = messages.admit(error_message);
-            Altered { error_code, error_message, resource_type, resource_name }
+            ResourceOutcome { error_code, error_message, resource_type, resource_name }
         });
         (altered.collect(), records)
     }

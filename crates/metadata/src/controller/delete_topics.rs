@@ -16,7 +16,7 @@ const DELETION_DISABLED_SINCE: i16 = 3;
 
 /// A topic that is asked for, by name or by id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Asked<'a> {
+enum TopicRef<'a> {
     Name(&'a Str),
     Id(Uuid),
 }
@@ -34,7 +34,7 @@ impl Controller {
         let mut records: Vec<MetadataRecord> = Vec::new();
         let repeated = repeated(asked.iter().copied());
         for asked in &repeated {
-            let what = if matches!(asked, Asked::Name(_)) { "name" } else { "id" };
+            let what = if matches!(asked, TopicRef::Name(_)) { "name" } else { "id" };
             let refusal = Refusal::new(ErrorCode::INVALID_REQUEST, format!("Duplicate topic {what}."));
             responses.push(answer(*asked, Err(refusal)));
         }
@@ -53,8 +53,8 @@ impl Controller {
             };
             let result = match (asked, result) {
                 // The name answers for both.
-                (Asked::Id(_), Ok((_, id))) if twice.contains(&id) => continue,
-                (Asked::Name(_), Ok((name, topic_id))) if twice.contains(&topic_id) => {
+                (TopicRef::Id(_), Ok((_, id))) if twice.contains(&id) => continue,
+                (TopicRef::Name(_), Ok((name, topic_id))) if twice.contains(&topic_id) => {
                     responses.push(named_twice(name, topic_id));
                     continue;
                 }
@@ -70,16 +70,19 @@ impl Controller {
 }
 
 /// The topics asked for; what asks for none or for two at once is answered.
-fn asked<'a>(request: &'a DeleteTopicsRequest, responses: &mut Vec<DeletableTopicResult>) -> Vec<Asked<'a>> {
-    let mut asked: Vec<Asked<'a>> = request.topic_names.iter().map(Asked::Name).collect();
+fn asked<'a>(
+    request: &'a DeleteTopicsRequest,
+    responses: &mut Vec<DeletableTopicResult>,
+) -> Vec<TopicRef<'a>> {
+    let mut asked: Vec<TopicRef<'a>> = request.topic_names.iter().map(TopicRef::Name).collect();
     for topic in &request.topics {
         let message = match (&topic.name, topic.topic_id.is_zero()) {
             (Some(name), true) => {
-                asked.push(Asked::Name(name));
+                asked.push(TopicRef::Name(name));
                 continue;
             }
             (None, false) => {
-                asked.push(Asked::Id(topic.topic_id));
+                asked.push(TopicRef::Id(topic.topic_id));
                 continue;
             }
             (None, true) => "Neither topic name nor id were specified.",
@@ -96,16 +99,16 @@ fn asked<'a>(request: &'a DeleteTopicsRequest, responses: &mut Vec<DeletableTopi
 }
 
 /// The topics that are asked for by their name and by their id as well: they stay.
-fn twice(image: &Image, asked: &[Asked<'_>]) -> BTreeSet<Uuid> {
+fn twice(image: &Image, asked: &[TopicRef<'_>]) -> BTreeSet<Uuid> {
     let mut seen: BTreeMap<Uuid, bool> = BTreeMap::new();
     let mut twice = BTreeSet::new();
     for asked in asked {
         let (id, by_name) = match asked {
-            Asked::Name(name) => match image.topic(name) {
+            TopicRef::Name(name) => match image.topic(name) {
                 Some(topic) => (topic.id, true),
                 None => continue,
             },
-            Asked::Id(id) => (*id, false),
+            TopicRef::Id(id) => (*id, false),
         };
         if seen.insert(id, by_name).is_some_and(|before| before != by_name) {
             twice.insert(id);
@@ -114,10 +117,10 @@ fn twice(image: &Image, asked: &[Asked<'_>]) -> BTreeSet<Uuid> {
     twice
 }
 
-fn find(image: &Image, asked: Asked<'_>) -> Result<(Str, Uuid), Refusal> {
+fn find(image: &Image, asked: TopicRef<'_>) -> Result<(Str, Uuid), Refusal> {
     let (topic, unknown) = match asked {
-        Asked::Name(name) => (image.topic(name), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-        Asked::Id(id) => (image.topic_by_id(id), ErrorCode::UNKNOWN_TOPIC_ID),
+        TopicRef::Name(name) => (image.topic(name), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        TopicRef::Id(id) => (image.topic_by_id(id), ErrorCode::UNKNOWN_TOPIC_ID),
     };
     let topic = topic.ok_or_else(|| Refusal::plain(unknown))?;
     Ok((topic.name.clone(), topic.id))
@@ -133,10 +136,10 @@ fn named_twice(name: Str, topic_id: Uuid) -> DeletableTopicResult {
     }
 }
 
-fn answer(asked: Asked<'_>, result: Result<(Str, Uuid), Refusal>) -> DeletableTopicResult {
+fn answer(asked: TopicRef<'_>, result: Result<(Str, Uuid), Refusal>) -> DeletableTopicResult {
     let (name, topic_id) = match asked {
-        Asked::Name(name) => (Some(name.clone()), Uuid::ZERO),
-        Asked::Id(id) => (None, id),
+        TopicRef::Name(name) => (Some(name.clone()), Uuid::ZERO),
+        TopicRef::Id(id) => (None, id),
     };
     match result {
         Ok((name, topic_id)) => {

@@ -56,7 +56,7 @@ impl Controller {
         &self,
         image: &Image,
         request: &DescribeConfigsRequest,
-        resource: &Asked<'_>,
+        resource: &ResourceQuery<'_>,
     ) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
         let (name, keys) = (resource.name, resource.keys.as_ref());
         let asked = |setting: &&Setting| keys.map_or(!setting.internal, |keys| keys.contains(setting.name));
@@ -114,7 +114,7 @@ impl Controller {
 }
 
 /// A resource that is described, named once or more often.
-struct Asked<'a> {
+struct ResourceQuery<'a> {
     resource_type: i8,
     name: &'a Str,
     /// The settings that are asked for; `None` for all of them.
@@ -123,8 +123,8 @@ struct Asked<'a> {
 
 /// Each resource of a request once, with all settings that are asked for. Kafka describes one that is named again as
 /// often as it is named: a request of 160 kB is answered with 300 MB.
-fn distinct(request: &DescribeConfigsRequest) -> Vec<Asked<'_>> {
-    let mut all: Vec<Asked<'_>> = Vec::new();
+fn distinct(request: &DescribeConfigsRequest) -> Vec<ResourceQuery<'_>> {
+    let mut all: Vec<ResourceQuery<'_>> = Vec::new();
     let mut places: HashMap<(i8, &Str), usize> = HashMap::default();
     for DescribeConfigsResource { resource_type, resource_name: name, configuration_keys, .. } in
         &request.resources
@@ -135,7 +135,11 @@ fn distinct(request: &DescribeConfigsRequest) -> Vec<Asked<'_>> {
         match places.entry((*resource_type, name)) {
             Entry::Vacant(place) => {
                 place.insert(all.len());
-                all.push(Asked { resource_type: *resource_type, name, keys: keys.map(Iterator::collect) });
+                all.push(ResourceQuery {
+                    resource_type: *resource_type,
+                    name,
+                    keys: keys.map(Iterator::collect),
+                });
             }
             Entry::Occupied(place) => {
                 let before = &mut all[*place.get()].keys;

@@ -29,7 +29,7 @@ impl fmt::Display for ApplyError {
 
 impl std::error::Error for ApplyError {}
 
-type Applied = Result<(), String>;
+type ApplyResult = Result<(), String>;
 
 impl Image {
     /// Applies one record, and notes in `delta` what it touched.
@@ -44,7 +44,7 @@ impl Image {
         self.apply_known(record, delta).map_err(|reason| ApplyError { record: name, reason })
     }
 
-    fn apply_known(&mut self, record: MetadataRecord, delta: &mut Delta) -> Applied {
+    fn apply_known(&mut self, record: MetadataRecord, delta: &mut Delta) -> ApplyResult {
         match record {
             MetadataRecord::Topic(record) => {
                 if !self.topics.insert(&record.name, record.topic_id) {
@@ -100,40 +100,40 @@ impl Image {
 
     /// Keeps records that nothing here reads yet, and those that change no state.
     fn keep(&mut self, record: MetadataRecord) {
-        let kept = Arc::make_mut(&mut self.kept);
+        let passive = Arc::make_mut(&mut self.passive);
         match record {
             MetadataRecord::RegisterController(record) => {
-                kept.controllers.insert(record.controller_id, record);
+                passive.controllers.insert(record.controller_id, record);
             }
             MetadataRecord::UnregisterController(record) => {
-                kept.controllers.remove(&record.controller_id);
+                passive.controllers.remove(&record.controller_id);
             }
             MetadataRecord::AccessControlEntry(record) => {
-                kept.acls.insert(record.id, record);
+                passive.acls.insert(record.id, record);
             }
             MetadataRecord::RemoveAccessControlEntry(record) => {
-                kept.acls.remove(&record.id);
+                passive.acls.remove(&record.id);
             }
             MetadataRecord::UserScramCredential(record) => {
-                kept.scram.insert((record.name.clone(), record.mechanism), record);
+                passive.scram.insert((record.name.clone(), record.mechanism), record);
             }
             MetadataRecord::RemoveUserScramCredential(record) => {
-                kept.scram.remove(&(record.name, record.mechanism));
+                passive.scram.remove(&(record.name, record.mechanism));
             }
             MetadataRecord::DelegationToken(record) => {
-                kept.tokens.insert(record.token_id.clone(), record);
+                passive.tokens.insert(record.token_id.clone(), record);
             }
             MetadataRecord::RemoveDelegationToken(record) => {
-                kept.tokens.remove(&record.token_id);
+                passive.tokens.remove(&record.token_id);
             }
-            MetadataRecord::ClientQuota(record) => kept.set_quota(record),
+            MetadataRecord::ClientQuota(record) => passive.set_quota(record),
             MetadataRecord::ClearElr(record) => self.clear_elr(&record.topic_name),
             // Clusters of Kafka 4 have left ZooKeeper; the record only says so.
             _ => {}
         }
     }
 
-    fn set_partition(&mut self, record: PartitionRecord, delta: &mut Delta) -> Applied {
+    fn set_partition(&mut self, record: PartitionRecord, delta: &mut Delta) -> ApplyResult {
         let (topic_id, number) = (record.topic_id, record.partition_id);
         if !self.topics.set_partition(topic_id, number, Partition::new(record)) {
             return Err(unknown_partition(topic_id, number));
@@ -142,7 +142,7 @@ impl Image {
         Ok(())
     }
 
-    fn change_partition(&mut self, record: PartitionChangeRecord, delta: &mut Delta) -> Applied {
+    fn change_partition(&mut self, record: PartitionChangeRecord, delta: &mut Delta) -> ApplyResult {
         let (topic_id, number) = (record.topic_id, record.partition_id);
         if !self.topics.change_partition(topic_id, number, |partition| partition.change(record)) {
             return Err(unknown_partition(topic_id, number));
@@ -151,7 +151,7 @@ impl Image {
         Ok(())
     }
 
-    fn remove_topic(&mut self, record: &RemoveTopicRecord, delta: &mut Delta) -> Applied {
+    fn remove_topic(&mut self, record: &RemoveTopicRecord, delta: &mut Delta) -> ApplyResult {
         let id = record.topic_id;
         let topic = self.topics.remove(id).ok_or_else(|| format!("there is no topic with id {id}"))?;
         // A topic's settings go with it; no record of their own says so.
@@ -163,7 +163,7 @@ impl Image {
         Ok(())
     }
 
-    fn set_config(&mut self, record: ConfigRecord, delta: &mut Delta) -> Applied {
+    fn set_config(&mut self, record: ConfigRecord, delta: &mut Delta) -> ApplyResult {
         let number = record.resource_type;
         let resource_type =
             ResourceType::from_i8(number).ok_or_else(|| format!("resource type {number} is unknown"))?;
@@ -188,7 +188,7 @@ impl Image {
         id: i32,
         delta: &mut Delta,
         change: impl FnOnce(&mut RegisterBrokerRecord),
-    ) -> Applied {
+    ) -> ApplyResult {
         let brokers = Arc::make_mut(&mut self.brokers);
         let broker = brokers.get_mut(&id).ok_or_else(|| unknown_broker(id))?;
         change(Arc::make_mut(broker));

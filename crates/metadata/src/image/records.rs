@@ -18,9 +18,9 @@ impl Image {
             .into_iter()
             .chain(others)
             .map(|(name, level)| FeatureLevelRecord { name: name.clone(), feature_level: *level }.into());
-        let kept = &self.kept;
+        let passive = &self.passive;
         let brokers = self.brokers.values().map(|broker| MetadataRecord::from((**broker).clone()));
-        let controllers = kept.controllers.values().cloned().map(MetadataRecord::from);
+        let controllers = passive.controllers.values().cloned().map(MetadataRecord::from);
         let topics = self.topics.iter().flat_map(|topic| {
             let head = TopicRecord { name: topic.name.clone(), topic_id: topic.id };
             let partitions = (0..).zip(&topic.partitions);
@@ -32,11 +32,11 @@ impl Image {
             .chain(controllers)
             .chain(topics)
             .chain(self.config_records())
-            .chain(kept.quotas.values().cloned().map(MetadataRecord::from))
+            .chain(passive.quotas.values().cloned().map(MetadataRecord::from))
             .chain(self.producer_id_record())
-            .chain(kept.acls.values().cloned().map(MetadataRecord::from))
-            .chain(kept.scram.values().cloned().map(MetadataRecord::from))
-            .chain(kept.tokens.values().cloned().map(MetadataRecord::from))
+            .chain(passive.acls.values().cloned().map(MetadataRecord::from))
+            .chain(passive.scram.values().cloned().map(MetadataRecord::from))
+            .chain(passive.tokens.values().cloned().map(MetadataRecord::from))
     }
 
     fn config_records(&self) -> impl Iterator<Item = MetadataRecord> {

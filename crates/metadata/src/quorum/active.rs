@@ -27,7 +27,7 @@ const RECORD_OVERHEAD_BYTES: usize = 100;
 
 /// A decision that was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decided<R> {
+pub struct SubmitOutcome<R> {
     /// The answer.
     pub answer: R,
     /// The offset in the metadata log of the last record that the answer builds on, its own included.
@@ -91,7 +91,7 @@ impl Quorum {
     pub async fn submit<R>(
         &self,
         decide: impl FnOnce(&Image) -> (R, Vec<MetadataRecord>),
-    ) -> Result<Decided<R>, SubmitError> {
+    ) -> Result<SubmitOutcome<R>, SubmitError> {
         let mut active = self.active.lock().await;
         let proposed = self.in_office(&mut active).await?;
         let (answer, records) = decide(&proposed.image);
@@ -99,7 +99,7 @@ impl Quorum {
             let offset = proposed.image.offset();
             drop(active);
             self.wait_for(offset).await?;
-            return Ok(Decided { answer, offset });
+            return Ok(SubmitOutcome { answer, offset });
         };
         let proposal = self.propose(proposed, records).await?;
         drop(active);
@@ -107,7 +107,7 @@ impl Quorum {
         self.committed(proposal).await?;
         self.active.lock().await.catch_up(&self.image());
         self.snapshot_when_due().await?;
-        Ok(Decided { answer, offset })
+        Ok(SubmitOutcome { answer, offset })
     }
 
     /// Waits until this node, which was elected, can decide.

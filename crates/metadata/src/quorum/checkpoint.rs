@@ -266,9 +266,9 @@ fn read_bootstrap_file(fs: &Fs, path: PathBuf) -> Result<Option<Bootstrap>, Chec
     Ok(Some(Bootstrap { membership: snapshot.membership.membership().clone(), kraft_version, records }))
 }
 
-fn read_batches(fs: &Fs, checkpoint: &Checkpoint) -> Result<(Reading, usize), CheckpointError> {
+fn read_batches(fs: &Fs, checkpoint: &Checkpoint) -> Result<(PartialSnapshot, usize), CheckpointError> {
     let bytes = fs.read(&checkpoint.path)?;
-    let mut reading = Reading::default();
+    let mut reading = PartialSnapshot::default();
     let (mut position, mut next_offset) = (0, 0);
     let epoch = epoch(checkpoint.last_log_id.leader_id.term);
     while position < bytes.len() {
@@ -299,7 +299,7 @@ fn damaged(checkpoint: &Checkpoint, position: usize, reason: String) -> Checkpoi
 
 /// The part of a snapshot that has been read.
 #[derive(Default)]
-struct Reading {
+struct PartialSnapshot {
     image: Image,
     membership: Option<Membership>,
     kraft_version: i16,
@@ -309,7 +309,7 @@ struct Reading {
     contradiction: Option<String>,
 }
 
-impl Reading {
+impl PartialSnapshot {
     fn batch(&mut self, batch: &Batch<'_>) -> Result<(), BatchFault> {
         if !self.head {
             self.timestamp_ms = batch.header().base_timestamp;

@@ -15,7 +15,7 @@ use crate::image::{Change, Delta, Image};
 
 /// The state as it is applied, for readers and followers.
 #[derive(Debug, Default)]
-pub(super) struct Published {
+pub(super) struct PublishedState {
     image: ArcSwap<Image>,
     /// Whether the log ends within a transaction.
     in_transaction: AtomicBool,
@@ -23,7 +23,7 @@ pub(super) struct Published {
     followers: Mutex<Vec<Weak<Follower>>>,
 }
 
-impl Published {
+impl PublishedState {
     /// The state. Costs no lock.
     pub(super) fn image(&self) -> Arc<Image> {
         self.image.load_full()
@@ -72,7 +72,7 @@ impl Published {
     }
 }
 
-impl Drop for Published {
+impl Drop for PublishedState {
     fn drop(&mut self) {
         self.end();
     }

@@ -48,7 +48,7 @@ pub(super) struct LogStore {
     /// The directory of the metadata log.
     dir: PathBuf,
     state: Arc<Mutex<State>>,
-    waiting: Arc<Mutex<Waiting>>,
+    waiting: Arc<Mutex<PendingAppends>>,
     /// Whether an append waits for room on the disk.
     lacks_room: Arc<AtomicBool>,
     /// Whether nobody waits for room any more.
@@ -73,11 +73,11 @@ struct State {
 
 /// Appends that are not durable yet, the oldest first.
 #[derive(Default)]
-struct Waiting(VecDeque<(i64, IOFlushed<Types>)>);
+struct PendingAppends(VecDeque<(i64, IOFlushed<Types>)>);
 
-impl Debug for Waiting {
+impl Debug for PendingAppends {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Waiting({})", self.0.len())
+        write!(f, "PendingAppends({})", self.0.len())
     }
 }
 
@@ -101,7 +101,7 @@ impl Unreadable {
 
 /// The findings of loading, beside the entries.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(super) struct LoadedLog {
     pub(super) store: LogStore,
     /// The voters in the last entry that sets them; `None` if no entry does.
     pub(super) membership: Option<StoredMembership>,
@@ -119,7 +119,7 @@ impl LogStore {
         leadership: Leadership,
         snapshot: Option<LogId>,
         founded_kraft_version: i16,
-    ) -> Result<Loaded, Unreadable> {
+    ) -> Result<LoadedLog, Unreadable> {
         let from = snapshot.map_or(0, |last| offset(last.index) + 1);
         if log.log_start_offset() > from {
             let reason = format!("it begins there, and no snapshot holds the state from {from} on");
@@ -141,7 +141,7 @@ impl LogStore {
             Payload::Membership(voters) => Some(StoredMembership::new(Some(entry.log_id), voters.clone())),
             _ => None,
         });
-        let waiting = Arc::new(Mutex::new(Waiting::default()));
+        let waiting = Arc::new(Mutex::new(PendingAppends::default()));
         let told = waiting.clone();
         log.set_flush_listener(Box::new(move |flushed| tell(&told, flushed)));
         let purged = snapshot;
@@ -163,7 +163,7 @@ impl LogStore {
         };
         let (state, lacks_room, stopping) = (Arc::new(Mutex::new(state)), Arc::default(), Arc::default());
         let store = Self { fs, dir, state, waiting, lacks_room, stopping };
-        Ok(Loaded { store, membership, kraft_version })
+        Ok(LoadedLog { store, membership, kraft_version })
     }
 
     /// The last entry, of which a snapshot may be all that is left.
@@ -226,10 +226,11 @@ impl LogStore {
         log.map_or(Ok(()), Log::close)
     }
 
-    fn encode(&self, entries: impl Iterator<Item = Entry>) -> io::Result<Encoded> {
+    fn encode(&self, entries: impl Iterator<Item = Entry>) -> io::Result<EncodedEntries> {
         let now_ms = runtime::clock::now_ms();
         let mut state = self.state.lock();
-        let mut encoded = Encoded { entries: Vec::new(), positions: Vec::new(), bytes: Vec::new(), now_ms };
+        let mut encoded =
+            EncodedEntries { entries: Vec::new(), positions: Vec::new(), bytes: Vec::new(), now_ms };
         encoded.entries.extend(entries);
         for batch in encoded.entries.chunk_by(|entry, _| !batches::ends_batch(entry)) {
             if let Payload::Membership(membership) = &batch[0].payload {
@@ -243,7 +244,7 @@ impl LogStore {
     }
 
     /// Appends what the log does not have yet of the entries; says whether there was room.
-    fn append_rest(&self, encoded: &Encoded) -> io::Result<bool> {
+    fn append_rest(&self, encoded: &EncodedEntries) -> io::Result<bool> {
         let mut state = self.state.lock();
         let log = state.log.as_mut().ok_or_else(closed)?;
         let appended = encoded.entries.partition_point(|entry| offset(entry.log_id.index) < log.end_offset());
@@ -256,7 +257,7 @@ impl LogStore {
     }
 
     /// Has the entries, which are in the log, made durable.
-    fn flush_appended(&self, encoded: Encoded, done: IOFlushed<Types>) -> io::Result<()> {
+    fn flush_appended(&self, encoded: EncodedEntries, done: IOFlushed<Types>) -> io::Result<()> {
         let mut state = self.state.lock();
         let log = state.log.as_mut().ok_or_else(closed)?;
         let end_offset = log.end_offset();
@@ -297,7 +298,7 @@ impl LogStore {
 }
 
 /// Entries on their way to the log.
-struct Encoded {
+struct EncodedEntries {
     entries: Vec<Entry>,
     /// The positions of their batches in the bytes.
     positions: Vec<usize>,
@@ -310,7 +311,7 @@ fn closed() -> io::Error {
 }
 
 /// Tells who waits for what is durable now.
-fn tell(waiting: &Mutex<Waiting>, flushed: Result<i64, &Offline>) {
+fn tell(waiting: &Mutex<PendingAppends>, flushed: Result<i64, &Offline>) {
     loop {
         let done = {
             let mut waiting = waiting.lock();

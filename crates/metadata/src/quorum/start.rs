@@ -17,13 +17,13 @@ use super::active::Active;
 use super::alone::{NoPeers, raft_config};
 use super::batches::{self, Leadership};
 use super::checkpoint::{self, Bootstrap, CheckpointError};
-use super::follow::Published;
-use super::log_store::{Loaded, LogStore, Unreadable, voter_ids};
+use super::follow::PublishedState;
+use super::log_store::{LoadedLog, LogStore, Unreadable, voter_ids};
 use super::raft::{
     Entry, EntryRecord, Membership, Payload, StoredMembership, Vote, VoterEndpoint, VoterId, VoterNode,
     log_id,
 };
-use super::state_machine::{Founding, StateMachine};
+use super::state_machine::{InitialState, StateMachine};
 use super::vote::{self, QuorumState, VoteError};
 use super::{METADATA_TOPIC, Quorum, RESERVED_BYTES, SubmitError};
 use crate::features::{
@@ -167,11 +167,11 @@ impl From<CheckpointError> for StartError {
 }
 
 /// The state on disk.
-pub(super) struct Found {
-    pub(super) loaded: Loaded,
+pub(super) struct StoredState {
+    pub(super) loaded: LoadedLog,
     pub(super) snapshot: Option<(checkpoint::Checkpoint, checkpoint::Snapshot)>,
     /// The defaults if neither says otherwise.
-    founding: Founding,
+    initial_state: InitialState,
     /// The records that a cluster begins with that has no `metadata.version` yet.
     pub(super) first_records: Vec<MetadataRecord>,
     /// Bytes at the end of the log that opening it truncates.
@@ -179,7 +179,7 @@ pub(super) struct Found {
     dir: PathBuf,
 }
 
-impl Found {
+impl StoredState {
     /// The protocol of the quorum.
     pub(super) fn kraft_version(&self) -> i16 {
         self.loaded.kraft_version
@@ -189,7 +189,7 @@ impl Found {
     pub(super) fn membership(&self) -> &Membership {
         let in_snapshot = self.snapshot.as_ref().map(|(_, snapshot)| &snapshot.membership);
         let stored = self.loaded.membership.as_ref().or(in_snapshot).map(StoredMembership::membership);
-        stored.filter(|voters| voters.nodes().next().is_some()).unwrap_or(&self.founding.voters)
+        stored.filter(|voters| voters.nodes().next().is_some()).unwrap_or(&self.initial_state.voters)
     }
 
     /// Checks that this node can lead the quorum alone.
@@ -221,7 +221,7 @@ impl Quorum {
     pub async fn start(config: QuorumConfig, directory: &LogDirectory) -> Result<Self, StartError> {
         let this = config.voter();
         check_room(directory)?;
-        let Opened { store, machine, published, first_records, dir } = open(&config, directory)?;
+        let QuorumParts { store, machine, published, first_records, dir } = open(&config, directory)?;
         let raft = openraft::Raft::new(this, raft_config(), NoPeers, store.clone(), machine).await;
         let quorum = Self {
             raft: raft.map_err(stopped)?,
@@ -292,32 +292,32 @@ fn stopped(reason: impl fmt::Display) -> StartError {
 }
 
 /// The state for openraft, as found on disk.
-pub(super) struct Opened {
+pub(super) struct QuorumParts {
     pub(super) store: LogStore,
     pub(super) machine: StateMachine,
-    pub(super) published: Arc<Published>,
+    pub(super) published: Arc<PublishedState>,
     pub(super) first_records: Vec<MetadataRecord>,
     /// The directory of the metadata log.
     pub(super) dir: PathBuf,
 }
 
 /// Opens the metadata log in `directory`, or begins a new one.
-pub(super) fn open(config: &QuorumConfig, directory: &LogDirectory) -> Result<Opened, StartError> {
+pub(super) fn open(config: &QuorumConfig, directory: &LogDirectory) -> Result<QuorumParts, StartError> {
     let this = config.voter();
     let found = find(config, this, directory)?;
     found.check(this)?;
-    let published = Arc::new(Published::default());
+    let published = Arc::new(PublishedState::default());
     let store = found.loaded.store;
     let machine = StateMachine::new(
         directory.fs().clone(),
         found.dir.clone(),
         found.snapshot,
-        found.founding,
+        found.initial_state,
         published.clone(),
         store.clone(),
     );
     let first_records = found.first_records;
-    Ok(Opened { store, machine, published, first_records, dir: found.dir })
+    Ok(QuorumParts { store, machine, published, first_records, dir: found.dir })
 }
 
 /// Reads what is on disk.
@@ -325,7 +325,7 @@ pub(super) fn find(
     config: &QuorumConfig,
     this: VoterId,
     directory: &LogDirectory,
-) -> Result<Found, StartError> {
+) -> Result<StoredState, StartError> {
     let fs = directory.fs();
     let (mut log, torn_bytes, dir) = open_log(config, directory)?;
     let QuorumState { vote, voters } = vote::read(fs, &dir).map_err(StartError::Vote)?;
@@ -341,25 +341,26 @@ pub(super) fn find(
         Some(_) => None,
         None => checkpoint::read_bootstrap(fs, directory.path(), &dir)?,
     };
-    let founding = founding(config, this, snapshot.as_ref().map(|(_, read)| read), bootstrap.as_ref());
+    let initial_state =
+        initial_state(config, this, snapshot.as_ref().map(|(_, read)| read), bootstrap.as_ref());
     let first_records = first_records(config, bootstrap.as_ref());
     if snapshot.is_none() && log.end_offset() == 0 {
-        check_kraft_version(founding.kraft_version)?;
-        check_voters(voter_ids(Some(&founding.voters)), this)?;
+        check_kraft_version(initial_state.kraft_version)?;
+        check_voters(voter_ids(Some(&initial_state.voters)), this)?;
         let begun = bootstrap.is_some().then_some(&*first_records);
         found_empty(&mut log, config, this, vote.is_some(), begun)
             .map_err(|reason| unreadable(fs, &dir, Unreadable { offset: 0, reason }))?;
     }
     let known = voter_ids(snapshot.as_ref().map(|(_, snapshot)| snapshot.membership.membership()));
-    let leading = if known.is_empty() { voter_ids(Some(&founding.voters)) } else { known };
+    let leading = if known.is_empty() { voter_ids(Some(&initial_state.voters)) } else { known };
     let covered = snapshot.as_ref().map(|(checkpoint, _)| checkpoint.last_log_id);
     let leadership = Leadership { leader: this, voters: leading };
-    let kraft_version = founding.kraft_version;
+    let kraft_version = initial_state.kraft_version;
     let loaded = LogStore::load(fs.clone(), dir.clone(), log, vote, leadership, covered, kraft_version)
         .map_err(|error| unreadable(fs, &dir, error))?;
     check_vote(&loaded, vote, voters, this, &dir)?;
-    let founding = Founding { kraft_version: loaded.kraft_version, ..founding };
-    Ok(Found { loaded, snapshot, founding, first_records, torn_bytes, dir })
+    let initial_state = InitialState { kraft_version: loaded.kraft_version, ..initial_state };
+    Ok(StoredState { loaded, snapshot, initial_state, first_records, torn_bytes, dir })
 }
 
 /// Opens the metadata log; gives the bytes that were truncated, and its directory.
@@ -390,12 +391,12 @@ fn open_log(config: &QuorumConfig, directory: &LogDirectory) -> Result<(Log, u64
 }
 
 /// The state before the first entry that says otherwise.
-fn founding(
+fn initial_state(
     config: &QuorumConfig,
     this: VoterId,
     snapshot: Option<&checkpoint::Snapshot>,
     bootstrap: Option<&Bootstrap>,
-) -> Founding {
+) -> InitialState {
     let kraft_version = match (snapshot, bootstrap) {
         (Some(snapshot), _) => snapshot.kraft_version,
         (None, Some(bootstrap)) => bootstrap.kraft_version,
@@ -404,7 +405,7 @@ fn founding(
     // Voters that stand in Kafka's settings alone: here it is this node alone.
     let named = bootstrap.map(|bootstrap| &bootstrap.membership);
     let voters = named.filter(|voters| voters.nodes().next().is_some()).cloned();
-    Founding { voters: voters.unwrap_or_else(|| alone(config, this)), kraft_version }
+    InitialState { voters: voters.unwrap_or_else(|| alone(config, this)), kraft_version }
 }
 
 /// The records that a cluster begins with: those of its formatting, or the level of a new one.
@@ -433,7 +434,7 @@ fn first_records(config: &QuorumConfig, bootstrap: Option<&Bootstrap>) -> Vec<Me
 
 /// Checks that the vote is that of this log, and of a quorum of this node alone.
 fn check_vote(
-    loaded: &Loaded,
+    loaded: &LoadedLog,
     vote: Option<Vote>,
     voters: Option<Vec<i32>>,
     this: VoterId,

@@ -10,7 +10,7 @@ use openraft::{OptionalSend, RaftSnapshotBuilder};
 use storage::fs::Fs;
 
 use super::checkpoint::{self, Checkpoint, CheckpointError, Snapshot};
-use super::follow::Published;
+use super::follow::PublishedState;
 use super::log_store::LogStore;
 use super::raft::{
     CommittedLeaderId, EntryRecord, LogId, Membership, Payload, StoredMembership, Types, VoterId, VoterNode,
@@ -24,7 +24,7 @@ type SnapshotMeta = openraft::SnapshotMeta<CommittedLeaderId, VoterId, VoterNode
 
 /// The state before the first entry that says otherwise.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Founding {
+pub(super) struct InitialState {
     /// The voters.
     pub(super) voters: Membership,
     /// The protocol of the quorum, as of the end of the log: nothing changes it while it runs.
@@ -43,7 +43,7 @@ pub(super) struct StateMachine {
     kraft_version: i16,
     /// The newest snapshot on disk.
     checkpoint: Option<Checkpoint>,
-    published: Arc<Published>,
+    published: Arc<PublishedState>,
     log: LogStore,
 }
 
@@ -52,8 +52,8 @@ impl StateMachine {
         fs: Fs,
         dir: PathBuf,
         snapshot: Option<(Checkpoint, Snapshot)>,
-        founding: Founding,
-        published: Arc<Published>,
+        initial_state: InitialState,
+        published: Arc<PublishedState>,
         log: LogStore,
     ) -> Self {
         let mut machine = Self {
@@ -62,8 +62,8 @@ impl StateMachine {
             replay: Replay::default(),
             last_applied: None,
             settled: None,
-            membership: StoredMembership::new(None, founding.voters),
-            kraft_version: founding.kraft_version,
+            membership: StoredMembership::new(None, initial_state.voters),
+            kraft_version: initial_state.kraft_version,
             checkpoint: None,
             published,
             log,

@@ -14,7 +14,7 @@ use super::METADATA_TOPIC;
 use super::checkpoint::BOOTSTRAP_RECORDS;
 use super::log_store::{Unreadable, voter_ids};
 use super::raft::{EntryRecord, Payload, VoterId, offset};
-use super::start::{self, Found, QuorumConfig, StartError};
+use super::start::{self, QuorumConfig, StartError, StoredState};
 use crate::features::{self, METADATA_VERSION};
 use crate::image::{Delta, Image, ResourceType};
 use crate::level;
@@ -89,7 +89,11 @@ pub fn survey_in(config: &QuorumConfig, directory: &LogDirectory) -> Result<Surv
 }
 
 /// The state that a start would come to. The topics that are removed on the way are added to `removed`.
-fn replay(found: Found, directory: &LogDirectory, removed: &mut BTreeSet<Uuid>) -> Result<Image, StartError> {
+fn replay(
+    found: StoredState,
+    directory: &LogDirectory,
+    removed: &mut BTreeSet<Uuid>,
+) -> Result<Image, StartError> {
     let mut replay =
         found.snapshot.map(|(_, snapshot)| Replay::from_image(snapshot.image)).unwrap_or_default();
     let dir = directory.path().join(format!("{METADATA_TOPIC}-0"));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use metadata::image::directories::is_directory;
-use metadata::image::{FoundReplica, Standing};
+use metadata::image::{FoundReplica, ReplicaStatus};
 use metadata::quorum::{self, METADATA_TOPIC, Survey, VoteError};
 use metadata::{ConfigResource, Partition, StartError};
 use protocol::Uuid;
@@ -91,7 +91,7 @@ impl Cluster {
     }
 
     /// Reports a partition whose directory does not agree with the metadata.
-    pub(super) fn standing(
+    pub(super) fn replica_finding(
         &self,
         fs: &Fs,
         dir: &Path,
@@ -104,13 +104,13 @@ impl Cluster {
         }
         let topic_id = inspect::read_topic_id(fs, path).ok()?.map(Uuid);
         let found = FoundReplica { topic: &name.topic, partition: name.partition, topic_id, directory };
-        match survey.image.standing(self.node_id, &found, &survey.removed_topics) {
-            Standing::Known => None,
-            Standing::Stray => {
+        match survey.image.replica_status(self.node_id, &found, &survey.removed_topics) {
+            ReplicaStatus::Known => None,
+            ReplicaStatus::Stray => {
                 let what = "the cluster knows no partition of this topic id here";
                 Some(Finding::note(path, what, "Start sets it aside."))
             }
-            Standing::OtherTopic { expected } => {
+            ReplicaStatus::OtherTopic { expected } => {
                 let found = topic_id.unwrap_or_default();
                 let what = format!("it has the topic id {found}, but the topic has {expected}");
                 let mend = "Start keeps the partition offline. Remove the file if the records are this topic's; \

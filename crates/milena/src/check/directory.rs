@@ -48,7 +48,7 @@ pub(super) fn check(
                 let checkpointed = checkpoints.of(&name);
                 let is_compacted =
                     checkpoints.cleaned.contains_key(&name) || cluster.is_compacted(&name.topic);
-                findings.extend(cluster.standing(fs, dir, &path, &name));
+                findings.extend(cluster.replica_finding(fs, dir, &path, &name));
                 partitions.push(Partition { path, was_clean, checkpointed, is_compacted });
                 continue;
             }

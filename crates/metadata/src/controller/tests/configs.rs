@@ -21,7 +21,7 @@ const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
 /// A resource, changes of it, and the error and message that they give.
-type Refused<'a> = ((i8, &'a str), &'a [Change<'a>], ErrorCode, &'a str);
+type RefusalCase<'a> = ((i8, &'a str), &'a [Change<'a>], ErrorCode, &'a str);
 
 type Change<'a> = (&'a str, i8, Option<&'a str>);
 
@@ -169,7 +169,7 @@ fn what_cannot_be_is_refused() {
     let config = ErrorCode::INVALID_CONFIG;
     let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
     let name = ErrorCode::INVALID_TOPIC_EXCEPTION;
-    let cases: &[Refused<'_>] = &[
+    let cases: &[RefusalCase<'_>] = &[
         ((TOPIC, "t"), &[("retention.ms", SET, Some("x"))], config, "Invalid value x for configuration"),
         (
             (TOPIC, "t"),

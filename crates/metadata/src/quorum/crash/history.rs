@@ -22,7 +22,7 @@ use crate::controller::tests::random::decide;
 use crate::features::METADATA_VERSION_NEW;
 use crate::quorum::active::together;
 use crate::quorum::checkpoint::{self, Snapshot};
-use crate::quorum::follow::Published;
+use crate::quorum::follow::PublishedState;
 use crate::quorum::log_store::LogStore;
 use crate::quorum::raft::{Entry, EntryRecord, LeaderId, LogId, Payload, Types, Vote, VoterId};
 use crate::quorum::start::{self, QuorumConfig};
@@ -33,19 +33,19 @@ use crate::replay::Replay;
 const ROOM_BYTES: u64 = 1 << 30;
 
 /// Entries that a new log begins with: its protocol and its voters.
-const FOUNDING: usize = 2;
+const INITIAL_ENTRIES: usize = 2;
 
 /// An append that is not durable yet: how long the log is with it, and who waits.
-type Waiting = (usize, OneshotReceiverOf<Types, io::Result<()>>);
+type PendingAppend = (usize, OneshotReceiverOf<Types, io::Result<()>>);
 
 /// A node that has started, without openraft.
-pub(super) struct Running {
+pub(super) struct RunningNode {
     pub(super) directory: LogDirectory,
     pub(super) store: LogStore,
     pub(super) machine: StateMachine,
-    pub(super) published: Arc<Published>,
+    pub(super) published: Arc<PublishedState>,
     dir: PathBuf,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<PendingAppend>,
     /// A snapshot that is taken and not written.
     snapshot: Option<Snapshot>,
     /// The last entry of the newest snapshot, up to which the log may be deleted.
@@ -56,7 +56,7 @@ pub(super) struct Running {
 pub(super) struct History {
     pub(super) random: Rng,
     pub(super) disk: Arc<Disk>,
-    pub(super) running: Option<Running>,
+    pub(super) running: Option<RunningNode>,
     /// Every entry from the first one on, also those that a snapshot stands for.
     pub(super) log: Vec<Entry>,
     /// Other possible contents of the log: before a truncation that may not be durable, or with the entries
@@ -115,7 +115,7 @@ impl History {
         history
     }
 
-    pub(super) fn node(&mut self) -> &mut Running {
+    pub(super) fn node(&mut self) -> &mut RunningNode {
         self.running.as_mut().expect("it runs")
     }
 
@@ -201,16 +201,25 @@ impl History {
         self.propose_anew();
     }
 
-    pub(super) fn open(&self) -> Result<Running, String> {
+    pub(super) fn open(&self) -> Result<RunningNode, String> {
         let fs = Fs::simulated(self.disk.clone());
         let open = OpenDirectory { fs, path: PathBuf::from("/data"), open_files_max: 8 };
         let directory = LogDirectory::open(open).map_err(|error| error.to_string())?;
         let opened = start::open(&config(), &directory).map_err(|error| error.to_string())?;
-        let start::Opened { store, machine, published, dir, .. } = opened;
+        let start::QuorumParts { store, machine, published, dir, .. } = opened;
         // Here a full disk is the end: nobody makes room while an append waits for it.
         store.stop_waiting();
         let waiting = VecDeque::new();
-        Ok(Running { directory, store, machine, published, dir, waiting, snapshot: None, snapshotted: None })
+        Ok(RunningNode {
+            directory,
+            store,
+            machine,
+            published,
+            dir,
+            waiting,
+            snapshot: None,
+            snapshotted: None,
+        })
     }
 
     /// The proposals are all that is in the log.
@@ -342,7 +351,7 @@ impl History {
     fn follow(&mut self) -> io::Result<()> {
         self.vote_for(2)?;
         self.is_led = true;
-        let len = self.random.usize(self.applied.max(FOUNDING)..=self.log.len());
+        let len = self.random.usize(self.applied.max(INITIAL_ENTRIES)..=self.log.len());
         if len < self.log.len() {
             self.others.push(self.log.clone());
             self.log.truncate(len);
@@ -385,7 +394,7 @@ impl History {
     /// Stops as a service is stopped, and starts again.
     fn stop(&mut self) -> io::Result<()> {
         self.flush()?;
-        let Running { directory, store, machine, published, .. } = self.running.take().expect("it runs");
+        let RunningNode { directory, store, machine, published, .. } = self.running.take().expect("it runs");
         drop((machine, published));
         store.close().map_err(|error| io::Error::other(error.to_string()))?;
         drop(store);

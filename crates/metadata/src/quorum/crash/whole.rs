@@ -23,13 +23,13 @@ const AT_ONCE: usize = 4;
 const CRASHES: u32 = 4;
 
 /// The decisions since the last start, the oldest first: the state that each has led to.
-type Decided = Arc<Mutex<VecDeque<Image>>>;
+type DecidedStates = Arc<Mutex<VecDeque<Image>>>;
 
 struct Cluster {
     random: Rng,
     disk: Arc<Disk>,
     /// The state that was acknowledged last, and those that may have followed it.
-    decided: Decided,
+    decided: DecidedStates,
 }
 
 /// Runs a seed.
@@ -107,7 +107,7 @@ impl Cluster {
 }
 
 /// Makes a decision, and notes what it leads to; its number is its answer.
-fn make(seed: u64, image: &Image, decided: &Decided) -> (usize, Vec<MetadataRecord>) {
+fn make(seed: u64, image: &Image, decided: &DecidedStates) -> (usize, Vec<MetadataRecord>) {
     let records = decide(&mut Rng::with_seed(seed), image);
     let mut next = image.clone();
     for record in &records {

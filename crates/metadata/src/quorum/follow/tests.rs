@@ -11,7 +11,7 @@ fn at(offset: i64) -> (Image, Delta) {
     (image, Delta { topics: [topic].into(), ..Delta::default() })
 }
 
-fn publish(published: &Published, offset: i64) {
+fn publish(published: &PublishedState, offset: i64) {
     let (image, delta) = at(offset);
     published.publish(&image, &delta);
 }
@@ -23,7 +23,7 @@ fn taken(changes: &mut Changes) -> Option<(i64, i64, usize)> {
 
 #[test]
 fn changes_that_are_not_taken_in_time_are_taken_as_one() {
-    let published = Published::default();
+    let published = PublishedState::default();
     publish(&published, 3);
     let (image, mut changes) = published.follow();
     assert_eq!((image.offset(), taken(&mut changes)), (3, None), "what was before is in the state");
@@ -38,7 +38,7 @@ fn changes_that_are_not_taken_in_time_are_taken_as_one() {
 
 #[test]
 fn an_offset_moves_on_without_a_change_as_well() {
-    let published = Published::default();
+    let published = PublishedState::default();
     let (_, mut changes) = published.follow();
     let (image, _) = at(7);
     published.publish(&image, &Delta::default());
@@ -49,7 +49,7 @@ fn an_offset_moves_on_without_a_change_as_well() {
 
 #[test]
 fn each_follower_gets_every_change_from_where_it_began() {
-    let published = Published::default();
+    let published = PublishedState::default();
     let (_, mut first) = published.follow();
     publish(&published, 1);
     let (_, mut second) = published.follow();
@@ -63,12 +63,12 @@ fn each_follower_gets_every_change_from_where_it_began() {
 
 #[test]
 fn a_stream_ends_with_the_quorum() {
-    let published = Published::default();
+    let published = PublishedState::default();
     let (_, mut changes) = published.follow();
     publish(&published, 1);
     published.end();
     assert!(changes.next().now_or_never().is_some_and(|change| change.is_none()));
-    let published = Published::default();
+    let published = PublishedState::default();
     let (_, mut changes) = published.follow();
     drop(published);
     assert!(changes.next().now_or_never().is_some_and(|change| change.is_none()));

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn who_waits_is_told_once_the_log_is_durable_that_far() {
-    let waiting = Mutex::new(Waiting::default());
+    let waiting = Mutex::new(PendingAppends::default());
     let mut told = Vec::new();
     for end_offset in [5, 7, 9] {
         let (sender, receiver) = Types::oneshot();

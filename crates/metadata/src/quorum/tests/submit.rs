@@ -94,7 +94,7 @@ async fn records_that_contradict_the_state_change_nothing() {
     let result = node.quorum.submit(|_| ((), vec![topic.into(), gone.into()])).await;
     assert!(matches!(result, Err(SubmitError::Contradiction(_))), "{result:?}");
     let sees = node.quorum.submit(|image| (image.topic("t").is_some(), Vec::new())).await;
-    assert_eq!(sees, Ok(Decided { answer: false, offset: before }));
+    assert_eq!(sees, Ok(SubmitOutcome { answer: false, offset: before }));
     assert_eq!(node.quorum.image().offset(), before);
     node.stop().await;
 }

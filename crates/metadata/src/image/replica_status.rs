@@ -22,7 +22,7 @@ pub struct FoundReplica<'a> {
 
 /// The standing of a partition's directory in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ReplicaStatus {
     /// It has the log of a partition.
     Known,
     /// It is of no partition here: of a topic that was deleted, or one that has been created again elsewhere.
@@ -42,16 +42,21 @@ impl Image {
     ///
     /// Kafka takes a directory whose topic id is unknown for a stray, and one with another topic's id for
     /// offline; a directory without an id is a stray there, and the partition's here.
-    pub fn standing(&self, broker: i32, found: &FoundReplica<'_>, removed: &BTreeSet<Uuid>) -> Standing {
+    pub fn replica_status(
+        &self,
+        broker: i32,
+        found: &FoundReplica<'_>,
+        removed: &BTreeSet<Uuid>,
+    ) -> ReplicaStatus {
         let topic = self.topic(found.topic);
         let known = topic.and_then(|topic| Some((topic.id, topic.partition(found.partition)?)));
-        let Some((expected, partition)) = known else { return Standing::Stray };
-        let Some(id) = found.topic_id.filter(|id| *id != expected) else { return Standing::Known };
+        let Some((expected, partition)) = known else { return ReplicaStatus::Stray };
+        let Some(id) = found.topic_id.filter(|id| *id != expected) else { return ReplicaStatus::Known };
         let assigned = partition.directory_of(broker);
         let is_elsewhere = is_directory(assigned) && assigned != found.directory;
         if is_elsewhere || removed.contains(&id) {
-            return Standing::Stray;
+            return ReplicaStatus::Stray;
         }
-        Standing::OtherTopic { expected }
+        ReplicaStatus::OtherTopic { expected }
     }
 }

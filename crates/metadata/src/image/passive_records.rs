@@ -12,7 +12,7 @@ use protocol::{Str, Uuid};
 type QuotaEntity = BTreeMap<Str, Option<Str>>;
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Kept {
+pub(super) struct PassiveRecords {
     pub(super) controllers: BTreeMap<i32, RegisterControllerRecord>,
     pub(super) acls: BTreeMap<Uuid, AccessControlEntryRecord>,
     pub(super) scram: BTreeMap<(Str, i8), UserScramCredentialRecord>,
@@ -21,7 +21,7 @@ pub(super) struct Kept {
     pub(super) quotas: BTreeMap<(QuotaEntity, Str), ClientQuotaRecord>,
 }
 
-impl Kept {
+impl PassiveRecords {
     pub(super) fn set_quota(&mut self, record: ClientQuotaRecord) {
         let entity: QuotaEntity =
             record.entity.iter().map(|part| (part.entity_type.clone(), part.entity_name.clone())).collect();
