@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::Running;
+use broker::RunningNode;
 use fastrand::Rng;
 use runtime::sim::{self, Host};
 use runtime::{clock, net};
@@ -56,7 +56,7 @@ impl Fault {
 /// The machine.
 pub(crate) struct Node {
     disk: Arc<Disk>,
-    boot: Option<(Host, Running)>,
+    boot: Option<(Host, RunningNode)>,
     skew_ms: i64,
     chance: Rng,
     history: Arc<History>,

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use coordinator::traps::{self, Trap};
-use coordinator::{DeletedTopic, Loading, Now, Shard, SteadyMs, Token, WallMs};
+use coordinator::{DeletedTopic, LoadingShard, Now, Shard, SteadyMs, Token, WallMs};
 use parking_lot::RwLock;
 use protocol::ErrorCode;
 use runtime::{clock, task};
@@ -25,9 +25,9 @@ mod hosted;
 mod load;
 mod repeats;
 
-pub(crate) use answer::{Barrier, Pending, reply_behind};
+pub(crate) use answer::{Barrier, PendingReply, reply_behind};
 pub(crate) use groups::{Groups, OFFSETS_TOPIC};
-use hosted::{HostedShard, Serving, State};
+use hosted::{HostedShard, ServingShard, State};
 pub(crate) use repeats::Repeats;
 
 /// The longest time that the timers sleep if nothing is due.
@@ -74,7 +74,7 @@ impl<S: Shard> Coordinators<S> {
         self.replace(&shard);
         let is_empty = shard.log.end_offset() == shard.log.log_start_offset();
         if is_empty || traps::is_on(Trap::ServedUnread) {
-            self.serve(&shard, Loading::new(self.settings.clone()));
+            self.serve(&shard, LoadingShard::new(self.settings.clone()));
             return;
         }
         let host = Arc::clone(self);
@@ -119,7 +119,7 @@ impl<S: Shard> Coordinators<S> {
         }
     }
 
-    fn serve(&self, shard: &HostedShard<S>, loading: Loading<S>) {
+    fn serve(&self, shard: &HostedShard<S>, loading: LoadingShard<S>) {
         if let Some(next_ms) = shard.serve(loading.loaded(now()), now()) {
             self.arm(next_ms);
         }
@@ -135,7 +135,7 @@ impl<S: Shard> Coordinators<S> {
     fn work<R>(
         self: &Arc<Self>,
         shard: &Arc<HostedShard<S>>,
-        work: impl FnOnce(&mut Serving<S>) -> R,
+        work: impl FnOnce(&mut ServingShard<S>) -> R,
     ) -> Result<R, ErrorCode> {
         let mut state = shard.state.lock();
         let serving = state.serving()?;
@@ -186,7 +186,7 @@ impl<S: Shard> Coordinators<S> {
     ///
     /// # Errors
     /// As [`Coordinators::shard`].
-    pub(crate) fn ask(self: &Arc<Self>, key: &str, request: S::Request) -> Result<Pending, ErrorCode> {
+    pub(crate) fn ask(self: &Arc<Self>, key: &str, request: S::Request) -> Result<PendingReply, ErrorCode> {
         let shard = self.shard(key)?;
         let token = Token(self.next_token.fetch_add(1, Ordering::Relaxed));
         self.work(&shard, |serving| {
@@ -223,8 +223,9 @@ impl<S: Shard> Coordinators<S> {
     ) -> Result<Vec<(R, Barrier)>, ErrorCode> {
         let shards: Vec<_> = self.shards.read().values().cloned().collect();
         let look = |shard: Arc<HostedShard<S>>| {
-            let look =
-                |serving: &mut Serving<S>| (question(&serving.shard, now()), Barrier::at_end_of(&shard.log));
+            let look = |serving: &mut ServingShard<S>| {
+                (question(&serving.shard, now()), Barrier::at_end_of(&shard.log))
+            };
             match self.work(&shard, look) {
                 // Given up a moment ago: not this broker's to tell of.
                 Err(ErrorCode::NOT_COORDINATOR) => None,

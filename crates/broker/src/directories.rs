@@ -25,12 +25,12 @@ use tracing::{error, info, warn};
 use duplicates::Duplicate;
 use lost::LostLog;
 
-pub(crate) use durability::{Durability, Lost};
+pub(crate) use durability::{Durability, DurabilityLoss};
 pub use error::DirectoryError;
 pub(crate) use log_dir::LogDir;
 pub(crate) use lost::Roll;
 pub(crate) use open::connections_max;
-pub use open::{Directories, Surveyed, survey};
+pub use open::{Directories, SurveyReport, survey};
 pub use recovery::Recovery;
 
 /// All log directories of this broker, and what is known of the logs in them.

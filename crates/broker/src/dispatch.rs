@@ -15,9 +15,9 @@ use crate::call::Call;
 use crate::peer::Peer;
 use crate::reply::{Reply, Responder};
 
-mod not_served;
+mod unserved_request;
 
-use not_served::NotServed;
+use unserved_request::UnservedRequest;
 
 /// One API that is served.
 pub struct Api {
@@ -92,20 +92,20 @@ fn served() -> impl Iterator<Item = (ApiKey, RangeInclusive<i16>)> {
 
 /// Why a request ends its connection: Kafka answers none of these either.
 #[derive(Debug)]
-pub(crate) enum Refused {
+pub(crate) enum RequestError {
     /// The frame ends before its API key, version and correlation id.
     NoHeader,
     /// An API, or a version of one, that is not served.
-    NotServed(NotServed),
+    NotServed(UnservedRequest),
     /// A request that does not decode.
     Malformed { key: ApiKey, version: i16, error: DecodeError },
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoHeader => f.write_str("a request without a header"),
-            Self::NotServed(not_served) => not_served.fmt(f),
+            Self::NotServed(request) => request.fmt(f),
             Self::Malformed { key, version, error } => {
                 write!(f, "a malformed request, {} version {version}: {error}", key.name())
             }
@@ -121,10 +121,10 @@ fn find(key: i16) -> Option<usize> {
 /// Handles one request.
 ///
 /// # Errors
-/// [`Refused`] if the connection must end.
-pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Result<Reply, Refused> {
-    let (key, version, correlation_id) = peek(&frame).ok_or(Refused::NoHeader)?;
-    let not_served = || Refused::NotServed(NotServed::of(&frame, key, version));
+/// [`RequestError`] if the connection must end.
+pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Result<Reply, RequestError> {
+    let (key, version, correlation_id) = peek(&frame).ok_or(RequestError::NoHeader)?;
+    let not_served = || RequestError::NotServed(UnservedRequest::of(&frame, key, version));
     let Some(index) = find(key) else { return Err(not_served()) };
     let api = &APIS[index];
     if !api.versions.contains(&version) {
@@ -137,7 +137,7 @@ pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Re
     // Only the records of a produce are worth a slice of the receive buffer. Anything else is
     // copied out, so that what a handler keeps never holds the buffer.
     let frame = if api.key == ApiKey::Produce { frame } else { Bytes::copy_from_slice(&frame) };
-    let malformed = |error| Refused::Malformed { key: api.key, version, error };
+    let malformed = |error| RequestError::Malformed { key: api.key, version, error };
     let mut reader = Reader::new(frame);
     let header_version = api.key.request_header_version(version);
     let header = RequestHeader::decode(&mut reader, header_version).map_err(malformed)?;

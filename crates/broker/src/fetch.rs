@@ -66,7 +66,7 @@ enum Look {
 
 /// The findings of one look at all partitions.
 #[derive(Default)]
-struct Found {
+struct FetchRound {
     answers: Vec<PartitionData>,
     /// The records of the answers that have some, in their order.
     regions: Vec<FileRegion>,
@@ -82,30 +82,30 @@ pub(crate) fn begin(
     responder: Responder,
     fetch: Fetch,
 ) -> Reply {
-    let found = fetch.look(&replicas.table(), Look::First);
-    if found.urgent || found.bytes >= fetch.min_bytes || fetch.max_wait_ms == 0 || fetch.targets.is_empty() {
-        return Reply::Now(fetch.respond(sessions, responder, found));
+    let round = fetch.look(&replicas.table(), Look::First);
+    if round.urgent || round.bytes >= fetch.min_bytes || fetch.max_wait_ms == 0 || fetch.targets.is_empty() {
+        return Reply::Now(fetch.respond(sessions, responder, round));
     }
     let deadline = clock::now() + Duration::from_millis(fetch.max_wait_ms);
     let (replicas, sessions) = (Arc::clone(replicas), Arc::clone(sessions));
     Reply::later(async move {
-        let found = fetch.wait(&replicas, deadline).await;
-        fetch.respond(&sessions, responder, found)
+        let round = fetch.wait(&replicas, deadline).await;
+        fetch.respond(&sessions, responder, round)
     })
 }
 
 impl Fetch {
     /// Waits until enough is there or the time is over.
-    async fn wait(&self, replicas: &Replicas, deadline: Instant) -> Found {
+    async fn wait(&self, replicas: &Replicas, deadline: Instant) -> FetchRound {
         let news = Arc::new(Notify::new());
         // Held until the answer is made. They are set before the next look, so that an append
         // between that look and the wait is not missed.
         let watches: Vec<Watch> = self.watch(&replicas.table(), &news);
         loop {
-            let found = self.look(&replicas.table(), Look::Later);
+            let round = self.look(&replicas.table(), Look::Later);
             // A topic that is deleted meanwhile has no partition that could bring news.
-            if found.urgent || found.bytes >= self.min_bytes || watches.is_empty() {
-                return found;
+            if round.urgent || round.bytes >= self.min_bytes || watches.is_empty() {
+                return round;
             }
             tokio::select! {
                 biased;
@@ -131,28 +131,29 @@ impl Fetch {
     }
 
     /// Finds what each partition has, within the limits of the request.
-    fn look(&self, table: &TopicTable, look: Look) -> Found {
-        let mut found = Found { answers: Vec::with_capacity(self.targets.len()), ..Found::default() };
+    fn look(&self, table: &TopicTable, look: Look) -> FetchRound {
+        let mut round =
+            FetchRound { answers: Vec::with_capacity(self.targets.len()), ..FetchRound::default() };
         for target in &self.targets {
-            let request = self.read_request(target, &found, look);
+            let request = self.read_request(target, &round, look);
             let outcome = self.find(table, target).and_then(|replica| replica.read(&request));
-            found.take(target.partition, outcome);
+            round.take(target.partition, outcome);
         }
-        found
+        round
     }
 
-    /// The read of a partition once `found` is there.
-    fn read_request(&self, target: &FetchTarget, found: &Found, look: Look) -> ReadRequest {
-        let left = self.max_bytes.saturating_sub(found.bytes);
-        let left = if found.regions.len() < REGIONS_MAX { left } else { 0 };
+    /// The read of a partition after what `round` holds.
+    fn read_request(&self, target: &FetchTarget, round: &FetchRound, look: Look) -> ReadRequest {
+        let left = self.max_bytes.saturating_sub(round.bytes);
+        let left = if round.regions.len() < REGIONS_MAX { left } else { 0 };
         let max_bytes = usize::try_from(target.partition_max_bytes).unwrap_or(0).min(left);
-        let is_full = left == 0 || found.bytes >= ENOUGH_BYTES.max(self.min_bytes);
+        let is_full = left == 0 || round.bytes >= ENOUGH_BYTES.max(self.min_bytes);
         ReadRequest {
             offset: target.fetch_offset,
             max_bytes: if is_full { max_bytes.min(RECENT_BYTES_MAX) } else { max_bytes },
             // The first batch of a response is whole, however large: a consumer must get on.
-            min_one_batch: found.bytes == 0,
-            recent_only: is_full && found.bytes > 0,
+            min_one_batch: round.bytes == 0,
+            recent_only: is_full && round.bytes > 0,
             isolation: self.isolation,
             follower: self.follower.map(|broker| FetchingReplica {
                 broker,
@@ -165,8 +166,8 @@ impl Fetch {
     }
 
     /// Settles the session and encodes the response.
-    fn respond(self, sessions: &FetchSessions, responder: Responder, found: Found) -> Frame {
-        let Found { mut answers, regions, .. } = found;
+    fn respond(self, sessions: &FetchSessions, responder: Responder, round: FetchRound) -> Frame {
+        let FetchRound { mut answers, regions, .. } = round;
         let pieces = load(&mut answers, regions);
         let mut answers: Vec<_> = self.targets.into_iter().zip(answers).collect();
         let new_id = || i32::from_ne_bytes(random::u64().to_ne_bytes()[..4].try_into().expect("four bytes"));
@@ -183,7 +184,7 @@ impl Fetch {
     }
 }
 
-impl Found {
+impl FetchRound {
     /// Takes one partition's outcome in.
     fn take(&mut self, partition_index: i32, outcome: Result<ReadOutcome, ErrorCode>) {
         let outcome = match outcome {

@@ -22,9 +22,9 @@ mod server;
 mod traffic;
 mod upkeep;
 
-pub use directories::{Directories, DirectoryError, Recovery, Surveyed, survey};
+pub use directories::{Directories, DirectoryError, Recovery, SurveyReport, survey};
 pub use dispatch::{APIS, Api};
-pub use node::{Running, StartError, start, start_on};
+pub use node::{RunningNode, StartError, start, start_on};
 
 #[cfg(test)]
 mod tests;

@@ -46,7 +46,7 @@ pub struct Sample {
 
 /// The samples of one metric.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reading {
+pub struct MetricSamples {
     /// The metric's place in [`METRICS`].
     pub index: usize,
     /// One for each set of labels.
@@ -143,10 +143,10 @@ pub struct Metrics {
     server: Weak<Server>,
 }
 
-/// The readings, in the order of [`METRICS`].
-struct Readings(Vec<Reading>);
+/// The samples, in the order of [`METRICS`].
+struct SampleTable(Vec<MetricSamples>);
 
-impl Readings {
+impl SampleTable {
     fn add(&mut self, name: &str, labels: &[&str], value: f64) {
         let index = METRICS.iter().position(|metric| metric.full_name() == name);
         let index = index.expect("every metric is in the table");
@@ -173,40 +173,40 @@ impl Metrics {
 
     /// All metrics as they are now, in the order of [`METRICS`]; empty once the broker has stopped.
     /// May wait for a disk.
-    pub fn read(&self) -> Vec<Reading> {
+    pub fn read(&self) -> Vec<MetricSamples> {
         let Some(server) = self.server.upgrade() else { return Vec::new() };
-        let empty = |index| Reading { index, samples: Vec::new() };
-        let mut readings = Readings((0..METRICS.len()).map(empty).collect());
-        readings.add("milena_build_info", &[env!("CARGO_PKG_VERSION")], 1.0);
-        traffic(&server, &mut readings);
-        scrubs(server.broker(), &mut readings);
-        log_dirs(server.broker(), &mut readings);
-        readings.0
+        let empty = |index| MetricSamples { index, samples: Vec::new() };
+        let mut samples = SampleTable((0..METRICS.len()).map(empty).collect());
+        samples.add("milena_build_info", &[env!("CARGO_PKG_VERSION")], 1.0);
+        traffic(&server, &mut samples);
+        scrubs(server.broker(), &mut samples);
+        log_dirs(server.broker(), &mut samples);
+        samples.0
     }
 }
 
-fn traffic(server: &Server, readings: &mut Readings) {
+fn traffic(server: &Server, samples: &mut SampleTable) {
     let traffic = &server.broker().traffic;
     for (api, count) in APIS.iter().zip(traffic.requests()) {
-        readings.add("milena_requests_total", &[api.key.name()], count as f64);
+        samples.add("milena_requests_total", &[api.key.name()], count as f64);
     }
-    readings.add("milena_requests_refused_total", &[], traffic.refused() as f64);
-    readings.add("milena_received_bytes_total", &[], traffic.received_bytes() as f64);
-    readings.add("milena_sent_bytes_total", &[], traffic.sent_bytes() as f64);
-    readings.add("milena_connections", &[], server.open_connections() as f64);
-    readings.add("milena_request_memory_bytes", &[], server.request_memory_bytes() as f64);
+    samples.add("milena_requests_refused_total", &[], traffic.refused() as f64);
+    samples.add("milena_received_bytes_total", &[], traffic.received_bytes() as f64);
+    samples.add("milena_sent_bytes_total", &[], traffic.sent_bytes() as f64);
+    samples.add("milena_connections", &[], server.open_connections() as f64);
+    samples.add("milena_request_memory_bytes", &[], server.request_memory_bytes() as f64);
 }
 
-fn scrubs(broker: &Broker, readings: &mut Readings) {
+fn scrubs(broker: &Broker, samples: &mut SampleTable) {
     let progress = broker.scrubber.progress();
     let end_s = progress.last_round_end_ms.unwrap_or(0) as f64 / 1000.0;
-    readings.add("milena_scrub_read_bytes_total", &[], progress.read_bytes as f64);
-    readings.add("milena_scrub_rounds_total", &[], progress.rounds as f64);
-    readings.add("milena_scrub_last_round_end_timestamp_seconds", &[], end_s);
-    readings.add("milena_scrub_damaged_metadata_places", &[], broker.scrubber.metadata_places() as f64);
+    samples.add("milena_scrub_read_bytes_total", &[], progress.read_bytes as f64);
+    samples.add("milena_scrub_rounds_total", &[], progress.rounds as f64);
+    samples.add("milena_scrub_last_round_end_timestamp_seconds", &[], end_s);
+    samples.add("milena_scrub_damaged_metadata_places", &[], broker.scrubber.metadata_places() as f64);
 }
 
-fn log_dirs(broker: &Broker, readings: &mut Readings) {
+fn log_dirs(broker: &Broker, samples: &mut SampleTable) {
     let mut by_dir: BTreeMap<*const LogDir, OfDir> = BTreeMap::new();
     for partition in broker.replicas.table().partitions() {
         let Some((segments, size_bytes)) = partition.extent() else { continue };
@@ -222,19 +222,19 @@ fn log_dirs(broker: &Broker, readings: &mut Readings) {
         let path = dir.path().to_string_lossy();
         let label = &[&*path];
         let of_dir = by_dir.remove(&Arc::as_ptr(dir)).unwrap_or_default();
-        readings.add("milena_partitions", label, of_dir.partitions as f64);
-        readings.add("milena_log_segments", label, of_dir.segments as f64);
-        readings.add("milena_log_size_bytes", label, of_dir.size_bytes as f64);
-        readings.add("milena_scrub_damaged_segments", label, of_dir.damaged_segments as f64);
-        readings.add("milena_scrub_damaged_places", label, of_dir.damaged_places as f64);
-        readings.add("milena_log_dir_full", label, f64::from(u8::from(dir.is_full())));
-        readings.add("milena_log_dir_online", label, f64::from(u8::from(dir.is_online())));
+        samples.add("milena_partitions", label, of_dir.partitions as f64);
+        samples.add("milena_log_segments", label, of_dir.segments as f64);
+        samples.add("milena_log_size_bytes", label, of_dir.size_bytes as f64);
+        samples.add("milena_scrub_damaged_segments", label, of_dir.damaged_segments as f64);
+        samples.add("milena_scrub_damaged_places", label, of_dir.damaged_places as f64);
+        samples.add("milena_log_dir_full", label, f64::from(u8::from(dir.is_full())));
+        samples.add("milena_log_dir_online", label, f64::from(u8::from(dir.is_online())));
         let flushed = dir.opened().map(|directory| directory.flusher().times()).unwrap_or_default();
-        readings.add("milena_log_flushes_total", label, flushed.flushes as f64);
-        readings.add("milena_log_flush_seconds_total", label, flushed.time.as_secs_f64());
+        samples.add("milena_log_flushes_total", label, flushed.flushes as f64);
+        samples.add("milena_log_flush_seconds_total", label, flushed.time.as_secs_f64());
         if let Some(space) = dir.working().and_then(|directory| directory.space().ok()) {
-            readings.add("milena_log_dir_total_bytes", label, space.total_bytes as f64);
-            readings.add("milena_log_dir_usable_bytes", label, space.usable_bytes as f64);
+            samples.add("milena_log_dir_total_bytes", label, space.total_bytes as f64);
+            samples.add("milena_log_dir_usable_bytes", label, space.usable_bytes as f64);
         }
     }
 }

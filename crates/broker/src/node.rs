@@ -27,7 +27,7 @@ use tracing::{debug, info, warn};
 use crate::broker::Broker;
 use crate::cluster::Cluster;
 use crate::coordinators::Groups;
-use crate::directories::{self, Directories, LogDir, LogDirs, Recovery, Roll, Surveyed};
+use crate::directories::{self, Directories, LogDir, LogDirs, Recovery, Roll, SurveyReport};
 use crate::dispatch::APIS;
 use crate::fetch::session::FetchSessions;
 use crate::metrics::Metrics;
@@ -48,7 +48,7 @@ const LARGE_ANSWERS_MAX: usize = 2;
 const DRAIN: Duration = Duration::from_secs(3);
 
 /// A broker that runs.
-pub struct Running {
+pub struct RunningNode {
     server: Arc<Server>,
     workers: Workers,
     addresses: Vec<SocketAddr>,
@@ -65,7 +65,7 @@ pub struct Running {
 ///
 /// # Errors
 /// [`StartError`], a sentence that says what to do.
-pub async fn start(given: Configs) -> Result<Running, StartError> {
+pub async fn start(given: Configs) -> Result<RunningNode, StartError> {
     start_on(given, Fs::real()).await
 }
 
@@ -73,7 +73,7 @@ pub async fn start(given: Configs) -> Result<Running, StartError> {
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_on(given: Configs, fs: Fs) -> Result<Running, StartError> {
+pub async fn start_on(given: Configs, fs: Fs) -> Result<RunningNode, StartError> {
     let plan = plan(given, &fs)?;
     // Who cannot have an address is told so at once, and who connects meanwhile is refused: nothing is answered yet.
     let (sockets, addresses) = bind(&plan.config.listeners).await?;
@@ -85,7 +85,7 @@ pub async fn start_on(given: Configs, fs: Fs) -> Result<Running, StartError> {
 /// # Errors
 /// As [`start`].
 #[cfg(test)]
-pub(crate) async fn start_without_port(given: Configs, fs: Fs) -> Result<Running, StartError> {
+pub(crate) async fn start_without_port(given: Configs, fs: Fs) -> Result<RunningNode, StartError> {
     let plan = plan(given, &fs)?;
     let addresses = plan.config.listeners.iter().map(|_| SocketAddr::from(([127, 0, 0, 1], 9092)));
     let addresses = addresses.collect();
@@ -113,7 +113,7 @@ async fn open(
     fs: Fs,
     sockets: Vec<BoundSocket>,
     addresses: Vec<SocketAddr>,
-) -> Result<Running, StartError> {
+) -> Result<RunningNode, StartError> {
     let StartPlan { config, given, removed_topics } = plan;
     let dirs = LogDirs::open(&config, &fs)?;
 
@@ -196,7 +196,8 @@ fn adopt_node_id(given: &mut Configs, fs: &Fs) {
 /// Looks at the directories, which another broker may have left, before anything is changed. Gives the topics that the
 /// metadata log has removed since its last snapshot.
 fn survey(config: &BrokerConfig, fs: &Fs) -> Result<BTreeSet<Uuid>, StartError> {
-    let Surveyed { survey, refusals } = directories::survey(&Directories::of(config), config.node_id, fs)?;
+    let SurveyReport { survey, refusals } =
+        directories::survey(&Directories::of(config), config.node_id, fs)?;
     if !refusals.is_empty() {
         return Err(StartError::Foreign(refusals));
     }
@@ -218,7 +219,7 @@ fn serve(
     changes: Changes,
     sockets: Vec<BoundSocket>,
     addresses: Vec<SocketAddr>,
-) -> Result<Running, StartError> {
+) -> Result<RunningNode, StartError> {
     let broker = server.broker();
     let (stopping, stop) = watch::channel(false);
     let mut tasks = Vec::new();
@@ -240,7 +241,7 @@ fn serve(
     let (broker, told) = (Arc::clone(server.broker()), fatal.clone());
     workers.spawn_until_stop("milena-failures", |stop| failures::follow(broker, failures, told, stop));
     let following = task::spawn(follow::follow(Arc::downgrade(server.broker()), changes, fatal));
-    Ok(Running { server, workers, addresses, stopping, failed, tasks, following })
+    Ok(RunningNode { server, workers, addresses, stopping, failed, tasks, following })
 }
 
 async fn bind(listeners: &[Listener]) -> Result<(Vec<BoundSocket>, Vec<SocketAddr>), StartError> {
@@ -339,7 +340,7 @@ fn group_settings(config: &BrokerConfig) -> coordinator::Settings {
     }
 }
 
-impl Running {
+impl RunningNode {
     /// The addresses that are listened on, in the order of `listeners`.
     pub fn local_addresses(&self) -> &[SocketAddr] {
         &self.addresses

@@ -20,7 +20,7 @@ use tracing::warn;
 use crate::beside;
 use crate::directories::{LogDirs, LogToOpen};
 
-pub(crate) use append::{Appended, Refusal};
+pub(crate) use append::{AppendedRecords, Refusal};
 pub(crate) use leader::BrokerState;
 #[cfg(test)]
 pub(crate) use leader::lone_replica;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use broker::{APIS, Running};
+use broker::{APIS, RunningNode};
 use protocol::messages::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
 use protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use protocol::messages::create_acls_request::AclCreation;
@@ -31,7 +31,7 @@ use settings::Configs;
 
 const TOPIC: &str = "versions";
 
-async fn broker(dir: &std::path::Path) -> Running {
+async fn broker(dir: &std::path::Path) -> RunningNode {
     let given = [("listeners", "PLAINTEXT://127.0.0.1:0"), ("log.dirs", dir.to_str().unwrap())];
     let given: Configs = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     broker::start(given).await.unwrap()

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use broker::metrics::{METRICS, Metric, MetricKind, Metrics, Reading};
+use broker::metrics::{METRICS, Metric, MetricKind, MetricSamples, Metrics};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -14,18 +14,18 @@ pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0
 /// The current metrics of a broker. May wait for a disk.
 pub fn encode(metrics: &Metrics) -> String {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Readings(metrics.read())));
+    registry.register_collector(Box::new(SampleCollector(metrics.read())));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).expect("a string takes all");
     text
 }
 
 #[derive(Debug)]
-struct Readings(Vec<Reading>);
+struct SampleCollector(Vec<MetricSamples>);
 
-impl Collector for Readings {
+impl Collector for SampleCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        for Reading { index, samples } in &self.0 {
+        for MetricSamples { index, samples } in &self.0 {
             let metric = &METRICS[*index];
             let unit = metric.unit.map(|unit| match unit {
                 "bytes" => Unit::Bytes,

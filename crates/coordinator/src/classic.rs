@@ -24,7 +24,7 @@ use crate::WallMs;
 use crate::timers::{Timer, Timers};
 
 pub(crate) use leave::{identities, leave_for_version, member_response};
-pub(crate) use member::{Member, Parked};
+pub(crate) use member::{Member, ParkedRequest};
 pub(crate) use operation::{Operation, join_error, join_for_version, sync_error};
 pub(crate) use state::State;
 pub(crate) use static_member::ReturningMember;
@@ -363,7 +363,7 @@ impl ClassicGroup {
     }
 
     /// Parks the member's JoinGroup. Gives back the one that it replaces.
-    pub(crate) fn park_join(&mut self, member_id: &str, parked: Parked) -> Option<Parked> {
+    pub(crate) fn park_join(&mut self, member_id: &str, parked: ParkedRequest) -> Option<ParkedRequest> {
         let member = self.members.get_mut(member_id).expect("a member of the group");
         let previous = member.awaiting_join.replace(parked);
         self.awaiting_join += usize::from(previous.is_none());
@@ -371,7 +371,7 @@ impl ClassicGroup {
     }
 
     /// Takes the member's parked JoinGroup, to answer it.
-    pub(crate) fn take_join(&mut self, member_id: &str) -> Option<Parked> {
+    pub(crate) fn take_join(&mut self, member_id: &str) -> Option<ParkedRequest> {
         let parked = self.members.get_mut(member_id)?.awaiting_join.take();
         self.awaiting_join -= usize::from(parked.is_some());
         parked

@@ -9,7 +9,7 @@ use protocol::messages::{
 use protocol::{ErrorCode, Str};
 
 use crate::classic::{
-    ClassicGroup, Operation, Parked, identities, join_error, join_for_version, leave_for_version,
+    ClassicGroup, Operation, ParkedRequest, identities, join_error, join_for_version, leave_for_version,
     member_response, sync_error,
 };
 use crate::group::{Group, GroupType};
@@ -19,7 +19,7 @@ use crate::reply::coordinator_error;
 use crate::timers::{Timer, Timers};
 use crate::unserved::UnservedGroup;
 use crate::{
-    Append, CoordinatorRecord, DeletedTopic, GroupRequest, Now, Output, ReplayError, Replayed, Reply,
+    Append, CoordinatorRecord, DeletedTopic, GroupRequest, Now, Output, ReplayError, ReplayOutcome, Reply,
     RequestContext, Settings, Shard, SkippedRecords, SteadyMs, StoredRecord, Token,
 };
 
@@ -70,7 +70,7 @@ impl Shard for GroupCoordinator {
         }
     }
 
-    fn replay(&mut self, record: StoredRecord) -> Result<Replayed, ReplayError> {
+    fn replay(&mut self, record: StoredRecord) -> Result<ReplayOutcome, ReplayError> {
         self.replay_record(record)
     }
 
@@ -215,7 +215,7 @@ impl GroupCoordinator {
         mut request: JoinGroupRequest,
         now: Now,
     ) -> Output {
-        let parked = Parked { token, api_version: context.api_version };
+        let parked = ParkedRequest { token, api_version: context.api_version };
         if let Err(error) = self.validate_join(&request) {
             let response = join_error(&request.member_id, error);
             return Output::reply(token, Reply::JoinGroup(join_for_version(response, context.api_version)));
@@ -276,7 +276,7 @@ impl GroupCoordinator {
         } else if self.classic_group(&request.group_id).is_none() {
             ErrorCode::UNKNOWN_MEMBER_ID
         } else {
-            let parked = Parked { token, api_version: context.api_version };
+            let parked = ParkedRequest { token, api_version: context.api_version };
             return self.operate(&request.group_id, now, |operation| operation.sync(parked, request));
         };
         Output::reply(token, Reply::SyncGroup(sync_error(error)))

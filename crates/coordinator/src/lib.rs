@@ -8,8 +8,8 @@
 //!
 //! Its host drives it like this, under one lock:
 //!
-//! 1. **Load.** Give every record of the partition to [`Loading::replay`], then call
-//!    [`Loading::loaded`]. There is nothing to ask before: an offset read from half a log would send
+//! 1. **Load.** Give every record of the partition to [`LoadingShard::replay`], then call
+//!    [`LoadingShard::loaded`]. There is nothing to ask before: an offset read from half a log would send
 //!    consumers back to where they have been. Until then the host answers
 //!    `COORDINATOR_LOAD_IN_PROGRESS` (a heartbeat gets no error).
 //! 2. **Decide.** A request gives an [`Output`] ([`Shard::decide`]). Its [`Append`], if there is one, is appended to the
@@ -35,7 +35,7 @@ mod describe;
 mod expiration;
 mod group;
 mod group_coordinator;
-mod loading;
+mod loading_shard;
 mod now;
 mod offset_commit;
 mod offset_delete;
@@ -55,11 +55,13 @@ mod unserved;
 
 pub use delete::ShareState;
 pub use group_coordinator::GroupCoordinator;
-pub use loading::Loading;
+pub use loading_shard::LoadingShard;
 pub use now::{Now, SteadyMs, WallMs};
 pub use offset_fetch::{offset_fetch_error, offset_fetch_groups, offset_fetch_response};
 pub use partition_for::partition_for;
-pub use record::{CoordinatorRecord, ReplayError, ReplayErrorReason, Replayed, SkippedRecords, StoredRecord};
+pub use record::{
+    CoordinatorRecord, ReplayError, ReplayErrorReason, ReplayOutcome, SkippedRecords, StoredRecord,
+};
 pub use reply::Reply;
 pub use request::{GroupRequest, RequestContext};
 pub use settings::Settings;

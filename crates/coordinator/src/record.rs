@@ -25,7 +25,7 @@ impl CoordinatorRecord {
     }
 }
 
-/// A record as the log has it. Control records are not among them; see [`Loading::end_transaction`](crate::Loading::end_transaction).
+/// A record as the log has it. Control records are not among them; see [`LoadingShard::end_transaction`](crate::LoadingShard::end_transaction).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRecord {
     /// The record's offset.
@@ -47,7 +47,7 @@ impl StoredRecord {
 
 /// Whether a record was taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replayed {
+pub enum ReplayOutcome {
     /// It was.
     Applied,
     /// It is of a type that this coordinator does not know, of a later Kafka. It stays in the log, and in

@@ -10,10 +10,10 @@ use crate::offsets::{CommittedOffset, OffsetKey};
 use crate::record::NO_PRODUCER_ID;
 use crate::records::Key;
 use crate::unserved::{UnservedGroup, UnservedKey, UnservedRecord};
-use crate::{GroupCoordinator, ReplayError, ReplayErrorReason, Replayed, StoredRecord};
+use crate::{GroupCoordinator, ReplayError, ReplayErrorReason, ReplayOutcome, StoredRecord};
 
 impl GroupCoordinator {
-    pub(crate) fn replay_record(&mut self, record: StoredRecord) -> Result<Replayed, ReplayError> {
+    pub(crate) fn replay_record(&mut self, record: StoredRecord) -> Result<ReplayOutcome, ReplayError> {
         let offset = record.offset;
         let error = |reason| ReplayError { offset, reason };
         let key = record.key.ok_or_else(|| error(ReplayErrorReason::NoKey))?;
@@ -37,10 +37,10 @@ impl GroupCoordinator {
             Key::Unserved(key) => self.replay_unserved(&key, record.value),
             Key::Other(record_type) => {
                 *self.skipped.by_type.entry(record_type).or_default() += 1;
-                return Ok(Replayed::Skipped);
+                return Ok(ReplayOutcome::Skipped);
             }
         }
-        Ok(Replayed::Applied)
+        Ok(ReplayOutcome::Applied)
     }
 
     fn replay_offset(&mut self, key: &OffsetCommitKey, offset: Option<CommittedOffset>, producer_id: i64) {

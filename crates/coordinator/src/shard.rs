@@ -6,7 +6,7 @@ use protocol::{ErrorCode, Str};
 
 use crate::reply::Reply;
 use crate::traps::{self, Trap};
-use crate::{CoordinatorRecord, Now, ReplayError, Replayed, SteadyMs, StoredRecord};
+use crate::{CoordinatorRecord, Now, ReplayError, ReplayOutcome, SteadyMs, StoredRecord};
 
 /// A request's name, by which its reply finds its way back. The host chooses it; every token given to a shard
 /// comes back in exactly one reply.
@@ -29,7 +29,7 @@ pub trait Shard: Sized + Send + 'static {
     /// The topic whose partitions hold the records. Each of them has a shard.
     const TOPIC: &'static str;
 
-    /// A shard of an empty partition, for [`Loading`](crate::Loading) to replay the records to.
+    /// A shard of an empty partition, for [`LoadingShard`](crate::LoadingShard) to replay the records to.
     fn new(settings: Self::Settings) -> Self;
 
     /// Replays the next record of the partition, at the start or right after it was appended. A record of a
@@ -37,7 +37,7 @@ pub trait Shard: Sized + Send + 'static {
     ///
     /// # Errors
     /// If the record is not what the topic holds. The records before it stay replayed.
-    fn replay(&mut self, record: StoredRecord) -> Result<Replayed, ReplayError>;
+    fn replay(&mut self, record: StoredRecord) -> Result<ReplayOutcome, ReplayError>;
 
     /// Replays the control record that ends a producer's transaction.
     fn end_transaction(&mut self, producer_id: i64, committed: bool);

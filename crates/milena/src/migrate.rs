@@ -4,7 +4,7 @@ mod contents;
 
 use std::path::{Path, PathBuf};
 
-use broker::{Directories, Surveyed};
+use broker::{Directories, SurveyReport};
 use clap::{Args, Subcommand};
 use metadata::features::METADATA_VERSION;
 use metadata::level;
@@ -50,7 +50,7 @@ pub(crate) struct CheckArgs {
 pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let node = node_of(&args.dirs)?;
     let refused = |error: broker::DirectoryError| Failure::new(format!("it would not be opened: {error}"));
-    let Surveyed { survey, refusals } =
+    let SurveyReport { survey, refusals } =
         broker::survey(&directories(&args.dirs)?, node.id, &Fs::real()).map_err(refused)?;
     let contents = Contents::of(&args.dirs).map_err(|error| Failure::new(error.to_string()))?;
     let mut output = Output::new(args.json);

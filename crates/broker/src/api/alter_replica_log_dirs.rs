@@ -20,27 +20,27 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 /// The directory for each partition by topic and number. Of one that is named twice the last counts, as in Kafka.
-type Wanted = BTreeMap<Str, BTreeMap<i32, Str>>;
+type TargetDirs = BTreeMap<Str, BTreeMap<i32, Str>>;
 
 pub(crate) fn handle(call: Call<'_>, request: AlterReplicaLogDirsRequest) -> Reply {
-    let mut wanted = Wanted::new();
+    let mut targets = TargetDirs::new();
     for dir in request.dirs {
         for topic in dir.topics {
-            let partitions = wanted.entry(topic.name).or_default();
+            let partitions = targets.entry(topic.name).or_default();
             partitions.extend(topic.partitions.into_iter().map(|index| (index, dir.path.clone())));
         }
     }
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
     Reply::later(async move {
         // Directories are made, and the metadata may be changing meanwhile.
-        let altered = task::spawn_blocking(move || alter(&broker, wanted)).await;
+        let altered = task::spawn_blocking(move || alter(&broker, targets)).await;
         let results = altered.unwrap_or_default();
         responder.frame(&AlterReplicaLogDirsResponse { results, ..AlterReplicaLogDirsResponse::default() })
     })
 }
 
-fn alter(broker: &Broker, wanted: Wanted) -> Vec<AlterReplicaLogDirTopicResult> {
-    let topics = wanted.into_iter().map(|(topic_name, partitions)| {
+fn alter(broker: &Broker, targets: TargetDirs) -> Vec<AlterReplicaLogDirTopicResult> {
+    let topics = targets.into_iter().map(|(topic_name, partitions)| {
         let partitions = partitions.into_iter().map(|(partition_index, path)| {
             let altered = broker.moves.alter(&topic_name, partition_index, &path);
             let error_code = altered.err().unwrap_or(ErrorCode::NONE);

@@ -13,7 +13,7 @@ use runtime::clock;
 
 use crate::broker::Broker;
 use crate::call::Call;
-use crate::coordinators::{Barrier, Pending};
+use crate::coordinators::{Barrier, PendingReply};
 use crate::reply::Reply;
 
 /// The topic that holds how far share groups have read.
@@ -25,7 +25,7 @@ struct Deletion {
     /// The barriers that must be durable first.
     before: Result<Vec<Barrier>, ErrorCode>,
     /// The request to their coordinator, if it waits for nothing.
-    asked: Option<Result<Pending, ErrorCode>>,
+    asked: Option<Result<PendingReply, ErrorCode>>,
 }
 
 pub(crate) fn handle(call: Call<'_>, request: DeleteGroupsRequest) -> Reply {
@@ -54,7 +54,7 @@ pub(crate) fn handle(call: Call<'_>, request: DeleteGroupsRequest) -> Reply {
     })
 }
 
-fn delete(broker: &Broker, names: &[Str]) -> Result<Pending, ErrorCode> {
+fn delete(broker: &Broker, names: &[Str]) -> Result<PendingReply, ErrorCode> {
     broker.groups.ask(&names[0], GroupRequest::DeleteGroups(names.to_vec()))
 }
 
@@ -62,7 +62,7 @@ async fn finish(
     broker: &Broker,
     names: &[Str],
     before: Result<Vec<Barrier>, ErrorCode>,
-    asked: Option<Result<Pending, ErrorCode>>,
+    asked: Option<Result<PendingReply, ErrorCode>>,
 ) -> Result<DeleteGroupsResponse, ErrorCode> {
     for barrier in before? {
         barrier.passed().await?;

@@ -32,7 +32,7 @@ use crate::reply::Reply;
 type Partitions = Option<HashMap<Str, BTreeSet<i32>>>;
 
 /// The partitions to describe.
-struct Asked {
+struct LogDirsQuery {
     partitions: Partitions,
     with_status: bool,
 }
@@ -45,20 +45,20 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeLogDirsRequest) -> Reply {
         }
         asked
     });
-    let asked = Asked { partitions, with_status: request.include_log_status };
+    let query = LogDirsQuery { partitions, with_status: request.include_log_status };
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
     Reply::later(async move {
         // A disk may take its time to say how full it is.
-        let described = task::spawn_blocking(move || describe(&broker, &asked)).await;
+        let described = task::spawn_blocking(move || describe(&broker, &query)).await;
         let results = described.unwrap_or_default();
         responder.frame(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() })
     })
 }
 
-fn describe(broker: &Broker, asked: &Asked) -> Vec<DescribeLogDirsResult> {
+fn describe(broker: &Broker, query: &LogDirsQuery) -> Vec<DescribeLogDirsResult> {
     let dirs = broker.replicas.dirs().partition_dirs();
-    let mut described = dirs.map(|dir| describe_dir(broker, dir, asked)).collect();
-    if asked.with_status && asked.partitions.is_none() {
+    let mut described = dirs.map(|dir| describe_dir(broker, dir, query)).collect();
+    if query.with_status && query.partitions.is_none() {
         add_metadata_damage(broker, &mut described);
     }
     described
@@ -92,7 +92,7 @@ fn add_metadata_damage(broker: &Broker, described: &mut Vec<DescribeLogDirsResul
     }
 }
 
-fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLogDirsResult {
+fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, query: &LogDirsQuery) -> DescribeLogDirsResult {
     let log_dir = shown(dir.path());
     let space = dir.working().and_then(|directory| directory.space().ok());
     let Some(space) = space else {
@@ -100,9 +100,9 @@ fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLo
         return DescribeLogDirsResult { error_code, log_dir, ..DescribeLogDirsResult::default() };
     };
     let mut topics: BTreeMap<Str, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
-    let is_asked = |partition: &Replica| {
-        asked.partitions.as_ref().is_none_or(|asked| {
-            asked.get(partition.topic()).is_some_and(|indexes| indexes.contains(&partition.index()))
+    let is_wanted = |partition: &Replica| {
+        query.partitions.as_ref().is_none_or(|partitions| {
+            partitions.get(partition.topic()).is_some_and(|indexes| indexes.contains(&partition.index()))
         })
     };
     let mut show = |partition: &Replica, size: u64, offset_lag: i64, is_future_key: bool| {
@@ -111,11 +111,11 @@ fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLo
             partition_size: i64::try_from(size).unwrap_or(i64::MAX),
             offset_lag,
             is_future_key,
-            log_status: if asked.with_status && !is_future_key { status(partition) } else { None },
+            log_status: if query.with_status && !is_future_key { status(partition) } else { None },
         });
     };
     for partition in broker.replicas.table().partitions() {
-        if is_asked(partition)
+        if is_wanted(partition)
             && Arc::ptr_eq(&partition.log_dir(), dir)
             && let Some(size) = partition.size_bytes()
         {
@@ -127,7 +127,7 @@ fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, asked: &Asked) -> DescribeLo
         let partition = future.partition();
         // It may have arrived already, and be shown.
         let is_future = Arc::ptr_eq(future.target(), dir) && !Arc::ptr_eq(&partition.log_dir(), dir);
-        if is_future && is_asked(partition) {
+        if is_future && is_wanted(partition) {
             let offset_lag = partition.end_offset().saturating_sub(future.end_offset()).max(0);
             show(partition, future.size_bytes(), offset_lag, true);
         }

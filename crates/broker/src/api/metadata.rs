@@ -35,19 +35,20 @@ const MANY_PARTITIONS: usize = 2000;
 const MANY_TOPICS: usize = 500;
 
 /// The topics of a request.
-enum Asked {
+enum TopicSelection {
     All,
-    Some(Vec<Wanted>),
+    Some(Vec<TopicRef>),
 }
 
-enum Wanted {
+/// A topic as a request names it.
+enum TopicRef {
     Name(Str),
     Id(Uuid),
 }
 
 pub(crate) fn handle(call: Call<'_>, request: MetadataRequest) -> Reply {
     let version = call.version();
-    let Some(asked) = asked(&request, version) else {
+    let Some(topics) = selection(&request, version) else {
         return refuse(&call, &request);
     };
     let question = Question {
@@ -62,7 +63,7 @@ pub(crate) fn handle(call: Call<'_>, request: MetadataRequest) -> Reply {
         } else {
             OPERATIONS_NOT_ASKED
         },
-        asked,
+        topics,
     };
     let image = call.broker.image();
     let missing = question.missing(&image);
@@ -81,21 +82,21 @@ pub(crate) fn handle(call: Call<'_>, request: MetadataRequest) -> Reply {
 }
 
 /// The requested topics; `None` if a topic has neither name nor id.
-fn asked(request: &MetadataRequest, version: i16) -> Option<Asked> {
-    let Some(topics) = &request.topics else { return Some(Asked::All) };
+fn selection(request: &MetadataRequest, version: i16) -> Option<TopicSelection> {
+    let Some(topics) = &request.topics else { return Some(TopicSelection::All) };
     if topics.is_empty() && version <= EMPTY_MEANS_ALL_UNTIL {
-        return Some(Asked::All);
+        return Some(TopicSelection::All);
     }
     let mut seen = HashSet::default();
     let distinct = topics.iter().filter(|topic| seen.insert((topic.topic_id, topic.name.clone())));
-    let wanted = distinct.map(|topic| {
+    let refs = distinct.map(|topic| {
         if topic.topic_id != Uuid::ZERO {
             // Ids are in the format before they have a meaning: KAFKA-10774.
-            return (version >= TOPIC_IDS_SINCE).then_some(Wanted::Id(topic.topic_id));
+            return (version >= TOPIC_IDS_SINCE).then_some(TopicRef::Id(topic.topic_id));
         }
-        topic.name.clone().map(Wanted::Name)
+        topic.name.clone().map(TopicRef::Name)
     });
-    wanted.collect::<Option<Vec<_>>>().map(Asked::Some)
+    refs.collect::<Option<Vec<_>>>().map(TopicSelection::Some)
 }
 
 /// The part of a request that is kept while its topics are created.
@@ -103,34 +104,34 @@ struct Question {
     listener: Str,
     topic_operations: i32,
     cluster_operations: i32,
-    asked: Asked,
+    topics: TopicSelection,
 }
 
 impl Question {
-    /// The names that are asked for and that no topic has.
+    /// The names in the request that no topic has.
     fn missing(&self, image: &Image) -> Vec<Str> {
-        let Asked::Some(wanted) = &self.asked else { return Vec::new() };
-        let names = wanted.iter().filter_map(|wanted| match wanted {
-            Wanted::Name(name) => Some(name),
-            Wanted::Id(_) => None,
+        let TopicSelection::Some(refs) = &self.topics else { return Vec::new() };
+        let names = refs.iter().filter_map(|topic| match topic {
+            TopicRef::Name(name) => Some(name),
+            TopicRef::Id(_) => None,
         });
         names.filter(|name| image.topic(name).is_none()).cloned().collect()
     }
 
     /// Whether the answer may be so large that it is not made between those of others.
     fn is_large(&self, image: &Image) -> bool {
-        match &self.asked {
-            Asked::All => image.topics().partition_count() > MANY_PARTITIONS,
-            Asked::Some(wanted) => wanted.len() > MANY_TOPICS,
+        match &self.topics {
+            TopicSelection::All => image.topics().partition_count() > MANY_PARTITIONS,
+            TopicSelection::Some(refs) => refs.len() > MANY_TOPICS,
         }
     }
 
     fn answer(&self, broker: &Broker, image: &Image, failed: &[(Str, ErrorCode)]) -> MetadataResponse {
         let failed: HashMap<&Str, ErrorCode> = failed.iter().map(|(name, error)| (name, *error)).collect();
-        let topics = match &self.asked {
-            Asked::All => image.topics().iter().map(|topic| self.describe(image, topic)).collect(),
-            Asked::Some(wanted) => {
-                wanted.iter().map(|wanted| self.describe_wanted(image, wanted, &failed)).collect()
+        let topics = match &self.topics {
+            TopicSelection::All => image.topics().iter().map(|topic| self.describe(image, topic)).collect(),
+            TopicSelection::Some(refs) => {
+                refs.iter().map(|topic| self.describe_ref(image, topic, &failed)).collect()
             }
         };
         let nodes = cluster::live_nodes(image, &self.listener).into_iter();
@@ -150,21 +151,21 @@ impl Question {
         }
     }
 
-    fn describe_wanted(
+    fn describe_ref(
         &self,
         image: &Image,
-        wanted: &Wanted,
+        topic: &TopicRef,
         failed: &HashMap<&Str, ErrorCode>,
     ) -> MetadataResponseTopic {
-        match wanted {
-            Wanted::Name(name) => match image.topic(name) {
+        match topic {
+            TopicRef::Name(name) => match image.topic(name) {
                 Some(topic) => self.describe(image, topic),
                 None => {
                     let known = failed.get(name).copied();
                     self.unknown(Some(name.clone()), Uuid::ZERO, known.unwrap_or_else(|| name_error(name)))
                 }
             },
-            Wanted::Id(id) => match image.topic_by_id(*id) {
+            TopicRef::Id(id) => match image.topic_by_id(*id) {
                 Some(topic) => self.describe(image, topic),
                 None => self.unknown(None, *id, ErrorCode::UNKNOWN_TOPIC_ID),
             },

@@ -20,7 +20,7 @@ use record::Batch;
 use runtime::clock;
 
 use crate::call::Call;
-use crate::replicas::{Appended, Refusal, Replica, Topic, TopicTable, Turn};
+use crate::replicas::{AppendedRecords, Refusal, Replica, Topic, TopicTable, Turn};
 use crate::reply::{Frame, Reply, Responder};
 
 /// Topics are named by id from here on.
@@ -41,7 +41,7 @@ const RECORD_ERRORS_MAX: usize = 5000;
 const DISK_WAIT_MIN: Duration = Duration::from_secs(10);
 
 /// An append whose acknowledgement waits for the disk.
-struct Pending {
+struct PendingAck {
     topic: usize,
     partition: usize,
     log: Arc<Replica>,
@@ -51,7 +51,7 @@ struct Pending {
 
 /// The results of the request's batches so far.
 struct SoFar {
-    pending: Vec<Pending>,
+    pending: Vec<PendingAck>,
     /// The number of records that the response may still name.
     record_errors_left: usize,
     turn: Turn,
@@ -93,7 +93,7 @@ fn partitions(response: &ProduceResponse) -> impl Iterator<Item = &PartitionProd
 async fn acknowledge(
     responder: Responder,
     mut response: ProduceResponse,
-    pending: Vec<Pending>,
+    pending: Vec<PendingAck>,
     timeout: Duration,
 ) -> Frame {
     let deadline = clock::now() + timeout.max(DISK_WAIT_MIN);
@@ -130,7 +130,7 @@ fn append_topic(
             Ok((log, appended)) => {
                 if acks == ACKS_ALL {
                     let partition = partition_responses.len();
-                    so_far.pending.push(Pending {
+                    so_far.pending.push(PendingAck {
                         topic: place,
                         partition,
                         log,
@@ -174,7 +174,7 @@ fn append_partition(
     topic: &Topic,
     data: PartitionProduceData,
     acks: i16,
-) -> Result<(Arc<Replica>, Appended), Refusal> {
+) -> Result<(Arc<Replica>, AppendedRecords), Refusal> {
     let partition = topic.partition(data.index)?;
     if !matches!(acks, -1..=1) {
         return Err(Refusal::from(ErrorCode::INVALID_REQUIRED_ACKS));
@@ -217,7 +217,7 @@ fn refuse_all(call: &Call<'_>, request: &ProduceRequest, error: ErrorCode) -> Re
     call.reply(&ProduceResponse { responses: responses.collect(), ..ProduceResponse::default() })
 }
 
-fn succeeded(index: i32, appended: &Appended) -> PartitionProduceResponse {
+fn succeeded(index: i32, appended: &AppendedRecords) -> PartitionProduceResponse {
     PartitionProduceResponse {
         index,
         base_offset: appended.base_offset,

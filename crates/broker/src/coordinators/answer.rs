@@ -46,24 +46,24 @@ impl Barrier {
 }
 
 /// A reply, and what must be durable before it leaves.
-pub(super) struct Settled {
+pub(super) struct SettledReply {
     pub(super) reply: CoordinatorReply,
     pub(super) barrier: Barrier,
 }
 
 /// A request to a coordinator whose reply has come or will come.
-pub(crate) struct Pending {
-    receiver: oneshot::Receiver<Settled>,
+pub(crate) struct PendingReply {
+    receiver: oneshot::Receiver<SettledReply>,
 }
 
-impl Pending {
-    pub(super) fn new(receiver: oneshot::Receiver<Settled>) -> Self {
+impl PendingReply {
+    pub(super) fn new(receiver: oneshot::Receiver<SettledReply>) -> Self {
         Self { receiver }
     }
 
     /// The way on which the reply comes.
     #[cfg(test)]
-    pub(super) fn into_receiver(self) -> oneshot::Receiver<Settled> {
+    pub(super) fn into_receiver(self) -> oneshot::Receiver<SettledReply> {
         self.receiver
     }
 
@@ -85,10 +85,10 @@ impl Pending {
         failed: impl FnOnce(ErrorCode) -> R + Send + 'static,
     ) -> Reply {
         match self.receiver.try_recv() {
-            Ok(Settled { reply, barrier }) if barrier.is_passed() => {
+            Ok(SettledReply { reply, barrier }) if barrier.is_passed() => {
                 responder.reply(&complete(response(reply)))
             }
-            Ok(Settled { reply, barrier }) => Reply::later(async move {
+            Ok(SettledReply { reply, barrier }) => Reply::later(async move {
                 let reply = finish(reply, &barrier).await;
                 responder.frame(&complete(response(reply)))
             }),
@@ -107,7 +107,8 @@ impl Pending {
     /// # Errors
     /// NOT_COORDINATOR if the coordinator is gone.
     pub(crate) async fn settled<R: Answer>(self) -> Result<R, ErrorCode> {
-        let Settled { reply, barrier } = self.receiver.await.map_err(|_gone| ErrorCode::NOT_COORDINATOR)?;
+        let SettledReply { reply, barrier } =
+            self.receiver.await.map_err(|_gone| ErrorCode::NOT_COORDINATOR)?;
         Ok(response(finish(reply, &barrier).await))
     }
 }

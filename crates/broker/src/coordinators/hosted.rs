@@ -9,7 +9,7 @@ use runtime::HashMap;
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
-use super::answer::{Barrier, Pending, Settled};
+use super::answer::{Barrier, PendingReply, SettledReply};
 use crate::replicas::{Refusal, Replica};
 
 /// One partition's shard.
@@ -21,15 +21,15 @@ pub(super) struct HostedShard<S> {
 pub(super) enum State<S> {
     /// The log is being read; nothing can be known before its end. These topics were deleted since it began.
     Loading(Vec<DeletedTopic>),
-    Serving(Box<Serving<S>>),
+    Serving(Box<ServingShard<S>>),
     /// Another broker's, or gone.
     Resigned,
 }
 
-pub(super) struct Serving<S> {
+pub(super) struct ServingShard<S> {
     pub(super) shard: S,
     /// Requests that have no reply yet.
-    waiting: HashMap<Token, oneshot::Sender<Settled>>,
+    waiting: HashMap<Token, oneshot::Sender<SettledReply>>,
 }
 
 impl<S: Shard> HostedShard<S> {
@@ -42,7 +42,7 @@ impl<S: Shard> HostedShard<S> {
     pub(super) fn resign(&self, now: Now) {
         let before = std::mem::replace(&mut *self.state.lock(), State::Resigned);
         if let State::Serving(serving) = before {
-            let Serving { shard, mut waiting } = *serving;
+            let ServingShard { shard, mut waiting } = *serving;
             for (token, reply) in shard.resign(now) {
                 settle(&mut waiting, &self.log, token, reply);
             }
@@ -57,7 +57,7 @@ impl<S: Shard> HostedShard<S> {
         let mut state = self.state.lock();
         let State::Loading(deleted) = &mut *state else { return None };
         let deleted = std::mem::take(deleted);
-        let mut serving = Box::new(Serving { shard, waiting: HashMap::default() });
+        let mut serving = Box::new(ServingShard { shard, waiting: HashMap::default() });
         serving.topics_deleted(&self.log, &deleted, now);
         let next_ms = serving.next_deadline_ms();
         *state = State::Serving(serving);
@@ -79,7 +79,7 @@ impl<S: Shard> HostedShard<S> {
 impl<S> State<S> {
     /// # Errors
     /// The answer to clients if it does not serve.
-    pub(super) fn serving(&mut self) -> Result<&mut Serving<S>, ErrorCode> {
+    pub(super) fn serving(&mut self) -> Result<&mut ServingShard<S>, ErrorCode> {
         match self {
             Self::Loading(_) => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
             Self::Serving(serving) => Ok(serving),
@@ -88,7 +88,7 @@ impl<S> State<S> {
     }
 }
 
-impl<S: Shard> Serving<S> {
+impl<S: Shard> ServingShard<S> {
     /// Has a request decided.
     pub(super) fn decide(
         &mut self,
@@ -96,13 +96,13 @@ impl<S: Shard> Serving<S> {
         token: Token,
         request: S::Request,
         now: Now,
-    ) -> Pending {
+    ) -> PendingReply {
         let (sender, receiver) = oneshot::channel();
         self.waiting.insert(token, sender);
         self.shard.limit_appends(log.max_message_bytes());
         let output = self.shard.decide(token, request, now);
         self.carry_out(log, output, now);
-        Pending::new(receiver)
+        PendingReply::new(receiver)
     }
 
     pub(super) fn topics_deleted(&mut self, log: &Arc<Replica>, topics: &[DeletedTopic], now: Now) {
@@ -152,12 +152,12 @@ fn not_stored(log: &Replica, records: usize, refusal: &Refusal) {
 }
 
 fn settle(
-    waiting: &mut HashMap<Token, oneshot::Sender<Settled>>,
+    waiting: &mut HashMap<Token, oneshot::Sender<SettledReply>>,
     log: &Arc<Replica>,
     token: Token,
     reply: Reply,
 ) {
     let sender = waiting.remove(&token).expect("a request has one reply");
     // The client may be gone: then nobody waits.
-    let _ = sender.send(Settled { reply, barrier: Barrier::at_end_of(log) });
+    let _ = sender.send(SettledReply { reply, barrier: Barrier::at_end_of(log) });
 }

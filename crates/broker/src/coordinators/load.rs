@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use coordinator::{Loading, ReplayError, Shard, StoredRecord};
+use coordinator::{LoadingShard, ReplayError, Shard, StoredRecord};
 use protocol::ErrorCode;
 use record::{Batch, BatchError, DecompressError, DecompressLimits, RecordsError, Scratch, StreamError};
 use storage::fs;
@@ -64,8 +64,8 @@ impl LoadError {
 }
 
 /// Reads a partition from its start to its end.
-pub(super) fn load<S: Shard>(log: &Replica, settings: S::Settings) -> Result<Loading<S>, LoadError> {
-    let mut loading = Loading::new(settings);
+pub(super) fn load<S: Shard>(log: &Replica, settings: S::Settings) -> Result<LoadingShard<S>, LoadError> {
+    let mut loading = LoadingShard::new(settings);
     let mut scratch = Scratch::new();
     let mut offset = log.log_start_offset();
     let end_offset = log.end_offset();
@@ -104,7 +104,7 @@ pub(super) fn load<S: Shard>(log: &Replica, settings: S::Settings) -> Result<Loa
 }
 
 fn replay<S: Shard>(
-    loading: &mut Loading<S>,
+    loading: &mut LoadingShard<S>,
     batch: &Batch<'_>,
     scratch: &mut Scratch,
 ) -> Result<(), LoadError> {

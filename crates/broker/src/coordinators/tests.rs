@@ -14,7 +14,7 @@ use settings::{BrokerConfig, Configs};
 use storage::fs::Fs;
 use storage::{Log, LogDirectory, OpenDirectory, OpenLog, TopicPartition};
 
-use super::answer::Settled;
+use super::answer::SettledReply;
 use super::hosted::State;
 use super::*;
 use crate::directories::LogDir;
@@ -50,7 +50,7 @@ impl Home {
         name.into_iter().find(|name| self.groups.partition_for(name) == partition).unwrap()
     }
 
-    fn commit(&self, group_id: &Str, offset: i64) -> Pending {
+    fn commit(&self, group_id: &Str, offset: i64) -> PendingReply {
         let mut request = one_commit(group_id);
         let partition = &mut request.topics[0].partitions[0];
         partition.committed_offset = offset;
@@ -260,7 +260,8 @@ fn a_commit_that_no_batch_can_hold_fails_alone() {
     let partition = request.topics[0].partitions[0].clone();
     request.topics[0].partitions = vec![partition; 100_000];
     let asked = home.groups.ask(&group_id, GroupRequest::OffsetCommit(context(), request));
-    let Ok(Settled { reply: Reply::OffsetCommit(response), .. }) = asked.unwrap().into_receiver().try_recv()
+    let Ok(SettledReply { reply: Reply::OffsetCommit(response), .. }) =
+        asked.unwrap().into_receiver().try_recv()
     else {
         panic!("it is answered at once")
     };

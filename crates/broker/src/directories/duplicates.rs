@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::error::DirectoryError;
 use super::log_dir::LogDir;
-use super::open::Opening;
+use super::open::CandidateDir;
 use super::{LogDirs, remove_later, unique_id};
 
 /// A partition that was found in more than one directory.
@@ -23,13 +23,13 @@ pub(super) struct Duplicate {
 
 /// Partitions of one topic that are in more than one directory: their offsets would be different truths. One of
 /// another topic of the same name is set aside later.
-pub(super) fn duplicates(opening: &[Opening]) -> Vec<Duplicate> {
-    if opening.iter().filter(|dir| dir.open.is_some()).count() < 2 {
+pub(super) fn duplicates(candidates: &[CandidateDir]) -> Vec<Duplicate> {
+    if candidates.iter().filter(|dir| dir.open.is_some()).count() < 2 {
         // One directory has no name twice, and may have very many.
         return Vec::new();
     }
     let mut found: BTreeMap<(TopicPartition, Option<[u8; 16]>), Vec<usize>> = BTreeMap::new();
-    for (index, dir) in opening.iter().enumerate() {
+    for (index, dir) in candidates.iter().enumerate() {
         let Some((directory, _)) = &dir.open else { continue };
         for partition in directory.partitions() {
             let topic_id = directory.topic_id(&partition).ok().flatten();
@@ -72,9 +72,9 @@ impl Duplicate {
 ///
 /// # Errors
 /// [`DirectoryError::PartitionTwice`] if it cannot.
-pub(super) fn check(opening: &[Opening], image: &Image, node_id: i32) -> Result<(), DirectoryError> {
-    let dirs: Vec<_> = opening.iter().map(|dir| (dir.path(), dir.id())).collect();
-    duplicates(opening).iter().try_for_each(|duplicate| duplicate.right(image, node_id, &dirs).map(drop))
+pub(super) fn check(candidates: &[CandidateDir], image: &Image, node_id: i32) -> Result<(), DirectoryError> {
+    let dirs: Vec<_> = candidates.iter().map(|dir| (dir.path(), dir.id())).collect();
+    duplicates(candidates).iter().try_for_each(|duplicate| duplicate.right(image, node_id, &dirs).map(drop))
 }
 
 impl LogDirs {

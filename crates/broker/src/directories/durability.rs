@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 /// Appended records do not become durable: the disk has failed, or the log was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Lost;
+pub(crate) struct DurabilityLoss;
 
 /// The news of the flush thread for the requests that wait for it.
 #[derive(Debug)]
@@ -61,9 +61,9 @@ impl Durability {
     /// Waits until everything before `end_offset` is on disk.
     ///
     /// # Errors
-    /// [`Lost`] if it will never be.
-    pub(crate) async fn wait(&self, end_offset: i64) -> Result<(), Lost> {
-        let _waiting = Waiting::new(&self.waiting);
+    /// [`DurabilityLoss`] if it will never be.
+    pub(crate) async fn wait(&self, end_offset: i64) -> Result<(), DurabilityLoss> {
+        let _waiting = Waiter::new(&self.waiting);
         loop {
             let news = self.news.notified();
             let mut news = std::pin::pin!(news);
@@ -73,16 +73,17 @@ impl Durability {
                 return Ok(());
             }
             if self.has_failed() || self.ended.load(Ordering::SeqCst) {
-                return Err(Lost);
+                return Err(DurabilityLoss);
             }
             news.await;
         }
     }
 }
 
-struct Waiting<'a>(&'a AtomicUsize);
+/// Counts a request among those that wait, while it exists.
+struct Waiter<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
+impl<'a> Waiter<'a> {
     fn new(waiting: &'a AtomicUsize) -> Self {
         waiting.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -90,7 +91,7 @@ impl<'a> Waiting<'a> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -102,13 +103,14 @@ impl Drop for Waiting<'_> {
 /// that then runs them.
 #[derive(Debug, Default)]
 pub(crate) struct FlushNews {
-    untold: Mutex<Untold>,
+    pending: Mutex<PendingNews>,
 }
 
+/// The results that no waiting request has been told of.
 #[derive(Debug, Default)]
-struct Untold {
+struct PendingNews {
     logs: Vec<Arc<Durability>>,
-    /// None while nobody listens: those who wait are woken directly then.
+    /// `None` while no [`NewsListener`] exists: waiting requests are then woken directly.
     bell: Option<Bell>,
 }
 
@@ -118,9 +120,9 @@ impl FlushNews {
         if !log.note(result) {
             return;
         }
-        let mut untold = self.untold.lock();
-        let Untold { logs, bell: Some(bell) } = &mut *untold else {
-            drop(untold);
+        let mut pending = self.pending.lock();
+        let PendingNews { logs, bell: Some(bell) } = &mut *pending else {
+            drop(pending);
             return log.news.notify_waiters();
         };
         logs.push(Arc::clone(log));
@@ -139,24 +141,24 @@ impl FlushNews {
                 return;
             }
         };
-        self.untold.lock().bell = Some(bell);
-        let listening = Listening(&self);
+        self.pending.lock().bell = Some(bell);
+        let listening = NewsListener(&self);
         let mut told = Vec::new();
         loop {
             rings.next().await;
-            std::mem::swap(&mut told, &mut listening.0.untold.lock().logs);
+            std::mem::swap(&mut told, &mut listening.0.pending.lock().logs);
             told.drain(..).for_each(|log| log.news.notify_waiters());
         }
     }
 }
 
-/// Ends with who listens.
-struct Listening<'a>(&'a FlushNews);
+/// The task that passes news on. When it is dropped, the requests that still wait are woken.
+struct NewsListener<'a>(&'a FlushNews);
 
-impl Drop for Listening<'_> {
+impl Drop for NewsListener<'_> {
     fn drop(&mut self) {
-        let untold = std::mem::take(&mut *self.0.untold.lock());
-        untold.logs.iter().for_each(|log| log.news.notify_waiters());
+        let pending = std::mem::take(&mut *self.0.pending.lock());
+        pending.logs.iter().for_each(|log| log.news.notify_waiters());
     }
 }
 

@@ -82,8 +82,8 @@ impl Directories {
     }
 }
 
-/// A directory on its way to being open.
-pub(super) struct Opening {
+/// A directory that a start has tried to open.
+pub(super) struct CandidateDir {
     path: PathBuf,
     holds_partitions: bool,
     /// With the contents of its `meta.properties`; `None` if it does not work.
@@ -98,11 +98,11 @@ impl LogDirs {
     /// [`DirectoryError`] with what to do about it.
     pub(crate) fn open(config: &BrokerConfig, fs: &Fs) -> Result<Self, DirectoryError> {
         let opened = open_dirs(&Directories::of(config), config.node_id, fs)?;
-        let duplicates = Mutex::new(duplicates(&opened.opening));
+        let duplicates = Mutex::new(duplicates(&opened.dirs));
         let (failed, failures) = mpsc::unbounded_channel();
         let mut dirs = Vec::new();
-        for (index, dir) in opened.opening.into_iter().enumerate() {
-            let Opening { path, holds_partitions, open } = dir;
+        for (index, dir) in opened.dirs.into_iter().enumerate() {
+            let CandidateDir { path, holds_partitions, open } = dir;
             dirs.push(Arc::new(match open {
                 None => LogDir::offline(path),
                 Some((directory, properties)) => {
@@ -133,7 +133,7 @@ impl LogDirs {
     }
 }
 
-impl Opening {
+impl CandidateDir {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -147,7 +147,7 @@ impl Opening {
 
 /// Directories that are open and belong together.
 struct OpenedDirs {
-    opening: Vec<Opening>,
+    dirs: Vec<CandidateDir>,
     /// The index of the one with the metadata log.
     metadata: usize,
     cluster_id: String,
@@ -158,19 +158,19 @@ struct OpenedDirs {
 /// Opens the directories of a node, and makes those that are new this node's.
 fn open_dirs(directories: &Directories, node_id: i32, fs: &Fs) -> Result<OpenedDirs, DirectoryError> {
     let (paths, metadata) = directories.paths();
-    let mut opening = open_all(paths, metadata, fs)?;
-    check_identified(&opening)?;
-    check_metadata_log(&opening, metadata)?;
-    let was_unclean = opening.iter().filter_map(|dir| dir.open.as_ref()).any(|(directory, properties)| {
+    let mut candidates = open_all(paths, metadata, fs)?;
+    check_identified(&candidates)?;
+    check_metadata_log(&candidates, metadata)?;
+    let was_unclean = candidates.iter().filter_map(|dir| dir.open.as_ref()).any(|(directory, properties)| {
         !directory.was_clean() && properties.as_ref().is_some_and(|before| before.cluster_id.is_some())
     });
-    let cluster_id = identify(&mut opening, metadata, node_id)?;
-    Ok(OpenedDirs { opening, metadata, cluster_id, was_unclean })
+    let cluster_id = identify(&mut candidates, metadata, node_id)?;
+    Ok(OpenedDirs { dirs: candidates, metadata, cluster_id, was_unclean })
 }
 
 /// The findings of a start in the directories.
 #[derive(Clone, Debug)]
-pub struct Surveyed {
+pub struct SurveyReport {
     /// The metadata.
     pub survey: Survey,
     /// Why the node cannot go on from there, one sentence each; none if it can.
@@ -181,23 +181,23 @@ pub struct Surveyed {
 ///
 /// # Errors
 /// [`DirectoryError`] with what to do about it.
-pub fn survey(directories: &Directories, node_id: i32, fs: &Fs) -> Result<Surveyed, DirectoryError> {
+pub fn survey(directories: &Directories, node_id: i32, fs: &Fs) -> Result<SurveyReport, DirectoryError> {
     for (path, _) in directories.paths().0 {
         check_unlocked(&path, fs)?;
     }
     // What is found is logged when it is opened.
     tracing::subscriber::with_default(NoSubscriber::new(), || {
         let opened = open_dirs(directories, node_id, &fs.overlay())?;
-        let metadata = &opened.opening[opened.metadata];
+        let metadata = &opened.dirs[opened.metadata];
         let (directory, _) = metadata.open.as_ref().expect("a start without it has failed");
         quorum::check_room(directory).map_err(DirectoryError::Metadata)?;
         let config = QuorumConfig::of_node(node_id, metadata.id());
         let survey = quorum::survey_in(&config, directory).map_err(DirectoryError::Metadata)?;
         let refusals = survey.refusals(node_id, directories.log_dirs.len());
         if refusals.is_empty() {
-            duplicates::check(&opened.opening, &survey.image, node_id)?;
+            duplicates::check(&opened.dirs, &survey.image, node_id)?;
         }
-        Ok(Surveyed { survey, refusals })
+        Ok(SurveyReport { survey, refusals })
     })
 }
 
@@ -217,9 +217,13 @@ fn absolute(path: &str) -> PathBuf {
     path.components().filter(|component| *component != Component::CurDir).collect()
 }
 
-fn open_all(paths: Vec<(PathBuf, bool)>, metadata: usize, fs: &Fs) -> Result<Vec<Opening>, DirectoryError> {
+fn open_all(
+    paths: Vec<(PathBuf, bool)>,
+    metadata: usize,
+    fs: &Fs,
+) -> Result<Vec<CandidateDir>, DirectoryError> {
     let open_files_max = open_files_max() / paths.len();
-    let mut opening = Vec::new();
+    let mut candidates = Vec::new();
     for (place, (path, holds_partitions)) in paths.into_iter().enumerate() {
         let open = match open_one(fs, &path, open_files_max) {
             Ok(open) => Some(open),
@@ -232,12 +236,12 @@ fn open_all(paths: Vec<(PathBuf, bool)>, metadata: usize, fs: &Fs) -> Result<Vec
             }
             Err(problem) => return Err(problem),
         };
-        opening.push(Opening { path, holds_partitions, open });
+        candidates.push(CandidateDir { path, holds_partitions, open });
     }
-    if !opening.iter().any(|dir| dir.holds_partitions && dir.open.is_some()) {
+    if !candidates.iter().any(|dir| dir.holds_partitions && dir.open.is_some()) {
         return Err(DirectoryError::NoLogDir);
     }
-    Ok(opening)
+    Ok(candidates)
 }
 
 fn open_one(
@@ -255,8 +259,8 @@ fn open_one(
 }
 
 /// Refuses a directory that was used and does not say by whom any more: a new name would make it another's.
-fn check_identified(opening: &[Opening]) -> Result<(), DirectoryError> {
-    for dir in opening {
+fn check_identified(candidates: &[CandidateDir]) -> Result<(), DirectoryError> {
+    for dir in candidates {
         let Some((directory, properties)) = &dir.open else { continue };
         let version = properties.as_ref().map_or(0, |properties| properties.version);
         if version > META_PROPERTIES_VERSION {
@@ -272,24 +276,24 @@ fn check_identified(opening: &[Opening]) -> Result<(), DirectoryError> {
 
 /// Checks that the metadata log is in the expected directory, and nowhere else: a new one would know no
 /// topic, and all partitions would be set aside as strays.
-fn check_metadata_log(opening: &[Opening], metadata: usize) -> Result<(), DirectoryError> {
+fn check_metadata_log(candidates: &[CandidateDir], metadata: usize) -> Result<(), DirectoryError> {
     let log = TopicPartition { topic: METADATA_TOPIC.to_owned(), partition: 0 };
-    for (index, dir) in opening.iter().enumerate() {
+    for (index, dir) in candidates.iter().enumerate() {
         let Some((directory, properties)) = &dir.open else { continue };
         let elsewhere = index != metadata && directory.holds(&log);
         let found_new = index != metadata
             && properties.as_ref().is_some_and(|properties| properties.cluster_id.is_some())
-            && opening[metadata]
+            && candidates[metadata]
                 .open
                 .as_ref()
                 .is_some_and(|(directory, _)| !directory.holds(&log) && !quorum::is_formatted(directory));
         if elsewhere || found_new {
-            let (found, expected) = (dir.path.clone(), opening[metadata].path.clone());
+            let (found, expected) = (dir.path.clone(), candidates[metadata].path.clone());
             return Err(DirectoryError::MetadataLogElsewhere { found, expected, has_log: elsewhere });
         }
     }
-    let has_log = opening[metadata].open.as_ref().is_some_and(|(directory, _)| directory.holds(&log));
-    for dir in opening {
+    let has_log = candidates[metadata].open.as_ref().is_some_and(|(directory, _)| directory.holds(&log));
+    for dir in candidates {
         let Some((directory, properties)) = &dir.open else { continue };
         if !has_log && !directory.partitions().is_empty() {
             let used_zookeeper = properties.as_ref().is_some_and(|properties| properties.version == 0);
@@ -300,13 +304,18 @@ fn check_metadata_log(opening: &[Opening], metadata: usize) -> Result<(), Direct
 }
 
 /// Reads who wrote the directories, and makes those that are new this node's. Gives the cluster's id.
-fn identify(opening: &mut [Opening], metadata: usize, node_id: i32) -> Result<String, DirectoryError> {
-    let known =
-        |dir: &Opening| dir.open.as_ref().and_then(|(_, properties)| properties.as_ref()?.cluster_id.clone());
-    let cluster_id = known(&opening[metadata]).or_else(|| opening.iter().find_map(known));
+fn identify(
+    candidates: &mut [CandidateDir],
+    metadata: usize,
+    node_id: i32,
+) -> Result<String, DirectoryError> {
+    let known = |dir: &CandidateDir| {
+        dir.open.as_ref().and_then(|(_, properties)| properties.as_ref()?.cluster_id.clone())
+    };
+    let cluster_id = known(&candidates[metadata]).or_else(|| candidates.iter().find_map(known));
     let cluster_id = cluster_id.unwrap_or_else(|| Uuid(random::uuid_bytes()).to_string());
     let mut ids = BTreeSet::new();
-    for Opening { path, open, .. } in opening.iter() {
+    for CandidateDir { path, open, .. } in candidates.iter() {
         let Some((_, before)) = open else { continue };
         let before_cluster = before.as_ref().and_then(|before| before.cluster_id.clone());
         if let Some(found) =
@@ -324,7 +333,7 @@ fn identify(opening: &mut [Opening], metadata: usize, node_id: i32) -> Result<St
         }
     }
     // Nothing is written before all of them belong together.
-    for (directory, properties) in opening.iter_mut().filter_map(|dir| dir.open.as_mut()) {
+    for (directory, properties) in candidates.iter_mut().filter_map(|dir| dir.open.as_mut()) {
         let directory_id = properties.as_ref().and_then(|before| before.directory_id);
         let directory_id = directory_id.unwrap_or_else(random::uuid_bytes);
         let complete = MetaProperties {

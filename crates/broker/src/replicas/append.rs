@@ -5,7 +5,7 @@ use record::InvalidBatch;
 
 /// Records that are in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Appended {
+pub(crate) struct AppendedRecords {
     pub(crate) base_offset: i64,
     pub(crate) last_offset: i64,
     /// The time of the broker's stamp, or -1 if the producer's timestamps stay.

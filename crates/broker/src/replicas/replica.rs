@@ -26,9 +26,9 @@ use runtime::clock;
 use storage::{AppendError, Log, LogOffsets, Origin, ProducerError};
 use tracing::warn;
 
-use super::append::{Appended, Refusal};
+use super::append::{AppendedRecords, Refusal};
 use super::leader::{BrokerState, Leader};
-use crate::directories::{Durability, LogDir, Lost};
+use crate::directories::{Durability, DurabilityLoss, LogDir};
 
 mod maintenance;
 mod offsets;
@@ -234,7 +234,7 @@ impl Replica {
         request_version: i16,
         acks_all: bool,
         now_ms: i64,
-    ) -> Result<Appended, Refusal> {
+    ) -> Result<AppendedRecords, Refusal> {
         let rules = self.rules.load();
         if acks_all && !self.has_in_sync(rules.topic.min_insync_replicas) {
             return Err(Refusal::from(ErrorCode::NOT_ENOUGH_REPLICAS));
@@ -278,7 +278,7 @@ impl Replica {
         &self,
         records: &[CoordinatorRecord],
         now_ms: i64,
-    ) -> Result<Appended, Refusal> {
+    ) -> Result<AppendedRecords, Refusal> {
         let max_bytes = self.max_message_bytes();
         // Looked at first: no batch can be built that is larger than 2 GiB.
         if records.iter().map(CoordinatorRecord::size).sum::<usize>() > max_bytes {
@@ -303,7 +303,7 @@ impl Replica {
         origin: Origin,
         make_durable: bool,
         now_ms: i64,
-    ) -> Result<Appended, Refusal> {
+    ) -> Result<AppendedRecords, Refusal> {
         let rules = self.rules.load();
         let flush_messages = rules.topic.flush_messages;
         let (appended, raised) = {
@@ -319,7 +319,7 @@ impl Replica {
             (appended, state.raise_high_watermark(&rules))
         };
         self.watchers.notify(if raised { &[News::End, News::HighWatermark] } else { &[News::End] });
-        Ok(Appended {
+        Ok(AppendedRecords {
             base_offset: appended.base_offset,
             last_offset: appended.last_offset,
             log_append_time_ms: appended.log_append_time,
@@ -373,7 +373,7 @@ impl Replica {
         if let Some(log) = self.lock().as_ref() {
             log.enqueue_flush();
         }
-        self.durability.wait(end_offset).await.map_err(|Lost| self.gone())
+        self.durability.wait(end_offset).await.map_err(|DurabilityLoss| self.gone())
     }
 }
 

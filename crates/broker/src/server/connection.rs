@@ -19,14 +19,14 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use crate::dispatch::{self, Refused};
+use crate::dispatch::{self, RequestError};
 use crate::peer::Peer;
 use crate::reply::Reply;
 
 use super::Server;
 use super::inbox::{BadLength, Inbox};
 use super::limits::{Admission, AnswerBytes, RequestBytes};
-use super::outbox::{Outbox, Sent};
+use super::outbox::{Outbox, SendProgress};
 
 /// The longest time between two checks whether a connection is idle.
 const IDLE_TICK: Duration = Duration::from_secs(10);
@@ -72,7 +72,7 @@ enum End {
     /// The client does not speak Kafka's protocol.
     BadLength(BadLength),
     /// A request that cannot be answered.
-    Refused(Refused),
+    Refused(RequestError),
     /// Unhandled requests hold twice what they may.
     TooManyBytes,
     /// A request that wants no answer failed.
@@ -157,9 +157,9 @@ impl Connection {
 
     /// Tells of a request that is not answered. Who runs a client that is too old finds here why it is cut off; what is
     /// not Kafka's protocol at all is for who looks closer.
-    fn tell_refused(&self, refused: &Refused) {
+    fn tell_refused(&self, refused: &RequestError) {
         let host = &self.peer.host;
-        if !matches!(refused, Refused::NotServed(_)) {
+        if !matches!(refused, RequestError::NotServed(_)) {
             debug!(client = host, "closed: {refused}");
         } else if let Some(left_out) = self.server.refused_log.admit(clock::now()) {
             warn!(client = host, left_out, "connection closed: {refused}");
@@ -186,7 +186,7 @@ impl Connection {
             if !self.answer_bytes.set(self.outbox.excess_bytes()) {
                 return Err(End::TooManyAnswers);
             }
-            if turn_over || sent == Sent::Turn {
+            if turn_over || sent == SendProgress::Turn {
                 task::yield_now().await;
                 continue;
             }
@@ -265,7 +265,7 @@ impl Connection {
 
     /// Handles one request. A long one asks about much and may take its time, so the other tasks of this thread go on
     /// elsewhere. A produce does not: its length is that of its records.
-    fn handle(&self, frame: Bytes) -> Result<Reply, Refused> {
+    fn handle(&self, frame: Bytes) -> Result<Reply, RequestError> {
         let handle = |frame| dispatch::handle(&self.server.broker, &self.peer, frame);
         if frame.len() < LONG_REQUEST_BYTES || dispatch::is_produce(&frame) {
             return handle(frame);
@@ -348,7 +348,7 @@ impl Connection {
     async fn drain(&mut self) {
         let drained = clock::timeout(DRAIN, async {
             while !self.outbox.is_empty() {
-                if self.outbox.send(&self.stream)? != Sent::Turn && !self.outbox.is_empty() {
+                if self.outbox.send(&self.stream)? != SendProgress::Turn && !self.outbox.is_empty() {
                     poll_fn(|context| self.poll_progress(context)).await?;
                 }
             }

@@ -42,7 +42,7 @@ enum Slot {
 
 /// The result of giving pieces to the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sent {
+pub(crate) enum SendProgress {
     /// Nothing is left that could be sent now.
     All,
     /// The socket takes no more now.
@@ -133,7 +133,7 @@ impl Outbox {
     ///
     /// # Errors
     /// The error that ends the connection.
-    pub(crate) fn send(&mut self, stream: &TcpStream) -> io::Result<Sent> {
+    pub(crate) fn send(&mut self, stream: &TcpStream) -> io::Result<SendProgress> {
         let mut turn_bytes = 0;
         while let Some(front) = self.pieces.front_mut() {
             let sent = match front {
@@ -150,15 +150,15 @@ impl Outbox {
                     turn_bytes += sent;
                     self.sent_bytes += sent as u64;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Sent::Blocked),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(SendProgress::Blocked),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
             if turn_bytes >= FILE_BYTES_MAX && !self.pieces.is_empty() {
-                return Ok(Sent::Turn);
+                return Ok(SendProgress::Turn);
             }
         }
-        Ok(Sent::All)
+        Ok(SendProgress::All)
     }
 
     /// Sends the run of byte pieces at the front in one call.

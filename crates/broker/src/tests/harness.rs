@@ -26,7 +26,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::broker::Broker;
 use crate::dispatch;
-use crate::node::{Running, start_without_port};
+use crate::node::{RunningNode, start_without_port};
 use crate::peer::Peer;
 use crate::reply::{Frame, Piece, Reply};
 use raw::{Line, Raw};
@@ -51,7 +51,7 @@ pub(super) enum Node {
 pub(super) struct OwnNode {
     /// `None` while it is being dropped.
     runtime: Option<Runtime>,
-    running: Option<Running>,
+    running: Option<RunningNode>,
     disk: Arc<Disk>,
     given: Configs,
 }

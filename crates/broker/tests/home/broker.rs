@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::{Running, StartError};
+use broker::{RunningNode, StartError};
 use protocol::messages::create_topics_request::CreatableTopic;
 use protocol::messages::delete_topics_request::DeleteTopicState;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -45,7 +45,7 @@ impl Home {
     }
 
     /// Starts a broker with these settings beside the usual ones.
-    pub async fn try_start(&self, settings: &[(&str, &str)]) -> Result<Running, StartError> {
+    pub async fn try_start(&self, settings: &[(&str, &str)]) -> Result<RunningNode, StartError> {
         let dirs: Vec<_> = self.dirs.iter().map(|dir| self.dir(dir).display().to_string()).collect();
         let dirs = dirs.join(",");
         let usual = [
@@ -59,7 +59,7 @@ impl Home {
         broker::start_on(given, Fs::faulty(self.faults.clone())).await
     }
 
-    pub async fn start(&self) -> Running {
+    pub async fn start(&self) -> RunningNode {
         self.try_start(&[("node.id", "1")]).await.expect("it starts")
     }
 }

@@ -6,7 +6,7 @@ use protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use protocol::{Bytes, ErrorCode, Str, Uuid};
 
-use crate::classic::{Member, Operation, Parked, State};
+use crate::classic::{Member, Operation, ParkedRequest, State};
 use crate::{Append, RequestContext};
 
 /// The time that a new member waits for its first generation. Its session timeout does not apply yet, since
@@ -23,7 +23,7 @@ const PENDING_JOIN_MAX: usize = 10_000;
 impl Operation<'_> {
     pub(crate) fn join(
         &mut self,
-        parked: Parked,
+        parked: ParkedRequest,
         context: &RequestContext,
         mut request: JoinGroupRequest,
     ) -> Option<Append> {
@@ -63,7 +63,7 @@ impl Operation<'_> {
 
     fn join_new_member(
         &mut self,
-        parked: Parked,
+        parked: ParkedRequest,
         context: &RequestContext,
         request: &JoinGroupRequest,
     ) -> Option<Append> {
@@ -94,7 +94,7 @@ impl Operation<'_> {
 
     fn join_existing_member(
         &mut self,
-        parked: Parked,
+        parked: ParkedRequest,
         context: &RequestContext,
         request: &JoinGroupRequest,
     ) -> Option<Append> {
@@ -146,7 +146,7 @@ impl Operation<'_> {
 
     fn add_member(
         &mut self,
-        parked: Parked,
+        parked: ParkedRequest,
         context: &RequestContext,
         request: &JoinGroupRequest,
         member_id: &Str,
@@ -173,12 +173,17 @@ impl Operation<'_> {
     }
 
     /// A member rejoins, perhaps with other protocols or timeouts.
-    fn update_member(&mut self, parked: Parked, request: &JoinGroupRequest) -> Option<Append> {
+    fn update_member(&mut self, parked: ParkedRequest, request: &JoinGroupRequest) -> Option<Append> {
         self.park_rejoining(parked, request, &request.member_id);
         self.prepare_rebalance_or_complete_join()
     }
 
-    pub(crate) fn park_rejoining(&mut self, parked: Parked, request: &JoinGroupRequest, member_id: &Str) {
+    pub(crate) fn park_rejoining(
+        &mut self,
+        parked: ParkedRequest,
+        request: &JoinGroupRequest,
+        member_id: &Str,
+    ) {
         self.group.set_protocols(member_id, detached(&request.protocols));
         let member = self.group.member_mut(member_id).expect("a member of the group");
         member.rebalance_timeout_ms = request.rebalance_timeout_ms;

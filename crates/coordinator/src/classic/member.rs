@@ -8,7 +8,7 @@ use crate::Token;
 
 /// A request that waits for the rest of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Parked {
+pub(crate) struct ParkedRequest {
     pub(crate) token: Token,
     pub(crate) api_version: i16,
 }
@@ -29,8 +29,8 @@ pub(crate) struct Member {
     /// Whether it has not been through a join phase yet. It cannot send heartbeats, so it may time out
     /// while its JoinGroup is parked; else clients that give up and try again would pile up.
     pub(crate) is_new: bool,
-    pub(crate) awaiting_join: Option<Parked>,
-    pub(crate) awaiting_sync: Option<Parked>,
+    pub(crate) awaiting_join: Option<ParkedRequest>,
+    pub(crate) awaiting_sync: Option<ParkedRequest>,
 }
 
 impl Member {

@@ -3,7 +3,7 @@
 use protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 use protocol::{Bytes, ErrorCode, Str};
 
-use crate::classic::{ClassicGroup, Member, Parked, State};
+use crate::classic::{ClassicGroup, Member, ParkedRequest, State};
 use crate::timers::{Timer, Timers};
 use crate::{Append, Now, Reply, Settings, Token};
 
@@ -55,16 +55,16 @@ impl Operation<'_> {
         self.timers.cancel(&Timer::Sync { group_id: self.group.group_id.clone() });
     }
 
-    pub(crate) fn reply_join(&mut self, parked: Parked, response: JoinGroupResponse) {
+    pub(crate) fn reply_join(&mut self, parked: ParkedRequest, response: JoinGroupResponse) {
         let response = join_for_version(response, parked.api_version);
         self.replies.push((parked.token, Reply::JoinGroup(response)));
     }
 
-    pub(crate) fn reply_join_error(&mut self, parked: Parked, member_id: &Str, error: ErrorCode) {
+    pub(crate) fn reply_join_error(&mut self, parked: ParkedRequest, member_id: &Str, error: ErrorCode) {
         self.reply_join(parked, join_error(member_id, error));
     }
 
-    pub(crate) fn reply_sync_error(&mut self, parked: Parked, error: ErrorCode) {
+    pub(crate) fn reply_sync_error(&mut self, parked: ParkedRequest, error: ErrorCode) {
         self.replies.push((parked.token, Reply::SyncGroup(sync_error(error))));
     }
 

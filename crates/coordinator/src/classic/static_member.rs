@@ -4,7 +4,7 @@ use protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use protocol::{Bytes, ErrorCode, Str};
 
-use crate::classic::{Operation, Parked, State, join_error, join_for_version};
+use crate::classic::{Operation, ParkedRequest, State, join_error, join_for_version};
 use crate::{Append, Reply};
 
 /// From this version on, a leader that returns can be told to skip the assignment (KIP-814).
@@ -13,7 +13,7 @@ const SKIP_ASSIGNMENT_VERSION: i16 = 9;
 /// A static member of a stable group that has come back, and waits until the log has its new member id.
 #[derive(Clone, Debug)]
 pub(crate) struct ReturningMember {
-    pub(crate) parked: Parked,
+    pub(crate) parked: ParkedRequest,
     pub(crate) old_member_id: Str,
     pub(crate) member_id: Str,
     /// The protocols that it supports by now. A record has the one alone that the group uses.
@@ -25,7 +25,7 @@ pub(crate) struct ReturningMember {
 impl Operation<'_> {
     pub(crate) fn join_returning_static_member(
         &mut self,
-        parked: Parked,
+        parked: ParkedRequest,
         request: &JoinGroupRequest,
         old_member_id: &Str,
         member_id: &Str,
@@ -46,7 +46,7 @@ impl Operation<'_> {
     /// notice. The group changes once the log has the new member id.
     fn rejoin_stable_group(
         &mut self,
-        parked: Parked,
+        parked: ParkedRequest,
         request: &JoinGroupRequest,
         old_member_id: &Str,
         member_id: &Str,

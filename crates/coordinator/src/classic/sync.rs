@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 use protocol::{Bytes, ErrorCode, Str};
 
-use crate::classic::{Operation, Parked, State};
+use crate::classic::{Operation, ParkedRequest, State};
 use crate::reply::coordinator_error;
 use crate::{Append, Reply};
 
 impl Operation<'_> {
-    pub(crate) fn sync(&mut self, parked: Parked, request: &SyncGroupRequest) -> Option<Append> {
+    pub(crate) fn sync(&mut self, parked: ParkedRequest, request: &SyncGroupRequest) -> Option<Append> {
         if let Err(error) = self.validate_sync(request) {
             self.reply_sync_error(parked, error);
             return None;
@@ -52,7 +52,7 @@ impl Operation<'_> {
         Ok(())
     }
 
-    fn park_sync(&mut self, parked: Parked, request: &SyncGroupRequest) -> Option<Append> {
+    fn park_sync(&mut self, parked: ParkedRequest, request: &SyncGroupRequest) -> Option<Append> {
         let member = self.group.member_mut(&request.member_id).expect("validated");
         if let Some(superseded) = member.awaiting_sync.replace(parked) {
             // The client gave up on it, else it would not have sent another.
@@ -114,7 +114,7 @@ impl Operation<'_> {
         }
     }
 
-    fn reply_assignment(&mut self, parked: Parked, member_id: &str) {
+    fn reply_assignment(&mut self, parked: ParkedRequest, member_id: &str) {
         let member = self.group.member(member_id).expect("a member of the group");
         let response = SyncGroupResponse {
             protocol_type: self.group.protocol_type.clone(),

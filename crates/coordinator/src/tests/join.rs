@@ -3,7 +3,7 @@ use protocol::{ErrorCode, Str};
 
 use super::script::{START, check_with, context};
 use super::*;
-use crate::{GroupCoordinator, GroupRequest, Loading, Reply, Settings, Shard, Token};
+use crate::{GroupCoordinator, GroupRequest, LoadingShard, Reply, Settings, Shard, Token};
 
 #[test]
 fn a_dynamic_member_is_given_its_id_first() {
@@ -349,7 +349,7 @@ fn a_pending_member_cannot_become_a_static_one() {
 
 #[test]
 fn a_group_does_not_give_out_member_ids_without_end() {
-    let mut coordinator = Loading::<GroupCoordinator>::new(Settings::default()).loaded(START);
+    let mut coordinator = LoadingShard::<GroupCoordinator>::new(Settings::default()).loaded(START);
     let mut join = |number: u64| {
         let request = JoinGroupRequest {
             group_id: Str::from("g"),

@@ -108,9 +108,9 @@ wait 6000
 a sync a1=A b1=B c1=C",
     );
     let settings = Settings { group_max_size: 2, ..Settings::default() };
-    let mut loading = Loading::<GroupCoordinator>::new(settings);
+    let mut loading = LoadingShard::<GroupCoordinator>::new(settings);
     for (offset, record) in log.drain(..).enumerate() {
-        assert_eq!(loading.replay(StoredRecord::new(offset as i64, record)), Ok(Replayed::Applied));
+        assert_eq!(loading.replay(StoredRecord::new(offset as i64, record)), Ok(ReplayOutcome::Applied));
     }
     let coordinator = loading.loaded(START);
     let described = coordinator.describe_group(&Str::from("g"), 6);
@@ -129,11 +129,14 @@ fn stored(offset: i64, key: &[u8], value: Option<&[u8]>) -> StoredRecord {
 
 #[test]
 fn records_of_other_types_are_counted_and_left_alone() {
-    let mut loading = Loading::<GroupCoordinator>::new(Settings::default());
+    let mut loading = LoadingShard::<GroupCoordinator>::new(Settings::default());
     // A consumer group's epoch (type 3), twice, and a type of the future.
-    assert_eq!(loading.replay(stored(0, b"\0\x03\0\x01g", Some(b"\0\0\0\0\0\x01"))), Ok(Replayed::Applied));
-    assert_eq!(loading.replay(stored(1, b"\0\x03\0\x01g", None)), Ok(Replayed::Applied));
-    assert_eq!(loading.replay(stored(2, b"\x7f\xff???", Some(b"???"))), Ok(Replayed::Skipped));
+    assert_eq!(
+        loading.replay(stored(0, b"\0\x03\0\x01g", Some(b"\0\0\0\0\0\x01"))),
+        Ok(ReplayOutcome::Applied)
+    );
+    assert_eq!(loading.replay(stored(1, b"\0\x03\0\x01g", None)), Ok(ReplayOutcome::Applied));
+    assert_eq!(loading.replay(stored(2, b"\x7f\xff???", Some(b"???"))), Ok(ReplayOutcome::Skipped));
     let coordinator = loading.loaded(START);
     assert_eq!(coordinator.skipped_records().by_type, [(i16::MAX, 1)].into());
     assert_eq!(coordinator.list_groups(&Default::default(), START), []);
@@ -142,8 +145,9 @@ fn records_of_other_types_are_counted_and_left_alone() {
 #[test]
 fn records_that_are_not_what_they_say_are_errors() {
     let reason = |record: StoredRecord| {
-        let error =
-            Loading::<GroupCoordinator>::new(Settings::default()).replay(record).expect_err("not a record");
+        let error = LoadingShard::<GroupCoordinator>::new(Settings::default())
+            .replay(record)
+            .expect_err("not a record");
         assert_eq!(error.offset, 7);
         assert!(error.to_string().contains("offset 7"), "{error}");
         error.reason
@@ -176,9 +180,9 @@ fn old_versions_of_groups_are_understood() {
     let group: GroupMetadataValue = coordinator_value::decode(value).expect("a group");
     for version in 0..=4 {
         let value = coordinator_value::encode(&group, version).expect("it fits");
-        let mut loading = Loading::<GroupCoordinator>::new(Settings::default());
+        let mut loading = LoadingShard::<GroupCoordinator>::new(Settings::default());
         let key = coordinator_key::encode(&GroupMetadataKey { group: Str::from("g") }).expect("it fits");
-        assert_eq!(loading.replay(stored(0, &key, Some(&value))), Ok(Replayed::Applied));
+        assert_eq!(loading.replay(stored(0, &key, Some(&value))), Ok(ReplayOutcome::Applied));
         let coordinator = loading.loaded(START);
         let group = coordinator.classic_group("g").expect("loaded");
         let member = group.members().next().expect("a member");
@@ -191,11 +195,11 @@ fn old_versions_of_groups_are_understood() {
 /// A group that becomes one of the new protocol leaves a tombstone of its classic self. Its offsets stay.
 #[test]
 fn the_tombstone_of_a_group_does_not_take_its_offsets() {
-    let mut loading = Loading::<GroupCoordinator>::new(Settings::default());
+    let mut loading = LoadingShard::<GroupCoordinator>::new(Settings::default());
     let mut log = records_of("a join v=3\nwait 3000\na sync a1=A\na commit t-0=5");
     log.push(CoordinatorRecord::group_tombstone(&Str::from("g")));
     for (offset, record) in log.into_iter().enumerate() {
-        assert_eq!(loading.replay(StoredRecord::new(offset as i64, record)), Ok(Replayed::Applied));
+        assert_eq!(loading.replay(StoredRecord::new(offset as i64, record)), Ok(ReplayOutcome::Applied));
     }
     let coordinator = loading.loaded(START);
     assert_eq!(fetch(&coordinator, 0, false), (5, ErrorCode::NONE));
@@ -222,8 +226,8 @@ fn offsets_of_transactions_count_when_these_commit() {
         producer_id,
         ..StoredRecord::new(offset, records_of(script).remove(0))
     };
-    let mut loading = Loading::<GroupCoordinator>::new(Settings::default());
-    let mut replay = |record| assert_eq!(loading.replay(record), Ok(Replayed::Applied));
+    let mut loading = LoadingShard::<GroupCoordinator>::new(Settings::default());
+    let mut replay = |record| assert_eq!(loading.replay(record), Ok(ReplayOutcome::Applied));
     replay(commit(0, -1, "x commit t-0=1"));
     replay(commit(1, 10, "x commit t-0=2"));
     replay(commit(2, 10, "x commit t-1=2"));
@@ -280,7 +284,7 @@ x delete g",
     };
     let mut refused = 0;
     for _ in 0..3_000 {
-        let mut loading = Loading::<GroupCoordinator>::new(Settings::default());
+        let mut loading = LoadingShard::<GroupCoordinator>::new(Settings::default());
         for (offset, record) in log.iter().enumerate() {
             let key = Some(damage(&record.key));
             let value = record.value.as_ref().map(&mut damage);

@@ -19,7 +19,7 @@ use crate::*;
 
 mod client;
 
-use client::{Asked, Client, Commit, Phase};
+use client::{Client, ClientRequest, Commit, Phase};
 
 const GROUPS: usize = 3;
 const CLIENTS: usize = 9;
@@ -51,7 +51,7 @@ struct World {
     shell: Shell,
     clients: Vec<Client>,
     groups: Vec<GroupModel>,
-    asked: BTreeMap<Token, (usize, Asked)>,
+    asked: BTreeMap<Token, (usize, ClientRequest)>,
     /// All that happened, for telling two runs apart.
     trace: Vec<String>,
     /// The number of times that each thing happened.
@@ -277,7 +277,7 @@ impl World {
         }
     }
 
-    fn ask(&mut self, client: usize, asked: Asked) -> Token {
+    fn ask(&mut self, client: usize, asked: ClientRequest) -> Token {
         let token = self.shell.token();
         self.asked.insert(token, (client, asked));
         token
@@ -285,7 +285,7 @@ impl World {
 
     fn join(&mut self, client: usize) {
         let (context, request) = self.clients[client].join(&mut self.rng);
-        let token = self.ask(client, Asked::Join);
+        let token = self.ask(client, ClientRequest::Join);
         self.clients[client].wait_for(token, Phase::Joining);
         self.decide(token, GroupRequest::JoinGroup(context, request), Deletes::Nothing);
     }
@@ -300,7 +300,7 @@ impl World {
     fn sync(&mut self, client: usize, assigns: Option<Vec<Str>>) {
         let (context, request) = self.clients[client].sync(assigns, PARTITIONS);
         let generation_id = request.generation_id;
-        let token = self.ask(client, Asked::Sync { generation_id });
+        let token = self.ask(client, ClientRequest::Sync { generation_id });
         self.clients[client].wait_for(token, Phase::Syncing);
         self.decide(token, GroupRequest::SyncGroup(context, request), Deletes::Nothing);
     }
@@ -321,14 +321,14 @@ impl World {
 
     fn leave(&mut self, client: usize) {
         let (context, request) = self.clients[client].leave();
-        let token = self.ask(client, Asked::Leave);
+        let token = self.ask(client, ClientRequest::Leave);
         self.clients[client].forget();
         self.decide(token, GroupRequest::LeaveGroup(context, request), Deletes::Nothing);
     }
 
     fn commit(&mut self, client: usize, commit: Commit) {
         let (context, request) = self.clients[client].commit_request(&commit);
-        let token = self.ask(client, Asked::Commit(commit));
+        let token = self.ask(client, ClientRequest::Commit(commit));
         self.decide(token, GroupRequest::OffsetCommit(context, request), Deletes::Nothing);
     }
 
@@ -358,7 +358,7 @@ impl World {
 
     fn delete(&mut self) {
         let group = self.rng.usize(..GROUPS);
-        let token = self.ask(0, Asked::Delete { group });
+        let token = self.ask(0, ClientRequest::Delete { group });
         self.decide(token, GroupRequest::DeleteGroups(vec![group_id(group)]), Deletes::Asked);
     }
 
@@ -443,7 +443,7 @@ impl World {
     fn replied(&mut self, token: Token, reply: &Reply) {
         let (client, asked) = self.asked.remove(&token).expect("it was asked");
         match (asked, reply) {
-            (Asked::Join, Reply::JoinGroup(response)) => {
+            (ClientRequest::Join, Reply::JoinGroup(response)) => {
                 self.saw(format!("join {}", response.error_code.name()));
                 if response.skip_assignment {
                     self.saw("join skip".to_owned());
@@ -455,17 +455,17 @@ impl World {
                 }
                 self.clients[client].joined(token, response);
             }
-            (Asked::Sync { generation_id }, Reply::SyncGroup(response)) => {
+            (ClientRequest::Sync { generation_id }, Reply::SyncGroup(response)) => {
                 self.saw(format!("sync {}", response.error_code.name()));
                 if response.error_code == ErrorCode::NONE {
                     self.owns(client, generation_id, &response.assignment);
                 }
                 self.clients[client].synced(token, response);
             }
-            (Asked::Leave, Reply::LeaveGroup(response)) => {
+            (ClientRequest::Leave, Reply::LeaveGroup(response)) => {
                 self.saw(format!("leave {}", response.error_code.name()));
             }
-            (Asked::Commit(commit), Reply::OffsetCommit(response)) => {
+            (ClientRequest::Commit(commit), Reply::OffsetCommit(response)) => {
                 let error = response.topics[0].partitions[0].error_code;
                 let simple = if commit.generation_id < 0 { "simple " } else { "" };
                 self.saw(format!("{simple}commit {}", error.name()));
@@ -473,7 +473,7 @@ impl World {
                     self.committed(client, &commit);
                 }
             }
-            (Asked::Delete { group }, Reply::DeleteGroups(response)) => {
+            (ClientRequest::Delete { group }, Reply::DeleteGroups(response)) => {
                 self.saw(format!("delete {}", response.results[0].error_code.name()));
                 let known = self.shell.coordinator.groups.contains_key(&group_id(group));
                 let gone = [ErrorCode::NONE, ErrorCode::GROUP_ID_NOT_FOUND];

@@ -6,8 +6,8 @@ use protocol::{ErrorCode, Str};
 use super::script::{START, context};
 use super::*;
 use crate::{
-    CoordinatorRecord, GroupCoordinator, GroupRequest, Loading, Now, Replayed, Reply, Settings, Shard,
-    StoredRecord, Token,
+    CoordinatorRecord, GroupCoordinator, GroupRequest, LoadingShard, Now, ReplayOutcome, Reply, Settings,
+    Shard, StoredRecord, Token,
 };
 
 /// Two members in a stable group, `a` the leader.
@@ -273,8 +273,8 @@ fn generations_that_run_out_begin_anew() {
         ..Default::default()
     };
     let record = CoordinatorRecord::group_metadata(&Str::from("g"), &value).expect("it fits");
-    let mut loading = Loading::<GroupCoordinator>::new(Settings::default());
-    assert_eq!(loading.replay(StoredRecord::new(0, record)), Ok(Replayed::Applied));
+    let mut loading = LoadingShard::<GroupCoordinator>::new(Settings::default());
+    assert_eq!(loading.replay(StoredRecord::new(0, record)), Ok(ReplayOutcome::Applied));
     let mut coordinator = loading.loaded(START);
     let protocol = JoinGroupRequestProtocol { name: Str::from("range"), ..Default::default() };
     let request = JoinGroupRequest {

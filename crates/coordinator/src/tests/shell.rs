@@ -19,7 +19,7 @@ pub(super) struct Shell {
     pub(super) settings: Settings,
     pub(super) log: Vec<CoordinatorRecord>,
     /// The log, replayed record by record.
-    stored: Loading<GroupCoordinator>,
+    stored: LoadingShard<GroupCoordinator>,
     pub(super) now: Now,
     /// The error of the next append.
     pub(super) fail: Option<ErrorCode>,
@@ -37,11 +37,11 @@ pub(super) enum Event {
 
 impl Shell {
     pub(super) fn new(settings: Settings, now: Now) -> Shell {
-        let coordinator = Loading::new(settings.clone()).loaded(now);
+        let coordinator = LoadingShard::new(settings.clone()).loaded(now);
         Shell {
             coordinator,
             log: Vec::new(),
-            stored: Loading::new(settings.clone()),
+            stored: LoadingShard::new(settings.clone()),
             settings,
             now,
             fail: None,
@@ -98,7 +98,7 @@ impl Shell {
             let offset = self.log.len() as i64;
             self.log.push(record.clone());
             let replayed = self.stored.replay(StoredRecord::new(offset, record.clone()));
-            assert_eq!(replayed, Ok(Replayed::Applied));
+            assert_eq!(replayed, Ok(ReplayOutcome::Applied));
         }
         events.push(Event::Appended(records));
         self.coordinator.append_succeeded(append, base_offset, self.now)
@@ -141,11 +141,11 @@ impl Shell {
         self.check_persisted();
     }
 
-    fn reload(&self) -> Loading<GroupCoordinator> {
-        let mut loading = Loading::new(self.settings.clone());
+    fn reload(&self) -> LoadingShard<GroupCoordinator> {
+        let mut loading = LoadingShard::new(self.settings.clone());
         for (offset, record) in self.log.iter().enumerate() {
             let replayed = loading.replay(StoredRecord::new(offset as i64, record.clone()));
-            assert_eq!(replayed, Ok(Replayed::Applied));
+            assert_eq!(replayed, Ok(ReplayOutcome::Applied));
         }
         loading
     }

@@ -58,7 +58,7 @@ fn g1_a_zombie_does_not_commit() {
 }
 
 /// A coordinator that is asked before it has read its log to the end answers with old offsets or none.
-/// Here it cannot be asked: [`Loading`](crate::Loading) has no method for it. What it answers afterwards
+/// Here it cannot be asked: [`LoadingShard`](crate::LoadingShard) has no method for it. What it answers afterwards
 /// is what the log says last, and what was never committed is -1, never 0.
 #[test]
 fn g4_offsets_are_those_of_the_end_of_the_log() {

@@ -62,7 +62,7 @@ fn join_group_0_rebalances_within_the_session_timeout() {
 #[test]
 fn join_group_7_has_null_for_no_protocol() {
     for (version, expected) in [(6, Some(Str::default())), (7, None), (9, None)] {
-        let mut coordinator = Loading::<GroupCoordinator>::new(Settings::default()).loaded(START);
+        let mut coordinator = LoadingShard::<GroupCoordinator>::new(Settings::default()).loaded(START);
         let request = protocol::messages::JoinGroupRequest {
             group_id: Str::from("g"),
             session_timeout_ms: 1,
@@ -148,7 +148,7 @@ fn delete_groups_0_to_2() {
 
 #[test]
 fn describe_groups_0_to_6() {
-    let coordinator = Loading::<GroupCoordinator>::new(Settings::default()).loaded(START);
+    let coordinator = LoadingShard::<GroupCoordinator>::new(Settings::default()).loaded(START);
     for version in 0..=6 {
         let group: DescribedGroup = coordinator.describe_group(&Str::from("g"), version);
         assert_eq!(group.error_message.is_some(), version >= 6);
@@ -159,10 +159,10 @@ fn describe_groups_0_to_6() {
 
 /// A coordinator in which group `g` has committed 5 for `t-0`.
 fn with_an_offset() -> GroupCoordinator {
-    let mut loading = Loading::<GroupCoordinator>::new(Settings::default());
+    let mut loading = LoadingShard::<GroupCoordinator>::new(Settings::default());
     for (offset, record) in script::records_of("x commit t-0=5:m").into_iter().enumerate() {
         let record = StoredRecord::new(offset as i64, record);
-        assert_eq!(loading.replay(record), Ok(Replayed::Applied));
+        assert_eq!(loading.replay(record), Ok(ReplayOutcome::Applied));
     }
     loading.loaded(START)
 }

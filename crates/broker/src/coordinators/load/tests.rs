@@ -37,7 +37,7 @@ fn marker(producer_id: i64, kind: u8) -> Vec<u8> {
 /// The committed offsets for partitions 0 to 3 after the batches, and whether an open transaction may change
 /// them.
 fn loaded(batches: &[Vec<u8>]) -> Vec<(i64, ErrorCode)> {
-    let mut loading = Loading::<GroupCoordinator>::new(Settings::default());
+    let mut loading = LoadingShard::<GroupCoordinator>::new(Settings::default());
     let mut scratch = Scratch::new();
     for batch in batches {
         replay(&mut loading, &Batch::parse(batch).unwrap(), &mut scratch).unwrap();

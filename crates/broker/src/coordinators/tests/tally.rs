@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use coordinator::{
-    Append, CoordinatorRecord, DeletedTopic, Output, ReplayError, Replayed, Reply, StoredRecord,
+    Append, CoordinatorRecord, DeletedTopic, Output, ReplayError, ReplayOutcome, Reply, StoredRecord,
 };
 use protocol::Bytes;
 use protocol::messages::LeaveGroupResponse;
@@ -52,11 +52,11 @@ impl Shard for Tally {
         Self::default()
     }
 
-    fn replay(&mut self, record: StoredRecord) -> Result<Replayed, ReplayError> {
+    fn replay(&mut self, record: StoredRecord) -> Result<ReplayOutcome, ReplayError> {
         let name = Str::from(std::str::from_utf8(&record.key.unwrap()).unwrap());
         let number = i64::from_be_bytes(record.value.unwrap()[..8].try_into().unwrap());
         self.numbers.insert(name, number);
-        Ok(Replayed::Applied)
+        Ok(ReplayOutcome::Applied)
     }
 
     fn end_transaction(&mut self, _: i64, _: bool) {}
@@ -136,15 +136,15 @@ impl Tallies {
         Self { home, host, log }
     }
 
-    fn ask(&self, request: TallyRequest) -> Pending {
+    fn ask(&self, request: TallyRequest) -> PendingReply {
         self.host.ask("any", request).unwrap()
     }
 
-    fn add(&self, name: &'static str) -> Pending {
+    fn add(&self, name: &'static str) -> PendingReply {
         self.ask(TallyRequest::Add(Str::from_static(name)))
     }
 
-    fn await_number(&self, name: &'static str, number: i64, for_ms: i64) -> Pending {
+    fn await_number(&self, name: &'static str, number: i64, for_ms: i64) -> PendingReply {
         self.ask(TallyRequest::Await(Str::from_static(name), number, for_ms))
     }
 
@@ -154,7 +154,7 @@ impl Tallies {
     }
 }
 
-async fn told(pending: Pending) -> ErrorCode {
+async fn told(pending: PendingReply) -> ErrorCode {
     pending.settled::<LeaveGroupResponse>().await.unwrap().error_code
 }
 

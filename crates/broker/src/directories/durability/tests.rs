@@ -55,12 +55,12 @@ async fn who_waits_when_the_listener_ends_is_told() {
         async move { log.wait(1).await }
     });
     settle().await;
-    assert!(news.untold.lock().bell.is_some());
+    assert!(news.pending.lock().bell.is_some());
     flush(&news, &log, 1);
     // It is told of nothing any more.
     listener.abort();
     waiting.await.unwrap().unwrap();
-    assert!(news.untold.lock().bell.is_none());
+    assert!(news.pending.lock().bell.is_none());
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn nobody_is_woken_for_a_flush_that_nobody_waits_for() {
     let listener = task::spawn(Arc::clone(&news).pass_on());
     settle().await;
     flush(&news, &log, 1);
-    assert!(news.untold.lock().logs.is_empty());
+    assert!(news.pending.lock().logs.is_empty());
     log.wait(1).await.unwrap();
     assert_eq!(log.waiting.load(Ordering::SeqCst), 0);
     listener.abort();

@@ -9,11 +9,11 @@ use super::Replica;
 #[derive(Default)]
 pub(super) struct ScrubRecord {
     /// Lock order: this before the log's.
-    found: Mutex<Found>,
+    found: Mutex<ScrubFindings>,
 }
 
 #[derive(Default)]
-struct Found {
+struct ScrubFindings {
     last: Option<LastScrub>,
     /// Segments with damage, until they are gone or whole again.
     damaged: Vec<(ScrubTarget, Vec<Fault>)>,
@@ -116,7 +116,7 @@ impl Replica {
     }
 }
 
-impl Found {
+impl ScrubFindings {
     fn forget_gone(&mut self, log: Option<&Log>) {
         self.damaged.retain(|(segment, _)| log.is_some_and(|log| log.has_segment(segment)));
     }

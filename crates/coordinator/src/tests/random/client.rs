@@ -37,7 +37,7 @@ pub(super) struct Commit {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Asked {
+pub(super) enum ClientRequest {
     Join,
     Sync { generation_id: i32 },
     Leave,

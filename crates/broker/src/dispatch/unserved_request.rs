@@ -13,21 +13,21 @@ const CLIENT_ID_AT: usize = 8;
 
 /// An API, or a version of one, that is not served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NotServed {
+pub(crate) struct UnservedRequest {
     pub(crate) key: i16,
     pub(crate) version: i16,
     /// The client's name for itself, fit for a log.
     pub(crate) client_id: Option<String>,
 }
 
-impl NotServed {
+impl UnservedRequest {
     /// The request in `frame`, which asks for that version of that API.
     pub(super) fn of(frame: &[u8], key: i16, version: i16) -> Self {
         Self { key, version, client_id: client_id(frame) }
     }
 }
 
-impl fmt::Display for NotServed {
+impl fmt::Display for UnservedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.client_id {
             Some(id) => write!(f, "client \"{id}\" asked for ")?,
@@ -74,7 +74,7 @@ mod tests {
         let length = client_id.map_or(-1, |id| i16::try_from(id.len()).unwrap());
         frame.extend(length.to_be_bytes());
         frame.extend(client_id.unwrap_or_default());
-        NotServed::of(&frame, key, version).to_string()
+        UnservedRequest::of(&frame, key, version).to_string()
     }
 
     #[test]

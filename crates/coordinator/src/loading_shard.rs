@@ -1,26 +1,26 @@
 //! Loading a shard: all records of its partition, from the start to the end.
 
 use crate::now::Now;
-use crate::record::{ReplayError, Replayed, StoredRecord};
+use crate::record::{ReplayError, ReplayOutcome, StoredRecord};
 use crate::shard::Shard;
 
 /// A shard whose records are being read, and that can therefore not be asked anything.
 #[derive(Debug)]
-pub struct Loading<S> {
+pub struct LoadingShard<S> {
     pub(crate) shard: S,
 }
 
-impl<S: Shard> Loading<S> {
+impl<S: Shard> LoadingShard<S> {
     /// Begins with nothing.
-    pub fn new(settings: S::Settings) -> Loading<S> {
-        Loading { shard: S::new(settings) }
+    pub fn new(settings: S::Settings) -> LoadingShard<S> {
+        LoadingShard { shard: S::new(settings) }
     }
 
     /// Replays the next record of the log.
     ///
     /// # Errors
     /// If the record is not what the topic holds. The records before it stay replayed.
-    pub fn replay(&mut self, record: StoredRecord) -> Result<Replayed, ReplayError> {
+    pub fn replay(&mut self, record: StoredRecord) -> Result<ReplayOutcome, ReplayError> {
         self.shard.replay(record)
     }
 
