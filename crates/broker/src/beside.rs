@@ -1,16 +1,16 @@
-//! Work for many partitions, done beside each other: most of it is waiting for the disk, and the disk takes what waits
+//! Parallel work on many partitions. Most of it waits for the disk, and the disk serves waiting requests
 //! together.
 
 use parking_lot::Mutex;
 use runtime::task;
 
-/// Threads that are at work at once.
+/// The most threads that work at once.
 const THREADS_MAX: usize = 16;
 
-/// Items for which a thread is worth its start.
+/// The number of items that are worth the start of a thread.
 const ITEMS_PER_THREAD: usize = 4;
 
-/// Does `work` to each of `items`, several at a time; returns what it came to, in their order. Blocks.
+/// Calls `work` on each of `items`, several at a time, and returns the results in their order. Blocks.
 pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = THREADS_MAX.min(items.len().div_ceil(ITEMS_PER_THREAD));
     if threads < 2 {

@@ -1,4 +1,4 @@
-//! The broker as its handlers reach it.
+//! The broker as its handlers see it.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(crate) struct Broker {
     pub(crate) fetch_sessions: Arc<FetchSessions>,
     pub(crate) moves: Arc<Moves>,
     pub(crate) scrubber: Arc<Scrubber>,
-    /// Held while a large answer is made.
+    /// Taken while a large answer is built.
     pub(crate) large_answers: Semaphore,
     pub(crate) traffic: Traffic,
 }

@@ -14,7 +14,7 @@ use crate::reply::{Frame, Reply, Responder};
 pub(crate) struct Call<'a> {
     pub(crate) broker: &'a Arc<Broker>,
     pub(crate) peer: &'a Arc<Peer>,
-    /// The client's name for itself; none and empty mean the same.
+    /// The client's name for itself. `None` and an empty name mean the same.
     pub(crate) client_id: Option<Str>,
     pub(crate) responder: Responder,
 }
@@ -25,8 +25,8 @@ impl Call<'_> {
         self.responder.version
     }
 
-    /// Answers with what `make` makes beside the runtime's workers, so that their other connections do not wait: for
-    /// answers that may be large. A few are made at a time, so that they do not fill the memory together.
+    /// Builds an answer with `make` beside the runtime's workers, so that other connections do not wait: for
+    /// answers that may be large. Only a few are built at a time, which bounds their memory.
     pub(crate) fn reply_aside<R: Response>(&self, make: impl FnOnce(&Broker) -> R + Send + 'static) -> Reply {
         let (broker, responder) = (Arc::clone(self.broker), self.responder);
         Reply::later(async move {
@@ -34,7 +34,7 @@ impl Call<'_> {
             let maker = Arc::clone(&broker);
             match task::spawn_blocking(move || responder.frame(&make(&maker))).await {
                 Ok(frame) => frame,
-                // It has told of its panic.
+                // The panic has been logged where it happened.
                 Err(_panic) => Frame::unsayable(),
             }
         })

@@ -1,5 +1,5 @@
-//! The host of coordinators: it finds the shard that a key belongs to, appends the records that the shard decides on,
-//! sends replies when the log is durable, and wakes the shard when a deadline has come.
+//! The host of coordinators: finds the shard for a key, appends the records that the shard decides on, sends
+//! replies when the log is durable, and wakes the shard when a deadline has passed.
 //!
 //! The decisions of a shard are made in the `coordinator` crate, which does no IO; [`groups`] lists the kinds of shards.
 
@@ -33,19 +33,20 @@ pub(crate) use repeats::Repeats;
 /// The longest time that the timers sleep if nothing is due.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
 
-/// The coordinator shards of one kind that this broker has: one for each partition of the kind's topic that it leads.
+/// The coordinator shards of one kind on this broker: one for each partition of the kind's topic that it
+/// leads.
 pub(crate) struct Coordinators<S: Shard> {
     settings: S::Settings,
     shards: RwLock<BTreeMap<i32, Arc<HostedShard<S>>>>,
-    /// The number of partitions that the topic has, or will have while it does not exist.
+    /// The number of partitions that the topic has, or will have once it is created.
     partitions: AtomicI32,
     next_token: AtomicU64,
-    /// The time at which the timers wake next, by the steady clock.
+    /// The time at which the timers wake next, on the steady clock.
     armed_ms: AtomicI64,
     earlier: Notify,
 }
 
-/// Both clocks, read each time: no wall-clock time is kept, since it may have been wrong at the start.
+/// Reads both clocks. The wall-clock time is never kept, since it may have been wrong at the start.
 fn now() -> Now {
     Now { steady: SteadyMs(clock::steady_ms()), wall: WallMs(clock::now_ms()) }
 }
@@ -62,7 +63,7 @@ impl<S: Shard> Coordinators<S> {
         }
     }
 
-    /// The partition of the topic that holds the state about a key: a group's id, say.
+    /// The partition of the topic that holds the state of a key, such as a group id.
     pub(crate) fn partition_for(&self, key: &str) -> i32 {
         coordinator::partition_for(key, self.partitions.load(Ordering::Relaxed))
     }
@@ -81,8 +82,8 @@ impl<S: Shard> Coordinators<S> {
         drop(task::spawn_blocking(move || host.load(&shard)));
     }
 
-    /// Puts a shard in the place of the one of its partition, if there is one. That one is given up: what
-    /// a request that has found it would append from now on, the new one would not read.
+    /// Installs a shard in place of the present one of its partition, which resigns: a request that has
+    /// already found the old shard must not append records that the new one would not read.
     fn replace(&self, shard: &Arc<HostedShard<S>>) {
         let before = self.shards.write().insert(shard.log.index(), Arc::clone(shard));
         if let Some(before) = before {
@@ -98,7 +99,7 @@ impl<S: Shard> Coordinators<S> {
             self.serve(shard, loading);
             Ok(contents)
         };
-        // A record that makes it panic must not leave clients waiting for the end of the load.
+        // If a record makes the shard panic, clients must not wait for ever for the end of the load.
         let loaded = catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| Err("it panicked".to_owned()));
         let partition = shard.log.name();
         match loaded {
@@ -106,8 +107,8 @@ impl<S: Shard> Coordinators<S> {
                 let took_ms = began.elapsed().as_millis();
                 info!(%partition, took_ms, "coordinator loaded: {contents}");
             }
-            // Answers from half a log would send consumers back to where they have been. There is no
-            // coordinator until someone mends it; the others serve.
+            // Answers from half a log would send consumers back to records that they have read. The partition
+            // has no coordinator until someone repairs it; the others serve.
             Err(problem) => {
                 error!(%partition, "coordinator not loaded: {problem}");
                 shard.resign(now());
@@ -125,13 +126,13 @@ impl<S: Shard> Coordinators<S> {
         }
     }
 
-    /// Has a shard do something.
+    /// Runs `work` on a shard.
     ///
-    /// A shard that panics has a bug, and may have done half of what it was asked. What is in its log is whole:
-    /// it is read again, so that one request ends neither the other state of the partition nor whoever asked.
+    /// A shard that panics has a bug, and may have done half of its work. Its log is complete and is loaded
+    /// again, so that one request costs neither the other state of the partition nor the client an answer.
     ///
     /// # Errors
-    /// The answer to clients if the shard does not serve, or no longer.
+    /// The error for clients if the shard does not serve.
     fn work<R>(
         self: &Arc<Self>,
         shard: &Arc<HostedShard<S>>,
@@ -152,12 +153,12 @@ impl<S: Shard> Coordinators<S> {
         Err(ErrorCode::NOT_COORDINATOR)
     }
 
-    /// Gives up all partitions: clients that wait are told to look elsewhere.
+    /// Resigns from all partitions: waiting clients are told to look elsewhere.
     pub(crate) fn resign_all(&self) {
         std::mem::take(&mut *self.shards.write()).into_values().for_each(|shard| shard.resign(now()));
     }
 
-    /// Gives up one partition.
+    /// Resigns from one partition.
     pub(crate) fn resign(&self, partition: i32) {
         let shard = self.shards.write().remove(&partition);
         if let Some(shard) = shard {
@@ -165,7 +166,7 @@ impl<S: Shard> Coordinators<S> {
         }
     }
 
-    /// Whether the partition that holds a key is open here. The metadata names it a moment earlier.
+    /// Whether the partition that holds a key is open here. The metadata assigns it a moment earlier.
     pub(crate) fn holds(&self, key: &str) -> bool {
         self.shard(key).is_ok()
     }
@@ -173,7 +174,7 @@ impl<S: Shard> Coordinators<S> {
     /// The shard of a key.
     ///
     /// # Errors
-    /// The answer to a client that asks the wrong broker, or too early.
+    /// The error for a client that asks the wrong broker, or asks too early.
     fn shard(&self, key: &str) -> Result<Arc<HostedShard<S>>, ErrorCode> {
         let shards = self.shards.read();
         if shards.is_empty() {
@@ -182,7 +183,7 @@ impl<S: Shard> Coordinators<S> {
         shards.get(&self.partition_for(key)).cloned().ok_or(ErrorCode::NOT_COORDINATOR)
     }
 
-    /// Puts a request to the shard of a key; its reply may come later.
+    /// Sends a request to the shard of a key; the reply may come later.
     ///
     /// # Errors
     /// As [`Coordinators::shard`].
@@ -196,7 +197,7 @@ impl<S: Shard> Coordinators<S> {
         })
     }
 
-    /// Looks something up in the shard of a key.
+    /// Reads from the shard of a key.
     ///
     /// # Errors
     /// As [`Coordinators::shard`].
@@ -213,10 +214,10 @@ impl<S: Shard> Coordinators<S> {
         })
     }
 
-    /// Looks something up in every shard that this broker has.
+    /// Reads from every shard on this broker.
     ///
     /// # Errors
-    /// COORDINATOR_LOAD_IN_PROGRESS if one cannot answer yet.
+    /// COORDINATOR_LOAD_IN_PROGRESS if a shard is still loading.
     pub(crate) fn look_everywhere<R>(
         self: &Arc<Self>,
         mut question: impl FnMut(&S, Now) -> R,
@@ -227,7 +228,7 @@ impl<S: Shard> Coordinators<S> {
                 (question(&serving.shard, now()), Barrier::at_end_of(&shard.log))
             };
             match self.work(&shard, look) {
-                // Given up a moment ago: not this broker's to tell of.
+                // This broker has just resigned from it: another one answers for it.
                 Err(ErrorCode::NOT_COORDINATOR) => None,
                 looked => Some(looked),
             }
@@ -235,7 +236,7 @@ impl<S: Shard> Coordinators<S> {
         shards.into_iter().filter_map(look).collect()
     }
 
-    /// Forgets state about topics that are gone.
+    /// Removes the state of deleted topics.
     pub(crate) fn topics_deleted(self: &Arc<Self>, topics: &[DeletedTopic]) {
         let now = now();
         let shards: Vec<_> = self.shards.read().values().cloned().collect();
@@ -243,22 +244,23 @@ impl<S: Shard> Coordinators<S> {
             if shard.defer(topics) {
                 continue;
             }
-            // One that serves no more has nothing to forget.
+            // A shard that has stopped serving has nothing to remove.
             let _ = self.work(&shard, |serving| serving.topics_deleted(&shard.log, topics, now));
         }
     }
 
-    /// Wakes the timers if a shard needs them before they would wake by themselves.
+    /// Wakes the timers if a shard needs them earlier than they would wake.
     fn arm(&self, due_ms: i64) {
         if due_ms < self.armed_ms.load(Ordering::Relaxed) {
             self.earlier.notify_one();
         }
     }
 
-    /// Does what the shards have to do as it falls due. Runs until it is dropped.
+    /// Does what is due in the shards, as it falls due. Runs until it is dropped.
     pub(crate) async fn run_timers(self: &Arc<Self>) {
         loop {
-            // Armed for never while the next time is found: whoever is due earlier says so.
+            // Set to never while the next deadline is computed, so that an earlier one that comes up
+            // meanwhile rings.
             self.armed_ms.store(i64::MAX, Ordering::Relaxed);
             let due_ms = self.tick();
             self.armed_ms.store(due_ms, Ordering::Relaxed);
@@ -271,7 +273,7 @@ impl<S: Shard> Coordinators<S> {
         }
     }
 
-    /// Does what is due; returns when something is due next, by the steady clock.
+    /// Does what is due. Returns the next deadline, on the steady clock.
     fn tick(self: &Arc<Self>) -> i64 {
         let now = now();
         let shards: Vec<_> = self.shards.read().values().cloned().collect();

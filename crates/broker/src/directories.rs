@@ -1,6 +1,6 @@
-//! The log directories of this broker: they open existing logs, place new ones, and delete others.
+//! The log directories of this broker: open existing logs, place new ones, and delete others.
 //!
-//! Nothing here knows the use of a log.
+//! Nothing here knows what a log is used for.
 
 mod duplicates;
 mod durability;
@@ -33,39 +33,39 @@ pub(crate) use open::connections_max;
 pub use open::{Directories, SurveyReport, survey};
 pub use recovery::Recovery;
 
-/// All log directories of this broker, and what is known of the logs in them.
+/// All log directories of this broker, and the state of the logs in them.
 pub(crate) struct LogDirs {
     /// In the order of `log.dirs`.
     dirs: Vec<Arc<LogDir>>,
     /// The index of the one with the metadata log.
     metadata: usize,
     cluster_id: String,
-    /// Partitions that were found in more than one directory, until the right one is settled.
+    /// Partitions that exist in more than one directory, until the metadata decides between the copies.
     duplicates: Mutex<Vec<Duplicate>>,
     /// Partitions whose logs are missing or misplaced, by topic id and number.
     lost: Mutex<BTreeMap<(Uuid, i32), LostLog>>,
-    /// The indexes of failed directories. `None` once it is followed.
+    /// The indexes of failed directories. `None` once somebody follows them.
     failures: Mutex<Option<mpsc::UnboundedReceiver<usize>>>,
     /// Partitions that could not be opened because a disk was full: topic ids and numbers.
     without_room: Mutex<BTreeSet<(Uuid, i32)>>,
     /// Whether a directory that was used before was not closed cleanly.
     was_unclean: bool,
-    /// The findings of opening the logs.
+    /// The results of opening the logs.
     recovery: Mutex<Recovery>,
 }
 
-/// A log that is to be opened, or made.
+/// A log to open or create.
 pub(crate) struct LogToOpen {
     pub(crate) partition: TopicPartition,
     pub(crate) topic_id: Uuid,
-    /// The directory that the controller knows it in.
+    /// The directory to which the controller assigns it.
     pub(crate) directory: Uuid,
-    /// The directory in which a client wants it to be made, if it is not anywhere yet.
+    /// The directory that a client chose for it, if the log does not exist yet.
     pub(crate) preferred: Option<Arc<LogDir>>,
     pub(crate) config: Arc<LogConfig>,
 }
 
-/// A log that is to be deleted, and the directory that it is in.
+/// A log to delete, and the directory that it is in.
 pub(crate) type LogToDelete = (TopicPartition, Arc<LogDirectory>);
 
 impl LogDirs {
@@ -74,17 +74,17 @@ impl LogDirs {
         &self.dirs
     }
 
-    /// Those of `log.dirs`.
+    /// The directories of `log.dirs`.
     pub(crate) fn partition_dirs(&self) -> impl Iterator<Item = &Arc<LogDir>> {
         self.dirs.iter().filter(|dir| dir.holds_partitions())
     }
 
-    /// The ids of those of `log.dirs` that work.
+    /// The ids of the directories of `log.dirs` that work.
     pub(crate) fn online_ids(&self) -> Vec<Uuid> {
         self.partition_dirs().filter(|dir| dir.is_online()).map(|dir| dir.id()).collect()
     }
 
-    /// The ids of those of `log.dirs` that have failed.
+    /// The ids of the directories of `log.dirs` that have failed.
     pub(crate) fn offline_ids(&self) -> Vec<Uuid> {
         self.partition_dirs().filter(|dir| !dir.is_online()).map(|dir| dir.id()).collect()
     }
@@ -99,18 +99,18 @@ impl LogDirs {
         &self.cluster_id
     }
 
-    /// The receiver of failed directories' indexes in [`LogDirs::all`]. Once.
+    /// The receiver of failed directories' indexes in [`LogDirs::all`]. Can be taken once.
     pub(crate) fn take_failures(&self) -> mpsc::UnboundedReceiver<usize> {
         self.failures.lock().take().expect("failures are followed by one")
     }
 
-    /// The directory that has a partition already.
+    /// The directory that already has a partition.
     pub(crate) fn find(&self, partition: &TopicPartition) -> Option<&Arc<LogDir>> {
         self.partition_dirs().find(|dir| dir.holds(partition))
     }
 
-    /// Opens a log; returns it with the directory that it is in. If it cannot be opened, the reason is logged and the
-    /// partition is offline: the others serve.
+    /// Opens a log, and returns it with its directory. If it cannot be opened, the reason is logged and the
+    /// partition is offline; the others serve.
     pub(crate) fn open_log(&self, log: LogToOpen) -> Option<(Log, Arc<LogDir>)> {
         let LogToOpen { partition, topic_id, directory, preferred, config } = log;
         let dir = match self.place(&partition, topic_id.0, directory, preferred.as_ref()) {
@@ -144,24 +144,25 @@ impl LogDirs {
         }
     }
 
-    /// The findings of opening the logs so far; `None` if all directories were closed cleanly.
+    /// The results of opening the logs so far; `None` if all directories were closed cleanly.
     pub(crate) fn recovery(&self) -> Option<Recovery> {
         self.was_unclean.then(|| *self.recovery.lock())
     }
 
-    /// The partitions that could not be opened because a disk was full, to be tried again.
+    /// Takes the partitions that could not be opened because a disk was full, so that they are tried again.
     pub(crate) fn take_without_room(&self) -> BTreeSet<(Uuid, i32)> {
         std::mem::take(&mut *self.without_room.lock())
     }
 
-    /// The directory that has a partition of that topic, if it works: not one of another topic of the same name.
+    /// The directory that has a partition of that topic, if it works. A directory of another topic with the
+    /// same name does not count.
     pub(crate) fn find_of_topic(&self, partition: &TopicPartition, topic: Uuid) -> Option<Arc<LogDirectory>> {
         self.find(partition)?
             .working()
             .filter(|directory| directory.topic_id(partition).ok().flatten().is_none_or(|id| id == topic.0))
     }
 
-    /// Deletes logs that are closed. Their files are gone from their names at once and from the disk a little later.
+    /// Deletes logs that are closed. Their names are free at once; their files are removed a little later.
     pub(crate) fn delete(&self, logs: Vec<LogToDelete>) {
         let mut by_dir: Vec<(Arc<LogDirectory>, Vec<TopicPartition>)> = Vec::new();
         for (name, directory) in logs {
@@ -171,7 +172,7 @@ impl LogDirs {
             }
         }
         for (directory, names) in by_dir {
-            // First, so that a partition of that name which is made later is not missed.
+            // Comes first, so that a partition of the same name that is created later is not missed.
             if let Err(problem) = directory.forget(&names) {
                 warn!("the checkpoints still have deleted partitions: {problem}");
             }
@@ -189,7 +190,7 @@ impl LogDirs {
         self.dirs.iter().for_each(|dir| dir.checkpoint());
     }
 
-    /// Closes the directories. Their logs are closed already.
+    /// Closes the directories, whose logs are already closed.
     pub(crate) fn close(&self, broker_epoch: i64) {
         self.dirs.iter().for_each(|dir| dir.close(broker_epoch));
     }
@@ -210,17 +211,17 @@ fn log_recovery(partition: &TopicPartition, report: &RecoveryReport) {
     }
 }
 
-/// A text that distinguishes a directory from others of the same partition.
+/// A suffix that tells a directory from others of the same partition.
 pub(crate) fn unique_id() -> String {
     format!("{:016x}{:016x}", random::u64(), random::u64())
 }
 
-/// Removes directories without making anybody wait for it.
+/// Removes directories in the background.
 pub(crate) fn remove_later(directory: &LogDirectory, paths: Vec<PathBuf>) {
     if paths.is_empty() {
         return;
     }
-    // It does not keep the directory open.
+    // The remover does not keep the directory open.
     let remover = directory.remover();
     drop(task::spawn_blocking(move || {
         for path in paths {

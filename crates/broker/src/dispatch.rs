@@ -1,5 +1,5 @@
-//! The one list of APIs that Milena serves. It drives dispatch, the ApiVersions answer and
-//! `docs/api.md`; a request that is not in it is not answered.
+//! The table of the APIs that Milena serves. It drives dispatch, the ApiVersions answer and `docs/api.md`; a
+//! request for any other API gets no answer.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -19,17 +19,17 @@ mod unserved_request;
 
 use unserved_request::UnservedRequest;
 
-/// One API that is served.
+/// One API.
 pub struct Api {
     /// Its key.
     pub key: ApiKey,
-    /// The versions that are served.
+    /// Its versions.
     pub versions: RangeInclusive<i16>,
     handle: fn(Call<'_>, Reader) -> Result<Reply, DecodeError>,
 }
 
-/// Decodes a request of one type and calls the handler. Bytes behind the message are passed over, as Kafka does:
-/// librdkafka leaves three of them behind a Metadata request for all topics.
+/// Decodes a request of one type and calls the handler. Bytes after the message are ignored, as in Kafka:
+/// librdkafka sends three of them after a Metadata request for all topics.
 macro_rules! api {
     ($key:ident, $versions:expr, $handler:path $(, $table:expr)?) => {
         Api {
@@ -43,7 +43,7 @@ macro_rules! api {
     };
 }
 
-/// All APIs that are served, by key.
+/// All APIs, by key.
 pub static APIS: &[Api] = &[
     api!(Produce, 3..=13, api::produce::handle),
     api!(Fetch, 4..=18, api::fetch::handle),
@@ -90,14 +90,14 @@ fn served() -> impl Iterator<Item = (ApiKey, RangeInclusive<i16>)> {
     APIS.iter().map(|api| (api.key, api.versions.clone()))
 }
 
-/// Why a request ends its connection: Kafka answers none of these either.
+/// The reason why a request ends its connection. Kafka answers none of these either.
 #[derive(Debug)]
 pub(crate) enum RequestError {
     /// The frame ends before its API key, version and correlation id.
     NoHeader,
-    /// An API, or a version of one, that is not served.
+    /// The API, or its version, is not served.
     NotServed(UnservedRequest),
-    /// A request that does not decode.
+    /// The request does not decode.
     Malformed { key: ApiKey, version: i16, error: DecodeError },
 }
 
@@ -113,7 +113,7 @@ impl fmt::Display for RequestError {
     }
 }
 
-/// The place in [`APIS`] of an API key, if it is served.
+/// The place of an API key in [`APIS`].
 fn find(key: i16) -> Option<usize> {
     APIS.iter().position(|api| api.key.as_i16() == key)
 }
@@ -129,13 +129,13 @@ pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Re
     let api = &APIS[index];
     if !api.versions.contains(&version) {
         if api.key == ApiKey::ApiVersions {
-            // A client newer than this broker learns here which versions there are (KIP-511).
+            // A client that is newer than this broker learns here which versions there are (KIP-511).
             return Ok(api::api_versions::unsupported_version(correlation_id, &api.versions));
         }
         return Err(not_served());
     }
-    // Only the records of a produce are worth a slice of the receive buffer. Anything else is
-    // copied out, so that what a handler keeps never holds the buffer.
+    // Only the records of a produce are worth a slice of the receive buffer. Other requests are copied, so
+    // that nothing that a handler keeps holds the buffer.
     let frame = if api.key == ApiKey::Produce { frame } else { Bytes::copy_from_slice(&frame) };
     let malformed = |error| RequestError::Malformed { key: api.key, version, error };
     let mut reader = Reader::new(frame);
@@ -152,7 +152,7 @@ pub(crate) fn is_produce(frame: &[u8]) -> bool {
     peek(frame).is_some_and(|(key, ..)| key == ApiKey::Produce.as_i16())
 }
 
-/// The beginning of every header: the API key, its version and the correlation id.
+/// The beginning of every header: API key, version and correlation id.
 fn peek(frame: &[u8]) -> Option<(i16, i16, i32)> {
     let (key, rest) = frame.split_first_chunk::<2>()?;
     let (version, rest) = rest.split_first_chunk::<2>()?;

@@ -1,4 +1,4 @@
-//! Reading for a consumer: what is there now, waiting for more, and the response.
+//! Fetching: look for records, wait for more, and respond.
 
 pub(crate) mod session;
 
@@ -28,7 +28,7 @@ use session::{FetchContext, FetchSessions, FetchTarget};
 /// cheaper than the extra system call.
 const SEND_FILE_BYTES_MIN: usize = 64 * 1024;
 
-/// One fetch request, its session resolved.
+/// One fetch request, with its session resolved.
 pub(crate) struct Fetch {
     pub(crate) context: FetchContext,
     pub(crate) targets: Vec<FetchTarget>,
@@ -42,17 +42,17 @@ pub(crate) struct Fetch {
     pub(crate) max_wait_ms: u64,
 }
 
-/// Partitions of one response that may have records: each holds a file open until it is sent. The others have
-/// theirs in the next one, as after a full response.
+/// The most partitions with records in one response: each holds a file open until it is sent. The others
+/// follow in the next response, as after a full one.
 const REGIONS_MAX: usize = 256;
 
-/// Bytes from which on a response is full, however much more its request allows: the partitions that follow have their
-/// turn in the next one, for which clients and sessions change the order. A client uses nothing of a response before it
-/// has all of it, and memory of tens of MiB is new to it each time: a hundred partitions at 50 MiB a response are read at
-/// half the rate of one.
+/// The size from which a response is full, even if its request allows more: the partitions that follow have
+/// their turn in the next response, for which clients and sessions change the order. A client uses nothing of
+/// a response before it has all of it, and tens of MiB are new memory to it each time: reading a hundred
+/// partitions at 50 MiB a response is half as fast as reading one.
 const ENOUGH_BYTES: usize = 8 << 20;
-/// A full response still takes what partitions have whose reader keeps up with them, below this length: readers that lag
-/// behind elsewhere are not to delay them.
+/// A full response still includes partitions whose reader keeps up, if they have fewer bytes than this: a
+/// reader that lags behind elsewhere must not delay them.
 const RECENT_BYTES_MAX: usize = SEND_FILE_BYTES_MIN;
 
 /// The looks that a fetch takes.
@@ -64,14 +64,14 @@ enum Look {
     Later,
 }
 
-/// The findings of one look at all partitions.
+/// The result of one look at all partitions.
 #[derive(Default)]
 struct FetchRound {
     answers: Vec<PartitionData>,
-    /// The records of the answers that have some, in their order.
+    /// The records of the answers that have any, in their order.
     regions: Vec<FileRegion>,
     bytes: usize,
-    /// An error or a divergence: the client hears of it at once.
+    /// Whether there is an error or a divergence, which the client learns of at once.
     urgent: bool,
 }
 
@@ -98,12 +98,12 @@ impl Fetch {
     /// Waits until enough is there or the time is over.
     async fn wait(&self, replicas: &Replicas, deadline: Instant) -> FetchRound {
         let news = Arc::new(Notify::new());
-        // Held until the answer is made. They are set before the next look, so that an append
+        // Held until the response is built. The watches are set before the next look, so that an append
         // between that look and the wait is not missed.
         let watches: Vec<Watch> = self.watch(&replicas.table(), &news);
         loop {
             let round = self.look(&replicas.table(), Look::Later);
-            // A topic that is deleted meanwhile has no partition that could bring news.
+            // A topic that was deleted meanwhile has no partition that could wake the fetch.
             if round.urgent || round.bytes >= self.min_bytes || watches.is_empty() {
                 return round;
             }
@@ -130,7 +130,7 @@ impl Fetch {
         replicas.map(|replica| replica.watch(awaited, Arc::clone(news))).collect()
     }
 
-    /// Finds what each partition has, within the limits of the request.
+    /// Reads each partition, within the limits of the request.
     fn look(&self, table: &TopicTable, look: Look) -> FetchRound {
         let mut round =
             FetchRound { answers: Vec::with_capacity(self.targets.len()), ..FetchRound::default() };
@@ -142,7 +142,7 @@ impl Fetch {
         round
     }
 
-    /// The read of a partition after what `round` holds.
+    /// The read of a partition that comes after those in `round`.
     fn read_request(&self, target: &FetchTarget, round: &FetchRound, look: Look) -> ReadRequest {
         let left = self.max_bytes.saturating_sub(round.bytes);
         let left = if round.regions.len() < REGIONS_MAX { left } else { 0 };
@@ -151,7 +151,7 @@ impl Fetch {
         ReadRequest {
             offset: target.fetch_offset,
             max_bytes: if is_full { max_bytes.min(RECENT_BYTES_MAX) } else { max_bytes },
-            // The first batch of a response is whole, however large: a consumer must get on.
+            // The first batch of a response is whole, however large, so that a consumer makes progress.
             min_one_batch: round.bytes == 0,
             recent_only: is_full && round.bytes > 0,
             isolation: self.isolation,
@@ -165,7 +165,7 @@ impl Fetch {
         }
     }
 
-    /// Settles the session and encodes the response.
+    /// Finishes the session and encodes the response.
     fn respond(self, sessions: &FetchSessions, responder: Responder, round: FetchRound) -> Frame {
         let FetchRound { mut answers, regions, .. } = round;
         let pieces = load(&mut answers, regions);
@@ -185,7 +185,7 @@ impl Fetch {
 }
 
 impl FetchRound {
-    /// Takes one partition's outcome in.
+    /// Adds the outcome of one partition.
     fn take(&mut self, partition_index: i32, outcome: Result<ReadOutcome, ErrorCode>) {
         let outcome = match outcome {
             Ok(outcome) => outcome,
@@ -218,8 +218,8 @@ impl FetchRound {
     }
 }
 
-/// Reads short regions into memory and leaves long ones to the kernel. A region that cannot be
-/// read turns its partition's answer into an error.
+/// Reads short regions into memory and leaves long ones to the kernel. If a region cannot be read, its
+/// partition's answer becomes an error.
 fn load(answers: &mut [PartitionData], regions: Vec<FileRegion>) -> Vec<Piece> {
     let mut pieces = Vec::with_capacity(regions.len());
     let with_records = answers.iter_mut().filter(|answer| matches!(answer.records, Records::External { .. }));
@@ -231,7 +231,7 @@ fn load(answers: &mut [PartitionData], regions: Vec<FileRegion>) -> Vec<Piece> {
         let mut bytes = BytesMut::zeroed(region.len);
         match region.file.read_cached(&mut bytes, region.position) {
             Ok(true) => pieces.push(Piece::Bytes(bytes.freeze())),
-            // Who sends it waits for the disk, and others need not wait with it.
+            // The sender waits for the disk, so that other partitions do not.
             Ok(false) => pieces.push(Piece::File(region)),
             Err(problem) => {
                 error!("a fetch cannot be answered: {problem}");
@@ -242,7 +242,7 @@ fn load(answers: &mut [PartitionData], regions: Vec<FileRegion>) -> Vec<Piece> {
     pieces
 }
 
-/// Answers of one topic that follow each other share an entry of the response.
+/// Groups answers by topic: consecutive answers of one topic share an entry of the response.
 fn by_topic(answers: Vec<(FetchTarget, PartitionData)>) -> Vec<FetchableTopicResponse> {
     let mut topics: Vec<FetchableTopicResponse> = Vec::new();
     for (target, data) in answers {
@@ -260,7 +260,7 @@ fn by_topic(answers: Vec<(FetchTarget, PartitionData)>) -> Vec<FetchableTopicRes
     topics
 }
 
-/// An answer that is an error.
+/// The answer for a partition that failed.
 pub(crate) fn failed(partition_index: i32, error_code: ErrorCode) -> PartitionData {
     let is_unknown =
         matches!(error_code, ErrorCode::UNKNOWN_TOPIC_ID | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
@@ -268,7 +268,7 @@ pub(crate) fn failed(partition_index: i32, error_code: ErrorCode) -> PartitionDa
         partition_index,
         error_code,
         high_watermark: -1,
-        // As in Kafka none is null where a partition was looked at, and empty where there is no such partition.
+        // As in Kafka: null for a partition that was read, and empty for one that does not exist.
         aborted_transactions: is_unknown.then(Vec::new),
         records: Records::Bytes(bytes::Bytes::new()),
         ..PartitionData::default()

@@ -1,8 +1,8 @@
 //! The broker: everything between a socket and a log.
 //!
-//! A request goes `server` (frame, header, order) → `dispatch` (the table of APIs) → `api/…`
-//! → `replicas` → `storage`. What a request decides about groups or the cluster is decided in the
-//! `coordinator` and `metadata` crates, which do no IO; this crate carries it out.
+//! A request goes `server` (frame, header, order) → `dispatch` (the table of APIs) → `api/…` → `replicas` →
+//! `storage`. Decisions about groups and the cluster are made in the `coordinator` and `metadata` crates,
+//! which do no IO; this crate carries them out.
 
 mod api;
 mod beside;

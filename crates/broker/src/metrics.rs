@@ -1,6 +1,6 @@
-//! The metrics of a running broker: one table, and their values.
+//! The metrics of a running broker: their table, and their values.
 //!
-//! Only counters are kept for them: everything else is computed on request.
+//! Only counters are kept for them: all other values are computed on request.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,16 +14,16 @@ use crate::server::Server;
 /// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
-    /// Only rises, from 0 at the start of the broker.
+    /// A count that only rises, from 0 at the start of the broker.
     Counter,
-    /// A present value.
+    /// A value that rises and falls.
     Gauge,
 }
 
 /// One row of the table of metrics. Names follow the conventions of Prometheus.
 #[derive(Debug)]
 pub struct Metric {
-    /// Its name without the unit and without `_total`.
+    /// The name without the unit and without `_total`.
     pub name: &'static str,
     /// The unit, in the plural; `None` for plain numbers.
     pub unit: Option<&'static str>,
@@ -40,7 +40,7 @@ pub struct Metric {
 pub struct Sample {
     /// The values of the metric's labels, in their order.
     pub labels: Vec<String>,
-    /// The value: a whole number, or of a gauge in seconds with a fraction.
+    /// The value: a whole number, or a fraction for a gauge in seconds.
     pub value: f64,
 }
 
@@ -49,7 +49,7 @@ pub struct Sample {
 pub struct MetricSamples {
     /// The metric's place in [`METRICS`].
     pub index: usize,
-    /// One for each set of labels.
+    /// One sample for each set of labels.
     pub samples: Vec<Sample>,
 }
 
@@ -72,7 +72,7 @@ impl Metric {
         self
     }
 
-    /// The name under which it is served.
+    /// The name with the unit and `_total`, as it is served.
     pub fn full_name(&self) -> String {
         let unit = self.unit.map(|unit| format!("_{unit}")).unwrap_or_default();
         let total = if self.kind == MetricKind::Counter { "_total" } else { "" };
@@ -171,8 +171,8 @@ impl Metrics {
         Self { server: Arc::downgrade(server) }
     }
 
-    /// All metrics as they are now, in the order of [`METRICS`]; empty once the broker has stopped.
-    /// May wait for a disk.
+    /// Reads all metrics, in the order of [`METRICS`]; empty once the broker has stopped. May wait for a
+    /// disk.
     pub fn read(&self) -> Vec<MetricSamples> {
         let Some(server) = self.server.upgrade() else { return Vec::new() };
         let empty = |index| MetricSamples { index, samples: Vec::new() };
@@ -239,7 +239,7 @@ fn log_dirs(broker: &Broker, samples: &mut SampleTable) {
     }
 }
 
-/// The table as a page for people, in Markdown.
+/// The table as a Markdown page.
 pub fn document() -> String {
     let mut page = String::from(
         "# Metrics\n\nGenerated from the table in `crates/broker/src/metrics.rs`; do not edit.\n\nThe HTTP \

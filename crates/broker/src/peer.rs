@@ -5,6 +5,6 @@
 pub(crate) struct Peer {
     /// The address without the port, as Kafka's `client_host` shows it (`/127.0.0.1`).
     pub(crate) host: String,
-    /// The listener that the connection came in by.
+    /// The index of the listener that accepted the connection.
     pub(crate) listener: usize,
 }

@@ -1,4 +1,5 @@
-//! The partitions whose replicas are here: their logs, who waits for them, and what clients may see.
+//! The replicas on this broker: their logs, the requests that wait for them, and the records that clients can
+//! see.
 
 mod append;
 #[cfg_attr(not(test), expect(dead_code, reason = "nothing fetches from other brokers yet"))]
@@ -44,17 +45,17 @@ pub(crate) struct ReplicaToOpen {
     /// This broker, and what the controller has decided of the partition.
     pub(crate) node_id: i32,
     pub(crate) decided: Arc<Partition>,
-    /// The same for all partitions of a topic, and shared by them.
+    /// The rules of the topic, which its partitions share.
     pub(crate) rules: Arc<PartitionRules>,
 }
 
 impl Replicas {
-    /// No replicas yet, in these directories.
+    /// Starts without replicas, in these directories.
     pub(crate) fn new(dirs: LogDirs) -> Self {
         Self { topics: Topics::default(), dirs, applying: Mutex::default() }
     }
 
-    /// The topics and their replicas as they are now.
+    /// The present table of topics and their replicas.
     pub(crate) fn table(&self) -> Guard<Arc<TopicTable>> {
         self.topics.table()
     }
@@ -64,18 +65,19 @@ impl Replicas {
         &self.dirs
     }
 
-    /// Keeps others from changing the table until it is dropped: it is held while the table follows the metadata or a
-    /// failure, and while a log goes from one directory to another.
+    /// Locks the table until it is dropped: while the table follows the metadata or a failure, and while a
+    /// log moves from one directory to another.
     pub(crate) fn applying(&self) -> MutexGuard<'_, ()> {
         self.applying.lock()
     }
 
-    /// Puts topics into the table, and takes others out.
+    /// Adds topics to the table, and removes others.
     pub(crate) fn change(&self, added: Vec<Topic>, removed: &[Uuid]) {
         self.topics.change(added, removed);
     }
 
-    /// Opens the log of a replica, or returns `None` and says in the log why it cannot be. Blocks on the disk.
+    /// Opens the log of a replica. Returns `None`, and logs the reason, if it cannot be opened. Blocks on the
+    /// disk.
     pub(crate) fn open(&self, replica: ReplicaToOpen) -> PartitionSlot {
         let ReplicaToOpen { topic, log, node_id, decided, rules } = replica;
         let index = log.partition.partition;
@@ -83,7 +85,7 @@ impl Replicas {
         Some(Arc::new(Replica::lead(topic, index, (node_id, decided), rules, log, dir)))
     }
 
-    /// Deletes the logs of topics that are not in the table any more.
+    /// Deletes the logs of topics that are no longer in the table.
     pub(crate) fn delete_logs(&self, topics: &[Arc<Topic>]) {
         let mut logs = Vec::new();
         for topic in topics {
@@ -95,7 +97,8 @@ impl Replicas {
                         drop(replica.take_log());
                         replica.log_dir().working()
                     }
-                    // It was offline, and its files would stand in the way of another topic of that name.
+                    // The partition was offline. Its files would stand in the way of a new topic of the same
+                    // name.
                     None => self.dirs.find_of_topic(&name, topic.id()),
                 };
                 logs.extend(directory.map(|directory| (name, directory)));
@@ -107,7 +110,7 @@ impl Replicas {
     /// Closes all logs, so that the next start reads nothing but the ends of their files.
     pub(crate) fn close(&self, broker_epoch: i64) {
         let replicas: Vec<Arc<Replica>> = self.table().partitions().cloned().collect();
-        // Several at a time: each waits for the disk a few times.
+        // Closes several at a time: each waits for the disk a few times.
         beside::map(replicas, |replica| {
             if let Some(log) = replica.take_log()
                 && let Err(problem) = log.close()

@@ -15,13 +15,13 @@ pub(crate) use responder::Responder;
 /// A region of a segment file.
 #[derive(Debug, Clone)]
 pub(crate) struct FileRegion {
-    /// The segment's `.log`; held open by this handle even if the segment is deleted meanwhile.
+    /// The segment's `.log`. This handle keeps it open even if the segment is deleted meanwhile.
     pub(crate) file: File,
     /// The start of the region, in bytes.
     pub(crate) position: u64,
     /// Its length in bytes.
     pub(crate) len: usize,
-    /// The end of the part that is known to have been in the page cache: sending so far does not wait for the
+    /// The end of the part that was last seen in the page cache: sending up to here does not wait for the
     /// disk.
     cached_to: u64,
 }
@@ -32,8 +32,8 @@ impl FileRegion {
         Self { file, position, len, cached_to: position }
     }
 
-    /// Brings the next `len` bytes into the page cache. If they are not there, this waits for the disk rather
-    /// than `sendfile`: there the other connections of this thread would wait as well.
+    /// Brings the next `len` bytes into the page cache. If they are not there, this waits for the disk
+    /// instead of `sendfile`, which would make the other connections of this thread wait as well.
     pub(crate) fn bring_into_cache(&mut self, len: usize) {
         let end = self.position + len as u64;
         if self.cached_to >= end {
@@ -61,22 +61,22 @@ pub(crate) enum Piece {
 #[derive(Debug, Default)]
 pub(crate) struct Frame {
     pieces: Vec<Piece>,
-    /// There is none: the connection ends in its place.
+    /// The protocol cannot carry the response: the connection ends instead.
     is_unsayable: bool,
 }
 
 /// The future of a reply that waits. It is polled only when all earlier replies are out.
 pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = Frame> + Send>>;
 
-/// The answer of a handler.
+/// A handler's answer.
 pub(crate) enum Reply {
-    /// Nothing is sent: a produce with acks=0.
+    /// No response: a produce with acks=0.
     Nothing,
-    /// The response is here.
+    /// The response.
     Now(Frame),
-    /// The response comes when what it waits for has happened.
+    /// A response that must wait for something.
     Later(ReplyFuture),
-    /// The connection ends: the only way to report an error if no response is wanted.
+    /// The end of the connection: the only way to report an error to a client that wants no response.
     Close,
 }
 
@@ -103,7 +103,7 @@ impl Frame {
         Self { pieces, is_unsayable: false }
     }
 
-    /// In place of a response that the protocol cannot carry: the end of the connection.
+    /// Ends the connection in place of a response that the protocol cannot carry.
     pub(crate) fn unsayable() -> Self {
         Self { pieces: Vec::new(), is_unsayable: true }
     }

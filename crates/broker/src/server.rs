@@ -1,4 +1,4 @@
-//! Sockets: connections are accepted, requests taken from them in order, and replies sent in the same order.
+//! Sockets: accept connections, take requests from them in order, and send replies in the same order.
 
 mod connection;
 mod inbox;
@@ -17,20 +17,20 @@ use rare_log::RareLog;
 
 pub(crate) use listener::accept;
 
-/// A server, as its connections share it.
+/// The state that all connections share.
 pub(crate) struct Server {
     broker: Arc<Broker>,
     limits: Arc<ConnectionLimits>,
     request_memory: Arc<RequestMemory>,
     answer_memory: Arc<AnswerMemory>,
-    /// Requests that are not served.
+    /// Limits the log lines about requests that are not served.
     refused_log: RareLog,
-    /// Connections that are not taken.
+    /// Limits the log lines about connections that are not accepted.
     not_accepted_log: RareLog,
 }
 
 impl Server {
-    /// A server without connections. Descriptors allow for `connections_max` of them.
+    /// Starts without connections. There are descriptors for `connections_max` of them.
     pub(crate) fn new(broker: Arc<Broker>, connections_max: usize) -> Arc<Self> {
         let config = &broker.config;
         let limit = |value: i32| usize::try_from(value).unwrap_or(0);
@@ -49,12 +49,12 @@ impl Server {
         &self.broker
     }
 
-    /// The connections that are open.
+    /// The number of open connections.
     pub(crate) fn open_connections(&self) -> usize {
         self.limits.open_connections()
     }
 
-    /// Bytes of requests that were received and not handled.
+    /// The bytes of requests that were received and are not handled yet.
     pub(crate) fn request_memory_bytes(&self) -> usize {
         self.request_memory.used_bytes()
     }

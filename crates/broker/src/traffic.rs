@@ -1,4 +1,5 @@
-//! Counters of bytes in and out. Counting is an atomic addition: it neither waits nor allocates.
+//! Counters of requests and of bytes in and out. Counting is an atomic addition: it neither waits nor
+//! allocates.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +13,7 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Counts nothing yet, of a table of `apis` APIs.
+    /// Starts at zero, for a table of `apis` APIs.
     pub(crate) fn new(apis: usize) -> Self {
         Self {
             requests: (0..apis).map(|_| AtomicU64::new(0)).collect(),
@@ -22,12 +23,13 @@ impl Traffic {
         }
     }
 
-    /// Counts a request of the API at that place of the table.
+    /// Counts a request for the API at that place of the table.
     pub(crate) fn count_request(&self, index: usize) {
         self.requests[index].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a request that ended its connection: unknown, of a version that is not served, or malformed.
+    /// Counts a request that ended its connection: of an unknown API, of a version that is not served, or
+    /// malformed.
     pub(crate) fn count_refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Work beside the requests: retention, compaction, moves between directories, the search for damage.
+//! Work beside the requests: retention, compaction, moves between directories, the scrubber.
 
 pub(crate) mod chores;
 pub(crate) mod cleaner;

@@ -1,6 +1,6 @@
 //! AlterConfigs (33), versions 0-2: replaces all settings of a resource.
 //!
-//! 2 is flexible. Clients from before IncrementalAlterConfigs (KIP-339) have nothing else.
+//! 2 is flexible. Clients older than IncrementalAlterConfigs (KIP-339) have only this request.
 
 use std::sync::Arc;
 

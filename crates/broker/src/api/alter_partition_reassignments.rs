@@ -1,9 +1,9 @@
 //! AlterPartitionReassignments (45), versions 0-1: moves partitions to other brokers (KIP-455).
 //!
-//! 1 may forbid another number of replicas.
+//! 1 can forbid a change of the replication factor.
 //!
-//! There is one broker, so the only assignment that is taken is the one that a partition has. Kafka's tool for moving
-//! partitions between log directories says so first.
+//! Only the present assignment of a partition is accepted, since there is one broker. Kafka's tool for moving
+//! partitions between log directories sends that assignment first.
 
 use protocol::messages::AlterPartitionReassignmentsRequest;
 

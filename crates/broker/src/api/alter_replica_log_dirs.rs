@@ -1,9 +1,9 @@
 //! AlterReplicaLogDirs (34), versions 1-2: moves partitions to other log directories of this broker
 //! (KIP-113). 2 is flexible.
 //!
-//! The response says that a move has started. DescribeLogDirs shows its progress. For a partition that is not
-//! here the directory is remembered, and used once the partition is created. A move to the present directory
-//! of a partition ends a running one.
+//! The response says that a move has started. DescribeLogDirs shows its progress. The directory of a
+//! partition that does not exist here is remembered, and used once the partition is created. A move to the
+//! present directory of a partition cancels a running move.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use crate::broker::Broker;
 use crate::call::Call;
 use crate::reply::Reply;
 
-/// The directory for each partition by topic and number. Of one that is named twice the last counts, as in Kafka.
+/// The target directory of each partition, by topic and number. If a partition is named twice, the last
+/// directory counts, as in Kafka.
 type TargetDirs = BTreeMap<Str, BTreeMap<i32, Str>>;
 
 pub(crate) fn handle(call: Call<'_>, request: AlterReplicaLogDirsRequest) -> Reply {
@@ -32,7 +33,7 @@ pub(crate) fn handle(call: Call<'_>, request: AlterReplicaLogDirsRequest) -> Rep
     }
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
     Reply::later(async move {
-        // Directories are made, and the metadata may be changing meanwhile.
+        // The move creates directories, and may have to wait for a change of the metadata.
         let altered = task::spawn_blocking(move || alter(&broker, targets)).await;
         let results = altered.unwrap_or_default();
         responder.frame(&AlterReplicaLogDirsResponse { results, ..AlterReplicaLogDirsResponse::default() })

@@ -1,9 +1,8 @@
 //! ApiVersions (18), versions 0-4.
 //!
-//! 0 lists the APIs; 1 adds the throttle time; 3 the client's software name and version, and the
-//! features of the cluster (KIP-511, KIP-584); 4 features whose lowest level is 0 (KAFKA-17492).
-//! The response header is version 0 whatever the request's is: a client reads it before it knows
-//! what the broker speaks.
+//! 0 lists the APIs; 1 adds the throttle time; 3 the client's software name and version, and the features of
+//! the cluster (KIP-511, KIP-584); 4 features whose lowest level is 0 (KAFKA-17492). The response header
+//! always has version 0: a client reads it before it knows which versions the broker speaks.
 
 use std::ops::RangeInclusive;
 
@@ -16,9 +15,9 @@ use protocol::{ApiKey, ErrorCode};
 use crate::call::Call;
 use crate::reply::{Reply, Responder};
 
-/// From here on a client names its software.
+/// The first version in which a client names its software.
 const CLIENT_SOFTWARE_SINCE: i16 = 3;
-/// Up to here a feature whose lowest level is 0 cannot be told: old clients refuse it.
+/// The last version that leaves out features whose lowest level is 0: old clients reject them.
 const NO_LEVEL_ZERO_UNTIL: i16 = 3;
 
 /// Answers with the APIs `served`, each with its versions.
@@ -45,8 +44,8 @@ pub(crate) fn handle(
         min_version: *feature.levels.start(),
         max_version: *feature.levels.end(),
     });
-    // A directory that comes from Kafka has levels of features that are kept and not served: a client that is told of
-    // transaction.version would speak it.
+    // A directory that comes from Kafka stores levels of features that are not served: a client that sees
+    // transaction.version would use it.
     let is_served = |name: &str| metadata::features::SUPPORTED.iter().any(|feature| feature.name == name);
     let finalized_features = image.features().filter(|(name, _)| is_served(name)).map(|(name, level)| {
         FinalizedFeatureKey { name: name.clone(), max_version_level: level, min_version_level: level }
@@ -72,15 +71,15 @@ pub(crate) fn unsupported_version(correlation_id: i32, served: &RangeInclusive<i
 }
 
 fn range(key: ApiKey, versions: &RangeInclusive<i16>) -> ApiVersion {
-    // librdkafka up to 2.11 takes "Produce 0" for the sign that a broker knows compression, and
-    // sends uncompressed without a word where it is missing. Kafka advertises it too, and refuses
-    // the version itself (KAFKA-18659).
+    // Up to 2.11, librdkafka takes "Produce 0" as the sign that a broker supports compression, and silently
+    // sends uncompressed batches without it. Kafka advertises it too, and rejects the version itself
+    // (KAFKA-18659).
     let min_version = if key == ApiKey::Produce { 0 } else { *versions.start() };
     ApiVersion { api_key: key.as_i16(), min_version, max_version: *versions.end() }
 }
 
-/// Letters and digits, with `-` and `.` inside: what a name may be before it reaches a log or a
-/// metric.
+/// Returns whether a software name has only letters, digits, and `-` and `.` inside it: it may then go into a
+/// log or a metric.
 fn is_software_name(name: &str) -> bool {
     let alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = name.as_bytes();

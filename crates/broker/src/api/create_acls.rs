@@ -1,6 +1,6 @@
-//! CreateAcls (30), versions 1-3: allows and forbids.
+//! CreateAcls (30), versions 1-3: adds ACLs.
 //!
-//! 2 is flexible; 3 knows users as resources (KIP-373). Answered with the error of DescribeAcls.
+//! 2 is flexible; 3 has users as resources (KIP-373). The answer is the error of DescribeAcls.
 
 use protocol::messages::CreateAclsRequest;
 use protocol::messages::create_acls_response::{AclCreationResult, CreateAclsResponse};

@@ -1,4 +1,4 @@
-//! CreatePartitions (37), versions 0-3: topics grow (KIP-195).
+//! CreatePartitions (37), versions 0-3: adds partitions to topics (KIP-195).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! CreateTopics (19), versions 2-7.
 //!
-//! 4 takes the defaults for partitions and replication (KIP-464); 5 answers with the topic's
-//! configuration (KIP-525); 7 with its id.
+//! 4 uses the default partition count and replication factor (KIP-464); 5 returns the topic's configuration
+//! (KIP-525); 7 its id.
 
 use std::sync::Arc;
 use std::time::Duration;

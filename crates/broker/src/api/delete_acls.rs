@@ -1,6 +1,6 @@
-//! DeleteAcls (31), versions 1-3: takes back what CreateAcls set.
+//! DeleteAcls (31), versions 1-3: removes ACLs.
 //!
-//! 2 is flexible; 3 knows users as resources (KIP-373). Answered with the error of DescribeAcls.
+//! 2 is flexible; 3 has users as resources (KIP-373). The answer is the error of DescribeAcls.
 
 use protocol::messages::DeleteAclsRequest;
 use protocol::messages::delete_acls_response::{DeleteAclsFilterResult, DeleteAclsResponse};

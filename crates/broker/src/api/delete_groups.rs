@@ -1,6 +1,6 @@
-//! DeleteGroups (42), versions 0-2: forgets groups without members, and their offsets (KIP-229).
+//! DeleteGroups (42), versions 0-2: deletes groups without members, and their offsets (KIP-229).
 //!
-//! Groups of protocols that are not served are among them: what Kafka has stored about them is deleted.
+//! This includes groups of protocols that are not served: their records, which Kafka wrote, are deleted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::call::Call;
 use crate::coordinators::{Barrier, PendingReply};
 use crate::reply::Reply;
 
-/// The topic that holds how far share groups have read.
+/// The topic that stores the progress of share groups.
 const SHARE_STATE_TOPIC: &str = "__share_group_state";
 
-/// Groups of one partition that are to be deleted.
+/// The groups of one partition that are to be deleted.
 struct Deletion {
     names: Vec<Str>,
-    /// The barriers that must be durable first.
+    /// The barriers that must be durable before the groups are deleted.
     before: Result<Vec<Barrier>, ErrorCode>,
-    /// The request to their coordinator, if it waits for nothing.
+    /// The request to their coordinator, if there is no barrier to wait for.
     asked: Option<Result<PendingReply, ErrorCode>>,
 }
 
@@ -71,8 +71,9 @@ async fn finish(
     pending.settled().await
 }
 
-/// Deletes what share groups have in `__share_group_state`, which comes before the group, as in Kafka: a share
-/// group of the same name would be fenced by what is left. Returns what must be durable before the group goes.
+/// Deletes the state of share groups in `__share_group_state`. It goes before the group, as in Kafka:
+/// otherwise it would fence a later share group of the same name. Returns the barriers that must be durable
+/// before the group is deleted.
 fn delete_share_states(broker: &Broker, names: &[Str]) -> Result<Vec<Barrier>, ErrorCode> {
     let (states, _) =
         broker.groups.look(&names[0], |coordinator, now| coordinator.share_states(names, now))?;

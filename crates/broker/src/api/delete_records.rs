@@ -10,7 +10,7 @@ use runtime::clock;
 use crate::call::Call;
 use crate::reply::Reply;
 
-/// The low watermark in the result of a failure.
+/// The low watermark in a result that is an error.
 const NO_LOW_WATERMARK: i64 = -1;
 
 pub(crate) fn handle(call: Call<'_>, request: DeleteRecordsRequest) -> Reply {
@@ -20,7 +20,7 @@ pub(crate) fn handle(call: Call<'_>, request: DeleteRecordsRequest) -> Reply {
         let partitions = topic.partitions.iter().map(|partition| {
             let index = partition.partition_index;
             let log = table.partition(&topic.name, index);
-            // The broker's own state is not for a client to cut.
+            // A client must not truncate the broker's own state.
             let log =
                 log.and_then(|log| if internal { Err(ErrorCode::INVALID_TOPIC_EXCEPTION) } else { Ok(log) });
             let deleted = log.and_then(|log| log.delete_records(partition.offset, clock::now_ms()));

@@ -12,7 +12,7 @@ use protocol::{ErrorCode, Uuid};
 use crate::call::Call;
 use crate::reply::Reply;
 
-/// Up to here topics are a list of names.
+/// The last version in which topics are a list of names.
 const NAMES_UNTIL: i16 = 5;
 
 pub(crate) fn handle(call: Call<'_>, mut request: DeleteTopicsRequest) -> Reply {

@@ -1,13 +1,13 @@
 //! DescribeConfigs (32), versions 1-4: settings, with the sources of their values and their documentation.
 //!
-//! 1 brings sources and synonyms (KIP-226); 3 types and documentation (KIP-569).
+//! 1 adds sources and synonyms (KIP-226); 3 types and documentation (KIP-569).
 
 use protocol::messages::DescribeConfigsRequest;
 
 use crate::call::Call;
 use crate::reply::Reply;
 
-/// Resources from which on an answer may be large: one may have 100 kB of settings.
+/// The number of resources from which an answer may be large: one resource can have 100 kB of settings.
 const MANY_RESOURCES: usize = 4;
 
 pub(crate) fn handle(call: Call<'_>, request: DescribeConfigsRequest) -> Reply {

@@ -1,6 +1,6 @@
 //! DescribeGroups (15), versions 0-6: states, members and assignments of groups.
 //!
-//! 3 brings authorized operations (KIP-430); 4 static members (KIP-345); 6 an error for a group that does not
+//! 3 adds authorized operations (KIP-430); 4 static members (KIP-345); 6 an error for a group that does not
 //! exist, which earlier versions call dead (KIP-1043).
 
 use protocol::ErrorCode;

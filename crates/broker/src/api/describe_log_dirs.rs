@@ -1,8 +1,8 @@
 //! DescribeLogDirs (35), versions 1-5: the log directories, and the sizes of partitions in each.
 //!
-//! 2 is flexible; 3 an error for the whole response; 4 the size of the volume and its free space (KIP-827); 5
-//! whether new partitions are kept away (KIP-1066), which they never are here. A tagged field of Milena's own
-//! asks for the status of each log, which another has.
+//! 2 is flexible; 3 adds an error for the whole response; 4 the size of the volume and its free space
+//! (KIP-827); 5 whether new partitions are kept away (KIP-1066), which they never are here. A tagged field of
+//! Milena's own asks for the status of each log, and another returns it.
 //!
 //! A partition that is being moved appears in its present directory and, as a future one, in the target, with
 //! its size there and its lag in offsets.
@@ -28,7 +28,7 @@ use crate::directories::LogDir;
 use crate::replicas::Replica;
 use crate::reply::Reply;
 
-/// Partitions by topic and number; none for all.
+/// Partitions by topic and number; `None` for all of them.
 type Partitions = Option<HashMap<Str, BTreeSet<i32>>>;
 
 /// The partitions to describe.
@@ -48,7 +48,7 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeLogDirsRequest) -> Reply {
     let query = LogDirsQuery { partitions, with_status: request.include_log_status };
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
     Reply::later(async move {
-        // A disk may take its time to say how full it is.
+        // A slow disk may take long to report its free space.
         let described = task::spawn_blocking(move || describe(&broker, &query)).await;
         let results = described.unwrap_or_default();
         responder.frame(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() })
@@ -119,13 +119,13 @@ fn describe_dir(broker: &Broker, dir: &Arc<LogDir>, query: &LogDirsQuery) -> Des
             && Arc::ptr_eq(&partition.log_dir(), dir)
             && let Some(size) = partition.size_bytes()
         {
-            // Alone, it is never behind.
+            // A partition without other replicas never lags.
             show(partition, size, 0, false);
         }
     }
     for future in broker.moves.under_way() {
         let partition = future.partition();
-        // It may have arrived already, and be shown.
+        // The move may have ended already: the partition is then shown in its target.
         let is_future = Arc::ptr_eq(future.target(), dir) && !Arc::ptr_eq(&partition.log_dir(), dir);
         if is_future && is_wanted(partition) {
             let offset_lag = partition.end_offset().saturating_sub(future.end_offset()).max(0);

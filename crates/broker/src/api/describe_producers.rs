@@ -13,7 +13,7 @@ use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: DescribeProducersRequest) -> Reply {
     let table = call.broker.replicas.table();
-    // What is asked for twice is answered once: a short request leads to no long answer.
+    // Each partition is answered once, even if it is named twice, so that a short request has no long answer.
     let mut answered = BTreeSet::new();
     let mut is_first = |name: &Str, index: i32| answered.insert((name.clone(), index));
     let topics = request.topics.into_iter().map(|topic| {

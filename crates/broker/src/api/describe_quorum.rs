@@ -1,7 +1,7 @@
-//! DescribeQuorum (55), versions 0-2: the quorum of the metadata, and the progress of its voters (KIP-595).
+//! DescribeQuorum (55), versions 0-2: the metadata quorum, and the progress of its voters (KIP-595).
 //!
-//! 1 brings the times of the voters' last fetches (KIP-836); 2 the ids of their directories and their
-//! addresses (KIP-853).
+//! 1 adds the times of the voters' last fetches (KIP-836); 2 the ids of their directories and their addresses
+//! (KIP-853).
 
 use metadata::quorum::{METADATA_TOPIC, QuorumStatus};
 use protocol::messages::DescribeQuorumRequest;
@@ -49,7 +49,7 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeQuorumRequest) -> Reply {
 
 fn described(status: &QuorumStatus, with_directories: bool, now_ms: i64) -> PartitionData {
     let voters = status.voters.iter().map(|voter| {
-        // A leader has always just fetched from itself.
+        // A leader counts as having just fetched from itself.
         let seen_ms = if Some(voter.id) == status.leader { now_ms } else { -1 };
         ReplicaState {
             replica_id: voter.id.id,

@@ -1,4 +1,4 @@
-//! DescribeTopicPartitions (75), version 0: topics page by page, in the order of their names
+//! DescribeTopicPartitions (75), version 0: describes topics page by page, in the order of their names
 //! (KIP-966).
 
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ pub(crate) fn handle(call: Call<'_>, request: DescribeTopicPartitionsRequest) ->
     })
 }
 
-/// One response's worth of partitions.
+/// The partitions of one response.
 #[derive(Default)]
 struct Page {
     left: usize,
@@ -129,7 +129,7 @@ fn unknown(name: Str) -> DescribeTopicPartitionsResponseTopic {
     }
 }
 
-/// A cursor that points nowhere is an error of each topic that was asked for.
+/// Answers a cursor that points nowhere with an error for each requested topic.
 fn refuse(call: &Call<'_>, request: &DescribeTopicPartitionsRequest) -> Reply {
     let topics = request.topics.iter().map(|topic| DescribeTopicPartitionsResponseTopic {
         error_code: ErrorCode::INVALID_REQUEST,

@@ -1,4 +1,4 @@
-//! ElectLeaders (43), versions 0-2: gives partitions the leader that they should have (KIP-183).
+//! ElectLeaders (43), versions 0-2: elects leaders of partitions (KIP-183).
 //!
 //! 1 tells preferred from unclean elections (KIP-460); 2 is flexible.
 

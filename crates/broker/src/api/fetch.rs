@@ -1,11 +1,11 @@
 //! Fetch (1), versions 4-18.
 //!
-//! 4 brings isolation levels; 5 the log start offset; 7 sessions (KIP-227); 9 the leader epoch of the client
-//! (KIP-320); 11 the rack (KIP-392); 12 flexible, and the epoch of the last fetched batch (KIP-595); 13 names
-//! topics by id (KIP-516); 15 moves the replica id (KIP-903); 16 has the new leader's address (KIP-951); 17
-//! the directory of a follower; 18 its high watermark.
+//! 4 adds isolation levels; 5 the log start offset; 7 sessions (KIP-227); 9 the leader epoch of the client
+//! (KIP-320); 11 the rack (KIP-392); 12 is flexible, and adds the epoch of the last fetched batch (KIP-595);
+//! 13 names topics by id (KIP-516); 15 moves the replica id (KIP-903); 16 adds the new leader's address
+//! (KIP-951); 17 the directory of a follower; 18 its high watermark.
 //!
-//! A fetch that finds less than `min_bytes` parks until an append brings enough or `max_wait_ms` is over.
+//! A fetch that finds fewer than `min_bytes` parks until an append brings enough or `max_wait_ms` is over.
 //! Nothing polls: the append wakes it.
 
 use protocol::messages::FetchResponse;
@@ -20,11 +20,11 @@ use crate::fetch::{self, Fetch};
 use crate::replicas::{FetchingBroker, Isolation};
 use crate::reply::Reply;
 
-/// Sessions exist from here on.
+/// The first version with sessions.
 const SESSIONS_SINCE: i16 = 7;
-/// Topics are named by id from here on.
+/// The first version in which topics are named by id.
 const TOPIC_IDS_SINCE: i16 = 13;
-/// The replica id moved into the replica state here.
+/// The first version with the replica id in the replica state.
 const REPLICA_STATE_SINCE: i16 = 15;
 /// The epoch of a request that wants no session.
 const NO_SESSION_EPOCH: i32 = -1;
@@ -71,7 +71,8 @@ pub(crate) fn handle(call: Call<'_>, request: FetchRequest) -> Reply {
     )
 }
 
-/// The same error for every partition: versions before 7 have no other place for it.
+/// Returns the same error for every partition: versions before 7 have no field for an error of the whole
+/// request.
 fn refused(request: FetchRequest, error_code: ErrorCode) -> FetchResponse {
     let responses = request.topics.into_iter().map(|topic| FetchableTopicResponse {
         partitions: topic.partitions.iter().map(|it| fetch::failed(it.partition, error_code)).collect(),

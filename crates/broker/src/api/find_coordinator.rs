@@ -1,10 +1,10 @@
 //! FindCoordinator (10), versions 0-6.
 //!
-//! 1 brings the kind of key; 4 several keys in one request (KIP-699); 5 an error for transactions (KIP-890);
-//! 6 share groups (KIP-932).
+//! 1 adds the type of the key; 4 several keys in one request (KIP-699); 5 an error for transactions
+//! (KIP-890); 6 share groups (KIP-932).
 //!
 //! Kafka answers a first request with COORDINATOR_NOT_AVAILABLE while it creates `__consumer_offsets`; Milena
-//! creates it and answers.
+//! creates the topic and answers.
 
 use std::sync::Arc;
 
@@ -20,17 +20,17 @@ use crate::coordinators::OFFSETS_TOPIC;
 use crate::reply::Reply;
 use runtime::HashSet;
 
-/// Several keys per request from here on.
+/// The first version with several keys in a request.
 const KEYS_SINCE: i16 = 4;
-/// The kind of key that names a consumer group.
+/// The key type of a consumer group.
 const GROUP: i8 = 0;
-/// The kind of key that names a transactional id.
+/// The key type of a transactional id.
 const TRANSACTION: i8 = 1;
-/// The kind of key that names a share group's partition.
+/// The key type of a share group's partition.
 const SHARE: i8 = 2;
 
-/// Keys that are answered as often as they are named, as Kafka does. Of more each is answered once: a host's name may be
-/// a hundred times as long as a key.
+/// The most keys that are answered as often as they are named, as Kafka does. If there are more, each is
+/// answered once: a host name can be a hundred times as long as a key.
 const REPEATS_MAX: usize = 1000;
 
 /// The error message for a transactional producer.
@@ -55,7 +55,7 @@ pub(crate) fn handle(call: Call<'_>, request: FindCoordinatorRequest) -> Reply {
     }
     let (broker, responder) = (Arc::clone(call.broker), call.responder);
     Reply::later(async move {
-        // Where it cannot be created, the answer is that there is no coordinator yet.
+        // If the topic cannot be created, the answer is that there is no coordinator yet.
         broker.cluster.create_offsets_topic().await;
         responder.frame(&answer(&broker, &broker.image()))
     })
@@ -66,15 +66,17 @@ fn coordinator(broker: &Broker, image: &Image, listener: &str, key_type: i8, key
         GROUP => {
             let partition = broker.groups.partition_for(key);
             let leader = image.partition(OFFSETS_TOPIC, partition).map(|partition| partition.leader);
-            // Asked again, a client finds it; sent here too early, it may give up.
+            // This broker may not have opened the partition yet. The client asks again; if it were sent here
+            // too early, it might give up.
             let leader = leader.filter(|id| *id != broker.config.node_id || broker.groups.holds(key));
             let node = leader.and_then(|leader| cluster::node(image, leader, listener));
             let error_code = ErrorCode::COORDINATOR_NOT_AVAILABLE;
             node.ok_or((error_code, error_code.message()))
         }
-        // That there is no coordinator yet would have clients ask until they give up; by this they fail at once.
+        // With COORDINATOR_NOT_AVAILABLE clients would retry until they give up; with this error they fail at
+        // once.
         TRANSACTION => Err((ErrorCode::UNSUPPORTED_VERSION, NO_TRANSACTIONS)),
-        // As of a Kafka without a coordinator of share groups.
+        // The answer of a Kafka without a coordinator of share groups.
         SHARE => Err((ErrorCode::INVALID_REQUEST, "This broker does not serve share groups.")),
         _ => Err((ErrorCode::INVALID_REQUEST, ErrorCode::INVALID_REQUEST.message())),
     };
@@ -105,7 +107,7 @@ fn respond(version: i16, mut coordinators: Vec<Coordinator>) -> FindCoordinatorR
     let only = coordinators.pop().expect("an old request has one key");
     FindCoordinatorResponse {
         error_code: only.error_code,
-        // Here Kafka has the name of what is no error.
+        // If there is no error, Kafka sends that error's name.
         error_message: only.error_message.filter(|message| !message.is_empty()).or(Some("NONE".into())),
         node_id: only.node_id,
         host: only.host,

@@ -1,6 +1,6 @@
-//! Heartbeat (12), versions 0-4: a member says that it lives, and hears whether to join again.
+//! Heartbeat (12), versions 0-4: a member shows that it is alive, and learns whether to rejoin.
 //!
-//! 3 brings static members (KIP-345).
+//! 3 adds static members (KIP-345).
 
 use protocol::ErrorCode;
 use protocol::messages::{HeartbeatRequest, HeartbeatResponse};
@@ -14,7 +14,7 @@ pub(crate) fn handle(call: Call<'_>, request: HeartbeatRequest) -> Reply {
         call.broker.groups.look(&request.group_id, |coordinator, now| coordinator.heartbeat(&request, now));
     match looked {
         Ok((response, barrier)) => reply_behind(call.responder, vec![barrier], response, failed),
-        // While its coordinator loads, a member need not do anything.
+        // A member need not do anything while its coordinator loads.
         Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) => call.reply(&failed(ErrorCode::NONE)),
         Err(error_code) => call.reply(&failed(error_code)),
     }

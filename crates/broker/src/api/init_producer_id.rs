@@ -1,10 +1,10 @@
 //! InitProducerId (22), versions 0-5: an identity for an idempotent producer (KIP-98).
 //!
-//! 3 lets a producer say which identity it has (KIP-360); 4 tells fencing apart (KIP-588); 5 is
-//! for transactions of version 2 (KIP-890).
+//! 3 lets a producer send its present identity (KIP-360); 4 has an error of its own for fencing (KIP-588); 5
+//! is for transactions of version 2 (KIP-890).
 //!
-//! Transactions are not served: a request with a transactional id fails as its search for a coordinator does, so that the
-//! producer does not search again.
+//! Transactions are not served: a request with a transactional id fails in the same way as FindCoordinator
+//! does, so that the producer does not search again.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) fn handle(call: Call<'_>, request: InitProducerIdRequest) -> Reply {
     let invalid = match &request.transactional_id {
         Some(id) if id.is_empty() => Some(ErrorCode::INVALID_REQUEST),
         Some(_) => Some(ErrorCode::UNSUPPORTED_VERSION),
-        // An id and an epoch name an identity together or not at all.
+        // A producer id and an epoch are valid only together.
         None if (request.producer_id < 0) != (request.producer_epoch < 0) => Some(ErrorCode::INVALID_REQUEST),
         None => None,
     };

@@ -1,8 +1,7 @@
-//! JoinGroup (11), versions 0-9: a member enters a group, or comes back for a rebalance.
+//! JoinGroup (11), versions 0-9: a member joins a group, or rejoins for a rebalance.
 //!
-//! 1 brings the rebalance timeout; 4 member ids that must be asked for first (KIP-394); 5 static
-//! members (KIP-345); 7 the protocol type; 8 the reason; 9 members that need no assignment
-//! (KIP-814).
+//! 1 adds the rebalance timeout; 4 member ids that must be requested first (KIP-394); 5 static members
+//! (KIP-345); 7 the protocol type; 8 the reason; 9 members that need no assignment (KIP-814).
 
 use coordinator::GroupRequest;
 use protocol::messages::{JoinGroupRequest, JoinGroupResponse};
@@ -24,7 +23,7 @@ pub(crate) fn handle(call: Call<'_>, request: JoinGroupRequest) -> Reply {
 }
 
 fn failed(version: i16, member_id: Str, error_code: ErrorCode) -> JoinGroupResponse {
-    // The protocol's name may be null from version 7 on.
+    // The protocol name can be null from version 7 on.
     let protocol_name = if version >= 7 { None } else { Some(Str::default()) };
     JoinGroupResponse {
         error_code,

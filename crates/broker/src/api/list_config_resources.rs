@@ -1,6 +1,6 @@
-//! ListConfigResources (74), versions 0-1: what can have settings of its own.
+//! ListConfigResources (74), versions 0-1: lists the resources with settings of their own.
 //!
-//! 0 lists subscriptions to clients' metrics (KIP-714); 1 any kind of resource (KIP-1142).
+//! 0 lists client metrics subscriptions (KIP-714); 1 any type of resource (KIP-1142).
 
 use protocol::messages::ListConfigResourcesRequest;
 

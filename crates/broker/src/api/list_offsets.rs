@@ -1,6 +1,6 @@
 //! ListOffsets (2), versions 1-11.
 //!
-//! 1 gives one offset for a time; 2 brings isolation levels; 4 leader epochs; 7 the offset of the
+//! 1 returns one offset for a timestamp; 2 adds isolation levels; 4 leader epochs; 7 the offset of the
 //! greatest timestamp (KIP-734); 8 to 11 offsets of tiered storage (KIP-405, KIP-1005, KIP-1023).
 
 use std::collections::BTreeSet;
@@ -15,13 +15,13 @@ use crate::call::Call;
 use crate::replicas::{Isolation, OffsetSpec, Turn};
 use crate::reply::Reply;
 
-/// Leader epochs are told from here on.
+/// The first version that returns leader epochs.
 const LEADER_EPOCHS_SINCE: i16 = 4;
-/// OFFSET_NOT_AVAILABLE is known from here on.
+/// The first version whose clients know OFFSET_NOT_AVAILABLE.
 const OFFSET_NOT_AVAILABLE_SINCE: i16 = 5;
 /// The replica id of a client.
 const CONSUMER: i32 = -1;
-/// Timestamp and offset if there is none.
+/// The timestamp and the offset in an answer that has none.
 const NOWHERE: i64 = -1;
 
 pub(crate) fn handle(call: Call<'_>, request: ListOffsetsRequest) -> Reply {
@@ -49,7 +49,7 @@ pub(crate) fn handle(call: Call<'_>, request: ListOffsetsRequest) -> Reply {
     call.reply(&ListOffsetsResponse { topics: topics.collect(), ..ListOffsetsResponse::default() })
 }
 
-/// The partitions that are asked for more than once; each has one answer, and it is an error.
+/// The partitions that a request names more than once. Each has one answer, which is an error.
 fn repeated(topics: &[ListOffsetsTopic]) -> BTreeSet<(&Str, i32)> {
     let mut seen = BTreeSet::new();
     let asked = topics.iter().flat_map(|topic| {

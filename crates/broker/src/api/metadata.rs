@@ -1,13 +1,13 @@
 //! Metadata (3), versions 0-13.
 //!
-//! 1 brings the controller, racks and internal topics; 4 lets the client forbid auto-creation; 5 offline
-//! replicas; 7 leader epochs; 8 authorized operations; 9 flexible; 10 topic ids; 12 asks by topic id; 13 an
-//! error for the whole response (KIP-1102).
+//! 1 adds the controller, racks and internal topics; 4 lets the client forbid auto-creation; 5 adds offline
+//! replicas; 7 leader epochs; 8 authorized operations; 9 is flexible; 10 adds topic ids; 12 requests by topic
+//! id; 13 an error for the whole response (KIP-1102).
 //!
 //! Versions 0-3 stay: kafka-python and aiokafka still send them (KAFKA-18648).
 //!
 //! Kafka answers a first request for a topic that it is about to create with UNKNOWN_TOPIC_OR_PARTITION, so
-//! that the client retries; Milena creates it and answers.
+//! that the client retries; Milena creates the topic and answers.
 
 use std::sync::Arc;
 
@@ -25,12 +25,13 @@ use crate::call::Call;
 use crate::cluster::{self, CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS};
 use crate::reply::Reply;
 
-/// Up to here no topics and all topics are asked for by an empty list.
+/// The last version in which an empty list means all topics.
 const EMPTY_MEANS_ALL_UNTIL: i16 = 0;
-/// Topics may be asked for by id from here on.
+/// The first version in which a topic can be named by its id.
 const TOPIC_IDS_SINCE: i16 = 12;
 
-/// Partitions of all topics, and topics of a request, from which on an answer is made aside.
+/// The numbers of partitions and of requested topics from which an answer is built beside the runtime's
+/// workers.
 const MANY_PARTITIONS: usize = 2000;
 const MANY_TOPICS: usize = 500;
 
@@ -91,7 +92,7 @@ fn selection(request: &MetadataRequest, version: i16) -> Option<TopicSelection> 
     let distinct = topics.iter().filter(|topic| seen.insert((topic.topic_id, topic.name.clone())));
     let refs = distinct.map(|topic| {
         if topic.topic_id != Uuid::ZERO {
-            // Ids are in the format before they have a meaning: KAFKA-10774.
+            // The format has ids before they have a meaning (KAFKA-10774).
             return (version >= TOPIC_IDS_SINCE).then_some(TopicRef::Id(topic.topic_id));
         }
         topic.name.clone().map(TopicRef::Name)
@@ -118,7 +119,7 @@ impl Question {
         names.filter(|name| image.topic(name).is_none()).cloned().collect()
     }
 
-    /// Whether the answer may be so large that it is not made between those of others.
+    /// Whether the answer may be so large that it would delay those of other connections.
     fn is_large(&self, image: &Image) -> bool {
         match &self.topics {
             TopicSelection::All => image.topics().partition_count() > MANY_PARTITIONS,
@@ -192,7 +193,7 @@ impl Question {
     }
 }
 
-/// A name that no topic can have gets another error than one that no topic has.
+/// The error for a name that no topic has. A name that is invalid has another one.
 fn name_error(name: &str) -> ErrorCode {
     match check_topic_name(name) {
         Ok(()) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
@@ -214,8 +215,8 @@ fn describe_partition(image: &Image, index: usize, partition: &Partition) -> Met
     }
 }
 
-/// Kafka answers a topic without a name, or an id before version 12, with INVALID_REQUEST for
-/// every topic of the request.
+/// Answers with INVALID_REQUEST for every topic, as Kafka does if one has no name, or an id before version
+/// 12.
 fn refuse(call: &Call<'_>, request: &MetadataRequest) -> Reply {
     let topics = request.topics.iter().flatten().map(|topic| MetadataResponseTopic {
         error_code: ErrorCode::INVALID_REQUEST,

@@ -1,7 +1,7 @@
-//! OffsetCommit (8), versions 2-10: a group notes how far it has read.
+//! OffsetCommit (8), versions 2-10: stores the offsets up to which a group has read.
 //!
-//! 2 to 4 may say how long to keep it; 6 brings the leader epoch (KIP-320); 7 static members
-//! (KIP-345); 9 the members of KIP-848; 10 names topics by id (KIP-848).
+//! 2 to 4 can set the retention time; 6 adds the leader epoch (KIP-320); 7 static members (KIP-345); 9 the
+//! members of KIP-848; 10 names topics by id (KIP-848).
 
 use coordinator::GroupRequest;
 use metadata::Image;
@@ -15,7 +15,7 @@ use crate::call::Call;
 use crate::reply::Reply;
 use runtime::HashMap;
 
-/// Topics are named by id from here on.
+/// The first version in which topics are named by id.
 const TOPIC_IDS_SINCE: i16 = 10;
 
 pub(crate) fn handle(call: Call<'_>, mut request: OffsetCommitRequest) -> Reply {
@@ -35,7 +35,7 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetCommitRequest) -> Reply 
         finish(merge(OffsetCommitResponse { topics, ..Default::default() }, failed_refused), version)
     };
     match asked {
-        // Kafka tells a client that commits too early to find its coordinator again.
+        // Kafka makes a client that commits too early find its coordinator again.
         Err(error_code) => call.reply(&failed(error_code)),
         Ok(pending) => pending.answer_with(
             call.responder,
@@ -45,7 +45,7 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetCommitRequest) -> Reply 
     }
 }
 
-/// Parts what exists, with both its name and its id set, from what does not.
+/// Separates the topics that exist, with both name and id set, from those that do not.
 fn split(
     image: &Image,
     topics: Vec<OffsetCommitRequestTopic>,
@@ -100,7 +100,7 @@ fn with_error(mut topic: OffsetCommitResponseTopic, error_code: ErrorCode) -> Of
     topic
 }
 
-/// Adds what was refused before the coordinator was asked.
+/// Adds the answers for topics that were rejected before the coordinator was asked.
 fn merge(
     mut response: OffsetCommitResponse,
     refused: Vec<OffsetCommitResponseTopic>,
@@ -122,7 +122,7 @@ fn merge(
     response
 }
 
-/// Leaves out what the version does not say: it has topics by name or by id.
+/// Removes the fields that the version does not have: it names topics either by name or by id.
 fn finish(mut response: OffsetCommitResponse, version: i16) -> OffsetCommitResponse {
     for topic in &mut response.topics {
         if version >= TOPIC_IDS_SINCE {

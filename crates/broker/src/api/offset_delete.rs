@@ -1,5 +1,4 @@
-//! OffsetDelete (47), version 0: a group forgets how far it has read partitions that it reads no more
-//! (KIP-496).
+//! OffsetDelete (47), version 0: deletes the offsets of partitions that a group no longer reads (KIP-496).
 
 use coordinator::GroupRequest;
 use metadata::Image;
@@ -15,7 +14,8 @@ use runtime::HashMap;
 
 pub(crate) fn handle(call: Call<'_>, mut request: OffsetDeleteRequest) -> Reply {
     let (known, refused) = split(&call.broker.image(), std::mem::take(&mut request.topics));
-    // Without anything left to delete, the group may still be one of which nothing can be deleted.
+    // The coordinator is asked even if no partition is left: the group may be one whose offsets cannot be
+    // deleted.
     request.topics = known;
     let group_id = request.group_id.clone();
     let asked = call.broker.groups.ask(&group_id, GroupRequest::OffsetDelete(request));
@@ -25,7 +25,7 @@ pub(crate) fn handle(call: Call<'_>, mut request: OffsetDeleteRequest) -> Reply 
     }
 }
 
-/// Parts the partitions that exist from those that do not.
+/// Separates the partitions that exist from those that do not.
 fn split(
     image: &Image,
     topics: Vec<OffsetDeleteRequestTopic>,
@@ -51,7 +51,7 @@ fn split(
     (known, refused)
 }
 
-/// Adds what was refused before the coordinator was asked.
+/// Adds the answers for partitions that were rejected before the coordinator was asked.
 fn merge(
     mut response: OffsetDeleteResponse,
     refused: Vec<OffsetDeleteResponseTopic>,

@@ -1,7 +1,7 @@
-//! OffsetFetch (9), versions 1-10: how far groups have read.
+//! OffsetFetch (9), versions 1-10: returns the offsets that groups have committed.
 //!
-//! 2 asks for all topics at once; 5 brings the leader epoch (KIP-320); 7 stable offsets only
-//! (KIP-447); 8 several groups (KIP-709); 9 the members of KIP-848; 10 names topics by id.
+//! 2 can request all topics; 5 adds the leader epoch (KIP-320); 7 only stable offsets (KIP-447); 8 several
+//! groups (KIP-709); 9 the members of KIP-848; 10 names topics by id.
 
 use coordinator::{offset_fetch_error, offset_fetch_groups, offset_fetch_response};
 use metadata::Image;
@@ -17,7 +17,7 @@ use crate::call::Call;
 use crate::coordinators::{Barrier, Repeats, reply_behind};
 use crate::reply::Reply;
 
-/// Topics are named by id from here on.
+/// The first version in which topics are named by id.
 const TOPIC_IDS_SINCE: i16 = 10;
 
 pub(crate) fn handle(call: Call<'_>, request: OffsetFetchRequest) -> Reply {
@@ -54,7 +54,7 @@ fn fetch_group(
     barriers: &mut Vec<Barrier>,
 ) -> Result<OffsetFetchResponseGroup, ErrorCode> {
     let by_id = call.version() >= TOPIC_IDS_SINCE;
-    // Where all topics are asked for, there are none to name.
+    // A request for all topics names none.
     let unknown = if by_id && group.topics.is_some() { name_topics(image, &mut group) } else { Vec::new() };
     let id_of = |name: &str| image.topic(name).map_or(Uuid::ZERO, |topic| topic.id);
     if !by_id {
@@ -67,7 +67,7 @@ fn fetch_group(
     barriers.push(barrier);
     let mut answer = answer?;
     if by_id {
-        // A topic that is gone has no id to be answered by.
+        // A topic that was deleted has no id to return.
         answer.topics.retain(|topic| topic.topic_id != Uuid::ZERO);
         answer.topics.iter_mut().for_each(|topic| topic.name = Str::default());
         answer.topics.extend(unknown);
@@ -77,8 +77,7 @@ fn fetch_group(
     Ok(answer)
 }
 
-/// Sets the names of topics that were asked for by id; returns the answers for those that have
-/// none.
+/// Sets the names of topics that are requested by id. Returns the answers for ids that no topic has.
 fn name_topics(image: &Image, group: &mut OffsetFetchRequestGroup) -> Vec<OffsetFetchResponseTopics> {
     let mut unknown = Vec::new();
     let topics = group.topics.get_or_insert_default();

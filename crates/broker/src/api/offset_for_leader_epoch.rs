@@ -1,5 +1,5 @@
-//! OffsetForLeaderEpoch (23), versions 2-4: the end of an epoch in the leader's log, by which a reader finds
-//! out whether records that it read were truncated (KIP-101, KIP-320).
+//! OffsetForLeaderEpoch (23), versions 2-4: returns the end offset of an epoch in the leader's log, from
+//! which a reader learns whether records that it has read were truncated (KIP-101, KIP-320).
 
 use protocol::ErrorCode;
 use protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderEpochRequest;

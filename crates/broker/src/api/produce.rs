@@ -1,12 +1,12 @@
 //! Produce (0), versions 3-13.
 //!
-//! 3 brings batches of magic 2 and the transactional id; 5 the log start offset in the response;
-//! 7 zstd; 8 errors by record (KIP-467); 10 the current leader in the response (KIP-951); 12
-//! implies AddPartitionsToTxn (KIP-890); 13 names topics by id (KIP-516).
+//! 3 adds batches of magic 2 and the transactional id; 5 the log start offset in the response; 7 zstd; 8
+//! errors by record (KIP-467); 10 the current leader in the response (KIP-951); 12 implies AddPartitionsToTxn
+//! (KIP-890); 13 names topics by id (KIP-516).
 //!
-//! Every batch is validated and appended right here, in the order of the request, before the next
-//! request of the connection is looked at. With acks=all the response then waits until the disk
-//! has what was appended; later requests of the connection go on meanwhile.
+//! Every batch is validated and appended right here, in the order of the request, before the next request of
+//! the connection is handled. With acks=all the response then waits until the appended records are on disk;
+//! later requests of the connection go on meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,21 +23,21 @@ use crate::call::Call;
 use crate::replicas::{AppendedRecords, Refusal, Replica, Topic, TopicTable, Turn};
 use crate::reply::{Frame, Reply, Responder};
 
-/// Topics are named by id from here on.
+/// The first version in which topics are named by id.
 const TOPIC_IDS_SINCE: i16 = 13;
-/// Acknowledge when all in-sync replicas have it on disk.
+/// Acknowledge once all in-sync replicas have the records on disk.
 const ACKS_ALL: i16 = -1;
 /// Do not answer.
 const ACKS_NONE: i16 = 0;
 /// The client id by which Kafka's own admin tools may write to internal topics.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
 
-/// The most records that one response names: a batch of a hundred bytes may have a thousand that are wrong. A producer
-/// fails all records of a batch, whichever are named.
+/// The most records that one response names: a batch of a hundred bytes can have a thousand invalid ones. A
+/// producer fails all records of a batch, whichever are named.
 const RECORD_ERRORS_MAX: usize = 5000;
 
-/// The least time that a produce waits for this broker's own disk, however short its timeout: that is for
-/// other replicas, and Kafka waits for its disk without one.
+/// The least time that a produce waits for this broker's own disk, however short its timeout: the timeout is
+/// for other replicas, and Kafka waits for its own disk without one.
 const DISK_WAIT_MIN: Duration = Duration::from_secs(10);
 
 /// An append whose acknowledgement waits for the disk.
@@ -45,7 +45,7 @@ struct PendingAck {
     topic: usize,
     partition: usize,
     log: Arc<Replica>,
-    /// The acknowledgement needs everything before this offset to be on disk.
+    /// Everything before this offset must be on disk before the acknowledgement.
     end_offset: i64,
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn handle(call: Call<'_>, request: ProduceRequest) -> Reply {
     }
     let response = ProduceResponse { responses, ..ProduceResponse::default() };
     if acks == ACKS_NONE {
-        // Nobody reads an answer: the end of the connection is how a client learns of an error.
+        // Without a response, a client learns of an error only from the end of the connection.
         let failed = partitions(&response).any(|partition| partition.error_code != ErrorCode::NONE);
         return if failed { Reply::Close } else { Reply::Nothing };
     }
@@ -146,8 +146,8 @@ fn append_topic(
             }
         });
     }
-    // The name is the table's own rather than the request's, which is a slice of the receive
-    // buffer and would hold it for as long as the response waits.
+    // The table's own name is used: the request's is a slice of the receive buffer, and would hold the buffer
+    // for as long as the response waits.
     let (name, topic_id) = match &topic {
         Ok(topic) => (topic.name().clone(), topic_data.topic_id),
         Err(_) => (topic_data.name.as_str().into(), topic_data.topic_id),
@@ -181,7 +181,7 @@ fn append_partition(
     }
     let records = match data.records {
         Records::Bytes(bytes) => bytes,
-        // A produce must carry records: a null is a batch that is missing.
+        // A produce must have records: null is a missing batch.
         _ => {
             return Err(Refusal::new(
                 ErrorCode::INVALID_RECORD,
@@ -193,8 +193,8 @@ fn append_partition(
     Ok((Arc::clone(partition), appended))
 }
 
-/// Whether a batch of the request claims to be part of a transaction. Without the transaction's id nobody may write it,
-/// and as in Kafka the rest of the request is not written either.
+/// Whether the request has a transactional batch. Such a batch needs the id of its transaction; without it
+/// nothing of the request is written, as in Kafka.
 fn has_transactional_records(request: &ProduceRequest) -> bool {
     let mut partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
     partitions.any(|data| match &data.records {

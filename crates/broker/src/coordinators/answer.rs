@@ -1,5 +1,4 @@
-//! Answers of a coordinator on their way to a client: they leave when the log that they tell of is
-//! durable.
+//! A coordinator's answers on their way to clients: they leave once the log that they depend on is durable.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +13,17 @@ use tokio::sync::oneshot::error::TryRecvError;
 use crate::replicas::Replica;
 use crate::reply::{Reply, Responder};
 
-/// The time that an answer waits for the disk, as for a produce: nobody knows how long a disk stays full.
+/// The time that an answer waits for the disk, as a produce does: a disk can stay full for any time.
 const DISK_WAIT: Duration = Duration::from_secs(10);
 
-/// A place in a coordinator's partition that must be durable before an answer leaves.
+/// A position in a coordinator's partition that must be durable before an answer leaves.
 pub(crate) struct Barrier {
     log: Arc<Replica>,
     end_offset: i64,
 }
 
 impl Barrier {
-    /// Everything that is in `log` now.
+    /// A barrier behind everything that is in `log` now.
     pub(crate) fn at_end_of(log: &Arc<Replica>) -> Self {
         Self { log: Arc::clone(log), end_offset: log.end_offset() }
     }
@@ -39,7 +38,7 @@ impl Barrier {
         match clock::timeout(DISK_WAIT, self.log.durable(self.end_offset)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_lost)) => Err(ErrorCode::NOT_COORDINATOR),
-            // As Kafka answers where replicas take longer than `offsets.commit.timeout.ms`.
+            // Kafka's error if replicas take longer than `offsets.commit.timeout.ms`.
             Err(_elapsed) => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
         }
     }
@@ -51,7 +50,7 @@ pub(super) struct SettledReply {
     pub(super) barrier: Barrier,
 }
 
-/// A request to a coordinator whose reply has come or will come.
+/// A request to a coordinator whose reply is here or will come.
 pub(crate) struct PendingReply {
     receiver: oneshot::Receiver<SettledReply>,
 }
@@ -61,14 +60,14 @@ impl PendingReply {
         Self { receiver }
     }
 
-    /// The way on which the reply comes.
+    /// The receiver of the reply.
     #[cfg(test)]
     pub(super) fn into_receiver(self) -> oneshot::Receiver<SettledReply> {
         self.receiver
     }
 
-    /// The reply to the client: the coordinator's response, or what `failed` makes of the error that keeps the coordinator
-    /// from responding.
+    /// The reply to the client: the coordinator's response, or that of `failed` if the coordinator reports an
+    /// error.
     pub(crate) fn answer<R: Answer>(
         self,
         responder: Responder,
@@ -77,7 +76,7 @@ impl PendingReply {
         self.answer_with(responder, |response| response, failed)
     }
 
-    /// As [`answer`](Self::answer), with what `complete` makes of the coordinator's response.
+    /// As [`answer`](Self::answer), but passes the coordinator's response to `complete` first.
     pub(crate) fn answer_with<R: Answer>(
         mut self,
         responder: Responder,
@@ -102,10 +101,10 @@ impl PendingReply {
         }
     }
 
-    /// The coordinator's response, once it may leave.
+    /// The coordinator's response, once its barrier is passed.
     ///
     /// # Errors
-    /// NOT_COORDINATOR if the coordinator is gone.
+    /// NOT_COORDINATOR if the coordinator has resigned.
     pub(crate) async fn settled<R: Answer>(self) -> Result<R, ErrorCode> {
         let SettledReply { reply, barrier } =
             self.receiver.await.map_err(|_gone| ErrorCode::NOT_COORDINATOR)?;
@@ -113,7 +112,7 @@ impl PendingReply {
     }
 }
 
-/// A response that a coordinator's reply is made of.
+/// A response that can be made from a coordinator's reply.
 pub(crate) trait Answer: Response + TryFrom<CoordinatorReply, Error = CoordinatorReply> {}
 
 impl<R: Response + TryFrom<CoordinatorReply, Error = CoordinatorReply>> Answer for R {}
@@ -130,7 +129,7 @@ async fn finish(reply: CoordinatorReply, barrier: &Barrier) -> CoordinatorReply 
     }
 }
 
-/// Sends what was looked up once all it tells of is durable, or what `failed` makes of the error.
+/// Sends the result of a look-up once everything that it shows is durable, or the response of `failed`.
 pub(crate) fn reply_behind<R: Response + Send + 'static>(
     responder: Responder,
     barriers: Vec<Barrier>,

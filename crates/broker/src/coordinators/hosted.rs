@@ -1,4 +1,4 @@
-//! One shard at this broker: its log, its state, and the requests that wait for it.
+//! One shard on this broker: its log, its state, and the requests that wait for it.
 
 use std::sync::Arc;
 
@@ -12,33 +12,34 @@ use tracing::{debug, info, warn};
 use super::answer::{Barrier, PendingReply, SettledReply};
 use crate::replicas::{Refusal, Replica};
 
-/// One partition's shard.
+/// The shard of one partition.
 pub(super) struct HostedShard<S> {
     pub(super) log: Arc<Replica>,
     pub(super) state: Mutex<State<S>>,
 }
 
 pub(super) enum State<S> {
-    /// The log is being read; nothing can be known before its end. These topics were deleted since it began.
+    /// The log is being read, and the state is unknown until its end. The topics were deleted since the load
+    /// began.
     Loading(Vec<DeletedTopic>),
     Serving(Box<ServingShard<S>>),
-    /// Another broker's, or gone.
+    /// Another broker leads the partition, or it was deleted.
     Resigned,
 }
 
 pub(super) struct ServingShard<S> {
     pub(super) shard: S,
-    /// Requests that have no reply yet.
+    /// The senders for requests without a reply.
     waiting: HashMap<Token, oneshot::Sender<SettledReply>>,
 }
 
 impl<S: Shard> HostedShard<S> {
-    /// A shard whose log is to be read.
+    /// A shard whose log is yet to be read.
     pub(super) fn loading(log: Arc<Replica>) -> Self {
         Self { log, state: Mutex::new(State::Loading(Vec::new())) }
     }
 
-    /// Ends the shard: clients that wait are told to look elsewhere.
+    /// Ends the shard: waiting clients are told to look elsewhere.
     pub(super) fn resign(&self, now: Now) {
         let before = std::mem::replace(&mut *self.state.lock(), State::Resigned);
         if let State::Serving(serving) = before {
@@ -49,7 +50,7 @@ impl<S: Shard> HostedShard<S> {
         }
     }
 
-    /// Serves from here on, unless it was given up meanwhile. Returns the next deadline.
+    /// Starts to serve, unless the shard has resigned meanwhile. Returns the next deadline.
     pub(super) fn serve(&self, shard: S, now: Now) -> Option<i64> {
         for remark in shard.load_remarks() {
             info!(partition = %self.log.name(), "{remark}");
@@ -64,7 +65,7 @@ impl<S: Shard> HostedShard<S> {
         Some(next_ms)
     }
 
-    /// Notes topics that were deleted until the log is read. False if it is.
+    /// Stores deleted topics until the log is read. Returns `false` if it is read already.
     pub(super) fn defer(&self, topics: &[DeletedTopic]) -> bool {
         match &mut *self.state.lock() {
             State::Loading(deleted) => {
@@ -78,7 +79,7 @@ impl<S: Shard> HostedShard<S> {
 
 impl<S> State<S> {
     /// # Errors
-    /// The answer to clients if it does not serve.
+    /// The error for clients if the shard does not serve.
     pub(super) fn serving(&mut self) -> Result<&mut ServingShard<S>, ErrorCode> {
         match self {
             Self::Loading(_) => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
@@ -89,7 +90,7 @@ impl<S> State<S> {
 }
 
 impl<S: Shard> ServingShard<S> {
-    /// Has a request decided.
+    /// Lets the shard decide on a request.
     pub(super) fn decide(
         &mut self,
         log: &Arc<Replica>,
@@ -118,12 +119,12 @@ impl<S: Shard> ServingShard<S> {
         }
     }
 
-    /// The time by the steady clock at which something is due.
+    /// The next deadline, on the steady clock.
     pub(super) fn next_deadline_ms(&self) -> i64 {
         self.shard.next_deadline().map_or(i64::MAX, |due| due.0)
     }
 
-    /// Makes the appends of an output and of those that follow from it, and settles the replies.
+    /// Carries out the appends of an output, and those that follow from them, and settles the replies.
     fn carry_out(&mut self, log: &Arc<Replica>, mut output: Output, now: Now) {
         loop {
             for (token, reply) in output.replies {
@@ -144,7 +145,7 @@ impl<S: Shard> ServingShard<S> {
 fn not_stored(log: &Replica, records: usize, refusal: &Refusal) {
     let (partition, error) = (log.name(), refusal.error_code.name());
     if refusal.error_code == ErrorCode::KAFKA_STORAGE_ERROR {
-        // The log directory has reported it, once.
+        // The log directory has reported the failure, once.
         debug!(partition, error, records, "records of the coordinator were not stored");
     } else {
         warn!(partition, error, records, "records of the coordinator were not stored");
@@ -158,6 +159,6 @@ fn settle(
     reply: Reply,
 ) {
     let sender = waiting.remove(&token).expect("a request has one reply");
-    // The client may be gone: then nobody waits.
+    // If the client is gone, nobody receives it.
     let _ = sender.send(SettledReply { reply, barrier: Barrier::at_end_of(log) });
 }

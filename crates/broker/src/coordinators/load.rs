@@ -1,4 +1,4 @@
-//! Rebuilding a shard from its partition.
+//! Rebuilds a shard from its partition.
 
 use std::fmt;
 
@@ -10,33 +10,33 @@ use storage::fs;
 
 use crate::replicas::{Isolation, ReadRequest, Replica};
 
-/// Bytes of one read.
+/// The bytes of one read.
 const READ_BYTES: usize = 1 << 20;
-/// The most bytes to which the records of one batch may decompress. Only brokers write to the topic, small
-/// batches.
+/// The limit on the decompressed records of one batch. Only brokers write to the topic, and their batches are
+/// small.
 const LIMITS: DecompressLimits = DecompressLimits { batch_bytes: 1 << 30, record_bytes: usize::MAX };
-/// A record that is not part of a transaction.
+/// The producer id of a record outside of transactions.
 const NO_PRODUCER_ID: i64 = -1;
 
-/// The reason why a partition cannot be served.
+/// The reason why a partition cannot be loaded.
 #[derive(Debug)]
 pub(super) enum LoadError {
     /// The log cannot be read.
     Read(ErrorCode),
-    /// A batch is not all there, though the log has more after it.
+    /// A batch is incomplete, though the log goes on after it.
     Incomplete {
         /// Its offset.
         offset: i64,
     },
     /// A file cannot be read.
     Fs(fs::Error),
-    /// A batch is none.
+    /// A batch is invalid.
     Batch(BatchError),
     /// A batch cannot be decompressed.
     Decompress(DecompressError),
     /// The records of a batch cannot be read.
     Records(RecordsError),
-    /// A record is not what the topic holds.
+    /// A record does not belong to the topic.
     Replay(ReplayError),
 }
 
@@ -88,7 +88,7 @@ pub(super) fn load<S: Shard>(log: &Replica, settings: S::Settings) -> Result<Loa
         for batch in record::stored_batches(&bytes) {
             let batch = match batch {
                 Ok(batch) => batch,
-                // The last batch of a read may be cut short.
+                // A read can end within a batch.
                 Err(BatchError::Truncated { .. }) => break,
                 Err(error) => return Err(LoadError::Batch(error)),
             };
@@ -130,7 +130,7 @@ fn replay<S: Shard>(
     Ok(())
 }
 
-/// Whether a control record ends a transaction by a commit; `None` if it ends none.
+/// Whether a control record commits or aborts a transaction; `None` if it ends none.
 fn is_commit(key: Option<&[u8]>) -> Option<bool> {
     match key? {
         [_, _, 0, 0, ..] => Some(false),

@@ -1,5 +1,5 @@
-//! Groups that one request names again and again. Each is answered again, as in Kafka, but only while the
-//! answers are few: otherwise a name of three bytes could fetch an answer of megabytes as often as it is
+//! Groups that one request names several times. Each is answered again, as in Kafka, but only while the
+//! answers are small: otherwise a name of three bytes could fetch an answer of megabytes each time it is
 //! sent.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,11 +9,11 @@ use protocol::messages::describe_groups_response::DescribedGroup;
 use protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 
-/// Bytes that a response may have before it tells no more of what it has told of.
+/// The size from which a response no longer repeats itself.
 const TOLD_BYTES_MAX: usize = 1 << 20;
-/// Partitions of one group that are answered as often as they are named.
+/// The most partitions of one group that are answered as often as they are named.
 const PARTITIONS_MAX: usize = 100;
-/// The bytes of a member or a partition beside its texts, about.
+/// The approximate size of a member or a partition beside its texts.
 const NUMBERS: usize = 32;
 
 /// The groups and partitions of a response so far.
@@ -24,12 +24,12 @@ pub(crate) struct Repeats<'a> {
 }
 
 impl<'a> Repeats<'a> {
-    /// Whether the group is to be answered: it has not been, or not much has been said.
+    /// Whether to answer for the group: it is new, or the response is still small.
     pub(crate) fn admits(&mut self, group_id: &'a Str) -> bool {
         self.groups.insert(group_id) || self.told_bytes < TOLD_BYTES_MAX
     }
 
-    /// Notes that an answer tells of the group.
+    /// Counts an answer about the group's members.
     pub(crate) fn tell_members(&mut self, group: &DescribedGroup) {
         let texts = group.members.iter().map(|member| {
             NUMBERS
@@ -42,15 +42,15 @@ impl<'a> Repeats<'a> {
         self.told_bytes += NUMBERS + group.group_id.len() + texts.sum::<usize>();
     }
 
-    /// Notes that an answer tells of the group's offsets.
+    /// Counts an answer about the group's offsets.
     pub(crate) fn tell_offsets(&mut self, group: &OffsetFetchResponseGroup) {
         let partitions = group.topics.iter().flat_map(|topic| &topic.partitions);
         let texts = partitions.map(|it| NUMBERS + it.metadata.as_ref().map_or(0, |text| text.len()));
         self.told_bytes += NUMBERS + group.group_id.len() + texts.sum::<usize>();
     }
 
-    /// Removes repeated partitions of a group from a request that names many: the metadata of each may be a
-    /// thousand times as long as its number.
+    /// Removes repeated partitions of a group from a request that names many: the metadata of a partition can
+    /// be a thousand times as long as its number.
     pub(crate) fn thin_out(&self, group: &mut OffsetFetchRequestGroup) {
         let topics = group.topics.iter_mut().flatten();
         let named = topics.map(|topic| topic.partition_indexes.len()).sum::<usize>();

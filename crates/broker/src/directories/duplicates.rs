@@ -1,4 +1,4 @@
-//! Partitions that are in two directories: a crash came when one had been moved.
+//! Partitions that are in two directories, because of a crash at the end of a move.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,19 +13,19 @@ use super::log_dir::LogDir;
 use super::open::CandidateDir;
 use super::{LogDirs, remove_later, unique_id};
 
-/// A partition that was found in more than one directory.
+/// A partition that exists in more than one directory.
 pub(super) struct Duplicate {
     partition: TopicPartition,
     topic_id: Option<[u8; 16]>,
-    /// The places of the directories.
+    /// The indexes of the directories.
     dirs: Vec<usize>,
 }
 
-/// Partitions of one topic that are in more than one directory: their offsets would be different truths. One of
-/// another topic of the same name is set aside later.
+/// Finds the partitions of one topic that are in more than one directory: each copy has offsets of its own. A
+/// directory of another topic with the same name is set aside later.
 pub(super) fn duplicates(candidates: &[CandidateDir]) -> Vec<Duplicate> {
     if candidates.iter().filter(|dir| dir.open.is_some()).count() < 2 {
-        // One directory has no name twice, and may have very many.
+        // A single directory has every name once, and may have very many.
         return Vec::new();
     }
     let mut found: BTreeMap<(TopicPartition, Option<[u8; 16]>), Vec<usize>> = BTreeMap::new();
@@ -41,13 +41,13 @@ pub(super) fn duplicates(candidates: &[CandidateDir]) -> Vec<Duplicate> {
 }
 
 impl Duplicate {
-    /// The right one of its directories, whose ids are `ids`. A move makes the target known to the controller
-    /// before the log gets its name there, and nothing is deleted at the source before that name is durable:
-    /// the directory that the controller knows has everything. `None` if the topic is gone: all of them are
-    /// set aside.
+    /// Picks the right directory, given the ids of all directories. A move tells the controller the target
+    /// before the log gets its name there, and deletes nothing at the source before that name is durable: the
+    /// directory that the controller assigns is complete. Returns `None` if the topic is gone: all copies are
+    /// then set aside.
     ///
     /// # Errors
-    /// [`DirectoryError::PartitionTwice`] if the controller knows it in neither.
+    /// [`DirectoryError::PartitionTwice`] if the controller assigns the partition to neither.
     fn right(
         &self,
         image: &Image,
@@ -68,20 +68,20 @@ impl Duplicate {
     }
 }
 
-/// Checks that the right directory of every partition in two directories can be settled.
+/// Checks that the right directory is known for every partition that is in two.
 ///
 /// # Errors
-/// [`DirectoryError::PartitionTwice`] if it cannot.
+/// [`DirectoryError::PartitionTwice`] if it is not.
 pub(super) fn check(candidates: &[CandidateDir], image: &Image, node_id: i32) -> Result<(), DirectoryError> {
     let dirs: Vec<_> = candidates.iter().map(|dir| (dir.path(), dir.id())).collect();
     duplicates(candidates).iter().try_for_each(|duplicate| duplicate.right(image, node_id, &dirs).map(drop))
 }
 
 impl LogDirs {
-    /// Settles the directories of partitions that were found in two.
+    /// Settles the directory of each partition that is in two.
     ///
     /// # Errors
-    /// [`DirectoryError::PartitionTwice`] if the controller knows one in neither.
+    /// [`DirectoryError::PartitionTwice`] if the controller assigns a partition to neither.
     pub(crate) fn settle(&self, image: &Image, node_id: i32) -> Result<(), DirectoryError> {
         let ids: Vec<_> = self.dirs.iter().map(|dir| (dir.path(), dir.id())).collect();
         for duplicate in std::mem::take(&mut *self.duplicates.lock()) {
@@ -102,7 +102,7 @@ fn remove_stale(partition: &TopicPartition, stale: &LogDir, right: &LogDir) -> R
         info!(%partition, "it was moved from {path} to {}", other.path().display());
         remove_later(&directory, vec![deleted]);
     } else {
-        // After a loss of power it may have more than was durable.
+        // After a power failure the copy may have more than was durable in the other.
         let aside = directory.rename_stray(partition, &unique_id()).map_err(DirectoryError::Fs)?;
         warn!(
             %partition,

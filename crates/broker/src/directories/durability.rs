@@ -8,20 +8,20 @@ use runtime::bell::{Bell, bell};
 use storage::{LogOffsets, Offline};
 use tokio::sync::Notify;
 
-/// Appended records do not become durable: the disk has failed, or the log was deleted.
+/// The records will not become durable: the disk has failed, or the log was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DurabilityLoss;
 
-/// The news of the flush thread for the requests that wait for it.
+/// The flush thread's progress in one log, for the requests that wait for it.
 #[derive(Debug)]
 pub(crate) struct Durability {
-    /// Those of the log, which the flusher moves before it says so.
+    /// The log's offsets. The flusher advances them before it reports a flush.
     offsets: Arc<LogOffsets>,
     offline: OnceLock<Offline>,
-    /// The log is gone: nothing more becomes durable.
+    /// The log was deleted: nothing more becomes durable.
     ended: AtomicBool,
     news: Notify,
-    /// Those who wait, so that nobody is woken for none.
+    /// The number of waiting requests: if it is 0, no one is woken.
     waiting: AtomicUsize,
 }
 
@@ -36,13 +36,14 @@ impl Durability {
         }
     }
 
-    /// Takes in a result of the flusher. Returns whether somebody waits for it.
+    /// Records a result of the flusher. Returns whether a request waits for it.
     fn note(&self, result: Result<i64, &Offline>) -> bool {
         if let Err(offline) = result {
-            // The first failure is the one that counts; it never heals.
+            // The first failure stays: a failed disk does not recover.
             let _ = self.offline.set(offline.clone());
         }
-        // Who waits counts itself before it looks: one of the two sees the other.
+        // A request counts itself before it looks at the offsets: either it sees them, or this sees the
+        // request.
         fence(Ordering::SeqCst);
         self.waiting.load(Ordering::Relaxed) > 0
     }
@@ -52,7 +53,7 @@ impl Durability {
         self.offline.get().is_some()
     }
 
-    /// Tells those who wait that the log is gone.
+    /// Wakes the waiting requests because the log was deleted.
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
         self.news.notify_waiters();
@@ -61,13 +62,13 @@ impl Durability {
     /// Waits until everything before `end_offset` is on disk.
     ///
     /// # Errors
-    /// [`DurabilityLoss`] if it will never be.
+    /// [`DurabilityLoss`] if that cannot happen any more.
     pub(crate) async fn wait(&self, end_offset: i64) -> Result<(), DurabilityLoss> {
         let _waiting = Waiter::new(&self.waiting);
         loop {
             let news = self.news.notified();
             let mut news = std::pin::pin!(news);
-            // Enabled before the look, so that a flush between the two is not missed.
+            // Enabled before the check, so that a flush between the two is not missed.
             news.as_mut().enable();
             if self.offsets.flushed() >= end_offset {
                 return Ok(());
@@ -97,16 +98,16 @@ impl Drop for Waiter<'_> {
     }
 }
 
-/// The unpublished results of the flusher of one log directory.
+/// The results of one directory's flusher that waiting requests have not seen yet.
 ///
-/// The flush thread wakes one task by a [`Bell`], and that wakes the waiting requests: it is on the worker
-/// that then runs them.
+/// The flush thread wakes one task with a [`Bell`], and that task wakes the waiting requests: it runs on the
+/// worker that then runs them.
 #[derive(Debug, Default)]
 pub(crate) struct FlushNews {
     pending: Mutex<PendingNews>,
 }
 
-/// The results that no waiting request has been told of.
+/// The logs with news, and the bell of the task that passes the news on.
 #[derive(Debug, Default)]
 struct PendingNews {
     logs: Vec<Arc<Durability>>,
@@ -115,7 +116,7 @@ struct PendingNews {
 }
 
 impl FlushNews {
-    /// Tells what the flusher has come to. Called by the thread that flushes.
+    /// Reports a result of the flusher. Called by the flush thread.
     pub(crate) fn tell(&self, log: &Arc<Durability>, result: Result<i64, &Offline>) {
         if !log.note(result) {
             return;
@@ -126,13 +127,13 @@ impl FlushNews {
             return log.news.notify_waiters();
         };
         logs.push(Arc::clone(log));
-        // With more than one it has rung, and is not answered yet.
+        // If there are more, the bell has rung already and is not answered yet.
         if logs.len() == 1 {
             bell.ring();
         }
     }
 
-    /// Wakes those who wait as the news come, until this is dropped.
+    /// Wakes waiting requests as news come, until this is dropped.
     pub(crate) async fn pass_on(self: Arc<Self>) {
         let (bell, mut rings) = match bell() {
             Ok(both) => both,

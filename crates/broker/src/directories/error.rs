@@ -1,4 +1,4 @@
-//! Why log directories cannot be used, and what to do about it.
+//! The errors of log directories, and what to do about each.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use protocol::Uuid;
 use storage::{CheckpointError, OpenDirectoryError, TopicPartition};
 
-/// Why a broker cannot go on with its log directories.
+/// The reason why a broker cannot use its log directories.
 #[derive(Debug)]
 pub enum DirectoryError {
     /// No log directory works.
@@ -18,23 +18,23 @@ pub enum DirectoryError {
     MetaProperties(CheckpointError),
     /// A log directory holds partitions and no `meta.properties` that names the cluster.
     NoMetaProperties(PathBuf),
-    /// A log directory has a `meta.properties` of a version that is not known.
+    /// A log directory has a `meta.properties` of an unsupported version.
     MetaPropertiesVersion {
         /// The directory.
         dir: PathBuf,
         /// The version.
         version: i32,
     },
-    /// A log directory holds partitions, and there is no metadata log that knows them.
+    /// A log directory holds partitions, and no directory has a metadata log for them.
     NoMetadataLog {
         /// The directory.
         dir: PathBuf,
-        /// Whether a Kafka wrote it that kept its metadata in ZooKeeper.
+        /// Whether it was written by a Kafka with ZooKeeper.
         used_zookeeper: bool,
     },
     /// The log directory cannot be written.
     Fs(storage::fs::Error),
-    /// The log directory is another node's.
+    /// The log directory belongs to another node.
     NodeId {
         /// The directory.
         dir: String,
@@ -43,16 +43,16 @@ pub enum DirectoryError {
         /// `node.id`.
         given: i32,
     },
-    /// A log directory is another cluster's.
+    /// A log directory belongs to another cluster.
     ClusterId {
         /// The directory.
         dir: PathBuf,
         /// The cluster that wrote it.
         found: String,
-        /// The cluster of the others.
+        /// The cluster of the other directories.
         cluster_id: String,
     },
-    /// Two log directories have one id: one is a copy of the other.
+    /// Two log directories have the same id: one is a copy of the other.
     DirectoryIdTwice {
         /// The second.
         dir: PathBuf,
@@ -66,18 +66,18 @@ pub enum DirectoryError {
         /// The directories.
         dirs: [PathBuf; 2],
     },
-    /// The directory of the metadata log is not the one that was used before.
+    /// The metadata log is not in the directory that was used before.
     MetadataLogElsewhere {
         /// A directory that was used before.
         found: PathBuf,
-        /// The directory in which the metadata log is looked for.
+        /// The directory that should have the metadata log.
         expected: PathBuf,
         /// Whether the metadata log is in `found`.
         has_log: bool,
     },
     /// The metadata in the log directory cannot be read.
     Metadata(metadata::StartError),
-    /// The system gives no thread to flush the log directory.
+    /// The system refuses a thread for flushing the log directory.
     Thread(io::Error),
 }
 

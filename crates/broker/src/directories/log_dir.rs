@@ -1,4 +1,4 @@
-//! One directory of `log.dirs`, or that of the metadata log: working or not.
+//! One directory of `log.dirs`, or the one of the metadata log, whether it works or not.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,33 +13,32 @@ use tracing::{debug, error, warn};
 use super::durability::FlushNews;
 use super::error::DirectoryError;
 
-/// Threads that help to flush if several partitions wait at once: concurrent syncs share one commit of the
-/// file system's journal.
+/// Additional flush threads, for when several partitions wait at once: concurrent syncs share one commit of
+/// the file system's journal.
 const FLUSH_AIDS: usize = 3;
 
-/// A log directory with the threads that flush it.
+/// A log directory with its flush threads.
 pub(crate) struct LogDir {
-    /// Absolute, as clients are told it.
+    /// The absolute path, as clients see it.
     path: PathBuf,
-    /// Its `directory.id`; zero if it could not be read.
+    /// Its `directory.id`, or zero if that could not be read.
     id: Uuid,
-    /// Whether it is one of `log.dirs`: if metadata.log.dir is another directory, that one holds no
-    /// partitions.
+    /// Whether it is one of `log.dirs`. A separate metadata.log.dir holds no partitions.
     holds_partitions: bool,
     /// `None` if it could not be opened, and once it is closed.
     directory: Mutex<Option<Arc<LogDirectory>>>,
-    /// The threads that flush it.
+    /// Its flush threads.
     flushing: Mutex<Vec<task::Thread>>,
     news: Arc<FlushNews>,
-    /// Whether its disk was full, but for the reserve, when it was last looked at.
+    /// Whether its disk was full, except for the reserve, at the last check.
     was_full: AtomicBool,
 }
 
 impl LogDir {
-    /// A directory that is open. Starts the threads that flush it.
+    /// A directory that is open. Starts its flush threads.
     ///
     /// # Errors
-    /// [`DirectoryError::Thread`].
+    /// [`DirectoryError::Thread`] if a thread cannot be started.
     pub(crate) fn online(
         path: PathBuf,
         id: Uuid,
@@ -116,7 +115,8 @@ impl LogDir {
         self.working().is_some_and(|directory| directory.holds(partition))
     }
 
-    /// Looks at the room on its disk: whether that is full but for its reserve, and whether it was before.
+    /// Checks the free space: whether the disk is full except for its reserve, and whether it was at the last
+    /// check.
     pub(crate) fn look_at_room(&self) -> (bool, bool) {
         let looked = self.working().map(|directory| directory.look_at_room());
         let is_full = match looked {
@@ -130,7 +130,8 @@ impl LogDir {
         (is_full, self.was_full.swap(is_full, Ordering::Relaxed))
     }
 
-    /// Whether its disk was full but for the reserve when it was last looked at, so that records of clients are refused.
+    /// Whether the disk was full, except for the reserve, at the last check. Records of clients are then
+    /// rejected.
     pub(crate) fn is_full(&self) -> bool {
         self.was_full.load(Ordering::Relaxed)
     }
@@ -147,15 +148,15 @@ impl LogDir {
         }
     }
 
-    /// Writes the checkpoints if they do not have the first records of a log yet: without them nobody would
-    /// miss its directory.
+    /// Writes the checkpoints if they lack a log that has got its first records: without an entry there,
+    /// nobody would miss the log if its directory were lost.
     pub(crate) fn checkpoint_if_untold(&self) {
         if self.working().is_some_and(|directory| directory.take_untold()) {
             self.checkpoint();
         }
     }
 
-    /// Closes it. Its logs are closed already.
+    /// Closes the directory, whose logs are already closed.
     pub(crate) fn close(&self, broker_epoch: i64) {
         let Some(directory) = self.directory.lock().take() else { return };
         directory.flusher().stop();
@@ -170,7 +171,7 @@ impl LogDir {
             return;
         }
         let Some(directory) = Arc::into_inner(directory) else {
-            // A removal in the background still has it; the next start is one after a crash.
+            // A removal in the background still uses it, so that the next start recovers as after a crash.
             warn!("the log directory {path} is still in use: the next start checks its logs again");
             return;
         };

@@ -1,8 +1,8 @@
 //! Partitions whose logs are missing or misplaced: the directory is gone, or belongs to another topic.
 //!
-//! Creating such a partition again, empty, would lose its records silently. It is offline instead, until its
-//! directory is restored and the broker restarted, or until somebody accepts the loss: in Kafka's terms, by
-//! an unclean election of its leader.
+//! If such a partition were created again, empty, its records would be lost silently. It stays offline
+//! instead, until its directory is restored and the broker restarted, or until somebody accepts the loss: in
+//! Kafka's terms, by an unclean election of its leader.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,7 +26,7 @@ pub(super) struct LostLog {
 }
 
 enum Why {
-    /// It had records, and has no directory.
+    /// It had records, and its directory is missing.
     Absent(AbsentPartition),
     /// Its directory has the id of another topic.
     OtherTopic { found: Uuid, expected: Uuid },
@@ -50,7 +50,7 @@ impl fmt::Display for LostLog {
 }
 
 impl LostLog {
-    /// The remedies, in whole sentences.
+    /// The remedies, as whole sentences.
     fn mend(&self) -> String {
         let first = match &self.why {
             Why::Absent(_) => "Restore the directory and restart the broker",
@@ -67,11 +67,11 @@ impl LostLog {
     }
 }
 
-/// The state of the cluster when a start looks for the logs.
+/// The cluster's state, by which a start checks which logs are there.
 pub(crate) struct Roll<'a> {
     pub(crate) image: &'a Image,
     pub(crate) node_id: i32,
-    /// The topics that the metadata log has removed since its last snapshot.
+    /// The topics that were removed since the last snapshot of the metadata log.
     pub(crate) removed_topics: &'a BTreeSet<Uuid>,
 }
 
@@ -85,14 +85,14 @@ impl Roll<'_> {
         if partition.topic == METADATA_TOPIC {
             return (ReplicaStatus::Known, Uuid::ZERO);
         }
-        // One that cannot be read is told of by who opens the log.
+        // If it cannot be read, the opening of the log reports that.
         let topic_id = directory.topic_id(partition).ok().flatten().map(Uuid);
         let TopicPartition { topic, partition } = partition;
         let found = FoundReplica { topic, partition: *partition, topic_id, directory: dir.id() };
         (self.image.replica_status(self.node_id, &found, self.removed_topics), topic_id.unwrap_or_default())
     }
 
-    /// The topic's id, if the cluster has that partition and keeps it in this directory, or nowhere else.
+    /// The topic's id, if the cluster has the partition and assigns it to this directory, or to none.
     fn topic_id_in(&self, dir: &LogDir, partition: &TopicPartition) -> Option<Uuid> {
         let topic = self.image.topic(&partition.topic)?;
         let assigned = topic.partition(partition.partition)?.directory_of(self.node_id);
@@ -102,8 +102,8 @@ impl Roll<'_> {
 }
 
 impl LogDirs {
-    /// Looks for the logs of the partitions: sets directories aside that are of none, removes what earlier deletions left
-    /// behind, and takes note of the partitions whose logs are lost.
+    /// Checks the logs in all directories: sets aside directories that belong to no partition, removes what
+    /// earlier deletions left behind, and records the partitions whose logs are lost.
     pub(crate) fn call_roll(&self, roll: &Roll<'_>) {
         for dir in self.dirs.iter() {
             let Some(directory) = dir.working() else { continue };
@@ -128,7 +128,7 @@ impl LogDirs {
         }
     }
 
-    /// Takes note of the partitions that had records in a directory and are not there.
+    /// Records the partitions that had records in a directory and are not there any more.
     fn miss(&self, roll: &Roll<'_>, dir: &Arc<LogDir>) {
         let Some(directory) = dir.working() else { return };
         let mut forgotten = Vec::new();
@@ -140,7 +140,7 @@ impl LogDirs {
                 continue;
             };
             if directory.future_of(&partition, topic_id.0).is_some() {
-                // It takes the place of the log.
+                // The copy replaces the log.
                 continue;
             }
             if absent.was_durable {
@@ -169,13 +169,12 @@ impl LogDirs {
         self.lost.lock().keys().copied().collect()
     }
 
-    /// Why the log of a partition is not to be opened.
+    /// The reason why the log of a partition must not be opened.
     pub(super) fn why_lost(&self, topic_id: Uuid, partition: i32) -> Option<String> {
         self.lost.lock().get(&(topic_id, partition)).map(|lost| format!("{lost}. {}", lost.mend()))
     }
 
-    /// The lost partitions that have a leader again: their loss is accepted, and they are to be created
-    /// again.
+    /// The lost partitions that have a leader again: their loss was accepted, and they are created again.
     pub(crate) fn accept_losses(&self, image: &Image, delta: &Delta) -> Vec<(Uuid, i32)> {
         let mut lost = self.lost.lock();
         let is_accepted = |(topic_id, number): &(Uuid, i32)| {
@@ -192,7 +191,7 @@ impl LogDirs {
         accepted
     }
 
-    /// Forgets the lost partitions of a topic that is deleted.
+    /// Removes the lost partitions of a deleted topic.
     pub(crate) fn forget_lost(&self, topic_id: Uuid) {
         let mut lost = self.lost.lock();
         let keys: Vec<_> = lost.keys().copied().filter(|(id, _)| *id == topic_id).collect();
@@ -201,7 +200,7 @@ impl LogDirs {
 }
 
 impl LostLog {
-    /// Has nothing in its directory stand in the way of another partition of that name.
+    /// Moves away what would stand in the way of another partition of that name.
     fn clear(&self) {
         let Some(directory) = self.dir.working() else { return };
         match &self.why {
@@ -215,12 +214,12 @@ impl LostLog {
     }
 }
 
-/// Sets directories aside that are no partitions of this cluster.
+/// Sets aside directories that are no partitions of this cluster.
 fn set_aside(directory: &LogDirectory, strays: &[TopicPartition]) {
     if strays.is_empty() {
         return;
     }
-    // First, so that a partition of that name which is made later is not missed.
+    // Comes first, so that a partition of the same name that is created later is not missed.
     if let Err(problem) = directory.forget(strays) {
         warn!("the checkpoints still have partitions that were set aside: {problem}");
     }

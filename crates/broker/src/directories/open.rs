@@ -1,4 +1,4 @@
-//! Opening the log directories at a start, and checking that they belong together.
+//! Opens the log directories at a start, and checks that they belong together.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -20,30 +20,31 @@ use super::duplicates::{self, duplicates};
 use super::error::DirectoryError;
 use super::log_dir::LogDir;
 
-/// Segment files that may be open at once, in all directories, if the process may have enough descriptors. A
-/// closed one is opened again when it is read.
+/// The most segment files that are open at once, in all directories, if the process may have enough
+/// descriptors. A file that was closed is opened again for a read.
 const OPEN_FILES_MAX: usize = 4096;
 
-/// The same if it may not: half of its descriptors are for connections, and for files that replies hold
-/// beyond that.
+/// The limit on open segment files in this process: at most half of its descriptors, which leaves the others
+/// to connections, and to files that replies still hold.
 fn open_files_max() -> usize {
     OPEN_FILES_MAX.min(runtime::descriptors_max() / 2)
 }
 
-/// Descriptors for all else: listeners, locks, files that are rewritten or read aside, those that replies hold, and the
-/// console.
+/// Descriptors for everything else: listeners, locks, files that are rewritten or read for other purposes,
+/// files that replies hold, and the console.
 const OTHERS: usize = 36;
-/// Connections for which there are descriptors in any case: a process with fewer serves nobody.
+/// Connections that are accepted even if there are too few descriptors: a process with fewer would serve
+/// nobody.
 const CONNECTIONS_MIN: usize = 8;
 
-/// The connections that leave files the descriptors they need: segments and indexes can then always be opened. Called
-/// before the logs of partitions are open, which have descriptors of their own.
+/// The most connections that leave enough descriptors for files: segments and indexes can then always be
+/// opened. Called before the logs of partitions are open, which have descriptors of their own.
 pub(crate) fn connections_max() -> usize {
     connections_beside(open_files_max(), runtime::descriptors_max(), runtime::descriptors_open())
 }
 
-/// The same in a process that may have `max` descriptors and starts with `open`: the runtime's, and those that the
-/// process inherited.
+/// The same in a process that may have `max` descriptors and starts with `open` of them: the runtime's, and
+/// inherited ones.
 fn connections_beside(files: usize, max: usize, open: usize) -> usize {
     max.saturating_sub(files + open + OTHERS).max(CONNECTIONS_MIN)
 }
@@ -59,17 +60,18 @@ const META_PROPERTIES_VERSION: i32 = 1;
 pub struct Directories {
     /// `log.dirs`.
     pub log_dirs: Vec<String>,
-    /// `metadata.log.dir`, or the first of the above.
+    /// `metadata.log.dir`, or the first of `log.dirs`.
     pub metadata_log_dir: String,
 }
 
 impl Directories {
-    /// Those of a node with these settings.
+    /// The directories in a node's settings.
     pub(crate) fn of(config: &BrokerConfig) -> Self {
         Self { log_dirs: config.log_dirs.clone(), metadata_log_dir: config.metadata_log_dir.clone() }
     }
 
-    /// Each of them once, absolute, and whether it holds partitions; with the place of that of the metadata log.
+    /// Returns each path once, absolute, with whether it holds partitions; and the index of the one with the
+    /// metadata log.
     fn paths(&self) -> (Vec<(PathBuf, bool)>, usize) {
         let mut paths: Vec<_> = self.log_dirs.iter().map(|dir| (absolute(dir), true)).collect();
         let metadata = absolute(&self.metadata_log_dir);
@@ -86,13 +88,13 @@ impl Directories {
 pub(super) struct CandidateDir {
     path: PathBuf,
     holds_partitions: bool,
-    /// With the contents of its `meta.properties`; `None` if it does not work.
+    /// The directory with the contents of its `meta.properties`; `None` if it does not work.
     pub(super) open: Option<(LogDirectory, Option<MetaProperties>)>,
 }
 
 impl LogDirs {
-    /// Opens the log directories and starts the threads that flush them. One that cannot be read is offline and the
-    /// others serve, save that of the metadata log.
+    /// Opens the log directories and starts their flush threads. A directory that cannot be read is offline
+    /// and the others serve, unless it is the one of the metadata log.
     ///
     /// # Errors
     /// [`DirectoryError`] with what to do about it.
@@ -107,7 +109,7 @@ impl LogDirs {
                 None => LogDir::offline(path),
                 Some((directory, properties)) => {
                     let failed = failed.clone();
-                    // Nobody listens once the broker stops.
+                    // After a stop nobody receives it.
                     let listener = move |_: &storage::Offline| {
                         let _ = failed.send(index);
                     };
@@ -138,7 +140,7 @@ impl CandidateDir {
         &self.path
     }
 
-    /// Its `directory.id`; zero if it does not work.
+    /// Its `directory.id`, or zero if it does not work.
     pub(super) fn id(&self) -> Uuid {
         let properties = self.open.as_ref().and_then(|(_, properties)| properties.as_ref());
         Uuid(properties.and_then(|properties| properties.directory_id).unwrap_or_default())
@@ -148,14 +150,14 @@ impl CandidateDir {
 /// Directories that are open and belong together.
 struct OpenedDirs {
     dirs: Vec<CandidateDir>,
-    /// The index of the one with the metadata log.
+    /// The index of the directory with the metadata log.
     metadata: usize,
     cluster_id: String,
-    /// Whether one that was used before was not closed cleanly.
+    /// Whether a directory that was used before was not closed cleanly.
     was_unclean: bool,
 }
 
-/// Opens the directories of a node, and makes those that are new this node's.
+/// Opens the directories of a node, and writes the node's identity into new ones.
 fn open_dirs(directories: &Directories, node_id: i32, fs: &Fs) -> Result<OpenedDirs, DirectoryError> {
     let (paths, metadata) = directories.paths();
     let mut candidates = open_all(paths, metadata, fs)?;
@@ -168,16 +170,16 @@ fn open_dirs(directories: &Directories, node_id: i32, fs: &Fs) -> Result<OpenedD
     Ok(OpenedDirs { dirs: candidates, metadata, cluster_id, was_unclean })
 }
 
-/// The findings of a start in the directories.
+/// The state that a start would find in the directories.
 #[derive(Clone, Debug)]
 pub struct SurveyReport {
-    /// The metadata.
+    /// The state of the metadata.
     pub survey: Survey,
-    /// Why the node cannot go on from there, one sentence each; none if it can.
+    /// The reasons why the node cannot start from there, one sentence each; empty if it can.
     pub refusals: Vec<String>,
 }
 
-/// Looks at the directories of node `node_id` as a start would, by the code of a start, and changes nothing.
+/// Reads the directories of node `node_id` with the code of a start, and changes nothing.
 ///
 /// # Errors
 /// [`DirectoryError`] with what to do about it.
@@ -185,7 +187,7 @@ pub fn survey(directories: &Directories, node_id: i32, fs: &Fs) -> Result<Survey
     for (path, _) in directories.paths().0 {
         check_unlocked(&path, fs)?;
     }
-    // What is found is logged when it is opened.
+    // A real start logs the findings when it opens the directories.
     tracing::subscriber::with_default(NoSubscriber::new(), || {
         let opened = open_dirs(directories, node_id, &fs.overlay())?;
         let metadata = &opened.dirs[opened.metadata];
@@ -201,17 +203,17 @@ pub fn survey(directories: &Directories, node_id: i32, fs: &Fs) -> Result<Survey
     })
 }
 
-/// Checks that no other process has a directory, without making a file there.
+/// Checks that no other process uses a directory, without creating a file there.
 fn check_unlocked(path: &Path, fs: &Fs) -> Result<(), DirectoryError> {
     let lock = path.join(LOCK_FILE);
-    // What cannot be locked for another reason fails where it is opened.
+    // Another reason why it cannot be locked is reported when the directory is opened.
     match fs.exists(&lock).and_then(|exists| if exists { fs.lock(&lock).map(Some) } else { Ok(None) }) {
         Ok(Some(None)) => Err(DirectoryError::Open(OpenDirectoryError::Locked(path.to_owned()))),
         _ => Ok(()),
     }
 }
 
-/// The path as clients are told it.
+/// The absolute path, as clients see it.
 fn absolute(path: &str) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
     path.components().filter(|component| *component != Component::CurDir).collect()
@@ -227,7 +229,8 @@ fn open_all(
     for (place, (path, holds_partitions)) in paths.into_iter().enumerate() {
         let open = match open_one(fs, &path, open_files_max) {
             Ok(open) => Some(open),
-            // What another process has, or what is damaged, is for people to mend before anything starts.
+            // If another process uses the directory, or it is damaged, a person must act before anything
+            // starts.
             Err(DirectoryError::Open(OpenDirectoryError::Fs(cause)) | DirectoryError::Fs(cause))
                 if place != metadata =>
             {
@@ -258,7 +261,7 @@ fn open_one(
     Ok((directory, properties))
 }
 
-/// Refuses a directory that was used and does not say by whom any more: a new name would make it another's.
+/// Rejects a used directory that has lost its identity: with a new one it would become another directory.
 fn check_identified(candidates: &[CandidateDir]) -> Result<(), DirectoryError> {
     for dir in candidates {
         let Some((directory, properties)) = &dir.open else { continue };
@@ -274,8 +277,8 @@ fn check_identified(candidates: &[CandidateDir]) -> Result<(), DirectoryError> {
     Ok(())
 }
 
-/// Checks that the metadata log is in the expected directory, and nowhere else: a new one would know no
-/// topic, and all partitions would be set aside as strays.
+/// Checks that the metadata log is in the expected directory, and in no other. A new metadata log would know
+/// no topic, and all partitions would be set aside as strays.
 fn check_metadata_log(candidates: &[CandidateDir], metadata: usize) -> Result<(), DirectoryError> {
     let log = TopicPartition { topic: METADATA_TOPIC.to_owned(), partition: 0 };
     for (index, dir) in candidates.iter().enumerate() {
@@ -303,7 +306,7 @@ fn check_metadata_log(candidates: &[CandidateDir], metadata: usize) -> Result<()
     Ok(())
 }
 
-/// Reads who wrote the directories, and makes those that are new this node's. Gives the cluster's id.
+/// Reads the identity of each directory, and writes this node's into new ones. Returns the cluster's id.
 fn identify(
     candidates: &mut [CandidateDir],
     metadata: usize,
@@ -332,7 +335,7 @@ fn identify(
             return Err(DirectoryError::DirectoryIdTwice { dir: path.clone(), id: Uuid(id) });
         }
     }
-    // Nothing is written before all of them belong together.
+    // Nothing is written before all directories are known to belong together.
     for (directory, properties) in candidates.iter_mut().filter_map(|dir| dir.open.as_mut()) {
         let directory_id = properties.as_ref().and_then(|before| before.directory_id);
         let directory_id = directory_id.unwrap_or_else(random::uuid_bytes);

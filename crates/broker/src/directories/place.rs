@@ -1,4 +1,4 @@
-//! The directory of a partition's log.
+//! The choice of the directory for a partition's log.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use super::LogDirs;
 use super::log_dir::LogDir;
 
 impl LogDirs {
-    /// The directory for the log of a partition: its present one, or else the one that a client or the
-    /// controller wants.
+    /// The directory for a partition's log: its present one, or else the one that a client or the controller
+    /// chose.
     ///
     /// # Errors
-    /// A sentence, if it may be in a directory that does not work.
+    /// A sentence for people, if the log may be in a directory that does not work.
     pub(super) fn place<'a>(
         &'a self,
         partition: &TopicPartition,
@@ -49,11 +49,11 @@ impl LogDirs {
             .ok_or_else(|| "there is no log directory".to_owned())
     }
 
-    /// Promotes the copy of a log that was being moved here if the log itself is missing: the controller
-    /// already knew that it would be here, so the copy had all but the last records.
+    /// Promotes the copy of a log that was being moved here, if the log itself is missing. The controller
+    /// already assigned the log to this directory, so the copy had all but the last records.
     ///
     /// # Errors
-    /// A sentence, if the log may still be in a directory that does not work.
+    /// A sentence for people, if the log may still be in a directory that does not work.
     fn take_abandoned(
         &self,
         partition: &TopicPartition,

@@ -5,20 +5,20 @@ use storage::RecoveryReport;
 /// The result of opening the logs after a crash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
-    /// Partitions whose ends were checked: those with records past their recovery points.
+    /// Partitions with records past their recovery points, whose ends were checked.
     pub partitions: usize,
-    /// Bytes of them that were read and whose checksums were verified.
+    /// Bytes that were read in them and whose checksums were verified.
     pub checked_bytes: u64,
-    /// Partitions of which a torn or damaged end was cut.
+    /// Partitions whose torn or damaged end was truncated.
     pub cut_partitions: usize,
-    /// Bytes that were cut.
+    /// Bytes that were truncated.
     pub cut_bytes: u64,
 }
 
 impl Recovery {
     /// Counts a log that was opened.
     pub(super) fn add(&mut self, report: &RecoveryReport) {
-        // Zeros behind the last batch are no records, and nothing is lost with them.
+        // Zeros after the last batch are not records: truncating them loses nothing.
         let truncation = report.truncation.as_ref().filter(|truncation| !truncation.only_zeros);
         if report.scanned_bytes > 0 || truncation.is_some() {
             self.partitions += 1;

@@ -1,4 +1,4 @@
-//! A request for what this broker does not serve, told to the person who runs the client.
+//! A request that this broker does not serve, described for the person who runs the client.
 
 use std::fmt;
 
@@ -6,22 +6,22 @@ use protocol::ApiKey;
 
 use super::{APIS, find};
 
-/// Characters of a client id that a log line shows.
+/// The most characters of a client id in a log line.
 const CLIENT_ID_CHARS: usize = 64;
 /// The position of the client id in a request: after the API key, its version and the correlation id.
 const CLIENT_ID_AT: usize = 8;
 
-/// An API, or a version of one, that is not served.
+/// A request for an API, or a version of one, that is not served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UnservedRequest {
     pub(crate) key: i16,
     pub(crate) version: i16,
-    /// The client's name for itself, fit for a log.
+    /// The client's name for itself, safe for a log.
     pub(crate) client_id: Option<String>,
 }
 
 impl UnservedRequest {
-    /// The request in `frame`, which asks for that version of that API.
+    /// Describes the request in `frame`, which has that API key and version.
     pub(super) fn of(frame: &[u8], key: i16, version: i16) -> Self {
         Self { key, version, client_id: client_id(frame) }
     }
@@ -51,11 +51,11 @@ impl fmt::Display for UnservedRequest {
     }
 }
 
-/// The client id of the request in `frame`, without what could forge or flood a log.
+/// The client id of the request in `frame`, without characters that could forge a log line, and not too long.
 fn client_id(frame: &[u8]) -> Option<String> {
     let (length, rest) = frame.get(CLIENT_ID_AT..)?.split_first_chunk::<2>()?;
     let length = usize::try_from(i16::from_be_bytes(*length)).ok().filter(|length| *length > 0)?;
-    // A character has four bytes at most.
+    // A character has at most four bytes.
     let bytes = rest.get(..length)?;
     let shown = String::from_utf8_lossy(&bytes[..length.min(4 * CLIENT_ID_CHARS)]);
     let mut id: String = shown.chars().take(CLIENT_ID_CHARS).flat_map(char::escape_debug).collect();
@@ -108,7 +108,7 @@ mod tests {
         let long = id("é".repeat(10_000).as_bytes()).unwrap();
         assert_eq!(long, format!("{}…", "é".repeat(CLIENT_ID_CHARS)));
         assert_eq!(id("x".repeat(CLIENT_ID_CHARS).as_bytes()).unwrap(), "x".repeat(CLIENT_ID_CHARS));
-        // A length that lies, and frames that end before it.
+        // A length that is too large, and frames that end before it.
         assert_eq!(client_id(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 5, b'a']), None);
         assert_eq!(client_id(&[0; 9]), None);
     }

@@ -14,9 +14,9 @@ use runtime::HashMap;
 pub(crate) const NO_SESSION: i32 = 0;
 /// The epoch of a request that asks for a new session.
 const INITIAL_EPOCH: i32 = 0;
-/// The epoch of a request that wants no session, and closes the one it names.
+/// The epoch of a request that wants no session, and closes the one that it names.
 const FINAL_EPOCH: i32 = -1;
-/// A session may make room for another once it has lived, or been left alone, for this long.
+/// The time for which a session must have lived, or been idle, before it can be evicted for another.
 const EVICTABLE_AFTER_MS: i64 = 120_000;
 
 /// A client's request for one partition.
@@ -57,14 +57,14 @@ pub(crate) struct SessionClaim {
     pub(crate) by_topic_id: bool,
 }
 
-/// The relation of an answer to a session.
+/// The relation of a response to a session.
 #[derive(Debug)]
 pub(crate) enum FetchContext {
-    /// No session: every partition is answered for.
+    /// No session: the response has every partition.
     Sessionless,
-    /// Every partition is answered, and a session starts if the cache has space.
+    /// The response has every partition, and a session starts if the cache has space.
     Full { by_topic_id: bool },
-    /// Only the partitions that changed are answered for.
+    /// The response has only the partitions that changed.
     Incremental { session: Arc<Session>, epoch: i32 },
 }
 
@@ -80,15 +80,15 @@ pub(crate) struct FetchSessions {
 pub(crate) struct Session {
     id: i32,
     by_topic_id: bool,
-    /// By the steady clock.
+    /// The time of its creation, on the steady clock.
     created_ms: i64,
     used_ms: AtomicI64,
     len: AtomicUsize,
     state: Mutex<SessionState>,
 }
 
-/// Partitions in the order in which they are read: one that brought records goes to the end, so
-/// that a busy partition does not starve those behind it.
+/// The partitions in the order in which they are read: one that had records goes to the end, so that a busy
+/// partition does not starve those behind it.
 #[derive(Debug, Default)]
 struct SessionState {
     epoch: i32,
@@ -100,22 +100,22 @@ struct SessionState {
 #[derive(Debug)]
 struct SessionPartition {
     target: FetchTarget,
-    /// As last sent; -1 so that the next answer is sent in any case.
+    /// The last high watermark that was sent; -1 to send the next answer in any case.
     high_watermark: i64,
     log_start_offset: i64,
 }
 
 impl FetchSessions {
-    /// A cache with room for `slots` sessions (`max.incremental.fetch.session.cache.slots`).
+    /// A cache for `slots` sessions (`max.incremental.fetch.session.cache.slots`).
     pub(crate) fn new(slots: usize) -> Self {
         Self { slots, sessions: Mutex::default() }
     }
 
-    /// Determines the partitions of a request: those it names, or those of its session with the changes it
-    /// names.
+    /// Determines the partitions of a request: those that it names, or those of its session with the changes
+    /// that it names.
     ///
     /// # Errors
-    /// The error for the whole response if the session is unknown, or at another epoch.
+    /// The error for the whole response if the session is unknown, or is at another epoch.
     pub(crate) fn begin(
         &self,
         claim: SessionClaim,
@@ -155,11 +155,10 @@ impl FetchSessions {
         Ok((FetchContext::Incremental { session, epoch }, targets))
     }
 
-    /// Settles the answers to send: `answers` keeps those that the client does not know yet. Returns the
-    /// session id for the response.
+    /// Removes from `answers` those that the client already knows. Returns the session id for the response.
     ///
     /// # Errors
-    /// The error for the whole response if another request moved the session meanwhile.
+    /// The error for the whole response if another request has advanced the session meanwhile.
     pub(crate) fn finish(
         &self,
         context: FetchContext,
@@ -181,7 +180,7 @@ impl FetchSessions {
         }
     }
 
-    /// Sessions that are open now.
+    /// The number of open sessions.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.sessions.lock().len()
@@ -223,8 +222,8 @@ impl FetchSessions {
     }
 }
 
-/// Makes room for a session of `len` partitions, as Kafka does: the one that has been left alone
-/// for longest, or else a smaller one that is not new.
+/// Evicts a session in favour of one with `len` partitions, as Kafka does: the one that has been idle for
+/// longest, or else a smaller one that is not new.
 fn evict(sessions: &mut HashMap<i32, Arc<Session>>, len: usize, steady_ms: i64) -> bool {
     let Some(stalest) = sessions.values().min_by_key(|session| session.used_ms.load(Ordering::Relaxed))
     else {
@@ -241,7 +240,7 @@ fn evict(sessions: &mut HashMap<i32, Arc<Session>>, len: usize, steady_ms: i64) 
     victim.is_some_and(|id| sessions.remove(&id).is_some())
 }
 
-/// Epochs go 1, 2, … and, after the largest, 1 again: 0 and -1 have meanings of their own.
+/// Epochs go 1, 2, … and, after the largest, 1 again: 0 and -1 have other meanings.
 fn next_epoch(epoch: i32) -> i32 {
     if epoch == i32::MAX { 1 } else { epoch + 1 }
 }
@@ -271,7 +270,7 @@ impl SessionState {
         self.partitions.insert(place, SessionPartition { target, high_watermark, log_start_offset });
     }
 
-    /// Whether the client must hear `data`, and notes what it then knows.
+    /// Whether the client must be sent `data`. Stores what it then knows.
     fn must_send(&mut self, target: &FetchTarget, data: &PartitionData) -> bool {
         let key = target.key();
         let Some(&place) = self.places.get(&key) else { return true };
@@ -280,7 +279,7 @@ impl SessionState {
         let changed = partition.high_watermark != data.high_watermark
             || partition.log_start_offset != data.log_start_offset;
         let diverged = data.diverging_epoch.epoch >= 0;
-        // After an error the partition is sent again even if nothing else changed.
+        // After an error the partition is sent again even if nothing has changed.
         partition.high_watermark = if failed { -1 } else { data.high_watermark };
         partition.log_start_offset = data.log_start_offset;
         if data.records.is_empty() {

@@ -3,22 +3,22 @@
 use protocol::ErrorCode;
 use record::InvalidBatch;
 
-/// Records that are in the log.
+/// The records of one append, with their place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AppendedRecords {
     pub(crate) base_offset: i64,
     pub(crate) last_offset: i64,
-    /// The time of the broker's stamp, or -1 if the producer's timestamps stay.
+    /// The time that the broker stamped, or -1 if the producer's timestamps stay.
     pub(crate) log_append_time_ms: i64,
     pub(crate) log_start_offset: i64,
 }
 
-/// Why records are not in the log, as a produce response tells it.
+/// The reason why records were not appended, for a produce response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) error_code: ErrorCode,
     pub(crate) message: Option<String>,
-    /// The records at fault by their position in the batch, if they are (KIP-467).
+    /// The invalid records, by their position in the batch (KIP-467).
     pub(crate) records: Vec<(i32, String)>,
     /// The log start offset if Kafka reports it with the error, else -1.
     pub(crate) log_start_offset: i64,

@@ -1,13 +1,14 @@
-//! The replica of a partition on this broker: its log, who waits for it, and what clients may see.
+//! The replica of a partition on this broker: its log, the requests that wait for it, and the records that
+//! clients can see.
 //!
-//! | what is asked of it | file |
+//! | task | file |
 //! |---|---|
-//! | to append, as the leader | here; `super::leader` decides the high watermark, `super::append` names the outcome |
-//! | to read, to look offsets up | `read`, `offsets` |
-//! | to wake who waits | `wake`; who waits for the disk: `crate::directories::Durability` |
-//! | to go by other settings | `rules` |
+//! | appending, as the leader | here; `super::leader` decides the high watermark, `super::append` names the outcome |
+//! | reading, looking up offsets | `read`, `offsets` |
+//! | waking fetches that wait | `wake`; for those who wait for the disk see `crate::directories::Durability` |
+//! | changing settings | `rules` |
 //! | retention, deletion, closing | `maintenance` |
-//! | to move, to be verified | `relocate`, `scrub` |
+//! | moving, scrubbing | `relocate`, `scrub` |
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -49,29 +50,29 @@ use wake::Watchers;
 pub(crate) use wake::{News, Watch};
 
 thread_local! {
-    /// The memory for decompressing batches, once for each thread: validation never waits.
+    /// The memory for decompressing batches, one for each thread: validation never waits.
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
 }
 
-/// A replica of a partition: its log, and who waits for news of it.
+/// A replica of a partition: its log, and the requests that wait for it.
 ///
-/// One lock guards the log. It is state for an append or for finding a place to read, never while
-/// a client is waited for and never across an await.
+/// One lock guards the log. It is held for an append, or for finding a place to read; never while a client is
+/// waited for, and never across an await.
 pub(crate) struct Replica {
     topic: Str,
     index: i32,
     rules: ArcSwap<PartitionRules>,
     state: Mutex<State>,
-    /// The log's offsets, which are read without its lock.
+    /// The log's offsets, which are read without the lock.
     offsets: Arc<LogOffsets>,
     /// The directory that the log is in.
     log_dir: ArcSwap<LogDir>,
-    /// Whether it is moved to another: compaction stays away.
+    /// Whether the log is being moved to another directory: compaction then leaves it alone.
     moving: AtomicBool,
-    /// Held while compacted segments take the place of others.
+    /// Held while compacted segments replace others.
     swapping: Mutex<()>,
     durability: Arc<Durability>,
-    /// When everything was last seen to be on disk, by the steady clock, for `flush.ms`.
+    /// The time at which everything was last seen on disk, on the steady clock, for `flush.ms`.
     unflushed_since_ms: AtomicI64,
     watchers: Watchers,
     scrub: ScrubRecord,
@@ -79,14 +80,14 @@ pub(crate) struct Replica {
 
 /// The part of a replica that its lock guards.
 struct State {
-    /// None once the partition is deleted or closed.
+    /// `None` once the partition is deleted or closed.
     log: Option<Log>,
-    /// The role of the replica: it leads.
+    /// The leader's state of the replica.
     leader: Leader,
 }
 
 impl State {
-    /// Moves the high watermark to the leader's; returns whether it has risen.
+    /// Raises the high watermark to the leader's. Returns whether it has risen.
     fn raise_high_watermark(&mut self, rules: &PartitionRules) -> bool {
         let Some(log) = &mut self.log else { return false };
         let before = log.high_watermark();
@@ -100,7 +101,7 @@ impl State {
 }
 
 impl Replica {
-    /// Leads a partition whose log is open, as the controller has decided.
+    /// Becomes the leader of a partition whose log is open, as the controller has decided.
     pub(crate) fn lead(
         topic: Str,
         index: i32,
@@ -119,7 +120,8 @@ impl Replica {
         let (told, news) = (Arc::clone(&durability), Arc::clone(log_dir.news()));
         log.set_flush_listener(Box::new(move |flushed| news.tell(&told, flushed)));
         if log.flushed_offset() < log.end_offset() {
-            // A crash left it: it is served at once, and acknowledged as durable once it is.
+            // A crash may have left records that are not on disk: they are served at once, and are durable
+            // after this flush.
             log.enqueue_flush();
         }
         Self {
@@ -138,7 +140,7 @@ impl Replica {
         }
     }
 
-    /// `topic-index`, for people.
+    /// The partition as `topic-index`, for people.
     pub(crate) fn name(&self) -> String {
         format!("{}-{}", self.topic, self.index)
     }
@@ -151,27 +153,27 @@ impl Replica {
         self.index
     }
 
-    /// The directory that the log is in.
+    /// The log's directory.
     pub(crate) fn log_dir(&self) -> Arc<LogDir> {
         self.log_dir.load_full()
     }
 
-    /// Bytes of batches in the log; `None` if it is gone.
+    /// The bytes of batches in the log; `None` if the log is gone.
     pub(crate) fn size_bytes(&self) -> Option<u64> {
         self.lock().as_ref().map(Log::size_bytes)
     }
 
-    /// Its segments and the bytes of batches in them; `None` if the log is gone.
+    /// The number of segments, and the bytes of batches in them; `None` if the log is gone.
     pub(crate) fn extent(&self) -> Option<(usize, u64)> {
         self.lock().as_ref().map(|log| (log.segments(), log.size_bytes()))
     }
 
-    /// The offset that the next record gets.
+    /// The offset of the next record.
     pub(crate) fn end_offset(&self) -> i64 {
         self.offsets.end()
     }
 
-    /// Goes by a later decision of the controller, which has this broker lead.
+    /// Follows a later decision of the controller under which this broker still leads.
     pub(crate) fn decide(&self, decided: Arc<Partition>) {
         let raised = {
             let mut state = self.state.lock();
@@ -200,7 +202,7 @@ impl Replica {
         self.rules.store(rules);
     }
 
-    /// Fences a client that knows another leader epoch, see [`Leader::check_epoch`].
+    /// Fences a client with another leader epoch, see [`Leader::check_epoch`].
     pub(crate) fn check_leader_epoch(&self, epoch: i32) -> Result<(), ErrorCode> {
         self.state.lock().leader.check_epoch(epoch)
     }
@@ -214,20 +216,20 @@ impl Replica {
         }
     }
 
-    /// The log, for as long as this is state.
+    /// Locks the log.
     fn lock(&self) -> MappedMutexGuard<'_, Option<Log>> {
         MutexGuard::map(self.state.lock(), |state| &mut state.log)
     }
 
-    /// The same, or `None` if others hold it for that long.
+    /// Locks the log, or returns `None` if others hold it for that long.
     fn try_lock_for(&self, time: Duration) -> Option<MappedMutexGuard<'_, Option<Log>>> {
         Some(MutexGuard::map(self.state.try_lock_for(time)?, |state| &mut state.log))
     }
 
-    /// Validates and appends what a producer sent.
+    /// Validates and appends a batch from a producer.
     ///
     /// # Errors
-    /// Kafka's error; nothing of it is in the log then.
+    /// Kafka's error; nothing of the batch is in the log then.
     pub(crate) fn append_produced(
         &self,
         records: &[u8],
@@ -246,7 +248,7 @@ impl Replica {
             Refusal { log_start_offset, ..Refusal::from(invalid) }
         })?;
         if batch.header.attributes.is_transactional() {
-            // No transaction is open for any producer: the coordinator that opens them is not here.
+            // No producer has an open transaction, since there is no transaction coordinator.
             return Err(Refusal::from(ErrorCode::INVALID_TXN_STATE));
         }
         match rules.recompress(batch.header.attributes.compression().ok()) {
@@ -258,29 +260,29 @@ impl Replica {
         }
     }
 
-    /// Whether so many replicas are in sync as acks=all asks for, see [`Leader::has_in_sync`].
+    /// Whether enough replicas are in sync for acks=all, see [`Leader::has_in_sync`].
     fn has_in_sync(&self, min: i32) -> bool {
         let min = usize::try_from(min).unwrap_or(0);
-        // The leader always is, and its lock need not be waited for to know that.
+        // The leader is always in sync: with a minimum of 1 its lock is not needed.
         min <= 1 || self.state.lock().leader.has_in_sync(min)
     }
 
-    /// The bytes that a batch may have (`max.message.bytes`).
+    /// The largest batch, in bytes (`max.message.bytes`).
     pub(crate) fn max_message_bytes(&self) -> usize {
         usize::try_from(self.rules.load().topic.max_message_bytes).unwrap_or(0)
     }
 
-    /// Appends what the coordinator of the groups in this partition has decided, as one batch.
+    /// Appends the records of the coordinator in this partition, as one batch.
     ///
     /// # Errors
-    /// Kafka's error; nothing of it is in the log then.
+    /// Kafka's error; none of the records is in the log then.
     pub(crate) fn append_coordinator_records(
         &self,
         records: &[CoordinatorRecord],
         now_ms: i64,
     ) -> Result<AppendedRecords, Refusal> {
         let max_bytes = self.max_message_bytes();
-        // Looked at first: no batch can be built that is larger than 2 GiB.
+        // Checked first: no batch larger than 2 GiB can be built.
         if records.iter().map(CoordinatorRecord::size).sum::<usize>() > max_bytes {
             return Err(Refusal::from(ErrorCode::MESSAGE_TOO_LARGE));
         }
@@ -327,7 +329,7 @@ impl Replica {
         })
     }
 
-    /// Kafka's error for an append that the log did not take.
+    /// Kafka's error for an append that the log rejects.
     fn refusal(&self, error: &AppendError, log_start_offset: i64) -> Refusal {
         let error_code = match error {
             AppendError::Producer(producer) => match producer {
@@ -345,31 +347,31 @@ impl Replica {
             }
             AppendError::Full(_) | AppendError::Offline(_) => ErrorCode::KAFKA_STORAGE_ERROR,
         };
-        // A full disk tells of itself once, and not with each request.
+        // A full disk is reported once, not for each request.
         if matches!(error, AppendError::Offline(_)) {
             warn!(partition = self.name(), "an append was rejected: {error}");
         }
-        // Kafka tells the log's start of what is wrong with the batch, and not of what its log could not do.
+        // Kafka reports the log start offset when the batch is invalid, but not when the log could not store
+        // it.
         let is_of_batch = matches!(error, AppendError::Producer(_));
         let log_start_offset = if is_of_batch { log_start_offset } else { -1 };
         Refusal { log_start_offset, ..Refusal::new(error_code, error.to_string()) }
     }
 
-    /// Whether everything before `end_offset` is as durable as this topic's acknowledgements
-    /// promise.
+    /// Whether everything before `end_offset` is as durable as this topic's acknowledgements promise.
     pub(crate) fn is_durable(&self, end_offset: i64) -> bool {
         !self.rules.load().durable_acks() || self.offsets.flushed() >= end_offset
     }
 
-    /// Waits until everything before `end_offset` is that durable.
+    /// Waits until everything before `end_offset` is as durable as that.
     ///
     /// # Errors
-    /// Kafka's error if it will never be: the disk has failed, or the log was deleted.
+    /// Kafka's error if that cannot happen any more: the disk has failed, or the log was deleted.
     pub(crate) async fn durable(&self, end_offset: i64) -> Result<(), ErrorCode> {
         if self.is_durable(end_offset) {
             return Ok(());
         }
-        // What is waited for may have been appended by somebody who did not ask for this.
+        // The records may have been appended by a request that did not ask for a flush.
         if let Some(log) = self.lock().as_ref() {
             log.enqueue_flush();
         }
@@ -377,15 +379,15 @@ impl Replica {
     }
 }
 
-/// Whether Kafka reports the log start offset with the error: it does if the log has looked at the records,
-/// except for two errors.
+/// Whether Kafka reports the log start offset with the error: it does if the log has read the records, except
+/// for two errors.
 fn tells_log_start(invalid: &InvalidBatch) -> bool {
     let error_code = ErrorCode(invalid.error_code());
     !invalid.is_of_request()
         && !matches!(error_code, ErrorCode::CORRUPT_MESSAGE | ErrorCode::MESSAGE_TOO_LARGE)
 }
 
-/// The batch as its topic wants it compressed, which may be larger than what came.
+/// The batch in the compression of its topic. It may be larger than before.
 fn recompress(
     records: &[u8],
     batch: &ValidBatch,

@@ -19,7 +19,7 @@ pub(crate) struct Topic {
     partitions: Vec<PartitionSlot>,
 }
 
-/// A partition, or `None` if its log could not be opened: the others serve.
+/// A partition, or `None` if its log could not be opened.
 pub(crate) type PartitionSlot = Option<Arc<Replica>>;
 
 impl Topic {
@@ -36,7 +36,7 @@ impl Topic {
         self.id
     }
 
-    /// Whether the broker keeps its own state in it, so that clients may not write to it.
+    /// Whether the broker keeps its own state in the topic: clients cannot write to it.
     pub(crate) fn is_internal(&self) -> bool {
         self.internal
     }
@@ -44,13 +44,13 @@ impl Topic {
     /// The partition with that number.
     ///
     /// # Errors
-    /// UNKNOWN_TOPIC_OR_PARTITION if there is none, KAFKA_STORAGE_ERROR if its log could not be opened.
+    /// UNKNOWN_TOPIC_OR_PARTITION if it does not exist, KAFKA_STORAGE_ERROR if its log could not be opened.
     pub(crate) fn partition(&self, index: i32) -> Result<&Arc<Replica>, ErrorCode> {
         let slot = usize::try_from(index).ok().and_then(|index| self.partitions.get(index));
         slot.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.as_ref().ok_or(ErrorCode::KAFKA_STORAGE_ERROR)
     }
 
-    /// The places of all partitions, by number.
+    /// All partitions by number, whether their logs are open or not.
     pub(crate) fn slots(&self) -> &[PartitionSlot] {
         &self.partitions
     }
@@ -61,7 +61,7 @@ impl Topic {
     }
 }
 
-/// All topics at one moment. Immutable: a request sees one table from its begin to its end.
+/// All topics at one moment. It is immutable: a request sees one table from its start to its end.
 #[derive(Default)]
 pub(crate) struct TopicTable {
     by_name: SharedMap<Str, Arc<Topic>>,
@@ -85,18 +85,18 @@ impl TopicTable {
         self.by_name(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.partition(index)
     }
 
-    /// All topics, in no order.
+    /// All topics, in no particular order.
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
         self.by_name.values()
     }
 
-    /// All partitions, in no order.
+    /// All partitions, in no particular order.
     pub(crate) fn partitions(&self) -> impl Iterator<Item = &Arc<Replica>> {
         self.topics().flat_map(|topic| topic.partitions())
     }
 }
 
-/// The table in force. Reading it takes no lock.
+/// The present table. Reading it takes no lock.
 #[derive(Default)]
 pub(crate) struct Topics {
     table: ArcSwap<TopicTable>,
@@ -104,13 +104,13 @@ pub(crate) struct Topics {
 }
 
 impl Topics {
-    /// The table as it is now.
+    /// The present table.
     pub(crate) fn table(&self) -> Guard<Arc<TopicTable>> {
         self.table.load()
     }
 
-    /// Replaces the table by one with `added` put in and `removed` taken out. Costs as much as these, and little of what
-    /// else is in it.
+    /// Replaces the table with one that has `added` and lacks `removed`. The cost depends on these, and
+    /// little on the rest of the table.
     pub(crate) fn change(&self, added: Vec<Topic>, removed: &[Uuid]) {
         if added.is_empty() && removed.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! From a response to the bytes that answer a request.
+//! Encodes a response into the bytes that answer a request.
 
 use protocol::wire::{Chunk, EncodeErrorKind};
 use protocol::{EncodeError, Response, Writer, frame};
@@ -6,7 +6,8 @@ use tracing::error;
 
 use super::{Frame, Piece, Reply};
 
-/// Room for most responses: a buffer that begins empty is moved five times before it holds one.
+/// The initial capacity, enough for most responses: a buffer that starts empty is moved five times before it
+/// holds one.
 const SMALL_BYTES: usize = 256;
 
 /// The encoder of the response to one request, also for replies that come later.
@@ -22,12 +23,12 @@ impl Responder {
         Reply::Now(self.frame(response))
     }
 
-    /// A response whose bytes are all in it.
+    /// Encodes a response that has all its bytes itself.
     pub(crate) fn frame<R: Response>(self, response: &R) -> Frame {
         self.frame_with(response, Vec::new())
     }
 
-    /// A response whose external records are `pieces`, in the order of the fields.
+    /// Encodes a response whose external records are `pieces`, in the order of the fields.
     pub(crate) fn frame_with<R: Response>(self, response: &R, pieces: Vec<Piece>) -> Frame {
         let encoded = frame::encode_response(
             self.correlation_id,
@@ -52,8 +53,8 @@ impl Responder {
     }
 }
 
-/// Tells of a response that the protocol cannot carry. One that is too large is the client's to mend; one that its version
-/// cannot say would be a bug of its handler.
+/// Logs a response that the protocol cannot carry. If it is too large, the client has to ask for less; if its
+/// version cannot express it, its handler has a bug.
 #[cold]
 fn unsayable<R: Response>(problem: EncodeError) -> Frame {
     let api = R::API_KEY.name();

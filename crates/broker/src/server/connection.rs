@@ -1,8 +1,8 @@
-//! One client's connection: requests in, replies out in the same order.
+//! One client's connection: requests in, and replies out in the same order.
 //!
-//! A connection is one task. It reads what the socket has, handles every whole request at once
-//! (a produce appends right here), and writes the replies together. A reply that must wait keeps
-//! its place in the [`Outbox`], so several produce requests overlap their waits for the disk.
+//! A connection is one task. It reads what the socket has, handles every whole request at once (a produce
+//! appends right here), and writes the replies together. A reply that must wait keeps its place in the
+//! [`Outbox`], so that several produce requests overlap their waits for the disk.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -32,7 +32,7 @@ use super::outbox::{Outbox, SendProgress};
 const IDLE_TICK: Duration = Duration::from_secs(10);
 /// Request bytes handled in a row before other connections have their turn.
 const TURN_BYTES: usize = 1 << 20;
-/// From this size on, a request other than a produce is handled on a thread on which no other connections
+/// The size from which a request other than a produce is handled on a thread on which no other connections
 /// wait.
 const LONG_REQUEST_BYTES: usize = 32 << 10;
 /// The time that pending replies may take once the broker stops.
@@ -46,17 +46,17 @@ pub(crate) struct Connection {
     inbox: Inbox,
     outbox: Outbox,
     stopping: watch::Receiver<bool>,
-    /// The bytes of the inbox, as a part of the limit of all connections.
+    /// This connection's part of the limit on the bytes of requests.
     request_bytes: RequestBytes,
-    /// The bytes of the outbox beyond the allowance of every connection.
+    /// This connection's part of the limit on the bytes of answers.
     answer_bytes: AnswerBytes,
     /// Counts against the limits on connections until it is dropped.
     _admission: Admission,
-    /// When bytes last came or went, as far as it was looked.
+    /// The time at which bytes were last seen to come or go.
     active_at: Instant,
-    /// Whether bytes went since that.
+    /// Whether bytes have gone since then.
     has_sent: bool,
-    /// Why no more requests are taken. What was asked before is still answered.
+    /// The reason why no more requests are taken. Earlier requests are still answered.
     ending: Option<End>,
 }
 
@@ -71,15 +71,15 @@ enum End {
     Idle,
     /// The client does not speak Kafka's protocol.
     BadLength(BadLength),
-    /// A request that cannot be answered.
+    /// A request cannot be answered.
     Refused(RequestError),
-    /// Unhandled requests hold twice what they may.
+    /// The unhandled requests hold twice their limit.
     TooManyBytes,
-    /// A request that wants no answer failed.
+    /// A produce that wants no answer has failed.
     Unanswered,
-    /// The answer cannot be sent, which has been told.
+    /// The answer cannot be encoded, which was logged.
     Unsayable,
-    /// Answers that clients do not read hold what they may.
+    /// The answers that clients do not read reach their limit.
     TooManyAnswers,
     /// The socket failed.
     Io(io::Error),
@@ -155,8 +155,8 @@ impl Connection {
         }
     }
 
-    /// Tells of a request that is not answered. Who runs a client that is too old finds here why it is cut off; what is
-    /// not Kafka's protocol at all is for who looks closer.
+    /// Logs a request that gets no answer. The person who runs a client that is too old learns here why its
+    /// connection was closed; bytes that are not Kafka's protocol are only logged for debugging.
     fn tell_refused(&self, refused: &RequestError) {
         let host = &self.peer.host;
         if !matches!(refused, RequestError::NotServed(_)) {
@@ -224,14 +224,14 @@ impl Connection {
         }
     }
 
-    /// Takes no more requests. As in Kafka those that came before are answered first: a producer that is refused its
-    /// last request is to know what became of the others.
+    /// Takes no more requests. Earlier ones are answered first, as in Kafka: a producer whose last request is
+    /// rejected must learn the results of the others.
     fn take_no_more(&mut self, end: End) {
         self.inbox.clear();
         self.ending = Some(end);
     }
 
-    /// Handles the whole requests that are here. Returns whether its turn ended with more to do.
+    /// Handles the whole requests that have arrived. Returns whether its turn ended before all were handled.
     fn handle_requests(&mut self) -> bool {
         let mut handled_bytes = 0;
         while self.ending.is_none() && self.outbox.has_room() {
@@ -263,8 +263,8 @@ impl Connection {
         false
     }
 
-    /// Handles one request. A long one asks about much and may take its time, so the other tasks of this thread go on
-    /// elsewhere. A produce does not: its length is that of its records.
+    /// Handles one request. A long one may take its time, so the other tasks of this thread move to another
+    /// one. A produce is exempt: its length is that of its records.
     fn handle(&self, frame: Bytes) -> Result<Reply, RequestError> {
         let handle = |frame| dispatch::handle(&self.server.broker, &self.peer, frame);
         if frame.len() < LONG_REQUEST_BYTES || dispatch::is_produce(&frame) {
@@ -273,9 +273,8 @@ impl Connection {
         task::block_in_place(|| handle(frame))
     }
 
-    /// Waits for the first of: bytes to read, room to write, the oldest reply, the tick, the end.
-    /// While the memory for requests is used up, `room` takes the place of bytes that would begin
-    /// another request.
+    /// Waits for the first of: bytes to read, space to write, the oldest reply, the tick, the end. While the
+    /// memory for requests is used up, `room` replaces the bytes that would begin another request.
     fn poll_event(
         &mut self,
         context: &mut Context<'_>,
@@ -290,7 +289,7 @@ impl Connection {
             return Poll::Ready(Ok(Event::Progress));
         }
         if self.ending.is_some() {
-            // What else comes is of no use to anybody.
+            // Further bytes are of no use to anybody.
         } else if self.may_read() {
             if self.outbox.has_room()
                 && let Poll::Ready(read) = self.poll_read(context)?
@@ -319,19 +318,19 @@ impl Connection {
         read
     }
 
-    /// Whether bytes may be received: always those of a request that has begun.
+    /// Whether bytes may be received: always if they belong to a request that has begun.
     fn may_read(&self) -> bool {
         self.inbox.unfinished_bytes() > 0 || self.request_bytes.memory().has_room()
     }
 
-    /// The longest time without traffic (`connections.max.idle.ms`). A negative limit is none.
+    /// The longest time without traffic (`connections.max.idle.ms`). A negative setting means no limit.
     fn idle_max(&self) -> Duration {
         let idle_max_ms = u64::try_from(self.server.broker.config.connections_max_idle_ms);
         Duration::from_millis(idle_max_ms.unwrap_or(u64::MAX))
     }
 
-    /// Gives memory back, and ends a connection on which nothing has come or gone for too long: one that asks for
-    /// nothing, does not take its replies, or has ended its half. One that waits for a reply is let wait.
+    /// Frees memory, and ends a connection that has been idle for too long: one that sends no request, does
+    /// not take its replies, or has closed its half. One that waits for a reply is left alone.
     fn look_idle(&mut self) -> Result<(), End> {
         if std::mem::take(&mut self.has_sent) {
             self.active_at = clock::now();
@@ -344,7 +343,7 @@ impl Connection {
         if idle >= self.idle_max() && !waits_for_us { Err(End::Idle) } else { Ok(()) }
     }
 
-    /// Sends the replies that are under way, for a bounded time.
+    /// Sends the pending replies, for a bounded time.
     async fn drain(&mut self) {
         let drained = clock::timeout(DRAIN, async {
             while !self.outbox.is_empty() {

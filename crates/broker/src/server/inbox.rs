@@ -1,19 +1,19 @@
-//! Received bytes that were not handled yet: bytes in, whole frames out.
+//! Received bytes that are not handled yet: bytes in, whole frames out.
 
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-/// A first read takes this much; enough for a burst of small requests.
+/// The size of a first read; enough for a burst of small requests.
 const READ_BYTES_MIN: usize = 16 * 1024;
-/// Reads grow up to this if a client sends more than fits at once.
+/// The largest read, for a client that sends more than fits at once.
 const READ_BYTES_MAX: usize = 256 * 1024;
-/// A frame from here on is long, and worth a read of its own: of shorter ones several come at once.
+/// The size from which a frame is long, and worth a read of its own. Of shorter frames several come at once.
 const LONG_BYTES: usize = READ_BYTES_MAX / 2;
 /// Bytes to read after a long frame, to learn the length of the next.
 const NEXT_BYTES: usize = 8 * 1024;
-/// A frame up to this long is given all its room at once by a client that has sent as much before.
+/// The largest frame for which space is reserved at once, if the client has sent as much before.
 const KNOWN_BYTES_MAX: usize = 4 << 20;
-/// The length that stands before every frame.
+/// The length before every frame.
 const LENGTH_BYTES: usize = 4;
 
 /// Why the bytes of a connection cannot be frames of Kafka's protocol.
@@ -21,7 +21,7 @@ const LENGTH_BYTES: usize = 4;
 pub(crate) struct BadLength {
     /// The length that the frame claims.
     pub(crate) length: i32,
-    /// The largest that is accepted (`socket.request.max.bytes`).
+    /// The largest accepted length (`socket.request.max.bytes`).
     pub(crate) max: usize,
 }
 
@@ -38,14 +38,13 @@ impl std::fmt::Display for BadLength {
 
 /// The receive buffer of one connection.
 ///
-/// A frame that leaves it is a slice of it, so the bytes of a produce request are never moved in
-/// user space. The buffer is used again once those slices are dropped, which for a produce is
-/// before the next read.
+/// A frame is a slice of the buffer, so that the bytes of a produce request are never moved in user space.
+/// The buffer is reused once those slices are dropped, which for a produce is before the next read.
 pub(crate) struct Inbox {
     buffer: BytesMut,
     frame_bytes_max: usize,
     read_bytes: usize,
-    /// The length of the last whole frame: clients send batches of one size for as long as they are busy.
+    /// The length of the last whole frame: busy clients send batches of one size.
     known_bytes: usize,
 }
 
@@ -65,7 +64,7 @@ impl Inbox {
         Ok(Some(self.buffer.split_to(length).freeze()))
     }
 
-    /// The length of the frame that the buffer begins with, once its four bytes are here.
+    /// The length of the first frame in the buffer, once its four length bytes are here.
     fn frame_bytes(&self) -> Result<Option<usize>, BadLength> {
         let Some(head) = self.buffer.first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
         let length = i32::from_be_bytes(*head);
@@ -78,11 +77,11 @@ impl Inbox {
     /// The buffer with space for the next read.
     ///
     /// The space grows with the bytes received, never with a mere announcement: a client that announces 100
-    /// MiB and sends ten bytes costs ten bytes' worth. A client that has sent a frame of that length is
-    /// trusted, so that its bytes are not copied from buffer to buffer as more of them arrive.
+    /// MiB and sends ten bytes costs ten bytes. A client that has sent a frame of that length is trusted, so
+    /// that its bytes are not copied from buffer to buffer as they arrive.
     ///
-    /// Bytes after a long frame are left in the socket, except for a few that tell the length of the next
-    /// one: the rest would have to be moved to a buffer with space for all of that.
+    /// Bytes after a long frame stay in the socket, except for a few that have the length of the next one:
+    /// the rest would have to be moved to a buffer with space for the whole frame.
     pub(crate) fn room(&mut self) -> Limit<&mut BytesMut> {
         let announced = self.frame_bytes().ok().flatten();
         let expected = LENGTH_BYTES + announced.unwrap_or(self.known_bytes);
@@ -101,8 +100,8 @@ impl Inbox {
         (&mut self.buffer).limit(if is_long { wanted } else { room })
     }
 
-    /// Learns from a read that brought `read` bytes into room for `room`: a client that fills
-    /// what it is given is given more.
+    /// Learns from a read that brought `read` bytes into space for `room`: a client that fills the space is
+    /// given more.
     pub(crate) fn note_read(&mut self, read: usize, room: usize) {
         if read == room {
             self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
@@ -118,12 +117,12 @@ impl Inbox {
         }
     }
 
-    /// Drops what has come: nobody is going to handle it.
+    /// Drops the received bytes, which nobody will handle.
     pub(crate) fn clear(&mut self) {
         self.buffer = BytesMut::new();
     }
 
-    /// Bytes of a frame that has begun and is not whole.
+    /// The bytes of a frame that has begun and is not whole.
     pub(crate) fn unfinished_bytes(&self) -> usize {
         self.buffer.len()
     }

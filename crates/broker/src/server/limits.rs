@@ -8,12 +8,11 @@ use parking_lot::Mutex;
 use runtime::HashMap;
 use tokio::sync::Notify;
 
-/// Connections of this process, in all and by address (`max.connections`,
-/// `max.connections.per.ip`).
+/// The connections of this process, in all and by address (`max.connections`, `max.connections.per.ip`).
 #[derive(Debug)]
 pub(crate) struct ConnectionLimits {
     max: usize,
-    /// The limit of descriptors of this process, less those that files need.
+    /// The process's limit on descriptors, without those that files need.
     descriptors_max: usize,
     per_address_max: usize,
     open: Mutex<Open>,
@@ -25,12 +24,12 @@ struct Open {
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// Why a connection is closed before its first request.
+/// The reason why a connection is closed before its first request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TooMany {
     /// `max.connections` are open.
     Connections(usize),
-    /// There are no more descriptors for connections.
+    /// The descriptors for connections are used up.
     Descriptors(usize),
     /// `max.connections.per.ip` are open from that address.
     FromAddress(usize),
@@ -52,7 +51,7 @@ impl std::fmt::Display for TooMany {
     }
 }
 
-/// A connection that was let in; it counts until this is dropped.
+/// An admitted connection; it counts until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Admission {
     limits: Arc<ConnectionLimits>,
@@ -60,7 +59,7 @@ pub(crate) struct Admission {
 }
 
 impl ConnectionLimits {
-    /// Limits on connections in all, by settings and by descriptors, and by address.
+    /// Limits by settings, by descriptors, and by address.
     pub(crate) fn new(max: usize, descriptors_max: usize, per_address_max: usize) -> Arc<Self> {
         Arc::new(Self { max, descriptors_max, per_address_max, open: Mutex::default() })
     }
@@ -86,7 +85,7 @@ impl ConnectionLimits {
         Ok(Admission { limits: Arc::clone(self), address })
     }
 
-    /// The connections that are open.
+    /// The number of open connections.
     pub(crate) fn open_connections(&self) -> usize {
         self.open.lock().total
     }
@@ -106,10 +105,10 @@ impl Drop for Admission {
     }
 }
 
-/// Request bytes that connections have received and not handled (`queued.max.request.bytes`).
+/// The request bytes that connections have received and not handled (`queued.max.request.bytes`).
 ///
 /// A connection starts to receive a request only while there is space. A request that has started is received
-/// to its end, so that a full budget always empties again; only if that alone doubles the limit, the
+/// to its end, so that a full budget always empties again. Only if such requests alone double the limit, the
 /// connection that asks for more is closed.
 #[derive(Debug)]
 pub(crate) struct RequestMemory {
@@ -129,7 +128,7 @@ impl RequestMemory {
         self.used.load(Ordering::Relaxed) < self.max
     }
 
-    /// Bytes that were received and not handled.
+    /// The bytes that were received and not handled.
     pub(crate) fn used_bytes(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
@@ -162,7 +161,7 @@ impl RequestMemory {
     }
 }
 
-/// One connection's part of the [`RequestMemory`]; given back when it is dropped.
+/// One connection's part of the [`RequestMemory`], which is returned when this is dropped.
 #[derive(Debug)]
 pub(crate) struct RequestBytes {
     memory: Arc<RequestMemory>,
@@ -178,7 +177,7 @@ impl RequestBytes {
         &self.memory
     }
 
-    /// Notes that the connection now holds `bytes`. Returns `false` if all of them hold too many.
+    /// Records that the connection now holds `bytes`. Returns `false` if all connections hold too many.
     #[must_use]
     pub(crate) fn set(&mut self, bytes: usize) -> bool {
         let before = std::mem::replace(&mut self.held, bytes);
@@ -198,8 +197,8 @@ impl Drop for RequestBytes {
     }
 }
 
-/// The bytes of answers of all connections beyond the allowance of each. One answer may be large, and its
-/// client slow to read it, or never read it.
+/// The answer bytes of all connections beyond the allowance of each. One answer can be large, and its client
+/// slow to read it, or never read it.
 #[derive(Debug)]
 pub(crate) struct AnswerMemory {
     max: usize,
@@ -213,7 +212,7 @@ impl AnswerMemory {
     }
 }
 
-/// One connection's part of the [`AnswerMemory`]; given back when it is dropped.
+/// One connection's part of the [`AnswerMemory`], which is returned when this is dropped.
 #[derive(Debug)]
 pub(crate) struct AnswerBytes {
     memory: Arc<AnswerMemory>,
@@ -225,7 +224,8 @@ impl AnswerBytes {
         Self { memory, held: 0 }
     }
 
-    /// Notes that the connection now holds `bytes`. False if that is more than before and too much with what others hold.
+    /// Records that the connection now holds `bytes`. Returns `false` if that is more than before, and too
+    /// much together with the others.
     #[must_use]
     pub(crate) fn set(&mut self, bytes: usize) -> bool {
         let before = std::mem::replace(&mut self.held, bytes);

@@ -1,4 +1,4 @@
-//! Accepts connections and hands each to a task of its own.
+//! Accepts connections, each of which gets a task of its own.
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,7 +34,8 @@ pub(crate) async fn accept(
         match accepted {
             Ok((stream, address)) => admit(&server, listener, stream, address, &stopping),
             Err(problem) => {
-                // Out of descriptors, or a client that was gone at once: neither ends the rest.
+                // The descriptors are used up, or the client has already gone: other connections are not
+                // affected.
                 tell_not_accepted(&server.not_accepted_log, &problem);
                 clock::sleep(ACCEPT_PAUSE).await;
             }
@@ -77,7 +78,7 @@ fn admit(
     task::spawn(connection.serve());
 }
 
-/// Small replies go out at once: they answer somebody who waits.
+/// Prepares a socket. Small replies leave at once, since somebody waits for them.
 fn prepare(stream: &TcpStream, address: SocketAddr) -> io::Result<()> {
     if stream.local_addr()?.ip() == address.ip() {
         runtime::net::do_not_pace(stream);

@@ -11,16 +11,16 @@ use runtime::net::{self, TcpStream};
 
 use crate::reply::{Frame, Piece, ReplyFuture};
 
-/// Replies that may wait before the connection stops reading requests.
+/// The most replies that may wait before the connection stops reading requests.
 const REPLIES_MAX: usize = 256;
-/// Memory that unsent replies may hold before the connection stops reading requests.
+/// The memory that unsent replies may hold before the connection stops reading requests.
 const BYTES_MAX: usize = 4 << 20;
-/// Parts handed to the kernel in one call.
+/// The most parts of one system call.
 const PARTS_MAX: usize = 32;
 /// The most bytes of one call of sendfile, so that one large fetch does not hold its thread.
 const FILE_BYTES_MAX: usize = 1 << 20;
 
-/// The replies of one connection that are not sent yet.
+/// The unsent replies of one connection.
 ///
 /// A reply that must wait (a parked fetch, a produce that waits for the disk) keeps its place:
 /// Kafka's clients match replies to requests by order.
@@ -31,7 +31,7 @@ pub(crate) struct Outbox {
     bytes: usize,
     /// The bytes that the socket took since the last [`Outbox::take_sent_bytes`].
     sent_bytes: u64,
-    /// The next reply is one that cannot be sent: the connection ends behind `pieces`.
+    /// Whether the next reply cannot be sent: the connection ends behind `pieces`.
     ends: bool,
 }
 
@@ -40,19 +40,19 @@ enum Slot {
     Waiting(ReplyFuture),
 }
 
-/// The result of giving pieces to the socket.
+/// The result of sending pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SendProgress {
-    /// Nothing is left that could be sent now.
+    /// Everything that can be sent now is sent.
     All,
-    /// The socket takes no more now.
+    /// The socket is full.
     Blocked,
-    /// A turn's worth went out; others should have theirs before it goes on.
+    /// A turn's worth was sent; other connections are next.
     Turn,
 }
 
 impl Outbox {
-    /// Puts a response behind those of earlier requests.
+    /// Adds a response behind those of earlier requests.
     pub(crate) fn push(&mut self, frame: Frame) {
         if self.ends {
             return;
@@ -62,7 +62,7 @@ impl Outbox {
         self.take_ready();
     }
 
-    /// Keeps the place of a response that comes later.
+    /// Reserves the place of a response that comes later.
     pub(crate) fn push_waiting(&mut self, future: ReplyFuture) {
         if self.ends {
             return;
@@ -70,17 +70,17 @@ impl Outbox {
         self.replies.push_back(Slot::Waiting(future));
     }
 
-    /// Whether a further request may be handled before something here is sent.
+    /// Whether another request may be handled before something is sent.
     pub(crate) fn has_room(&self) -> bool {
         self.replies.len() < REPLIES_MAX && self.bytes < BYTES_MAX
     }
 
-    /// Whether the connection is to end once all pieces are sent.
+    /// Whether the connection ends once all pieces are sent.
     pub(crate) fn ends(&self) -> bool {
         self.ends
     }
 
-    /// The memory that unsent replies hold beyond what any connection may hold.
+    /// The memory of unsent replies beyond the allowance of each connection.
     pub(crate) fn excess_bytes(&self) -> usize {
         self.bytes.saturating_sub(BYTES_MAX)
     }
@@ -95,7 +95,7 @@ impl Outbox {
         self.pieces.is_empty() && self.replies.is_empty()
     }
 
-    /// Polls the oldest reply if it is one that waits; ready when it can be sent.
+    /// Polls the oldest reply if it is a waiting one; ready when it can be sent.
     pub(crate) fn poll_oldest(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(slot) = self.replies.front_mut() else { return Poll::Pending };
         let Slot::Waiting(future) = slot else { return Poll::Ready(()) };
@@ -110,12 +110,12 @@ impl Outbox {
         }
     }
 
-    /// Moves the replies whose turn has come to the pieces for the socket.
+    /// Moves the replies whose turn has come to the pieces.
     fn take_ready(&mut self) {
         while let Some(Slot::Ready(_)) = self.replies.front() {
             let Some(Slot::Ready(frame)) = self.replies.pop_front() else { unreachable!("just seen") };
             if frame.is_unsayable() {
-                // What follows would be taken for the answer to another request.
+                // The client would take a later response for the answer to this request.
                 self.ends = true;
                 self.replies.clear();
                 return;
@@ -199,8 +199,8 @@ impl Outbox {
     fn file_sent(&mut self, sent: usize) -> io::Result<usize> {
         let Some(Piece::File(region)) = self.pieces.front_mut() else { unreachable!("a file was sent") };
         if sent == 0 {
-            // The file ended before the region did: its tail was truncated under a reader. The
-            // length has gone out, so only the end of the connection tells the client.
+            // The file ended before the region did: its tail was truncated under a reader. The length has
+            // already been sent, so only the end of the connection tells the client.
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "a segment ended inside a fetched region",

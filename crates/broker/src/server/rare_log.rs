@@ -1,30 +1,30 @@
-//! Lines of the log that clients cause: told, but not as often as clients like.
+//! Log lines that clients cause: written, but not as often as clients like.
 
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use runtime::clock::Instant;
 
-/// Lines that may be written one after the other before the first has to be waited for.
+/// The number of lines that may be written in a row.
 const BURST: u32 = 5;
 /// The time until one more line may be written.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Lets a line through now and then.
+/// Limits the rate of lines.
 #[derive(Debug, Default)]
 pub(crate) struct RareLog(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Lines that may be written before the next waits, less those that time has given back.
+    /// The lines that were written, less those that time has given back.
     written: u32,
-    /// When time last gave one back.
+    /// The time at which one was last given back.
     since: Option<Instant>,
     left_out: u64,
 }
 
 impl RareLog {
-    /// Whether a line may be written at `now`: then how many were left out since the last one.
+    /// Returns whether a line may be written at `now`, and if so how many were left out since the last one.
     pub(crate) fn admit(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock();
         let since = *state.since.get_or_insert(now);

@@ -10,32 +10,32 @@ use settings::BrokerConfig;
 use crate::replicas::{Replica, Replicas};
 use crate::upkeep::worker::{Next, Stop, Worker};
 
-/// The time between two checks for deleted files that are due.
+/// The time between two checks for deleted files that are due for removal.
 const DELETIONS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The time between two checks of the space on the disks.
 const ROOM_INTERVAL_MS: i64 = 1_000;
 
-/// The time between two writes of checkpoints if logs have got their first records since.
+/// The time between two checks for logs that have got their first records, which must be in a checkpoint.
 const UNTOLD_INTERVAL_MS: i64 = 1_000;
 
-/// The time between two attempts for partitions that could not be opened on a full disk.
+/// The time between two attempts to open partitions that failed on a full disk.
 const WITHOUT_ROOM_INTERVAL_MS: i64 = 5_000;
 
-/// Something that is done again and again.
+/// Periodic work.
 struct Chore {
     every: Duration,
     due: Instant,
     work: Work,
 }
 
-/// The work of a chore, with the time of the wall clock in milliseconds.
+/// The work of a chore. It is given the wall-clock time in milliseconds.
 type Work = Box<dyn Fn(&Replicas, i64) + Send>;
 
 impl Chore {
     fn new(every_ms: i64, work: impl Fn(&Replicas, i64) + Send + 'static) -> Self {
         let every = Duration::from_millis(u64::try_from(every_ms).unwrap_or(0).max(1));
-        // The largest interval means never, and a clock has an end.
+        // The largest interval means never, but no clock reaches that far.
         let every = every.min(Duration::from_secs(365 * 24 * 3600));
         Self { every, due: clock::now() + every, work: Box::new(work) }
     }
@@ -48,7 +48,7 @@ pub(crate) struct Chores {
 }
 
 impl Chores {
-    /// The chores of a broker. `open_without_room` tries partitions again that could not be opened on a full disk.
+    /// The chores of a broker. `open_without_room` opens partitions that failed on a full disk.
     pub(crate) fn new(
         replicas: &Arc<Replicas>,
         config: &BrokerConfig,
@@ -83,7 +83,7 @@ impl Worker for Chores {
             if chore.due > clock::now() {
                 return Next::At(chore.due);
             }
-            // Before it is done: who panics has its next time.
+            // Set before the work, so that a chore that panics still has its next time.
             chore.due = clock::now() + chore.every;
             (chore.work)(&replicas, clock::now_ms());
         }
@@ -96,9 +96,8 @@ fn apply_retention(replicas: &Replicas, now_ms: i64) {
 }
 
 /// Checks the space on the disks. If one is full except for its reserve, everything that may be deleted is
-/// deleted at once, so that clients can soon produce again: expired segments, and files that would have
-/// stayed for `file.delete.delay.ms`, which are for readers that other brokers may have and this one does
-/// not.
+/// deleted at once, so that clients can soon produce again: expired segments, and files that would stay for
+/// `file.delete.delay.ms`, which are for readers that other brokers may have and this one does not.
 fn look_at_room(replicas: &Replicas, now_ms: i64) {
     for dir in replicas.dirs().all() {
         let (is_full, was_full) = dir.look_at_room();

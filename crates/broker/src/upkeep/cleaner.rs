@@ -17,50 +17,50 @@ use crate::cluster::Cluster;
 use crate::replicas::{Replica, Replicas, TopicTable};
 use crate::upkeep::worker::{Next, Shutdown, Stop, Worker};
 
-/// The most that the offset maps of all threads may take is shared by the threads; one map is never
+/// The limit on the offset map of one thread. The threads share the memory of the setting; one map is never
 /// larger than this, as in Kafka.
 const MAP_BYTES_MAX: i64 = i32::MAX as i64;
 
-/// The state that the threads share.
+/// The state that the cleaner's threads share.
 pub(crate) struct Cleaner {
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// The partitions that a thread is at.
+    /// The partitions that threads are cleaning.
     in_progress: HashSet<PartitionKey>,
-    /// The partitions that could not be cleaned: they are left alone until the next start.
+    /// The partitions that could not be cleaned. They are left alone until the next start.
     uncleanable: HashSet<PartitionKey>,
 }
 
-/// The work of one of the threads.
+/// The work of one thread.
 pub(crate) struct CleanerThread {
     cleaner: Arc<Cleaner>,
     replicas: Weak<Replicas>,
     cluster: Weak<Cluster>,
 }
 
-/// A partition by its topic's id and its number: a topic that is deleted and made again has another id.
+/// A partition by its topic's id and its number: a topic that is deleted and created again has another id.
 type PartitionKey = (Uuid, i32);
 
-/// A log to clean, and who may not take it meanwhile.
+/// A log to clean, which no other thread takes meanwhile.
 struct Work {
     key: PartitionKey,
     partition: Arc<Replica>,
     plan: CleanPlan,
 }
 
-/// Why a pass ended early.
+/// The reason why a pass ended early.
 enum Failure {
     /// The broker stops.
     Stopped,
-    /// The log has changed below it: retention, a deletion or a truncation went first. The next pass starts
+    /// The log has changed meanwhile: retention, a deletion or a truncation came first. The next pass starts
     /// over.
     Changed,
-    /// The offset map has no room for a single segment's keys.
+    /// The offset map is too small for the keys of a single segment.
     NoProgress,
-    /// A file cannot be read or written, or holds damage.
+    /// A file cannot be read or written, or is damaged.
     Clean(CleanError),
 }
 
@@ -75,20 +75,20 @@ impl From<CleanError> for Failure {
 }
 
 impl State {
-    /// Forgets the verdict on partitions of topics that are deleted.
+    /// Removes the entries of partitions whose topics were deleted.
     fn forget_deleted(&mut self, table: &TopicTable) {
         self.uncleanable.retain(|(topic_id, _)| table.by_id(*topic_id).is_some());
     }
 }
 
 impl Worker for CleanerThread {
-    /// Cleans what is to be cleaned. A pass that is under way at a stop is given up and leaves nothing behind that the
-    /// next start does not remove.
+    /// Cleans the logs that are due. A pass that a stop interrupts is abandoned, and leaves nothing behind
+    /// that the next start does not remove.
     fn run(&mut self, stop: &Stop) -> Next {
         let (Some(replicas), Some(cluster)) = (self.replicas.upgrade(), self.cluster.upgrade()) else {
             return Next::Never;
         };
-        // A setting that is changed while the broker runs counts from the next round on.
+        // A changed setting takes effect from the next round on.
         let config = cluster.broker_config();
         while stop.check().is_ok()
             && let Some(work) = self.cleaner.filthiest(&replicas.table())
@@ -107,7 +107,7 @@ impl Cleaner {
         Arc::new(Self { state: Mutex::default() })
     }
 
-    /// The work of `log.cleaner.threads` threads, of none if `log.cleaner.enable` is false.
+    /// The work for `log.cleaner.threads` threads, or for none if `log.cleaner.enable` is false.
     pub(crate) fn threads(
         config: &BrokerConfig,
         replicas: &Arc<Replicas>,
@@ -123,8 +123,8 @@ impl Cleaner {
         (0..count).map(thread).collect()
     }
 
-    /// The log with the largest part that is dirty, of those whose part is above
-    /// `min.cleanable.dirty.ratio` or that waited for `max.compaction.lag.ms`; those first.
+    /// Picks the log with the largest dirty part, among those whose part is above `min.cleanable.dirty.ratio`
+    /// or that have waited for `max.compaction.lag.ms`. The latter come first.
     fn filthiest(&self, table: &TopicTable) -> Option<Work> {
         let now_ms = clock::now_ms();
         let mut state = self.state.lock();
@@ -157,7 +157,7 @@ impl Cleaner {
         Some(work)
     }
 
-    /// Cleans one log, and reports it if that is impossible.
+    /// Cleans one log. If that is impossible, the log is reported.
     fn clean(&self, work: Work, config: &BrokerConfig, stop: &Stop) {
         let (key, partition, begun) = (work.key, Arc::clone(&work.partition), clock::now());
         match pass(work, config, stop) {
@@ -235,7 +235,7 @@ struct Budget {
     turn_began: Instant,
 }
 
-/// The time that a pass works before it lets others go first: short beside that of a request.
+/// The time that a pass works before it yields: short compared to a request.
 const TURN: Duration = Duration::from_micros(500);
 
 impl Budget {
@@ -243,20 +243,20 @@ impl Budget {
         Self { rate, since: now, bytes: 0, turn_began: now }
     }
 
-    /// Takes the time that `bytes` may take at the least.
+    /// Waits as long as `bytes` must take at least.
     fn spend(&mut self, bytes: u64, stop: &Stop) -> Result<(), Shutdown> {
         let now = clock::now();
         if let Some(time) = self.wait(bytes, now) {
             return stop.pause(time);
         }
         if self.turn_is_over(now) {
-            // To be nice is not enough: who has a processor keeps it until the next tick.
+            // A low priority is not enough: a running thread keeps its processor until the next tick.
             task::yield_thread();
         }
         stop.check()
     }
 
-    /// Whether it is time to let others go first; the next turn begins then.
+    /// Whether it is time to yield; the next turn begins then.
     fn turn_is_over(&mut self, now: Instant) -> bool {
         let is_over = now.saturating_duration_since(self.turn_began) >= TURN;
         if is_over {
@@ -265,7 +265,7 @@ impl Budget {
         is_over
     }
 
-    /// The time to wait after that many bytes more; `None` if it is not worth a sleep.
+    /// The wait that so many more bytes need; `None` if it is too short for a sleep.
     fn wait(&mut self, bytes: u64, now: Instant) -> Option<Duration> {
         self.bytes += bytes;
         let due_s = self.bytes as f64 / self.rate;

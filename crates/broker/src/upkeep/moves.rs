@@ -1,9 +1,9 @@
-//! Partitions that are moved between the log directories of this broker (AlterReplicaLogDirs, KIP-113).
+//! Moves of partitions between the log directories of this broker (AlterReplicaLogDirs, KIP-113).
 //!
 //! A move copies the log while it is written, a bounded part in each turn, tells the controller the new
-//! directory of the partition, and then lets the log continue in the copy.
-//! `num.replica.alter.log.dirs.threads` moves work at once; the others wait for their turn.
-//! `replica.alter.log.dirs.io.max.bytes.per.second` bounds all of them together.
+//! directory of the partition, and then switches the log to the copy. `num.replica.alter.log.dirs.threads`
+//! moves work at once; the others wait for their turn. `replica.alter.log.dirs.io.max.bytes.per.second`
+//! limits all of them together.
 
 mod alter;
 mod turn;
@@ -27,7 +27,7 @@ use crate::replicas::{Replica, Replicas};
 use crate::upkeep::worker::{Stop, Workers};
 use turn::Turn;
 
-/// Partitions that are not here yet and whose directory is remembered: no more, whatever clients ask for.
+/// The most partitions whose directory is remembered before they exist here, whatever clients ask for.
 const PREFERRED_MAX: usize = 10_000;
 
 /// The time between two checks of the limit while nothing more may be copied.
@@ -36,27 +36,27 @@ const LIMIT_CHECK: Duration = Duration::from_millis(500);
 /// The time between two checks of the limit while nothing is moved.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// The time that a move waits if its target is full.
+/// The time that a move waits if its target disk is full.
 const FULL_BACKOFF: Duration = Duration::from_secs(5);
 
 /// A partition by its topic and number.
 type Name = (Str, i32);
 
-/// A partition on its way to another directory.
+/// A move of a partition to another directory.
 pub(crate) struct Move {
     partition: Arc<Replica>,
     topic_id: Uuid,
     target: Arc<LogDir>,
-    /// The copy. None once the move is over; held during a turn.
+    /// The copy, which is held during a turn. `None` once the move is over.
     future: Mutex<Option<FutureLog>>,
-    /// Whether it is not wanted any more.
+    /// Whether the move is cancelled.
     cancelled: AtomicBool,
-    /// Whether the controller may know the partition in the target.
+    /// Whether the controller may have assigned the partition to the target.
     assigned: AtomicBool,
-    /// An earlier move of the partition that was given up. What the controller is told of that one must not come after
-    /// what it is told of this one.
+    /// An earlier move of the partition that was cancelled. Its message to the controller must not follow
+    /// that of this move.
     after: Mutex<Option<Arc<Move>>>,
-    /// Whether nothing more is done about it.
+    /// Whether the move is over.
     over: AtomicBool,
     /// Its size for DescribeLogDirs.
     size_bytes: AtomicU64,
@@ -68,27 +68,27 @@ pub(crate) struct Moves {
     replicas: Arc<Replicas>,
     cluster: Arc<Cluster>,
     state: Mutex<State>,
-    /// Something waits for a turn.
+    /// Notified when a move waits for a turn.
     queued: Notify,
     budget: Mutex<Budget>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Those that are under way.
+    /// The running moves.
     moves: HashMap<Name, Arc<Move>>,
-    /// Those that are given up and not over.
+    /// The cancelled moves that are not over.
     ending: HashMap<Name, Arc<Move>>,
-    /// Those that wait for a turn, cancelled ones among them.
+    /// The moves that wait for a turn, including cancelled ones.
     queue: VecDeque<Arc<Move>>,
-    /// The directories for partitions that are not here yet.
+    /// The directories for partitions that do not exist here yet.
     preferred: HashMap<Name, Arc<LogDir>>,
 }
 
 /// The bytes copied ahead of the limit.
 struct Budget {
     debt_bytes: f64,
-    /// When it was that.
+    /// The time of that count.
     at: Instant,
 }
 
@@ -97,7 +97,7 @@ impl Budget {
         self.debt_bytes += bytes as f64;
     }
 
-    /// The time for which nothing more may be copied at `rate` bytes a second.
+    /// The time for which nothing may be copied, at `rate` bytes a second.
     fn wait(&mut self, rate: u64, now: Instant) -> Duration {
         let paid = now.saturating_duration_since(self.at).as_secs_f64() * rate as f64;
         (self.debt_bytes, self.at) = ((self.debt_bytes - paid).max(0.0), now);
@@ -107,7 +107,8 @@ impl Budget {
 }
 
 impl State {
-    /// Gives up the move of a partition, and gives it. Its copy is removed in its next turn, or at the end of this one.
+    /// Cancels and returns the move of a partition. Its copy is removed in its next turn, or at the end of
+    /// the present one.
     fn cancel(&mut self, name: &Name) -> Option<Arc<Move>> {
         let cancelled = self.moves.remove(name)?;
         cancelled.cancelled.store(true, Ordering::Release);
@@ -125,12 +126,12 @@ impl Move {
         &self.partition
     }
 
-    /// The directory that the partition goes to.
+    /// The target directory.
     pub(crate) fn target(&self) -> &Arc<LogDir> {
         &self.target
     }
 
-    /// Bytes of batches that are copied.
+    /// The bytes of batches in the copy.
     pub(crate) fn size_bytes(&self) -> u64 {
         self.size_bytes.load(Ordering::Relaxed)
     }
@@ -156,8 +157,8 @@ impl Moves {
         })
     }
 
-    /// Starts the tasks that move: as many as `num.replica.alter.log.dirs.threads` says, or as there are directories. Moves
-    /// that are under way at a stop go on at the next start.
+    /// Starts the tasks that move: as many as `num.replica.alter.log.dirs.threads` says, or as there are
+    /// directories. Moves that a stop interrupts continue at the next start.
     pub(crate) fn start(self: &Arc<Self>, tasks: Option<i32>, workers: &Workers) {
         let dirs = i32::try_from(self.replicas.dirs().partition_dirs().count()).unwrap_or(i32::MAX);
         for number in 0..tasks.unwrap_or(dirs).max(1) {
@@ -165,23 +166,24 @@ impl Moves {
         }
     }
 
-    /// The moves that are under way.
+    /// The running moves.
     pub(crate) fn under_way(&self) -> Vec<Arc<Move>> {
         self.state.lock().moves.values().cloned().collect()
     }
 
-    /// The directory that a client wanted for a partition that was not here. Once.
+    /// Takes the directory that a client chose for a partition before it existed here.
     pub(crate) fn take_preferred(&self, topic: &Str, index: i32) -> Option<Arc<LogDir>> {
         self.state.lock().preferred.remove(&(topic.clone(), index))
     }
 
-    /// Gives up the move of a partition, if there is one.
+    /// Cancels the move of a partition, if there is one.
     pub(crate) fn cancel(&self, partition: &Replica) {
         self.state.lock().cancel(&(partition.topic().clone(), partition.index()));
         self.queued.notify_one();
     }
 
-    /// Gives up the moves from and to a directory that has failed. Gives those from it of which the controller was told.
+    /// Cancels the moves from and to a directory that has failed. Returns the moves away from it that the
+    /// controller was told of.
     pub(crate) fn cancel_at(&self, dir: &Arc<LogDir>) -> Vec<Arc<Move>> {
         let mut state = self.state.lock();
         let concerned =
@@ -200,14 +202,14 @@ impl Moves {
         self.queued.notify_one();
     }
 
-    /// The next move that has a turn: one that is to be given up if nothing may be copied.
+    /// The next move to have a turn. While nothing may be copied, only a cancelled one.
     fn dequeue(&self, may_copy: bool) -> Option<Arc<Move>> {
         let queue = &mut self.state.lock().queue;
         let at = queue.iter().position(|it| may_copy || it.is_cancelled())?;
         queue.remove(at)
     }
 
-    /// Takes a move off the list, if it is the one on the list: it is being given up.
+    /// Removes a move from the list, if it is the one on the list, because it is being cancelled.
     fn abandon(&self, this: &Arc<Move>) {
         let mut state = self.state.lock();
         if state.moves.get(&this.name()).is_some_and(|it| Arc::ptr_eq(it, this)) {
@@ -215,7 +217,7 @@ impl Moves {
         }
     }
 
-    /// Forgets a move that is over.
+    /// Removes a move that is over.
     fn forget(&self, this: &Arc<Move>) {
         this.over.store(true, Ordering::Release);
         let mut state = self.state.lock();
@@ -228,12 +230,12 @@ impl Moves {
     }
 }
 
-/// One of the tasks: takes moves in turn until the broker stops.
+/// One of the tasks: gives turns to moves until the broker stops.
 async fn work(moves: Arc<Moves>, stop: Stop) {
     while stop.check().is_ok() {
         let wait = moves.budget.lock().wait(moves.rate(), clock::now());
         let Some(next) = moves.dequeue(wait.is_zero()) else {
-            // The limit may change meanwhile.
+            // The limit may change during the wait.
             let wait = if wait.is_zero() { IDLE } else { wait.min(LIMIT_CHECK) };
             tokio::select! {
                 biased;

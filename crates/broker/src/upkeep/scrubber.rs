@@ -1,7 +1,7 @@
-//! The scrubber: one thread that slowly reads all closed segments and the metadata again and again, and
-//! reports the damage of the disks since they were written.
+//! The scrubber: a thread that slowly reads all closed segments and the metadata again and again, and reports
+//! damage that the disks have done since they were written.
 //!
-//! Its findings are kept in memory, with the partitions: a start begins afresh.
+//! Its findings are kept in memory, with the partitions: a restart begins afresh.
 
 mod metadata_log;
 
@@ -25,14 +25,14 @@ use metadata_log::MetadataDamage;
 /// The longest time until a changed setting is noticed.
 const TICK: Duration = Duration::from_secs(5);
 
-/// When the first round begins at the latest after a start, which has the disks for itself.
+/// The latest time for the first round after a start, during which the disks are left to clients.
 const FIRST_ROUND_AFTER: Duration = Duration::from_secs(300);
 
-/// The progress of its thread, and the damage that it found in the metadata.
+/// The progress of the scrubber's thread, and the damage that it found in the metadata.
 pub(crate) struct Scrubber {
     read_bytes: AtomicU64,
     rounds: AtomicU64,
-    /// In ms since the epoch; 0 before the first.
+    /// In ms since the epoch; 0 before the end of the first round.
     last_round_end_ms: AtomicI64,
     metadata: MetadataDamage,
 }
@@ -43,14 +43,14 @@ pub(crate) struct ScrubProgress {
     pub(crate) read_bytes: u64,
     /// The number of complete rounds.
     pub(crate) rounds: u64,
-    /// When that was last done, in ms since the epoch.
+    /// The end of the last round, in ms since the epoch.
     pub(crate) last_round_end_ms: Option<i64>,
 }
 
-/// The settings that say when and how fast it reads.
+/// The settings for the time and the speed of rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Settings {
-    /// 0: nothing is read.
+    /// 0 turns the scrubber off.
     bytes_per_second: u64,
     interval: Duration,
 }
@@ -75,10 +75,10 @@ impl Settings {
     }
 }
 
-/// Spreads reads over time: in any time, no more bytes than that time allows and one read.
+/// Paces reads: in any period, no more bytes than it allows, plus one read.
 #[derive(Debug)]
 struct Pace {
-    /// When what was read so far is paid for.
+    /// The time at which the bytes that were read so far are paid for.
     paid_at: Instant,
 }
 
@@ -94,7 +94,7 @@ impl Pace {
     }
 }
 
-/// The work of its thread.
+/// The work of the scrubber's thread.
 pub(crate) struct ScrubberThread {
     scrubber: Arc<Scrubber>,
     scope: Scope,
@@ -104,9 +104,9 @@ pub(crate) struct ScrubberThread {
 }
 
 impl Worker for ScrubberThread {
-    /// Reads everything once if it is time to. Ends in the middle of a segment at a stop.
+    /// Reads everything once if a round is due. A stop interrupts it within a segment.
     fn run(&mut self, stop: &Stop) -> Next {
-        // It ends when the broker stops.
+        // An error means that the broker stops.
         self.turn(stop).unwrap_or(Next::Never)
     }
 }
@@ -144,7 +144,7 @@ impl Scrubber {
         })
     }
 
-    /// The work of its thread.
+    /// The work of the scrubber's thread.
     pub(crate) fn thread(
         self: &Arc<Self>,
         replicas: &Arc<Replicas>,
@@ -169,12 +169,12 @@ impl Scrubber {
         }
     }
 
-    /// Damaged places of the metadata log and its snapshots.
+    /// The number of damaged places in the metadata log and its snapshots.
     pub(crate) fn metadata_places(&self) -> usize {
         self.metadata.places()
     }
 
-    /// The damage there.
+    /// The damaged places in the metadata log and its snapshots.
     pub(crate) fn metadata_faults(&self) -> Vec<Fault> {
         self.metadata.faults()
     }
@@ -202,7 +202,7 @@ impl Scrubber {
     fn before_read(&self, scope: &Scope, stop: &Stop, pace: &mut Pace, bytes: u64) -> Result<(), ScrubError> {
         loop {
             let Some(wait) = pace.wait(bytes, scope.settings()?.bytes_per_second, clock::now()) else {
-                // Turned off in the middle of a round, which goes on when it is turned on again.
+                // The scrubber was turned off during a round, which continues when it is turned on again.
                 stop.pause(TICK)?;
                 continue;
             };
@@ -214,7 +214,7 @@ impl Scrubber {
         }
     }
 
-    /// Reads the closed segments of one partition. `before_read` is told of each read and may wait.
+    /// Reads the closed segments of one partition. `before_read` is called for each read and may wait.
     fn scrub(
         &self,
         partition: &Replica,
@@ -239,8 +239,8 @@ impl Scrubber {
     }
 }
 
-/// Looks for segments that are missing, once after a start: all that is read is the end of each closed segment. It
-/// takes as long as it takes, and the start does not wait for it.
+/// Looks for missing segments, once after a start. Only the end of each closed segment is read. The start
+/// does not wait for it, however long it takes.
 fn look_for_gaps(scope: &Scope, stop: &Stop) -> Result<(), ScrubError> {
     for partition in scope.partitions()?.iter().filter_map(Weak::upgrade) {
         let mut from = i64::MIN;
@@ -255,7 +255,8 @@ fn look_for_gaps(scope: &Scope, stop: &Stop) -> Result<(), ScrubError> {
     Ok(())
 }
 
-/// The replicas that are scrubbed, and the cluster whose settings count. A round may take days: it keeps neither alive.
+/// The replicas to scrub, and the cluster whose settings apply. A round may take days: it keeps neither
+/// alive.
 struct Scope {
     replicas: Weak<Replicas>,
     cluster: Weak<Cluster>,
@@ -266,7 +267,7 @@ impl Scope {
         self.replicas.upgrade().ok_or(ScrubError::Stopped)
     }
 
-    /// All partitions, in the order of their names. What is deleted meanwhile is not kept by a round either.
+    /// All partitions, in the order of their names. A round does not keep deleted partitions alive either.
     fn partitions(&self) -> Result<Vec<Weak<Replica>>, ScrubError> {
         let mut partitions: Vec<Arc<Replica>> = self.replicas()?.table().partitions().cloned().collect();
         partitions.sort_by(|a, b| (a.topic(), a.index()).cmp(&(b.topic(), b.index())));
@@ -277,14 +278,14 @@ impl Scope {
         Ok(Arc::clone(self.replicas()?.dirs().metadata_dir()))
     }
 
-    /// The settings in force: a change counts at once.
+    /// The present settings: a change takes effect at once.
     fn settings(&self) -> Result<Settings, ScrubError> {
         let cluster = self.cluster.upgrade().ok_or(ScrubError::Stopped)?;
         Ok(Settings::of(&cluster.broker_config()))
     }
 }
 
-/// One line for each place, once.
+/// Logs one line for each place.
 fn report(partition: &str, news: &ScrubNews) {
     for fault in &news.damaged {
         let (path, position) = (fault.path.display(), fault.position);

@@ -1,7 +1,8 @@
-//! The contract of work beside the requests, and the threads and tasks that do it.
+//! The contract for work beside the requests, and the threads and tasks that do it.
 //!
-//! A worker does what is due and says when it wants to run again. Waiting, stopping and panics are the same for all. Work
-//! that waits for others rather than for the disk is a task, which the same stop ends.
+//! A worker does what is due, and returns when it wants to run again. Waiting, stopping and panics are
+//! handled here for all of them. Work that waits for others rather than for the disk is a task, which the
+//! same stop ends.
 
 use std::future::Future;
 use std::io;
@@ -16,29 +17,29 @@ use runtime::task::{self, JoinHandle};
 use tokio::sync::watch;
 use tracing::error;
 
-/// The longest wait: a clock has an end, and settings may ask for more.
+/// The longest wait: no clock reaches further, and settings may ask for more.
 const WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// The wait after a panic before the next run.
 const PANIC_PAUSE: Duration = Duration::from_secs(10);
 
-/// Work that is done again and again.
+/// Periodic work.
 pub(crate) trait Worker: Send + 'static {
-    /// Does what is due. Blocks; a long run looks at `stop` between its parts.
+    /// Does what is due. Blocks; a long run checks `stop` between its parts.
     fn run(&mut self, stop: &Stop) -> Next;
 }
 
-/// When a worker wants to run again.
+/// The time at which a worker wants to run again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     /// At that time, or a little later.
     At(Instant),
-    /// Not any more: the broker stops, or there is nothing left to work on.
+    /// Never: the broker stops, or nothing is left to work on.
     Never,
 }
 
 impl Next {
-    /// That long from now.
+    /// After that time.
     pub(crate) fn after(time: Duration) -> Self {
         Self::At(clock::now() + time.min(WAIT_MAX))
     }
@@ -48,7 +49,7 @@ impl Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shutdown;
 
-/// Says whether the broker stops, and wakes who waits when it does.
+/// The broker's stop: a worker can ask for it, or wait and be woken by it.
 #[derive(Clone, Default)]
 pub(crate) struct Stop(Arc<StopFlag>);
 
@@ -56,12 +57,12 @@ pub(crate) struct Stop(Arc<StopFlag>);
 struct StopFlag {
     stops: Mutex<bool>,
     changed: Condvar,
-    /// The same for tasks.
+    /// The sender for tasks that wait.
     told: watch::Sender<bool>,
 }
 
 impl Stop {
-    /// Waits for that long.
+    /// Waits for that time.
     ///
     /// # Errors
     /// [`Shutdown`] as soon as the broker stops.
@@ -81,7 +82,7 @@ impl Stop {
         Err(Shutdown)
     }
 
-    /// Goes on unless the broker stops.
+    /// Checks that the broker does not stop.
     ///
     /// # Errors
     /// [`Shutdown`] if it does.
@@ -112,7 +113,7 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// No workers yet.
+    /// Starts without workers.
     pub(crate) fn new() -> Self {
         Self {
             stop: Stop::default(),
@@ -125,22 +126,22 @@ impl Workers {
     /// Starts a thread for a worker that requests may have to wait for.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// The system's error if it refuses a thread.
     pub(crate) fn start(&self, name: &str, worker: impl Worker) -> io::Result<()> {
         self.add(name, task::spawn_thread(name, self.turns(name, worker))?);
         Ok(())
     }
 
-    /// Starts a thread for a worker that can wait while requests cannot.
+    /// Starts a thread for a worker that yields to requests.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// The system's error if it refuses a thread.
     pub(crate) fn start_in_background(&self, name: &str, worker: impl Worker) -> io::Result<()> {
         self.add(name, task::spawn_background_thread(name, self.turns(name, worker))?);
         Ok(())
     }
 
-    /// Starts a task that ends by itself when it is told to stop.
+    /// Starts a task that ends by itself at a stop.
     pub(crate) fn spawn<F>(&self, name: &str, work: impl FnOnce(Stop) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -148,7 +149,7 @@ impl Workers {
         self.tasks.lock().push((name.to_owned(), task::spawn(work(self.stop.clone()))));
     }
 
-    /// Starts a task that may end wherever it waits.
+    /// Starts a task that a stop can end wherever it waits.
     pub(crate) fn spawn_until_stop<F>(&self, name: &str, work: impl FnOnce(Stop) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -167,13 +168,13 @@ impl Workers {
         self.threads.lock().push((name.to_owned(), thread));
     }
 
-    /// The life of a worker's thread.
+    /// The loop of a worker's thread.
     fn turns(&self, name: &str, mut worker: impl Worker) -> impl FnOnce() + Send + 'static {
         let (stop, panic_pause, name) = (self.stop.clone(), self.panic_pause, name.to_owned());
         move || {
             let mut due = clock::now();
             while stop.pause_until(due).is_ok() {
-                // Who panics has a bug, and is not to take along what else it does later.
+                // A worker that panics has a bug, which must not end its other work.
                 let next = catch_unwind(AssertUnwindSafe(|| worker.run(&stop))).unwrap_or_else(|_panic| {
                     error!("{name} panicked: it goes on in a while");
                     Next::after(panic_pause)
@@ -186,7 +187,7 @@ impl Workers {
         }
     }
 
-    /// Ends all of them, each in the midst of its work if that takes long, and waits until they have.
+    /// Stops all of them, in the middle of their work if that takes long, and waits for their end.
     pub(crate) async fn stop(&self) {
         self.stop.ring();
         let tasks = std::mem::take(&mut *self.tasks.lock());

@@ -11,17 +11,17 @@ use tracing::{info, warn};
 
 use super::{News, Replica};
 
-/// "Up to the high watermark" in a DeleteRecords request.
+/// The offset that means "up to the high watermark" in a DeleteRecords request.
 const TO_HIGH_WATERMARK: i64 = -1;
 
 impl Replica {
-    /// Moves the start of the log to `offset`; returns the new start.
+    /// Moves the start of the log to `offset`, and returns the new start.
     ///
     /// # Errors
     /// Kafka's error for the partition.
     pub(crate) fn delete_records(&self, offset: i64, now_ms: i64) -> Result<i64, ErrorCode> {
         if !self.rules.load().topic.delete {
-            // The older records of a compacted topic are values of keys, not history.
+            // In a compacted topic, older records are values of keys, not history.
             return Err(ErrorCode::POLICY_VIOLATION);
         }
         let mut state = self.state.lock();
@@ -38,7 +38,7 @@ impl Replica {
         Ok(state.leader.low_watermark(log_start_offset))
     }
 
-    /// Deletes what is too old or too much.
+    /// Deletes segments beyond the limits on age and size.
     pub(crate) fn apply_retention(&self, now_ms: i64) {
         let mut guard = self.lock();
         let Some(log) = guard.as_mut() else { return };
@@ -53,10 +53,10 @@ impl Replica {
         }
     }
 
-    /// The work for compaction in the log; `None` if its topic is not compacted, and while it is moved.
+    /// The plan for compacting the log; `None` if its topic is not compacted, or the log is being moved.
     ///
     /// # Errors
-    /// The reason why it is unknown.
+    /// The reason why the log cannot be planned for.
     pub(crate) fn clean_plan(&self, now_ms: i64) -> Result<Option<CleanPlan>, ChangeError> {
         if !self.rules.load().topic.compact || self.is_moving() {
             return Ok(None);
@@ -65,20 +65,20 @@ impl Replica {
         guard.as_ref().map(|log| log.clean_plan(log.cleaned_to(), now_ms)).transpose()
     }
 
-    /// The part of the log that must be dirty before it is compacted.
+    /// The fraction of the log that must be dirty before it is compacted.
     pub(crate) fn min_cleanable_dirty_ratio(&self) -> f64 {
         self.rules.load().topic.min_cleanable_dirty_ratio
     }
 
-    /// Replaces the original segments by a compacted one; `None` if the log is gone, is being moved, or is no
-    /// longer compacted. The log is locked for a few renames at a time, and not while this waits for the
+    /// Replaces the original segments with a compacted one; `None` if the log is gone, is being moved, or is
+    /// no longer compacted. The log is locked for a few renames at a time, and not while this waits for the
     /// disk.
     pub(crate) fn swap(
         &self,
         cleaned: &CleanedSegment,
         now_ms: i64,
     ) -> Option<Result<SwapOutcome, ChangeError>> {
-        // Half done, its files have names that a move would not find.
+        // A swap that is half done has files under names that a move would not find.
         let _swapping = self.swapping.lock();
         if !self.rules.load().topic.compact || self.is_moving() {
             return None;
@@ -106,7 +106,7 @@ impl Replica {
         Ok(finished.map(|()| SwapOutcome::Done))
     }
 
-    /// Files of deleted segments whose time has come. Removing them takes no lock.
+    /// Takes the files of deleted segments that are due for removal. Removing them takes no lock.
     pub(crate) fn take_due_deletions(&self, now_ms: i64) -> Vec<DeletedSegment> {
         self.lock().as_mut().map_or_else(Vec::new, |log| log.take_due_deletions(now_ms))
     }
@@ -119,7 +119,7 @@ impl Replica {
         Ok(self.lock().as_ref().ok_or_else(|| self.gone())?.active_producers())
     }
 
-    /// Forgets producers that have been silent for `producer.id.expiration.ms`.
+    /// Removes producers that have been silent for `producer.id.expiration.ms`.
     pub(crate) fn remove_expired_producers(&self, now_ms: i64) {
         if let Some(log) = self.lock().as_mut() {
             log.remove_expired_producers(now_ms);
@@ -138,13 +138,13 @@ impl Replica {
         }
     }
 
-    /// Gives up the log, whose directory has failed. Whoever waits is told.
+    /// Drops the log, whose directory has failed. Waiting requests are woken.
     pub(crate) fn fail(&self, offline: &Offline) {
         self.log_dir.load().news().tell(&self.durability, Err(offline));
         drop(self.take_log());
     }
 
-    /// Takes the log away: nothing is appended or read from here on. Whoever waits is told.
+    /// Takes the log away: nothing is appended or read from here on. Waiting requests are woken.
     pub(crate) fn take_log(&self) -> Option<Log> {
         let log = self.lock().take();
         self.durability.end();

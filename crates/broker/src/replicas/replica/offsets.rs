@@ -1,4 +1,4 @@
-//! Offsets by what a client means: the first, the last, that of a time, that of an epoch.
+//! Look-ups of offsets: the first, the last, that of a timestamp, that of an epoch.
 
 use protocol::ErrorCode;
 use record::DecompressError;
@@ -7,30 +7,30 @@ use tracing::error;
 
 use super::{Isolation, Replica, SCRATCH};
 
-/// The offset that ListOffsets asks for.
+/// The offset that a ListOffsets request looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OffsetSpec {
     /// The end: the high watermark, or the last stable offset.
     Latest,
-    /// The log's start.
+    /// The log start offset.
     Earliest,
     /// The record with the greatest timestamp (KIP-734).
     MaxTimestamp,
-    /// The last offset that is in tiered storage (KIP-1005), or the first that is not yet
-    /// (KIP-1023): there is none without it.
+    /// The last offset in tiered storage (KIP-1005), or the first that is not there yet (KIP-1023). Without
+    /// tiered storage there is none.
     Tiered,
     /// The first record at or after that time, in ms since the epoch.
     Time(i64),
 }
 
 impl OffsetSpec {
-    /// The meaning of a timestamp in a request of `version`; `None` if the version does not have it.
+    /// The meaning of a timestamp in a request of `version`; `None` if that version has none.
     pub(crate) fn of(timestamp: i64, version: i16) -> Option<Self> {
         let (since, spec) = match timestamp {
             -1 => (1, Self::Latest),
             -2 => (1, Self::Earliest),
             -3 => (7, Self::MaxTimestamp),
-            // The start of what is on local disk: all of it is.
+            // The start of what is on local disk, which is everything.
             -4 => (8, Self::Earliest),
             -5 => (9, Self::Tiered),
             -6 => (11, Self::Tiered),
@@ -41,7 +41,7 @@ impl OffsetSpec {
     }
 }
 
-/// The answer; -1 stands for a timestamp or an epoch that there is none of.
+/// The result. A timestamp or an epoch of -1 means that there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FoundOffset {
     pub(crate) timestamp_ms: i64,
@@ -65,7 +65,7 @@ impl From<ErrorCode> for LookupFailure {
 }
 
 impl Replica {
-    /// The first offset that may be read.
+    /// The first offset that can be read.
     pub(crate) fn log_start_offset(&self) -> i64 {
         self.lock().as_ref().map_or(-1, storage::Log::log_start_offset)
     }
@@ -86,7 +86,7 @@ impl Replica {
             found => found,
         };
         found.map_err(|failure| match failure {
-            // Twice in a row the file is simply not there.
+            // If it fails twice, the file is missing.
             LookupFailure::Moved => ErrorCode::KAFKA_STORAGE_ERROR,
             LookupFailure::Error(error_code) => error_code,
         })
@@ -124,7 +124,7 @@ impl Replica {
             OffsetSpec::MaxTimestamp => log.locate_max_timestamp(),
             OffsetSpec::Time(time) => log.locate_timestamp(time),
         };
-        // What is left reads files, and appends need not wait for that.
+        // The rest reads files, which appends need not wait for.
         drop(state);
         let find = |located: LocatedTime| SCRATCH.with_borrow_mut(|scratch| located.find(scratch));
         let found = located.and_then(find).map_err(|error| self.lookup_error(&error))?;
@@ -139,8 +139,8 @@ impl Replica {
         }))
     }
 
-    /// The largest epoch that is not above `epoch`, and the offset after its last record (KIP-279). `None` if
-    /// the log knows no such epoch.
+    /// The largest epoch that is not above `epoch`, with the offset after its last record (KIP-279). `None`
+    /// if the log has no such epoch.
     pub(crate) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
         let guard = self.lock();
         let end = guard.as_ref()?.end_offset_for_epoch(epoch);

@@ -1,4 +1,4 @@
-//! Finding what a fetch may read.
+//! The records that a fetch can read.
 
 use protocol::ErrorCode;
 use runtime::clock;
@@ -14,12 +14,12 @@ use crate::reply::FileRegion;
 pub(crate) enum Isolation {
     /// All of them.
     ReadUncommitted,
-    /// Those of transactions that are decided.
+    /// Those of committed transactions, and those outside of transactions.
     ReadCommitted,
 }
 
 impl Isolation {
-    /// The isolation of a request; `None` if there is no such level.
+    /// The isolation level in a request; `None` if it does not exist.
     pub(crate) fn of(level: i8) -> Option<Self> {
         match level {
             0 => Some(Self::ReadUncommitted),
@@ -35,14 +35,14 @@ pub(crate) struct ReadRequest {
     pub(crate) offset: i64,
     pub(crate) max_bytes: usize,
     pub(crate) min_one_batch: bool,
-    /// Only the last batches of the log, and only if `max_bytes` hold all that follows.
+    /// Read only the last batches of the log, and only if all of them fit into `max_bytes`.
     pub(crate) recent_only: bool,
     pub(crate) isolation: Isolation,
-    /// The broker that fetches as a follower, and the start of its log; `None` for a client.
+    /// The broker that fetches as a follower; `None` for a client.
     pub(crate) follower: Option<FetchingReplica>,
-    /// Negative if the client does not say.
+    /// The client's leader epoch; negative if it sends none.
     pub(crate) current_leader_epoch: i32,
-    /// Negative if the client does not say.
+    /// The epoch of the last record that the client has; negative if it sends none.
     pub(crate) last_fetched_epoch: i32,
 }
 
@@ -63,30 +63,30 @@ pub(crate) struct FetchingBroker {
     pub(crate) epoch: i64,
 }
 
-/// The answer to it.
+/// The answer to a [`ReadRequest`].
 #[derive(Debug, Default)]
 pub(crate) struct ReadOutcome {
     pub(crate) high_watermark: i64,
     pub(crate) last_stable_offset: i64,
     pub(crate) log_start_offset: i64,
-    /// Whole batches, the last one possibly truncated; `None` if there is nothing to read yet.
+    /// Whole batches, of which the last may be truncated; `None` if there is nothing to read yet.
     pub(crate) region: Option<FileRegion>,
-    /// Producer and first offset of the aborted transactions in it, for a reader of committed
+    /// The producer and the first offset of each aborted transaction in the region, for a reader of committed
     /// records.
     pub(crate) aborted: Option<Vec<(i64, i64)>>,
-    /// The epoch and its end offset up to which the reader's log and this one agree, if they diverge
+    /// The epoch, and the end offset in it, up to which the reader's log and this one agree, if they diverge
     /// (KIP-595).
     pub(crate) diverging: Option<EpochEndOffset>,
 }
 
 impl Replica {
-    /// Finds what there is at an offset.
+    /// Reads at an offset.
     ///
     /// # Errors
     /// Kafka's error for the partition.
     pub(crate) fn read(&self, request: &ReadRequest) -> Result<ReadOutcome, ErrorCode> {
         match self.read_once(request) {
-            // The log was moved to another directory in between, or retention was faster.
+            // The log was moved to another directory meanwhile, or retention was faster.
             Err(ErrorCode::OFFSET_NOT_AVAILABLE) => self.read_once(request),
             outcome => outcome,
         }
@@ -94,7 +94,7 @@ impl Replica {
 
     fn read_once(&self, request: &ReadRequest) -> Result<ReadOutcome, ErrorCode> {
         let mut state = self.state.lock();
-        // Unlike other requests, a fetch says nothing by any negative epoch.
+        // In a fetch, unlike in other requests, any negative epoch means none.
         state.leader.check_epoch(request.current_leader_epoch.max(-1))?;
         let log = state.log.as_ref().ok_or_else(|| self.gone())?;
         if let Some(follower) = request.follower {
@@ -131,7 +131,7 @@ impl Replica {
             Some(follower) => self.note_fetch(&mut state, follower, request.offset)?,
             None => false,
         };
-        // What is left may wait for the disk, and appends need not wait with it.
+        // The rest may wait for the disk, and appends need not wait with it.
         drop(state);
         if raised {
             self.watchers.notify(&[News::HighWatermark]);
@@ -139,7 +139,7 @@ impl Replica {
         let Some(located) = located else { return Ok(outcome) };
         let slice = located.slice(request.max_bytes, request.min_one_batch);
         let slice = slice.map_err(|error| self.read_error(&error))?;
-        // A first batch of which only a part fits is of no use to anybody.
+        // A part of a first batch is of no use to any reader.
         let Some(slice) = slice.filter(|slice| !slice.first_batch_incomplete) else { return Ok(outcome) };
         if request.recent_only && slice.len >= request.max_bytes {
             return Ok(outcome);
@@ -168,7 +168,7 @@ impl Replica {
     fn read_error(&self, error: &ReadError) -> ErrorCode {
         match error {
             ReadError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
-            // Retention was faster than the reader, who will ask again.
+            // Retention was faster than the reader, which asks again.
             ReadError::Gone => ErrorCode::OFFSET_NOT_AVAILABLE,
             ReadError::Damaged(_) | ReadError::Fs(_) => {
                 error!(partition = self.name(), "a read failed: {error}");
@@ -178,7 +178,8 @@ impl Replica {
     }
 }
 
-/// Kafka's error for a broker that is no replica: one that knows the leader epoch is to wait until the leader knows of it.
+/// Kafka's error for a broker that is not a replica. If the broker has the present leader epoch, it is to
+/// wait until the leader learns of it.
 fn no_replica(request: &ReadRequest) -> ErrorCode {
     let knows_epoch = request.current_leader_epoch >= 0;
     if knows_epoch { ErrorCode::UNKNOWN_LEADER_EPOCH } else { ErrorCode::NOT_LEADER_OR_FOLLOWER }

@@ -1,4 +1,4 @@
-//! Going on in another log directory (AlterReplicaLogDirs, KIP-113).
+//! The switch of a log to another log directory (AlterReplicaLogDirs, KIP-113).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,29 +9,29 @@ use storage::{CopyError, CopySource, FutureLog, Syncs};
 use super::Replica;
 use crate::directories::LogDir;
 
-/// The time to try for the partition's lock: its holder may wait for a sync, and syncs are held back
+/// The time to wait for the partition's lock: its holder may wait for a sync, and syncs are held back
 /// meanwhile.
 const LOCK: Duration = Duration::from_millis(20);
 
-/// The most that is left to copy when syncs are held back: acknowledgements wait for it.
+/// The most bytes that are left to copy when syncs are held back: acknowledgements wait for the copy.
 const REST_BYTES_MAX: u64 = 256 << 10;
 
-/// The number of times that the copy catches up before another move has its turn.
+/// The number of rounds in which the copy catches up before another move has its turn.
 const CATCH_UP_TURNS: usize = 8;
 
 impl Replica {
-    /// The present log, to be copied; `None` if it is gone.
+    /// The present log as the source of a copy; `None` if the log is gone.
     pub(crate) fn copy_source(&self) -> Option<CopySource> {
         self.lock().as_ref().map(storage::Log::copy_source)
     }
 
-    /// Waits for the end of what compaction is putting in place. None follows while the log is moved.
+    /// Waits for the end of a swap by compaction. No other swap starts while the log is moved.
     pub(crate) fn await_swap(&self) {
         drop(self.swapping.lock());
     }
 
-    /// Keeps compaction away while the log is moved, or lets it come back. What it would replace would have to be
-    /// copied again.
+    /// Keeps compaction away while the log is moved, or lets it come back. A segment that it replaced would
+    /// have to be copied again.
     pub(crate) fn set_moving(&self, moving: bool) {
         self.moving.store(moving, Ordering::Release);
     }
@@ -41,11 +41,11 @@ impl Replica {
         self.moving.load(Ordering::Acquire)
     }
 
-    /// Lets the log continue in `future`, which is in `target`, if that has caught up; returns the log's
-    /// syncs then, the first of which makes it durable there. `None` if another turn is needed first.
+    /// Switches the log to `future`, which is in `target`, if that has caught up. Returns the log's syncs,
+    /// the first of which makes the log durable there; `None` if another turn is needed first.
     ///
     /// # Errors
-    /// [`CopyError`] if the last bytes cannot be copied; the log stays where it is.
+    /// [`CopyError`] if the last bytes cannot be copied; the log then stays in its directory.
     pub(crate) fn relocate(
         &self,
         future: &mut FutureLog,
@@ -61,7 +61,8 @@ impl Replica {
         let paused = syncs.pause();
         let source = self.try_lock_for(LOCK).and_then(|log| Some(log.as_ref()?.copy_source()));
         let Some(source) = source else { return Ok(None) };
-        // What is durable in the old place by now is so in the new one after this, and nothing more becomes so.
+        // After this copy everything that is durable in the old directory is so in the new one, and nothing
+        // more becomes durable in the old one.
         if !future.copy(&source, u64::MAX)?.caught_up {
             return Ok(None);
         }
@@ -72,7 +73,7 @@ impl Replica {
         }
         let (told, news) = (Arc::clone(&self.durability), Arc::clone(target.news()));
         log.set_flush_listener(Box::new(move |flushed| news.tell(&told, flushed)));
-        // Who waits for a sync of the old place waits for this one.
+        // Requests that waited for a sync of the old directory wait for this one.
         log.enqueue_flush();
         self.log_dir.store(Arc::clone(target));
         Ok(Some(log.syncs()))

@@ -1,4 +1,4 @@
-//! The settings that a partition goes by, resolved from its topic's and the broker's.
+//! The settings of a partition, resolved from those of its topic and the broker.
 
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ impl PartitionRules {
 }
 
 fn log_config(topic: &TopicConfig, producer_id_expiration_ms: i64) -> LogConfig {
-    // What is not rolled is not compacted.
+    // A topic that is not compacted does not roll segments by this lag.
     let lag_ms = if topic.compact { topic.max_compaction_lag_ms } else { i64::MAX };
     LogConfig {
         segment_bytes: u32::try_from(topic.segment_bytes).unwrap_or(0),

@@ -5,7 +5,7 @@ use storage::{Fault, Log, ScrubTarget};
 
 use super::Replica;
 
-/// The state of a partition from scrubs of its closed segments.
+/// The scrubs of a partition's closed segments.
 #[derive(Default)]
 pub(super) struct ScrubRecord {
     /// Lock order: this before the log's.
@@ -15,30 +15,30 @@ pub(super) struct ScrubRecord {
 #[derive(Default)]
 struct ScrubFindings {
     last: Option<LastScrub>,
-    /// Segments with damage, until they are gone or whole again.
+    /// The damaged segments, until they are gone or intact again.
     damaged: Vec<(ScrubTarget, Vec<Fault>)>,
 }
 
 /// The last time that all closed segments of a partition were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LastScrub {
-    /// When that was done, in ms since the epoch.
+    /// The time of its end, in ms since the epoch.
     pub(crate) end_ms: i64,
     /// The number of bytes read.
     pub(crate) bytes: u64,
 }
 
-/// The changes by the scrub of a segment.
+/// The changes that the scrub of a segment brought.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ScrubNews {
-    /// Places that were not known to be damaged.
+    /// Damaged places that were not known before.
     pub(crate) damaged: Vec<Fault>,
-    /// Places that were, and are whole again.
+    /// Places that were damaged and are intact again.
     pub(crate) whole: Vec<Fault>,
 }
 
 impl ScrubNews {
-    /// The difference between known faults and the present ones.
+    /// Compares the known faults with the present ones.
     pub(crate) fn between(known: &[Fault], faults: &[Fault]) -> ScrubNews {
         let is_among = |fault: &&Fault, faults: &[Fault]| {
             faults.iter().any(|other| other.path == fault.path && other.position == fault.position)
@@ -61,13 +61,13 @@ pub(crate) struct LogStatus {
 }
 
 impl Replica {
-    /// The first closed segment that starts at `offset` or later; `None` if the log is gone.
+    /// The first closed segment that starts at or after `offset`; `None` if the log is gone.
     pub(crate) fn closed_segment_from(&self, offset: i64) -> Option<ScrubTarget> {
         self.lock().as_ref()?.closed_segment_from(offset)
     }
 
-    /// Notes the findings of a scrub in a segment. They are ignored if the segment is no longer part of the
-    /// log, because it was deleted, replaced or moved while it was read.
+    /// Stores the result of a segment's scrub. It is ignored if the segment is no longer part of the log,
+    /// because it was deleted, replaced or moved while it was read.
     pub(crate) fn note_scrubbed(&self, segment: &ScrubTarget, faults: Vec<Fault>) -> ScrubNews {
         let mut found = self.scrub.found.lock();
         found.forget_gone(self.lock().as_ref());
@@ -84,12 +84,12 @@ impl Replica {
         news
     }
 
-    /// Takes note that all closed segments have been read.
+    /// Stores that all closed segments have been read.
     pub(crate) fn note_scrub_end(&self, last: LastScrub) {
         self.scrub.found.lock().last = Some(last);
     }
 
-    /// The damaged places of segments that are still part of the log, and in how many segments they are.
+    /// The damaged places of segments that are still part of the log, and the number of these segments.
     pub(crate) fn damage(&self) -> (usize, Vec<Fault>) {
         let mut found = self.scrub.found.lock();
         if !found.damaged.is_empty() {
@@ -99,7 +99,7 @@ impl Replica {
         (found.damaged.len(), faults.collect())
     }
 
-    /// The status of the log; `None` if it is gone.
+    /// The status of the log; `None` if the log is gone.
     pub(crate) fn log_status(&self) -> Option<LogStatus> {
         let (_, damage) = self.damage();
         let last_scrub = self.scrub.found.lock().last;

@@ -1,25 +1,27 @@
-//! A request's turn on its thread, which the other connections of that thread wait for.
+//! A request's turn on its thread, for which the other connections of that thread wait.
 
 use runtime::task;
 
 use super::SCRATCH;
 
-/// Bytes that a request may decompress before its rest moves to a thread of its own: some ten milliseconds. A
-/// request of a megabyte may hold ten thousand batches that decompress to a hundred megabytes each.
+/// Bytes that a request may decompress before the rest of it moves to a thread of its own: some ten
+/// milliseconds. A request of a megabyte can hold ten thousand batches that decompress to a hundred megabytes
+/// each.
 const BYTES_MAX: u64 = 16 << 20;
 
-/// The bytes that a request has decompressed, all of them on one thread.
+/// The bytes that a request has decompressed on its thread.
 pub(crate) struct Turn {
     began_at: u64,
 }
 
 impl Turn {
-    /// Begins now.
+    /// Begins a turn.
     pub(crate) fn begin() -> Self {
         Self { began_at: decompressed_bytes() }
     }
 
-    /// Does the next part of the request: right here, and after much work with the other tasks of this thread elsewhere.
+    /// Runs the next part of the request: right here, or, if the request has done much work already, after
+    /// the other tasks of this thread have moved to another one.
     pub(crate) fn run<R>(&self, work: impl FnOnce() -> R) -> R {
         if self.is_over() { task::block_in_place(work) } else { work() }
     }

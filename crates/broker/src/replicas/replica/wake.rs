@@ -1,4 +1,4 @@
-//! The requests that wait for news of a partition.
+//! The fetches that wait for news of a partition.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,13 +20,13 @@ pub(crate) enum News {
 /// The fetches that wait for news.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
-    /// Whether there are any: an append that nobody waits for takes no lock here.
+    /// Whether there are any. An append without waiting fetches takes no lock here.
     any: AtomicBool,
     waiting: Mutex<Vec<(News, Arc<Notify>)>>,
 }
 
 impl Watchers {
-    /// Wakes those who wait for one of `news`.
+    /// Wakes the fetches that wait for one of `news`.
     pub(super) fn notify(&self, news: &[News]) {
         if self.any.load(Ordering::SeqCst) {
             let waiting = self.waiting.lock();
@@ -38,8 +38,8 @@ impl Watchers {
     fn add(&self, awaited: News, waker: Arc<Notify>) {
         let mut waiting = self.waiting.lock();
         waiting.push((awaited, waker));
-        // Before the watcher's next look at the log, and an append looks here after it has
-        // written: one of the two sees the other.
+        // Set before the watcher's next look at the log. An append reads it after it has written: one of the
+        // two sees the other.
         self.any.store(true, Ordering::SeqCst);
     }
 
@@ -55,14 +55,14 @@ impl Watchers {
     }
 }
 
-/// A place among the watchers of a partition, until it is dropped.
+/// A registration among the watchers of a partition, until it is dropped.
 pub(crate) struct Watch {
     replica: Arc<Replica>,
     waker: Arc<Notify>,
 }
 
 impl Replica {
-    /// Has `waker` notified of all such news from here on.
+    /// Registers `waker` for all such news from here on.
     pub(crate) fn watch(self: &Arc<Self>, awaited: News, waker: Arc<Notify>) -> Watch {
         self.watchers.add(awaited, Arc::clone(&waker));
         Watch { replica: Arc::clone(self), waker }

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use runtime::HashMap;
 use runtime::random::HashState;
 
-/// Entries of a shard, on average, at most. A change to a copy copies one shard and the list of shards, so the size is a
-/// compromise between the two: 20,000 entries are 512 shards.
+/// The most entries of a shard, on average. A change to a copy copies one shard and the list of shards, so
+/// the size is a compromise between the two: 20,000 entries are 512 shards.
 const SHARD_ENTRIES: usize = 64;
 
-/// A hash map in shards. A copy costs one reference count for each shard; a change to a copy costs one shard more.
+/// A hash map in shards. A copy costs one reference count for each shard; a change to a copy also copies one
+/// shard.
 #[derive(Clone)]
 pub(super) struct SharedMap<K, V> {
-    /// A power of two of them.
+    /// The number of shards is a power of two.
     shards: Vec<Arc<HashMap<K, V>>>,
     len: usize,
     hasher: HashState,

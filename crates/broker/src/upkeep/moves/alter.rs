@@ -1,4 +1,4 @@
-//! The moves that a request asks for, and those that an earlier process left unfinished.
+//! Starts moves: those that a request asks for, and those that an earlier process left unfinished.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
@@ -14,12 +14,13 @@ use crate::directories::{remove_later, unique_id};
 use crate::replicas::Replica;
 
 impl Moves {
-    /// Starts a move of a partition to the directory called `path`, or has it created there later.
+    /// Starts the move of a partition to the directory `path`, or remembers the directory until the partition
+    /// is created.
     ///
     /// # Errors
     /// Kafka's error: INVALID_TOPIC_EXCEPTION for a name that is too long for that of a future log,
     /// LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR if a directory does not work, UNKNOWN_TOPIC_OR_PARTITION or
-    /// REPLICA_NOT_AVAILABLE if there is no such partition here, for which the directory is remembered.
+    /// REPLICA_NOT_AVAILABLE if the partition does not exist here, for which the directory is remembered.
     pub(crate) fn alter(&self, topic: &Str, index: i32, path: &str) -> Result<(), ErrorCode> {
         let name = TopicPartition { topic: topic.to_string(), partition: index };
         if !FutureLog::fits(&name) {
@@ -28,7 +29,7 @@ impl Moves {
         let target = self.replicas.dirs().partition_dirs().find(|dir| dir.path().to_string_lossy() == path);
         let target = target.ok_or(ErrorCode::LOG_DIR_NOT_FOUND)?;
         let directory = target.working().ok_or(ErrorCode::KAFKA_STORAGE_ERROR)?;
-        // Neither deleted nor made meanwhile.
+        // Nobody creates or deletes the partition meanwhile.
         let _applying = self.replicas.applying();
         let table = self.replicas.table();
         let partition = match table.partition(topic, index) {
@@ -58,7 +59,7 @@ impl Moves {
             return Ok(());
         }
         if self.replicas.dirs().partition_dirs().any(|dir| !dir.is_online()) {
-            // The partition may be in the one that does not work, on its way there.
+            // The failed directory may have a copy of the partition, from a move to it.
             return Err(ErrorCode::KAFKA_STORAGE_ERROR);
         }
         let topic_id = table.by_name(topic).map(|topic| topic.id()).expect("its partition is there");
@@ -104,12 +105,12 @@ impl Moves {
         self.queued.notify_one();
     }
 
-    /// Whether a partition is moved.
+    /// Whether a partition is being moved.
     pub(super) fn is_moved(&self, partition: &Replica) -> bool {
         self.state.lock().moves.contains_key(&(partition.topic().clone(), partition.index()))
     }
 
-    /// Goes on with the moves that an earlier process began, and removes what is left of those that are over.
+    /// Continues the moves that an earlier process began, and removes what is left of those that are over.
     pub(crate) fn resume(&self) {
         for target in self.replicas.dirs().partition_dirs() {
             let Some(directory) = target.working() else { continue };
@@ -138,7 +139,7 @@ impl Moves {
                     }
                 }
             }
-            // Its log may come back, in a directory that does not work now.
+            // Its log may come back: it may be in a directory that does not work now.
             Some(Err(ErrorCode::KAFKA_STORAGE_ERROR)) => {}
             _ => match directory.rename_future_deleted(future) {
                 Ok(path) => remove_later(directory, vec![path]),

@@ -15,25 +15,26 @@ use crate::directories::{remove_later, unique_id};
 use crate::replicas::Replicas;
 use crate::upkeep::worker::Stop;
 
-/// The most bytes that a turn copies, so that others get theirs and a broker that stops waits for little.
+/// The most bytes that a turn copies, so that other moves have theirs and a stop is not delayed.
 const TURN_BYTES_MAX: u64 = 32 << 20;
 
-/// The least, however low the limit is.
+/// The least bytes that a turn copies, however low the limit is.
 const TURN_BYTES_MIN: u64 = 64 << 10;
 
-/// A turn that copied no more has caught up well enough for the rest to be copied while acknowledgements wait.
+/// The most bytes of a turn after which the copy is close enough to the end: the rest is copied while
+/// acknowledgements wait.
 const READY_BYTES_MAX: u64 = 8 << 20;
 
-/// The time that a move waits for the end of an earlier one of its partition.
+/// The time that a move waits for the end of an earlier move of its partition.
 const EARLIER_BACKOFF: Duration = Duration::from_millis(5);
 
 /// The next step after a turn.
 pub(super) enum Turn {
-    /// The move is over, one way or the other.
+    /// The move is over, whether it succeeded or not.
     Over,
     /// It needs another turn.
     Again,
-    /// It needs another turn after a while; others go on.
+    /// The move needs another turn after a while; other moves go on.
     Later {
         /// The time to wait.
         wait: Duration,
@@ -44,23 +45,23 @@ pub(super) enum Turn {
 enum Step {
     /// Bytes were copied.
     Copied(u64),
-    /// The copy is as long as the log, and ready for the controller to know of it.
+    /// The copy is as long as the log, so that the controller can be told of it.
     Ready,
     /// The log is in the target.
     Done,
     /// The target is full.
     Full,
-    /// The move is given up.
+    /// The move is cancelled.
     GivenUp,
 }
 
 impl Moves {
-    /// Copies a part of a log and, if that was the last, has the log go on in the copy.
+    /// Copies a part of a log, and after the last part switches the log to the copy.
     pub(super) async fn take_turn(&self, this: &Arc<Move>, stop: &Stop) -> Turn {
         if this.after.lock().as_ref().is_some_and(|earlier| !earlier.over.load(Ordering::Acquire)) {
             return Turn::Later { wait: EARLIER_BACKOFF };
         }
-        // It may hold others.
+        // The earlier move may hold others.
         *this.after.lock() = None;
         let bytes_max = self.rate().clamp(TURN_BYTES_MIN, TURN_BYTES_MAX);
         let step = blocking(this, move |this| copy(this, bytes_max)).await;
@@ -89,22 +90,22 @@ impl Moves {
         }
     }
 
-    /// Bytes a second that all moves may copy, as that is now.
+    /// The limit on all moves as it is now, in bytes a second.
     pub(super) fn rate(&self) -> u64 {
         let config = self.cluster.broker_config();
         u64::try_from(config.replica_alter_log_dirs_io_max_bytes_per_second).unwrap_or(0)
     }
 
-    /// Has the controller know the partition of a move in a directory. Says whether it does.
+    /// Tells the controller the directory of a partition. Returns whether the controller accepted it.
     pub(crate) async fn assign(&self, this: &Move, directory: Uuid, stop: &Stop) -> bool {
         let assignment = Assignment { topic_id: this.topic_id, partition: this.partition.index(), directory };
-        // It may be in force although nobody says so in time.
+        // The assignment may take effect even if no confirmation comes in time.
         this.assigned.store(true, Ordering::Release);
         let decided = self.cluster.assign_replicas_to_dirs(std::slice::from_ref(&assignment));
         let decided = tokio::select! {
             biased;
             decided = decided => decided,
-            // A broker that stops need not wait for it.
+            // A stop does not wait for it.
             () = stop.rung() => return false,
         };
         if let Err(problem) = &decided {
@@ -165,9 +166,10 @@ fn failed(this: &Move, problem: &CopyError) -> Step {
     }
 }
 
-/// Lets the log continue in the copy, and deletes the original.
+/// Switches the log to the copy, and deletes the original.
 fn relocate(replicas: &Replicas, this: &Move) -> Step {
-    // Neither deleted nor taken offline meanwhile; and nobody makes a partition of the same name where it was.
+    // The partition is not deleted or taken offline meanwhile, and nobody creates a partition of the same
+    // name in its old place.
     let _applying = replicas.applying();
     let table = replicas.table();
     let partition = &this.partition;
@@ -194,7 +196,7 @@ fn relocate(replicas: &Replicas, this: &Move) -> Step {
     {
         warn!(partition = partition.name(), "the whole log is compacted again: {problem}");
     }
-    // Until its new name is durable the old log is what a loss of power leaves.
+    // Until the new name is durable, a power failure leaves the old log.
     if syncs.flush().is_ok()
         && let Some(directory) = source.working()
     {
@@ -206,7 +208,7 @@ fn relocate(replicas: &Replicas, this: &Move) -> Step {
     Step::Done
 }
 
-/// Removes the copy of a move that was given up.
+/// Removes the copy of a cancelled move.
 fn discard(this: &Move) -> Step {
     let Some(future) = this.future.lock().take() else { return Step::GivenUp };
     let Some(directory) = this.target.working() else { return Step::GivenUp };

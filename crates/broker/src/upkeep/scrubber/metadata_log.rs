@@ -1,4 +1,5 @@
-//! The metadata log and its snapshots: no partition of this broker, so their files are read as they lie there.
+//! The metadata log and its snapshots. They are no partition of this broker, so that their files are read
+//! directly.
 
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use tracing::debug;
 
 use crate::replicas::ScrubNews;
 
-/// The damaged places that were there when all was last read.
+/// The damaged places that the last complete read found.
 #[derive(Default)]
 pub(super) struct MetadataDamage(Mutex<Vec<Fault>>);
 
@@ -24,7 +25,7 @@ impl MetadataDamage {
         self.0.lock().clone()
     }
 
-    /// Reads the metadata that is in a log directory; `spend` is told of what was read and may wait.
+    /// Reads the metadata in a log directory. `spend` is called for each read and may wait.
     pub(super) fn scrub(
         &self,
         fs: &Fs,
@@ -54,7 +55,7 @@ impl MetadataDamage {
                 Err(lack @ ScrubError::Lack(_)) => debug!("{} was not scrubbed: {lack}", entry.name),
             }
         }
-        // A snapshot makes others, and what is before it, superfluous: they may be gone by now.
+        // A new snapshot makes older files superfluous: they may have been deleted meanwhile.
         faults.retain(|fault| fs.exists(&fault.path).unwrap_or(true));
         let mut known = self.0.lock();
         let news = ScrubNews::between(&known, &faults);
