@@ -1,4 +1,4 @@
-//! Tests of whole requests, in the process: between a test of one type and one of the binary.
+//! Tests of whole requests within the process: between a unit test and a test of the binary.
 #![allow(clippy::disallowed_methods, reason = "tests run in real time, and wait")]
 #![allow(clippy::print_stderr, reason = "a test that skips says so")]
 

@@ -1,4 +1,4 @@
-//! Disks that fail below a broker, and disks that are full.
+//! A broker on disks that fail, and on disks that are full.
 #![allow(
     clippy::disallowed_methods,
     reason = "a test speaks to the broker over sockets of its own, and looks at files"
@@ -32,7 +32,7 @@ const TOPIC: &str = "disk";
 const SEGMENTS: [&str; 2] = ["disk-0/00000000000000000000.log", "disk-1/00000000000000000000.log"];
 const DIRS: &[&str] = &["first", "second"];
 
-/// The partition that is in the second directory, which has no metadata log, and the other.
+/// The partition in the second directory, which has no metadata log, and the other partition.
 fn second_and_first(home: &Home) -> (i32, i32) {
     let has = |index: i32| home.dir("second").join(format!("{TOPIC}-{index}")).is_dir();
     assert_ne!(has(0), has(1), "each directory has one");
@@ -47,7 +47,7 @@ fn produce(address: SocketAddr, index: i32) -> (ErrorCode, i64) {
     produce_to(address, TOPIC, index)
 }
 
-/// The error of a fetch, and the number of batches that it gives.
+/// The error of a fetch, and the number of batches in it.
 fn fetch(address: SocketAddr, partition: i32) -> (ErrorCode, usize) {
     let partition = FetchPartition { partition, partition_max_bytes: 1 << 20, ..Default::default() };
     let topic =
@@ -86,7 +86,7 @@ async fn trap_s5_a_failed_sync_takes_its_directory_offline_and_is_never_retried(
             ErrorCode::KAFKA_STORAGE_ERROR,
             "what is not durable is refused"
         );
-        // The disk works again, but what it lost it will not say.
+        // The disk works again, but which data it lost is unknown.
         let deadline = Instant::now() + LIMIT;
         while fetch(address, failing).0 != ErrorCode::KAFKA_STORAGE_ERROR {
             assert!(Instant::now() < deadline, "the partition is still served");
@@ -125,7 +125,7 @@ async fn trap_s5_a_failed_sync_takes_its_directory_offline_and_is_never_retried(
     running.shutdown().await;
 }
 
-/// The error of IncrementalAlterConfigs, which has no timeout of its own.
+/// The error of IncrementalAlterConfigs, a request without a timeout.
 fn alter(address: SocketAddr, retention_ms: &str) -> ErrorCode {
     let config = AlterableConfig {
         name: Str::from_static("retention.ms"),
@@ -141,8 +141,8 @@ fn alter(address: SocketAddr, retention_ms: &str) -> ErrorCode {
     ask(address, &request, 1).responses[0].error_code
 }
 
-/// Every request that has something decided ends while the metadata log finds no room, though the disk says that it
-/// has some: the one that is being written by its timeout, those behind it at once.
+/// Every request that needs a decision ends while the metadata log finds no space, though the disk claims to
+/// have some: the one that is being written by its timeout, those behind it at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_waits_for_the_metadata_log_for_ever() {
     let home = Home::new("metadata-full", DIRS);
@@ -172,7 +172,7 @@ async fn no_request_waits_for_the_metadata_log_for_ever() {
         let topics = vec![DeleteTopicState { name: Some(Str::from_static(TOPIC)), ..Default::default() }];
         let delete = DeleteTopicsRequest { topics, timeout_ms: 9_000, ..Default::default() };
         assert_eq!(ask(address, &delete, 6).responses[0].error_code, full);
-        // What changes nothing is decided by the change that waits.
+        // A request that changes nothing still waits behind the change that is being written.
         let look = CreateTopicsRequest { validate_only: true, ..create };
         assert_eq!(ask(address, &look, 7).topics[0].error_code, full);
         let name = Str::from_static(TOPIC);
@@ -195,7 +195,7 @@ async fn no_request_waits_for_the_metadata_log_for_ever() {
             ..Default::default()
         };
         assert_eq!(ask(address, &identity, 4).error_code, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
-        // What is not decided by anybody is answered all the same.
+        // A request that needs no decision is answered as usual.
         assert_eq!(produce(address, 0).0, ErrorCode::NONE);
 
         home.faults.clear();

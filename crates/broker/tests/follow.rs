@@ -13,7 +13,7 @@ use protocol::messages::DescribeQuorumRequest;
 use protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use storage::fs::Operation;
 
-/// The offset behind the last record of the metadata that is applied.
+/// The offset after the last metadata record that is applied.
 fn high_watermark(address: SocketAddr) -> i64 {
     let partitions = vec![PartitionData { partition_index: 0 }];
     let topics = vec![TopicData { topic_name: "__cluster_metadata".into(), partitions }];
@@ -21,7 +21,8 @@ fn high_watermark(address: SocketAddr) -> i64 {
     response.topics[0].partitions[0].high_watermark
 }
 
-/// The metadata goes on while a log is being opened, and who has created a topic is answered when it can be used.
+/// The metadata goes on while a log is being opened, and a topic's creation is answered once the topic can be
+/// used.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_takes_long_to_open_holds_up_no_decision_and_an_answer_waits_for_it() {
     let home = Home::new("slow-log", &["only"]);

@@ -1,4 +1,4 @@
-//! `docs/metrics.md` says what the table of metrics says.
+//! `docs/metrics.md` is current with the table of metrics.
 #![allow(clippy::disallowed_methods, reason = "the document is a file of the repository")]
 
 use std::path::Path;

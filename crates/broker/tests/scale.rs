@@ -1,4 +1,4 @@
-//! The operations of a broker on its disk, counted: so many for each partition of a request, and none for the
+//! Counts a broker's operations on its disk: a fixed number for each partition of a request, and none for
 //! others.
 #![allow(clippy::disallowed_methods, reason = "a test looks at files, and connects")]
 
@@ -22,7 +22,7 @@ async fn a_start_looks_at_the_file_system_that_it_was_given_and_at_no_other() {
     let home = Home::new("given-fs", DIRS);
     home.try_start(&[("node.id", "5")]).await.expect("it starts").shutdown().await;
     home.faults.take_done();
-    // Whose directory it is cannot be read when a number for the node is looked for, but later.
+    // The owner of the directory cannot be read while the node id is looked for; later it can.
     home.faults.add(Fault {
         operation: Operation::Open,
         path_end: "data/meta.properties",
@@ -72,7 +72,7 @@ async fn a_topic_costs_the_same_beside_ten_partitions_and_beside_a_thousand() {
             costs.push(("the first record", of_partitions(&home)));
             delete_topics(address, &[&name]);
             let mut deleted = of_partitions(&home);
-            // In the background, and perhaps a little later.
+            // Files are removed in the background, perhaps a little later.
             deleted.retain(|(operation, _), _| *operation != Operation::Remove);
             costs.push(("deleting it", deleted));
             counted.push(costs);
@@ -80,7 +80,7 @@ async fn a_topic_costs_the_same_beside_ten_partitions_and_beside_a_thousand() {
         (home, counted)
     });
     let (home, mut counted) = counted.await.unwrap();
-    // Checkpoints of the log directory are written from time to time, too.
+    // Checkpoints of the log directory are written from time to time as well.
     let is_of_partition = |(operation, file): &(Operation, String)| {
         !file.is_empty() || matches!(operation, Operation::List | Operation::CreateDir)
     };
@@ -127,7 +127,7 @@ async fn many_partitions_are_deleted_with_one_sync() {
         home
     });
     let home = home.await.unwrap();
-    // Removing their files takes longer, and keeps no stop from being clean.
+    // The removal of files takes longer, and does not prevent a clean shutdown.
     running.shutdown().await;
     assert!(home.dir("data").join(".kafka_cleanshutdown").exists());
 }
@@ -155,7 +155,7 @@ async fn who_connects_while_partitions_are_opened_is_refused_and_the_port_is_tak
     let produced = tokio::task::spawn_blocking(move || produce(address, "held", 3)).await.unwrap();
     assert_eq!(produced, (ErrorCode::NONE, 0));
 
-    // Another one is told at once that it cannot have the port, before it opens anything.
+    // A second broker learns at once that the port is in use, before it opens anything.
     let other = Home::new("port-in-use", DIRS);
     match other.try_start(&[("node.id", "1"), ("listeners", &port)]).await {
         Err(StartError::Listen(_, error)) => assert_eq!(error.kind(), ErrorKind::AddrInUse),

@@ -1,4 +1,4 @@
-//! Every version of every API that is served is answered, with what an ordinary client would ask.
+//! Every served version of every API answers an ordinary request.
 #![allow(clippy::disallowed_methods, reason = "a test speaks to the broker over sockets of its own")]
 
 use std::io::{Read, Write};
@@ -55,7 +55,7 @@ fn ask<R: Request>(address: SocketAddr, request: &R, version: i16) -> R::Respons
     response
 }
 
-/// Asks in every version that is served. `request` makes the request for a version.
+/// Sends the request that `request` builds, in every served version.
 fn every_version<R: Request>(
     address: SocketAddr,
     asked: &mut Vec<ApiKey>,
@@ -366,7 +366,7 @@ fn cluster(address: SocketAddr, asked: &mut Vec<ApiKey>) {
     topics_come_and_go(address, asked);
 }
 
-/// Requests of tools of larger clusters, with the answers of one broker.
+/// Requests from tools for larger clusters, with the answers of a single broker.
 fn administration(address: SocketAddr, asked: &mut Vec<ApiKey>) {
     every_version(
         address,
@@ -448,7 +448,7 @@ fn administration(address: SocketAddr, asked: &mut Vec<ApiKey>) {
     transactions_fail_at_once(address);
 }
 
-/// Whom a transactional producer asks for is not there, and a later question would not find it either.
+/// A transactional producer learns that there is no coordinator, and would not find one later either.
 fn transactions_fail_at_once(address: SocketAddr) {
     let find =
         FindCoordinatorRequest { key_type: 1, coordinator_keys: vec![named("t")], ..Default::default() };

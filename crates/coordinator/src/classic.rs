@@ -1,6 +1,5 @@
-//! A classic group: the members choose a leader, the leader shares out the partitions (KIP-62,
-//! KIP-345, KIP-394). This file is its state and what may be said of it; the files below are what
-//! happens to it.
+//! A classic group: the members elect a leader, and the leader assigns the partitions (KIP-62, KIP-345,
+//! KIP-394). This file has the group's state and its rules; the files below have the events that change it.
 
 mod heartbeat;
 mod join;
@@ -29,53 +28,54 @@ pub(crate) use operation::{Operation, join_error, join_for_version, sync_error};
 pub(crate) use state::State;
 pub(crate) use static_member::ReturningMember;
 
-/// The protocol type of consumers. Of these groups alone the coordinator knows what the members'
-/// metadata means.
+/// The protocol type of consumers. Only in these groups does the coordinator understand the members'
+/// metadata.
 const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
 
-/// The length of the join phase.
+/// The kind of join phase, which decides its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JoinPhase {
-    /// The first rebalance of an empty group: `delay_ms` at a time for as long as members keep
-    /// coming, `remaining_ms` at most after this delay.
+    /// The first rebalance of an empty group. It is extended by `delay_ms` as long as members keep coming, by
+    /// at most `remaining_ms` after this delay.
     Initial { delay_ms: i64, remaining_ms: i64 },
-    /// Until all have joined or the rebalance timeout is over.
+    /// Ends when all have joined or the rebalance timeout is over.
     Rebalance,
 }
 
-/// A group whose partitions are shared out by one of its members.
+/// A group in which one member assigns the partitions.
 #[derive(Clone, Debug)]
 pub(crate) struct ClassicGroup {
     pub(crate) group_id: Str,
     state: State,
-    /// When the state was entered; `None` for a group stored before Kafka wrote that down.
+    /// The time at which the group entered the state; `None` if it was stored before Kafka wrote that down.
     pub(crate) state_timestamp: Option<WallMs>,
     /// `None` for a group that only stores offsets.
     pub(crate) protocol_type: Option<Str>,
-    /// The protocol that the members voted for in this generation.
+    /// The protocol of this generation, by the members' votes.
     pub(crate) protocol_name: Option<Str>,
     pub(crate) generation_id: i32,
-    /// Invariant: a member, whenever there are members.
+    /// Invariant: a member, if there are members.
     pub(crate) leader: Option<Str>,
     members: BTreeMap<Str, Member>,
-    /// Member ids by group instance id. Invariant: exactly the members that have one.
+    /// Member ids by group instance id. Invariant: exactly the members with an instance id.
     static_members: BTreeMap<Str, Str>,
-    /// Member ids that were given out and have not joined yet (KIP-394). Invariant: no member is here.
+    /// Member ids that were given out and whose clients have not joined yet (KIP-394). Invariant: no member
+    /// is in this set.
     pub(crate) pending_join: BTreeSet<Str>,
     /// Members that have not sent SyncGroup in this generation.
     pub(crate) pending_sync: BTreeSet<Str>,
     /// The number of members that support each protocol.
     supported_protocols: BTreeMap<Str, usize>,
-    /// Invariant: how many members have a parked JoinGroup.
+    /// Invariant: the number of members with a parked JoinGroup.
     awaiting_join: usize,
-    /// The topics that the members consume, if the coordinator can tell.
+    /// The topics that the members consume, or `None` if the coordinator cannot tell.
     subscribed_topics: Option<BTreeSet<Str>>,
-    /// A static member that gets its place back once the log has its new member id.
+    /// A static member that takes its place back once the log has its new member id.
     pub(crate) returning: Option<Box<ReturningMember>>,
-    /// Whether a member came while the first rebalance was waiting for more.
+    /// Whether a member joined while the first rebalance was waiting for more.
     pub(crate) new_member_added: bool,
     pub(crate) join_phase: JoinPhase,
-    /// Whether the group went empty and the log does not know it yet.
+    /// Whether the group has become empty and the log does not have that yet.
     pub(crate) empty_not_stored: bool,
     /// Whether `__consumer_offsets` has a record about the group.
     pub(crate) stored: bool,
@@ -127,7 +127,7 @@ impl ClassicGroup {
         !self.stored && !self.empty_not_stored && self.state == State::Empty && self.pending_join.is_empty()
     }
 
-    /// Cancels whatever the group waits for: it is to be deleted.
+    /// Cancels the group's deadlines, because it is deleted.
     pub(crate) fn cancel_timers(&self, timers: &mut Timers) {
         let group_id = || self.group_id.clone();
         for member_id in self.members.keys().chain(&self.pending_join) {
@@ -174,15 +174,16 @@ impl ClassicGroup {
         self.members.len() == self.awaiting_join && self.pending_join.is_empty()
     }
 
-    /// The time that the group waits for its members: as long as the most patient of them asks for.
+    /// The longest rebalance timeout of its members.
     pub(crate) fn rebalance_timeout_ms(&self) -> i64 {
         self.members().map(|member| i64::from(member.rebalance_timeout_ms)).max().unwrap_or(0).max(0)
     }
 
-    /// That a request comes from a member, and under the member id that its instance has now.
+    /// Checks that a request comes from a member, under the present member id of its instance.
     ///
     /// # Errors
-    /// `UNKNOWN_MEMBER_ID` or `FENCED_INSTANCE_ID`.
+    /// `UNKNOWN_MEMBER_ID` if there is no such member, `FENCED_INSTANCE_ID` if its instance has another
+    /// member id.
     pub(crate) fn validate_member(
         &self,
         member_id: &str,
@@ -198,8 +199,8 @@ impl ClassicGroup {
         if self.members.contains_key(member_id) { Ok(()) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) }
     }
 
-    /// Whether a member with these protocols may join: the type is that of the group, and there is a
-    /// protocol that all members have.
+    /// Whether a member with these protocols may join: its type is the group's, and there is a protocol that
+    /// all members support.
     pub(crate) fn supports_protocols(
         &self,
         protocol_type: &str,
@@ -215,7 +216,8 @@ impl ClassicGroup {
             })
     }
 
-    /// The protocol that most members prefer of those that all members have. Of several, the first by name.
+    /// The protocol that most members prefer among those that all support. If several have as many votes, the
+    /// first by name.
     pub(crate) fn select_protocol(&self) -> Str {
         let mut votes: BTreeMap<&Str, usize> = BTreeMap::new();
         for member in self.members() {
@@ -231,7 +233,7 @@ impl ClassicGroup {
         winner.clone()
     }
 
-    /// Starts the next generation, with the members that there are.
+    /// Starts the next generation with the present members.
     pub(crate) fn init_next_generation(&mut self, now: WallMs) {
         self.generation_id = self.generation_id.wrapping_add(1);
         if self.members.is_empty() {
@@ -245,7 +247,7 @@ impl ClassicGroup {
         self.pending_sync.clear();
     }
 
-    /// The members, for the leader that divides the partitions among them.
+    /// The members, for the leader that assigns the partitions.
     pub(crate) fn members_for_leader(&self) -> Vec<JoinGroupResponseMember> {
         self.members()
             .map(|member| JoinGroupResponseMember {
@@ -271,8 +273,8 @@ impl ClassicGroup {
         self.subscribed_topics.is_some()
     }
 
-    /// Whether the group consumes `topic`, as far as the coordinator can tell. A consumer group of
-    /// which it cannot tell is taken to.
+    /// Whether the group consumes `topic`, as far as the coordinator can tell. If it cannot tell, a consumer
+    /// group counts as consuming it.
     pub(crate) fn is_subscribed_to(&self, topic: &str) -> bool {
         match &self.subscribed_topics {
             Some(topics) => topics.contains(topic),
@@ -295,7 +297,7 @@ impl ClassicGroup {
         Some(topics)
     }
 
-    /// Takes in a member that is new to the group.
+    /// Adds a new member to the group.
     pub(crate) fn add_member(&mut self, member: Member, protocol_type: &Str) {
         let id = member.member_id.clone();
         if self.members.is_empty() {
@@ -315,7 +317,7 @@ impl ClassicGroup {
         assert!(previous.is_none(), "a new member is not in the group yet");
     }
 
-    /// Takes out a member, or forgets that one was expected to join.
+    /// Removes a member, or a client that was expected to join.
     pub(crate) fn remove_member(&mut self, member_id: &str) -> Option<Member> {
         self.pending_join.remove(member_id);
         self.pending_sync.remove(member_id);
@@ -333,7 +335,7 @@ impl ClassicGroup {
         Some(member)
     }
 
-    /// Gives what a static member has to the member id under which it came back.
+    /// Moves the state of a static member to the member id with which it has returned.
     pub(crate) fn replace_static_member(&mut self, old_member_id: &str, new_member_id: &Str) {
         let mut member = self.members.remove(old_member_id).expect("the old member is in the group");
         let instance_id = member.group_instance_id.clone().expect("only static members come back");
@@ -350,7 +352,7 @@ impl ClassicGroup {
         self.members.insert(new_member_id.clone(), member);
     }
 
-    /// Replaces what a member supports.
+    /// Replaces the protocols of a member.
     pub(crate) fn set_protocols(&mut self, member_id: &str, protocols: Vec<JoinGroupRequestProtocol>) {
         for protocol in &protocols {
             *self.supported_protocols.entry(protocol.name.clone()).or_default() += 1;
@@ -362,7 +364,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Parks the member's JoinGroup. Gives back the one that it replaces.
+    /// Parks the member's JoinGroup, and returns the one that it replaces.
     pub(crate) fn park_join(&mut self, member_id: &str, parked: ParkedRequest) -> Option<ParkedRequest> {
         let member = self.members.get_mut(member_id).expect("a member of the group");
         let previous = member.awaiting_join.replace(parked);
@@ -370,7 +372,7 @@ impl ClassicGroup {
         previous
     }
 
-    /// Takes the member's parked JoinGroup, to answer it.
+    /// Takes the member's parked JoinGroup in order to answer it.
     pub(crate) fn take_join(&mut self, member_id: &str) -> Option<ParkedRequest> {
         let parked = self.members.get_mut(member_id)?.awaiting_join.take();
         self.awaiting_join -= usize::from(parked.is_some());
@@ -386,8 +388,8 @@ impl ClassicGroup {
     }
 }
 
-/// The topics of a consumer's metadata. Its version 0 is the beginning of every later version, and is
-/// all that is read, so that consumers may know more than the coordinator.
+/// The topics in a consumer's metadata. Only its version 0 is read, with which every later version begins, so
+/// that consumers may know more than the coordinator.
 fn subscribed_topics(metadata: &Bytes) -> Option<Vec<Str>> {
     let mut reader = Reader::new(metadata.clone());
     reader.i16("version").ok()?;

@@ -1,4 +1,4 @@
-//! DeleteGroups, and what becomes of the offsets of deleted topics.
+//! DeleteGroups, and the offsets of deleted topics.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub struct ShareState {
 }
 
 impl ShareState {
-    /// The partition of `__share_group_state` that has the state, of `partitions` that the topic has.
+    /// The partition of `__share_group_state` for the state, if that topic has `partitions`.
     pub fn stored_in(&self, partitions: i32) -> i32 {
         partition_for(&format!("{}:{}:{}", self.group_id, self.topic_id, self.partition), partitions)
     }
@@ -74,13 +74,13 @@ impl GroupCoordinator {
             return Err(ErrorCode::NON_EMPTY_GROUP);
         }
         self.delete_offsets_of(group_id, group, records);
-        // Last, so that a group of which only a part was deleted is still there to be deleted again.
+        // Comes last, so that a group that was deleted only in part is still there to be deleted again.
         records.extend(tombstones);
         Ok(())
     }
 
-    /// The states that share groups have in `__share_group_state`, for the host to delete before the group: nobody
-    /// would know of them afterwards. There are none of a group that may not be deleted.
+    /// The states of share groups in `__share_group_state`, which the host deletes before the groups: nobody
+    /// would know of them afterwards. A group that cannot be deleted has none here.
     pub fn share_states(&self, group_ids: &[Str], now: Now) -> Vec<ShareState> {
         let mut states = Vec::new();
         for group_id in group_ids.iter().collect::<BTreeSet<_>>() {
@@ -110,8 +110,8 @@ impl GroupCoordinator {
         }
     }
 
-    /// The records that delete the offsets of topics that were deleted. If they are not stored, the offsets stay, and say
-    /// of which topic they are.
+    /// The records that delete the offsets of deleted topics. If they are not stored, the offsets stay, and
+    /// still name their topic.
     pub(crate) fn forget_offsets_of(&self, topics: &[DeletedTopic]) -> Option<Append> {
         let mut records = Vec::new();
         for topic in topics {

@@ -1,4 +1,4 @@
-//! ListGroups and DescribeGroups: what tools show.
+//! ListGroups and DescribeGroups, for tools.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ use crate::classic::State;
 use crate::group::GroupType;
 use crate::{GroupCoordinator, Now};
 
-/// From this version on, a client is told that a group does not exist (KIP-1043). Before, such a group is
-/// in the state `Dead`.
+/// The first version with an error for a group that does not exist (KIP-1043). Before, such a group is in the
+/// state `Dead`.
 const GROUP_ID_NOT_FOUND_VERSION: i16 = 6;
 
 const DEAD: &str = "Dead";
 
 impl GroupCoordinator {
-    /// ListGroups, versions 0 to 5: the groups of this partition that have one of the states and one of
-    /// the types asked for, or all. Upper and lower case do not matter, nor do spaces around a state.
+    /// ListGroups, versions 0 to 5: the groups of this partition with one of the requested states and one of
+    /// the requested types, or all of them. Upper and lower case do not matter, nor do spaces around a state.
     pub fn list_groups(&self, request: &ListGroupsRequest, now: Now) -> Vec<ListedGroup> {
         let has = |filter: &[Str], name: &str, of: fn(&str) -> &str| {
             filter.is_empty() || filter.iter().any(|wanted| of(wanted).eq_ignore_ascii_case(name))
@@ -48,8 +48,8 @@ impl GroupCoordinator {
         listed.collect()
     }
 
-    /// DescribeGroups for one group, versions 0 to 6, which is about classic groups alone. What the asker may do
-    /// with the group is for the host to fill in.
+    /// DescribeGroups for one group, versions 0 to 6, which is only about classic groups. The host adds the
+    /// authorized operations.
     pub fn describe_group(&self, group_id: &Str, api_version: i16) -> DescribedGroup {
         let Some(group) = self.classic_group(group_id) else {
             let is_other = self.groups.contains_key(group_id);

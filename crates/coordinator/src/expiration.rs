@@ -1,4 +1,4 @@
-//! Offsets do not outlive their group for ever, and neither do groups that nothing is known of.
+//! Expiration of offsets whose group is gone, and of groups that have nothing left.
 
 use protocol::Str;
 
@@ -8,17 +8,17 @@ use crate::offsets::{CommittedOffset, OffsetKey};
 use crate::timers::Timer;
 use crate::{Append, CoordinatorRecord, GroupCoordinator, Now, Output, WallMs};
 
-/// From when on the retention time of an offset runs.
+/// The time from which an offset's retention runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RetentionStart {
-    /// From the time at which the group lost its last member.
+    /// The time at which the group lost its last member.
     GroupEmptySince(WallMs),
-    /// From its commit.
+    /// The time of the commit.
     Commit,
 }
 
 impl GroupCoordinator {
-    /// Deletes the offsets whose time is over, and the groups that are left with nothing.
+    /// Deletes expired offsets, and groups that have nothing left.
     pub(crate) fn expire_offsets(&mut self, now: Now) -> Output {
         let next = now.steady.after(self.settings.offsets_retention_check_interval_ms);
         self.timers.schedule(Timer::Expiration, next);
@@ -27,7 +27,7 @@ impl GroupCoordinator {
             let nothing_left = self.expire_offsets_of(group_id, group, now, &mut records);
             // Groups of other protocols stay until someone deletes them, or Kafka serves them again.
             let GroupType::Classic(classic) = &group.of_type else { continue };
-            // A client that was told its member id a moment ago is about to join.
+            // A client that was just given its member id is about to join.
             if nothing_left && classic.state() == State::Empty && classic.pending_join.is_empty() {
                 records.push(CoordinatorRecord::group_tombstone(group_id));
             }
@@ -35,7 +35,7 @@ impl GroupCoordinator {
         Output::append(Append::deletion(records, self.settings.deletion_batch_max_bytes))
     }
 
-    /// Whether the group is left without offsets.
+    /// Adds the tombstones of a group's expired offsets. Returns whether the group has no offsets left.
     fn expire_offsets_of(
         &self,
         group_id: &Str,
@@ -77,14 +77,15 @@ impl GroupCoordinator {
 }
 
 impl ClassicGroup {
-    /// From when on the group's offsets are not needed, or `None` if they are: a group with members keeps
-    /// its offsets however long it is idle, except, for consumers, those of topics that it does not read.
+    /// The start of the retention of the group's offsets, or `None` if they are in use: a group with members
+    /// keeps its offsets however long it is idle, except, for consumers, those of topics that it does not
+    /// read.
     fn retention_start(&self) -> Option<RetentionStart> {
         if self.protocol_type.is_none() {
             return Some(RetentionStart::Commit);
         }
         match self.state() {
-            // Written by a Kafka that did not keep the time: the commit is all there is.
+            // An older Kafka did not store the time; only that of the commit is known.
             State::Empty => {
                 Some(self.state_timestamp.map_or(RetentionStart::Commit, RetentionStart::GroupEmptySince))
             }

@@ -7,7 +7,7 @@ use crate::offsets::Offsets;
 use crate::unserved::UnservedGroup;
 use crate::{SteadyMs, WallMs};
 
-/// The type of a group decides what is known of its members.
+/// The type of a group, with what is known of its members.
 #[derive(Debug)]
 pub(crate) enum GroupType {
     Classic(ClassicGroup),
@@ -15,7 +15,7 @@ pub(crate) enum GroupType {
 }
 
 impl GroupType {
-    /// The name that tools show and filter by.
+    /// The name that tools display and filter by.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             GroupType::Classic(_) => "classic",
@@ -24,8 +24,8 @@ impl GroupType {
     }
 }
 
-/// A group and how far it has read. Offsets alone are a group too: an empty classic group without a
-/// protocol type, which consumers that assign their partitions themselves need no more than.
+/// A group and its committed offsets. Offsets alone are a group too: an empty classic group without a
+/// protocol type, which is enough for consumers that assign their partitions themselves.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) of_type: GroupType,
@@ -40,7 +40,7 @@ impl Group {
         }
     }
 
-    /// A group that is known by its offsets only. Nothing depends on when it came to be.
+    /// A group with nothing but offsets. The time of its creation does not matter.
     pub(crate) fn with_offsets_only(group_id: Str) -> Group {
         Group { of_type: GroupType::Classic(ClassicGroup::new(group_id, None)), offsets: Offsets::default() }
     }

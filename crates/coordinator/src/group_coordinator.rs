@@ -32,17 +32,17 @@ pub struct GroupCoordinator {
     pub(crate) pending_offsets: PendingOffsets,
     pub(crate) timers: Timers,
     pub(crate) skipped: SkippedRecords,
-    /// The bytes that the log takes in one batch.
+    /// The largest batch that the log accepts, in bytes.
     pub(crate) append_max_bytes: usize,
-    /// Classic groups with a record that was replayed, and that have not gone on since.
+    /// The classic groups whose record was replayed, and that have not continued since.
     pub(crate) replayed_groups: BTreeSet<Str>,
-    /// A client that joins the classic group which the append in flight makes of one of another protocol.
+    /// A client that will join the group which the append in flight converts to a classic one.
     converting: Option<JoinAfterConversion>,
-    /// Whether an append was given out whose outcome is not known. Nothing may be decided meanwhile.
+    /// Whether the outcome of an append is not known yet. Nothing may be decided meanwhile.
     append_in_flight: bool,
 }
 
-/// A JoinGroup that waits for the records which make its group a classic one.
+/// A JoinGroup that waits for the records that convert its group to a classic one.
 #[derive(Debug)]
 struct JoinAfterConversion {
     token: Token,
@@ -78,7 +78,7 @@ impl Shard for GroupCoordinator {
         self.replay_end_of_transaction(producer_id, committed);
     }
 
-    /// Restarts every member's session, since no one could send a heartbeat in the meantime.
+    /// Restarts the session of every member, since no heartbeat could arrive in the meantime.
     fn begin(&mut self, now: Now) {
         let next = now.steady.after(self.settings.offsets_retention_check_interval_ms);
         self.timers.schedule(Timer::Expiration, next);
@@ -112,7 +112,8 @@ impl Shard for GroupCoordinator {
         format!("{} groups with {offsets} offsets", self.groups.len())
     }
 
-    /// A request for more fails before its records are made: each repeats the name of its group, which may be long.
+    /// A request that needs more fails before its records are built: each repeats the name of its group,
+    /// which may be long.
     fn limit_appends(&mut self, max_bytes: usize) {
         self.append_max_bytes = max_bytes;
     }
@@ -158,7 +159,7 @@ impl Shard for GroupCoordinator {
     fn not_appended(&mut self, records: &[CoordinatorRecord], error: ErrorCode, now: Now) -> Output {
         assert!(self.append_in_flight, "an append is answered once");
         self.append_in_flight = false;
-        // Batches before this one may have been stored: they change no group that has members.
+        // Earlier batches of the append may have been stored. They change no group with members.
         self.replayed_groups.clear();
         let mut output = Output::default();
         for record in records.iter().filter(|record| record.value.is_some()) {
@@ -178,7 +179,7 @@ impl Shard for GroupCoordinator {
         self.timers.next_deadline()
     }
 
-    /// Does what has fallen due: sessions and rebalances that time out, offsets that expire.
+    /// Does what is due: sessions and rebalances that time out, offsets that expire.
     fn tick(&mut self, now: Now) -> Output {
         self.assert_ready();
         let mut output = Output::default();
@@ -203,7 +204,7 @@ impl Shard for GroupCoordinator {
 }
 
 impl GroupCoordinator {
-    /// The records that were met on loading and that this coordinator does not keep.
+    /// The records that were skipped during the load.
     pub fn skipped_records(&self) -> &SkippedRecords {
         &self.skipped
     }
@@ -224,7 +225,7 @@ impl GroupCoordinator {
             return match group.conversion(&request, now.steady) {
                 Ok(records) => self.convert(records, token, context, request),
                 Err(error) => {
-                    // Kafka names the member only where that is what is wrong.
+                    // Kafka names the member only if that is the fault.
                     let is_unknown = error == ErrorCode::UNKNOWN_MEMBER_ID;
                     let member_id = if is_unknown { &request.member_id } else { &Str::default() };
                     let response = join_error(member_id, error);
@@ -253,7 +254,8 @@ impl GroupCoordinator {
         if !allowed.contains(&request.session_timeout_ms) {
             return Err(ErrorCode::INVALID_SESSION_TIMEOUT);
         }
-        // Only who has no member id yet may found a group, also in the place of an empty one of another protocol.
+        // Only a client without a member id can create a group, also in place of an empty one of another
+        // protocol.
         if !request.member_id.is_empty() && !self.groups.contains_key(&request.group_id) {
             return Err(ErrorCode::UNKNOWN_MEMBER_ID);
         }
@@ -282,8 +284,8 @@ impl GroupCoordinator {
         Output::reply(token, Reply::SyncGroup(sync_error(error)))
     }
 
-    /// Heartbeat, versions 0 to 4. It never waits. (Until the partition is loaded, the host answers
-    /// without an error: the member need not do anything.)
+    /// Heartbeat, versions 0 to 4. It never waits. Until the partition is loaded, the host answers without an
+    /// error, since the member need not do anything.
     pub fn heartbeat(&mut self, request: &HeartbeatRequest, now: Now) -> HeartbeatResponse {
         let error_code = if request.group_id.is_empty() {
             ErrorCode::INVALID_GROUP_ID
@@ -345,7 +347,7 @@ impl GroupCoordinator {
         output
     }
 
-    /// Runs `decide` on a group that exists.
+    /// Runs `decide` on an existing group.
     fn operate(
         &mut self,
         group_id: &Str,
@@ -390,7 +392,7 @@ impl GroupCoordinator {
         }
     }
 
-    /// The number of groups of protocols that are not served, by the name of their type.
+    /// The number of groups of protocols that are not served, by type.
     pub fn unserved_groups(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
         for group in self.groups.values().filter(|group| matches!(group.of_type, GroupType::Unserved(_))) {
@@ -399,7 +401,7 @@ impl GroupCoordinator {
         counts
     }
 
-    /// Makes an empty group of another protocol a classic one, and then has the client join it.
+    /// Converts an empty group of another protocol to a classic one, which the client then joins.
     fn convert(
         &mut self,
         records: Vec<CoordinatorRecord>,
@@ -411,21 +413,21 @@ impl GroupCoordinator {
         Output::append(Append::deletion(records, self.settings.deletion_batch_max_bytes))
     }
 
-    /// Forgets all groups of which nothing is left, not even an offset of a transaction that is open.
+    /// Removes all groups of which nothing is left, not even an offset of an open transaction.
     pub(crate) fn drop_all_vacant(&mut self) {
         let pending = &self.pending_offsets;
         self.groups
             .retain(|group_id, group| !group.is_vacant() || pending.of_group(group_id).next().is_some());
     }
 
-    /// Forgets a group of which nothing is stored and in which no one is: anyone may name a group.
+    /// Removes a group that is neither stored nor has members: anyone can name a group.
     fn drop_vacant(&mut self, group_id: &str) {
         if self.groups.get(group_id).is_some_and(Group::is_vacant) {
             self.groups.remove(group_id);
         }
     }
 
-    /// Remembers that an append leaves.
+    /// Records that an append leaves.
     fn given_out(&mut self, output: Output) -> Output {
         self.append_in_flight |= output.append.is_some();
         output

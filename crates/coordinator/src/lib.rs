@@ -1,33 +1,35 @@
-//! Coordinators as pure state machines: requests and `now` go in, replies and records come out. The first kind is the
-//! group coordinator: who is in which group, who owns which partition, and how far each group has read.
+//! Coordinators as pure state machines: requests and `now` go in, replies and records come out. The first
+//! kind is the group coordinator: the members of each group, the owner of each partition, and the offsets up
+//! to which each group has read.
 //!
-//! A coordinator's state is spread over the partitions of a topic; each has a [`Shard`], and the name of a group picks
-//! the partition ([`partition_for`]). A shard does no IO, has no clock and draws no random numbers.
-//! It is given two readings of the time ([`Now`]): no session may end when somebody sets the clock, and nothing
-//! that is stored may keep an error of the clock that has been mended since.
+//! A coordinator's state is spread over the partitions of a topic; each has a [`Shard`], and the name of a
+//! group picks the partition ([`partition_for`]). A shard does no IO, has no clock and draws no random
+//! numbers. It is given two readings of the time ([`Now`]): no session may end because somebody sets the
+//! clock, and nothing that is stored may keep an error of the clock that was corrected since.
 //!
-//! Its host drives it like this, under one lock:
+//! Its host drives it as follows, under one lock:
 //!
-//! 1. **Load.** Give every record of the partition to [`LoadingShard::replay`], then call
-//!    [`LoadingShard::loaded`]. There is nothing to ask before: an offset read from half a log would send
-//!    consumers back to where they have been. Until then the host answers
-//!    `COORDINATOR_LOAD_IN_PROGRESS` (a heartbeat gets no error).
-//! 2. **Decide.** A request gives an [`Output`] ([`Shard::decide`]). Its [`Append`], if there is one, is appended to the
-//!    partition at once, before anything else is asked of this shard. [`Shard::append_succeeded`] replays what is stored,
-//!    [`Shard::append_failed`] gives up what is not; both give the next `Output`.
-//! 3. **Reply.** Replies, and the responses of the reading methods, leave once the log is as durable
-//!    as the topic asks up to the end it had when they were made. If that fails,
-//!    [`Reply::into_error`] is sent in place of the reply.
-//! 4. **Tick.** Call [`Shard::tick`] whenever [`Shard::next_deadline`] has come, until it lies ahead.
-//! 5. **Resign.** When another broker takes over, [`Shard::resign`] answers who waits.
+//! 1. **Load.** Pass every record of the partition to [`LoadingShard::replay`], then call
+//!    [`LoadingShard::loaded`]. Nothing can be asked before: an offset from half a log would send consumers
+//!    back to records that they have read. Until then the host answers `COORDINATOR_LOAD_IN_PROGRESS` (a
+//!    heartbeat gets no error).
+//! 2. **Decide.** A request returns an [`Output`] ([`Shard::decide`]). Its [`Append`], if there is one, is
+//!    appended to the partition at once, before anything else is asked of this shard.
+//!    [`Shard::append_succeeded`] replays what is stored, [`Shard::append_failed`] drops what is not; both
+//!    return the next `Output`.
+//! 3. **Reply.** Replies, and the responses of the reading methods, leave once the log, up to its end at the
+//!    time when they were made, is as durable as the topic asks. If that fails, [`Reply::into_error`] is sent
+//!    instead of the reply.
+//! 4. **Tick.** Call [`Shard::tick`] when [`Shard::next_deadline`] has passed, until it lies ahead.
+//! 5. **Resign.** When another broker takes over, [`Shard::resign`] answers all waiting requests.
 //!
 //! # What is persisted, and what is not
 //!
-//! Replaying records is the only way in which stored state changes, live as on loading. Of groups that are committed
-//! offsets, and a group's last completed generation: its members and their assignments. Who is joining,
-//! who has sent its last heartbeat and a rebalance in progress are not stored; a new shard starts
-//! from the last completed generation and the members find their way back. A request whose reply depends on records
-//! waits in the shard, and is answered when the state that was replayed says so.
+//! Replaying records is the only way in which stored state changes, live as on loading. A group's records are
+//! its committed offsets, and its last completed generation: the members and their assignments. Joining
+//! members, heartbeats and a rebalance in progress are not stored; a new shard starts from the last completed
+//! generation, and the members rejoin. A request whose reply depends on records waits in the shard, and is
+//! answered once the replayed state allows it.
 
 mod classic;
 mod delete;

@@ -1,17 +1,17 @@
-//! Loading a shard: all records of its partition, from the start to the end.
+//! The load of a shard: all records of its partition, from the start to the end.
 
 use crate::now::Now;
 use crate::record::{ReplayError, ReplayOutcome, StoredRecord};
 use crate::shard::Shard;
 
-/// A shard whose records are being read, and that can therefore not be asked anything.
+/// A shard whose records are being read, and that therefore cannot answer anything.
 #[derive(Debug)]
 pub struct LoadingShard<S> {
     pub(crate) shard: S,
 }
 
 impl<S: Shard> LoadingShard<S> {
-    /// Begins with nothing.
+    /// Starts with an empty shard.
     pub fn new(settings: S::Settings) -> LoadingShard<S> {
         LoadingShard { shard: S::new(settings) }
     }
@@ -19,7 +19,7 @@ impl<S: Shard> LoadingShard<S> {
     /// Replays the next record of the log.
     ///
     /// # Errors
-    /// If the record is not what the topic holds. The records before it stay replayed.
+    /// [`ReplayError`] if the record does not belong to the topic. The records before it stay replayed.
     pub fn replay(&mut self, record: StoredRecord) -> Result<ReplayOutcome, ReplayError> {
         self.shard.replay(record)
     }
@@ -29,12 +29,12 @@ impl<S: Shard> LoadingShard<S> {
         self.shard.end_transaction(producer_id, committed);
     }
 
-    /// The content so far in a few words, for the log.
+    /// The content so far, in a few words for the log.
     pub fn contents(&self) -> String {
         self.shard.contents()
     }
 
-    /// The shard, ready to be asked: the log has been read to its end.
+    /// The shard, ready to serve: the log has been read to its end.
     pub fn loaded(mut self, now: Now) -> S {
         self.shard.begin(now);
         self.shard

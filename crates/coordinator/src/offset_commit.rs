@@ -1,4 +1,4 @@
-//! OffsetCommit: how far a group has read.
+//! OffsetCommit: a group stores the offsets up to which it has read.
 
 use protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
@@ -11,7 +11,7 @@ use crate::reply::coordinator_error;
 use crate::traps::{self, Trap};
 use crate::{Append, CoordinatorRecord, GroupCoordinator, Now, Output, Reply, RequestContext, Token, WallMs};
 
-/// From this version on, a client knows that groups may be missing.
+/// The first version in which a client knows the error for a group that does not exist.
 const GROUP_ID_NOT_FOUND_VERSION: i16 = 9;
 
 impl GroupCoordinator {
@@ -71,14 +71,14 @@ impl GroupCoordinator {
                 request.group_instance_id.as_ref(),
                 generation_id,
             ),
-            // Without a generation it is an administrator, or a consumer that is in no group.
+            // Without a generation, the client is an administrator, or a consumer in no group.
             None if generation_id < 0 => Ok(()),
             None if context.api_version >= GROUP_ID_NOT_FOUND_VERSION => Err(ErrorCode::GROUP_ID_NOT_FOUND),
             None => Err(ErrorCode::ILLEGAL_GENERATION),
         }
     }
 
-    /// A member that commits is alive.
+    /// Restarts the session of a member that commits: it is alive.
     fn keep_session_alive(&mut self, request: &OffsetCommitRequest, now: Now) {
         let mut replies = Vec::new();
         if let Some(mut operation) = self.operation(&request.group_id, &mut replies, now)
@@ -124,7 +124,7 @@ impl GroupCoordinator {
 
 impl ClassicGroup {
     /// Checks that a commit comes from a member of this generation or, if there are no members, from a client
-    /// that does not claim to be one. Any other client may be a member of an earlier generation whose
+    /// that does not claim to be one. Any other client may be a member of an earlier generation, whose
     /// partition has another owner by now.
     fn validate_offset_commit(
         &self,
@@ -143,7 +143,7 @@ impl ClassicGroup {
         } else if self.state() != State::Empty {
             return Err(ErrorCode::UNKNOWN_MEMBER_ID);
         }
-        // It has joined but has no assignment yet, so there is nothing it could have read.
+        // The member has joined but has no assignment yet, so that it cannot have read anything.
         if self.state() == State::CompletingRebalance {
             return Err(ErrorCode::REBALANCE_IN_PROGRESS);
         }

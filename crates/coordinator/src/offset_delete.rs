@@ -1,4 +1,4 @@
-//! OffsetDelete: an administrator makes a group forget what it no longer reads (KIP-496).
+//! OffsetDelete: an administrator deletes the offsets of topics that a group no longer reads (KIP-496).
 
 use protocol::messages::offset_delete_request::OffsetDeleteRequestTopic;
 use protocol::messages::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
@@ -59,7 +59,7 @@ impl GroupCoordinator {
         Ok((topics, records))
     }
 
-    /// The record that deletes an offset, if there is one.
+    /// The tombstone of an offset, if it exists.
     fn offset_tombstone(&self, group_id: &Str, topic: &Str, partition: i32) -> Option<CoordinatorRecord> {
         let committed = self.groups.get(group_id)?.offsets.get(topic, partition).is_some();
         let key = OffsetKey { group_id: group_id.clone(), topic: topic.clone(), partition };
@@ -69,8 +69,7 @@ impl GroupCoordinator {
 }
 
 impl ClassicGroup {
-    /// Of groups other than consumers the coordinator does not know what they read, so they have to be
-    /// empty.
+    /// The coordinator knows what consumers read, but not what other groups read: those have to be empty.
     fn validate_offset_delete(&self) -> Result<(), ErrorCode> {
         let may = self.state() == State::Empty || self.uses_consumer_protocol();
         if may { Ok(()) } else { Err(ErrorCode::NON_EMPTY_GROUP) }

@@ -14,24 +14,24 @@ use crate::group::Group;
 use crate::offsets::{CommittedOffset, OffsetKey};
 use crate::{GroupCoordinator, Now};
 
-/// The offset that stands for "nothing is committed".
+/// The offset that means "nothing is committed".
 const INVALID_OFFSET: i64 = -1;
 
-/// From this version on, a response has an error of its own, beside those of the partitions.
+/// The first version in which a response has an error of its own, beside those of the partitions.
 const TOP_LEVEL_ERROR_VERSION: i16 = 2;
 
-/// From this version on, a request is about several groups.
+/// The first version in which a request names several groups.
 const BATCH_VERSION: i16 = 8;
 
 impl GroupCoordinator {
     /// OffsetFetch for one group, versions 1 to 10; see [`offset_fetch_groups`].
     ///
-    /// The host has set the names and the ids of the topics in every version, and `id_of` gives the ids of
+    /// The host has set the names and the ids of the topics in every version, and `id_of` returns the ids of
     /// all others: zero for a topic that does not exist. The response has names and ids. Offsets committed to
-    /// an earlier topic of the same name are left out, should they still be stored.
+    /// an earlier topic of the same name are left out, if they are still stored.
     ///
-    /// An unknown group has no committed offsets, which is not an error. With `require_stable`, partitions
-    /// whose offset an open transaction may yet change say so (KIP-447).
+    /// An unknown group has no committed offsets, which is not an error. With `require_stable`, a partition
+    /// reports that an open transaction may yet change its offset (KIP-447).
     ///
     /// # Errors
     /// Kafka's error for the group if the request names a member that it does not have.
@@ -127,7 +127,7 @@ impl GroupCoordinator {
     }
 }
 
-/// The groups that a request asks about, in any version: before version 8 it is one.
+/// The groups in a request of any version: before version 8 there is one.
 pub fn offset_fetch_groups(request: OffsetFetchRequest, api_version: i16) -> Vec<OffsetFetchRequestGroup> {
     if api_version >= BATCH_VERSION {
         return request.groups;
@@ -172,7 +172,7 @@ pub fn offset_fetch_response(groups: Vec<OffsetFetchResponseGroup>, api_version:
     response
 }
 
-/// The response for a group whose request fails as a whole. Version 1 can only say so for each partition.
+/// The response for a group whose request fails as a whole. Version 1 can only report it for each partition.
 pub fn offset_fetch_error(
     group: &OffsetFetchRequestGroup,
     error_code: ErrorCode,

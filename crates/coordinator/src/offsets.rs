@@ -16,14 +16,14 @@ pub(crate) struct CommittedOffset {
     pub(crate) leader_epoch: i32,
     /// The metadata that the client committed with it.
     pub(crate) metadata: Str,
-    /// When it was committed.
+    /// The time of the commit.
     pub(crate) commit_timestamp: WallMs,
-    /// When it expires, if the client said so (OffsetCommit before version 5).
+    /// The time at which it expires, if the client set one (OffsetCommit before version 5).
     pub(crate) expire_timestamp: Option<WallMs>,
-    /// The topic's id at the time, or zero if it was not known then.
+    /// The topic's id at the time of the commit, or zero if it was unknown.
     pub(crate) topic_id: Uuid,
-    /// Its offset in `__consumer_offsets`. Of a commit and one in a transaction that ended later, the one
-    /// stored last counts.
+    /// Its offset in `__consumer_offsets`. If a transaction that ended later has a commit too, the one that
+    /// was stored last counts.
     pub(crate) record_offset: i64,
 }
 
@@ -40,14 +40,14 @@ impl CommittedOffset {
         }
     }
 
-    /// Whether it is a commit to another topic than `topic_id`: one of the same name that was deleted
-    /// since. Either side may not know the id.
+    /// Whether it was committed to another topic than `topic_id`: one of the same name that was deleted
+    /// since. Either id may be unknown.
     pub(crate) fn is_of_another_topic(&self, topic_id: Uuid) -> bool {
         self.topic_id != Uuid::ZERO && topic_id != Uuid::ZERO && self.topic_id != topic_id
     }
 }
 
-/// Committed offsets by topic and partition. No topic is without a partition.
+/// Committed offsets by topic and partition. Every topic in it has a partition.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Offsets {
     topics: BTreeMap<Str, BTreeMap<i32, CommittedOffset>>,
@@ -91,7 +91,7 @@ pub(crate) struct OffsetKey {
     pub(crate) partition: i32,
 }
 
-/// Offsets committed in transactions that have not ended. They count once the transaction commits.
+/// Offsets committed in open transactions. They take effect when the transaction commits.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct PendingOffsets {
     by_producer: BTreeMap<i64, BTreeMap<OffsetKey, CommittedOffset>>,
@@ -117,8 +117,8 @@ impl PendingOffsets {
         self.open.range(from..).map(|(key, _)| key).take_while(move |key| key.group_id == *group_id)
     }
 
-    /// The partitions of `topic` that have a pending offset committed to the topic with `topic_id`, or
-    /// to one whose id was not known.
+    /// The partitions of `topic` with a pending offset that was committed to the topic with `topic_id`, or to
+    /// one whose id was unknown.
     pub(crate) fn of_topic(&self, topic: &str, topic_id: Uuid) -> impl Iterator<Item = &OffsetKey> {
         self.by_producer
             .values()
@@ -127,7 +127,7 @@ impl PendingOffsets {
             .map(|(key, _)| key)
     }
 
-    /// Forgets what is pending for one partition: its offset was deleted.
+    /// Removes the pending offsets of a partition whose offset was deleted.
     pub(crate) fn remove(&mut self, key: &OffsetKey) {
         if self.open.remove(key).is_none() {
             return;
@@ -138,7 +138,7 @@ impl PendingOffsets {
         });
     }
 
-    /// Takes what the producer's transaction committed: it has ended.
+    /// Takes the commits of a producer's transaction that has ended.
     pub(crate) fn take(&mut self, producer_id: i64) -> BTreeMap<OffsetKey, CommittedOffset> {
         let ended = self.by_producer.remove(&producer_id).unwrap_or_default();
         for key in ended.keys() {

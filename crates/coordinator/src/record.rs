@@ -1,4 +1,4 @@
-//! Records of coordinators on their way to the log and back, and how they can be wrong.
+//! The records of coordinators, to and from the log, and their faults.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ pub(crate) const NO_PRODUCER_ID: i64 = -1;
 /// One record for a partition of a coordinator. It has no headers; its timestamp is the time of the append.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoordinatorRecord {
-    /// The key: what the record is about. The topic is compacted by it.
+    /// The key, which says what the record is about. The topic is compacted by it.
     pub key: Bytes,
     /// The value, or `None` for a tombstone.
     pub value: Option<Bytes>,
@@ -25,13 +25,14 @@ impl CoordinatorRecord {
     }
 }
 
-/// A record as the log has it. Control records are not among them; see [`LoadingShard::end_transaction`](crate::LoadingShard::end_transaction).
+/// A record as stored in the log. Control records are excluded; see
+/// [`LoadingShard::end_transaction`](crate::LoadingShard::end_transaction).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRecord {
     /// The record's offset.
     pub offset: i64,
-    /// The producer id of the batch if the batch is transactional, else -1. What a transaction wrote
-    /// counts from its end on.
+    /// The producer id of the batch if it is transactional, else -1. The record takes effect when the
+    /// transaction ends.
     pub producer_id: i64,
     /// The key. Every record of the topic has one.
     pub key: Option<Bytes>,
@@ -45,24 +46,25 @@ impl StoredRecord {
     }
 }
 
-/// Whether a record was taken in.
+/// The outcome of replaying a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplayOutcome {
-    /// It was.
+    /// The record is now part of the state.
     Applied,
-    /// It is of a type that this coordinator does not know, of a later Kafka. It stays in the log, and in
+    /// The record has an unknown type, of a later Kafka. It stays in the log, and is counted in
     /// [`SkippedRecords`].
     Skipped,
 }
 
-/// The number of records of each type that were left alone. Groups in them are not known to this coordinator.
+/// The number of skipped records of each type. This coordinator does not know groups that only such records
+/// name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SkippedRecords {
     /// Records by the type that their keys begin with.
     pub by_type: BTreeMap<i16, u64>,
 }
 
-/// A record that is not what `__consumer_offsets` holds.
+/// A record that does not belong in `__consumer_offsets`.
 #[derive(Debug, PartialEq)]
 pub struct ReplayError {
     /// The record's offset.
@@ -76,9 +78,9 @@ pub struct ReplayError {
 pub enum ReplayErrorReason {
     /// It has no key.
     NoKey,
-    /// The key is not what its type says.
+    /// The key does not decode as its type.
     Key(DecodeError),
-    /// The value is not what its version says.
+    /// The value does not decode as its version.
     Value(DecodeError),
     /// A group has a member id or a group instance id twice.
     DuplicateMember,

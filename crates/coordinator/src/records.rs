@@ -11,17 +11,17 @@ use protocol::{DecodeError, EncodeError, Str};
 use crate::record::CoordinatorRecord;
 use crate::unserved::{UnservedKey, UnservedProtocol};
 
-/// Kafka 4.1 and later. Version 4 adds the topic id.
+/// The version of Kafka 4.1 and later. Version 4 adds the topic id.
 const OFFSET_COMMIT_VALUE_VERSION: i16 = 4;
 
-/// The only version that knows when an offset expires.
+/// The only version with a time of expiry.
 const OFFSET_COMMIT_VALUE_VERSION_WITH_EXPIRE_TIMESTAMP: i16 = 1;
 
 const GROUP_METADATA_VALUE_VERSION: i16 = 3;
 
 impl CoordinatorRecord {
     /// # Errors
-    /// When a name is longer than the format can hold.
+    /// The error if a name is too long for the format.
     pub(crate) fn offset_commit(
         key: &OffsetCommitKey,
         value: &OffsetCommitValue,
@@ -42,7 +42,7 @@ impl CoordinatorRecord {
     }
 
     /// # Errors
-    /// When a name is longer than the format can hold.
+    /// The error if a name is too long for the format.
     pub(crate) fn group_metadata(
         group: &Str,
         value: &GroupMetadataValue,
@@ -59,7 +59,7 @@ impl CoordinatorRecord {
     }
 }
 
-/// A key that was read.
+/// The decoded key of a record.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Key {
     OffsetCommit(OffsetCommitKey),
@@ -74,7 +74,7 @@ impl Key {
     pub(crate) fn decode(key: Bytes) -> Result<Key, DecodeError> {
         let (record_type, reader) = coordinator_key::split(key)?;
         Ok(match record_type {
-            // Written by Kafka before 0.9; the fields are the same.
+            // Kafka before 0.9 wrote this type; the fields are the same.
             LegacyOffsetCommitKey::RECORD_TYPE | OffsetCommitKey::RECORD_TYPE => {
                 Key::OffsetCommit(coordinator_key::decode_rest(reader)?)
             }

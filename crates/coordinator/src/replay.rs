@@ -1,4 +1,4 @@
-//! Replaying a group coordinator's records: the one way in which its stored state changes.
+//! Replay of a group coordinator's records: the only way in which its stored state changes.
 
 use bytes::Bytes;
 use protocol::Str;
@@ -75,8 +75,8 @@ impl GroupCoordinator {
         self.groups.insert(group_id, Group { of_type: GroupType::Classic(stored), offsets });
     }
 
-    /// The group is gone, but not offsets that were not deleted with it: a group that changed its type
-    /// leaves such a tombstone, and still has them.
+    /// The group is gone, but offsets that were not deleted with it stay: a group that has changed its type
+    /// leaves such a tombstone, and still has its offsets.
     fn replay_group_tombstone(&mut self, group_id: &Str) {
         if let Some(GroupType::Classic(group)) = self.groups.get(group_id).map(|group| &group.of_type) {
             assert_eq!(group.awaiting_join(), 0, "only empty groups are deleted");
@@ -85,7 +85,8 @@ impl GroupCoordinator {
         self.remove_group(group_id);
     }
 
-    /// The log's records of a group are of its present type: its first record of another type replaces it.
+    /// Replays a record of a group of another protocol. A group's records have its present type: the first
+    /// record of another type replaces the group.
     fn replay_unserved(&mut self, key: &UnservedKey, value: Option<Bytes>) {
         let Some(value) = value else { return self.replay_unserved_tombstone(key) };
         let unserved = || UnservedGroup::new(key.group_id.clone(), key.protocol);
@@ -103,7 +104,7 @@ impl GroupCoordinator {
         let Some(group) = self.groups.get_mut(&key.group_id) else { return };
         match &mut group.of_type {
             GroupType::Unserved(group) if group.protocol != key.protocol => {}
-            // Its offsets came first, or all that is left of it is this tombstone.
+            // Its offsets came first, or only this tombstone is left of it.
             GroupType::Classic(group) if group.stored => {}
             _ if key.is_of_group() => self.remove_group(&key.group_id),
             GroupType::Unserved(group) => group.apply_tombstone(key),
@@ -119,12 +120,12 @@ impl GroupCoordinator {
         }
     }
 
-    /// The group, made if need be: offsets alone are a group.
+    /// The group of an offset, which is created if it does not exist: offsets alone are a group.
     fn group_with_offsets(&mut self, group_id: &Str) -> &mut Group {
         self.groups.entry(group_id.clone()).or_insert_with(|| Group::with_offsets_only(group_id.clone()))
     }
 
-    /// Takes what a transaction has committed in, or forgets it.
+    /// Applies what a transaction has committed, or drops it if the transaction aborted.
     pub(crate) fn replay_end_of_transaction(&mut self, producer_id: i64, committed: bool) {
         let pending = self.pending_offsets.take(producer_id);
         if !committed {

@@ -1,4 +1,4 @@
-//! Replies of all coordinators. Each response has one conversion.
+//! The replies of all coordinators. Each response has one conversion.
 
 use protocol::ErrorCode;
 use protocol::Str;
@@ -7,8 +7,8 @@ use protocol::messages::{
     SyncGroupResponse,
 };
 
-/// The answer to one request that a shard decided. Questions, which change nothing that is stored, are answered by
-/// methods of the shard instead.
+/// The answer to one request on which a shard has decided. Questions, which change nothing that is stored,
+/// are answered by methods of the shard instead.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
     /// JoinGroup.
@@ -25,7 +25,7 @@ pub enum Reply {
     DeleteGroups(DeleteGroupsResponse),
 }
 
-/// Converts between a reply and its response. The reply to another request is handed back as it is.
+/// Converts between a reply and its response. The reply to another request is returned unchanged.
 macro_rules! conversion {
     ($variant:ident, $response:ty) => {
         impl TryFrom<Reply> for $response {
@@ -55,9 +55,9 @@ conversion!(OffsetDelete, OffsetDeleteResponse);
 conversion!(DeleteGroups, DeleteGroupsResponse);
 
 impl Reply {
-    /// The reply to send instead when what this one claims could not be made durable: the same
-    /// request answered with what `error`, met by the log, means to a client of the coordinator.
-    /// An error stays as it is.
+    /// The reply to send instead if this one depends on records that could not be made durable: the same
+    /// request answered with the client's version of `error`, which the log reported. An error stays as it
+    /// is.
     pub fn into_error(self, error: ErrorCode) -> Reply {
         let error = coordinator_error(error);
         match self {
@@ -96,9 +96,8 @@ impl Reply {
     }
 }
 
-/// The meaning of a failure to append to a client of the coordinator: it should find the coordinator
-/// again, or wait for it, rather than doubt the offsets topic (Kafka's
-/// `CoordinatorOperationExceptionHelper`).
+/// The client's version of an append error: the client should find the coordinator again, or wait for it,
+/// rather than doubt the offsets topic (Kafka's `CoordinatorOperationExceptionHelper`).
 pub(crate) fn coordinator_error(append_error: ErrorCode) -> ErrorCode {
     match append_error {
         ErrorCode::UNKNOWN_TOPIC_OR_PARTITION

@@ -1,4 +1,4 @@
-//! Requests to the coordinator of a group.
+//! The requests to the coordinator of a group.
 
 use protocol::messages::{
     JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest,
@@ -10,31 +10,31 @@ use protocol::{Str, Uuid};
 pub struct RequestContext {
     /// The version of the API that the client speaks.
     pub api_version: i16,
-    /// The client id of the request header, empty if there was none.
+    /// The client id in the request header, or empty if there is none.
     pub client_id: Str,
-    /// The client's address. Kafka writes it as `/127.0.0.1`, and tools show it as it is.
+    /// The client's address. Kafka writes it as `/127.0.0.1`, and tools display it like that.
     pub client_host: Str,
-    /// A fresh random UUID. It makes the member id, if the request leads to a new member.
+    /// A fresh random UUID, for the member id if the request creates a member.
     pub random_uuid: Uuid,
 }
 
-/// A request that the coordinator of a group decides. The reply may have to wait.
+/// A request on which the coordinator of a group decides. The reply may have to wait.
 #[derive(Clone, Debug)]
 pub enum GroupRequest {
-    /// JoinGroup, versions 0 to 9. The reply comes at once, or when the group has gathered.
+    /// JoinGroup, versions 0 to 9. The reply comes at once, or when the members have joined.
     JoinGroup(RequestContext, JoinGroupRequest),
-    /// SyncGroup, versions 0 to 5. The reply comes at once, or when the leader has handed in the assignments and they are
-    /// stored.
+    /// SyncGroup, versions 0 to 5. The reply comes at once, or when the leader's assignments are stored.
     SyncGroup(RequestContext, SyncGroupRequest),
     /// LeaveGroup, versions 0 to 5.
     LeaveGroup(RequestContext, LeaveGroupRequest),
     /// OffsetCommit, versions 2 to 10.
     ///
-    /// The host has left out the topics and partitions that do not exist, and has set the name and the id of the others
-    /// in every version: the offset is stored under the name, together with the id. The response has both.
+    /// The host has removed topics and partitions that do not exist, and has set the name and the id of the
+    /// others in every version: the offset is stored under the name, together with the id. The response has
+    /// both.
     OffsetCommit(RequestContext, OffsetCommitRequest),
-    /// OffsetDelete, version 0. The host has left out topics and partitions that do not exist.
+    /// OffsetDelete, version 0. The host has removed topics and partitions that do not exist.
     OffsetDelete(OffsetDeleteRequest),
-    /// DeleteGroups, versions 0 to 2, of these groups, which live in the shard's partition.
+    /// DeleteGroups, versions 0 to 2, for these groups, which are in the shard's partition.
     DeleteGroups(Vec<Str>),
 }

@@ -7,21 +7,21 @@ pub struct Settings {
     pub group_min_session_timeout_ms: i32,
     /// `group.max.session.timeout.ms`: the longest session timeout a member may ask for.
     pub group_max_session_timeout_ms: i32,
-    /// `group.initial.rebalance.delay.ms`: how long the first rebalance of an empty group waits for
-    /// more members.
+    /// `group.initial.rebalance.delay.ms`: the time that the first rebalance of an empty group waits for more
+    /// members.
     pub group_initial_rebalance_delay_ms: i32,
     /// `group.max.size`: the most members a group may have.
     pub group_max_size: usize,
-    /// `offset.metadata.max.bytes`: the longest metadata of a committed offset. Counted, as Kafka
-    /// does, in UTF-16 code units.
+    /// `offset.metadata.max.bytes`: the longest metadata of a committed offset, counted in UTF-16 code units
+    /// as in Kafka.
     pub offset_metadata_max_bytes: usize,
     /// `offsets.retention.minutes`: the time that offsets outlive their group, or their last commit if there
     /// is no group.
     pub offsets_retention_minutes: i32,
-    /// `offsets.retention.check.interval.ms`: how often expired offsets are looked for.
+    /// `offsets.retention.check.interval.ms`: the time between two searches for expired offsets.
     pub offsets_retention_check_interval_ms: i64,
-    /// The bytes of keys and values that deletions put into one batch; more are spread over several.
-    /// Keep it below `max.message.bytes` of `__consumer_offsets`.
+    /// The bytes of keys and values that deletions put into one batch; more are split into several. Keep it
+    /// below `max.message.bytes` of `__consumer_offsets`.
     pub deletion_batch_max_bytes: usize,
 }
 

@@ -1,7 +1,7 @@
-//! Tests of the coordinator as its shell sees it.
+//! Tests of the coordinator, as its host sees it.
 //!
-//! A test is a script: what clients do, and below each step what happens because of it. See
-//! [`script`] for the language.
+//! A test is a script: the actions of clients, and below each the events that follow. See [`script`] for the
+//! language.
 
 mod clocks;
 mod deletion;

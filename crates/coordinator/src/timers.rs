@@ -1,5 +1,5 @@
-//! Deadlines: what is to happen when, as data. Nothing runs by itself; the host asks for the next
-//! deadline and calls when it has come.
+//! Deadlines as data. Nothing runs by itself; the host asks for the next deadline, and calls when it has
+//! passed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,17 +10,17 @@ use crate::SteadyMs;
 /// A due event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
-    /// A member, or a client that was given a member id and has not come back with it, was not heard
-    /// of for its session timeout.
+    /// The session of a member, or of a client that was given a member id and has not returned with it, times
+    /// out.
     Session { group_id: Str, member_id: Str },
-    /// The members had their time to join.
+    /// The time for members to join is over.
     Join { group_id: Str },
-    /// The members had their time to send SyncGroup.
+    /// The time for members to send SyncGroup is over.
     Sync { group_id: Str },
-    /// That a group is empty could not be stored; it is tried again.
+    /// An empty group is stored again, after a failed append.
     StoreEmpty { group_id: Str },
-    /// Expired offsets and empty groups are looked for. That comes round by the steady clock, and what has
-    /// expired is decided by the wall clock of that moment, however it was set in between.
+    /// Expired offsets and empty groups are searched for. The search is due by the steady clock; the wall
+    /// clock at that moment decides what has expired, however it was set in between.
     Expiration,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// Sets the deadline of `timer`, in place of one that it may have.
+    /// Sets the deadline of `timer`, replacing a present one.
     pub(crate) fn schedule(&mut self, timer: Timer, deadline: SteadyMs) {
         if let Some(previous) = self.deadlines.insert(timer.clone(), deadline) {
             self.due.remove(&(previous, timer.clone()));
@@ -51,7 +51,7 @@ impl Timers {
         self.due.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Takes the timer that has been due for the longest.
+    /// Takes the timer that has been due the longest.
     pub(crate) fn pop_due(&mut self, now: SteadyMs) -> Option<Timer> {
         if self.next_deadline()? > now {
             return None;

@@ -1,11 +1,11 @@
-//! Groups of the protocols that this coordinator does not serve: consumer (KIP-848), share (KIP-932) and streams
-//! groups (KIP-1071), which Kafka has left in the log.
+//! Groups of the protocols that this coordinator does not serve: consumer (KIP-848), share (KIP-932) and
+//! streams groups (KIP-1071), which Kafka has left in the log.
 //!
-//! They stay in the log as they are, so that Kafka can serve them again. What is known of them is enough to
-//! list them, to refuse who would take their name, and to delete all of their records when they are deleted.
+//! They stay in the log as they are, so that Kafka can serve them again. Enough is known of them to list
+//! them, to reject clients that would take their name, and to delete all of their records.
 //!
-//! Their members cannot send heartbeats here. As after any failover of Kafka's coordinator, they are
-//! taken to be alive for their session timeout from the load on, and to be gone from then on.
+//! Their members cannot send heartbeats here. As after any failover of Kafka's coordinator, they count as
+//! alive for their session timeout after the load, and as gone from then on.
 
 mod record_type;
 
@@ -23,7 +23,7 @@ pub(crate) use record_type::{UnservedKey, UnservedRecord};
 /// `group.streams.session.timeout.ms`.
 const SESSION_TIMEOUT_MS: i64 = 45_000;
 
-/// From this version on, OffsetCommit knows of member epochs.
+/// The first version of OffsetCommit with member epochs.
 const MEMBER_EPOCH_VERSION: i16 = 9;
 
 /// The protocol of a group that is not served.
@@ -45,7 +45,7 @@ impl UnservedProtocol {
     }
 }
 
-/// A member of such a group, as far as it matters here.
+/// The part of such a group's member that matters here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UnservedMember {
     /// -1 if the member is about to be removed.
@@ -56,7 +56,7 @@ pub(crate) struct UnservedMember {
     topics: Vec<Str>,
 }
 
-/// The log's records of a group of another protocol.
+/// The content of the records of a group of another protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnservedGroup {
     group_id: Str,
@@ -65,18 +65,18 @@ pub(crate) struct UnservedGroup {
     /// -1 if there is no assignment.
     assignment_epoch: i32,
     members: BTreeMap<Str, UnservedMember>,
-    /// The members for which there is an assignment to reach.
+    /// The members with a target assignment.
     targets: BTreeSet<Str>,
-    /// The regular expressions that were resolved, and their topics.
+    /// The resolved regular expressions, and their topics.
     regexes: BTreeMap<Str, Vec<Str>>,
     /// The epoch of a streams group's topology and the topics that it reads.
     topology: Option<(i32, Vec<Str>)>,
     validated_topology_epoch: i32,
-    /// Types of records that are about the group as a whole and have no field of their own here.
+    /// The types of other records about the whole group, which have no field here.
     others: BTreeSet<i16>,
-    /// The partitions of which `__share_group_state` has the state.
+    /// The partitions with state in `__share_group_state`.
     share_partitions: BTreeSet<(Uuid, i32)>,
-    /// When the members are gone; `None` while the log is read.
+    /// The time at which the members count as gone; `None` while the log is read.
     pub(crate) members_until: Option<SteadyMs>,
 }
 
@@ -108,12 +108,12 @@ impl UnservedGroup {
         Some(&self.members).filter(|members| alive && !members.is_empty())
     }
 
-    /// Whether the group has no members, or none that could still be alive.
+    /// Whether the group has no members, or none that can still be alive.
     pub(crate) fn is_empty(&self, now: SteadyMs) -> bool {
         self.live_members(now).is_none()
     }
 
-    /// The name of the state that Kafka would show.
+    /// The name of the state that Kafka would display.
     pub(crate) fn state_name(&self, now: SteadyMs) -> &'static str {
         let Some(members) = self.live_members(now) else { return "Empty" };
         let is_streams = self.protocol == UnservedProtocol::Streams;
@@ -142,9 +142,9 @@ impl UnservedGroup {
     }
 
     /// # Errors
-    /// Kafka's error for a commit that does not come from a member of this epoch or, if the group is empty,
-    /// from a client that does not claim to be a member. Kafka accepts some of an earlier epoch (KIP-1251),
-    /// too.
+    /// Kafka's error for a commit that comes neither from a member of this epoch nor, if the group is empty,
+    /// from a client that does not claim to be a member. Kafka also accepts some commits of an earlier epoch
+    /// (KIP-1251).
     pub(crate) fn validate_offset_commit(
         &self,
         member_id: &str,
@@ -174,7 +174,7 @@ impl UnservedGroup {
         now: SteadyMs,
     ) -> Result<(), ErrorCode> {
         match member_id {
-            // Of a share group nothing is committed, and that is the answer.
+            // A share group has no committed offsets, which is the answer.
             _ if self.protocol == UnservedProtocol::Share => Ok(()),
             None if member_epoch < 0 => Ok(()),
             _ => {
@@ -197,7 +197,8 @@ impl UnservedGroup {
         self.live_members(now).and_then(|members| members.get(member_id)).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)
     }
 
-    /// The records that make an empty group a classic one for a client that joins, with the same offsets.
+    /// The records that convert an empty group to a classic one, with the same offsets, for a client that
+    /// joins.
     ///
     /// # Errors
     /// Kafka's error for the client if the name stays taken.
@@ -221,12 +222,12 @@ impl UnservedGroup {
         Ok(self.tombstones().into_iter().chain([record]).collect())
     }
 
-    /// The partitions whose state a share group has in `__share_group_state`.
+    /// The partitions of a share group that have state in `__share_group_state`.
     pub(crate) fn share_partitions(&self) -> impl Iterator<Item = (Uuid, i32)> {
         self.share_partitions.iter().copied()
     }
 
-    /// Takes in one of the group's records.
+    /// Applies one of the group's records.
     pub(crate) fn apply(&mut self, key: &UnservedKey, record: UnservedRecord) {
         match record {
             UnservedRecord::Group { epoch, validated_topology_epoch } => {
@@ -252,7 +253,7 @@ impl UnservedGroup {
         }
     }
 
-    /// Takes in a tombstone of one of the group's records, other than that of the group itself.
+    /// Applies a tombstone of one of the group's records, except that of the group itself.
     pub(crate) fn apply_tombstone(&mut self, key: &UnservedKey) {
         let types = self.protocol.types();
         match key.record_type {
@@ -275,9 +276,9 @@ impl UnservedGroup {
         }
     }
 
-    /// The tombstones of all records that there may be of the group, in the order in which Kafka can take them in: of
-    /// a member its assignments first, of the group its own record last. Those that Kafka writes in any case are
-    /// among them, whether there is such a record or not.
+    /// The tombstones of all records that the group may have, in the order in which Kafka can replay them: a
+    /// member's assignments before the member, and the group's own record last. They include those that Kafka
+    /// always writes, whether there is such a record or not.
     pub(crate) fn tombstones(&self) -> Vec<CoordinatorRecord> {
         let types = self.protocol.types();
         let of_group = |record_type| UnservedKey::tombstone(record_type, &self.group_id, None);

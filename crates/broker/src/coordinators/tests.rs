@@ -44,7 +44,7 @@ impl Home {
         Self { path, directory, groups, logs }
     }
 
-    /// A group that lives in a partition.
+    /// A group that is stored in a partition.
     fn group(&self, partition: i32) -> Str {
         let name = (0..).map(|number| Str::from(format!("g{number}")));
         name.into_iter().find(|name| self.groups.partition_for(name) == partition).unwrap()
@@ -73,7 +73,7 @@ impl Home {
         Ok(answer.topics[0].partitions[0].committed_offset)
     }
 
-    /// Puts a shard in place of the one of partition 0, as of now still loading.
+    /// Replaces the shard of partition 0 with one that is still loading.
     fn loading(&self) -> Arc<HostedShard<GroupCoordinator>> {
         let shard = Arc::new(HostedShard::loading(Arc::clone(&self.logs[0])));
         self.groups.shards.write().insert(0, Arc::clone(&shard));
@@ -139,7 +139,7 @@ async fn a_commit_is_answered_when_it_is_on_disk() {
         _ = &mut settled => panic!("answered before it is on disk"),
         () = tokio::task::yield_now() => {}
     }
-    // Who asks meanwhile is told of it, and no earlier either.
+    // A request that looks something up meanwhile does not get its answer earlier.
     let (_, barrier) = home.groups.look(&group_id, |_, _| ()).unwrap();
     assert!(!barrier.is_passed());
     assert_eq!(home.directory.flusher().run_round(), 1);
@@ -160,7 +160,7 @@ fn a_topic_that_is_deleted_while_its_groups_load_is_forgotten() {
     home.groups.topics_deleted(&[DeletedTopic { name: Str::from("t"), id: TOPIC_ID }]);
     home.groups.load(&shard);
     assert_eq!(home.committed(&group_id), Ok(-1));
-    // The log says so, too.
+    // A load from the log gives the same.
     home.groups.load(&home.loading());
     assert_eq!(home.committed(&group_id), Ok(-1));
 }
@@ -192,12 +192,12 @@ async fn a_partition_that_is_taken_over_again_is_given_up_first() {
     let former = home.groups.shard(&group_id).unwrap();
     home.groups.elect(Arc::clone(&home.logs[0]), 2);
     assert!(matches!(*former.state.lock(), State::Resigned), "it appends nothing behind what is read");
-    // Another thread does so, too; whoever is first.
+    // Another thread loads the shard as well; either may be first.
     home.groups.load(&home.groups.shard(&group_id).unwrap());
     assert_eq!(home.committed(&group_id), Ok(5));
 }
 
-/// More than is read at a time, so that a batch is cut by the end of what was read.
+/// Writes more than one read returns, so that the read ends within a batch.
 #[test]
 fn a_long_log_is_read_to_its_end() {
     let home = Home::new("long");
@@ -209,7 +209,7 @@ fn a_long_log_is_read_to_its_end() {
     assert_eq!(home.committed(&group_id), Ok(599));
 }
 
-/// A bug that one request meets ends neither the groups of its partition nor whoever comes next.
+/// A bug in one request affects neither the other groups of its partition nor later requests.
 #[tokio::test]
 async fn a_coordinator_that_panics_is_rebuilt_from_its_log() {
     let home = Home::new("panic");
@@ -234,7 +234,7 @@ async fn a_coordinator_that_panics_is_rebuilt_from_its_log() {
     drop(home.commit(&group_id, 7));
     assert_eq!(home.committed(&group_id), Ok(7));
 
-    // The timers and the deletion of topics go on as well.
+    // The timers and the deletion of topics continue as well.
     for shard in home.groups.shards.read().values() {
         let mut state = shard.state.lock();
         let serving = state.serving().unwrap();
@@ -250,8 +250,8 @@ async fn a_coordinator_that_panics_is_rebuilt_from_its_log() {
     }
 }
 
-/// The name of the group is repeated in each record: 100,000 partitions of one with a long name would take 3 GB, of which
-/// no batch can be made.
+/// Each record repeats the name of the group: 100,000 partitions of one with a long name would take 3 GB,
+/// which no batch can hold.
 #[test]
 fn a_commit_that_no_batch_can_hold_fails_alone() {
     let home = Home::new("large");
@@ -270,14 +270,14 @@ fn a_commit_that_no_batch_can_hold_fails_alone() {
     assert!(partitions.iter().all(|it| it.error_code == ErrorCode::UNKNOWN_SERVER_ERROR));
     drop(home.commit(&group_id, 7));
     assert_eq!(home.committed(&group_id), Ok(7));
-    // Nor does the log take what a coordinator made all the same.
+    // The log also rejects a record of that size if a coordinator creates one.
     let record = CoordinatorRecord { key: vec![0; 1 << 20].into(), value: Some(vec![0; 1 << 20].into()) };
     let refusal =
         home.logs[0].append_coordinator_records(&vec![record; 2_000], 1_000).expect_err("too large");
     assert_eq!(refusal.error_code, ErrorCode::MESSAGE_TOO_LARGE);
 }
 
-/// Damages a byte of the log and has it loaded.
+/// Damages a byte of the log and loads it.
 #[track_caller]
 fn check_damaged(name: &str, at: usize) {
     let home = Home::new(name);
@@ -297,7 +297,7 @@ fn a_damaged_batch_is_not_taken_for_an_offset() {
     check_damaged("metadata", 2_000);
 }
 
-/// The first batch then seems to be longer than the log.
+/// The first batch then appears to be longer than the log.
 #[test]
 fn a_log_that_cannot_be_read_to_its_end_is_not_half_believed() {
     check_damaged("length", 8);

@@ -4,7 +4,8 @@ use storage::fs::{Fs, Mode};
 
 use super::*;
 
-/// Needs the disk's file system: one in memory drops nothing, and then there is nothing to see.
+/// Needs a file system on a disk: one in memory drops nothing from the page cache, so that there is nothing
+/// to see.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_is_sent_next_is_brought_into_the_page_cache_and_no_more() {
     const PART: usize = 4 << 20;

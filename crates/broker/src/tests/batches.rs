@@ -1,4 +1,4 @@
-//! Bad batches of every kind: each gets Kafka's error, nothing of it is stored, and the connection stays.
+//! Invalid batches of every kind: each gets Kafka's error, nothing of it is stored, and the connection stays.
 
 use protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -12,7 +12,7 @@ use super::harness::Node;
 use super::harness::raw::{Raw, batch, batch_with, now_ms, produce_request};
 use super::harness::unique;
 
-/// A batch of three records, changed by `change`, with the checksum of what it is then.
+/// A batch of three records, changed by `change`, with a checksum that matches the result.
 fn changed(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut bytes = batch(&[b"one", b"two", b"three"]);
     change(&mut bytes);
@@ -20,7 +20,8 @@ fn changed(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     bytes
 }
 
-/// Writes `value` at `at`; the fields' places are in the batch's header, see Kafka's `DefaultRecordBatch`.
+/// Writes `value` at `at`. The positions of the fields in the header are those of Kafka's
+/// `DefaultRecordBatch`.
 fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     bytes[at..at + value.len()].copy_from_slice(value);
 }
@@ -32,7 +33,7 @@ fn compressed(codec: Compression, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> 
     bytes
 }
 
-/// Cuts `bytes` to `length` and writes that into the header.
+/// Truncates `bytes` to `length` and writes that into the header.
 fn shorten(bytes: &mut Vec<u8>, by: usize) {
     bytes.truncate(bytes.len() - by);
     let length = i32::try_from(bytes.len() - 12).expect("small");
@@ -42,7 +43,7 @@ fn shorten(bytes: &mut Vec<u8>, by: usize) {
 type Case = (&'static str, Vec<u8>, Verdict);
 
 /// The expected answer. The broker is stricter than Kafka about batches that Kafka stores and nobody can
-/// read, and says what is wrong when Kafka answers with an unknown error.
+/// read, and has a precise error where Kafka answers with an unknown one.
 struct Verdict {
     here: ErrorCode,
     kafka: ErrorCode,
@@ -220,7 +221,7 @@ fn compression() -> Vec<Case> {
     cases
 }
 
-/// Sends each case and compares the answer; all differences are told at once.
+/// Sends each case and compares the answer. All differences are reported together.
 fn check(cases: Vec<Case>) {
     let broker = Node::start();
     let mut raw = broker.open();
@@ -268,8 +269,8 @@ fn compressed_bytes_that_lie() {
     check(compression());
 }
 
-/// The limit of Kafka 4.4 for a record of a compressed batch: a topic's own, else the brokers'. It takes
-/// effect at once, both for producing and for reading to find an offset.
+/// The limit of Kafka 4.4 for a record of a compressed batch: the topic's own, or else the brokers'. It takes
+/// effect at once, for producing and for reading to find an offset.
 #[test]
 fn records_that_decompress_to_more_than_a_topic_takes() {
     let Some(broker) = Node::own(&[]) else { return };
@@ -318,7 +319,7 @@ fn too_large_for_the_topic() {
     assert_eq!(raw.append(&topic, batch(&[&[b'x'; 500]])), 0);
 }
 
-/// Compaction goes by key.
+/// Compaction is by key.
 #[test]
 fn a_compacted_topic_wants_keys() {
     let broker = Node::start();
@@ -391,7 +392,7 @@ fn acks_and_topics_that_are_not() {
     assert_eq!(broker.watermarks(&topic, 0), (0, 0));
 }
 
-/// Zstandard came with version 7 of Produce.
+/// Version 7 of Produce adds Zstandard.
 #[test]
 fn zstd_in_an_old_version_is_refused() {
     let broker = Node::start();
@@ -404,7 +405,7 @@ fn zstd_in_an_old_version_is_refused() {
     }
 }
 
-/// Every version of Produce appends the same; from 13 on topics go by id.
+/// Every version of Produce appends the same records; from 13 on topics are named by id.
 #[test]
 fn every_version_appends_the_same() {
     let broker = Node::start();
@@ -429,7 +430,7 @@ fn every_version_appends_the_same() {
     assert_eq!(answer.responses[0].partition_responses[0].error_code, ErrorCode::UNKNOWN_TOPIC_ID);
 }
 
-/// CRC-32C bit by bit: slow, and independent of the product's.
+/// Computes CRC-32C bit by bit: slowly, and independently of the product's code.
 fn crc32c(bytes: &[u8]) -> u32 {
     let mut crc = !0_u32;
     for byte in bytes {
@@ -441,11 +442,11 @@ fn crc32c(bytes: &[u8]) -> u32 {
     !crc
 }
 
-/// The positions of a batch's checksum and of the part that it covers.
+/// The positions of a batch's checksum and of the bytes that it covers.
 const CRC_AT: usize = 17;
 const CRC_COVERS_FROM: usize = 21;
 
-/// Writes the checksum that the batch's bytes have now.
+/// Writes the checksum of the present bytes into the batch.
 fn fix_crc(batch: &mut [u8]) {
     let crc = crc32c(&batch[CRC_COVERS_FROM..]);
     batch[CRC_AT..CRC_COVERS_FROM].copy_from_slice(&crc.to_be_bytes());

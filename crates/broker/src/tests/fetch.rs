@@ -13,7 +13,7 @@ use super::harness::raw::{
 };
 use super::harness::unique;
 
-/// A topic with `count` batches of one record, each of `size` bytes of value, in partition 0.
+/// Creates a topic with `count` batches of one record in partition 0, each with a value of `size` bytes.
 fn filled(raw: &mut Raw, broker: &Node, count: usize, size: usize) -> String {
     let topic = broker.create_topic("fetch", 3, &[]);
     for _ in 0..count {
@@ -50,7 +50,8 @@ fn a_partition_gives_no_more_than_its_limit() {
     assert!(raw.fetch_one(&request).records.len() > 100_000);
 }
 
-/// The limit of the request holds over all its partitions; only the first one with data may break it.
+/// The limit of the request applies to all its partitions together; only the first one with data may exceed
+/// it.
 #[test]
 fn a_request_gives_no_more_than_its_limit() {
     let broker = Node::start();
@@ -70,8 +71,8 @@ fn a_request_gives_no_more_than_its_limit() {
     assert!((20_000..=25_000).contains(&sum), "{sizes:?}");
 }
 
-/// A response that is large enough leaves partitions to the next one, but for what a reader that keeps up waits for,
-/// and for errors. Who asks for more bytes than that gets them.
+/// A response that is large enough leaves partitions to the next one, except for those whose reader keeps up,
+/// and for errors. A request for more bytes than that gets them.
 #[test]
 fn a_large_response_leaves_partitions_to_the_next() {
     let broker = Node::start();
@@ -117,16 +118,16 @@ fn a_fetch_waits_for_min_bytes_and_no_longer_than_max_wait() {
         let length = raw.fetch_one(&request).records.len();
         (length, begun.elapsed())
     };
-    // Nothing there, nothing wanted: at once.
+    // No records, and none required: answered at once.
     let (length, took) = timed(&mut raw, 1, 0, 5_000);
     assert!(length == 0 && took < Duration::from_secs(2), "{length} {took:?}");
-    // Nothing there, something wanted: the whole wait.
+    // No records, and some required: answered after the whole wait.
     let (length, took) = timed(&mut raw, 1, 1, 700);
     assert!(length == 0 && took > Duration::from_millis(650), "{length} {took:?}");
-    // Too little there: what there is, after the wait.
+    // Too few bytes: they are returned after the wait.
     let (length, took) = timed(&mut raw, 0, 100_000, 700);
     assert!(length > 100 && took > Duration::from_millis(650), "{length} {took:?}");
-    // Enough there: at once.
+    // Enough bytes: answered at once.
     let (length, took) = timed(&mut raw, 0, 100, 5_000);
     assert!(length > 100 && took < Duration::from_secs(2), "{length} {took:?}");
 }
@@ -180,7 +181,7 @@ fn unknown_topics_partitions_and_ids() {
     assert_eq!(absent.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     let absent = raw.fetch_one(&fetch_request(&topic, 99, 0));
     assert_eq!(absent.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-    // From version 13 on topics have ids, and a wrong one is told apart from a missing name.
+    // From version 13 on topics have ids, and an unknown id has another error than an unknown name.
     let mut request = fetch_request(&topic, 0, 0);
     request.topics[0].topic = Str::new();
     request.topics[0].topic_id = Uuid([7; 16]);
@@ -239,7 +240,7 @@ fn every_version_reads_the_same() {
     }
 }
 
-/// A consumer that reads only committed transactions gets everything if there are no transactions.
+/// A reader of committed records gets everything if there are no transactions.
 #[test]
 fn read_committed_reads_all_where_nothing_is_pending() {
     let broker = Node::start();
@@ -254,7 +255,7 @@ fn read_committed_reads_all_where_nothing_is_pending() {
     assert_eq!(uncommitted.aborted_transactions.map(|list| list.len()).unwrap_or_default(), 0);
 }
 
-/// A consumer cannot pretend to be a replica and move the high watermark (CVE-2018-1288), nor see what a consumer
+/// A consumer cannot act as a replica and advance the high watermark (CVE-2018-1288), nor read what consumers
 /// may not.
 #[test]
 fn a_forged_replica_is_refused() {
@@ -269,7 +270,7 @@ fn a_forged_replica_is_refused() {
     assert_eq!(raw.fetch_one(&fetch_request(&topic, 0, 2)).high_watermark, 2);
 }
 
-/// A batch goes out as it came in: compressed by the producer, not opened by the broker.
+/// A batch is returned as it was sent: compressed by the producer, not decompressed by the broker.
 #[test]
 fn batches_are_stored_as_they_came() {
     let broker = Node::start();
@@ -284,7 +285,7 @@ fn batches_are_stored_as_they_came() {
         let bytes = answer.records.as_bytes().expect("records").clone();
         let stored = record::batches(&bytes).next().expect("a batch").expect("whole");
         assert_eq!(stored.header().base_offset, offset);
-        // The broker may write the offset and the epoch; the checksum covers all the rest.
+        // The broker may write the offset and the leader epoch; the checksum covers all other bytes.
         assert_eq!(stored.bytes()[16..], sent[16..], "{codec:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! Fetch sessions (KIP-227): the broker remembers the partitions, the client names only what changes.
+//! Fetch sessions (KIP-227): the broker remembers the partitions, and the client names only those that
+//! change.
 
 use protocol::messages::fetch_request::{FetchTopic, ForgottenTopic};
 use protocol::messages::{FetchRequest, FetchResponse};
@@ -7,7 +8,7 @@ use protocol::{ErrorCode, Str};
 use super::harness::Node;
 use super::harness::raw::{Raw, batch, fetch_nothing, fetch_partition};
 
-/// The partitions of a topic, each at offset 0, in the session of that id and epoch.
+/// A fetch of partitions of a topic, each at offset 0, in that session and epoch.
 fn in_session(topic: &str, partitions: &[i32], session_id: i32, session_epoch: i32) -> FetchRequest {
     let mut request = fetch_nothing();
     (request.session_id, request.session_epoch) = (session_id, session_epoch);
@@ -52,12 +53,12 @@ fn a_session_tells_only_what_is_new() {
     assert_eq!(partitions(&news), [0]);
     assert!(!news.responses[0].partitions[0].records.is_empty());
 
-    // The client moves on in that partition and takes another one in; each comes once.
+    // The client advances in that partition and adds another one; each is returned once.
     let mut moved = in_session(&topic, &[0, 3], session, 3);
     moved.topics[0].partitions[0].fetch_offset = 1;
     assert_eq!(partitions(&raw.ask(&moved, 12)), [3]);
 
-    // Forgotten partitions have no news.
+    // Forgotten partitions are not returned.
     let mut forget = in_session(&topic, &[], session, 4);
     let forgotten =
         ForgottenTopic { topic: Str::from(topic.as_str()), partitions: vec![0], ..Default::default() };
@@ -96,7 +97,7 @@ fn epochs_and_ids_that_do_not_fit() {
     assert_eq!(code(&mut raw, session, 1), ErrorCode::INVALID_FETCH_SESSION_EPOCH, "1 was");
     assert_eq!(code(&mut raw, session ^ 0x55, 1), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
     assert_eq!(code(&mut raw, 0, 5), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
-    // The session is still good after all that.
+    // The session is still valid after these errors.
     assert_eq!(code(&mut raw, session, 2), ErrorCode::NONE);
 }
 
@@ -111,7 +112,7 @@ fn a_session_ends_when_the_client_says_so() {
     assert_eq!(partitions(&last), [0], "it was answered as a full request");
     let code = raw.ask(&in_session(&topic, &[], session, 1), 12).error_code;
     assert_eq!(code, ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
-    // Epoch 0 with an old id begins a new one.
+    // Epoch 0 with the id of a session starts a new one.
     let session = raw.ask(&in_session(&topic, &[0], 0, 0), 12).session_id;
     let next = raw.ask(&in_session(&topic, &[0], session, 0), 12);
     assert!(next.session_id != 0 && next.session_id != session);
@@ -134,7 +135,7 @@ fn a_full_cache_serves_without_sessions() {
     }
 }
 
-/// With topic ids (version 13 on) a session lives on ids.
+/// With topic ids (version 13 on), a session identifies topics by id.
 #[test]
 fn a_session_with_topic_ids() {
     let broker = Node::start();

@@ -1,4 +1,4 @@
-//! The classic group protocol by hand: what a well-behaved client never shows.
+//! The classic group protocol by hand: requests that well-behaved clients never send.
 
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ fn join(group: &str, member_id: &str) -> JoinGroupRequest {
     }
 }
 
-/// One member on a connection of its own, as far as the test takes it.
+/// A member on its own connection, in the part of the protocol that the test has reached.
 struct Hand {
     raw: Raw,
     group: String,
@@ -66,7 +66,7 @@ impl Hand {
         }
     }
 
-    /// Asks to be let in: the first answer is an id, with which the request is sent again.
+    /// Joins the group: the first answer is a member id, with which the request is sent again.
     fn send_join(&mut self) {
         if self.member_id.is_empty() {
             let answer = self.raw.ask(&join(&self.group, ""), JOIN);
@@ -110,7 +110,7 @@ impl Hand {
         self.raw.receive::<SyncGroupRequest>(SYNC).1
     }
 
-    /// Alone in the group, and stable.
+    /// A group with one member, stable.
     fn settle(&mut self) {
         self.send_join();
         let answer = self.joined();
@@ -178,7 +178,7 @@ fn one_member_joins_beats_commits_and_leaves() {
     assert_eq!(member.leave(), ErrorCode::UNKNOWN_MEMBER_ID);
 }
 
-/// Before version 4 of JoinGroup a member is let in with the id that it gets by the way (KIP-394).
+/// Before version 4 of JoinGroup a new member joins at once, and its response has its id (KIP-394).
 #[test]
 fn an_old_client_joins_without_an_id() {
     let broker = Node::start();
@@ -215,7 +215,7 @@ fn what_is_stale_is_told_so() {
     assert_eq!(member.heartbeat(), ErrorCode::UNKNOWN_MEMBER_ID);
     assert_eq!(member.commit(&topic, 1), ErrorCode::UNKNOWN_MEMBER_ID);
     member.member_id = id;
-    // A commit from outside the group, while the group has members.
+    // A client outside the group commits while the group has members.
     let outside = commit(&group, &topic, 9, -1, "");
     let code = member.raw.ask(&outside, 8).topics[0].partitions[0].error_code;
     assert_eq!(code, ErrorCode::UNKNOWN_MEMBER_ID);
@@ -245,21 +245,21 @@ fn a_second_member_makes_a_new_generation() {
     assert_eq!(one.leader, two.leader);
     assert_eq!(one.leader.as_str(), first.member_id, "the leader stays");
     assert_eq!((one.members.len(), two.members.len()), (2, 0), "only the leader is told who is there");
-    // The follower waits for what the leader decides.
+    // The follower waits for the leader's assignment.
     second.send_sync(&[]);
     std::thread::sleep(Duration::from_millis(100));
     let ids = (first.member_id.clone(), second.member_id.clone());
     first.send_sync(&[(&ids.0, b"one"), (&ids.1, b"two")]);
     assert_eq!(&first.synced().assignment[..], b"one");
     assert_eq!(&second.synced().assignment[..], b"two");
-    // Asked again, the answer is the same.
+    // A repeated request gets the same answer.
     second.send_sync(&[]);
     assert_eq!(&second.synced().assignment[..], b"two");
     assert_eq!(second.leave(), ErrorCode::NONE);
     assert_eq!(first.heartbeat(), ErrorCode::REBALANCE_IN_PROGRESS);
 }
 
-/// A member that does not come to the rebalance in time is removed.
+/// A member that does not rejoin in time is removed.
 #[test]
 fn a_rebalance_ends_without_those_who_do_not_come() {
     let broker = Node::start();
@@ -268,7 +268,7 @@ fn a_rebalance_ends_without_those_who_do_not_come() {
     first.rebalance_timeout_ms = 1_000;
     first.settle();
     let mut second = Hand::new(&broker, &group);
-    // The longest timeout of any member counts.
+    // The longest timeout of all members applies.
     second.rebalance_timeout_ms = 1_000;
     second.send_join();
     let begun = Instant::now();
@@ -280,10 +280,10 @@ fn a_rebalance_ends_without_those_who_do_not_come() {
     assert_eq!(first.heartbeat(), ErrorCode::UNKNOWN_MEMBER_ID);
 }
 
-/// A subscription is the members' own business: bytes that are no subscription hold up nobody.
+/// The coordinator does not interpret subscriptions: invalid bytes delay nobody.
 #[test]
 fn a_subscription_that_is_none() {
-    // Kafka reads it when the rebalance ends, fails, and answers none of the members ever.
+    // Kafka parses them when the rebalance ends, fails, and never answers any of the members.
     let Some(broker) = Node::own(&[]) else { return };
     let mut raw = broker.open();
     for noise in [&b"topics"[..], b"", b"\0\0\x7f\xff\xff\xff"] {
@@ -320,7 +320,7 @@ fn requests_that_make_no_sense() {
     assert_eq!(member.heartbeat(), ErrorCode::NONE, "the group is as it was");
 }
 
-/// KIP-345: an instance id is known across restarts of its process, and one process at a time has it.
+/// KIP-345: an instance id identifies a process across restarts, and belongs to one process at a time.
 #[test]
 fn a_static_member_by_hand() {
     let broker = Node::start();
@@ -356,7 +356,7 @@ fn a_static_member_by_hand() {
     };
     assert_eq!(raw.ask(&beat(&first.member_id), 4).error_code, ErrorCode::FENCED_INSTANCE_ID);
     assert_eq!(raw.ask(&beat(&again.member_id), 4).error_code, ErrorCode::NONE);
-    // An operator removes it by its instance id.
+    // An administrator removes the member by its instance id.
     let by_instance = MemberIdentity { group_instance_id: Some(text("instance")), ..Default::default() };
     let leave =
         LeaveGroupRequest { group_id: text(&group), members: vec![by_instance], ..Default::default() };
@@ -496,8 +496,8 @@ fn the_coordinator_is_found_in_every_version() {
     }
 }
 
-/// Of the same question again and again the first are answered, thousands of them, and the rest refused. Returns how
-/// many were answered.
+/// Of a repeated question the first thousands are answered, and the rest rejected. Returns the number of
+/// answers.
 fn assert_answered_at_first(errors: &[ErrorCode]) -> usize {
     let answered = errors.iter().take_while(|error| error.is_none()).count();
     assert!((1_000..60_000).contains(&answered), "{answered} of 60,000");
@@ -505,8 +505,8 @@ fn assert_answered_at_first(errors: &[ErrorCode]) -> usize {
     answered
 }
 
-/// A group named thousands of times in a request is described, but not without end: such a request is small,
-/// and its answer would be as large as the group times the number of its names.
+/// A group that a request names thousands of times is described again, but only up to a limit: otherwise a
+/// small request would have an answer as large as the group times the number of its names.
 #[test]
 fn a_group_that_is_named_thousands_of_times() {
     let broker = Node::start();
@@ -535,7 +535,7 @@ fn a_group_that_is_named_thousands_of_times() {
     assert_eq!(fetched[60_000].error_code, ErrorCode::NONE);
 }
 
-/// The tombstones of a group's offsets do not fit into one batch here.
+/// The tombstones of a group's offsets, which do not fit into one batch here.
 #[test]
 fn a_large_group_is_deleted_where_batches_are_small() {
     let Some(broker) = Node::own(&[("message.max.bytes", "3000")]) else { return };

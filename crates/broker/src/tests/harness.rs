@@ -1,8 +1,8 @@
-//! A broker without a port, on a disk in memory: a request goes through the table of APIs, and a response comes back.
-//! These tests leave out the socket, and have everything behind it in common with a process.
+//! A broker without a port, on a disk in memory: a request goes through the table of APIs, and a response
+//! comes back. Except for the socket, these tests run the same code as a process.
 //!
-//! With `MILENA_TEST_BOOTSTRAP=host:port` the tests run against another broker instead, a real Kafka for comparison
-//! say; those that must own the broker then skip, and say so.
+//! With `MILENA_TEST_BOOTSTRAP=host:port` the tests run against another broker, such as a Kafka for
+//! comparison. Tests that need their own broker are then skipped with a message.
 
 #[allow(dead_code, reason = "the tests of the binary use more of it")]
 pub(super) mod raw;
@@ -34,10 +34,10 @@ use raw::{Line, Raw};
 /// The longest wait for one response.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The address that a broker in this process gives to clients, at which nobody listens.
+/// The address that a broker in this process shows to clients. Nobody listens there.
 const ADDRESS: &str = "127.0.0.1:9092";
 
-/// The names that ListOffsets has for the first offset and for the one behind the last.
+/// The special timestamps of ListOffsets for the first offset and for the end.
 const EARLIEST: i64 = -2;
 const LATEST: i64 = -1;
 
@@ -57,7 +57,7 @@ pub(super) struct OwnNode {
 }
 
 impl Node {
-    /// A broker with nothing special: a fresh one, or the one that `MILENA_TEST_BOOTSTRAP` names.
+    /// A broker with default settings: a new one, or the one that `MILENA_TEST_BOOTSTRAP` names.
     pub(super) fn start() -> Node {
         match std::env::var("MILENA_TEST_BOOTSTRAP") {
             Ok(address) => Node::There(address),
@@ -65,7 +65,7 @@ impl Node {
         }
     }
 
-    /// A broker that the test may configure; none if the tests run against another one.
+    /// A broker with the test's own settings; `None` if the tests run against another one.
     pub(super) fn own(settings: &[(&str, &str)]) -> Option<Node> {
         if std::env::var_os("MILENA_TEST_BOOTSTRAP").is_some() {
             eprintln!("skipped: needs a broker of its own");
@@ -74,7 +74,7 @@ impl Node {
         Some(Node::Here(Box::new(OwnNode::start(settings))))
     }
 
-    /// The `host:port` that it gives to clients.
+    /// The `host:port` that it shows to clients.
     pub(super) fn bootstrap(&self) -> &str {
         match self {
             Node::Here(_) => ADDRESS,
@@ -82,7 +82,7 @@ impl Node {
         }
     }
 
-    /// A connection, or what stands for one.
+    /// A connection, or its substitute.
     pub(super) fn open(&self) -> Raw {
         match self {
             Node::Here(own) => Raw::over(own.line()),
@@ -90,7 +90,7 @@ impl Node {
         }
     }
 
-    /// Creates a topic whose name begins so; returns its name.
+    /// Creates a topic whose name starts with that prefix, and returns its name.
     pub(super) fn create_topic(
         &self,
         name: &str,
@@ -112,14 +112,14 @@ impl Node {
         let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 10_000, ..Default::default() };
         let answer = self.open().ask(&request, 7).topics.remove(0);
         assert_eq!(answer.error_code, ErrorCode::NONE, "{:?}", answer.error_message);
-        // Kafka's brokers learn of it a moment later.
+        // Kafka's brokers learn of the topic a moment later.
         wait_until("the topic is served", LIMIT, || {
             (0..num_partitions).all(|partition| self.offset_at(&name, partition, LATEST).is_ok())
         });
         name
     }
 
-    /// The first offset of a partition and the one behind its last.
+    /// The first offset of a partition, and its end.
     pub(super) fn watermarks(&self, topic: &str, partition: i32) -> (i64, i64) {
         let offset_at = |timestamp| self.offset_at(topic, partition, timestamp).expect("it is served");
         (offset_at(EARLIEST), offset_at(LATEST))
@@ -133,7 +133,7 @@ impl Node {
         if answer.error_code.is_error() { Err(answer.error_code) } else { Ok(answer.offset) }
     }
 
-    /// Whether it is another broker, which is taken for Kafka.
+    /// Whether this is another broker, which is assumed to be Kafka.
     pub(super) fn is_kafka(&self) -> bool {
         matches!(self, Node::There(_))
     }
@@ -144,7 +144,7 @@ impl OwnNode {
         let mut given: Configs =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         given.insert("listeners".to_owned(), format!("PLAINTEXT://{ADDRESS}"));
-        // A new group waits for members that do not come in most of these tests.
+        // In most of these tests a new group would wait for members that never come.
         given.entry("group.initial.rebalance.delay.ms".to_owned()).or_insert_with(|| "50".to_owned());
         given.insert("node.id".to_owned(), "1".to_owned());
         given.insert("log.dirs".to_owned(), "/data".to_owned());
@@ -191,7 +191,7 @@ impl Drop for OwnNode {
     }
 }
 
-/// The handlers of a broker, as a connection calls them: requests in order, replies in the same order.
+/// Calls the handlers of a broker like a connection: requests in order, replies in the same order.
 struct Handlers {
     handle: Handle,
     broker: Arc<Broker>,
@@ -204,7 +204,7 @@ impl Line for Handlers {
     fn send(&mut self, frame: &[u8]) {
         let frame = Bytes::copy_from_slice(&frame[4..]);
         let handled = self.handle.block_on(async { dispatch::handle(&self.broker, &self.peer, frame) });
-        // Nobody takes it where the connection has been closed.
+        // If the connection is closed, nobody receives it.
         let _ = self.replies.send(handled.unwrap_or(Reply::Close));
     }
 
@@ -213,7 +213,7 @@ impl Line for Handlers {
     }
 }
 
-/// Sends the responses, one after another, until the connection is closed from either side.
+/// Sends the responses in order, until either side closes the connection.
 async fn respond(mut replies: UnboundedReceiver<Reply>, responses: mpsc::Sender<Option<Vec<u8>>>) {
     while let Some(reply) = replies.recv().await {
         let frame = match reply {
@@ -230,7 +230,7 @@ async fn respond(mut replies: UnboundedReceiver<Reply>, responses: mpsc::Sender<
     }
 }
 
-/// The bytes that go to the socket, without their length.
+/// The bytes for the socket, without their length.
 fn bytes_of(frame: Frame) -> Vec<u8> {
     let mut pieces = VecDeque::new();
     frame.into_pieces(&mut pieces);
@@ -254,7 +254,7 @@ pub(super) fn unique(what: &str) -> String {
     format!("{what}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Waits until `holds`, looking often, and fails the test with `what` after `limit`.
+/// Waits until `holds` is true, checking often, and fails the test with `what` after `limit`.
 pub(super) fn wait_until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;
     while !holds() {

@@ -30,7 +30,7 @@ fn ask(raw: &mut Raw, topic: &str, timestamp: i64, version: i16) -> ListOffsetsP
     raw.ask(&request(topic, 0, timestamp, -1), version).topics.remove(0).partitions.remove(0)
 }
 
-/// Batches of three records, stamped so that the latest time is not in the last batch.
+/// Batches of three records, with the latest timestamp in a batch before the last.
 fn filled(raw: &mut Raw, broker: &Node) -> (String, i64) {
     let topic = broker.create_topic("list-offsets", 1, &[]);
     let base = now_ms() - 100_000;
@@ -65,7 +65,7 @@ fn special_timestamps() {
     assert_eq!((answer.error_code, answer.offset, answer.timestamp), (ErrorCode::NONE, -1, -1));
 }
 
-/// The first record, in the order of offsets, that is not older.
+/// The first record, by offset, that is not older than the timestamp.
 #[test]
 fn by_timestamp() {
     let broker = Node::start();
@@ -116,7 +116,7 @@ fn the_end_of_a_leader_epoch() {
     assert_eq!(end_of(current + 5), (ErrorCode::NONE, -1, -1), "not yet");
 }
 
-/// Records beyond the topic's retention are deleted, and a consumer that was there finds the new start.
+/// Records beyond the topic's retention are deleted, and a consumer at their offsets learns the new start.
 #[test]
 fn retention_by_time_and_by_size() {
     let settings = [("log.retention.check.interval.ms", "100")];
@@ -133,7 +133,7 @@ fn retention_by_time_and_by_size() {
         }
     }
     let limit = Duration::from_secs(20);
-    // The first may go while the last are still written.
+    // The first records may be deleted while the last are still written.
     wait_until("the oldest segments go by size", limit, || broker.watermarks(&by_size, 0).0 >= 4);
     let (low, high) = broker.watermarks(&by_size, 0);
     assert!(high == 12 && (4..=9).contains(&low), "{low} to {high}: 2 MiB and what makes segments whole");

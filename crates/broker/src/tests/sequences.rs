@@ -23,12 +23,12 @@ fn a_batch_that_is_there_is_acknowledged_again_and_not_appended() {
         let expected = (ErrorCode::NONE, i64::from(nth) * 2);
         assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, nth * 2, 2)), expected);
     }
-    // The last five are known, with the offsets that they got.
+    // The last five batches are known, with the offsets that they got.
     for nth in 1..6 {
         let expected = (ErrorCode::NONE, i64::from(nth) * 2);
         assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, nth * 2, 2)), expected);
     }
-    // What is older, or is no batch that was there, is out of order.
+    // An older batch, or one with other bounds, is out of order.
     for (sequence, count) in [(0, 2), (1, 2), (2, 1)] {
         let code = raw.produce_outcome(&topic, sequenced(id, 0, sequence, count)).0;
         assert!(
@@ -59,7 +59,7 @@ fn epochs_fence() {
     let topic = broker.create_topic("epochs", 1, &[]);
     let id = raw.producer_id();
     assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, 0, 3)).0, ErrorCode::NONE);
-    // A new epoch begins at 0.
+    // A new epoch starts at 0.
     let code = raw.produce_outcome(&topic, sequenced(id, 1, 3, 1)).0;
     assert_eq!(code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
     assert_eq!(raw.produce_outcome(&topic, sequenced(id, 1, 0, 1)), (ErrorCode::NONE, 3));
@@ -68,14 +68,14 @@ fn epochs_fence() {
     assert_eq!(raw.produce_outcome(&topic, sequenced(id, 1, 1, 1)), (ErrorCode::NONE, 4));
 }
 
-/// After the largest sequence number comes 0.
+/// The largest sequence number is followed by 0.
 #[test]
 fn sequences_wrap() {
     let broker = Node::start();
     let mut raw = broker.open();
     let topic = broker.create_topic("wrap", 1, &[]);
     let id = raw.producer_id();
-    // A producer that the partition does not know may begin anywhere.
+    // A producer that the partition does not know may start at any number.
     assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, i32::MAX - 1, 1)), (ErrorCode::NONE, 0));
     assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, i32::MAX, 2)), (ErrorCode::NONE, 1));
     assert_eq!(raw.produce_outcome(&topic, sequenced(id, 0, 1, 1)), (ErrorCode::NONE, 3));

@@ -1,4 +1,4 @@
-//! Topics by hand: every version of Metadata, ids, pages, settings changed one by one.
+//! Topics by hand: every version of Metadata, ids, pages, single settings.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -59,7 +59,7 @@ fn metadata_in_every_version() {
     }
 }
 
-/// "All topics" is an empty list in version 0 and null from then on, when an empty list asks for none.
+/// "All topics" is an empty list in version 0. From version 1 on it is null, and an empty list requests none.
 #[test]
 fn all_topics_and_no_topics() {
     let broker = Node::start();
@@ -224,7 +224,7 @@ fn replicas_can_be_placed_by_hand() {
     assert_eq!(create(&[]), (ErrorCode::INVALID_REPLICA_ASSIGNMENT, 0));
 }
 
-/// The same topic twice in one request: neither is made.
+/// A topic that a request names twice is not created.
 #[test]
 fn a_topic_twice_in_one_request() {
     let broker = Node::start();
@@ -252,7 +252,7 @@ fn partitions_are_added_by_hand() {
     }
 }
 
-/// Changes one setting of a topic; the error.
+/// Changes one setting of a topic, and returns the error.
 fn alter(raw: &mut Raw, topic: &str, operation: i8, name: &str, value: Option<&str>) -> ErrorCode {
     let config = AlterableConfig { name: text(name), config_operation: operation, value: value.map(text) };
     let resource =
@@ -261,7 +261,7 @@ fn alter(raw: &mut Raw, topic: &str, operation: i8, name: &str, value: Option<&s
     raw.ask(&request, 1).responses[0].error_code
 }
 
-/// The value of one setting, and its source.
+/// The value and the source of one setting.
 fn setting(raw: &mut Raw, resource_type: i8, resource: &str, name: &str) -> (Option<String>, i8) {
     let resource = DescribeConfigsResource {
         resource_type,
@@ -283,7 +283,7 @@ fn settings_of_a_topic_are_changed_one_by_one() {
     let broker = Node::start();
     let mut raw = broker.open();
     let topic = broker.create_topic("settings", 1, &[]);
-    // Kafka's brokers learn of a change a moment after it was acknowledged.
+    // Kafka's brokers apply a change a moment after it is acknowledged.
     let becomes = |raw: &mut Raw, name, value: &str, source| {
         let expected = (Some(value.to_owned()), source);
         wait_until(&format!("{name}={value}"), Duration::from_secs(5), || {
@@ -308,7 +308,7 @@ fn settings_of_a_topic_are_changed_one_by_one() {
     assert_eq!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
 }
 
-/// A changed limit holds for the next batch.
+/// A changed limit applies to the next batch.
 #[test]
 fn a_changed_setting_takes_hold() {
     use super::harness::raw::batch;
@@ -350,7 +350,7 @@ fn settings_of_the_broker_by_hand() {
     }
 }
 
-/// Nothing is listed that is not served, and what clients rely on is.
+/// Only served APIs are listed, and those that clients rely on are.
 #[test]
 fn api_versions_list_what_is_served() {
     let broker = Node::start();
@@ -365,7 +365,7 @@ fn api_versions_list_what_is_served() {
                 answer.api_keys.iter().find(|api| api.api_key == key).unwrap_or_else(|| panic!("API {key}"));
             (found.min_version, found.max_version)
         };
-        // The ranges of Kafka 4.3, of which clients test single versions.
+        // The ranges of Kafka 4.3, in which clients check for single versions.
         for (key, expected) in [
             (0, (0, 13)),
             (2, (1, 11)),

@@ -1,4 +1,4 @@
-//! A broker in this process whose disk the test watches and has fail, and a client for it.
+//! A broker in this process, on a disk that the test watches and makes fail, with a client for it.
 #![allow(
     clippy::disallowed_methods,
     reason = "a test speaks to the broker over sockets of its own, and looks at files"
@@ -44,14 +44,14 @@ impl Home {
         self.root.join(name)
     }
 
-    /// Starts a broker with these settings beside the usual ones.
+    /// Starts a broker with these settings in addition to the usual ones.
     pub async fn try_start(&self, settings: &[(&str, &str)]) -> Result<RunningNode, StartError> {
         let dirs: Vec<_> = self.dirs.iter().map(|dir| self.dir(dir).display().to_string()).collect();
         let dirs = dirs.join(",");
         let usual = [
             ("listeners", "PLAINTEXT://127.0.0.1:0"),
             ("log.dirs", dirs.as_str()),
-            // Nothing is synced but what the test has synced.
+            // Only what the test itself syncs is synced.
             ("log.flush.offset.checkpoint.interval.ms", "3600000"),
         ];
         let given = usual.iter().chain(settings);
@@ -70,7 +70,7 @@ impl Drop for Home {
     }
 }
 
-/// Sends a request on a connection of its own; gives the response.
+/// Sends a request on a connection of its own, and returns the response.
 pub fn ask<R: Request>(address: SocketAddr, request: &R, version: i16) -> R::Response {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
@@ -84,7 +84,7 @@ pub fn ask<R: Request>(address: SocketAddr, request: &R, version: i16) -> R::Res
     frame::decode_response::<R::Response>(Bytes::from(response), version).unwrap().1
 }
 
-/// Creates topics with so many partitions each.
+/// Creates topics with that many partitions each.
 pub fn create_topics(address: SocketAddr, names: &[&str], num_partitions: i32) {
     let topics = names.iter().map(|name| CreatableTopic {
         name: Str::from(*name),

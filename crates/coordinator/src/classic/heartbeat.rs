@@ -19,7 +19,7 @@ impl Operation<'_> {
                 self.restart_session(&request.member_id);
                 Err(ErrorCode::REBALANCE_IN_PROGRESS)
             }
-            // A member may send heartbeats as soon as it has joined, while the leader is still busy.
+            // A member may send heartbeats as soon as it has joined, while the leader still assigns.
             State::CompletingRebalance | State::Stable => {
                 self.restart_session(&request.member_id);
                 Ok(())

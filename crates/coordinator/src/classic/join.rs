@@ -1,4 +1,4 @@
-//! JoinGroup: who wants to be in the group, and with which protocols.
+//! JoinGroup: a client joins the group, with the protocols that it supports.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,14 @@ use crate::classic::{Member, Operation, ParkedRequest, State};
 use crate::{Append, RequestContext};
 
 /// The time that a new member waits for its first generation. Its session timeout does not apply yet, since
-/// it cannot send heartbeats; a client that went away meanwhile must not stay for ever.
+/// it cannot send heartbeats; but if its client has gone away, it must not stay for ever.
 const NEW_MEMBER_JOIN_TIMEOUT_MS: i64 = 5 * 60 * 1_000;
 
-/// From this version on, a dynamic member is given its id first and joins with it (KIP-394).
+/// The first version in which a dynamic member gets its id first and joins with it (KIP-394).
 const MEMBER_ID_REQUIRED_VERSION: i16 = 4;
 
-/// The number of member ids that a group gives out to clients that have not returned with them. Anyone may
-/// ask, as often as they like, and each is kept for a session timeout.
+/// The most member ids that a group gives out to clients that have not returned with them. Anyone can ask,
+/// any number of times, and each id is kept for a session timeout.
 const PENDING_JOIN_MAX: usize = 10_000;
 
 impl Operation<'_> {
@@ -44,14 +44,14 @@ impl Operation<'_> {
         }
     }
 
-    /// Whether there is room for the member.
+    /// Whether the group has space for the member.
     fn accepts_joining_member(&self, member_id: &str) -> bool {
         let member = self.group.member(member_id);
         let group_max_size = self.settings.group_max_size;
         match self.group.state() {
             State::Empty => true,
-            // Counting those who have rejoined lets a group that is over its size, because the limit
-            // was lowered, shed the members that come last.
+            // Only members that have rejoined count: if the limit was lowered below the group's size, the
+            // last ones to rejoin are removed.
             State::PreparingRebalance { .. } => {
                 member.is_some_and(Member::is_awaiting_join) || self.group.awaiting_join() < group_max_size
             }
@@ -101,7 +101,7 @@ impl Operation<'_> {
         let member_id = &request.member_id;
         if self.group.pending_join.contains(member_id) {
             if request.group_instance_id.is_some() {
-                // Static members are given no id to come back with; Kafka takes this for a bug.
+                // Static members do not get an id to return with; Kafka takes this for a bug.
                 self.reply_join_error(parked, &Str::default(), ErrorCode::UNKNOWN_SERVER_ERROR);
                 return None;
             }
@@ -114,9 +114,9 @@ impl Operation<'_> {
         let unchanged = self.group.member(member_id).is_some_and(|m| m.protocols == request.protocols);
         let rejoins = match self.group.state() {
             State::PreparingRebalance { .. } => true,
-            // It may not have received the answer to its first JoinGroup, and gets it again.
+            // The member may not have received the answer to its first JoinGroup, and gets it again.
             State::CompletingRebalance => !unchanged,
-            // The leader may know of new partitions, which no metadata shows.
+            // The leader may know of new partitions, which its metadata does not show.
             State::Stable => self.group.is_leader(member_id) || !unchanged,
             State::Empty => unreachable!("an empty group has no members"),
         };
@@ -128,8 +128,8 @@ impl Operation<'_> {
         None
     }
 
-    /// The response for a member that continues in the current generation. Only the leader that still has to
-    /// divide the partitions gets the members.
+    /// The response for a member that continues in the present generation. Only a leader that has yet to
+    /// assign the partitions gets the members.
     pub(crate) fn current_generation(&self, member_id: &Str) -> JoinGroupResponse {
         let group = &*self.group;
         let shares_out = group.state() == State::CompletingRebalance && group.is_leader(member_id);
@@ -172,7 +172,7 @@ impl Operation<'_> {
         self.prepare_rebalance_or_complete_join()
     }
 
-    /// A member rejoins, perhaps with other protocols or timeouts.
+    /// Updates a member that rejoins, perhaps with other protocols or timeouts.
     fn update_member(&mut self, parked: ParkedRequest, request: &JoinGroupRequest) -> Option<Append> {
         self.park_rejoining(parked, request, &request.member_id);
         self.prepare_rebalance_or_complete_join()
@@ -189,19 +189,19 @@ impl Operation<'_> {
         member.rebalance_timeout_ms = request.rebalance_timeout_ms;
         member.session_timeout_ms = request.session_timeout_ms;
         if let Some(superseded) = self.group.park_join(member_id, parked) {
-            // The client gave up on it, else it would not have sent another.
+            // The client gave up on the old request, or it would not have sent a new one.
             self.reply_join_error(superseded, member_id, ErrorCode::REBALANCE_IN_PROGRESS);
         }
     }
 }
 
-/// A protocol that a member names twice would be counted twice.
+/// Removes protocols that a member names again: they would be counted twice.
 fn keep_first_of_each(protocols: &mut Vec<JoinGroupRequestProtocol>) {
     let mut names = BTreeSet::new();
     protocols.retain(|protocol| names.insert(protocol.name.clone()));
 }
 
-/// A copy that does not keep the request that it came with in memory.
+/// Copies the protocols, so that they do not keep their request in memory.
 fn detached(protocols: &[JoinGroupRequestProtocol]) -> Vec<JoinGroupRequestProtocol> {
     protocols
         .iter()
@@ -212,7 +212,7 @@ fn detached(protocols: &[JoinGroupRequestProtocol]) -> Vec<JoinGroupRequestProto
         .collect()
 }
 
-/// A UUID as Java and most others spell it, and member ids have it.
+/// A UUID in the spelling of Java and most others, which member ids have.
 fn hyphenated(uuid: Uuid) -> String {
     let mut text = format!("{:032x}", u128::from_be_bytes(uuid.0));
     for place in [20, 16, 12, 8] {

@@ -1,4 +1,4 @@
-//! LeaveGroup: members say goodbye, or are removed by an administrator.
+//! LeaveGroup: members leave, or an administrator removes them.
 
 use protocol::messages::LeaveGroupResponse;
 use protocol::messages::leave_group_request::MemberIdentity;
@@ -49,7 +49,8 @@ pub(crate) fn member_response(identity: &MemberIdentity, error_code: ErrorCode) 
     }
 }
 
-/// The response in a version: before version 3 there is one member, and its error is that of the response.
+/// The response in a version: before version 3 there is only one member, and its error is that of the
+/// response.
 pub(crate) fn leave_for_version(mut response: LeaveGroupResponse, api_version: i16) -> LeaveGroupResponse {
     if api_version < 3 {
         let members = std::mem::take(&mut response.members);
@@ -62,7 +63,7 @@ pub(crate) fn leave_for_version(mut response: LeaveGroupResponse, api_version: i
     response
 }
 
-/// The members that a request names: before version 3 it names one, outside the list.
+/// The members in a request: before version 3 there is only one, outside the list.
 pub(crate) fn identities(
     member_id: &Str,
     members: Vec<MemberIdentity>,

@@ -16,7 +16,7 @@ pub(crate) struct ParkedRequest {
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) member_id: Str,
-    /// Set for a static member (KIP-345): who it is across restarts.
+    /// The identity of a static member across restarts (KIP-345).
     pub(crate) group_instance_id: Option<Str>,
     pub(crate) client_id: Str,
     pub(crate) client_host: Str,
@@ -24,10 +24,10 @@ pub(crate) struct Member {
     pub(crate) session_timeout_ms: i32,
     /// The protocols that the member supports, most preferred first. Invariant: no name twice.
     pub(crate) protocols: Vec<JoinGroupRequestProtocol>,
-    /// The leader's assignment for it in this generation.
+    /// The assignment from the leader in this generation.
     pub(crate) assignment: Bytes,
-    /// Whether it has not been through a join phase yet. It cannot send heartbeats, so it may time out
-    /// while its JoinGroup is parked; else clients that give up and try again would pile up.
+    /// Whether it has not completed a join phase yet. A new member cannot send heartbeats, but may time out
+    /// while its JoinGroup is parked: otherwise clients that give up and retry would pile up.
     pub(crate) is_new: bool,
     pub(crate) awaiting_join: Option<ParkedRequest>,
     pub(crate) awaiting_sync: Option<ParkedRequest>,
@@ -42,7 +42,7 @@ impl Member {
         self.awaiting_sync.is_some()
     }
 
-    /// Whether it is the coordinator that the member waits for, not the reverse.
+    /// Whether the member waits for the coordinator, rather than the reverse.
     pub(crate) fn has_satisfied_heartbeat(&self) -> bool {
         !self.is_new && (self.is_awaiting_join() || self.is_awaiting_sync())
     }

@@ -1,4 +1,4 @@
-//! One thing that happens to a classic group, and what all of these have in common.
+//! One event in the life of a classic group, and what all events share.
 
 use protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 use protocol::{Bytes, ErrorCode, Str};
@@ -7,7 +7,7 @@ use crate::classic::{ClassicGroup, Member, ParkedRequest, State};
 use crate::timers::{Timer, Timers};
 use crate::{Append, Now, Reply, Settings, Token};
 
-/// A group, and all that a request to it or the passing of time may touch.
+/// A group, and everything that an event may change.
 pub(crate) struct Operation<'a> {
     pub(crate) group: &'a mut ClassicGroup,
     pub(crate) timers: &'a mut Timers,
@@ -26,7 +26,7 @@ impl Operation<'_> {
     /// Restarts the member's session timeout.
     pub(crate) fn restart_session(&mut self, member_id: &str) {
         if let Some(member) = self.group.member(member_id) {
-            // The member's own text: that of a request would keep the request in memory.
+            // The member's own text is used: the request's would keep the request in memory.
             let (member_id, timeout_ms) = (member.member_id.clone(), i64::from(member.session_timeout_ms));
             self.schedule_session(&member_id, timeout_ms);
         }
@@ -68,8 +68,8 @@ impl Operation<'_> {
         self.replies.push((parked.token, Reply::SyncGroup(sync_error(error))));
     }
 
-    /// Starts the sessions of a group that was loaded. One that is over its size, because the limit was
-    /// lowered, rebalances, so that its members can commit before some of them have to go.
+    /// Starts the sessions of a loaded group. If the group is too large, because the limit was lowered, it
+    /// rebalances, so that its members can commit before some of them are removed.
     pub(crate) fn begin_after_load(&mut self) {
         for member_id in self.group.member_ids() {
             self.restart_session(&member_id);
@@ -80,13 +80,13 @@ impl Operation<'_> {
         }
     }
 
-    /// Goes on after the group's record was replayed: answers the members that waited for it.
+    /// Continues after the group's record was replayed: answers the members that waited for it.
     pub(crate) fn generation_stored(&mut self) {
         self.hand_out_assignments();
         self.static_member_replaced();
     }
 
-    /// Goes on after the group's record could not be stored: the log has the generation before.
+    /// Continues after the group's record could not be stored: the log still has the generation before.
     pub(crate) fn generation_not_stored(&mut self, error: ErrorCode) -> Option<Append> {
         self.static_member_not_replaced(error);
         match self.group.state() {
@@ -99,7 +99,7 @@ impl Operation<'_> {
         }
     }
 
-    /// Sends all who wait to look for the coordinator again.
+    /// Tells all waiting members to look for the coordinator again.
     pub(crate) fn resign(&mut self) {
         for member_id in self.group.member_ids() {
             if let Some(parked) = self.group.take_join(&member_id) {
@@ -112,10 +112,10 @@ impl Operation<'_> {
         }
     }
 
-    /// Takes a member out of the group, and answers what it may have parked.
+    /// Removes a member from the group, and answers its parked request.
     ///
-    /// A new member may time out, and any member may be removed by an administrator, with a request
-    /// parked. The client, if it is still there, starts over.
+    /// A request may be parked if a new member times out, or if an administrator removes the member. The
+    /// client, if it still exists, starts over.
     pub(crate) fn remove_member(&mut self, member_id: &Str) -> Option<Member> {
         let member = self.group.remove_member(member_id);
         self.cancel_session(member_id);
@@ -138,7 +138,7 @@ pub(crate) fn sync_error(error: ErrorCode) -> SyncGroupResponse {
     SyncGroupResponse { error_code: error, assignment: Bytes::new(), ..Default::default() }
 }
 
-/// The protocol name may be null from version 7 on, and must not be before.
+/// The protocol name may be null from version 7 on, but not before.
 pub(crate) fn join_for_version(mut response: JoinGroupResponse, api_version: i16) -> JoinGroupResponse {
     if api_version < 7 {
         response.protocol_name.get_or_insert_default();

@@ -6,11 +6,11 @@ use crate::Append;
 use crate::classic::{JoinPhase, Member, Operation, State};
 use crate::timers::Timer;
 
-/// The time after a failed append of an empty group until it is stored again.
+/// The time after which an append about an empty group is retried.
 const STORE_EMPTY_RETRY_MS: i64 = 10_000;
 
 impl Operation<'_> {
-    /// Begins a rebalance, or goes on with the one there is.
+    /// Starts a rebalance, or continues the present one.
     pub(crate) fn prepare_rebalance_or_complete_join(&mut self) -> Option<Append> {
         if self.group.state().can_rebalance() {
             self.prepare_rebalance()
@@ -28,7 +28,7 @@ impl Operation<'_> {
         let initial = self.group.state() == State::Empty;
         self.group.transition_to(State::PreparingRebalance { initial }, self.now.wall);
         if initial {
-            // The group is new. Members tend to start together: wait for the others.
+            // The group is new. Members tend to start together, so it waits for the others.
             let delay_ms = i64::from(self.settings.group_initial_rebalance_delay_ms);
             let remaining_ms = (self.group.rebalance_timeout_ms() - delay_ms).max(0);
             self.group.new_member_added = false;
@@ -44,14 +44,14 @@ impl Operation<'_> {
         None
     }
 
-    /// Ends the join phase if no one is missing. The first of an empty group goes on for its time,
-    /// since no one can be missing there.
+    /// Ends the join phase if no member is missing. The first one of an empty group runs for its whole time,
+    /// since no member can be missing there.
     pub(crate) fn complete_join_if_all_joined(&mut self) -> Option<Append> {
         let joining = self.group.state() == (State::PreparingRebalance { initial: false });
         if joining && self.group.has_all_members_joined() { self.complete_join() } else { None }
     }
 
-    /// The members had their time to join.
+    /// Ends the join phase at its timeout.
     pub(crate) fn expire_join(&mut self) -> Option<Append> {
         assert!(self.group.state().is_preparing_rebalance(), "the join phase ends before its timer");
         if let JoinPhase::Initial { delay_ms, remaining_ms } = self.group.join_phase
@@ -68,7 +68,7 @@ impl Operation<'_> {
         self.complete_join()
     }
 
-    /// Ends the join phase: the members that have joined are the next generation.
+    /// Ends the join phase: the members that have joined form the next generation.
     pub(crate) fn complete_join(&mut self) -> Option<Append> {
         self.cancel_join();
         let absent = |member: &&Member| !member.is_awaiting_join();
@@ -84,7 +84,7 @@ impl Operation<'_> {
             self.remove_member(member_id);
         }
         if self.group.members().len() > 0 && !self.elect_joined_leader() {
-            // There are members, but none of them is here to lead. Their sessions decide.
+            // There are members, but none has joined and could lead. Their session timeouts decide.
             self.group.join_phase = JoinPhase::Rebalance;
             self.schedule_join(self.group.rebalance_timeout_ms());
             return None;
@@ -98,8 +98,8 @@ impl Operation<'_> {
         None
     }
 
-    /// Makes the log know that the group is empty. Its members are gone whatever the log says; should
-    /// the append fail, it is tried again.
+    /// Stores that the group is empty. The members are gone whatever the log says; a failed append is
+    /// retried.
     fn store_empty(&mut self) -> Option<Append> {
         let record = self.group.to_record(&[]).expect("names of requests fit");
         Some(Append::new(vec![record]))
@@ -115,7 +115,7 @@ impl Operation<'_> {
         if still_empty { self.store_empty() } else { None }
     }
 
-    /// Sees to it that the leader is a member that has joined.
+    /// Makes a member that has joined the leader. Returns `false` if there is none.
     fn elect_joined_leader(&mut self) -> bool {
         let leader = self.group.leader.as_ref().and_then(|leader| self.group.member(leader));
         if leader.is_some_and(Member::is_awaiting_join) {
@@ -141,7 +141,7 @@ impl Operation<'_> {
         self.schedule_sync(self.group.rebalance_timeout_ms());
     }
 
-    /// The members had their time to send SyncGroup.
+    /// Ends the wait for SyncGroup at its timeout.
     pub(crate) fn expire_sync(&mut self) -> Option<Append> {
         assert!(
             matches!(self.group.state(), State::CompletingRebalance | State::Stable),
@@ -157,10 +157,11 @@ impl Operation<'_> {
         self.prepare_rebalance()
     }
 
-    /// A member, or a client that was given a member id, was not heard of for its session timeout.
+    /// Ends the session of a member, or of a client with a member id, that was not heard of for its session
+    /// timeout.
     pub(crate) fn expire_session(&mut self, member_id: &Str) -> Option<Append> {
         match self.group.member(member_id) {
-            // It is here: it waits for the coordinator, which restarts its session when it answers.
+            // The member waits for the coordinator, which restarts its session when it answers.
             Some(member) if member.has_satisfied_heartbeat() => return None,
             Some(_) => {}
             None if self.group.pending_join.contains(member_id) => {}
@@ -170,7 +171,7 @@ impl Operation<'_> {
         self.after_removal(was_member)
     }
 
-    /// Goes on without a member that was removed, or without one that was only expected.
+    /// Continues after a member, or a client that was expected to join, was removed.
     pub(crate) fn after_removal(&mut self, was_member: bool) -> Option<Append> {
         match self.group.state() {
             State::Stable | State::CompletingRebalance if was_member => self.prepare_rebalance(),

@@ -1,21 +1,21 @@
 //! The states of a classic group.
 
-/// The state of a group between two generations. Kafka's `Dead` is not among them: a group is deleted between
-/// two requests, not during one.
+/// The state of a group. Kafka's `Dead` is not among them: a group is deleted between two requests, not
+/// during one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// No members; perhaps offsets.
     Empty,
-    /// Members are joining. The first rebalance of an empty group takes its time.
+    /// Members are joining. The first rebalance of an empty group waits for more of them.
     PreparingRebalance { initial: bool },
-    /// The leader is sharing out the partitions.
+    /// The leader is assigning the partitions.
     CompletingRebalance,
     /// Every member has its assignment.
     Stable,
 }
 
 impl State {
-    /// The name that tools show.
+    /// The name that tools display.
     pub(crate) fn name(self) -> &'static str {
         match self {
             State::Empty => "Empty",
@@ -29,7 +29,7 @@ impl State {
         matches!(self, State::PreparingRebalance { .. })
     }
 
-    /// Whether a rebalance may begin.
+    /// Whether a rebalance can start.
     pub(crate) fn can_rebalance(self) -> bool {
         !self.is_preparing_rebalance()
     }

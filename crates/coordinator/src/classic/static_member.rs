@@ -1,4 +1,4 @@
-//! A static member comes back: its instance id is known, its member id is new (KIP-345).
+//! The return of a static member: its instance id is known, its member id is new (KIP-345).
 
 use protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use protocol::messages::{JoinGroupRequest, JoinGroupResponse};
@@ -7,18 +7,18 @@ use protocol::{Bytes, ErrorCode, Str};
 use crate::classic::{Operation, ParkedRequest, State, join_error, join_for_version};
 use crate::{Append, Reply};
 
-/// From this version on, a leader that returns can be told to skip the assignment (KIP-814).
+/// The first version in which a returning leader can be told to skip the assignment (KIP-814).
 const SKIP_ASSIGNMENT_VERSION: i16 = 9;
 
-/// A static member of a stable group that has come back, and waits until the log has its new member id.
+/// A static member of a stable group that has returned, and waits until the log has its new member id.
 #[derive(Clone, Debug)]
 pub(crate) struct ReturningMember {
     pub(crate) parked: ParkedRequest,
     pub(crate) old_member_id: Str,
     pub(crate) member_id: Str,
-    /// The protocols that it supports by now. A record has the one alone that the group uses.
+    /// The protocols that it now supports. A record has only the one that the group uses.
     pub(crate) protocols: Vec<JoinGroupRequestProtocol>,
-    /// The answer that it gets when it has its place.
+    /// The response that it gets once it has its place.
     pub(crate) response: JoinGroupResponse,
 }
 
@@ -37,13 +37,13 @@ impl Operation<'_> {
         self.group.replace_static_member(old_member_id, member_id);
         self.park_rejoining(parked, request, member_id);
         self.restart_session(member_id);
-        // The leader may be assigning to the old member id at this moment: it has to start over, else
-        // the new one would get nothing.
+        // The leader may just be assigning partitions to the old member id. It has to start over, or the new
+        // one would get none.
         self.prepare_rebalance_or_complete_join()
     }
 
-    /// If the protocol of the group stays the same, the member continues as before, and the others need not
-    /// notice. The group changes once the log has the new member id.
+    /// If the group's protocol stays the same, the member continues as before, and the others do not notice.
+    /// The group changes once the log has the new member id.
     fn rejoin_stable_group(
         &mut self,
         parked: ParkedRequest,
@@ -77,7 +77,8 @@ impl Operation<'_> {
         };
         let mut response = self.current_generation(member_id);
         if parked.api_version < SKIP_ASSIGNMENT_VERSION {
-            // It must not find itself leader, or it would assign partitions again to members that do not ask.
+            // The member must not become the leader, or it would assign partitions again to members that do
+            // not ask.
             response.leader = current_leader;
         } else {
             response.leader = changed.leader.clone().unwrap_or_default();
@@ -94,7 +95,7 @@ impl Operation<'_> {
         Some(Append::new(vec![record]))
     }
 
-    /// Tells a client that another has taken its instance id.
+    /// Tells a client that another one has taken its instance id.
     fn fence(&mut self, member_id: &Str) {
         if let Some(parked) = self.group.take_join(member_id) {
             self.reply_join(parked, join_error(member_id, ErrorCode::FENCED_INSTANCE_ID));
@@ -106,8 +107,8 @@ impl Operation<'_> {
         self.cancel_session(member_id);
     }
 
-    /// The log does not have the new member id. The old one stays, and is given time: someone is there
-    /// who wants its place, and will try again.
+    /// The log does not have the new member id. The old one stays, and its session restarts: a client is
+    /// there that wants its place and will retry.
     pub(super) fn static_member_not_replaced(&mut self, error: ErrorCode) {
         let Some(returning) = self.group.returning.take() else { return };
         self.restart_session(&returning.old_member_id);
@@ -117,7 +118,7 @@ impl Operation<'_> {
         self.replies.push((returning.parked.token, Reply::JoinGroup(response).into_error(error)));
     }
 
-    /// The log has the new member id: the member goes on.
+    /// The log has the new member id: the member continues.
     pub(super) fn static_member_replaced(&mut self) {
         let Some(returning) = self.group.returning.take() else { return };
         self.cancel_session(&returning.old_member_id);

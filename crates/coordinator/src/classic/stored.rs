@@ -1,4 +1,4 @@
-//! A classic group as `__consumer_offsets` has it.
+//! A classic group in the format of `__consumer_offsets`.
 
 use protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use protocol::records::GroupMetadataValue;
@@ -9,10 +9,10 @@ use crate::classic::{ClassicGroup, Member, State};
 use crate::{CoordinatorRecord, WallMs};
 
 impl ClassicGroup {
-    /// The record of the group with these assignments, one for each member in their order.
+    /// The record of the group with these assignments, one for each member in order.
     ///
     /// # Errors
-    /// When a name is longer than the format can hold.
+    /// The error if a name is too long for the format.
     pub(crate) fn to_record(&self, assignments: &[(Str, Bytes)]) -> Result<CoordinatorRecord, EncodeError> {
         assert_eq!(assignments.len(), self.members().len(), "an assignment for each member");
         let members = self
@@ -43,11 +43,10 @@ impl ClassicGroup {
         CoordinatorRecord::group_metadata(&self.group_id, &value)
     }
 
-    /// The group that a record describes. Of the protocols that a member supports the log has only the
-    /// one that was chosen.
+    /// The group in a record. Of a member's protocols, the log has only the chosen one.
     ///
     /// # Errors
-    /// When the record names a member or a group instance twice, which no coordinator writes.
+    /// [`DuplicateMember`] if the record has a member or a group instance twice, which no coordinator writes.
     pub(crate) fn from_value(
         group_id: Str,
         value: GroupMetadataValue,
@@ -80,8 +79,9 @@ impl ClassicGroup {
         Ok(group)
     }
 
-    /// Adds what no record says and the group, as it was `before` this record, knows: requests that wait, member ids that
-    /// were given out, protocols that were not chosen. While the log is read there is nothing of it.
+    /// Keeps the state that no record has and that the group had `before` this record: waiting requests,
+    /// member ids that were given out, protocols that were not chosen. While the log is read there is no such
+    /// state.
     pub(crate) fn keep_unstored_of(&mut self, mut before: ClassicGroup) {
         assert!(!before.state.is_preparing_rebalance(), "a generation is stored when it is complete");
         self.join_phase = before.join_phase;
@@ -115,12 +115,12 @@ impl ClassicGroup {
     }
 }
 
-/// A record of a group that has the same member twice.
+/// A group's record has the same member twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DuplicateMember;
 
 fn member(stored: &MemberMetadata, selected: &Str) -> Member {
-    // Written before there was a timeout for rebalances.
+    // Kafka wrote the record before there was a rebalance timeout.
     let rebalance_timeout_ms =
         if stored.rebalance_timeout == -1 { stored.session_timeout } else { stored.rebalance_timeout };
     Member {

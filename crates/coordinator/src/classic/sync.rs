@@ -1,4 +1,4 @@
-//! SyncGroup: the leader hands in the assignments, and every member gets its own.
+//! SyncGroup: the leader sends the assignments, and every member gets its own.
 
 use std::collections::BTreeMap;
 
@@ -55,13 +55,13 @@ impl Operation<'_> {
     fn park_sync(&mut self, parked: ParkedRequest, request: &SyncGroupRequest) -> Option<Append> {
         let member = self.group.member_mut(&request.member_id).expect("validated");
         if let Some(superseded) = member.awaiting_sync.replace(parked) {
-            // The client gave up on it, else it would not have sent another.
+            // The client gave up on the old request, or it would not have sent a new one.
             self.reply_sync_error(superseded, ErrorCode::REBALANCE_IN_PROGRESS);
         }
         if !self.group.is_leader(&request.member_id) {
             return None;
         }
-        // A member that the leader leaves out gets nothing; one that is no member is left out.
+        // A member that the leader leaves out gets an empty assignment; unknown members are ignored.
         let mut handed_in: BTreeMap<&Str, &Bytes> = BTreeMap::new();
         for assignment in &request.assignments {
             handed_in.insert(&assignment.member_id, &assignment.assignment);
@@ -81,7 +81,8 @@ impl Operation<'_> {
         }
     }
 
-    /// Gives the members that wait for an assignment theirs, if the group is stable: then the log has the assignments.
+    /// Answers the members that wait for their assignments, if the group is stable: the log then has the
+    /// assignments.
     pub(crate) fn hand_out_assignments(&mut self) {
         if self.group.state() != State::Stable {
             return;
@@ -90,19 +91,19 @@ impl Operation<'_> {
             let member = self.group.member_mut(&member_id).expect("listed above");
             if let Some(parked) = member.awaiting_sync.take() {
                 self.reply_assignment(parked, &member_id);
-                // Its session may have timed out, without effect, while it waited.
+                // Its session may have timed out without effect while it waited.
                 self.restart_session(&member_id);
             }
         }
     }
 
-    /// The assignments could not be stored: the members are told, and rejoin.
+    /// Tells the members that the assignments could not be stored, so that they rejoin.
     pub(crate) fn assignment_not_stored(&mut self, append_error: ErrorCode) -> Option<Append> {
         self.abandon_assignment(coordinator_error(append_error));
         self.prepare_rebalance()
     }
 
-    /// Answers all that wait for an assignment with `error`.
+    /// Answers all members that wait for an assignment with `error`.
     pub(crate) fn abandon_assignment(&mut self, error: ErrorCode) {
         for member_id in self.group.member_ids() {
             let member = self.group.member_mut(&member_id).expect("listed above");

@@ -1,4 +1,4 @@
-//! A wall clock that is set: sessions and rebalances do not notice, and what is stored has the time as it is now.
+//! A wall clock that is set: sessions and rebalances do not notice, and stored timestamps follow it.
 
 use protocol::records::{GroupMetadataValue, OffsetCommitValue, coordinator_value};
 
@@ -7,7 +7,7 @@ use super::script::{START_MS, records_of};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// Two days pass for the wall clock, or go back, and none for a member.
+/// The wall clock jumps two days forward or back, and no session notices.
 #[test]
 fn neither_sessions_nor_rebalances_notice() {
     for set in [2 * DAY_MS, -2 * DAY_MS] {
@@ -63,7 +63,8 @@ fn a_clock_that_was_behind_does_not_age_later_commits() {
     );
 }
 
-/// Of a group that lost its members, retention runs from the time by the clock as it was then.
+/// The retention of a group without members runs from the time that the wall clock showed when it lost the
+/// last one.
 #[test]
 fn a_group_is_empty_since_the_time_of_the_clock_then() {
     let script = "

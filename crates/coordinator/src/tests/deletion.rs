@@ -84,7 +84,7 @@ fn large_deletions_go_in_several_batches() {
              > x delete: g=NONE"
         ),
     );
-    // One that fails in the middle leaves a group that can be deleted again.
+    // A deletion that fails in the middle leaves a group that can be deleted again.
     check_with(
         settings,
         &format!(

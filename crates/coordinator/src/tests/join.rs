@@ -63,7 +63,7 @@ fn a_rebalance_waits_for_those_who_were_given_an_id() {
          > b join: NONE gen=2 consumer range leader=a1 id=b1
          > c join: NONE gen=2 consumer range leader=a1 id=c1",
     );
-    // And no longer, once the one that was expected is not any more.
+    // And no longer, once nobody else is expected to join.
     check(
         "a join v=3
          wait 3000
@@ -242,7 +242,7 @@ fn a_group_has_a_largest_size() {
          c join v=3
          > c join: GROUP_MAX_SIZE_REACHED",
     );
-    // While members rejoin, those who come last have to go.
+    // While members rejoin, the last ones are removed.
     check_with(
         Settings { group_max_size: 2, group_initial_rebalance_delay_ms: 0, ..Settings::default() },
         "a join v=3

@@ -1,4 +1,4 @@
-//! Records byte for byte as Kafka 4.3.1 writes them: `GroupCoordinatorRecordHelpers` and
+//! Records byte for byte as Kafka 4.3.1 writes them: its `GroupCoordinatorRecordHelpers` and
 //! `GroupCoordinatorRecordSerde` were given the same groups and offsets.
 
 use bytes::Bytes;

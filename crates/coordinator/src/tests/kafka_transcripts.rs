@@ -1,5 +1,5 @@
-//! The coordinator does what Kafka's does. `tests/capture/transcripts.txt` has scripts, and below each
-//! step what Kafka 4.3.1's own coordinator did (`tests/capture/README.md` says how that is found out).
+//! The coordinator behaves as Kafka's. `tests/capture/transcripts.txt` has scripts, and below each step the
+//! events of Kafka 4.3.1's own coordinator (`tests/capture/README.md` describes how they are captured).
 
 use fastrand::Rng;
 
@@ -33,12 +33,12 @@ fn what_kafka_does() {
     assert!(steps > 4_000, "there is something to compare");
 }
 
-/// Writes scripts to be played to Kafka.
+/// Writes scripts to be run in Kafka.
 #[test]
 #[ignore = "writes the file that SCRIPTS names"]
 #[allow(clippy::disallowed_methods, reason = "a tool for whoever renews the transcripts")]
 fn write_scripts() {
-    // The others came by what is rare.
+    // These seeds were picked because rare events happen in them.
     let rare = [78, 115, 144, 156, 206, 246, 310, 376, 424, 643, 772, 954, 1_113];
     let seeds = (0..45).chain(rare).map(|seed| Author::new(seed).write());
     let scripts: Vec<String> = seeds.chain(RETENTION.map(lines)).collect();
@@ -46,8 +46,8 @@ fn write_scripts() {
     std::fs::write(path, scripts.join("\n\n")).expect("the file can be written");
 }
 
-/// The fate of offsets over days, in cases that no author would think of: those of a group that all members
-/// have left, of none, of a group left twice, and of members that sent no heartbeat.
+/// The fate of offsets over days, in cases that the random author does not reach: a group that all members
+/// have left, offsets without a group, a group that was left twice, and members that sent no heartbeat.
 const RETENTION: [&str; 4] = [
     "z join v=3 type=connect session=1800000
      wait 3000
@@ -109,8 +109,9 @@ fn lines(script: &str) -> String {
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
-/// Kafka leaves some requests without an answer, which scripts therefore do without: a request that the
-/// same member sends again while it waits, and the SyncGroup of a member that is removed meanwhile.
+/// Writes scripts at random. Kafka leaves some requests without an answer, which scripts therefore avoid: a
+/// request that the same member repeats while it waits, and the SyncGroup of a member that is removed
+/// meanwhile.
 struct Author {
     rng: Rng,
     play: Play,
@@ -123,7 +124,7 @@ impl Author {
     }
 
     fn write(mut self) -> String {
-        // Kafka stores a group when it is first heard of, and knows it from then on.
+        // Kafka stores a group at its first request, and knows it from then on.
         for step in ["z join v=3", "wait 3000", "z sync z1=Z", "z leave"] {
             self.step(step.to_owned());
         }
@@ -158,7 +159,7 @@ impl Author {
         self.script.push(step);
     }
 
-    /// `b` and `c` take themselves for the same static member.
+    /// The instance id of a client. `b` and `c` have the same one.
     fn instance(name: &str) -> &'static str {
         if ["b", "c"].contains(&name) { " instance=i" } else { "" }
     }
@@ -186,8 +187,8 @@ impl Author {
 
     fn join(&mut self, name: &str) {
         let instance = Self::instance(name);
-        // The two who are the same have the same timeouts: Kafka gives one that comes back the session
-        // timeout of the other at first.
+        // Clients of the same instance have the same timeouts: Kafka at first gives a returning one the
+        // session timeout of the other.
         let place = match instance {
             "" => NAMES.iter().position(|it| *it == name).expect("a name") as u32,
             _ => NAMES.len() as u32,
@@ -210,7 +211,7 @@ impl Author {
         if forgets && self.leaves_sync_outstanding(name) {
             return;
         }
-        // No two the same, so that nothing falls due at the same time.
+        // The timeouts of all others differ, so that nothing falls due at the same time.
         let (session, rebalance) = (9_000 + 1_103 * place, 20_000 + 1_709 * place);
         self.may_fail();
         self.step(format!(
@@ -219,15 +220,15 @@ impl Author {
         self.step_if_failing();
     }
 
-    /// Kafka expects the SyncGroup of a static member under its old id even when it has a new one.
+    /// Kafka expects the SyncGroup of a static member under its old id even if it has a new one.
     fn leaves_sync_outstanding(&self, name: &str) -> bool {
         let group = self.play.shell.coordinator.classic_group("g");
         !Self::instance(name).is_empty()
             && group.is_some_and(|group| group.state() == State::Stable && !group.pending_sync.is_empty())
     }
 
-    /// Appends of assignments, of static members that came back and of offsets may fail. That a group is
-    /// empty is stored again here, and not in Kafka.
+    /// Appends of assignments, of returning static members and of offsets may fail. The append about an empty
+    /// group does not: it is retried here, and not in Kafka.
     fn may_fail(&mut self) {
         let group = self.play.shell.coordinator.classic_group("g").map(|group| group.state());
         let safe = matches!(group, Some(State::Stable | State::CompletingRebalance));
@@ -264,7 +265,7 @@ impl Author {
             return;
         }
         if is_static && self.rng.u32(..3) == 0 {
-            // By an administrator, who knows the instance id only.
+            // An administrator removes the member, and knows only its instance id.
             self.step("x leave [i]".to_owned());
         } else if self.play.clients.contains_key(name) && !self.waits(name) {
             let version = if is_static { 5 } else { self.rng.u32(..=5) };
@@ -272,14 +273,14 @@ impl Author {
         }
     }
 
-    /// A request of someone who is not up to date.
+    /// A request from a client that is not up to date.
     fn stray(&mut self, name: &str) {
         let Some(client) = self.play.clients.get(name) else { return };
         let generation_id = client.generation_id + self.rng.i32(-1..=1);
         let instance = ["", " instance=i", " instance=j"][self.rng.usize(..3)];
         let verb = ["heartbeat", "commit t-1=7", "sync v=3"][self.rng.usize(..3)];
         let current = self.play.shell.coordinator.classic_group("g").map(|group| group.generation_id);
-        // One that is up to date after all would be a member that sends its SyncGroup again.
+        // A client that is up to date after all would repeat its SyncGroup.
         if verb == "sync v=3" && Some(generation_id) == current {
             return;
         }
@@ -294,7 +295,7 @@ impl Author {
         self.step_if_failing();
     }
 
-    /// Everyone does what it should for a while, then the static member starts again.
+    /// Every client behaves for a while, and then the static member restarts.
     fn quiet(&mut self) {
         for _ in 0..3 {
             NAMES.iter().filter(|name| **name != "c").for_each(|name| self.behave(name));
@@ -304,7 +305,7 @@ impl Author {
         self.come_back("b");
     }
 
-    /// A static member starts again.
+    /// Restarts a static member.
     fn come_back(&mut self, name: &str) {
         if !self.waits(name) && !Self::instance(name).is_empty() && !self.leaves_sync_outstanding(name) {
             self.may_fail();

@@ -78,7 +78,7 @@ fn several_may_leave_at_once_each_with_an_error_of_its_own() {
          a heartbeat
          > a heartbeat: REBALANCE_IN_PROGRESS"
     ));
-    // If no one left, nothing happens.
+    // Nothing happens if no member has left.
     check(&format!(
         "{STABLE}
          admin leave x1

@@ -73,7 +73,7 @@ fn a_group_that_is_not_known_is_dead() {
     );
 }
 
-/// Kafka trims the one and not the other.
+/// Kafka trims states, but not types.
 #[test]
 fn spaces_around_a_state_do_not_matter() {
     let mut play = Play::new(Settings::default());

@@ -172,7 +172,7 @@ fn records_that_are_not_what_they_say_are_errors() {
     assert_eq!(reason(stored(7, &twice.key, Some(&value))), ReplayErrorReason::DuplicateMember);
 }
 
-/// Kafka wrote values of version 0 to 2 before there were rebalance timeouts, times and static members.
+/// Kafka wrote values of versions 0 to 2 before there were rebalance timeouts, timestamps and static members.
 #[test]
 fn old_versions_of_groups_are_understood() {
     let mut record = records_of("a join v=3 rebalance=7000\nwait 3000\na sync a1=A").remove(0);
@@ -192,7 +192,7 @@ fn old_versions_of_groups_are_understood() {
     }
 }
 
-/// A group that becomes one of the new protocol leaves a tombstone of its classic self. Its offsets stay.
+/// A group that changes to the new protocol leaves a tombstone of its classic group. Its offsets stay.
 #[test]
 fn the_tombstone_of_a_group_does_not_take_its_offsets() {
     let mut loading = LoadingShard::<GroupCoordinator>::new(Settings::default());
@@ -219,7 +219,7 @@ fn fetch(coordinator: &GroupCoordinator, partition: i32, require_stable: bool) -
     (partition.committed_offset, partition.error_code)
 }
 
-/// Offsets that a transaction commits count when it ends, and only if it is not aborted.
+/// Offsets that a transaction commits take effect when it ends, unless it is aborted.
 #[test]
 fn offsets_of_transactions_count_when_these_commit() {
     let commit = |offset, producer_id, script: &str| StoredRecord {
@@ -235,7 +235,7 @@ fn offsets_of_transactions_count_when_these_commit() {
     replay(commit(4, 12, "x commit t-3=4"));
     replay(commit(5, 13, "x commit t-4=5"));
     replay(commit(6, 10, "x commit t-4=6"));
-    // Committed outside of the transaction, after what is in it.
+    // Committed outside of the transaction, after the offset in it.
     replay(commit(7, -1, "x commit t-1=9"));
     // Deleted while pending.
     replay(commit(8, -1, "x commit t-3=7\nx forget t-3"));
@@ -251,12 +251,12 @@ fn offsets_of_transactions_count_when_these_commit() {
     assert_eq!(fetch(&coordinator, 1, true), (9, none));
     assert_eq!(fetch(&coordinator, 2, true), (-1, none));
     assert_eq!(fetch(&coordinator, 3, true), (-1, none));
-    // Producer 13 is still at it.
+    // The transaction of producer 13 is still open.
     assert_eq!(fetch(&coordinator, 4, false), (6, none));
     assert_eq!(fetch(&coordinator, 4, true), (-1, ErrorCode::UNSTABLE_OFFSET_COMMIT));
 }
 
-/// Whatever the log holds, loading it ends with a coordinator or an error, and the coordinator serves.
+/// Whatever the log has, its load ends with an error or with a coordinator that serves.
 #[test]
 fn damaged_records_do_no_harm() {
     let log = records_of(

@@ -2,7 +2,7 @@ use super::script::check_with;
 use super::*;
 use crate::Settings;
 
-/// A stable group of one consumer of topic `t`.
+/// A stable group with one consumer of topic `t`.
 const STABLE: &str = "a join v=3 topics=t
      wait 3000
      > @3000 a join: NONE gen=1 consumer range leader=a1 id=a1 a1:{t}
@@ -167,7 +167,7 @@ fn offsets_of_a_topic_that_was_deleted_are_not_those_of_its_successor() {
          x fetch t@0-0 t@0-1
          > x fetch: t-0=1 t-1=-1",
     );
-    // Without an id, it is the name that counts.
+    // Without an id, the name decides.
     check(
         "x commit t@0-0=5
          > log: g t-0=5
@@ -249,7 +249,7 @@ fn of_groups_other_than_consumers_offsets_are_deleted_only_when_they_are_empty()
          x forget t-0
          > x forget: NONE t-0=NONE",
     );
-    // Consumers whose metadata is not to be read may read anything.
+    // A consumer whose metadata cannot be parsed may read anything.
     check(
         "a join v=3 protocols=range:?
          wait 3000

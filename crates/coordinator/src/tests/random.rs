@@ -1,10 +1,10 @@
-//! Many clients at random: they join, leave, die, come back, commit and commit what they should not,
-//! while time jumps, appends fail and the coordinator restarts. One seed always gives one run.
+//! Many clients at random: they join, leave, die, return, commit, and commit when they should not, while time
+//! jumps, appends fail and the coordinator restarts. A seed always gives the same run.
 //!
-//! What must hold: one owner for a partition in a generation; generations do not go back; a committed
-//! offset is the last one whose commit succeeded; offsets expire only where no one is; every request is
-//! answered once, and none before its records are stored; memory is what the log says (the last four are
-//! the [`Shell`]'s to check). And when everyone behaves again, every group comes to rest.
+//! Invariants: a partition has one owner in a generation; generations do not go back; a committed offset is
+//! the last one whose commit succeeded; offsets expire only if the group has no members; every request is
+//! answered once, and none before its records are stored; memory agrees with the log (the [`Shell`] checks
+//! the last four). And when all clients behave again, every group becomes stable.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use client::{Client, ClientRequest, Commit, Phase};
 
 const GROUPS: usize = 3;
 const CLIENTS: usize = 9;
-/// The partitions of topic `t` that each group shares out.
+/// The partitions of topic `t`, which each group assigns.
 const PARTITIONS: i32 = 6;
 const STEPS: usize = 1_200;
 
@@ -37,8 +37,8 @@ const APPEND_ERRORS: [ErrorCode; 4] = [
 /// The history of a group, as its clients know it.
 #[derive(Default)]
 struct GroupModel {
-    /// Counts what makes generations start over: restarts, which may forget those under way, and
-    /// deletions.
+    /// Counts the events after which generations start over: deletions, and restarts, which may lose a
+    /// generation in progress.
     incarnation: u64,
     generation_id: i32,
     /// The owner of each partition in each generation.
@@ -52,13 +52,13 @@ struct World {
     clients: Vec<Client>,
     groups: Vec<GroupModel>,
     asked: BTreeMap<Token, (usize, ClientRequest)>,
-    /// All that happened, for telling two runs apart.
+    /// Everything that happened, to tell two runs apart.
     trace: Vec<String>,
-    /// The number of times that each thing happened.
+    /// The number of times that each event happened.
     seen: BTreeMap<String, usize>,
 }
 
-/// Why offsets may be deleted in a step.
+/// The reason why offsets may be deleted in a step.
 #[derive(Clone, Copy, PartialEq)]
 enum Deletes {
     Nothing,
@@ -75,7 +75,7 @@ fn random_clients() {
             *seen.entry(what).or_default() += times;
         }
     }
-    // A run that does not come by these shows nothing about them.
+    // Without these events, a run shows nothing about them.
     for what in [
         "join NONE",
         "join MEMBER_ID_REQUIRED",
@@ -115,7 +115,8 @@ fn random_clients() {
     }
 }
 
-/// As many seeds as there is time for: `SEEDS=1000..2000 cargo test -p coordinator many_random -- --ignored`.
+/// Runs as many seeds as there is time for: `SEEDS=1000..2000 cargo test -p coordinator many_random --
+/// --ignored`.
 #[test]
 #[ignore = "takes as long as SEEDS says"]
 #[allow(
@@ -127,7 +128,7 @@ fn many_random_clients() {
     let seeds = std::env::var("SEEDS").expect("SEEDS is a range, as 0..1000");
     let (from, to) = seeds.split_once("..").expect("SEEDS is a range");
     for seed in from.parse().expect("a number")..to.parse().expect("a number") {
-        // The last one that is printed is the one that fails.
+        // The last seed that is printed is the one that fails.
         eprintln!("seed {seed}");
         run(seed);
     }
@@ -139,18 +140,18 @@ fn the_same_seed_gives_the_same_run() {
     assert_ne!(run(1).trace, run(2).trace);
 }
 
-/// A shard that has decided all the way and one that was rebuilt from its records have the same stored state, which the
-/// [`Shell`] checks at every step, and do the same from there on.
+/// A shard that has decided all the way, and one that was rebuilt from its records, have the same stored
+/// state, which the [`Shell`] checks at every step, and behave the same from there on.
 #[test]
 fn a_shard_that_decided_and_one_that_was_rebuilt_go_on_alike() {
     for seed in 0..20 {
         let go_on = |rebuild: bool| {
-            // A record has the chosen protocol alone, and a group that was loaded knows of no other.
+            // A record has only the chosen protocol, so that a loaded group knows no other.
             let mut world = World::new(seed);
             world.clients.iter_mut().for_each(|client| client.fickle = false);
             (0..STEPS).for_each(|_| world.step());
             world.settle();
-            // A session restarts when it is loaded.
+            // A session restarts when the group is loaded.
             (0..2 * GROUPS).for_each(|client| world.prove_alive(client));
             if rebuild {
                 world.shell.rebuild();
@@ -230,7 +231,7 @@ impl World {
         self.shell.fail = None;
     }
 
-    /// Lets every client that lives do what it should, until nothing changes any more.
+    /// Lets every client that is alive behave, until nothing changes any more.
     fn settle(&mut self) {
         for _ in 0..200 {
             for client in 0..CLIENTS {
@@ -247,7 +248,7 @@ impl World {
             for client in self.clients.iter().filter(|client| client.group == group && client.alive) {
                 match &client.phase {
                     Phase::Stable { assignment } => owned.extend(assignment),
-                    // One more than the group has room for.
+                    // The group has no space for this client.
                     Phase::Out => {}
                     other => panic!("{} is {other:?}", client.name),
                 }
@@ -290,7 +291,7 @@ impl World {
         self.decide(token, GroupRequest::JoinGroup(context, request), Deletes::Nothing);
     }
 
-    /// A client that is joining, or need not, sends another JoinGroup.
+    /// A client that is joining, or need not join, sends another JoinGroup.
     fn join_again(&mut self, client: usize) {
         if self.clients[client].alive && !self.clients[client].member_id.is_empty() {
             self.join(client);
@@ -312,7 +313,7 @@ impl World {
         self.clients[client].told(error);
     }
 
-    /// A member that is at rest sends a heartbeat.
+    /// An idle member sends a heartbeat.
     fn prove_alive(&mut self, client: usize) {
         if matches!(self.clients[client].phase, Phase::Stable { .. }) {
             self.heartbeat(client);
@@ -332,7 +333,7 @@ impl World {
         self.decide(token, GroupRequest::OffsetCommit(context, request), Deletes::Nothing);
     }
 
-    /// Someone commits under what it was, or was not, told some time ago.
+    /// A client commits under an identity of some time ago, or under one that it never had.
     fn commit_as_zombie(&mut self, client: usize) {
         let partition = self.rng.i32(..PARTITIONS);
         let mut commit = self.clients[client].commit(partition, &mut self.rng);
@@ -343,7 +344,7 @@ impl World {
         self.commit(client, commit);
     }
 
-    /// Someone commits without being a member of anything.
+    /// A client commits without being a member of a group.
     fn simple_commit(&mut self) {
         let client = self.rng.usize(..CLIENTS);
         let partition = self.rng.i32(..PARTITIONS);
@@ -376,7 +377,7 @@ impl World {
         self.fetch_all();
     }
 
-    /// No one is there, for longer than offsets are kept.
+    /// All clients are away for longer than offsets are retained.
     fn night(&mut self) {
         for client in &mut self.clients {
             client.alive = false;
@@ -408,7 +409,7 @@ impl World {
         }
     }
 
-    /// Offsets are deleted only when someone asked for it, or when no one is there.
+    /// Offsets are deleted only if a client asked for it, or if the group has no members.
     fn stored(&mut self, record: &CoordinatorRecord, deletes: Deletes) {
         let text = record_text(record);
         self.trace.push(text.clone());
@@ -493,7 +494,8 @@ impl World {
         }
     }
 
-    /// A commit was accepted: it must have come from a member of the generation, or there is none.
+    /// A commit was accepted: it must come from a member of the generation, or the group must have no
+    /// members.
     fn committed(&mut self, client: usize, commit: &Commit) {
         let group = self.clients[client].group;
         let classic = self.shell.coordinator.classic_group(&group_id(group)).expect("it has an offset");

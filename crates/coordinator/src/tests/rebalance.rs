@@ -10,7 +10,7 @@ use crate::{
     Shard, StoredRecord, Token,
 };
 
-/// Two members in a stable group, `a` the leader.
+/// Two members in a stable group, with `a` as the leader.
 const STABLE: &str = "a join v=3
      b join v=3
      wait 6000
@@ -116,7 +116,7 @@ fn that_the_group_is_empty_is_stored_even_if_the_first_attempt_fails() {
          > @36000 log: g gen=2 consumer
          wait 100000"
     ));
-    // A member that has come meanwhile makes it pointless.
+    // A member that has joined meanwhile makes the append superfluous.
     check(&format!(
         "{STABLE}
          fail NOT_ENOUGH_REPLICAS
@@ -160,7 +160,7 @@ fn members_that_do_not_sync_in_time_are_out() {
          a heartbeat
          > a heartbeat: REBALANCE_IN_PROGRESS",
     );
-    // A leader that does not share out is replaced, and those who waited for it start over.
+    // A leader that does not assign is replaced, and the members that waited for it start over.
     check(
         "a join v=3 session=100000 rebalance=20000
          b join v=3 session=100000 rebalance=10000
@@ -175,7 +175,7 @@ fn members_that_do_not_sync_in_time_are_out() {
          a sync
          > a sync: UNKNOWN_MEMBER_ID",
     );
-    // When all have, nothing is due any more.
+    // Once all have sent SyncGroup, nothing is due any more.
     check(&format!(
         "{STABLE}
          wait 9000
@@ -264,7 +264,7 @@ fn a_member_that_rejoins_has_the_session_timeout_that_it_asks_for_then() {
     ));
 }
 
-/// No group comes so far by itself, but a log may say so.
+/// A group does not get here by itself, but a log may say so.
 #[test]
 fn generations_that_run_out_begin_anew() {
     let value = GroupMetadataValue {

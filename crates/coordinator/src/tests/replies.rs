@@ -24,7 +24,7 @@ fn whoever_waits_is_sent_away_when_the_coordinator_gives_up() {
     );
 }
 
-/// The reply of the shell if a reply's records could not be made durable after all.
+/// The reply that the shell sends if the records of a reply could not be made durable.
 #[test]
 fn a_reply_turns_into_an_error() {
     let error = ErrorCode::NOT_ENOUGH_REPLICAS;

@@ -1,10 +1,10 @@
-//! Scripts: what clients do, and what happens because of it.
+//! Scripts: the actions of clients, and the events that follow.
 //!
-//! A line is a step: a client and what it does, or one of `wait`, `clock`, `fail`, `restart`, `resign` and
-//! `gone`. The lines below it that begin with `>` are all that happens because of it: replies, records
-//! that are stored (`log:`) and records that are not (`lost:`). A client remembers the member id and the
-//! generation that it was given, as a real one does. The first member id that client `a` is given is
-//! `a1` (that of a static member `i1`). Times (`@3000`) are milliseconds since the start.
+//! A line is a step: a client and its action, or one of `wait`, `clock`, `fail`, `restart`, `resign` and
+//! `gone`. The lines below it that begin with `>` are all events that follow from it: replies, stored records
+//! (`log:`) and records that were not stored (`lost:`). A client remembers its member id and its generation,
+//! like a real one. The first member id of client `a` is `a1` (that of a static member `i1`). Times (`@3000`)
+//! are milliseconds since the start.
 //!
 //! | step | what it does |
 //! |---|---|
@@ -43,10 +43,11 @@ mod text;
 
 pub(super) use text::{record_text, reply_text, short};
 
-/// When a script begins, by the wall clock.
+/// The start of a script, on the wall clock.
 pub(super) const START_MS: i64 = 1_700_000_000_000;
 
-/// When a script begins. The steady clock began at some other time, so that the two cannot be taken for each other.
+/// The start of a script. The steady clock started at another time, so that the two cannot be mistaken for
+/// each other.
 pub(super) const START: Now = Now { steady: SteadyMs(5_000), wall: WallMs(START_MS) };
 
 /// Runs a script with the default settings.
@@ -62,7 +63,7 @@ pub(super) fn check_with(settings: Settings, script: &str) {
     play.finish();
 }
 
-/// Runs a script on what a log holds already, and gives back how it ended.
+/// Runs a script on the given content of a log, and returns the play at its end.
 #[track_caller]
 pub(super) fn check_on(log: Vec<CoordinatorRecord>, script: &str) -> Play {
     let mut play = Play::new(Settings::default());
@@ -72,7 +73,7 @@ pub(super) fn check_on(log: Vec<CoordinatorRecord>, script: &str) -> Play {
     play
 }
 
-/// The records that a script leads to, whatever else it does.
+/// The records that a script stores.
 pub(super) fn records_of(script: &str) -> Vec<CoordinatorRecord> {
     let mut play = Play::new(Settings::default());
     for step in script.lines() {
@@ -97,7 +98,7 @@ pub(super) struct Play {
     pub(super) clients: BTreeMap<String, Client>,
     /// The requests, with their versions.
     asked: BTreeMap<Token, (String, i16)>,
-    /// The number of member ids that each client or static member asked for.
+    /// The number of member ids that each client or static member was given.
     uuids: BTreeMap<String, u128>,
 }
 
@@ -184,7 +185,7 @@ impl Play {
         }
     }
 
-    /// The requests that clients are waiting for.
+    /// The requests that clients wait for.
     pub(super) fn waits_for(&self) -> impl Iterator<Item = &str> {
         self.asked.values().map(|(asked, _)| asked.as_str())
     }
@@ -297,7 +298,7 @@ impl Play {
         texts
     }
 
-    /// Lets a client remember what its JoinGroup was answered with.
+    /// Updates a client with the answer to its JoinGroup.
     fn learn(&mut self, event: Event) {
         let Event::Replied(token, reply) = event else { return };
         let (asked, _) = self.asked.remove(&token).expect("it was asked");
@@ -363,7 +364,7 @@ impl Play {
         (context, request)
     }
 
-    /// Counts a member id that was made, so that the next gets another number.
+    /// Counts a member id that was created, so that the next one gets another number.
     fn uuid_used(&mut self, client: &str, words: &Words<'_>, output: &Output) {
         let unused = output.replies.iter().any(|(_, reply)| {
             let Reply::JoinGroup(response) = reply else { return false };
@@ -459,7 +460,7 @@ impl Play {
                 self.shell.coordinator.heartbeat(&request, now).error_code.name().to_owned()
             }
             "fetch" => {
-                // All topics, of which some may exist under another id than what was committed to: `*@2`.
+                // All topics. Some may now have another id than the one that was committed to: `*@2`.
                 let all = words.others.first().is_some_and(|text| text.starts_with('*'));
                 let current = words.others.first().and_then(|text| text.strip_prefix("*@"));
                 let current = current.map_or(Uuid::ZERO, |id| topic(&format!("@{id}")).1);
@@ -489,7 +490,7 @@ impl Play {
         }
     }
 
-    /// Whoever still waits is answered when the coordinator gives up.
+    /// Ends the script: when the coordinator resigns, all waiting requests are answered.
     fn finish(mut self) {
         self.shell.resign();
         assert_eq!(self.shell.waiting(), 0, "every request is answered");
@@ -513,7 +514,7 @@ fn forget_request(words: &Words<'_>) -> OffsetDeleteRequest {
     OffsetDeleteRequest { group_id: words.group(), topics: topics.collect() }
 }
 
-/// `t` and `t@2` are topics of the same name, `t@0` one whose id is not known.
+/// `t` and `t@2` are topics of the same name; the id of `t@0` is unknown.
 fn topic(text: &str) -> (Str, Uuid) {
     let (name, incarnation) = text.split_once('@').unwrap_or((text, "1"));
     (Str::from(name), Uuid(incarnation.parse::<u128>().expect("a number").to_be_bytes()))
@@ -535,7 +536,7 @@ pub(super) fn subscription(topics: &str) -> Bytes {
     writer.finish().into_bytes()
 }
 
-/// The member id that `a1` stands for.
+/// The member id for which `a1` stands.
 fn long(id: &str) -> String {
     let digits = id.trim_start_matches(|c: char| !c.is_ascii_digit());
     match digits.parse::<u32>() {

@@ -1,5 +1,5 @@
-//! A shell for the coordinator without a broker: a log in memory, a clock that is set, appends that
-//! fail when told to. After every step it checks what must always hold.
+//! A host for the coordinator without a broker: a log in memory, a clock that the test sets, appends that
+//! fail on request. After every step it checks the invariants.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::group::GroupType;
 use crate::offsets::Offsets;
 use crate::*;
 
-/// More turns than any single moment can need.
+/// More turns than any moment can need.
 const TURNS_MAX: usize = 10_000;
 
 pub(super) struct Shell {
@@ -57,7 +57,7 @@ impl Shell {
         token
     }
 
-    /// Does what an output asks for, until there is nothing more to do at this moment.
+    /// Carries out an output, until nothing is left to do at this moment.
     pub(super) fn drive(&mut self, mut output: Output) -> Vec<Event> {
         let mut events = Vec::new();
         for _ in 0..TURNS_MAX {
@@ -87,7 +87,7 @@ impl Shell {
         if let Some(token) = append.answers() {
             assert!(self.waiting.contains(&token), "no reply leaves before its records are stored");
         }
-        // Nothing may show before the records are in the log.
+        // Nothing may be visible before the records are in the log.
         self.check_persisted();
         if let Some(error) = self.fail.take() {
             events.push(Event::NotAppended(records));
@@ -104,7 +104,8 @@ impl Shell {
         self.coordinator.append_succeeded(append, base_offset, self.now)
     }
 
-    /// Lets time pass, and does on time what falls due. Each event comes with its time by the steady clock.
+    /// Lets time pass, and does what falls due at its time. Each event comes with its time on the steady
+    /// clock.
     pub(super) fn advance(&mut self, by_ms: i64) -> Vec<(SteadyMs, Event)> {
         let until = later(self.now, by_ms);
         let mut events = Vec::new();
@@ -118,12 +119,12 @@ impl Shell {
         events
     }
 
-    /// Somebody sets the wall clock, forwards or back.
+    /// Sets the wall clock forward or back.
     pub(super) fn set_clock(&mut self, by_ms: i64) {
         self.now.wall = self.now.wall.after(by_ms);
     }
 
-    /// A new coordinator from the log. Whoever waited has lost the connection.
+    /// Starts a new coordinator from the log. Clients that waited have lost their connections.
     pub(super) fn restart(&mut self) {
         self.waiting.clear();
         self.stored = self.reload();
@@ -131,11 +132,11 @@ impl Shell {
         self.check_persisted();
     }
 
-    /// Goes on with a coordinator that is rebuilt from the log. Nobody may be waiting.
+    /// Continues with a coordinator that is rebuilt from the log. No request may be waiting.
     pub(super) fn rebuild(&mut self) {
         assert!(self.waiting.is_empty(), "a request is lost");
         let mut rebuilt = self.reload().loaded(self.now);
-        // Which is not of the records: when offsets that have expired are looked for next.
+        // The time of the next search for expired offsets is not in the records.
         rebuilt.timers.take_expiration_of(&self.coordinator.timers);
         self.coordinator = rebuilt;
         self.check_persisted();
@@ -163,7 +164,7 @@ impl Shell {
         self.waiting.len()
     }
 
-    /// That the stored state is what a coordinator has that replays the log.
+    /// Checks that the stored state equals that of a coordinator that replays the log.
     pub(super) fn check_persisted(&self) {
         let rebuilt = &self.stored.shard;
         let offsets = |coordinator: &GroupCoordinator| -> BTreeMap<Str, Offsets> {
@@ -230,13 +231,13 @@ fn check_stored(live: &ClassicGroup, stored: &ClassicGroup) {
         State::Empty if live.empty_not_stored => assert!(stored.generation_id < live.generation_id),
         State::Empty if of_offsets_only => assert_eq!(stored.state(), State::Empty),
         State::Empty | State::Stable => assert_eq!(summary(live), summary(stored)),
-        // The log has the last generation that was complete.
+        // The log has the last completed generation.
         State::PreparingRebalance { .. } => assert!(stored.generation_id <= live.generation_id),
         State::CompletingRebalance => assert!(stored.generation_id < live.generation_id),
     }
 }
 
-/// So much later by both clocks.
+/// The moment `by_ms` later on both clocks.
 fn later(now: Now, by_ms: i64) -> Now {
     Now { steady: now.steady.after(by_ms), wall: now.wall.after(by_ms) }
 }

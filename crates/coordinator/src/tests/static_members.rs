@@ -1,6 +1,6 @@
 use super::*;
 
-/// A stable group: `a` is a static member and leads, `b` is another, `d` a dynamic one.
+/// A stable group: `a` is a static member and leads, `b` is another static member, and `d` a dynamic one.
 const STABLE: &str = "a join instance=i protocols=p:1,q:2
      b join instance=j protocols=p:3
      d join v=3 protocols=p:4,q:5
@@ -71,7 +71,7 @@ fn a_leader_that_restarts_is_told_not_to_assign() {
          c sync instance=i
          > c sync: NONE consumer p A"
     ));
-    // A client that cannot be told must not find itself leader.
+    // A client whose version cannot skip the assignment must not become the leader.
     check(&format!(
         "{STABLE}
          c join v=8 instance=i protocols=p:1,q:2
@@ -101,7 +101,7 @@ fn a_replacement_that_is_not_stored_has_not_happened() {
          b heartbeat instance=j
          > b heartbeat: NONE"
     ));
-    // Someone is there who wants its place, so it is given time.
+    // A client wants its place, so its session restarts.
     check(&format!(
         "{STABLE}
          wait 9000
@@ -182,7 +182,7 @@ fn a_static_member_that_restarts_while_it_joins_is_fenced_there() {
 
 #[test]
 fn a_static_member_keeps_its_place_while_it_is_away() {
-    // It does not rejoin, but its session has not timed out.
+    // The member does not rejoin, but its session has not timed out.
     check(&format!(
         "{STABLE}
          a join instance=i rebalance=9000 protocols=p:1
@@ -258,7 +258,7 @@ fn a_sync_that_is_outstanding_is_outstanding_under_the_new_id() {
     );
 }
 
-/// In Kafka it is expected under the id that it no longer has, and is out although it has sent it.
+/// Kafka expects the member under its old id, and removes it although it has sent SyncGroup.
 #[test]
 fn a_member_that_was_replaced_before_its_sync_is_expected_to_send_it() {
     let replaced = "a join instance=i session=100000

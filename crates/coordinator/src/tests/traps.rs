@@ -1,4 +1,4 @@
-//! Mistakes that other brokers have made, each with a test that would find it.
+//! Mistakes that other brokers have made, each with a test that finds it.
 
 use super::script::check_with;
 use super::*;
@@ -17,8 +17,8 @@ const STABLE: &str = "a join v=3 topics=t session=1800000
 /// A day; the default retention is seven of them.
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// An offset of an earlier generation, or one by someone who is in no generation, must not move a group
-/// that has members.
+/// A commit of an earlier generation, or by a client that is in no generation, must not change the offsets of
+/// a group with members.
 #[test]
 fn g1_a_zombie_does_not_commit() {
     check(&format!(
@@ -57,9 +57,9 @@ fn g1_a_zombie_does_not_commit() {
     ));
 }
 
-/// A coordinator that is asked before it has read its log to the end answers with old offsets or none.
-/// Here it cannot be asked: [`LoadingShard`](crate::LoadingShard) has no method for it. What it answers afterwards
-/// is what the log says last, and what was never committed is -1, never 0.
+/// A coordinator that is asked before it has read its log to the end answers with old offsets or none. Here
+/// it cannot be asked: [`LoadingShard`](crate::LoadingShard) has no method for it. Its answers afterwards are
+/// the last ones in the log, and an offset that was never committed is -1, never 0.
 #[test]
 fn g4_offsets_are_those_of_the_end_of_the_log() {
     check(&format!(
@@ -84,11 +84,11 @@ fn g4_offsets_are_those_of_the_end_of_the_log() {
     ));
 }
 
-/// A group that is alive keeps its offsets however long it does not commit. Only what it does not read
-/// any more goes.
+/// A group that is alive keeps its offsets however long it does not commit. Only those of topics that it no
+/// longer reads are deleted.
 #[test]
 fn g5_idle_is_not_dead() {
-    // The first look for expired offsets after their seven days: `u` is not subscribed to.
+    // The first search after the retention of seven days. No member subscribes to `u`.
     let expired_ms = 3_000 + 7 * DAY_MS;
     let looked_ms = (expired_ms / 600_000 + 1) * 600_000;
     let mut script = STABLE.to_owned();
@@ -126,7 +126,7 @@ fn g5_offsets_outlive_their_group_by_the_retention() {
              > a list:"
         ),
     );
-    // It comes back in time.
+    // The member returns in time.
     check_with(
         settings,
         &format!(
@@ -201,7 +201,7 @@ fn g5_offsets_that_are_not_deleted_are_deleted_another_time() {
     );
 }
 
-/// A client that was told its member id a moment ago still finds the group that it is to join.
+/// A client that was just given its member id still finds the group that it will join.
 #[test]
 fn g5_a_group_that_someone_is_about_to_join_stays() {
     check(
@@ -243,8 +243,8 @@ fn g5_a_group_of_others_than_consumers_keeps_all_its_offsets() {
     );
 }
 
-/// An offset map that is changed before the record is stored differs from the log when that fails. The
-/// shell of these tests compares the two after every step, and before every append.
+/// If offsets in memory changed before the record is stored, they would differ from the log when that fails.
+/// The shell of these tests compares the two after every step, and before every append.
 #[test]
 fn g6_offsets_change_only_with_the_log() {
     check(&format!(

@@ -13,7 +13,7 @@ fn record<K: CoordinatorKey, V: CoordinatorValue>(key: &K, value: Option<&V>) ->
     CoordinatorRecord { key: coordinator_key::encode(key).unwrap(), value }
 }
 
-/// A record whose key names the group alone, whatever its type.
+/// A record whose key names only the group, whatever its type.
 fn of_group<V: CoordinatorValue>(value: &V) -> CoordinatorRecord {
     keyed(V::RECORD_TYPE, None, Some(coordinator_value::encode(value, 0).unwrap()))
 }
@@ -23,7 +23,7 @@ fn of_member<V: CoordinatorValue>(member: &str, value: &V) -> CoordinatorRecord 
     keyed(V::RECORD_TYPE, Some(member), Some(coordinator_value::encode(value, 0).unwrap()))
 }
 
-/// The key as Kafka lays it out: the type, the group, and what else it is about.
+/// The key in Kafka's layout: the type, the group, and a further name.
 fn keyed(record_type: i16, name: Option<&str>, value: Option<Bytes>) -> CoordinatorRecord {
     let mut key = record_type.to_be_bytes().to_vec();
     for text in [Some(GROUP), name].into_iter().flatten() {
@@ -48,7 +48,7 @@ fn commit(topic: &str, offset: i64) -> CoordinatorRecord {
     record(&key, Some(&value))
 }
 
-/// A consumer group of epoch 3 whose members `ma` and `mb` are at these epochs and read `t`.
+/// A consumer group of epoch 3 whose members `ma` and `mb` have these epochs and read `t`.
 fn consumer_group(members: &[(&str, i32)]) -> Vec<CoordinatorRecord> {
     let mut records = vec![commit("t", 5)];
     for (member, epoch) in members {
@@ -149,7 +149,7 @@ fn they_are_listed_with_their_type_and_state_and_are_no_classic_groups() {
     check_on(not_ready, "a list\n> a list: g(streams,NotReady,streams)");
 }
 
-/// Kafka writes tombstones for all that it has written.
+/// Kafka writes tombstones for everything that it has written.
 #[test]
 fn one_that_kafka_has_deleted_is_gone() {
     let offset = CoordinatorRecord { value: None, ..commit("t", 5) };
@@ -170,16 +170,16 @@ fn one_that_kafka_has_deleted_is_gone() {
     for (records, end) in ends {
         let end = end.concat();
         check_on([records.clone(), vec![offset.clone()], end.clone()].concat(), "a list\n> a list:");
-        // Compaction may have left the tombstones alone, or some of what they are about.
+        // Compaction may have left only the tombstones, or some of the records before them.
         check_on([vec![commit("t", 5), offset.clone()], end.clone()].concat(), "a list\n> a list:");
         check_on(end, "a list\n> a list:");
     }
-    // An offset that came and went is no group either.
+    // An offset that was deleted does not make a group either.
     check_on(vec![commit("t", 5), offset], "a list\n> a list:");
 }
 
-/// In the order in which Kafka can take them in, and in Kafka's own records: each member's assignments before
-/// the member, the group last.
+/// The order is one in which Kafka can replay them, here with Kafka's own records: each member's assignments
+/// before the member, and the group last.
 #[test]
 fn deleting_one_deletes_all_of_its_records() {
     let types = |script: &str, records: Vec<CoordinatorRecord>| {
@@ -218,13 +218,13 @@ fn deleting_one_deletes_all_of_its_records() {
     types(&deleted(refused, share), share_group(&["m"]));
     let streams = "g t-0 deleted; 22 g m deleted; 21 g m deleted; 20 g deleted; 19 g m deleted; 23 g deleted; 17 g deleted";
     types(&deleted(refused, streams), streams_group(&["m"]));
-    // What only Kafka 4.0 wrote.
+    // A record that only Kafka 4.0 wrote.
     let old = [share_group(&[]), vec![keyed(9, None, Some(Bytes::from_static(b"\0\0")))]].concat();
     let share = "12 g deleted; 9 g deleted; 15 g deleted; 11 g deleted";
     types(&deleted("", share), old);
 }
 
-/// A target without its member, as a crash between two batches of a deletion may leave it.
+/// A target assignment without its member, as a crash between two batches of a deletion may leave it.
 #[test]
 fn a_deletion_that_ended_half_way_is_done_again() {
     let records = [
@@ -263,11 +263,11 @@ fn a_classic_member_is_refused_while_the_name_is_taken() {
         let play = check_on(records.clone(), refused);
         assert_eq!(play.shell.log, records, "it is left as it is");
     }
-    // Not even when all that can be is that its members are gone.
+    // Not even once its members count as gone.
     check_on(share_group(&["ma"]), &format!("wait 45000\n{refused}"));
 }
 
-/// As Kafka does, and with Kafka's records: those of the group go, its offsets stay.
+/// As in Kafka, and with Kafka's records: those of the group are deleted, its offsets stay.
 #[test]
 fn an_empty_group_makes_room_for_a_classic_one() {
     let join = |tombstones: &str| {
@@ -377,7 +377,7 @@ fn offsets_are_committed_and_fetched_by_members_of_the_right_epoch() {
     );
 }
 
-/// The offsets have their time, and the group stays for Kafka.
+/// The offsets expire, and the group stays for Kafka.
 #[test]
 fn offsets_expire_and_the_group_stays() {
     check_on(
@@ -392,7 +392,7 @@ fn offsets_expire_and_the_group_stays() {
     );
 }
 
-/// A later Kafka may write values that nobody here can read; the group is there all the same.
+/// A later Kafka may write values that this coordinator cannot decode; the group exists all the same.
 #[test]
 fn values_of_a_later_version() {
     let later = |record_type, name| keyed(record_type, name, Some(Bytes::from_static(b"\x7f\xff?")));
@@ -415,7 +415,7 @@ fn the_states_of_a_share_group_are_told() {
     let expected =
         [0, 1].map(|partition| ShareState { group_id: text(GROUP), topic_id: Uuid::ONE, partition });
     assert_eq!(states, expected);
-    // Kafka's `SharePartitionKey.asCoordinatorKey`, hashed as any other: "g:AAAAAAAAAAAAAAAAAAAAAQ:0".
+    // Kafka's `SharePartitionKey.asCoordinatorKey`, with the usual hash: "g:AAAAAAAAAAAAAAAAAAAAAQ:0".
     assert_eq!(states[0].stored_in(50), partition_for("g:AAAAAAAAAAAAAAAAAAAAAQ:0", 50));
     let key = [&[0, 0, 0, 1, b'g'][..], &Uuid::ONE.0, &[0, 0, 0, 0]].concat();
     assert_eq!(states[0].tombstone(), CoordinatorRecord { key: key.into(), value: None });

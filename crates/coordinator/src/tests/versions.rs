@@ -1,4 +1,4 @@
-//! Every version that clients speak. (Scripts encode each reply in the version that was asked in.)
+//! Every version that clients speak. Scripts encode each reply in the version of its request.
 
 use protocol::messages::describe_groups_response::DescribedGroup;
 use protocol::messages::offset_fetch_request::{
@@ -19,7 +19,7 @@ fn join_group_0_to_9() {
             0..=3 => format!("a join v={version} instance=\n"),
             _ => format!("a join v={version}\n> a join: MEMBER_ID_REQUIRED id=a1\na join v={version}\n"),
         };
-        // Since version 7 the type of the protocol is told, which older ones drop.
+        // From version 7 on the response has the protocol type, which older versions drop.
         check(&format!(
             "{}
              b join v=3
@@ -58,7 +58,7 @@ fn join_group_0_rebalances_within_the_session_timeout() {
     );
 }
 
-/// Before version 7 the name of the protocol may not be null, and from then on it may not be empty.
+/// Before version 7 the protocol name cannot be null; from then on it cannot be empty.
 #[test]
 fn join_group_7_has_null_for_no_protocol() {
     for (version, expected) in [(6, Some(Str::default())), (7, None), (9, None)] {

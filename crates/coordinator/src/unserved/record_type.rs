@@ -1,4 +1,5 @@
-//! The records of groups that are not served: the types of their keys, and what matters here of their values.
+//! The records of groups that are not served: the types of their keys, and the parts of their values that
+//! matter here.
 
 use std::collections::BTreeSet;
 
@@ -26,15 +27,15 @@ const KEY_VERSION: i16 = 0;
 
 /// The record types of one protocol.
 pub(super) struct RecordTypes {
-    /// The group itself: its tombstone is the group's end.
+    /// The record of the group itself; its tombstone ends the group.
     pub(super) group: i16,
     pub(super) member: i16,
     pub(super) assignment_epoch: i16,
-    /// The assignment that a member is to reach.
+    /// The target assignment of a member.
     pub(super) target: i16,
-    /// The assignment that a member has.
+    /// The present assignment of a member.
     pub(super) current: i16,
-    /// One more that is about the group as a whole and that Kafka deletes with it.
+    /// A further type about the whole group, which Kafka deletes with it.
     pub(super) other: i16,
 }
 
@@ -48,7 +49,8 @@ impl UnservedProtocol {
         RecordTypes { group, member, assignment_epoch, target, current, other }
     }
 
-    /// The protocol to which a type of record belongs, among them 9, of Kafka 4.0, and 18, which was never released.
+    /// The protocol to which a type of record belongs. This includes 9, of Kafka 4.0, and 18, which was never
+    /// released.
     pub(crate) fn of_record_type(record_type: i16) -> Option<UnservedProtocol> {
         match record_type {
             3..=8 | REGEX => Some(UnservedProtocol::Consumer),

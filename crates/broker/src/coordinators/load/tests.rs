@@ -61,14 +61,14 @@ fn a_transaction_counts_by_its_end() {
         in_transaction(9, 2, 7),
         marker(7, 1),
         marker(8, 0),
-        // Of a kind that Kafka may add.
+        // A type that Kafka may add.
         marker(9, 5),
     ];
     let (none, unstable) = (ErrorCode::NONE, ErrorCode::UNSTABLE_OFFSET_COMMIT);
     assert_eq!(loaded(&batches), [(5, none), (-1, none), (-1, unstable), (-1, none)]);
 }
 
-/// An idempotent producer that is not in a transaction has nothing to wait for.
+/// An idempotent producer without a transaction has nothing to wait for.
 #[test]
 fn only_transactions_wait_for_their_end() {
     let mut builder = BatchBuilder::new(Compression::None).producer(7, PRODUCER_EPOCH, 0);

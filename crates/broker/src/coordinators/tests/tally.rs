@@ -1,4 +1,5 @@
-//! A second kind of shard, so small that a mistake in these tests is one of the host: it counts.
+//! A second kind of shard, which only counts: it is so small that a failure of these tests is a mistake of
+//! the host.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +15,14 @@ use super::*;
 #[derive(Default)]
 struct Tally {
     numbers: BTreeMap<Str, i64>,
-    /// Requests that wait for a name's number to be so high, and the end of their patience.
+    /// Requests that wait until a name's number is high enough, with the number and the deadline of each.
     waiting: BTreeMap<Token, (Str, i64, SteadyMs)>,
 }
 
 enum TallyRequest {
-    /// Adds one to the number; the reply comes when that is stored.
+    /// Adds one to the number; the reply comes once that is stored.
     Add(Str),
-    /// Waits until the number is so high, for so many milliseconds.
+    /// Waits until the number is that high, for at most so many milliseconds.
     Await(Str, i64, i64),
 }
 
@@ -78,7 +79,7 @@ impl Shard for Tally {
             TallyRequest::Add(name) => {
                 let number = self.numbers.get(&name).copied().unwrap_or(0) + 1;
                 let mut value = number.to_be_bytes().to_vec();
-                // More than a batch can have.
+                // More than one batch can hold.
                 value.resize(if &*name == "large" { 4 << 20 } else { 8 }, 0);
                 let key = Bytes::copy_from_slice(name.as_bytes());
                 let append = Append::new(vec![CoordinatorRecord { key, value: Some(value.into()) }]);

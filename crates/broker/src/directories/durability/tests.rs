@@ -2,12 +2,12 @@ use runtime::task;
 
 use super::*;
 
-/// A log of which nothing is flushed.
+/// A log that was never flushed.
 fn unflushed() -> Arc<Durability> {
     Arc::new(Durability::new(Arc::new(LogOffsets::new(0, 0, 0, i64::MAX))))
 }
 
-/// Flushes a log as the flusher does, and tells of it.
+/// Flushes a log and reports that, as the flusher does.
 fn flush(news: &FlushNews, log: &Arc<Durability>, offset: i64) {
     log.offsets.raise_flushed(offset);
     news.tell(log, Ok(offset));
@@ -25,7 +25,7 @@ async fn each_of_many_flushes_is_told_whoever_listens() {
     let log = unflushed();
     let other = unflushed();
     for round in 0..3 {
-        // Without a listener, with one, and after its end.
+        // Before there is a listener, while there is one, and after its end.
         let listener = (round == 1).then(|| task::spawn(Arc::clone(&news).pass_on()));
         for flushed in round * 1_000 + 1..=(round + 1) * 1_000 {
             let waits = [&log, &other].map(|log| {
@@ -57,7 +57,7 @@ async fn who_waits_when_the_listener_ends_is_told() {
     settle().await;
     assert!(news.pending.lock().bell.is_some());
     flush(&news, &log, 1);
-    // It is told of nothing any more.
+    // It gets no news any more.
     listener.abort();
     waiting.await.unwrap().unwrap();
     assert!(news.pending.lock().bell.is_none());

@@ -14,7 +14,7 @@ fn one_batch() -> Vec<u8> {
     builder.build()
 }
 
-/// Settings with `flush.messages` as given, or the default.
+/// Settings with the given `flush.messages`, or its default.
 fn rules(flush_messages: Option<&str>) -> PartitionRules {
     let given = flush_messages.map(|value| ("log.flush.interval.messages".to_owned(), value.to_owned()));
     let given: Configs = given.into_iter().collect();
@@ -177,7 +177,7 @@ async fn consumers_see_what_all_in_sync_have_and_followers_all_of_it() {
     replica.read(&fetch(1, Some(1))).unwrap();
     assert_eq!([is_woken(0), is_woken(1)], [false, true]);
     assert_eq!(has(&fetch(0, None)), (1, true));
-    // The controller takes the follower out of sync, in the same epoch.
+    // The controller removes the follower from the ISR, in the same epoch.
     replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
     assert_eq!([is_woken(0), is_woken(1)], [true, false]);
     let mut decided = Partition::default();

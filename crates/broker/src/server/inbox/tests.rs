@@ -67,7 +67,7 @@ fn the_buffer_is_used_again_once_its_frame_is_dropped() {
     assert!(seen.len() < 8, "{} buffers for a hundred frames", seen.len());
 }
 
-/// Gives the inbox what it has room for of `sent`, as a socket that has all of it would.
+/// Gives the inbox as much of `sent` as it has space for, like a socket that has received all of it.
 fn read(inbox: &mut Inbox, sent: &mut &[u8]) {
     let mut room = inbox.room();
     let count = room.remaining_mut().min(sent.len());
@@ -89,7 +89,7 @@ fn long_frames_of_a_known_length_are_read_to_where_they_stay() {
     let mut reads = Vec::new();
     for _ in 0..20 {
         let mut count = 0;
-        // Where the frame begins once there is room for it, and where it is handed out.
+        // The address of the frame when there is space for all of it, and when it is returned.
         let mut begin = std::ptr::null();
         let frame = loop {
             if let Some(frame) = inbox.next_frame().unwrap() {

@@ -1,4 +1,4 @@
-//! Single requests in versions of the test's choosing, for what client libraries hide.
+//! Single requests in any version, for what client libraries hide.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ use record::{BatchBuilder, Compression};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A way for frames to a broker and back.
+/// A path for frames to a broker and back.
 pub(crate) trait Line {
     /// Sends a frame, its length included.
     fn send(&mut self, frame: &[u8]);
@@ -45,7 +45,7 @@ impl Line for TcpStream {
     }
 }
 
-/// A connection on which the test asks and waits.
+/// A connection on which the test sends requests and waits for responses.
 pub(crate) struct Raw {
     line: Box<dyn Line>,
     correlation_id: i32,
@@ -68,7 +68,7 @@ impl Raw {
         self.send_counted(request, version);
     }
 
-    /// The same; returns how many bytes it has.
+    /// Sends a request without waiting, and returns its length in bytes.
     pub(crate) fn send_counted<R: Request>(&mut self, request: &R, version: i16) -> usize {
         self.correlation_id += 1;
         let client_id = Some(Str::from("raw"));
@@ -83,7 +83,7 @@ impl Raw {
         self.line.receive().expect("a response")
     }
 
-    /// The next response, to a request of that version.
+    /// The next response, decoded as the answer to a request of that version.
     pub(crate) fn receive<R: Request>(&mut self, version: i16) -> (i32, R::Response) {
         let bytes = self.receive_bytes();
         frame::decode_response(Bytes::from(bytes), version).expect("a response of that version")
@@ -96,12 +96,12 @@ impl Raw {
         response
     }
 
-    /// Whether the broker has closed the connection; waits for it.
+    /// Waits until the broker closes the connection. Returns whether it has.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.line.receive().is_none()
     }
 
-    /// The answer of Metadata about one topic, which it does not create.
+    /// The answer of Metadata for one topic, which it does not create.
     pub(crate) fn topic(&mut self, name: &str) -> MetadataResponseTopic {
         let topic = MetadataRequestTopic { name: Some(Str::from(name)), ..Default::default() };
         let request = MetadataRequest {
@@ -112,7 +112,7 @@ impl Raw {
         self.ask(&request, 12).topics.remove(0)
     }
 
-    /// Waits until the coordinator of `group` serves; the first question to a new broker makes it.
+    /// Waits until the coordinator of `group` serves. The first request to a new broker creates its topic.
     pub(crate) fn await_coordinator(&mut self, group: &str) {
         let request = FindCoordinatorRequest { key: Str::from(group), ..Default::default() };
         super::wait_until("the coordinator is there", LIMIT, || {
@@ -134,7 +134,7 @@ impl Raw {
         self.ask(&produce_request(topic, records, -1), 9).responses.remove(0).partition_responses.remove(0)
     }
 
-    /// Appends to partition 0 what nothing speaks against; gives the base offset.
+    /// Appends valid records to partition 0, and returns the base offset.
     pub(crate) fn append(&mut self, topic: &str, records: impl Into<Bytes>) -> i64 {
         let answer = self.produce(topic, records);
         assert_eq!(answer.error_code, ErrorCode::NONE, "{:?}", answer.error_message);
@@ -147,7 +147,7 @@ impl Raw {
         (answer.error_code, answer.base_offset)
     }
 
-    /// A producer id that nobody else has, in epoch 0.
+    /// A producer id that nobody else uses, in epoch 0.
     pub(crate) fn producer_id(&mut self) -> i64 {
         let request = InitProducerIdRequest {
             transactional_id: None,
@@ -161,7 +161,7 @@ impl Raw {
         answer.producer_id
     }
 
-    /// Sends a fetch by name (version 12) and gives the answer for its one partition.
+    /// Fetches one partition by name (version 12), and returns its answer.
     pub(crate) fn fetch_one(&mut self, request: &FetchRequest) -> PartitionData {
         let response = self.ask(request, 12);
         assert_eq!(response.error_code, ErrorCode::NONE);
@@ -182,7 +182,7 @@ pub(crate) fn produce_request(topic: &str, records: impl Into<Bytes>, acks: i16)
     ProduceRequest { acks, timeout_ms: 10_000, topic_data: vec![data], ..Default::default() }
 }
 
-/// A fetch of one partition that waits for nothing.
+/// A fetch of one partition that does not wait.
 pub(crate) fn fetch_request(topic: &str, partition: i32, offset: i64) -> FetchRequest {
     let wanted = FetchTopic {
         topic: Str::from(topic),
@@ -192,7 +192,7 @@ pub(crate) fn fetch_request(topic: &str, partition: i32, offset: i64) -> FetchRe
     FetchRequest { topics: vec![wanted], ..fetch_nothing() }
 }
 
-/// A fetch without a session that names no partition yet.
+/// A fetch without a session and without partitions.
 pub(crate) fn fetch_nothing() -> FetchRequest {
     FetchRequest {
         replica_id: -1,
@@ -217,7 +217,7 @@ pub(crate) fn fetch_partition(partition: i32, offset: i64) -> FetchPartition {
     }
 }
 
-/// A batch of `values`, stamped `now` and on.
+/// A batch of `values`, with timestamps from `now` on.
 pub(crate) fn batch(values: &[&[u8]]) -> Vec<u8> {
     batch_with(BatchBuilder::new(Compression::None), values)
 }

@@ -1,4 +1,4 @@
-//! The bytes that a pass may read and write in a time.
+//! The rate limit of a pass.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ fn a_topic_made_anew_does_not_inherit_that_its_log_cannot_be_compacted() {
     let config = BrokerConfig::start(&Configs::new()).unwrap();
     let home = Home::with("made-anew", true, false);
     let (cleaner, topics, ids) = (Cleaner::new(), Topics::default(), [Uuid([1; 16]), Uuid([2; 16])]);
-    // At the same address, as the allocator may have it.
+    // A topic at the same address, which the allocator may reuse.
     let topic = |id| Topic::new(home.partition.topic().clone(), id, vec![Some(Arc::clone(&home.partition))]);
     topics.change(vec![topic(ids[0])], &[]);
     flip(&home.segment(0), 70);

@@ -14,7 +14,7 @@ use crate::replicas::{PartitionRules, lone_replica};
 
 const NOW_MS: i64 = 1_000;
 
-/// A partition with several closed segments in a directory that goes away with it.
+/// A partition with several closed segments, in a temporary directory.
 pub(crate) struct Home {
     path: PathBuf,
     _directory: LogDirectory,
@@ -26,7 +26,7 @@ impl Home {
         Self::with(name, compact, !compact)
     }
 
-    /// One whose records are compacted, deleted, or both.
+    /// A partition whose records are compacted, deleted, or both.
     pub(crate) fn with(name: &str, compact: bool, delete: bool) -> Self {
         let path = std::env::temp_dir().join(format!("milena-scrub-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
@@ -64,7 +64,7 @@ impl Home {
         self.path.join(name)
     }
 
-    /// Scrubs all; gives the damaged places that are known afterwards.
+    /// Scrubs everything, and returns the damaged places that are known afterwards.
     fn scrub(&self) -> Vec<(PathBuf, u64)> {
         Scrubber::new().scrub(&self.partition, |_| Ok(())).unwrap();
         places(&self.partition)
@@ -144,7 +144,7 @@ fn segments_that_are_deleted_while_they_are_read_are_no_damage() {
     let mut reads = 0;
     let delete_all = |_| {
         reads += 1;
-        // The first segment is open, and its index read; the others are not.
+        // The first segment is open and its index is read; the others are not.
         if reads == 3 {
             home.partition.delete_records(-1, NOW_MS).unwrap();
             for deleted in home.partition.take_due_deletions(i64::MAX) {
@@ -225,12 +225,12 @@ fn no_more_is_read_than_the_time_allows() {
         bytes += read;
         let allowed = (now - begin).as_secs_f64() * rate as f64 + read as f64;
         assert!(bytes as f64 <= allowed + 1.0, "{bytes} after {:?}", now - begin);
-        // The disk takes its time as well, more or less of it.
+        // The disk takes a varying time as well.
         now += Duration::from_millis(n % 50);
     }
     let rate_reached = bytes as f64 / (now - begin).as_secs_f64();
     assert!(rate_reached > 0.99 * rate as f64, "{rate_reached}");
-    // Time that was not used is not made up for.
+    // Unused time is not made up for.
     now += Duration::from_secs(1000);
     assert_eq!(pace.wait(read, rate, now), Some(Duration::ZERO));
     assert_eq!(pace.wait(read, rate, now), Some(Duration::from_secs_f64(read as f64 / rate as f64)));

@@ -2,10 +2,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
 
-/// A long time: nobody waits for it.
+/// A long time, which nobody waits for.
 const LONG: Duration = Duration::from_secs(1 << 40);
 
-/// Tells of each run, and does then what the test says.
+/// Reports each run, and then does what the test says.
 struct Recorder {
     runs: Sender<u32>,
     count: u32,
@@ -15,7 +15,7 @@ struct Recorder {
 impl Worker for Recorder {
     fn run(&mut self, stop: &Stop) -> Next {
         self.count += 1;
-        // The test may have heard enough.
+        // The test may have ended already.
         let _ = self.runs.send(self.count);
         (self.then)(self.count, stop)
     }

@@ -1,4 +1,4 @@
-//! A consumer as the coordinator sees it: what it knows, and what it asks.
+//! A consumer as the coordinator sees it: its knowledge and its requests.
 
 use bytes::Bytes;
 use fastrand::Rng;
@@ -17,7 +17,7 @@ use crate::{RequestContext, Token};
 pub(super) enum Phase {
     Out,
     Joining,
-    /// The leader, unless it is told not to, shares out among these members.
+    /// The leader, unless it is told to skip that, assigns partitions to these members.
     Joined {
         assigns: Option<Vec<Str>>,
     },
@@ -53,15 +53,15 @@ pub(super) struct Client {
     pub(super) phase: Phase,
     instance_id: Option<Str>,
     version: i16,
-    /// Whether it supports several protocols, and what it wants of them differs from time to time.
+    /// Whether it supports several protocols, and changes its preferences.
     pub(super) fickle: bool,
     generation_id: i32,
-    /// The request that it waits for; an answer to another is too late.
+    /// The request that it waits for; the answer to any other comes too late.
     waits_for: Option<Token>,
 }
 
 impl Client {
-    /// Every group has a static member, another that takes itself for the same, and others.
+    /// Every group has a static member, another one with the same instance id, and dynamic ones.
     pub(super) fn new(number: usize, rng: &mut Rng) -> Client {
         let group = number % GROUPS;
         let is_static = !(GROUPS..2 * GROUPS).contains(&number);
@@ -79,7 +79,7 @@ impl Client {
         }
     }
 
-    /// Its identity, across restarts if it claims one.
+    /// Its identity, which is the same across restarts if it has an instance id.
     pub(super) fn identity(&self) -> String {
         self.instance_id.as_ref().unwrap_or(&self.member_id).to_string()
     }
@@ -89,7 +89,7 @@ impl Client {
         self.phase = phase;
     }
 
-    /// It forgets who it was; a static member is found again by its instance id.
+    /// Forgets its member id; a static member is found again by its instance id.
     pub(super) fn forget(&mut self) {
         self.member_id = Str::default();
         self.generation_id = -1;
@@ -97,7 +97,7 @@ impl Client {
         self.waits_for = None;
     }
 
-    /// The process ends, and perhaps another is started in its place.
+    /// Ends the process, and perhaps starts another one in its place.
     pub(super) fn die(&mut self, rng: &mut Rng) {
         self.alive = rng.u32(..3) != 0;
         if rng.bool() {
@@ -105,13 +105,13 @@ impl Client {
         }
     }
 
-    /// Another is who it is: a client gives up.
+    /// Gives up, because another client has its instance id.
     fn fenced(&mut self) {
         self.forget();
         self.alive = false;
     }
 
-    /// Its pending request will not be answered.
+    /// Drops its pending request, which will not be answered.
     pub(super) fn disconnected(&mut self) {
         self.waits_for = None;
         if matches!(self.phase, Phase::Joining | Phase::Syncing) {

@@ -28,13 +28,13 @@ pub(crate) fn text_of(bytes: &[u8]) -> String {
     if bytes.iter().all(u8::is_ascii_graphic) {
         return String::from_utf8_lossy(bytes).into_owned();
     }
-    // A consumer's metadata: the names of its topics are all that is seen of it.
+    // Of a consumer's metadata only the names of its topics are shown.
     let names = bytes.split(|byte| !byte.is_ascii_graphic()).filter(|name| !name.is_empty());
     let names: Vec<_> = names.map(String::from_utf8_lossy).collect();
     format!("{{{}}}", names.join(","))
 }
 
-/// That a version of the protocol has room for all that a reply says.
+/// Checks that a version of the protocol has fields for everything in a reply.
 pub(crate) fn assert_encodes(reply: &Reply, version: i16) {
     let mut writer = Writer::new();
     let encoded = match reply {
