@@ -1,4 +1,4 @@
-//! Features of a cluster and the levels that this version knows.
+//! The features of a cluster, and the levels that this version supports.
 
 use std::ops::RangeInclusive;
 
@@ -8,30 +8,29 @@ pub const METADATA_VERSION: &str = "metadata.version";
 /// The level of Kafka 4.3 (`4.3-IV0`), which a new cluster gets.
 pub const METADATA_VERSION_NEW: i16 = 30;
 
-/// The earliest level that Kafka 4 knows (`3.3-IV3`).
+/// The earliest level that Kafka 4 supports (`3.3-IV3`).
 pub const METADATA_VERSION_EARLIEST: i16 = 7;
 
-/// The latest level that is known: that of Kafka 4.4 (`4.4-IV2`).
+/// The latest supported level: that of Kafka 4.4 (`4.4-IV2`).
 pub const METADATA_VERSION_LATEST: i16 = 33;
 
-/// Switches on the replicas that are eligible to lead (KIP-966).
+/// The feature that enables eligible leader replicas (KIP-966).
 pub const ELIGIBLE_LEADER_REPLICAS: &str = "eligible.leader.replicas.version";
 
-/// A feature, by Kafka's name.
+/// A feature, under Kafka's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feature {
     /// Its name.
     pub name: &'static str,
-    /// The levels that this version can work at.
+    /// The levels that this version supports.
     pub levels: RangeInclusive<i16>,
 }
 
-/// The features that this version serves. Those of Kafka that are missing are at level 0: switched
-/// off.
+/// The features that this version serves. Kafka's other features have level 0: they are disabled.
 pub static SUPPORTED: &[Feature] =
     &[Feature { name: METADATA_VERSION, levels: METADATA_VERSION_EARLIEST..=METADATA_VERSION_LATEST }];
 
-/// The features whose levels are kept for Kafka and not acted on.
+/// The features whose levels are kept for Kafka without being acted on.
 pub(crate) static KEPT: &[Feature] = &[
     Feature { name: ELIGIBLE_LEADER_REPLICAS, levels: 0..=1 },
     Feature { name: "group.version", levels: 0..=1 },

@@ -1,8 +1,8 @@
-//! The cluster's state as a value: what the metadata records up to some offset come to.
+//! The cluster's state as a value: the result of all metadata records up to some offset.
 //!
-//! An [`Image`] is changed by records alone ([`Image::apply`], a pure function), and a copy costs
-//! little however many topics there are, because copies share what they have in common. So readers
-//! keep an `Arc<Image>` that never changes under them, and a change makes another.
+//! Only records change an [`Image`] ([`Image::apply`], a pure function). A copy costs little however many
+//! topics there are, because copies share what they have in common. Readers keep an `Arc<Image>` that never
+//! changes under them, and a change creates another.
 
 mod apply;
 mod delta;
@@ -30,18 +30,18 @@ pub use topics::{Partition, Topic, Topics};
 
 use passive_records::PassiveRecords;
 
-/// `leader` of a partition that has none.
+/// `leader` of a partition without a leader.
 pub const NO_LEADER: i32 = -1;
 
-/// The owner of a configuration. The numbers are those of the protocol.
+/// The type of a resource. The numbers are those of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(i8)]
 pub enum ResourceType {
     /// A topic, by name.
     Topic = 2,
-    /// A broker, by number; the empty name is all brokers.
+    /// A broker, by number; the empty name means all brokers.
     Broker = 4,
-    /// A subscription to clients' metrics, by name.
+    /// A client metrics subscription, by name.
     ClientMetrics = 16,
     /// A group, by name.
     Group = 32,
@@ -55,7 +55,7 @@ impl ResourceType {
             .find(|known| *known as i8 == number)
     }
 
-    /// The part of the table of settings that holds those of this type.
+    /// The part of the table of settings for this type.
     pub(crate) fn scope(self) -> Scope {
         match self {
             Self::Topic => Scope::Topic,
@@ -65,27 +65,27 @@ impl ResourceType {
     }
 }
 
-/// Something that has a configuration.
+/// A resource, which can have a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigResource {
-    /// Its kind.
+    /// Its type.
     pub resource_type: ResourceType,
     /// Its name.
     pub name: Str,
 }
 
 impl ConfigResource {
-    /// A topic's.
+    /// A topic.
     pub fn topic(name: impl Into<Str>) -> Self {
         Self { resource_type: ResourceType::Topic, name: name.into() }
     }
 
-    /// A broker's.
+    /// A broker.
     pub fn broker(id: i32) -> Self {
         Self { resource_type: ResourceType::Broker, name: id.to_string().into() }
     }
 
-    /// That of all brokers.
+    /// All brokers: the owner of their cluster-wide configuration.
     pub fn all_brokers() -> Self {
         Self { resource_type: ResourceType::Broker, name: Str::default() }
     }
@@ -94,7 +94,7 @@ impl ConfigResource {
 /// The state of a cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Image {
-    /// The offset of the last record that it contains; -1 before the first.
+    /// The offset of the last record in this state; -1 before the first.
     offset: i64,
     topics: Topics,
     configs: SortedMap<ConfigResource, Arc<Configs>>,
@@ -118,18 +118,18 @@ impl Default for Image {
     }
 }
 
-/// The configuration of whatever has none.
+/// The configuration of a resource without one.
 static NO_CONFIGS: Configs = Configs::new();
 
 impl Image {
-    /// The offset in the metadata log of the last record that this state contains; -1 for the
-    /// state before the first record.
+    /// The offset in the metadata log of the last record in this state; -1 for the state before the first
+    /// record.
     pub fn offset(&self) -> i64 {
         self.offset
     }
 
-    /// Notes that the state contains everything up to `offset`: entries that change nothing move
-    /// it as well.
+    /// Records that the state contains everything up to `offset`: entries that change nothing advance it as
+    /// well.
     pub fn advance_to(&mut self, offset: i64) {
         assert!(offset >= self.offset, "offsets of the metadata log ascend");
         self.offset = offset;
@@ -155,28 +155,28 @@ impl Image {
         self.topic(name)?.partition(partition)
     }
 
-    /// The registered brokers, by number. A fenced one takes no part.
+    /// The registered brokers, by number, including fenced ones.
     pub fn brokers(&self) -> &BTreeMap<i32, Arc<RegisterBrokerRecord>> {
         &self.brokers
     }
 
-    /// The numbers of the brokers that take part.
+    /// The numbers of the brokers that are not fenced.
     pub fn live_brokers(&self) -> impl Iterator<Item = i32> {
         let live = |broker: &&Arc<RegisterBrokerRecord>| !broker.fenced && !broker.in_controlled_shutdown;
         self.brokers.values().filter(live).map(|broker| broker.broker_id)
     }
 
-    /// Finalized features and their levels, `metadata.version` among them.
+    /// The finalized features and their levels, including `metadata.version`.
     pub fn features(&self) -> impl Iterator<Item = (&Str, i16)> {
         self.features.iter().map(|(name, level)| (name, *level))
     }
 
-    /// The level of one feature; 0 if it is switched off.
+    /// The level of one feature; 0 if it is disabled.
     pub fn feature_level(&self, name: &str) -> i16 {
         self.features.get(name).copied().unwrap_or_default()
     }
 
-    /// The first producer id that has not been given out.
+    /// The first producer id that was not allocated.
     pub fn next_producer_id(&self) -> i64 {
         self.next_producer_id
     }
@@ -186,13 +186,13 @@ impl Image {
         self.configs.get(resource).map_or(&NO_CONFIGS, Arc::as_ref)
     }
 
-    /// Everything that has a configuration, with it.
+    /// All resources with a configuration of their own.
     pub fn all_configs(&self) -> impl Iterator<Item = (&ConfigResource, &Arc<Configs>)> {
         self.configs.iter()
     }
 
-    /// The layers of settings of a topic, or of the broker if `topic` is `None`, as seen by broker `node_id`
-    /// that was started with `given`.
+    /// The layers of settings of a topic, or of the broker if `topic` is `None`, for broker `node_id` that
+    /// was started with `given`.
     pub fn layers<'a>(&'a self, topic: Option<&str>, node_id: i32, given: &'a Configs) -> Layers<'a> {
         Layers {
             topic: topic.map(|name| self.configs(&ConfigResource::topic(name))),
@@ -202,7 +202,7 @@ impl Image {
         }
     }
 
-    /// The number of each kind of thing that is kept and not read.
+    /// The number of each kind of record that is kept and not read.
     pub(crate) fn kept_counts(&self) -> Vec<(&'static str, usize)> {
         let with_configs = |resource_type| {
             self.configs.iter().filter(|(resource, _)| resource.resource_type == resource_type).count()
@@ -217,7 +217,7 @@ impl Image {
         ]
     }
 
-    /// The settings of the topic called `name` on broker `node_id` that was started with `given`.
+    /// The settings of the topic `name` on broker `node_id` that was started with `given`.
     pub fn topic_config(&self, name: &str, node_id: i32, given: &Configs) -> TopicConfig {
         TopicConfig::resolve(&self.layers(Some(name), node_id, given))
     }

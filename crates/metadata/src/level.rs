@@ -1,8 +1,8 @@
 //! The records that a level of `metadata.version` can express (Kafka's `MetadataVersion`).
 //!
-//! A cluster's metadata is written for the broker that may open it next, which reads the records of its level
-//! and nothing else. Proposals go through [`express`], so that the state in memory and the log agree. The
-//! version of each record is in the table of [`crate::record`].
+//! A cluster's metadata is written for the broker that may open it next, which reads only the records of its
+//! level. Proposals go through [`express`], so that the state in memory and the log agree. The version of
+//! each record is in the table of [`crate::record`].
 
 use protocol::records::{
     BrokerRegistrationChangeRecord, PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord,
@@ -12,16 +12,17 @@ use crate::features::{METADATA_VERSION, METADATA_VERSION_NEW};
 use crate::image::Image;
 use crate::record::MetadataRecord;
 
-/// Transactions of metadata records (KIP-868), from 3.6-IV1 on. Before, what counts together is one batch.
+/// Transactions of metadata records (KIP-868), from 3.6-IV1 on. Below it, records that belong together are
+/// one batch.
 const TRANSACTIONS: i16 = 13;
 /// Directories of replicas and of brokers (KIP-858), from 3.7-IV2 on.
 const DIRECTORIES: i16 = 17;
-/// Replicas that are eligible to lead (KIP-966), from 4.0-IV1 on.
+/// Eligible leader replicas (KIP-966), from 4.0-IV1 on.
 const ELIGIBLE_LEADER_REPLICAS: i16 = 23;
 /// Cordoned log directories (KIP-1066), from 4.3-IV0 on.
 const CORDONED_DIRECTORIES: i16 = 30;
 
-/// The levels that exist, by Kafka's names.
+/// The levels with Kafka's names for them.
 const NAMES: [(i16, &str); 27] = [
     (7, "3.3-IV3"),
     (8, "3.4-IV0"),
@@ -52,7 +53,7 @@ const NAMES: [(i16, &str); 27] = [
     (33, "4.4-IV2"),
 ];
 
-/// The level with Kafka's name for it, for people: `14 (3.6-IV2)`.
+/// The level with Kafka's name, for people: `14 (3.6-IV2)`.
 pub fn named(level: i16) -> String {
     match NAMES.iter().find(|(known, _)| *known == level) {
         Some((_, name)) => format!("{level} ({name})"),
@@ -60,7 +61,7 @@ pub fn named(level: i16) -> String {
     }
 }
 
-/// The level at which records are written that follow `image`.
+/// The level at which the records after `image` are written.
 pub fn of(image: &Image) -> i16 {
     match image.feature_level(METADATA_VERSION) {
         0 => METADATA_VERSION_NEW,
@@ -68,15 +69,15 @@ pub fn of(image: &Image) -> i16 {
     }
 }
 
-/// The level at which a decision is written that may follow `image`: the one that it sets, if it does.
+/// The level at which a decision after `image` is written: its own, if it sets one.
 pub(crate) fn of_decision(records: &[MetadataRecord], image: &Image) -> i16 {
     set_by_any(records).unwrap_or_else(|| of(image))
 }
 
-/// The level that records set, as those do that a cluster begins with.
+/// The level that records set, such as the first ones of a cluster.
 ///
 /// # Panics
-/// If they set none.
+/// If the records set none.
 pub(crate) fn set_by(records: &[MetadataRecord]) -> i16 {
     set_by_any(records).expect("a cluster begins with its metadata.version")
 }
@@ -90,17 +91,18 @@ fn set_by_any(records: &[MetadataRecord]) -> Option<i16> {
     })
 }
 
-/// Whether records that count together may stand in a transaction, rather than in one batch.
+/// Whether records that belong together may form a transaction, rather than one batch.
 pub fn has_transactions(level: i16) -> bool {
     level >= TRANSACTIONS
 }
 
-/// Whether a level knows in which log directory a replica is. One that does not has room for one.
+/// Whether a level has the log directories of replicas. A level that does not can have only one directory on
+/// each broker.
 pub fn has_directories(level: i16) -> bool {
     level >= DIRECTORIES
 }
 
-/// The part of a record that `level` can express; `None` if that says nothing.
+/// The part of a record that `level` can express; `None` if nothing of it remains.
 pub fn express(record: MetadataRecord, level: i16) -> Option<MetadataRecord> {
     record.version_at(level)?;
     match record {

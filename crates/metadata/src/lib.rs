@@ -1,11 +1,12 @@
-//! The state of a cluster: what Kafka's metadata records say, who decides it, and how it is kept.
+//! The state of a cluster: Kafka's metadata records, the decisions of the controller, and the quorum that
+//! stores them.
 //!
 //! * [`record`]: any of Kafka's metadata records.
-//! * [`image`]: the state that records lead to, as a value.
-//! * [`replay`]: reading the log of records, transactions as a whole.
-//! * [`controller`]: requests about the cluster, decided.
+//! * [`image`]: the state after some records, as a value.
+//! * [`replay`]: applying the log of records, and transactions as a whole.
+//! * [`controller`]: decisions on requests about the cluster.
 //! * [`features`]: the features of a cluster and their levels.
-//! * [`level`]: what a level of `metadata.version` can express.
+//! * [`level`]: the records that a level of `metadata.version` can express.
 //! * [`quorum`]: agreement on the records, and their log on disk.
 pub mod controller;
 pub mod features;

@@ -4,8 +4,8 @@ use protocol::records as kafka;
 use protocol::records::framed;
 use protocol::{Bytes, DecodeError, EncodeError};
 
-/// Declares [`MetadataRecord`]: each line is a variant, Kafka's record, and the versions that are
-/// written from which `metadata.version` on (`MetadataVersion.java`). A record that has none at a
+/// Declares [`MetadataRecord`]: each line is a variant, Kafka's record, and its versions with the
+/// `metadata.version` from which each is written (`MetadataVersion.java`). A record without a version for a
 /// level does not exist there.
 macro_rules! metadata_records {
     ($($variant:ident($record:ident) [$($since:literal => $version:literal),*]),* $(,)?) => {
@@ -24,8 +24,8 @@ macro_rules! metadata_records {
                 }
             }
 
-            /// The version in which a record of this type is written at `metadata.version` `level`;
-            /// `None` if the level has no such record.
+            /// The version in which a record of this type is written at `level` of `metadata.version`; `None`
+            /// if the level has no such record.
             pub fn version_at(&self, level: i16) -> Option<i16> {
                 let versions: &[(i16, i16)] = match self {
                     $(Self::$variant(_) => &[$(($since, $version)),*],)*
@@ -33,10 +33,10 @@ macro_rules! metadata_records {
                 versions.iter().rfind(|(since, _)| *since <= level).map(|(_, version)| *version)
             }
 
-            /// The value of the record as it stands in a batch, in its frame.
+            /// Encodes the value of the record in its frame, as in a batch.
             ///
             /// # Errors
-            /// If a text is longer than the format allows, or a field has a value that `version`
+            /// [`EncodeError`] if a text is too long for the format, or a field has a value that `version`
             /// cannot express.
             pub fn encode(&self, version: i16) -> Result<Bytes, EncodeError> {
                 match self {
@@ -44,10 +44,10 @@ macro_rules! metadata_records {
                 }
             }
 
-            /// Reads the value of a record; also returns its version.
+            /// Decodes the value of a record, and also returns its version.
             ///
             /// # Errors
-            /// [`UnreadableRecord`] if the bytes are not a record, or not a known one.
+            /// [`UnreadableRecord`] if the bytes are not a record, or are of an unknown type.
             pub fn decode(bytes: Bytes) -> Result<(Self, i16), UnreadableRecord> {
                 let (key, version, reader) = framed::split(bytes)?;
                 match key {
@@ -101,12 +101,12 @@ metadata_records! {
     UnregisterController(UnregisterControllerRecord) [33 => 0],
 }
 
-/// Why bytes are no metadata record.
+/// The reason why bytes are not a metadata record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum UnreadableRecord {
     /// The bytes are damaged.
     Damaged(DecodeError),
-    /// A record of this type is not known: a newer version wrote it.
+    /// The type is unknown: a newer version wrote the record.
     UnknownType(i16),
 }
 

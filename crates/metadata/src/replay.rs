@@ -1,4 +1,4 @@
-//! Reading the metadata log: records applied in order, transactions as a whole.
+//! Reads the metadata log: records applied in order, and transactions as a whole.
 
 use std::fmt;
 
@@ -7,22 +7,23 @@ use crate::record::MetadataRecord;
 
 /// A reader of the metadata log.
 ///
-/// Records between `BeginTransactionRecord` and `EndTransactionRecord` count together or not at
-/// all (KIP-868): they are held back until the end, and dropped by `AbortTransactionRecord`.
+/// Records between `BeginTransactionRecord` and `EndTransactionRecord` take effect together or not at all
+/// (KIP-868): they are held back until the end, and dropped by `AbortTransactionRecord`.
 #[derive(Clone, Debug, Default)]
 pub struct Replay {
     image: Image,
-    /// The state with the records of the open transaction, which may be many, and what they touched.
+    /// The state with the records of the open transaction, which may be many, and the parts that they
+    /// changed.
     open: Option<Box<(Image, Delta)>>,
     delta: Delta,
 }
 
-/// Why a record cannot follow those before it.
+/// The reason why a record cannot follow those before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplayError {
-    /// It contradicts the state.
+    /// The record contradicts the state.
     Apply(ApplyError),
-    /// It begins a transaction inside another, or ends one that has not begun.
+    /// The record begins a transaction within another, or ends one that has not begun.
     Transaction(&'static str),
 }
 
@@ -44,7 +45,7 @@ impl From<ApplyError> for ReplayError {
 }
 
 impl Replay {
-    /// Goes on from a state that a snapshot held.
+    /// Continues from the state in a snapshot.
     pub fn from_image(image: Image) -> Self {
         Self { image, open: None, delta: Delta::default() }
     }
@@ -54,17 +55,17 @@ impl Replay {
         &self.image
     }
 
-    /// Whether a transaction has begun and not ended.
+    /// Whether a transaction is open.
     pub fn in_transaction(&self) -> bool {
         self.open.is_some()
     }
 
-    /// The parts touched since the last call.
+    /// Takes the parts that changed since the last call.
     pub fn take_delta(&mut self) -> Delta {
         std::mem::take(&mut self.delta)
     }
 
-    /// Reads the record at `offset`.
+    /// Applies the record at `offset`.
     ///
     /// # Errors
     /// [`ReplayError`] if the record cannot follow those before it.
@@ -91,9 +92,9 @@ impl Replay {
         Ok(())
     }
 
-    /// Passes an entry at `offset` that is no record: it tells of the quorum itself.
+    /// Skips an entry at `offset` that is not a record, but is about the quorum itself.
     pub fn skip(&mut self, offset: i64) {
-        // While a transaction is open the state is still that of before its first record.
+        // While a transaction is open, the state stays the one before its first record.
         if self.open.is_none() {
             self.image.advance_to(offset);
         }

@@ -72,7 +72,7 @@ pub(crate) struct UnservedKey {
 }
 
 impl UnservedKey {
-    /// Reads what is behind the type.
+    /// Decodes the bytes after the type.
     ///
     /// # Errors
     /// When the bytes are not the key.
@@ -83,7 +83,7 @@ impl UnservedKey {
     ) -> Result<UnservedKey, DecodeError> {
         let types = protocol.types();
         let is_of_one = [types.member, types.target, types.current, REGEX].contains(&record_type);
-        // All keys have one of two shapes, whatever their fields are called.
+        // All keys have one of two layouts, whatever their fields are called.
         let (group_id, name) = if is_of_one {
             let key: ConsumerGroupMemberMetadataKey = coordinator_key::decode_rest(reader)?;
             (key.group_id, key.member_id)
@@ -113,8 +113,8 @@ impl UnservedKey {
     }
 }
 
-/// The relevant part of a value. Of one that cannot be read, for instance of a later version, its presence
-/// matters.
+/// The relevant part of a value. If it cannot be decoded, because it is of a later version for instance, only
+/// its presence counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum UnservedRecord {
     Group { epoch: i32, validated_topology_epoch: i32 },
@@ -139,7 +139,7 @@ impl UnservedRecord {
         match key.record_type {
             it if it == types.group => group(key.protocol, value),
             it if it == types.assignment_epoch => {
-                // The value of all three protocols has the same fields.
+                // The values of all three protocols have the same fields.
                 let value = coordinator_value::decode::<ConsumerGroupTargetAssignmentMetadataValue>(value);
                 UnservedRecord::AssignmentEpoch(value.map_or(0, |value| value.assignment_epoch))
             }
@@ -196,7 +196,7 @@ fn current(protocol: UnservedProtocol, value: Bytes) -> UnservedRecord {
             let value = coordinator_value::decode::<ConsumerGroupCurrentMemberAssignmentValue>(value);
             value.map_or((0, false), |value| (value.member_epoch, value.state == CONSUMER_STABLE))
         }
-        // Nobody asks for the epoch of a member of a share group.
+        // No request depends on the epoch of a member of a share group.
         UnservedProtocol::Share => (0, true),
         UnservedProtocol::Streams => {
             let value = coordinator_value::decode::<StreamsGroupCurrentMemberAssignmentValue>(value);

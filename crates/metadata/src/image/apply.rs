@@ -12,7 +12,7 @@ use protocol::records::{
 use super::{ConfigResource, Delta, Image, Partition, ResourceType};
 use crate::record::MetadataRecord;
 
-/// A record that contradicts the state it is applied to: the log is not the one that led there.
+/// A record that contradicts the state to which it is applied: the log is not the one that led to that state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApplyError {
     /// Kafka's name of the record.
@@ -32,7 +32,7 @@ impl std::error::Error for ApplyError {}
 type ApplyResult = Result<(), String>;
 
 impl Image {
-    /// Applies one record, and notes in `delta` what it touched.
+    /// Applies one record, and adds the changed parts to `delta`.
     ///
     /// The records that begin and end transactions change nothing here: readers of the log hold back the
     /// records between them, see [`crate::replay::Replay`].
@@ -98,7 +98,7 @@ impl Image {
         }
     }
 
-    /// Keeps records that nothing here reads yet, and those that change no state.
+    /// Stores records that nothing here reads yet, and accepts those that change no state.
     fn keep(&mut self, record: MetadataRecord) {
         let passive = Arc::make_mut(&mut self.passive);
         match record {
@@ -128,7 +128,7 @@ impl Image {
             }
             MetadataRecord::ClientQuota(record) => passive.set_quota(record),
             MetadataRecord::ClearElr(record) => self.clear_elr(&record.topic_name),
-            // Clusters of Kafka 4 have left ZooKeeper; the record only says so.
+            // The record only says that a cluster has left ZooKeeper, as all clusters of Kafka 4 have.
             _ => {}
         }
     }
@@ -154,7 +154,7 @@ impl Image {
     fn remove_topic(&mut self, record: &RemoveTopicRecord, delta: &mut Delta) -> ApplyResult {
         let id = record.topic_id;
         let topic = self.topics.remove(id).ok_or_else(|| format!("there is no topic with id {id}"))?;
-        // A topic's settings go with it; no record of their own says so.
+        // A topic's settings are deleted with it; no record says so.
         let resource = ConfigResource::topic(topic.name.clone());
         if self.configs.remove(&resource).is_some() {
             delta.configs.insert(resource);
@@ -196,7 +196,7 @@ impl Image {
         Ok(())
     }
 
-    /// Forgets which replicas outside the ISR were eligible, in one topic or, without a name, in all.
+    /// Clears the eligible leader replicas of one topic or, without a name, of all.
     fn clear_elr(&mut self, topic_name: &str) {
         let cleared: Vec<(Uuid, i32)> = self
             .topics
@@ -223,7 +223,7 @@ fn unknown_partition(topic_id: Uuid, number: i32) -> String {
     format!("there is no partition {number} of the topic with id {topic_id}")
 }
 
-/// `Fenced`: 1 fences, -1 unfences, 0 leaves it (`BrokerRegistrationFencingChange.java`).
+/// `Fenced`: 1 fences, -1 unfences, 0 changes nothing (`BrokerRegistrationFencingChange.java`).
 fn change_registration(broker: &mut RegisterBrokerRecord, record: BrokerRegistrationChangeRecord) {
     match record.fenced {
         1 => broker.fenced = true,

@@ -1,4 +1,4 @@
-//! The parts of the state that a change touched.
+//! The parts of the state that a change affects.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use protocol::Uuid;
 
 use super::{ConfigResource, Image, Partition, Topic};
 
-/// The parts that records touched. It says where to look, not what is there: compare the states.
+/// The parts that records have changed, without their values: compare the two states for those.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
     /// Topics that were created, changed or deleted.
@@ -16,19 +16,19 @@ pub struct Delta {
     pub configs: BTreeSet<ConfigResource>,
     /// Brokers whose registration changed.
     pub brokers: BTreeSet<i32>,
-    /// A feature's level changed.
+    /// Whether a feature's level changed.
     pub features: bool,
-    /// Producer ids were given out.
+    /// Whether producer ids were allocated.
     pub producer_ids: bool,
 }
 
 impl Delta {
-    /// Whether nothing was touched.
+    /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Adds what others touched.
+    /// Adds the parts that other records changed.
     pub(crate) fn add(&mut self, other: Delta) {
         let Delta { topics, configs, brokers, features, producer_ids } = other;
         self.topics.extend(topics);
@@ -51,20 +51,20 @@ pub struct Change {
 }
 
 impl Change {
-    /// Adds the change that follows.
+    /// Adds the next change.
     pub(crate) fn extend(&mut self, later: Change) {
         self.new = later.new;
         self.delta.add(later.delta);
     }
 
-    /// Topics that are gone, as they were.
+    /// The deleted topics, in their last state.
     pub fn deleted_topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
         let is_gone = |topic: &&Arc<Topic>| self.new.topic_by_id(topic.id).is_none();
         self.delta.topics.iter().filter_map(|id| self.old.topic_by_id(*id)).filter(is_gone)
     }
 
-    /// Partitions that are new or changed, those of new topics included: the topic, the number,
-    /// the partition before, the partition now.
+    /// The new and changed partitions, including those of new topics: the topic, the number, the partition
+    /// before, the partition now.
     pub fn changed_partitions(
         &self,
     ) -> impl Iterator<Item = (&Arc<Topic>, i32, Option<&Arc<Partition>>, &Arc<Partition>)> {
@@ -79,10 +79,10 @@ impl Change {
     }
 }
 
-/// Questions of tests about a change.
+/// Queries about a change, for tests.
 #[cfg(test)]
 impl Change {
-    /// Topics that are new, with all their partitions.
+    /// The new topics, with all their partitions.
     pub(crate) fn created_topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
         let is_new = |topic: &&Arc<Topic>| self.old.topic_by_id(topic.id).is_none();
         self.delta.topics.iter().filter_map(|id| self.new.topic_by_id(*id)).filter(is_new)

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::Deref;
 
-/// A list that mostly has one entry, which is then kept in place rather than on the heap: there are three
-/// such lists for each partition of the cluster, and with one replica for each partition all have one entry.
+/// A list that mostly has one entry, which is then stored in place rather than on the heap: each partition of
+/// the cluster has three such lists, and with a replication factor of 1 all have one entry.
 #[derive(Clone)]
 pub struct Few<T>(Entries<T>);
 

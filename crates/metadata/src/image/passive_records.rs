@@ -1,4 +1,4 @@
-//! Records of features that nothing here reads yet. They are kept, so that a snapshot loses none of them.
+//! The records of features that are not implemented yet. They are kept, so that a snapshot has all of them.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use protocol::records::{
 };
 use protocol::{Str, Uuid};
 
-/// Whom a quota is for: types and names, ordered by type. A name of `None` is the default.
+/// The entity of a quota: types and names, ordered by type. A name of `None` means the default.
 type QuotaEntity = BTreeMap<Str, Option<Str>>;
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,7 +17,7 @@ pub(super) struct PassiveRecords {
     pub(super) acls: BTreeMap<Uuid, AccessControlEntryRecord>,
     pub(super) scram: BTreeMap<(Str, i8), UserScramCredentialRecord>,
     pub(super) tokens: BTreeMap<Str, DelegationTokenRecord>,
-    /// The last record of each entity and key.
+    /// The last record for each entity and key.
     pub(super) quotas: BTreeMap<(QuotaEntity, Str), ClientQuotaRecord>,
 }
 

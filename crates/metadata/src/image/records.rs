@@ -5,12 +5,12 @@ use protocol::records::{ConfigRecord, FeatureLevelRecord, ProducerIdsRecord, Top
 use super::Image;
 use crate::record::MetadataRecord;
 
-/// `BrokerId` of a producer id block that no broker owns, as in Kafka's snapshots.
+/// `BrokerId` of a block of producer ids that no broker owns, as in Kafka's snapshots.
 const NO_BROKER: i32 = -1;
 
 impl Image {
-    /// Records that lead from the empty state to this one, in Kafka's order: `metadata.version`
-    /// comes first, because it decides how the others read.
+    /// The records that lead from the empty state to this one, in Kafka's order: `metadata.version` comes
+    /// first, because it decides how the others are read.
     pub fn records(&self) -> impl Iterator<Item = MetadataRecord> {
         let (version, others): (Vec<_>, Vec<_>) =
             self.features.iter().partition(|(name, _)| &***name == "metadata.version");

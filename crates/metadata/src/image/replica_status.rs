@@ -1,4 +1,4 @@
-//! The standing of a partition's directory, found at a start, in the cluster.
+//! The status of a partition's directory that a broker finds at its start.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::directories::is_directory;
 /// A partition's directory in a log directory.
 #[derive(Clone, Copy, Debug)]
 pub struct FoundReplica<'a> {
-    /// The topic's name, from that of the directory.
+    /// The topic's name, from the name of the directory.
     pub topic: &'a str,
     /// The partition's number.
     pub partition: i32,
@@ -20,15 +20,15 @@ pub struct FoundReplica<'a> {
     pub directory: Uuid,
 }
 
-/// The standing of a partition's directory in the cluster.
+/// The status of a partition's directory in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplicaStatus {
-    /// It has the log of a partition.
+    /// It holds the log of a partition.
     Known,
-    /// It is of no partition here: of a topic that was deleted, or one that has been created again elsewhere.
+    /// It belongs to no partition here: its topic was deleted, or was created again elsewhere.
     Stray,
-    /// It has the place of a partition, and says that it belongs to another topic. One of the two is wrong, and the
-    /// records may be the partition's.
+    /// It has the name of a partition, and the id of another topic. Either may be wrong, and the records may
+    /// be the partition's.
     OtherTopic {
         /// The id of the topic of that name.
         expected: Uuid,
@@ -36,12 +36,12 @@ pub enum ReplicaStatus {
 }
 
 impl Image {
-    /// The standing of a directory that `broker` has found. `removed` are the topics that the metadata log
-    /// has removed since its last snapshot: if one of that name was created at once, a crash may have left
-    /// the directory of the other.
+    /// The status of a directory that `broker` has found. `removed` are the topics that were removed since
+    /// the last snapshot of the metadata log: if a topic of the same name was created right after a deletion,
+    /// a crash may have left the directory of the deleted one.
     ///
-    /// Kafka takes a directory whose topic id is unknown for a stray, and one with another topic's id for
-    /// offline; a directory without an id is a stray there, and the partition's here.
+    /// Kafka takes a directory with an unknown topic id for a stray, and takes one with another topic's id
+    /// offline. A directory without an id is a stray there, and belongs to the partition here.
     pub fn replica_status(
         &self,
         broker: i32,

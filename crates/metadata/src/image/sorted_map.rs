@@ -4,12 +4,12 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// Entries of a chunk, at most. A change copies one chunk and the list of chunks, so the size is
-/// a compromise between the two: 100,000 entries are some 1,500 chunks.
+/// The most entries of a chunk. A change copies one chunk and the list of chunks, so the size is a compromise
+/// between the two: 100,000 entries are some 1,500 chunks.
 const CHUNK_ENTRIES_MAX: usize = 128;
 
-/// A sorted map in chunks. A copy costs one reference count for each chunk; a change to a copy
-/// costs one chunk more.
+/// A sorted map in chunks. A copy costs one reference count for each chunk; a change to a copy also copies
+/// one chunk.
 ///
 /// Invariants: no chunk is empty; keys ascend within and across chunks.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl<K: Ord + Clone, V: Clone> SortedMap<K, V> {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -44,7 +44,7 @@ impl<K: Ord + Clone, V: Clone> SortedMap<K, V> {
         Some(&self.chunks[chunk][at].1)
     }
 
-    /// The value of `key`, to be changed.
+    /// The value of `key`, for a change.
     pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -61,7 +61,7 @@ impl<K: Ord + Clone, V: Clone> SortedMap<K, V> {
         self.find(key).is_ok()
     }
 
-    /// Sets the value of `key`; returns the one it had.
+    /// Sets the value of `key`, and returns the previous one.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.find(&key) {
             Ok((chunk, at)) => {
@@ -89,7 +89,7 @@ impl<K: Ord + Clone, V: Clone> SortedMap<K, V> {
         }
     }
 
-    /// Takes `key` out; returns the value it had.
+    /// Removes `key`, and returns its value.
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -119,12 +119,12 @@ impl<K: Ord + Clone, V: Clone> SortedMap<K, V> {
         first.iter().chain(rest.iter().flat_map(|entries| entries.iter())).map(|(key, value)| (key, value))
     }
 
-    /// The place of `key`, or the one it would have.
+    /// The position of `key`, or the one at which it would be inserted.
     fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<(usize, usize), (usize, usize)>
     where
         K: Borrow<Q>,
     {
-        // The last chunk whose first key is not greater; the first one for keys before all.
+        // The last chunk whose first key is not greater, or the first chunk if `key` comes before all.
         let chunk = self
             .chunks
             .partition_point(|chunk| chunk[0].0.borrow().cmp(key) != Ordering::Greater)

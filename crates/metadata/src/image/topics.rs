@@ -8,28 +8,28 @@ use protocol::{Str, Uuid};
 
 use super::{Few, NO_LEADER, SortedMap};
 
-/// `leader` of a change that leaves the leader alone.
+/// `leader` in a change that keeps the leader.
 const NO_LEADER_CHANGE: i32 = -2;
 
-/// One partition, as the controller has decided it. There are as many of these as partitions in the cluster, so it is
-/// small: what few have stands elsewhere.
+/// One partition, as the controller has decided it. There are as many of these as partitions in the cluster,
+/// so it is small: attributes that few partitions have are stored apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Partition {
-    /// The brokers that hold it, the preferred leader first.
+    /// The brokers with a replica, the preferred leader first.
     pub replicas: Few<i32>,
     /// The replicas that are in sync.
     pub isr: Few<i32>,
-    /// For each replica the directory that holds it, in the order of `replicas`.
+    /// The directory of each replica, in the order of `replicas`.
     pub directories: Few<Uuid>,
-    /// `None` if all of it is empty.
+    /// The attributes that few partitions have; `None` if all of them are empty.
     rare: Option<Box<Rare>>,
     /// The leader; [`NO_LEADER`] if there is none.
     pub leader: i32,
-    /// Grows with each election.
+    /// Rises with each election.
     pub leader_epoch: i32,
-    /// Grows with each change.
+    /// Rises with each change.
     pub partition_epoch: i32,
-    /// 0 recovered; 1 if an unclean election's recovery is not finished.
+    /// 0 if it has recovered; 1 while the recovery from an unclean election is not finished.
     pub leader_recovery_state: i8,
 }
 
@@ -48,7 +48,7 @@ impl Rare {
     }
 }
 
-/// The value of partitions without any of it.
+/// The value for partitions without any of these attributes.
 static NOTHING_RARE: Rare = Rare {
     removing_replicas: Vec::new(),
     adding_replicas: Vec::new(),
@@ -125,32 +125,32 @@ impl Partition {
         self.rare.as_deref().unwrap_or(&NOTHING_RARE)
     }
 
-    /// Replicas that a reassignment adds.
+    /// The replicas that a reassignment adds.
     pub fn adding_replicas(&self) -> &[i32] {
         &self.rare().adding_replicas
     }
 
-    /// Replicas that a reassignment takes away.
+    /// The replicas that a reassignment removes.
     pub fn removing_replicas(&self) -> &[i32] {
         &self.rare().removing_replicas
     }
 
-    /// Whether its replicas are being moved to other brokers.
+    /// Whether a reassignment is in progress.
     pub fn is_reassigned(&self) -> bool {
         !self.adding_replicas().is_empty() || !self.removing_replicas().is_empty()
     }
 
-    /// Replicas that are not in sync and still have all committed records (KIP-966).
+    /// The replicas that are not in sync and still have all committed records (KIP-966).
     pub fn eligible_leader_replicas(&self) -> &[i32] {
         &self.rare().eligible_leader_replicas
     }
 
-    /// The last of the above, if there are none left.
+    /// The last eligible leader replicas, once there are none left.
     pub fn last_known_elr(&self) -> &[i32] {
         &self.rare().last_known_elr
     }
 
-    /// Forgets both.
+    /// Clears both.
     pub(super) fn clear_elr(&mut self) {
         let mut rare = self.rare().clone();
         rare.eligible_leader_replicas.clear();
@@ -169,7 +169,7 @@ impl Partition {
 pub struct Topic {
     /// Its name.
     pub name: Str,
-    /// The id that it keeps when another topic of the same name follows it.
+    /// The id, which identifies it even if another topic of the same name follows.
     pub id: Uuid,
     /// Its partitions, by number.
     pub partitions: Vec<Arc<Partition>>,
@@ -187,10 +187,11 @@ impl Topic {
 pub struct Topics {
     by_id: SortedMap<Uuid, Arc<Topic>>,
     by_name: SortedMap<Str, Uuid>,
-    /// Names with a `.` or `_`, by what metrics make of both: such names must not collide.
+    /// Names with a `.` or `_`, by their form in metrics, which has `_` for both: such names must not
+    /// collide.
     by_metric_name: SortedMap<Str, Str>,
     partitions: usize,
-    /// The number of replicas in each log directory that has any.
+    /// The number of replicas in each log directory with any.
     replicas_in: Arc<BTreeMap<Uuid, usize>>,
 }
 
@@ -200,7 +201,7 @@ impl Topics {
         self.by_id.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no topics.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
@@ -215,7 +216,7 @@ impl Topics {
         self.replicas_in.get(&directory).copied().unwrap_or_default()
     }
 
-    /// Counts the replicas of a partition that comes, or that changes its directories.
+    /// Counts the replicas of a partition that is new, or whose directories change.
     fn count(&mut self, directories: &[Uuid]) {
         let replicas_in = Arc::make_mut(&mut self.replicas_in);
         for directory in directories {
@@ -223,7 +224,7 @@ impl Topics {
         }
     }
 
-    /// Takes them out of the count.
+    /// Removes replicas from the count.
     fn discount(&mut self, directories: &[Uuid]) {
         let replicas_in = Arc::make_mut(&mut self.replicas_in);
         for directory in directories {
@@ -255,7 +256,7 @@ impl Topics {
         self.by_name.iter_from(name).filter_map(|(_, id)| self.by_id.get(id))
     }
 
-    /// The topic whose name differs from `name` in `.` against `_` only.
+    /// The topic whose name differs from `name` only by `.` instead of `_`, or the reverse.
     pub fn colliding(&self, name: &str) -> Option<&Str> {
         self.by_metric_name.get(metric_name(name)?.as_str()).filter(|other| ***other != *name)
     }
@@ -275,7 +276,7 @@ impl Topics {
         true
     }
 
-    /// Takes a topic out.
+    /// Removes a topic.
     pub(super) fn remove(&mut self, id: Uuid) -> Option<Arc<Topic>> {
         let topic = self.by_id.remove(&id)?;
         self.by_name.remove(&*topic.name);
@@ -287,8 +288,8 @@ impl Topics {
         Some(topic)
     }
 
-    /// Sets a partition that exists, or the next one. Returns `false` if the topic is unknown or the
-    /// partition would leave a gap.
+    /// Sets an existing partition, or the next one. Returns `false` if the topic is unknown or the partition
+    /// would leave a gap.
     pub(super) fn set_partition(&mut self, id: Uuid, number: i32, partition: Partition) -> bool {
         let Some(topic) = self.by_id.get_mut(&id) else { return false };
         let Ok(at) = usize::try_from(number) else { return false };
@@ -310,7 +311,7 @@ impl Topics {
         true
     }
 
-    /// Changes a partition. `false` if there is none.
+    /// Changes a partition. Returns `false` if it does not exist.
     pub(super) fn change_partition(
         &mut self,
         id: Uuid,
@@ -332,7 +333,7 @@ impl Topics {
     }
 }
 
-/// The form in metrics of a name with `.` or `_`: both become `_`.
+/// The form in metrics of a name with `.` or `_`, with `_` for both.
 fn metric_name(name: &str) -> Option<String> {
     name.contains(['.', '_']).then(|| name.replace('.', "_"))
 }

@@ -18,8 +18,8 @@ fn cordoned(level: i16) -> MetadataRecord {
     express(record.into(), level).unwrap_or_else(|| UnregisterControllerRecord::default().into())
 }
 
-/// Every record with every field set that some level lacks, at every level: what is left is written, and
-/// read back as it was.
+/// Every record, with every field set that some level lacks, at every level: the rest is written, and read
+/// back unchanged.
 #[test]
 fn whatever_is_expressed_can_be_written_at_its_level() {
     let partition = PartitionRecord {
@@ -75,7 +75,7 @@ fn whatever_is_expressed_can_be_written_at_its_level() {
     }
 }
 
-/// By `MetadataVersion.java` of Kafka 4.3 and 4.4.
+/// The expectations are those of `MetadataVersion.java` of Kafka 4.3 and 4.4.
 #[test]
 fn records_have_the_versions_of_kafka_at_each_level() {
     let partition = MetadataRecord::from(PartitionRecord::default());
