@@ -12,6 +12,8 @@ use crate::features::{METADATA_VERSION, METADATA_VERSION_NEW};
 use crate::image::Image;
 use crate::record::MetadataRecord;
 
+/// Brokers that need no new leader epoch when the ISR shrinks (KAFKA-15021), from 3.6-IV0 on.
+const SHRINKS_IN_ONE_EPOCH: i16 = 12;
 /// Transactions of metadata records (KIP-868), from 3.6-IV1 on. Below it, records that belong together are
 /// one batch.
 const TRANSACTIONS: i16 = 13;
@@ -100,6 +102,11 @@ pub fn has_transactions(level: i16) -> bool {
 /// each broker.
 pub fn has_directories(level: i16) -> bool {
     level >= DIRECTORIES
+}
+
+/// Whether the leader epoch of a partition has to grow when its ISR shrinks.
+pub(crate) fn bumps_leader_epoch_on_shrink(level: i16) -> bool {
+    level < SHRINKS_IN_ONE_EPOCH
 }
 
 /// The part of a record that `level` can express; `None` if nothing of it remains.

@@ -9,6 +9,8 @@ use protocol::records::{BrokerRegistrationChangeRecord, PartitionChangeRecord, R
 use protocol::{ErrorCode, Uuid};
 
 use super::brokers::registered;
+use super::electorate::Electorate;
+use super::partition_change::Election;
 use super::{Controller, Decision};
 use crate::image::directories::is_online;
 use crate::image::{Image, NO_LEADER, Partition};
@@ -59,7 +61,7 @@ impl Controller {
             }
         };
         let mut records = Vec::new();
-        let mut assign = |directory, topic_id, partition_index| match assign(
+        let mut assign = |directory, topic_id, partition_index| match self.assign(
             image,
             broker,
             directory,
@@ -89,62 +91,67 @@ impl Controller {
         let without = |(topic_id, partition_id): &(Uuid, i32)| without_leader(*topic_id, *partition_id);
         lost.iter().map(without).collect()
     }
-}
 
-/// Takes directories of a broker offline. The partitions in them lose their leader.
-pub(super) fn directories_offline(
-    image: &Image,
-    broker: &RegisterBrokerRecord,
-    offline: &[Uuid],
-) -> Vec<MetadataRecord> {
-    let (failed, online): (Vec<Uuid>, _) = broker.log_dirs.iter().partition(|id| offline.contains(*id));
-    if failed.is_empty() {
-        return Vec::new();
-    }
-    let broker_id = broker.broker_id;
-    let mut records = Vec::new();
-    for topic in image.topics().iter() {
-        for (partition_id, partition) in (0..).zip(&topic.partitions) {
-            if partition.leader == broker_id && failed.contains(&partition.directory_of(broker_id)) {
-                records.push(without_leader(topic.id, partition_id));
-            }
+    /// Takes directories of a broker offline. Its replicas in them leave the ISR, and others lead.
+    pub(super) fn directories_offline(
+        &self,
+        image: &Image,
+        broker: &RegisterBrokerRecord,
+        offline: &[Uuid],
+    ) -> Vec<MetadataRecord> {
+        let (failed, online): (Vec<Uuid>, _) = broker.log_dirs.iter().partition(|id| offline.contains(*id));
+        if failed.is_empty() {
+            return Vec::new();
         }
+        let broker_id = broker.broker_id;
+        let is_lost = |partition: &Partition| failed.contains(&partition.directory_of(broker_id));
+        let mut records = self.change_partitions(
+            &Electorate::without(image, broker_id),
+            |partition| partition.isr.contains(&broker_id) && is_lost(partition),
+            |change| change.without_isr_member(broker_id),
+        );
+        let change = BrokerRegistrationChangeRecord {
+            broker_id,
+            broker_epoch: broker.broker_epoch,
+            log_dirs: online,
+            ..BrokerRegistrationChangeRecord::default()
+        };
+        records.push(change.into());
+        records
     }
-    let change = BrokerRegistrationChangeRecord {
-        broker_id,
-        broker_epoch: broker.broker_epoch,
-        log_dirs: online,
-        ..BrokerRegistrationChangeRecord::default()
-    };
-    records.push(change.into());
-    records
+
+    /// Assigns a broker's replica to a directory; returns the record, or `None` if the state has it already.
+    fn assign(
+        &self,
+        image: &Image,
+        broker: &RegisterBrokerRecord,
+        directory: Uuid,
+        (topic_id, partition_id): (Uuid, i32),
+    ) -> Result<Option<MetadataRecord>, ErrorCode> {
+        let topic = image.topic_by_id(topic_id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
+        let partition = topic.partition(partition_id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        let broker_id = broker.broker_id;
+        if !partition.replicas.contains(&broker_id) {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        }
+        let directories = assigned(partition, broker_id, directory);
+        let of = (&**topic, partition_id, &**partition);
+        Ok(if is_online(directory, &broker.log_dirs) {
+            // No election: a partition without a leader may be so because this very log is lost.
+            self.change_partition(&Electorate::new(image), of, |change| {
+                change.with_directories(directories).with_election(Election::Keep)
+            })
+        } else {
+            self.change_partition(&Electorate::without(image, broker_id), of, |change| {
+                change.with_directories(directories).without_isr_member(broker_id)
+            })
+        })
+    }
 }
 
 fn without_leader(topic_id: Uuid, partition_id: i32) -> MetadataRecord {
     PartitionChangeRecord { topic_id, partition_id, leader: NO_LEADER, ..PartitionChangeRecord::default() }
         .into()
-}
-
-/// Assigns a broker's replica to a directory; returns the record, or `None` if the state has it already.
-fn assign(
-    image: &Image,
-    broker: &RegisterBrokerRecord,
-    directory: Uuid,
-    (topic_id, partition_id): (Uuid, i32),
-) -> Result<Option<MetadataRecord>, ErrorCode> {
-    let topic = image.topic_by_id(topic_id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
-    let partition = topic.partition(partition_id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-    if !partition.replicas.contains(&broker.broker_id) {
-        return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
-    }
-    let directories = assigned(partition, broker.broker_id, directory);
-    let loses_leader = partition.leader == broker.broker_id && !is_online(directory, &broker.log_dirs);
-    if directories.is_none() && !loses_leader {
-        return Ok(None);
-    }
-    let unchanged = PartitionChangeRecord::default();
-    let leader = if loses_leader { NO_LEADER } else { unchanged.leader };
-    Ok(Some(PartitionChangeRecord { topic_id, partition_id, directories, leader, ..unchanged }.into()))
 }
 
 /// The directories of a partition once `broker` has its replica in `directory`; `None` if nothing changes.

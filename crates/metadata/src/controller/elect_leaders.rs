@@ -1,27 +1,20 @@
 //! ElectLeaders (KIP-460).
-//!
-//! A partition has one replica and that one leads it, so an election finds nothing to do, or nobody who could lead. If its
-//! directory works and nobody leads all the same, the log of that replica is lost: an unclean election then accepts that,
-//! as it accepts in Kafka that records are lost.
 
 use protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use protocol::messages::{ElectLeadersRequest, ElectLeadersResponse};
-use protocol::records::PartitionChangeRecord;
-use protocol::{ErrorCode, Str, Uuid};
+use protocol::{ErrorCode, Str};
 
+use super::electorate::Electorate;
 use super::messages::Messages;
-use super::{Controller, Decision, Refusal};
-use crate::image::{Image, Partition};
+use super::partition_change::Election;
+use super::{Controller, Decision, RECORDS_PER_REQUEST_MAX, Refusal};
+use crate::image::{Image, Partition, Topic};
 use crate::record::MetadataRecord;
 
-/// The kind of leader.
-#[derive(Clone, Copy)]
-enum Election {
-    /// The first of the replicas.
-    Preferred = 0,
-    /// Any, even one that is not in sync, if there is none.
-    Unclean = 1,
-}
+/// `ElectionType` of an election that wants the first of the replicas to lead.
+const PREFERRED: i8 = 0;
+/// `ElectionType` of an election that wants any replica to lead, even one that is not in sync, if there is none.
+const UNCLEAN: i8 = 1;
 
 impl Controller {
     /// Answers an election of leaders: of the partitions asked about, or of those that lack the leader they should have.
@@ -31,8 +24,8 @@ impl Controller {
         request: &ElectLeadersRequest,
     ) -> Decision<ElectLeadersResponse> {
         let election = match request.election_type {
-            kind if kind == Election::Preferred as i8 => Election::Preferred,
-            kind if kind == Election::Unclean as i8 => Election::Unclean,
+            PREFERRED => Election::Preferred,
+            UNCLEAN => Election::Unclean,
             _ => {
                 let error_code = ErrorCode::INVALID_REQUEST;
                 return (ElectLeadersResponse { error_code, ..ElectLeadersResponse::default() }, Vec::new());
@@ -41,18 +34,18 @@ impl Controller {
         let mut messages = Messages::default();
         let mut records = Vec::new();
         let mut elect = |topic: &Str, partition_id: i32| {
-            let found = image.partition(topic, partition_id);
-            let topic_id = image.topic(topic).map_or(Uuid::ZERO, |topic| topic.id);
-            if let (Election::Unclean, Some(partition)) = (election, found)
-                && !partition.has_leader()
-                && self.may_serve(image, partition)
-            {
-                records.push(self.lead_anew(topic_id, partition_id, partition));
-                return PartitionResult { partition_id, ..PartitionResult::default() };
-            }
-            let refusal = refuse(election, found.map(|partition| &**partition), topic, partition_id);
-            let error_message = messages.admit(refusal.message);
-            PartitionResult { partition_id, error_code: refusal.code, error_message }
+            let result = self.elect_leader(image, topic, partition_id, election).and_then(|record| {
+                if records.len() >= RECORDS_PER_REQUEST_MAX {
+                    return Err(Refusal::too_large());
+                }
+                records.push(record);
+                Ok(())
+            });
+            let (error_code, error_message) = match result {
+                Ok(()) => (ErrorCode::NONE, None),
+                Err(refusal) => (refusal.code, messages.admit(refusal.message)),
+            };
+            PartitionResult { partition_id, error_code, error_message }
         };
         let replica_election_results = match &request.topic_partitions {
             Some(asked) => asked
@@ -78,39 +71,57 @@ impl Controller {
         (ElectLeadersResponse { replica_election_results, ..ElectLeadersResponse::default() }, records)
     }
 
-    /// Whether this node has a replica of a partition, in a directory that works.
-    fn may_serve(&self, image: &Image, partition: &Partition) -> bool {
-        let broker = image.brokers().get(&self.node_id);
-        partition.replicas.contains(&self.node_id)
-            && broker.is_some_and(|broker| partition.is_served_by(broker))
+    /// Elects a leader of one partition.
+    fn elect_leader(
+        &self,
+        image: &Image,
+        name: &Str,
+        partition_id: i32,
+        election: Election,
+    ) -> Result<MetadataRecord, Refusal> {
+        let unknown = || {
+            let message = format!("No such partition as {name}-{partition_id}");
+            Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message)
+        };
+        let topic = image.topic(name).ok_or_else(unknown)?;
+        let partition = topic.partition(partition_id).ok_or_else(unknown)?;
+        let (has_it, without) = match election {
+            Election::Unclean => (partition.has_leader(), ErrorCode::ELIGIBLE_LEADERS_NOT_AVAILABLE),
+            _ => (has_preferred_leader(partition), ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE),
+        };
+        if has_it {
+            return Err(Refusal::plain(ErrorCode::ELECTION_NOT_NEEDED));
+        }
+        let elected = match election {
+            Election::Unclean => {
+                let electorate = Electorate::new(image);
+                let of = (&**topic, partition_id, &**partition);
+                self.change_partition(&electorate, of, |change| change.with_election(election))
+            }
+            _ => self.elect_preferred_leader(image, (topic, partition_id, partition)),
+        };
+        elected.ok_or_else(|| Refusal::plain(without))
     }
 
-    /// Has this node lead a partition whose log it has lost.
-    fn lead_anew(&self, topic_id: Uuid, partition_id: i32, partition: &Partition) -> MetadataRecord {
-        let is_in_sync = partition.isr.contains(&self.node_id);
-        PartitionChangeRecord {
-            topic_id,
-            partition_id,
-            leader: self.node_id,
-            isr: (!is_in_sync).then(|| vec![self.node_id]),
-            ..PartitionChangeRecord::default()
+    /// Has the first of the replicas lead, if it may.
+    ///
+    /// A partition without a leader is left alone, unlike in Kafka: if its leader is alive nevertheless, the log is lost, and
+    /// nothing but an unclean election accepts that.
+    pub(super) fn elect_preferred_leader(
+        &self,
+        image: &Image,
+        of: (&Topic, i32, &Partition),
+    ) -> Option<MetadataRecord> {
+        let (_, _, partition) = of;
+        if !partition.has_leader() {
+            return None;
         }
-        .into()
+        let electorate = Electorate::new(image);
+        self.change_partition(&electorate, of, |change| change.with_election(Election::Preferred))
     }
 }
 
-/// Why there is no election.
-fn refuse(election: Election, partition: Option<&Partition>, topic: &str, id: i32) -> Refusal {
-    let Some(partition) = partition else {
-        let message = format!("No such partition as {topic}-{id}");
-        return Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message);
-    };
-    let (has_it, without) = match election {
-        Election::Preferred => {
-            let preferred = partition.replicas.first() == Some(&partition.leader);
-            (preferred, ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE)
-        }
-        Election::Unclean => (partition.has_leader(), ErrorCode::ELIGIBLE_LEADERS_NOT_AVAILABLE),
-    };
-    Refusal::plain(if has_it { ErrorCode::ELECTION_NOT_NEEDED } else { without })
+/// Whether the first of the replicas leads.
+pub(super) fn has_preferred_leader(partition: &Partition) -> bool {
+    partition.replicas.first() == Some(&partition.leader)
 }

@@ -4,7 +4,6 @@ use protocol::ErrorCode;
 use protocol::messages::{BrokerHeartbeatRequest, BrokerHeartbeatResponse};
 
 use super::brokers::registered;
-use super::directories::directories_offline;
 use super::{Controller, Decision};
 use crate::image::Image;
 
@@ -34,6 +33,6 @@ impl Controller {
             is_fenced: broker.fenced,
             ..BrokerHeartbeatResponse::default()
         };
-        (response, directories_offline(image, broker, &request.offline_log_dirs))
+        (response, self.directories_offline(image, broker, &request.offline_log_dirs))
     }
 }

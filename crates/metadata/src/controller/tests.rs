@@ -2,6 +2,7 @@ mod administration;
 mod brokers;
 mod configs;
 mod directories;
+mod partition_change;
 mod partitions;
 pub(crate) mod random;
 mod topics;
