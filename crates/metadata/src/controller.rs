@@ -5,6 +5,7 @@
 //! item that fails leaves the others alone.
 
 mod alter_configs;
+mod alter_partition;
 mod brokers;
 mod create_partitions;
 mod create_topics;

@@ -118,9 +118,9 @@ pub(super) fn registered(
     broker_epoch: i64,
 ) -> Result<&RegisterBrokerRecord, ErrorCode> {
     match image.brokers().get(&broker_id) {
-        None => Err(ErrorCode::BROKER_ID_NOT_REGISTERED),
-        Some(broker) if broker.broker_epoch != broker_epoch => Err(ErrorCode::STALE_BROKER_EPOCH),
-        Some(broker) => Ok(broker),
+        Some(broker) if broker.broker_epoch == broker_epoch => Ok(broker),
+        // A broker that is not registered has been, if it names an epoch (`ClusterControlManager.checkBrokerEpoch`).
+        _ => Err(ErrorCode::STALE_BROKER_EPOCH),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Requests to the controller as messages, so that it need not be in the process of who asks.
 
 use protocol::messages::{
-    AllocateProducerIdsRequest, AlterConfigsRequest, AssignReplicasToDirsRequest, BrokerHeartbeatRequest,
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, ElectLeadersRequest,
-    IncrementalAlterConfigsRequest,
+    AllocateProducerIdsRequest, AlterConfigsRequest, AlterPartitionRequest, AssignReplicasToDirsRequest,
+    BrokerHeartbeatRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+    ElectLeadersRequest, IncrementalAlterConfigsRequest,
 };
 use protocol::{Request, Uuid};
 
@@ -49,6 +49,7 @@ macro_rules! decided_by {
 decided_by! {
     AllocateProducerIdsRequest: allocate_producer_ids(_context);
     AlterConfigsRequest: alter_configs(_context);
+    AlterPartitionRequest: alter_partition(context, context.version);
     AssignReplicasToDirsRequest: assign_replicas_to_dirs(_context);
     BrokerHeartbeatRequest: broker_heartbeat(_context);
     CreatePartitionsRequest: create_partitions(_context);

@@ -1,4 +1,5 @@
 mod administration;
+mod alter_partition;
 mod brokers;
 mod configs;
 mod directories;
@@ -19,14 +20,22 @@ use crate::image::Delta;
 const DIRECTORY: Uuid = Uuid([0xd; 16]);
 
 fn broker(broker_id: i32, fenced: bool) -> MetadataRecord {
+    RegisterBrokerRecord { fenced, ..registered(broker_id, DIRECTORY) }.into()
+}
+
+/// An active broker with one directory.
+fn broker_in(broker_id: i32, directory: Uuid) -> MetadataRecord {
+    registered(broker_id, directory).into()
+}
+
+fn registered(broker_id: i32, directory: Uuid) -> RegisterBrokerRecord {
     RegisterBrokerRecord {
         broker_id,
         broker_epoch: i64::from(broker_id) * 10,
-        fenced,
-        log_dirs: vec![DIRECTORY],
+        fenced: false,
+        log_dirs: vec![directory],
         ..RegisterBrokerRecord::default()
     }
-    .into()
 }
 
 /// A cluster with broker 1.

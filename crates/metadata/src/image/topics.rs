@@ -76,7 +76,8 @@ impl Partition {
         }
     }
 
-    pub(super) fn change(&mut self, record: PartitionChangeRecord) {
+    /// Applies a change.
+    pub(crate) fn change(&mut self, record: PartitionChangeRecord) {
         fn set<F: From<T>, T>(field: &mut F, change: Option<T>) {
             if let Some(change) = change {
                 *field = change.into();
