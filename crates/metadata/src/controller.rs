@@ -15,12 +15,16 @@ mod directories;
 mod elect_leaders;
 mod electorate;
 mod heartbeat;
+mod heartbeats;
 mod list_config_resources;
 mod messages;
+mod office;
 mod partition_change;
 mod placement;
 mod reassignments;
+mod registration;
 mod request;
+mod tick;
 mod topic_name;
 mod without_effect;
 
@@ -30,8 +34,10 @@ use protocol::{ErrorCode, Str};
 use settings::{Configs, Layers, Scope, Value};
 
 pub use directories::Assignment;
+pub use office::Office;
 pub use partition_change::unclean_elections;
 pub use request::{ControllerRequest, RequestContext};
+pub use tick::TickOutcome;
 pub use topic_name::{TOPIC_NAME_LENGTH_MAX, check_topic_name, is_internal_topic};
 pub use without_effect::settings_without_effect;
 
@@ -52,6 +58,8 @@ pub const CLUSTER_METADATA_TOPIC: &str = "__cluster_metadata";
 pub struct Controller {
     node_id: i32,
     given: Arc<Configs>,
+    /// The id of the cluster; `None` if any will do.
+    cluster_id: Option<Str>,
 }
 
 /// Why an item of a request fails.
@@ -83,7 +91,12 @@ impl Refusal {
 impl Controller {
     /// The controller on node `node_id`, which was started with the settings `given`.
     pub fn new(node_id: i32, given: Arc<Configs>) -> Self {
-        Self { node_id, given }
+        Self { node_id, given, cluster_id: None }
+    }
+
+    /// The controller of the cluster with that id: brokers of others may not register.
+    pub fn of_cluster(self, id: impl Into<Str>) -> Self {
+        Self { cluster_id: Some(id.into()), ..self }
     }
 
     fn layers<'a>(&'a self, image: &'a Image) -> Layers<'a> {

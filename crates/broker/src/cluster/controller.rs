@@ -45,9 +45,10 @@ impl Cluster {
         request: &Q,
         version: i16,
     ) -> Result<Q::Response, ErrorCode> {
-        let context = RequestContext { version, random_id: || Uuid(random::uuid_bytes()) };
         let mut without_effect = Vec::new();
-        let decided = self.quorum.submit(|image| {
+        let decided = self.quorum.submit_in_office(|image, office| {
+            let random_id = || Uuid(random::uuid_bytes());
+            let context = RequestContext { version, random_id, now_ms: clock::steady_ms(), office };
             let (response, records) = request.decide(&self.controller, image, context);
             without_effect = settings_without_effect(&records);
             (response, records)

@@ -4,13 +4,11 @@ use protocol::messages::{
     AllocateProducerIdsRequest, AllocateProducerIdsResponse, BrokerRegistrationRequest,
     BrokerRegistrationResponse,
 };
-use protocol::records::register_broker_record::{BrokerEndpoint, BrokerFeature};
-use protocol::records::{
-    BrokerRegistrationChangeRecord, PartitionChangeRecord, ProducerIdsRecord, RegisterBrokerRecord,
-};
+use protocol::records::{PartitionChangeRecord, ProducerIdsRecord, RegisterBrokerRecord};
 use protocol::{ErrorCode, Uuid};
 
 use super::directories::assigned;
+use super::registration::registration;
 use super::{Controller, Decision};
 use crate::image::directories::is_online;
 use crate::image::{Image, NO_LEADER, Partition, Topic};
@@ -19,11 +17,9 @@ use crate::record::MetadataRecord;
 /// Producer ids in a block, as in Kafka.
 pub(super) const PRODUCER_ID_BLOCK_LEN: i32 = 1000;
 
-/// `Fenced` of a change that lifts the fence (`BrokerRegistrationFencingChange.java`).
-const UNFENCE: i8 = -1;
-
 impl Controller {
-    /// Registers a broker. It is fenced until [`Self::unfence_broker`].
+    /// Registers the only broker of a cluster, which leads at once what it led before. It is fenced until
+    /// [`Self::unfence_broker`]. See [`Self::broker_registration`] for one of several.
     ///
     /// A broker that comes back as another process has a new incarnation, and what it had not
     /// synced may be gone: the leader epoch of each partition that it leads grows, so that a
@@ -38,31 +34,8 @@ impl Controller {
         request: &BrokerRegistrationRequest,
         found: impl Fn(&Topic, i32) -> Option<Uuid>,
     ) -> Decision<BrokerRegistrationResponse> {
-        // The epoch is the offset of the registration's record, as in Kafka, so that it grows.
-        let broker_epoch = image.offset() + 1;
-        let endpoint =
-            |listener: &protocol::messages::broker_registration_request::Listener| BrokerEndpoint {
-                name: listener.name.detached(),
-                host: listener.host.detached(),
-                port: listener.port,
-                security_protocol: listener.security_protocol,
-            };
-        let feature = |feature: &protocol::messages::broker_registration_request::Feature| BrokerFeature {
-            name: feature.name.detached(),
-            min_supported_version: feature.min_supported_version,
-            max_supported_version: feature.max_supported_version,
-        };
-        let record = RegisterBrokerRecord {
-            broker_id: request.broker_id,
-            incarnation_id: request.incarnation_id,
-            broker_epoch,
-            end_points: request.listeners.iter().map(endpoint).collect(),
-            features: request.features.iter().map(feature).collect(),
-            rack: request.rack.as_ref().map(protocol::Str::detached),
-            fenced: true,
-            log_dirs: request.log_dirs.clone(),
-            ..RegisterBrokerRecord::default()
-        };
+        let record = registration(image, request);
+        let broker_epoch = record.broker_epoch;
         let returns = image
             .brokers()
             .get(&request.broker_id)
@@ -72,17 +45,6 @@ impl Controller {
             records.extend(elect_again(image, request, found));
         }
         (BrokerRegistrationResponse { broker_epoch, ..BrokerRegistrationResponse::default() }, records)
-    }
-
-    /// Lets the broker that has registered with `broker_epoch` take part.
-    pub fn unfence_broker(&self, broker_id: i32, broker_epoch: i64) -> MetadataRecord {
-        BrokerRegistrationChangeRecord {
-            broker_id,
-            broker_epoch,
-            fenced: UNFENCE,
-            ..BrokerRegistrationChangeRecord::default()
-        }
-        .into()
     }
 
     /// Gives a broker producer ids that no other has.

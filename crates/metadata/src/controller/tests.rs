@@ -1,6 +1,7 @@
 mod administration;
 mod alter_partition;
 mod brokers;
+mod cluster;
 mod configs;
 mod directories;
 mod partition_change;

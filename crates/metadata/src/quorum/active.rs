@@ -12,9 +12,11 @@ use openraft::errors::{ClientWriteError, Fatal};
 use openraft::raft::WriteResult;
 use openraft::rt::WatchReceiver;
 use protocol::records::{AbortTransactionRecord, BeginTransactionRecord, EndTransactionRecord};
+use runtime::clock;
 
 use super::raft::{EntryRecord, LogId, Types, epoch, log_id, offset};
 use super::{Quorum, RESERVED_BYTES, SubmitError};
+use crate::controller::{Office, RECORDS_PER_REQUEST_MAX};
 use crate::image::{ApplyError, Delta, Image};
 use crate::level;
 use crate::record::MetadataRecord;
@@ -48,6 +50,7 @@ pub(super) struct Active {
 struct ProposedState {
     term: u64,
     image: Image,
+    office: Office,
 }
 
 /// Records that were proposed, on their way to being committed.
@@ -92,21 +95,50 @@ impl Quorum {
         &self,
         decide: impl FnOnce(&Image) -> (R, Vec<MetadataRecord>),
     ) -> Result<SubmitOutcome<R>, SubmitError> {
+        self.submit_in_office(|image, _office| decide(image)).await
+    }
+
+    /// Decides something by what the active controller knows beside the state, as [`Quorum::submit`].
+    ///
+    /// Records above [`RECORDS_PER_REQUEST_MAX`] are written in parts, which count one after the other: a decision that may be
+    /// so large has them in an order in which the first ones may stand alone.
+    ///
+    /// # Errors
+    /// As there. If a part cannot be written, those before it stand.
+    pub async fn submit_in_office<R>(
+        &self,
+        decide: impl FnOnce(&Image, &mut Office) -> (R, Vec<MetadataRecord>),
+    ) -> Result<SubmitOutcome<R>, SubmitError> {
         let mut active = self.active.lock().await;
         let proposed = self.in_office(&mut active).await?;
-        let (answer, records) = decide(&proposed.image);
-        let Some(records) = expressed(records, &proposed.image) else {
-            let offset = proposed.image.offset();
-            drop(active);
-            self.wait_for(offset).await?;
-            return Ok(SubmitOutcome { answer, offset });
-        };
-        let proposal = self.propose(proposed, records).await?;
+        let (answer, records) = decide(&proposed.image, &mut proposed.office);
+        let mut proposals = Vec::new();
+        let mut refused = None;
+        for part in parts(records) {
+            let Some(records) = expressed(part, &proposed.image) else { continue };
+            match self.propose(proposed, records).await {
+                Ok(proposal) => proposals.push(proposal),
+                Err(error) => {
+                    refused = Some(error);
+                    break;
+                }
+            }
+        }
+        let offset = proposed.image.offset();
         drop(active);
-        let offset = offset(proposal.last.index);
-        self.committed(proposal).await?;
-        self.active.lock().await.catch_up(&self.image());
-        self.snapshot_when_due().await?;
+        let is_empty = proposals.is_empty();
+        for proposal in proposals {
+            self.committed(proposal).await?;
+        }
+        if let Some(error) = refused {
+            return Err(error);
+        }
+        if is_empty {
+            self.wait_for(offset).await?;
+        } else {
+            self.active.lock().await.catch_up(&self.image());
+            self.snapshot_when_due().await?;
+        }
         Ok(SubmitOutcome { answer, offset })
     }
 
@@ -123,7 +155,9 @@ impl Quorum {
         }
         active.catch_up(&self.image());
         if active.proposed.as_ref().is_none_or(|proposed| proposed.term != term) {
-            let mut proposed = ProposedState { term, image: self.inherited(term).await? };
+            let image = self.inherited(term).await?;
+            let office = Office::begin(&image, clock::steady_ms());
+            let mut proposed = ProposedState { term, image, office };
             let interrupted = if self.published.in_transaction() {
                 tracing::warn!("a decision that the end of the last leader has interrupted is dropped");
                 let reason = Some("the node stopped before the end".into());
@@ -272,6 +306,17 @@ impl Quorum {
         }
         self.snapshot().await
     }
+}
+
+/// The parts in which the records of a decision are written: one, unless it is very large.
+fn parts(mut records: Vec<MetadataRecord>) -> Vec<Vec<MetadataRecord>> {
+    let mut parts = Vec::new();
+    while records.len() > RECORDS_PER_REQUEST_MAX {
+        let rest = records.split_off(RECORDS_PER_REQUEST_MAX);
+        parts.push(std::mem::replace(&mut records, rest));
+    }
+    parts.push(records);
+    parts
 }
 
 /// The entries of a decision on a state, or `None` if there is nothing to record. What the level of the cluster cannot

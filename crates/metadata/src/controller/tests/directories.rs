@@ -132,6 +132,7 @@ fn a_heartbeat_that_asks_for_what_is_not_served_changes_nothing() {
         offline_log_dirs: vec![DIRECTORY],
         ..BrokerHeartbeatRequest::default()
     };
+    let beat = |request: &_| controller(&[]).broker_heartbeat(&cluster(), request, &mut Office::default(), 0);
     let fence = BrokerHeartbeatRequest { want_fence: true, ..heartbeat.clone() };
     let shut_down = BrokerHeartbeatRequest { want_shut_down: true, ..heartbeat.clone() };
     let stale = BrokerHeartbeatRequest { broker_epoch: 9, ..heartbeat.clone() };
@@ -140,10 +141,10 @@ fn a_heartbeat_that_asks_for_what_is_not_served_changes_nothing() {
         (shut_down, ErrorCode::INVALID_REQUEST),
         (stale, ErrorCode::STALE_BROKER_EPOCH),
     ] {
-        let (response, records) = controller(&[]).broker_heartbeat(&cluster(), &request);
+        let (response, records) = beat(&request);
         assert_eq!((response.error_code, records.len()), (code, 0));
     }
-    let (response, records) = controller(&[]).broker_heartbeat(&cluster(), &heartbeat);
+    let (response, records) = beat(&heartbeat);
     assert_eq!((response.is_caught_up, response.is_fenced, records.len()), (true, false, 1));
 }
 
@@ -163,7 +164,7 @@ fn partitions_of_a_failed_directory_have_no_leader_until_it_is_back() {
         offline_log_dirs: vec![OTHER],
         ..BrokerHeartbeatRequest::default()
     };
-    let (_, records) = controller.broker_heartbeat(&image, &heartbeat);
+    let (_, records) = controller.broker_heartbeat(&image, &heartbeat, &mut Office::default(), 0);
     let image = with(image, records);
     assert_eq!(leaders(&image), [1, NO_LEADER]);
     let broker = &image.brokers()[&1];
@@ -171,7 +172,7 @@ fn partitions_of_a_failed_directory_have_no_leader_until_it_is_back() {
     let served: Vec<bool> =
         image.topic("a").unwrap().partitions.iter().map(|it| it.is_served_by(broker)).collect();
     assert_eq!(served, [true, false]);
-    let (_, records) = controller.broker_heartbeat(&image, &heartbeat);
+    let (_, records) = controller.broker_heartbeat(&image, &heartbeat, &mut Office::default(), 0);
     assert_eq!(records, [], "it is known");
 
     // A restart without it changes nothing; one with it brings the leader back, in a later epoch.

@@ -292,3 +292,29 @@ async fn its_status_follows_what_is_written() {
     assert_eq!(node.quorum.status().leader_epoch, 2, "each start is an election");
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_decision_of_very_many_records_is_written_in_parts() {
+    let dir = TempDir::new();
+    let node = Node::start(dir.path()).await;
+    let before = node.quorum.image().offset();
+    let topics = |count: u32, from: u32| -> Vec<MetadataRecord> {
+        let topic = |number: u32| {
+            let topic_id = Uuid(u128::from(number + 1).to_be_bytes());
+            TopicRecord { name: number.to_string().into(), topic_id }.into()
+        };
+        (from..from + count).map(topic).collect()
+    };
+    let decided = node.quorum.submit_in_office(|_, _| ((), topics(25_000, 0))).await.expect("it is written");
+    let image = node.quorum.image();
+    // Three transactions, each with its beginning and its end.
+    assert_eq!((decided.offset, image.offset()), (before + 25_000 + 6, before + 25_000 + 6));
+    assert_eq!(image.topics().len(), 25_000);
+    // A part that contradicts the state leaves those before it.
+    let mut records = topics(15_000, 30_000);
+    records.push(RemoveTopicRecord { topic_id: Uuid([0xff; 16]) }.into());
+    let result = node.quorum.submit_in_office(|_, _| ((), records)).await;
+    assert!(matches!(result, Err(SubmitError::Contradiction(_))), "{result:?}");
+    assert_eq!(node.quorum.image().topics().len(), 35_000);
+    node.stop().await;
+}
