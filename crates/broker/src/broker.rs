@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use crate::cluster::Cluster;
 use crate::coordinators::Groups;
 use crate::fetch::session::FetchSessions;
+use crate::peer::ListenerType;
 use crate::replicas::Replicas;
 use crate::traffic::Traffic;
 use crate::upkeep::moves::Moves;
@@ -19,7 +20,7 @@ use crate::upkeep::scrubber::Scrubber;
 pub(crate) struct Broker {
     /// The settings at the start.
     pub(crate) config: Arc<BrokerConfig>,
-    /// The names of the listeners, in the order of the settings.
+    /// The names of the listeners, in the order of the settings: those for clients, then those for controllers.
     pub(crate) listener_names: Vec<Str>,
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) replicas: Arc<Replicas>,
@@ -35,6 +36,10 @@ pub(crate) struct Broker {
 impl Broker {
     pub(crate) fn listener_name(&self, listener: usize) -> &Str {
         &self.listener_names[listener]
+    }
+
+    pub(crate) fn listener_type(&self, listener: usize) -> ListenerType {
+        if listener < self.config.listeners.len() { ListenerType::Broker } else { ListenerType::Controller }
     }
 
     pub(crate) fn image(&self) -> Arc<Image> {

@@ -2,6 +2,7 @@
 
 mod controller;
 mod creation;
+mod leadership;
 mod log_dirs;
 mod nodes;
 mod producer_ids;
@@ -9,7 +10,7 @@ mod view;
 
 use std::sync::Arc;
 
-use metadata::quorum::{Changes, Quorum};
+use metadata::quorum::{Changes, Quorum, VoterEndpoint};
 use metadata::{Controller, Image};
 use protocol::Str;
 use settings::{BrokerConfig, Configs, TopicConfig};
@@ -17,6 +18,7 @@ use settings::{BrokerConfig, Configs, TopicConfig};
 use producer_ids::ProducerIds;
 use view::MetadataView;
 
+pub(crate) use leadership::Leadership;
 pub(crate) use nodes::{
     CLUSTER_OPERATIONS, GROUP_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS, live_nodes, node,
 };
@@ -31,6 +33,8 @@ pub(crate) struct Cluster {
     given: Arc<Configs>,
     controller: Controller,
     quorum: Quorum,
+    /// The addresses of this node's listeners for controllers.
+    controller_endpoints: Vec<VoterEndpoint>,
     view: MetadataView,
     producer_ids: ProducerIds,
 }
@@ -44,10 +48,22 @@ impl Cluster {
         given: Arc<Configs>,
         controller: Controller,
         quorum: Quorum,
+        controller_endpoints: Vec<VoterEndpoint>,
     ) -> (Self, Changes) {
         let (image, changes) = quorum.follow();
         let (view, producer_ids) = (MetadataView::new(image), ProducerIds::default());
-        (Self { id, broker_epoch, config, given, controller, quorum, view, producer_ids }, changes)
+        let cluster = Self {
+            id,
+            broker_epoch,
+            config,
+            given,
+            controller,
+            quorum,
+            controller_endpoints,
+            view,
+            producer_ids,
+        };
+        (cluster, changes)
     }
 
     pub(crate) fn id(&self) -> &Str {

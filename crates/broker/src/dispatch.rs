@@ -12,7 +12,7 @@ use protocol::{ApiKey, DecodeError, Message, Reader};
 use crate::api;
 use crate::broker::Broker;
 use crate::call::Call;
-use crate::peer::Peer;
+use crate::peer::{ListenerType, Peer};
 use crate::reply::{Reply, Responder};
 
 mod unserved_request;
@@ -25,16 +25,44 @@ pub struct Api {
     pub key: ApiKey,
     /// Its versions.
     pub versions: RangeInclusive<i16>,
+    /// The listeners that serve it.
+    pub listeners: Listeners,
     handle: fn(Call<'_>, Reader) -> Result<Reply, DecodeError>,
+}
+
+/// The listeners that serve an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listeners {
+    /// Those for clients.
+    Brokers,
+    /// Those of `controller.listener.names`.
+    Controllers,
+    /// All.
+    All,
+}
+
+impl Api {
+    /// Whether listeners of a type serve it.
+    pub(crate) fn is_on(&self, listener_type: ListenerType) -> bool {
+        match self.listeners {
+            Listeners::Brokers => listener_type == ListenerType::Broker,
+            Listeners::Controllers => listener_type == ListenerType::Controller,
+            Listeners::All => true,
+        }
+    }
 }
 
 /// Decodes a request of one type and calls the handler. Bytes after the message are ignored, as in Kafka:
 /// librdkafka sends three of them after a Metadata request for all topics.
 macro_rules! api {
-    ($key:ident, $versions:expr, $handler:path $(, $table:expr)?) => {
+    ($key:ident, $versions:expr, $handler:path $(, with $table:expr)?) => {
+        api!($key, $versions, $handler, on Brokers $(, with $table)?)
+    };
+    ($key:ident, $versions:expr, $handler:path, on $listeners:ident $(, with $table:expr)?) => {
         Api {
             key: ApiKey::$key,
             versions: $versions,
+            listeners: Listeners::$listeners,
             handle: |call, mut body| {
                 let request = Message::decode(&mut body, call.version())?;
                 Ok($handler(call, request $(, $table)?))
@@ -46,7 +74,7 @@ macro_rules! api {
 /// All APIs, by key.
 pub static APIS: &[Api] = &[
     api!(Produce, 3..=13, api::produce::handle),
-    api!(Fetch, 4..=18, api::fetch::handle),
+    api!(Fetch, 4..=18, api::fetch::handle, on All),
     api!(ListOffsets, 1..=11, api::list_offsets::handle),
     api!(Metadata, 0..=13, api::metadata::handle),
     api!(OffsetCommit, 2..=10, api::offset_commit::handle),
@@ -58,36 +86,38 @@ pub static APIS: &[Api] = &[
     api!(SyncGroup, 0..=5, api::sync_group::handle),
     api!(DescribeGroups, 0..=6, api::describe_groups::handle),
     api!(ListGroups, 0..=5, api::list_groups::handle),
-    api!(ApiVersions, 0..=4, api::api_versions::handle, served()),
-    api!(CreateTopics, 2..=7, api::create_topics::handle),
-    api!(DeleteTopics, 1..=6, api::delete_topics::handle),
+    api!(ApiVersions, 0..=4, api::api_versions::handle, on All, with served),
+    api!(CreateTopics, 2..=7, api::create_topics::handle, on All),
+    api!(DeleteTopics, 1..=6, api::delete_topics::handle, on All),
     api!(DeleteRecords, 0..=2, api::delete_records::handle),
     api!(InitProducerId, 0..=5, api::init_producer_id::handle),
     api!(OffsetForLeaderEpoch, 2..=4, api::offset_for_leader_epoch::handle),
-    api!(DescribeAcls, 1..=3, api::describe_acls::handle),
-    api!(CreateAcls, 1..=3, api::create_acls::handle),
-    api!(DeleteAcls, 1..=3, api::delete_acls::handle),
-    api!(DescribeConfigs, 1..=4, api::describe_configs::handle),
-    api!(AlterConfigs, 0..=2, api::alter_configs::handle),
+    api!(DescribeAcls, 1..=3, api::describe_acls::handle, on All),
+    api!(CreateAcls, 1..=3, api::create_acls::handle, on All),
+    api!(DeleteAcls, 1..=3, api::delete_acls::handle, on All),
+    api!(DescribeConfigs, 1..=4, api::describe_configs::handle, on All),
+    api!(AlterConfigs, 0..=2, api::alter_configs::handle, on All),
     api!(AlterReplicaLogDirs, 1..=2, api::alter_replica_log_dirs::handle),
     api!(DescribeLogDirs, 1..=5, api::describe_log_dirs::handle),
-    api!(CreatePartitions, 0..=3, api::create_partitions::handle),
+    api!(CreatePartitions, 0..=3, api::create_partitions::handle, on All),
     api!(DeleteGroups, 0..=2, api::delete_groups::handle),
-    api!(ElectLeaders, 0..=2, api::elect_leaders::handle),
-    api!(IncrementalAlterConfigs, 0..=1, api::incremental_alter_configs::handle),
-    api!(AlterPartitionReassignments, 0..=1, api::alter_partition_reassignments::handle),
-    api!(ListPartitionReassignments, 0..=0, api::list_partition_reassignments::handle),
+    api!(ElectLeaders, 0..=2, api::elect_leaders::handle, on All),
+    api!(IncrementalAlterConfigs, 0..=1, api::incremental_alter_configs::handle, on All),
+    api!(AlterPartitionReassignments, 0..=1, api::alter_partition_reassignments::handle, on All),
+    api!(ListPartitionReassignments, 0..=0, api::list_partition_reassignments::handle, on All),
     api!(OffsetDelete, 0..=0, api::offset_delete::handle),
-    api!(DescribeQuorum, 0..=2, api::describe_quorum::handle),
-    api!(DescribeCluster, 0..=2, api::describe_cluster::handle),
+    api!(DescribeQuorum, 0..=2, api::describe_quorum::handle, on All),
+    api!(FetchSnapshot, 0..=1, api::fetch_snapshot::handle, on Controllers),
+    api!(DescribeCluster, 0..=2, api::describe_cluster::handle, on All),
     api!(DescribeProducers, 0..=0, api::describe_producers::handle),
     api!(ListConfigResources, 0..=1, api::list_config_resources::handle),
     api!(DescribeTopicPartitions, 0..=0, api::describe_topic_partitions::handle),
 ];
 
-/// The key and the versions of each API, in the order of [`APIS`].
-fn served() -> impl Iterator<Item = (ApiKey, RangeInclusive<i16>)> {
-    APIS.iter().map(|api| (api.key, api.versions.clone()))
+/// The key and the versions of each API that listeners of a type serve, in the order of [`APIS`].
+fn served(listener_type: ListenerType) -> impl Iterator<Item = (ApiKey, RangeInclusive<i16>)> {
+    let served = APIS.iter().filter(move |api| api.is_on(listener_type));
+    served.map(|api| (api.key, api.versions.clone()))
 }
 
 /// The reason why a request ends its connection. Kafka answers none of these either.
@@ -113,9 +143,9 @@ impl fmt::Display for RequestError {
     }
 }
 
-/// The place of an API key in [`APIS`].
-fn find(key: i16) -> Option<usize> {
-    APIS.iter().position(|api| api.key.as_i16() == key)
+/// The place in [`APIS`] of an API key, if listeners of that type serve it.
+fn find(key: i16, listener_type: ListenerType) -> Option<usize> {
+    APIS.iter().position(|api| api.key.as_i16() == key && api.is_on(listener_type))
 }
 
 /// Handles one request.
@@ -124,8 +154,9 @@ fn find(key: i16) -> Option<usize> {
 /// [`RequestError`] if the connection must end.
 pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Result<Reply, RequestError> {
     let (key, version, correlation_id) = peek(&frame).ok_or(RequestError::NoHeader)?;
-    let not_served = || RequestError::NotServed(UnservedRequest::of(&frame, key, version));
-    let Some(index) = find(key) else { return Err(not_served()) };
+    let not_served =
+        || RequestError::NotServed(UnservedRequest::of(&frame, key, version, peer.listener_type));
+    let Some(index) = find(key, peer.listener_type) else { return Err(not_served()) };
     let api = &APIS[index];
     if !api.versions.contains(&version) {
         if api.key == ApiKey::ApiVersions {

@@ -23,8 +23,9 @@ mod traffic;
 mod upkeep;
 
 pub use directories::{Directories, DirectoryError, Recovery, SurveyReport, survey};
-pub use dispatch::{APIS, Api};
+pub use dispatch::{APIS, Api, Listeners};
 pub use node::{RunningNode, StartError, start, start_on};
+pub use peer::ListenerType;
 
 #[cfg(test)]
 mod tests;

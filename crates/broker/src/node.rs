@@ -3,6 +3,7 @@
 mod error;
 mod failures;
 mod follow;
+mod stages;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metadata::quorum::{Changes, Quorum, QuorumConfig};
+use metadata::quorum::{Quorum, QuorumConfig, VoterEndpoint};
 use metadata::{Controller, Topic, features};
 use protocol::messages::broker_registration_request::{self, BrokerRegistrationRequest, Feature};
 use protocol::{Str, Uuid};
@@ -39,6 +40,7 @@ use crate::upkeep::cleaner::Cleaner;
 use crate::upkeep::moves::Moves;
 use crate::upkeep::scrubber::Scrubber;
 use crate::upkeep::worker::Workers;
+use stages::Stages;
 
 pub use error::StartError;
 
@@ -50,14 +52,10 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// A broker that runs.
 pub struct RunningNode {
     server: Arc<Server>,
-    workers: Workers,
     addresses: Vec<SocketAddr>,
-    stopping: watch::Sender<bool>,
     /// Why it cannot go on.
     failed: watch::Receiver<Option<String>>,
-    tasks: Vec<JoinHandle<()>>,
-    /// Follows the metadata, to the end of a change that is acted on.
-    following: JoinHandle<()>,
+    stages: Stages,
 }
 
 /// Starts a broker with the settings `given`; what is not given has its default. Warnings about
@@ -76,7 +74,7 @@ pub async fn start(given: Configs) -> Result<RunningNode, StartError> {
 pub async fn start_on(given: Configs, fs: Fs) -> Result<RunningNode, StartError> {
     let plan = plan(given, &fs)?;
     // Who cannot have an address is told so at once, and who connects meanwhile is refused: nothing is answered yet.
-    let (sockets, addresses) = bind(&plan.config.listeners).await?;
+    let (sockets, addresses) = bind(&plan.config).await?;
     open(plan, fs, sockets, addresses).await
 }
 
@@ -87,7 +85,7 @@ pub async fn start_on(given: Configs, fs: Fs) -> Result<RunningNode, StartError>
 #[cfg(test)]
 pub(crate) async fn start_without_port(given: Configs, fs: Fs) -> Result<RunningNode, StartError> {
     let plan = plan(given, &fs)?;
-    let addresses = plan.config.listeners.iter().map(|_| SocketAddr::from(([127, 0, 0, 1], 9092)));
+    let addresses = all_listeners(&plan.config).map(|_| SocketAddr::from(([127, 0, 0, 1], 9092)));
     let addresses = addresses.collect();
     open(plan, fs, Vec::new(), addresses).await
 }
@@ -122,24 +120,35 @@ async fn open(
     let (image, node_id) = (quorum.image(), config.node_id);
     dirs.call_roll(&Roll { image: &image, node_id, removed_topics: &removed_topics });
     let controller = Controller::new(config.node_id, Arc::clone(&given));
-    let listeners = advertised(&config, &addresses);
+    let (listeners, endpoints) = advertised(&config, &addresses);
     let broker_epoch = register(&config, &quorum, &controller, &dirs, listeners).await?;
     // Before logs are open, which have descriptors of their own.
     let connections_max = directories::connections_max();
 
     let cluster_id = dirs.cluster_id().into();
     let (cluster, changes) =
-        Cluster::new(cluster_id, broker_epoch, Arc::clone(&config), given, controller, quorum);
+        Cluster::new(cluster_id, broker_epoch, Arc::clone(&config), given, controller, quorum, endpoints);
     let broker = broker(config, cluster, dirs);
-    let server = Server::new(Arc::clone(&broker), connections_max);
+    let mut stages = Stages::default();
+    stages.reached("log directories", close_directories(Arc::clone(&broker), pass_on_news(&broker)));
+
     task::block_in_place(|| follow::begin(&broker));
     task::block_in_place(|| broker.moves.resume());
-    let workers = start_workers(&broker).map_err(StartError::Thread)?;
-    serve(server, workers, changes, sockets, addresses)
+    let (fatal, failed) = watch::channel(None);
+    let following = task::spawn(follow::follow(Arc::downgrade(&broker), changes, fatal.clone()));
+    stages.reached("metadata", leave_quorum(Arc::clone(&broker), following));
+
+    let workers = start_workers(&broker, fatal).map_err(StartError::Thread)?;
+    stages.reached("work beside the requests", async move { workers.stop().await });
+
+    let server = Server::new(Arc::clone(&broker), connections_max);
+    let serving = serve(&server, sockets)?;
+    stages.reached("requests", stop_serving(broker, serving));
+    Ok(RunningNode { server, addresses, failed, stages })
 }
 
-/// Starts the work beside the requests.
-fn start_workers(broker: &Arc<Broker>) -> io::Result<Workers> {
+/// Starts the work beside the requests. If the broker cannot go on, the reason goes to `fatal`.
+fn start_workers(broker: &Arc<Broker>, fatal: watch::Sender<Option<String>>) -> io::Result<Workers> {
     let (config, replicas, cluster) = (&broker.config, &broker.replicas, &broker.cluster);
     let again = Arc::downgrade(broker);
     let open_without_room = move || {
@@ -154,6 +163,13 @@ fn start_workers(broker: &Arc<Broker>) -> io::Result<Workers> {
         workers.start_in_background(&format!("milena-clean-{number}"), thread)?;
     }
     workers.start_in_background("milena-scrub", broker.scrubber.thread(replicas, cluster))?;
+    let groups = Arc::clone(&broker.groups);
+    workers.spawn_until_stop("milena-groups", |_| async move { groups.run_timers().await });
+    let failures = replicas.dirs().take_failures();
+    let (quorum, told) = (Arc::clone(broker), fatal.clone());
+    workers.spawn_until_stop("milena-quorum", |_| failures::follow_quorum(quorum, told));
+    let broker = Arc::clone(broker);
+    workers.spawn_until_stop("milena-failures", |stop| failures::follow(broker, failures, fatal, stop));
     Ok(workers)
 }
 
@@ -163,7 +179,7 @@ fn broker(config: Arc<BrokerConfig>, cluster: Cluster, dirs: LogDirs) -> Arc<Bro
     let sessions = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
     let (cluster, replicas) = (Arc::new(cluster), Arc::new(Replicas::new(dirs)));
     Arc::new(Broker {
-        listener_names: config.listeners.iter().map(|listener| Str::from(listener.name.as_str())).collect(),
+        listener_names: all_listeners(&config).map(|listener| Str::from(listener.name.as_str())).collect(),
         groups: Arc::new(groups),
         fetch_sessions: Arc::new(FetchSessions::new(sessions)),
         moves: Moves::new(Arc::clone(&replicas), Arc::clone(&cluster)),
@@ -213,41 +229,67 @@ fn survey(config: &BrokerConfig, fs: &Fs) -> Result<BTreeSet<Uuid>, StartError> 
     Ok(survey.removed_topics)
 }
 
-fn serve(
-    server: Arc<Server>,
-    workers: Workers,
-    changes: Changes,
-    sockets: Vec<BoundSocket>,
-    addresses: Vec<SocketAddr>,
-) -> Result<RunningNode, StartError> {
-    let broker = server.broker();
-    let (stopping, stop) = watch::channel(false);
-    let mut tasks = Vec::new();
-    for (listener, socket) in sockets.into_iter().enumerate() {
-        let failed = |error| StartError::Listen(broker.config.listeners[listener].clone(), error);
-        let socket = socket.listen().map_err(failed)?;
-        tasks.push(task::spawn(server::accept(Arc::clone(&server), listener, socket, stop.clone())));
-    }
-    for dir in broker.replicas.dirs().partition_dirs() {
-        // To the end of the process: the last acknowledgements are sent while all this stops.
-        task::spawn(Arc::clone(dir.news()).pass_on());
-    }
-    let groups = Arc::clone(&broker.groups);
-    workers.spawn_until_stop("milena-groups", |_| async move { groups.run_timers().await });
-    let (fatal, failed) = watch::channel(None);
-    let failures = broker.replicas.dirs().take_failures();
-    let (broker, told) = (Arc::clone(server.broker()), fatal.clone());
-    workers.spawn_until_stop("milena-quorum", |_| failures::follow_quorum(broker, told));
-    let (broker, told) = (Arc::clone(server.broker()), fatal.clone());
-    workers.spawn_until_stop("milena-failures", |stop| failures::follow(broker, failures, told, stop));
-    let following = task::spawn(follow::follow(Arc::downgrade(server.broker()), changes, fatal));
-    Ok(RunningNode { server, workers, addresses, stopping, failed, tasks, following })
+/// Tells who waits for the disk how far logs are durable.
+fn pass_on_news(broker: &Broker) -> Vec<JoinHandle<()>> {
+    let dirs = broker.replicas.dirs().partition_dirs();
+    dirs.map(|dir| task::spawn(Arc::clone(dir.news()).pass_on())).collect()
 }
 
-async fn bind(listeners: &[Listener]) -> Result<(Vec<BoundSocket>, Vec<SocketAddr>), StartError> {
+/// The end of the log directories: logs are closed so that the next start reads nothing but their ends.
+async fn close_directories(broker: Arc<Broker>, news: Vec<JoinHandle<()>>) {
+    task::block_in_place(|| broker.replicas.close(broker.cluster.broker_epoch()));
+    news.iter().for_each(JoinHandle::abort);
+}
+
+/// The end of this broker's part in the cluster: the quorum stops, and what it has decided by then is in force.
+async fn leave_quorum(broker: Arc<Broker>, following: JoinHandle<()>) {
+    if let Err(problem) = broker.cluster.quorum().shutdown().await {
+        warn!("the metadata log is checked again at the next start: {problem}");
+    }
+    if following.await.is_err() {
+        warn!("the metadata was not followed to the end");
+    }
+}
+
+/// The listeners, and a signal for their connections.
+struct Serving {
+    listeners: Vec<JoinHandle<()>>,
+    stopping: watch::Sender<bool>,
+}
+
+fn serve(server: &Arc<Server>, sockets: Vec<BoundSocket>) -> Result<Serving, StartError> {
+    let (stopping, stop) = watch::channel(false);
+    let mut listeners = Vec::new();
+    let config = &server.broker().config;
+    for ((listener, socket), setting) in sockets.into_iter().enumerate().zip(all_listeners(config)) {
+        let failed = |error| StartError::Listen(setting.clone(), error);
+        let socket = socket.listen().map_err(failed)?;
+        listeners.push(task::spawn(server::accept(Arc::clone(server), listener, socket, stop.clone())));
+    }
+    Ok(Serving { listeners, stopping })
+}
+
+/// The end of the requests: no new ones are taken, groups are given up, and replies under way are sent.
+async fn stop_serving(broker: Arc<Broker>, serving: Serving) {
+    let Serving { listeners, stopping } = serving;
+    stopping.send_replace(true);
+    broker.groups.resign_all();
+    listeners.iter().for_each(JoinHandle::abort);
+    // Every connection holds a receiver until it is over.
+    if clock::timeout(DRAIN, stopping.closed()).await.is_err() {
+        warn!("connections that did not end in time are closed");
+    }
+}
+
+/// All listeners, those for clients first.
+fn all_listeners(config: &BrokerConfig) -> impl Iterator<Item = &Listener> {
+    config.listeners.iter().chain(&config.controller_listeners)
+}
+
+async fn bind(config: &BrokerConfig) -> Result<(Vec<BoundSocket>, Vec<SocketAddr>), StartError> {
     let mut sockets = Vec::new();
     let mut addresses = Vec::new();
-    for listener in listeners {
+    for listener in all_listeners(config) {
         let failed = |error| StartError::Listen(listener.clone(), error);
         let socket = net::bind(&listener.address()).await.map_err(failed)?;
         addresses.push(socket.local_addr().map_err(failed)?);
@@ -270,20 +312,34 @@ async fn start_quorum(config: &BrokerConfig, dir: &LogDir) -> Result<Quorum, Sta
     Quorum::start(quorum, &directory).await.map_err(StartError::Quorum)
 }
 
-/// The advertised address of each listener.
-fn advertised(config: &BrokerConfig, bound: &[SocketAddr]) -> Vec<broker_registration_request::Listener> {
-    let listeners = config.advertised_listeners.iter().zip(bound);
-    let listeners = listeners.map(|(advertised, bound)| {
-        let own_name = advertised.is_wildcard();
-        let host = if own_name { net::host_name() } else { advertised.host.clone() };
-        broker_registration_request::Listener {
-            name: Str::from(advertised.name.as_str()),
-            host: host.into(),
-            port: if advertised.port == 0 { bound.port() } else { advertised.port },
-            security_protocol: 0,
-        }
+/// The advertised address of each listener for clients, and of each for controllers.
+fn advertised(
+    config: &BrokerConfig,
+    bound: &[SocketAddr],
+) -> (Vec<broker_registration_request::Listener>, Vec<VoterEndpoint>) {
+    let host = |listener: &Listener| match listener.is_wildcard() {
+        true => net::host_name(),
+        false => listener.host.clone(),
+    };
+    let port = |listener: &Listener, bound: &SocketAddr| match listener.port {
+        0 => bound.port(),
+        port => port,
+    };
+    let (for_clients, for_controllers) = bound.split_at(config.listeners.len().min(bound.len()));
+    let clients = config.advertised_listeners.iter().zip(for_clients);
+    let clients = clients.map(|(advertised, bound)| broker_registration_request::Listener {
+        name: Str::from(advertised.name.as_str()),
+        host: host(advertised).into(),
+        port: port(advertised, bound),
+        security_protocol: 0,
     });
-    listeners.collect()
+    let controllers = config.advertised_controller_listeners.iter().zip(for_controllers);
+    let controllers = controllers.map(|(advertised, bound)| VoterEndpoint {
+        name: advertised.name.clone(),
+        host: host(advertised),
+        port: port(advertised, bound),
+    });
+    (clients.collect(), controllers.collect())
 }
 
 /// Registers this broker, and lets it take part. Returns its epoch.
@@ -369,36 +425,20 @@ impl RunningNode {
 
     /// Waits until the broker cannot go on, because the directory of the metadata log has failed or
     /// no log directory is left; says why.
-    pub async fn failed(&self) -> String {
+    pub fn failed(&self) -> impl Future<Output = String> + Send + use<> {
         let mut failed = self.failed.clone();
-        if let Ok(reason) = failed.wait_for(Option::is_some).await {
-            return reason.clone().unwrap_or_default();
+        async move {
+            if let Ok(reason) = failed.wait_for(Option::is_some).await {
+                return reason.clone().unwrap_or_default();
+            }
+            std::future::pending().await
         }
-        std::future::pending().await
     }
 
     /// Stops: no new requests, replies under way sent, everything on disk, files closed so that
     /// the next start reads nothing but their ends.
     pub async fn shutdown(self) {
-        let Self { server, workers, stopping, tasks, following, .. } = self;
-        let broker = server.broker();
-        stopping.send_replace(true);
-        broker.groups.resign_all();
-        for running in &tasks {
-            running.abort();
-        }
-        // Every connection holds a receiver until it is over.
-        if clock::timeout(DRAIN, stopping.closed()).await.is_err() {
-            warn!("connections that did not end in time are closed");
-        }
-        workers.stop().await;
-        if let Err(problem) = broker.cluster.quorum().shutdown().await {
-            warn!("the metadata log is checked again at the next start: {problem}");
-        }
-        if following.await.is_err() {
-            warn!("the metadata was not followed to the end");
-        }
-        task::block_in_place(|| broker.replicas.close(broker.cluster.broker_epoch()));
+        self.stages.end().await;
         debug!("stopped");
     }
 }

@@ -7,4 +7,15 @@ pub(crate) struct Peer {
     pub(crate) host: String,
     /// The index of the listener that accepted the connection.
     pub(crate) listener: usize,
+    /// The purpose of that listener.
+    pub(crate) listener_type: ListenerType,
+}
+
+/// The purpose of a listener, as Kafka parts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenerType {
+    /// Clients, and brokers as replicas.
+    Broker,
+    /// Brokers and tools that ask the controller (`controller.listener.names`).
+    Controller,
 }

@@ -5,6 +5,7 @@
 mod harness;
 
 mod batches;
+mod controllers;
 mod fetch;
 mod fetch_session;
 mod group_protocol;

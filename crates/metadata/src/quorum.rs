@@ -19,6 +19,7 @@ mod checkpoint;
 mod crash;
 mod follow;
 mod log_store;
+mod observers;
 mod raft;
 mod start;
 mod state_machine;
@@ -39,6 +40,7 @@ pub use active::SubmitOutcome;
 pub use batches::BatchFault;
 pub use checkpoint::CheckpointError;
 pub use follow::Changes;
+pub use observers::{LogPart, SnapshotId, SnapshotPart, SnapshotReadError};
 pub use raft::{VoterEndpoint, VoterId};
 pub use start::{QuorumConfig, StartError, check_room};
 pub use status::{QuorumStatus, VoterStatus};
@@ -55,6 +57,9 @@ use state_machine::StateMachine;
 
 /// The topic whose only partition is the metadata log.
 pub const METADATA_TOPIC: &str = "__cluster_metadata";
+/// Its id, as in Kafka (`Uuid.METADATA_TOPIC_ID`).
+pub const METADATA_TOPIC_ID: protocol::Uuid =
+    protocol::Uuid([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
 
 /// Bytes that stay free for the metadata log, in the directory that it shares with topics: when
 /// topics have filled the disk, a proposal is refused and the quorum goes on.

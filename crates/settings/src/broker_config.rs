@@ -2,6 +2,8 @@
 
 use crate::{Configs, InvalidSetting, Layers, Listener, Scope, TopicConfig, Value, elements, listeners};
 
+const SNAPSHOT_BYTES: &str = "metadata.log.max.record.bytes.between.snapshots";
+
 /// The settings of a broker. The fields are named after the settings; the table documents them.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "each field is documented by the table, under its own name")]
@@ -15,6 +17,10 @@ pub struct BrokerConfig {
     /// As many as `listeners`, in their order. A host may be empty if only a wildcard was given: it stands
     /// for the machine's own name.
     pub advertised_listeners: Vec<Listener>,
+    /// Those of `controller.listener.names`.
+    pub controller_listeners: Vec<Listener>,
+    /// As many as `controller_listeners`, in their order.
+    pub advertised_controller_listeners: Vec<Listener>,
     /// At least one, each once.
     pub log_dirs: Vec<String>,
     /// The first of `log_dirs` if it is not set.
@@ -88,7 +94,9 @@ impl BrokerConfig {
         let long = |name| value(name).whole();
         let int = |name| i32::try_from(long(name)).expect("an INT setting fits 32 bits");
         let short = |name| i16::try_from(long(name)).unwrap_or(i16::MAX);
-        let (listeners, advertised_listeners) = addresses(layers)?;
+        let [brokers, controllers] = addresses(layers)?;
+        let (listeners, advertised_listeners) = brokers.into_iter().unzip();
+        let (controller_listeners, advertised_controller_listeners) = controllers.into_iter().unzip();
         let log_dirs = log_dirs(layers)?;
         Ok(Self {
             node_id: int("node.id"),
@@ -96,6 +104,8 @@ impl BrokerConfig {
             console_listener: console_listener(layers)?,
             listeners,
             advertised_listeners,
+            controller_listeners,
+            advertised_controller_listeners,
             metadata_log_dir: text(layers, "metadata.log.dir").unwrap_or_else(|| log_dirs[0].clone()),
             log_dirs,
             auto_create_topics_enable: boolean("auto.create.topics.enable"),
@@ -124,9 +134,7 @@ impl BrokerConfig {
             max_decompressed_batch_bytes: int("max.decompressed.batch.bytes"),
             max_incremental_fetch_session_cache_slots: int("max.incremental.fetch.session.cache.slots"),
             max_request_partition_size_limit: int("max.request.partition.size.limit"),
-            metadata_log_max_record_bytes_between_snapshots: long(
-                "metadata.log.max.record.bytes.between.snapshots",
-            ),
+            metadata_log_max_record_bytes_between_snapshots: long(SNAPSHOT_BYTES),
             metadata_log_segment_bytes: int("metadata.log.segment.bytes"),
             num_partitions: int("num.partitions"),
             num_replica_alter_log_dirs_threads: layers
@@ -182,36 +190,49 @@ fn log_dirs(layers: &Layers<'_>) -> Result<Vec<String>, InvalidSetting> {
     Ok(dirs)
 }
 
-/// The addresses to listen on and the advertised ones, in the same order.
-fn addresses(layers: &Layers<'_>) -> Result<(Vec<Listener>, Vec<Listener>), InvalidSetting> {
-    let controllers = list(layers, "controller.listener.names");
-    let of_broker = |listener: &Listener| {
-        !controllers.iter().any(|controller| controller.eq_ignore_ascii_case(&listener.name))
-    };
-    let mut bound = listeners::parse("listeners", &list(layers, "listeners"))?;
-    bound.retain(of_broker);
-    if bound.is_empty() {
+/// The listeners for brokers and those for controllers, each with the address that is advertised for it.
+fn addresses(layers: &Layers<'_>) -> Result<[Vec<(Listener, Listener)>; 2], InvalidSetting> {
+    let names = list(layers, "controller.listener.names");
+    let is_controllers =
+        |listener: &Listener| names.iter().any(|controller| controller.eq_ignore_ascii_case(&listener.name));
+    let bound = listeners::parse("listeners", &list(layers, "listeners"))?;
+    if bound.iter().all(is_controllers) {
         let message =
             "listeners has no address for clients: add one, for instance PLAINTEXT://127.0.0.1:9092.";
         return Err(InvalidSetting::because("listeners", message.to_owned()));
     }
+    if !names.is_empty() && !bound.iter().any(is_controllers) {
+        let message = format!(
+            "controller.listener.names is {}, but listeners has no listener of that name: add \
+             {}://127.0.0.1:9093 there, or remove controller.listener.names.",
+            names.join(","),
+            names[0]
+        );
+        return Err(InvalidSetting::because("controller.listener.names", message));
+    }
     // In Kafka this setting is a text, written as a list.
-    let protocols = elements(&text(layers, "listener.security.protocol.map").unwrap_or_default());
-    for listener in &bound {
+    let map = text(layers, "listener.security.protocol.map");
+    let protocols = elements(map.as_deref().unwrap_or_default());
+    // As in Kafka, a listener for controllers needs no protocol if no map is given.
+    let has_map = layers.given.contains_key("listener.security.protocol.map");
+    for listener in bound.iter().filter(|listener| has_map || !is_controllers(listener)) {
         check_protocol(listener, &protocols)?;
     }
     let told = listeners::parse("advertised.listeners", &list(layers, "advertised.listeners"))?;
-    let advertised = bound.iter().map(|listener| advertise(listener, &told)).collect::<Result<_, _>>()?;
-    if let Some(stray) =
-        told.iter().find(|told| of_broker(told) && !bound.iter().any(|bound| bound.name == told.name))
-    {
+    if let Some(stray) = told.iter().find(|told| !bound.iter().any(|bound| bound.name == told.name)) {
         let message = format!(
             "advertised.listeners has {}, but listeners does not: add it there, or remove it here.",
             stray.name
         );
         return Err(InvalidSetting::because("advertised.listeners", message));
     }
-    Ok((bound, advertised))
+    let [mut brokers, mut controllers] = [Vec::new(), Vec::new()];
+    for listener in bound {
+        let advertised = advertise(&listener, &told)?;
+        let side = if is_controllers(&listener) { &mut controllers } else { &mut brokers };
+        side.push((listener, advertised));
+    }
+    Ok([brokers, controllers])
 }
 
 fn advertise(listener: &Listener, told: &[Listener]) -> Result<Listener, InvalidSetting> {

@@ -51,8 +51,8 @@ pub(crate) static BROKER: &[Setting] = &[
          setting of Milena's own.",
     ),
     without("controller.listener.names", Type::List).doc(
-        "The names of listeners for controllers. Milena does not open them: its controller runs in the same \
-         process.",
+        "The names of the listeners, among `listeners`, that serve brokers, and tools with \
+         --bootstrap-controller. They do not serve clients. By default there is none.",
     ),
     broker("controller.quorum.voters", Type::List, "").doc(
         "The voters of the metadata quorum, as id@host:port. A single node needs none; the only voter \

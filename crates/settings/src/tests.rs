@@ -305,7 +305,9 @@ fn a_server_properties_file_of_kafka_starts_with_warnings_by_name() {
     assert_eq!(warnings.len(), 4, "{warnings:?}");
 
     let config = BrokerConfig::start(&given).expect("it resolves");
-    assert_eq!(config.listeners.len(), 1, "no listener is opened for controllers");
+    assert_eq!(config.listeners.len(), 1, "clients are not served by the listener for controllers");
+    assert_eq!(config.controller_listeners[0].address(), "0.0.0.0:9093");
+    assert_eq!(config.advertised_controller_listeners[0].to_string(), "CONTROLLER://localhost:9093");
     assert_eq!(config.listeners[0].address(), "0.0.0.0:9092");
     assert_eq!(config.advertised_listeners[0].to_string(), "PLAINTEXT://localhost:9092");
     assert_eq!(config.log_dirs, ["/tmp/kraft-combined-logs"]);
@@ -333,6 +335,11 @@ fn a_wrong_start_is_refused_with_a_sentence() {
         (&[("listeners", "PLAINTEXT://a:1,PLAINTEXT://b:2")], "names PLAINTEXT twice"),
         (&[("listeners", "PLAINTEXT://:70000")], "write each listener as"),
         (&[("listeners", "")], "has no address for clients"),
+        (&[("listeners", "A://:1"), ("controller.listener.names", "A")], "has no address for clients"),
+        (
+            &[("controller.listener.names", "CONTROLLER")],
+            "listeners has no listener of that name: add CONTROLLER://",
+        ),
         (&[("advertised.listeners", "OTHER://a:1")], "has OTHER, but listeners does not"),
         (&[("advertised.listeners", "PLAINTEXT://0.0.0.0:9092")], "to which they cannot connect"),
         (&[("log.dirs", " , ")], "names no directory"),

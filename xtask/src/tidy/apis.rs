@@ -14,6 +14,8 @@ struct Api {
     low: String,
     high: String,
     file: String,
+    /// The listeners that serve it.
+    on: String,
 }
 
 pub(super) fn check(tree: &Tree) -> Vec<String> {
@@ -72,12 +74,14 @@ fn rows(table: &str) -> Vec<Api> {
     let mut apis = Vec::new();
     for line in table.lines().filter_map(|line| line.trim().strip_prefix("api!(")) {
         let cells: Vec<&str> = line.split(',').map(str::trim).collect();
-        if let [name, range, handler, ..] = cells.as_slice()
+        if let [name, range, handler, rest @ ..] = cells.as_slice()
             && let Some((low, high)) = range.split_once("..=")
             && let Some(file) = handler.strip_prefix("api::").and_then(|rest| rest.split("::").next())
         {
+            let on = rest.iter().find_map(|cell| cell.trim_end_matches(')').strip_prefix("on "));
+            let on = on.unwrap_or("Brokers").to_lowercase();
             let [name, low, high, file] = [name, low, high, file].map(str::to_owned);
-            apis.push(Api { name, low, high, file });
+            apis.push(Api { name, low, high, file, on });
         }
     }
     apis
@@ -95,8 +99,10 @@ fn render(tree: &Tree) -> String {
         "# The APIs that Milena serves\n\n\
          Written from the table in `crates/broker/src/dispatch.rs` and the heads of the files in\n\
          `crates/broker/src/api` by `cargo xtask tidy --write`; a test holds it current.\n\n\
-         An API that is not here is absent from the ApiVersions answer, so that no client is promised it.\n\n\
-         | key | API | versions | what it does, and what its versions changed |\n| --- | --- | --- | --- |\n",
+         An API that is not here is absent from the ApiVersions answer, so that no client is promised it. Listeners for\n\
+         brokers serve clients; those for controllers (`controller.listener.names`) serve brokers and tools.\n\n\
+         | key | API | versions | listeners | what it does, and what its versions changed |\n\
+         | --- | --- | --- | --- | --- |\n",
     );
     for api in rows(tree.text(TABLE).unwrap_or_default()) {
         let head = about(tree, &api);
@@ -106,7 +112,11 @@ fn render(tree: &Tree) -> String {
         let about = about.trim_start_matches([':', '.']).split_whitespace().collect::<Vec<_>>().join(" ");
         let link = format!("[{}](../{FOLDER}{}.rs)", api.name, api.file);
         let range = range.split_once(' ').map_or("", |(_, range)| range);
-        text.push_str(&format!("| {key} | {link} | {range} | {} |\n", sentence(&about).replace('|', "\\|")));
+        text.push_str(&format!(
+            "| {key} | {link} | {range} | {} | {} |\n",
+            api.on,
+            sentence(&about).replace('|', "\\|")
+        ));
     }
     text
 }

@@ -13,6 +13,7 @@ use protocol::messages::api_versions_response::{
 use protocol::{ApiKey, ErrorCode};
 
 use crate::call::Call;
+use crate::peer::ListenerType;
 use crate::reply::{Reply, Responder};
 
 /// The first version in which a client names its software.
@@ -20,11 +21,11 @@ const CLIENT_SOFTWARE_SINCE: i16 = 3;
 /// The last version that leaves out features whose lowest level is 0: old clients reject them.
 const NO_LEVEL_ZERO_UNTIL: i16 = 3;
 
-/// Answers with the APIs `served`, each with its versions.
-pub(crate) fn handle(
+/// Answers with the APIs that are `served` by the listener that was asked, each with its versions.
+pub(crate) fn handle<Served: Iterator<Item = (ApiKey, RangeInclusive<i16>)>>(
     call: Call<'_>,
     request: ApiVersionsRequest,
-    served: impl Iterator<Item = (ApiKey, RangeInclusive<i16>)>,
+    served: impl FnOnce(ListenerType) -> Served,
 ) -> Reply {
     let version = call.version();
     let named =
@@ -51,7 +52,7 @@ pub(crate) fn handle(
         FinalizedFeatureKey { name: name.clone(), max_version_level: level, min_version_level: level }
     });
     call.reply(&ApiVersionsResponse {
-        api_keys: served.map(|(key, versions)| range(key, &versions)).collect(),
+        api_keys: served(call.peer.listener_type).map(|(key, versions)| range(key, &versions)).collect(),
         supported_features: supported_features.collect(),
         finalized_features: finalized_features.collect(),
         finalized_features_epoch: image.offset(),

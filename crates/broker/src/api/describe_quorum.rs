@@ -18,7 +18,7 @@ use crate::reply::Reply;
 const DIRECTORIES_SINCE: i16 = 2;
 
 pub(crate) fn handle(call: Call<'_>, request: DescribeQuorumRequest) -> Reply {
-    let status = call.broker.cluster.quorum().status();
+    let status = call.broker.cluster.quorum_status();
     let with_directories = call.version() >= DIRECTORIES_SINCE;
     let is_metadata_log = matches!(&request.topics[..], [topic] if &*topic.topic_name == METADATA_TOPIC
         && matches!(&topic.partitions[..], [partition] if partition.partition_index == 0));

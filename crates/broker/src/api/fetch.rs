@@ -6,7 +6,9 @@
 //! (KIP-951); 17 the directory of a follower; 18 its high watermark.
 //!
 //! A fetch that finds fewer than `min_bytes` parks until an append brings enough or `max_wait_ms` is over.
-//! Nothing polls: the append wakes it.
+//! Nothing polls: the append wakes it. At a listener for controllers it reads the metadata log.
+
+mod metadata_log;
 
 use protocol::messages::FetchResponse;
 use protocol::messages::fetch_request::{FetchRequest, FetchTopic, ForgottenTopic};
@@ -17,6 +19,7 @@ use runtime::clock;
 use crate::call::Call;
 use crate::fetch::session::{FetchTarget, SessionClaim};
 use crate::fetch::{self, Fetch};
+use crate::peer::ListenerType;
 use crate::replicas::{FetchingBroker, Isolation};
 use crate::reply::Reply;
 
@@ -30,6 +33,9 @@ const REPLICA_STATE_SINCE: i16 = 15;
 const NO_SESSION_EPOCH: i32 = -1;
 
 pub(crate) fn handle(call: Call<'_>, request: FetchRequest) -> Reply {
+    if call.peer.listener_type == ListenerType::Controller {
+        return metadata_log::handle(call, request);
+    }
     let version = call.version();
     let claim = SessionClaim {
         session_id: request.session_id,

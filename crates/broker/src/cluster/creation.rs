@@ -32,8 +32,7 @@ impl Cluster {
                 // Nobody asked for a topic to be made: one that cannot be is one that is not there, as in Kafka.
                 for topic in response.topics.iter().filter(|topic| topic.error_code.is_error()) {
                     let reason = topic.error_message.as_deref().unwrap_or_default();
-                    debug!(topic = %topic.name, "the topic was the topic was not created on demand: \
-                         {reason}");
+                    debug!(topic = %topic.name, "the topic was not created on demand: {reason}");
                 }
                 Vec::new()
             }

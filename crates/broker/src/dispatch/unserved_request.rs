@@ -5,6 +5,7 @@ use std::fmt;
 use protocol::ApiKey;
 
 use super::{APIS, find};
+use crate::peer::ListenerType;
 
 /// The most characters of a client id in a log line.
 const CLIENT_ID_CHARS: usize = 64;
@@ -16,14 +17,16 @@ const CLIENT_ID_AT: usize = 8;
 pub(crate) struct UnservedRequest {
     pub(crate) key: i16,
     pub(crate) version: i16,
+    /// The type of the listener that received it.
+    pub(crate) listener_type: ListenerType,
     /// The client's name for itself, safe for a log.
     pub(crate) client_id: Option<String>,
 }
 
 impl UnservedRequest {
     /// Describes the request in `frame`, which has that API key and version.
-    pub(super) fn of(frame: &[u8], key: i16, version: i16) -> Self {
-        Self { key, version, client_id: client_id(frame) }
+    pub(super) fn of(frame: &[u8], key: i16, version: i16, listener_type: ListenerType) -> Self {
+        Self { key, version, listener_type, client_id: client_id(frame) }
     }
 }
 
@@ -37,8 +40,17 @@ impl fmt::Display for UnservedRequest {
         let Some(name) = ApiKey::from_i16(*key).map(ApiKey::name) else {
             return write!(f, "an API with the key {key}, which does not exist");
         };
-        let Some(place) = find(*key) else {
-            return write!(f, "{name}, which this broker does not serve");
+        let Some(place) = find(*key, self.listener_type) else {
+            return match (APIS.iter().any(|api| api.key.as_i16() == *key), self.listener_type) {
+                (false, _) => write!(f, "{name}, which this broker does not serve"),
+                (true, ListenerType::Controller) => {
+                    write!(f, "{name} at a listener for controllers: clients connect to the others")
+                }
+                (true, ListenerType::Broker) => write!(
+                    f,
+                    "{name} at a listener for clients: it is for those of controller.listener.names"
+                ),
+            };
         };
         let (oldest, newest) = (*APIS[place].versions.start(), *APIS[place].versions.end());
         write!(f, "version {version} of {name}; versions {oldest} to {newest} are served. ")?;
@@ -74,7 +86,7 @@ mod tests {
         let length = client_id.map_or(-1, |id| i16::try_from(id.len()).unwrap());
         frame.extend(length.to_be_bytes());
         frame.extend(client_id.unwrap_or_default());
-        UnservedRequest::of(&frame, key, version).to_string()
+        UnservedRequest::of(&frame, key, version, ListenerType::Broker).to_string()
     }
 
     #[test]

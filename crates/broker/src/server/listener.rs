@@ -73,7 +73,8 @@ fn admit(
         debug!(client = %address, "connection closed: {problem}");
         return;
     }
-    let peer = Peer { host: format!("/{}", address.ip()), listener };
+    let listener_type = server.broker.listener_type(listener);
+    let peer = Peer { host: format!("/{}", address.ip()), listener, listener_type };
     let connection = Connection::new(Arc::clone(server), peer, stream, stopping.clone(), admission);
     task::spawn(connection.serve());
 }

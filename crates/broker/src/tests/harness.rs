@@ -85,8 +85,16 @@ impl Node {
     /// A connection, or its substitute.
     pub(super) fn open(&self) -> Raw {
         match self {
-            Node::Here(own) => Raw::over(own.line()),
+            Node::Here(own) => Raw::over(own.line(0)),
             Node::There(address) => Raw::open(address),
+        }
+    }
+
+    /// A connection to the listener for controllers of a broker that has one such and one other.
+    pub(super) fn open_controller(&self) -> Raw {
+        match self {
+            Node::Here(own) => Raw::over(own.line(1)),
+            Node::There(_) => panic!("only a broker of the test's own is known to have one"),
         }
     }
 
@@ -143,7 +151,7 @@ impl OwnNode {
     fn start(settings: &[(&str, &str)]) -> OwnNode {
         let mut given: Configs =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        given.insert("listeners".to_owned(), format!("PLAINTEXT://{ADDRESS}"));
+        given.entry("listeners".to_owned()).or_insert_with(|| format!("PLAINTEXT://{ADDRESS}"));
         // In most of these tests a new group would wait for members that never come.
         given.entry("group.initial.rebalance.delay.ms".to_owned()).or_insert_with(|| "50".to_owned());
         given.insert("node.id".to_owned(), "1".to_owned());
@@ -170,9 +178,10 @@ impl OwnNode {
         self.handle().block_on(running.shutdown());
     }
 
-    fn line(&self) -> Handlers {
+    fn line(&self, listener: usize) -> Handlers {
         let broker = Arc::clone(self.running.as_ref().expect("it runs").broker());
-        let peer = Arc::new(Peer { host: "/127.0.0.1".to_owned(), listener: 0 });
+        let listener_type = broker.listener_type(listener);
+        let peer = Arc::new(Peer { host: "/127.0.0.1".to_owned(), listener, listener_type });
         let (replies, replied) = unbounded_channel();
         let (sender, responses) = mpsc::channel();
         self.handle().spawn(respond(replied, sender));

@@ -246,7 +246,7 @@ impl Quorum {
     }
 
     /// Waits until the record at `offset` is applied.
-    async fn wait_for(&self, offset: i64) -> Result<(), SubmitError> {
+    pub(super) async fn wait_for(&self, offset: i64) -> Result<(), SubmitError> {
         if self.stopped.load(Ordering::Acquire) {
             return Err(SubmitError::Stopped("it was shut down".to_owned()));
         }

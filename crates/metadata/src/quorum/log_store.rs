@@ -166,6 +166,11 @@ impl LogStore {
         Ok(LoadedLog { store, membership, kraft_version })
     }
 
+    /// Looks at the log; `None` once it is closed.
+    pub(super) fn with_log<T>(&self, look: impl FnOnce(&Log) -> T) -> Option<T> {
+        self.state.lock().log.as_ref().map(look)
+    }
+
     /// The last entry, of which a snapshot may be all that is left.
     pub(super) fn last(&self) -> Option<LogId> {
         self.state.lock().last
