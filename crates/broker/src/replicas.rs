@@ -5,7 +5,11 @@ mod append;
 #[cfg_attr(not(test), expect(dead_code, reason = "nothing fetches from other brokers yet"))]
 mod follower;
 mod leader;
+#[cfg(test)]
+mod model;
 mod replica;
+#[cfg_attr(not(test), expect(dead_code, reason = "a replica leads as long as there is one broker"))]
+mod role;
 mod table;
 mod traps;
 

@@ -128,6 +128,22 @@ pub(crate) enum ChangeFailure {
     Final,
 }
 
+/// Questions count as equal that differ only in their number.
+#[cfg(test)]
+impl std::hash::Hash for Inquiry {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (self.leader, self.leader_epoch, self.subject).hash(state);
+    }
+}
+
+/// The same of followers that differ only in how much they have asked, and when they ask again.
+#[cfg(test)]
+impl std::hash::Hash for Follower {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (self.leader, self.leader_epoch, self.partition_epoch, self.stage, self.inquiry).hash(state);
+    }
+}
+
 impl OwnLog {
     /// The high watermark after an answer that was appended: the leader's, as far as the log reaches. It never goes back,
     /// which the leader's may do at an election.
@@ -153,6 +169,19 @@ impl Follower {
             inquiries: 0,
             backs_off_until_ms: None,
         }
+    }
+
+    pub(crate) fn leader_epoch(&self) -> i32 {
+        self.leader_epoch
+    }
+
+    pub(crate) fn partition_epoch(&self) -> i32 {
+        self.partition_epoch
+    }
+
+    /// The question that is open.
+    pub(crate) fn open_inquiry(&self) -> Option<Inquiry> {
+        self.inquiry
     }
 
     /// Goes by a later decision of the controller. A later epoch begins from the start, whoever leads (KAFKA-7164).

@@ -20,7 +20,11 @@ use metadata::Partition;
 use protocol::ErrorCode;
 
 pub(crate) use divergence::divergence;
-use proposal::Proposal;
+#[cfg(test)]
+pub(crate) use isr::Acknowledgement;
+pub(crate) use proposal::Proposal;
+#[cfg(test)]
+pub(crate) use proposal::{IsrMember, ProposalAnswer};
 use remote_replica::RemoteReplica;
 pub(crate) use remote_replica::{BrokerState, FollowerFetch};
 
@@ -66,6 +70,10 @@ impl Leader {
 
     pub(crate) fn epoch(&self) -> i32 {
         self.decided.leader_epoch
+    }
+
+    pub(crate) fn partition_epoch(&self) -> i32 {
+        self.decided.partition_epoch
     }
 
     /// Whether there are other replicas. One that is alone needs no time and no rules.
@@ -205,6 +213,16 @@ impl Leader {
     pub(crate) fn low_watermark(&self, log_start_offset: i64) -> i64 {
         let live = self.followers.iter().filter(|follower| follower.is_live());
         live.fold(log_start_offset, |least, follower| least.min(follower.log_start_offset()))
+    }
+}
+
+/// Leaders count as equal that differ only in how many proposals they made.
+#[cfg(test)]
+impl std::hash::Hash for Leader {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        let decided = &self.decided;
+        (decided.leader_epoch, decided.partition_epoch, &*decided.isr).hash(state);
+        (self.epoch_start, &self.proposal, &self.followers).hash(state);
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) enum Trap {
     ExpandedByHighWatermark,
     /// R7: a follower fetches from the end of its log, which is not on disk yet.
     UnsyncedFetchOffset,
+    /// R7: a new leader acknowledges what is below the high watermark that it took over.
+    InheritedAcknowledged,
     /// R8: while a proposal is in flight the high watermark waits for the ISR before it alone.
     CommittedIsrCounts,
     /// R9: a fetch that was sent before its broker started anew counts as the broker's.
@@ -24,8 +26,26 @@ pub(crate) enum Trap {
     LateAnswerTaken,
 }
 
+#[cfg(test)]
+thread_local! {
+    static ON: std::cell::Cell<Option<Trap>> = const { std::cell::Cell::new(None) };
+}
+
 /// Whether this thread makes that mistake.
+#[cfg(test)]
+pub(crate) fn is_on(trap: Trap) -> bool {
+    ON.get() == Some(trap)
+}
+
+/// Whether this thread makes that mistake.
+#[cfg(not(test))]
 #[inline(always)]
 pub(crate) const fn is_on(_: Trap) -> bool {
     false
+}
+
+/// Has this thread make one mistake, or none.
+#[cfg(test)]
+pub(crate) fn set(trap: Option<Trap>) {
+    ON.set(trap);
 }

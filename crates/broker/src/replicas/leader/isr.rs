@@ -22,6 +22,13 @@ pub(crate) enum Acknowledgement {
 }
 
 impl Leader {
+    /// Whether all replicas in sync have fetched from `offset` on in this epoch.
+    fn have_all_in_sync(&self, offset: i64) -> bool {
+        let in_sync = |it: &&RemoteReplica| self.is_in_maximal_isr(it.node_id());
+        let mut counted = self.followers.iter().filter(in_sync);
+        counted.all(|it| it.end_offset() >= offset) || traps::is_on(Trap::InheritedAcknowledged)
+    }
+
     fn maximal_isr_len(&self) -> usize {
         let is_added = |member: &&IsrMember| !self.decided.isr.contains(&member.node_id);
         let added = self.proposal.iter().flat_map(|proposal| proposal.isr()).filter(is_added);
@@ -29,13 +36,17 @@ impl Leader {
     }
 
     /// The answer to a produce with acks=all whose records end at `required_offset`.
+    ///
+    /// The high watermark alone does not tell, other than in Kafka: a new leader has that of the leader before it, which
+    /// counted itself by what was not on its disk. It may have lost that since and be in sync still, so each replica in sync
+    /// says in this epoch that it has the records (ADR 10).
     pub(crate) fn acknowledgement(
         &self,
         required_offset: i64,
         high_watermark: i64,
         min_in_sync: usize,
     ) -> Acknowledgement {
-        if high_watermark < required_offset {
+        if high_watermark < required_offset || !self.have_all_in_sync(required_offset) {
             Acknowledgement::Outstanding
         } else if self.maximal_isr_len() < self.effective_min(min_in_sync) {
             Acknowledgement::TooFewReplicas
@@ -104,7 +115,18 @@ impl Leader {
         self.proposal.as_deref()
     }
 
-    /// Takes the controller's answer to a proposal. A request that was not answered is no answer: it is sent again.
+    /// The proposal in flight under a new number, to be sent again. An answer to an earlier attempt is late then: what it
+    /// says of a replica that may not join need not be true of this attempt. The controller takes attempts in the order in
+    /// which they were sent.
+    pub(crate) fn send_again(&mut self) -> Option<&Proposal> {
+        let proposal = self.proposal.as_deref_mut()?;
+        self.proposals = self.proposals.wrapping_add(1);
+        proposal.renumber(self.proposals);
+        Some(proposal)
+    }
+
+    /// Takes the controller's answer to a proposal. A request that was not answered is sent again, see
+    /// [`Leader::send_again`].
     pub(crate) fn answered(&mut self, number: u32, answer: ProposalAnswer) -> AfterAnswer {
         if self.proposal.as_ref().is_none_or(|proposal| proposal.number() != number) {
             return AfterAnswer::Late;

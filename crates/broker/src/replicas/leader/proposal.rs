@@ -13,7 +13,7 @@ pub(crate) struct IsrMember {
 }
 
 /// A proposed ISR. It holds for one state of the partition, by leader epoch and partition epoch.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Proposal {
     number: u32,
     leader_epoch: i32,
@@ -39,10 +39,18 @@ pub(crate) enum AfterAnswer {
     Dropped,
     /// It makes no other proposal until the metadata tells it more.
     AwaitMetadata,
-    /// It sends the same proposal again.
+    /// It sends the same proposal again, see [`super::Leader::send_again`].
     SendAgain,
     /// The answer is to an earlier proposal.
     Late,
+}
+
+/// Proposals count as equal that differ only in their number.
+#[cfg(test)]
+impl std::hash::Hash for Proposal {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (self.leader_epoch, self.partition_epoch, &self.isr).hash(state);
+    }
 }
 
 impl Proposal {
@@ -52,7 +60,11 @@ impl Proposal {
         Self { number, leader_epoch, partition_epoch, isr }
     }
 
-    /// Tells it from the leader's other proposals.
+    pub(super) fn renumber(&mut self, number: u32) {
+        self.number = number;
+    }
+
+    /// Tells it from the leader's other proposals, and from earlier attempts to send it.
     pub(crate) fn number(&self) -> u32 {
         self.number
     }

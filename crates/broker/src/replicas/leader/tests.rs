@@ -91,6 +91,7 @@ impl Script {
                 let (rules, end_offset) = (self.rules, self.end_offset);
                 return shown(self.leader.shrink(end_offset, &rules, OWN, self.now_ms));
             }
+            ["again"] => return shown(self.leader.send_again()),
             ["accept", proposal, epoch, isr] => {
                 let (leader_epoch, partition_epoch) = epoch.split_once('/').unwrap();
                 let (leader_epoch, partition_epoch) = (number(leader_epoch), number(partition_epoch));
@@ -288,6 +289,26 @@ fn below_min_insync_replicas_the_high_watermark_stands_still() {
     );
 }
 
+/// R7: the leader before counted itself by what was not on its disk, and is in sync still.
+#[test]
+fn trap_r7_what_another_leader_committed_is_acknowledged_once_all_in_sync_have_it() {
+    check(
+        &[1, 2, 3],
+        "append 10 -> 0
+         fetch 2 10 -> 0
+         fetch 3 10 -> 10
+         acks 10 -> Complete
+         epoch 6 1,2,3 -> 10
+         acks 10 -> Outstanding
+         fetch 2 10 -> 10
+         acks 10 -> Outstanding
+         fetch 3 9 -> 10
+         acks 10 -> Outstanding
+         isr 1,2 -> 10
+         acks 10 -> Complete",
+    );
+}
+
 #[test]
 fn a_follower_joins_that_has_what_is_committed_in_this_epoch() {
     check(
@@ -392,9 +413,13 @@ fn a_proposal_is_sent_again_after_errors_that_pass() {
                 "append 10 -> 0
                  at 2000 -> 0
                  shrink -> #1 in 5/0: 1:100
-                 reject 1 {error} -> SendAgain
+                 again -> #2 in 5/0: 1:100
+                 reject 1 INELIGIBLE_REPLICA -> Late
+                 reject 2 {error} -> SendAgain
                  append 11 -> 0
-                 accept 1 5/1 1 -> Committed
+                 again -> #3 in 5/0: 1:100
+                 accept 3 5/1 1 -> Committed
+                 again -> -
                  append 12 -> 12"
             ),
         );
