@@ -21,6 +21,7 @@ mod messages;
 mod office;
 mod partition_change;
 mod placement;
+mod racks;
 mod reassignments;
 mod registration;
 mod request;

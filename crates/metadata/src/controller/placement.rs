@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use protocol::records::PartitionRecord;
+use protocol::records::{PartitionRecord, RegisterBrokerRecord};
 use protocol::{ErrorCode, Uuid};
 
 use super::Refusal;
+use super::racks::Racks;
 use crate::image::Image;
 use crate::image::directories::UNASSIGNED;
 
@@ -13,6 +14,7 @@ use crate::image::directories::UNASSIGNED;
 pub(super) struct Placement<'a> {
     image: &'a Image,
     live: Vec<i32>,
+    racks: Racks,
     /// The broker to start with for the next partition, so that the leaders of many topics are spread.
     next: usize,
     /// Replicas in each directory, of the brokers asked about so far.
@@ -24,6 +26,7 @@ impl<'a> Placement<'a> {
         Self {
             image,
             live: image.live_brokers().collect(),
+            racks: Racks::new(image.brokers().values().map(|broker| &**broker).filter(|it| is_usable(it))),
             next: image.topics().partition_count(),
             held: BTreeMap::new(),
         }
@@ -32,9 +35,9 @@ impl<'a> Placement<'a> {
     /// Checks that partitions can have that many replicas.
     pub(super) fn check(&self, replication_factor: i16) -> Result<(), Refusal> {
         let registered = self.image.brokers().len();
-        let why = if self.live.is_empty() {
+        let why = if self.racks.unfenced() == 0 {
             "All brokers are currently fenced or in controlled shutdown.".to_owned()
-        } else if usize::try_from(replication_factor).is_ok_and(|wanted| wanted <= self.live.len()) {
+        } else if usize::try_from(replication_factor).is_ok_and(|wanted| wanted <= self.racks.brokers()) {
             return Ok(());
         } else {
             format!(
@@ -49,9 +52,9 @@ impl<'a> Placement<'a> {
     /// The replicas of the next partition. [`Self::check`] has passed.
     pub(super) fn next_replicas(&mut self, replication_factor: i16) -> Vec<i32> {
         let count = usize::try_from(replication_factor).unwrap_or_default();
-        let start = self.next;
+        let replicas = self.racks.place(self.next, count);
         self.next += 1;
-        (0..count).map(|i| self.live[(start + i) % self.live.len()]).collect()
+        replicas
     }
 
     /// Checks replicas that a client chose, against those of the partitions before.
@@ -127,8 +130,21 @@ impl<'a> Placement<'a> {
     }
 }
 
-/// The directories of a broker, and how many replicas each has.
+/// Whether new partitions may be put on a broker: it does not leave, and not all of its directories are cordoned.
+fn is_usable(broker: &RegisterBrokerRecord) -> bool {
+    let mut directories = broker.log_dirs.iter();
+    !broker.in_controlled_shutdown
+        && (broker.log_dirs.is_empty() || directories.any(|directory| !is_cordoned(broker, *directory)))
+}
+
+fn is_cordoned(broker: &RegisterBrokerRecord, directory: Uuid) -> bool {
+    broker.cordoned_log_dirs.as_ref().is_some_and(|cordoned| cordoned.contains(&directory))
+}
+
+/// The directories of a broker, without those that are cordoned, and how many replicas each has.
 fn held(image: &Image, broker: i32) -> Vec<(Uuid, usize)> {
-    let directories = image.brokers().get(&broker).map_or(&[][..], |broker| broker.log_dirs.as_slice());
-    directories.iter().map(|directory| (*directory, image.topics().replicas_in(*directory))).collect()
+    let Some(broker) = image.brokers().get(&broker) else { return Vec::new() };
+    let takes = |directory: &&Uuid| !is_usable(broker) || !is_cordoned(broker, **directory);
+    let directories = broker.log_dirs.iter().filter(takes);
+    directories.map(|directory| (*directory, image.topics().replicas_in(*directory))).collect()
 }

@@ -6,6 +6,7 @@ mod configs;
 mod directories;
 mod partition_change;
 mod partitions;
+mod placement;
 pub(crate) mod random;
 mod topics;
 
