@@ -6,7 +6,9 @@
 
 mod alter_configs;
 mod alter_partition;
+mod balance;
 mod brokers;
+mod config_effects;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;

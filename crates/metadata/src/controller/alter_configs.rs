@@ -14,6 +14,7 @@ use protocol::records::ConfigRecord;
 use protocol::{ErrorCode, Str};
 use settings::{Configs, Type, elements, has_empty_element};
 
+use super::config_effects::check_min_isr;
 use super::messages::Messages;
 use super::topic_name::check_topic_name;
 use super::{Controller, Decision, RECORDS_PER_REQUEST_MAX, Refusal, repeated};
@@ -124,7 +125,10 @@ impl Controller {
             let error_message = messages.admit(error_message);
             ResourceOutcome { error_code, error_message, resource_type, resource_name }
         });
-        (altered.collect(), records)
+        let altered = altered.collect();
+        let effects = self.config_effects(image, &records);
+        records.extend(effects);
+        (altered, records)
     }
 
     fn alter_resource(
@@ -150,7 +154,7 @@ impl Controller {
         if !nulls.is_empty() {
             return refuse(format!("Null value not supported for : {}", nulls.join(", ")));
         }
-        let resource = self.resource(resource_type, name)?;
+        let resource = self.resource(image, resource_type, name)?;
         let changes = changes(image, &resource, operations)?;
         let mut configs = image.configs(&resource).clone();
         for (name, value) in &changes {
@@ -163,15 +167,19 @@ impl Controller {
         if resource.resource_type == ResourceType::Topic && image.topic(name).is_none() {
             return Err(Refusal::plain(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
         }
-        Ok(changes.into_iter().map(|(name, value)| record(&resource, name, value)).collect())
+        let records: Vec<MetadataRecord> =
+            changes.into_iter().map(|(name, value)| record(&resource, name, value)).collect();
+        check_min_isr(image, &records)?;
+        Ok(records)
     }
 
     /// The resource that a type and a name stand for.
-    fn resource(&self, resource_type: i8, name: &Str) -> Result<ConfigResource, Refusal> {
+    fn resource(&self, image: &Image, resource_type: i8, name: &Str) -> Result<ConfigResource, Refusal> {
         let refuse = |message: String| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
         let resource_type = match ResourceType::from_i8(resource_type) {
             Some(ResourceType::Broker) => {
-                if !name.is_empty() {
+                let is_registered = |id| image.brokers().contains_key(&id);
+                if !name.is_empty() && !name.parse().is_ok_and(is_registered) {
                     check_node_id(name, self.node_id)?;
                 }
                 ResourceType::Broker

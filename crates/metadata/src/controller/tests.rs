@@ -4,6 +4,7 @@ mod brokers;
 mod cluster;
 mod configs;
 mod directories;
+mod leaders;
 mod partition_change;
 mod partitions;
 mod placement;
