@@ -104,7 +104,7 @@ fn larger_clusters_lose_nothing() {
         Scope { appends: 2, asks: 5, elections: 2, ..NONE },
         Scope { appends: 2, asks: 3, elections: 1, shrinks: 2, ..NONE },
         Scope { appends: 2, asks: 3, crashes: 2, elections: 1, loss: Loss::Unsynced, ..NONE },
-        Scope { appends: 2, asks: 4, crashes: 1, fences: 1, loss: Loss::All, ..NONE },
+        Scope { appends: 2, asks: 4, crashes: 1, loss: Loss::All, ..NONE },
         Scope { appends: 2, asks: 2, fences: 2, ..NONE },
         Scope { nodes: 3, laggards: 1, appends: 1, asks: 3, elections: 1, ..NONE },
     ] {
