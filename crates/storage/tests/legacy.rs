@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use record::{Batch, BatchBuilder, Compression, Scratch, ValidBatch, stored_batches};
 use storage::fs::Fs;
 use storage::{
-    Log, LogConfig, LogDirectory, OffsetMap, OpenDirectory, OpenLog, Origin, RecoveryReport, SwapOutcome,
+    AppendError, Log, LogConfig, LogDirectory, OffsetMap, OpenDirectory, OpenLog, Origin, RecoveryReport,
+    SwapOutcome,
 };
 use storage::{TimestampOffset, TopicPartition};
 
@@ -203,6 +204,28 @@ fn a_torn_end_is_cut() {
     let cut = recovered.truncation.unwrap();
     assert_eq!((cut.damage.position, cut.bytes), (starts[8] as u64, 30));
     assert_eq!(read(&log), expected[..8]);
+}
+
+/// A broker follows one that has such a log.
+#[test]
+fn they_are_appended_as_they_are_fetched() {
+    let (bytes, expected) = captured();
+    let home = Home::new(&[], config());
+    let (_directory, mut log, _) = home.open();
+    log.truncate_to(0, BASE_MS).unwrap();
+    let starts: Vec<usize> = stored_batches(&bytes)
+        .scan(0, |at, batch| Some(std::mem::replace(at, *at + batch.unwrap().bytes().len())))
+        .collect();
+    let half = starts[starts.len() / 2];
+    // The first fetch ends within a batch.
+    log.append_as_follower(&bytes[..half + 20], 9, BASE_MS).unwrap().unwrap();
+    assert_eq!(log.append_as_follower(&[], 9, BASE_MS).unwrap(), None);
+    log.append_as_follower(&bytes[half..], 9, BASE_MS).unwrap().unwrap();
+    assert_eq!((log.end_offset(), read(&log)), (END_OFFSET, expected));
+    let mut damaged = bytes[..starts[1]].to_vec();
+    damaged[20] ^= 1;
+    log.truncate_to(0, BASE_MS).unwrap();
+    assert!(matches!(log.append_as_follower(&damaged, 9, BASE_MS), Err(AppendError::Batch(_))));
 }
 
 #[test]

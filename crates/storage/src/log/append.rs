@@ -5,7 +5,7 @@ use std::io::IoSlice;
 
 use record::{BATCH_OVERHEAD, BatchError, BatchHeader, TimestampType, ValidBatch};
 
-use super::Log;
+use super::{ChangeError, Log};
 use crate::fs;
 use crate::names::SegmentFile;
 use crate::offline::Offline;
@@ -139,25 +139,73 @@ impl Log {
         Ok(self.appended(header.base_offset, &header))
     }
 
-    /// Appends batches that have their offsets and leader epochs: a follower's, or those of a log whose
-    /// leader is elsewhere. Their checksums are verified. A truncated last batch, as a fetch may end with, is
-    /// left out; returns `None` if there is nothing else.
+    /// Appends what a follower has fetched in `leader_epoch`. Batches are written as they came, those of magic 0 and 1
+    /// too; only their checksums and their place are checked. Gaps between them are those that compaction left. A
+    /// truncated last batch, as a fetch may end with, is left out, and so are batches from the first of a later epoch on:
+    /// a leader that was deposed may have truncated its log while it sent them (KAFKA-18723). Returns `None` if there is
+    /// nothing else.
+    ///
+    /// A log without a record begins with the first batch even if that starts earlier: the leader's log may start within
+    /// it.
     ///
     /// # Errors
     /// [`AppendError`] for the first batch that cannot be appended. None of the batches is in the log then,
     /// unless a file operation failed.
+    pub fn append_as_follower(
+        &mut self,
+        records: &[u8],
+        leader_epoch: i32,
+        now_ms: i64,
+    ) -> Result<Option<AppendOutcome>, AppendError> {
+        self.partition.directory.health.check()?;
+        self.begin_within(records, now_ms)?;
+        self.append_batches(records, leader_epoch, now_ms)
+    }
+
+    /// Appends batches that have their offsets and leader epochs, whatever these are. Otherwise as
+    /// [`Log::append_as_follower`].
+    ///
+    /// # Errors
+    /// As there.
     pub fn append_with_offsets(
         &mut self,
         records: &[u8],
         now_ms: i64,
     ) -> Result<Option<AppendOutcome>, AppendError> {
         self.partition.directory.health.check()?;
-        let Some((base_offset, len)) = self.check_batches(records)? else { return Ok(None) };
+        self.append_batches(records, i32::MAX, now_ms)
+    }
+
+    /// Has an empty log start with the first batch, if its start is within.
+    fn begin_within(&mut self, records: &[u8], now_ms: i64) -> Result<(), AppendError> {
+        let end_offset = self.end_offset();
+        if end_offset > self.log_start_offset() {
+            return Ok(());
+        }
+        let Ok(first) = BatchHeader::parse_stored(records) else { return Ok(()) };
+        if (first.base_offset.saturating_add(1)..=first.last_offset()).contains(&end_offset) {
+            let emptied = self.truncate_fully_and_start_at(first.base_offset.max(0), now_ms);
+            emptied.map_err(|error| match error {
+                ChangeError::Full(error) => AppendError::Full(error),
+                ChangeError::Offline(offline) => AppendError::Offline(offline),
+                ChangeError::Damaged(damage) => unreachable!("nothing is read: {damage}"),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn append_batches(
+        &mut self,
+        records: &[u8],
+        epoch_max: i32,
+        now_ms: i64,
+    ) -> Result<Option<AppendOutcome>, AppendError> {
+        let Some((base_offset, len)) = self.check_batches(records, epoch_max)? else { return Ok(None) };
         let records = &records[..len];
         let mut run_start = 0;
         let mut position = 0;
         let mut last = None;
-        for batch in record::batches(records) {
+        for batch in record::stored_batches(records) {
             let batch = batch.expect("it has been checked");
             let header = *batch.header();
             position += header.size_bytes();
@@ -176,24 +224,26 @@ impl Log {
         Ok(last.map(|header| self.appended(base_offset, &header)))
     }
 
-    /// The first offset and the length of the whole batches in `records`, all of them checked.
-    fn check_batches(&self, records: &[u8]) -> Result<Option<(i64, usize)>, AppendError> {
+    /// The first offset and the length of the whole batches in `records` that are of no later epoch, all of them checked.
+    fn check_batches(&self, records: &[u8], epoch_max: i32) -> Result<Option<(i64, usize)>, AppendError> {
         let mut end_offset = self.end_offset();
         let mut first = None;
         let mut len = 0;
-        for batch in record::batches(records) {
+        for batch in record::stored_batches(records) {
             let batch = match batch {
                 Ok(batch) => batch,
                 Err(BatchError::Truncated { .. }) => break,
                 Err(error) => return Err(AppendError::Batch(error)),
             };
-            batch.verify_crc().map_err(AppendError::Batch)?;
             let header = batch.header();
+            if header.partition_leader_epoch > epoch_max {
+                break;
+            }
+            batch.verify_crc().map_err(AppendError::Batch)?;
             if header.base_offset < end_offset || header.last_offset_delta < 0 {
                 return Err(AppendError::UnexpectedOffset { base_offset: header.base_offset, end_offset });
             }
             check_offsets(header)?;
-            self.check_size(header.size_bytes())?;
             end_offset = header.next_offset();
             first.get_or_insert(header.base_offset);
             len += header.size_bytes();
@@ -208,7 +258,7 @@ impl Log {
         }
         self.partition.directory.room.count(records.len());
         self.write(&mut [IoSlice::new(records)])?;
-        for batch in record::batches(records) {
+        for batch in record::stored_batches(records) {
             let batch = batch.expect("it has been checked");
             self.account(batch.header(), Marker::of(batch.header(), batch.bytes()))?;
         }

@@ -6,6 +6,7 @@ mod damage;
 mod descriptors;
 mod expiry;
 mod faults;
+mod following;
 mod full;
 mod lookups;
 mod model;
