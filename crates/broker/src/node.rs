@@ -301,13 +301,11 @@ async fn bind(config: &BrokerConfig) -> Result<(Vec<BoundSocket>, Vec<SocketAddr
 async fn start_quorum(config: &BrokerConfig, dir: &LogDir) -> Result<Quorum, StartError> {
     let directory = dir.opened().expect("a start without it has failed");
     let quorum = QuorumConfig {
-        node_id: config.node_id,
-        directory_id: dir.id(),
-        endpoints: Vec::new(),
         segment_bytes: u32::try_from(config.metadata_log_segment_bytes).unwrap_or(u32::MAX),
         bytes_between_snapshots: u64::try_from(config.metadata_log_max_record_bytes_between_snapshots)
             .unwrap_or(u64::MAX),
         min_insync_replicas: config.topic_defaults.min_insync_replicas,
+        ..QuorumConfig::of_node(config.node_id, dir.id())
     };
     Quorum::start(quorum, &directory).await.map_err(StartError::Quorum)
 }

@@ -15,6 +15,7 @@ pub mod level;
 pub mod quorum;
 pub mod record;
 pub mod replay;
+pub mod traps;
 
 pub use controller::{Controller, check_topic_name, is_internal_topic};
 pub use image::{Change, ConfigResource, Delta, Image, Partition, ResourceType, Topic};

@@ -8,24 +8,31 @@
 //! controller, is in [`active`].
 //!
 //! One node alone is a quorum of one. It elects itself at each start without waiting: no timer of
-//! openraft runs ([`alone`]).
+//! openraft runs ([`timers`]). Several voters reach each other by [`Peers`].
 
 mod active;
-mod alone;
+mod answer;
 mod async_runtime;
+mod attend;
 mod batches;
 mod checkpoint;
 #[cfg(test)]
 mod crash;
 mod follow;
+mod founding;
+mod incoming;
 mod log_store;
+mod message;
+mod network;
 mod observers;
+mod peers;
 mod raft;
 mod start;
 mod state_machine;
 mod status;
 mod submit_error;
 mod survey;
+mod timers;
 mod vote;
 
 use std::fmt;
@@ -40,7 +47,9 @@ pub use active::SubmitOutcome;
 pub use batches::BatchFault;
 pub use checkpoint::CheckpointError;
 pub use follow::Changes;
+pub use founding::FoundingVoter;
 pub use observers::{LogPart, SnapshotId, SnapshotPart, SnapshotReadError};
+pub use peers::Peers;
 pub use raft::{VoterEndpoint, VoterId};
 pub use start::{QuorumConfig, StartError, check_room};
 pub use status::{QuorumStatus, VoterStatus};
@@ -49,9 +58,12 @@ pub use survey::{Survey, is_formatted, survey, survey_in};
 pub use vote::VoteError;
 
 use crate::image::Image;
+use crate::record::MetadataRecord;
 use active::Active;
 use follow::PublishedState;
+use incoming::SnapshotReceiver;
 use log_store::LogStore;
+use network::Link;
 use raft::Types;
 use state_machine::StateMachine;
 
@@ -68,14 +80,22 @@ const RESERVED_BYTES: u64 = 1 << 20;
 /// The quorum, as a broker uses it.
 pub struct Quorum {
     raft: openraft::Raft<Types, StateMachine>,
+    /// The way to the other voters, and who this one is.
+    link: Arc<Link>,
+    /// A snapshot that another voter sends.
+    incoming: parking_lot::Mutex<SnapshotReceiver>,
     published: Arc<PublishedState>,
     active: Mutex<Active>,
+    /// The records that a new cluster begins with.
+    first_records: Vec<MetadataRecord>,
     store: LogStore,
     fs: Fs,
     dir: PathBuf,
     /// The bytes of a segment of the log, which no entry may exceed.
     segment_bytes: usize,
     bytes_between_snapshots: u64,
+    /// Whether there are other voters, or may be.
+    has_peers: bool,
     stopped: AtomicBool,
     /// Why it has ended by itself.
     ended: watch::Sender<Option<String>>,

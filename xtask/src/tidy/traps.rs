@@ -5,8 +5,12 @@ use std::collections::BTreeSet;
 use super::tree::Tree;
 
 const DOCUMENT: &str = "docs/traps.md";
-const SOURCES: [&str; 3] =
-    ["crates/storage/src/traps.rs", "crates/coordinator/src/traps.rs", "crates/broker/src/replicas/traps.rs"];
+const SOURCES: [&str; 4] = [
+    "crates/storage/src/traps.rs",
+    "crates/coordinator/src/traps.rs",
+    "crates/metadata/src/traps.rs",
+    "crates/broker/src/replicas/traps.rs",
+];
 
 pub(super) fn check(tree: &Tree) -> Vec<String> {
     let sources: Option<String> = SOURCES.iter().map(|path| tree.text(path)).collect();

@@ -68,8 +68,9 @@ fn code_of(error: &SubmitError) -> ErrorCode {
         SubmitError::DiskFull => ErrorCode::KAFKA_STORAGE_ERROR,
         SubmitError::TooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
         SubmitError::Unencodable { .. } | SubmitError::Contradiction(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
-        SubmitError::NotLeader { .. } | SubmitError::Deposed | SubmitError::Stopped(_) => {
-            ErrorCode::NOT_CONTROLLER
-        }
+        SubmitError::NotLeader { .. }
+        | SubmitError::Deposed
+        | SubmitError::Unconfirmed
+        | SubmitError::Stopped(_) => ErrorCode::NOT_CONTROLLER,
     }
 }

@@ -5,10 +5,12 @@
 //! which of them stand, and this node starts again, in its next term, from the applied state.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use openraft::errors::{ClientWriteError, Fatal};
+use openraft::ReadPolicy;
+use openraft::errors::{ClientWriteError, Fatal, LinearizableReadError, RaftError};
 use openraft::raft::WriteResult;
 use openraft::rt::WatchReceiver;
 use protocol::records::{AbortTransactionRecord, BeginTransactionRecord, EndTransactionRecord};
@@ -20,9 +22,14 @@ use crate::controller::{Office, RECORDS_PER_REQUEST_MAX};
 use crate::image::{ApplyError, Delta, Image};
 use crate::level;
 use crate::record::MetadataRecord;
+use crate::traps::{self, Trap};
 
 /// Bytes that one decision may take in the log, as in Kafka (`KafkaRaftClient.MAX_BATCH_SIZE_BYTES`).
 const DECISION_BYTES_MAX: usize = 8 << 20;
+
+/// The time that a majority of the voters may take to confirm a decision. Openraft's leader keeps its office without one
+/// and takes no new proposals, but those that it took wait for as long as it leads.
+const CONFIRMATION_MAX: Duration = Duration::from_secs(10);
 
 /// Bytes of a record in the log beside its value: the header of its batch and its own.
 const RECORD_OVERHEAD_BYTES: usize = 100;
@@ -41,8 +48,6 @@ pub struct SubmitOutcome<R> {
 pub(super) struct Active {
     /// `None` if this node does not lead, or has decided nothing yet.
     proposed: Option<ProposedState>,
-    /// The last term of which proposals were rolled back. Nothing is proposed in it any more.
-    deposed_in: Option<u64>,
 }
 
 /// The state with everything that was proposed in a term.
@@ -70,10 +75,12 @@ impl Active {
         }
     }
 
-    /// Forgets what was proposed in `term`, in which this node leads no more.
+    /// Forgets what was proposed in `term`: some of it is not in the log.
     fn roll_back(&mut self, term: u64) {
+        if traps::is_on(Trap::ProposalsKept) {
+            return;
+        }
         self.proposed.take_if(|proposed| proposed.term <= term);
-        self.deposed_in = self.deposed_in.max(Some(term));
     }
 }
 
@@ -128,7 +135,13 @@ impl Quorum {
         drop(active);
         let is_empty = proposals.is_empty();
         for proposal in proposals {
-            self.committed(proposal).await?;
+            let term = proposal.last.leader_id.term;
+            if let Err(error) = self.in_time(self.committed(proposal)).await {
+                if error.is_deposed() {
+                    self.active.lock().await.roll_back(term);
+                }
+                return Err(error);
+            }
         }
         if let Some(error) = refused {
             return Err(error);
@@ -150,10 +163,12 @@ impl Quorum {
     /// The proposals of this node in the term that it leads.
     async fn in_office<'a>(&self, active: &'a mut Active) -> Result<&'a mut ProposedState, SubmitError> {
         let term = self.led_term()?;
-        if active.deposed_in >= Some(term) {
-            return Err(SubmitError::NotLeader { leader: None });
-        }
         active.catch_up(&self.image());
+        if let Some(proposed) = &mut active.proposed
+            && traps::is_on(Trap::ProposalsKept)
+        {
+            proposed.term = term;
+        }
         if active.proposed.as_ref().is_none_or(|proposed| proposed.term != term) {
             let image = self.inherited(term).await?;
             let office = Office::begin(&image, clock::steady_ms());
@@ -169,14 +184,18 @@ impl Quorum {
             };
             active.proposed = Some(proposed);
             if let Some(aborted) = interrupted {
-                self.committed(aborted).await?;
+                let ended = self.in_time(self.committed(aborted)).await;
+                if let Err(error) = ended {
+                    active.roll_back(term);
+                    return Err(error);
+                }
             }
         }
         Ok(active.proposed.as_mut().expect("this node has taken office"))
     }
 
     /// The term that this node leads.
-    fn led_term(&self) -> Result<u64, SubmitError> {
+    pub(super) fn led_term(&self) -> Result<u64, SubmitError> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         if metrics.current_leader == Some(metrics.id) {
@@ -188,13 +207,19 @@ impl Quorum {
 
     /// The state with everything that earlier leaders have decided, once that is applied.
     async fn inherited(&self, term: u64) -> Result<Image, SubmitError> {
-        // The first entry of a term says who leads; what is before it is committed with it.
+        // The first entry of a term says who leads; what is before it is committed with it. Proposals may follow it
+        // if one was refused, because the leader did not hear of the others for a while.
         let is_settled = |metrics: &openraft::RaftMetrics<Types>| {
             let applied_term = metrics.last_applied.as_ref().map(|applied| applied.leader_id.term);
-            metrics.current_term != term || applied_term == Some(term)
+            let is_applied = metrics.last_applied.map(|applied| applied.index) == metrics.last_log_index;
+            metrics.current_term != term || (applied_term == Some(term) && is_applied)
         };
-        let settled = self.raft.wait(None).metrics(is_settled, "an elected leader has applied all").await;
-        let metrics = settled.map_err(|error| self.ended_by(error))?;
+        let wait = self.raft.wait(None);
+        let settled = async {
+            let settled = wait.metrics(is_settled, "an elected leader has applied all").await;
+            settled.map_err(|error| self.ended_by(error))
+        };
+        let metrics = self.in_time(settled).await?;
         if metrics.current_term != term {
             return Err(SubmitError::NotLeader { leader: metrics.current_leader });
         }
@@ -213,6 +238,11 @@ impl Quorum {
     ) -> Result<Proposal, SubmitError> {
         self.check_space(self.check_size(&records)?)?;
         let image = with(&proposed.image, &records).map_err(SubmitError::Contradiction)?;
+        let places = proposed.image.offset() + 1..;
+        let records = places.zip(records).map(|(at, record)| {
+            let expected = Some(log_id(epoch(proposed.term), at));
+            EntryRecord { expected, ..record }
+        });
         // Dropped here, this future has sent nothing.
         let results = self.raft.client_write_many(records).await.map_err(|error| self.ended_by(error))?;
         proposed.image = image;
@@ -226,23 +256,45 @@ impl Quorum {
         while let Some(result) = results.next().await {
             match result.map_err(|error| self.ended_by(error))? {
                 Ok(response) => written = Some(response.log_id),
-                Err(refused) => {
-                    self.active.lock().await.roll_back(last.leader_id.term);
-                    return Err(match refused {
-                        ClientWriteError::ForwardToLeader(forward) if written.is_none() => {
-                            SubmitError::NotLeader { leader: forward.leader_id }
-                        }
-                        _ => SubmitError::Deposed,
-                    });
+                Err(ClientWriteError::ForwardToLeader(forward)) if written.is_none() => {
+                    return Err(SubmitError::NotLeader { leader: forward.leader_id });
                 }
+                Err(_) => return Err(SubmitError::Deposed),
             }
         }
-        if written != Some(last) {
-            // It was appended in a later term, or behind what another leader has appended.
-            self.active.lock().await.roll_back(last.leader_id.term);
-            return Err(SubmitError::Deposed);
+        // Otherwise it was appended in a later term, or behind what another leader has appended.
+        if written == Some(last) { Ok(()) } else { Err(SubmitError::Deposed) }
+    }
+
+    /// Waits for the other voters, for so long at most. A disk that is full is waited for: it is this node's own.
+    async fn in_time<T>(
+        &self,
+        confirmed: impl Future<Output = Result<T, SubmitError>>,
+    ) -> Result<T, SubmitError> {
+        if !self.has_peers {
+            return confirmed.await;
         }
-        Ok(())
+        let waited = runtime::clock::timeout(CONFIRMATION_MAX, confirmed).await;
+        waited.unwrap_or(Err(SubmitError::Unconfirmed))
+    }
+
+    /// Confirms with a majority of the voters that this node leads them, so that its state is the latest there is: a
+    /// leader that was cut off does not hear of the next.
+    ///
+    /// # Errors
+    /// [`SubmitError::NotLeader`] if another node may lead by now.
+    pub async fn confirm_office(&self) -> Result<(), SubmitError> {
+        if traps::is_on(Trap::DeposedLeaderReads) {
+            return self.led_term().map(|_| ());
+        }
+        let confirmed = self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await;
+        confirmed.map(|_| ()).map_err(|error| match error {
+            RaftError::Fatal(fatal) => self.ended_by(fatal),
+            RaftError::APIError(LinearizableReadError::ForwardToLeader(forward)) => {
+                SubmitError::NotLeader { leader: forward.leader_id }
+            }
+            RaftError::APIError(_) => SubmitError::NotLeader { leader: None },
+        })
     }
 
     /// Waits until the record at `offset` is applied.
@@ -257,12 +309,12 @@ impl Quorum {
             return Err(SubmitError::DiskFull);
         }
         let index = u64::try_from(offset).expect("it was proposed");
-        self.raft
-            .wait(None)
-            .applied_index_at_least(Some(index), "an answer's base")
-            .await
-            .map_err(|error| self.ended_by(error))?;
-        Ok(())
+        let wait = self.raft.wait(None);
+        let applied = async {
+            let applied = wait.applied_index_at_least(Some(index), "an answer's base").await;
+            applied.map(|_| ()).map_err(|error| self.ended_by(error))
+        };
+        self.in_time(applied).await
     }
 
     /// Refuses what the log could not take: it is too late once it is proposed, because a log that fails ends the
@@ -272,7 +324,7 @@ impl Quorum {
             if size_bytes > max_bytes { Err(SubmitError::TooLarge { size_bytes, max_bytes }) } else { Ok(()) }
         };
         let (mut size_bytes, mut batch_bytes) = (0, 0);
-        for EntryRecord { record, version, ends_batch } in records {
+        for EntryRecord { record, version, ends_batch, .. } in records {
             let encoded = record.encode(*version);
             let encoded =
                 encoded.map_err(|error| SubmitError::Unencodable { record: record.name(), error })?;
@@ -300,7 +352,7 @@ impl Quorum {
         }
     }
 
-    async fn snapshot_when_due(&self) -> Result<(), SubmitError> {
+    pub(super) async fn snapshot_when_due(&self) -> Result<(), SubmitError> {
         if self.store.unsnapshotted_bytes() < self.bytes_between_snapshots {
             return Ok(());
         }

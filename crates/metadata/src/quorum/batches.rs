@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io;
 
 use bytes::Bytes;
 use protocol::records::leader_change_message::Voter as ChangeVoter;
@@ -35,6 +36,8 @@ pub enum BatchFault {
     Records(RecordsError),
     /// The batch is compressed, which the metadata log never is.
     Compressed,
+    /// Its offsets or its leader epoch are negative.
+    Negative,
     /// A record of the quorum itself is damaged.
     Control(ControlError),
     /// The value of one is.
@@ -50,6 +53,7 @@ impl fmt::Display for BatchFault {
         match self {
             Self::Batch(error) => error.fmt(f),
             Self::Records(error) => error.fmt(f),
+            Self::Negative => f.write_str("the batch has a negative offset or leader epoch"),
             Self::Compressed => f.write_str("the batch is compressed"),
             Self::Control(error) => error.fmt(f),
             Self::ControlValue(error) => write!(f, "a control record cannot be read: {error}"),
@@ -83,6 +87,31 @@ pub(super) struct Leadership {
 /// Whether the batch of an entry ends with it.
 pub(super) fn ends_batch(entry: &Entry) -> bool {
     !matches!(&entry.payload, Payload::Normal(record) if !record.ends_batch)
+}
+
+/// Whether an entry's batch has the one after it as well.
+pub(super) fn share_batch(entry: &Entry, next: &Entry) -> bool {
+    match (&entry.batch, &next.batch) {
+        (Some(one), Some(other)) => one.as_ptr() == other.as_ptr() && one.len() == other.len(),
+        (None, None) => !ends_batch(entry),
+        _ => false,
+    }
+}
+
+/// Checks that a batch of another voter has these entries and no others; returns the version of the quorum's protocol
+/// that it sets, if it does.
+pub(super) fn check_received(bytes: &[u8], entries: &[Entry]) -> io::Result<Option<i16>> {
+    let invalid = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
+    let batch = Batch::parse(bytes).map_err(|error| invalid(error.to_string()))?;
+    let header = batch.header();
+    let (first, last) = (entries.first().map(|it| it.log_id.index), entries.last().map(|it| it.log_id.index));
+    if first.map(offset) != Some(header.base_offset) || last.map(offset) != Some(header.last_offset()) {
+        return Err(invalid(format!(
+            "a part of the batch at {} cannot be appended alone",
+            header.base_offset
+        )));
+    }
+    kraft_version_in(&batch).map_err(|fault| invalid(fault.to_string()))
 }
 
 /// Adds the batch of entries that share one to `out`.
@@ -215,16 +244,20 @@ pub(super) fn decode(batch: &Batch<'_>) -> Result<Vec<Entry>, BatchFault> {
     for record in batch.records() {
         let record = record?;
         let record_offset = record.offset;
+        // The checksum covers neither.
+        if record_offset < 0 || header.partition_leader_epoch < 0 {
+            return Err(BatchFault::Negative);
+        }
         let payload = if header.attributes.is_control() {
             control_payload(&record)?
         } else {
             let value = Bytes::copy_from_slice(record.value.ok_or(BatchFault::NoValue)?);
             let (record, version) = MetadataRecord::decode(value).map_err(BatchFault::Record)?;
             let ends_batch = record_offset == last_offset;
-            Payload::Normal(EntryRecord { record, version, ends_batch })
+            Payload::Normal(EntryRecord { record, version, ends_batch, expected: None })
         };
         let log_id = log_id(header.partition_leader_epoch, record.offset);
-        entries.push(Entry { log_id, payload });
+        entries.push(Entry::new(log_id, payload));
     }
     Ok(entries)
 }

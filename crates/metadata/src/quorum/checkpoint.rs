@@ -21,6 +21,7 @@ use crate::features::METADATA_VERSION;
 use crate::image::{Delta, Image};
 use crate::level;
 use crate::record::MetadataRecord;
+use crate::traps::{self, Trap};
 
 const SUFFIX: &str = ".checkpoint";
 
@@ -136,7 +137,7 @@ fn parse_name(name: &str) -> Option<LogId> {
     (end_offset > 0 && epoch >= 0).then(|| log_id(epoch, end_offset - 1))
 }
 
-fn name(last: &LogId) -> String {
+pub(super) fn name(last: &LogId) -> String {
     format!("{:020}-{:010}{SUFFIX}", offset(last.index) + 1, epoch(last.leader_id.term))
 }
 
@@ -177,8 +178,19 @@ fn write_to(fs: &Fs, path: &Path, snapshot: &Snapshot) -> Result<u64, Checkpoint
         put(out.finish(builder))?;
     }
     put(out.foot(snapshot)?)?;
-    file.sync_data()?;
+    if !traps::is_on(Trap::SnapshotUnsynced) {
+        file.sync_data()?;
+    }
     Ok(position)
+}
+
+/// Gives a snapshot that was received, and is durable under another name, its own in `dir`. When this returns that is
+/// durable.
+pub(super) fn adopt(fs: &Fs, dir: &Path, received: Checkpoint) -> fs::Result<Checkpoint> {
+    let path = dir.join(name(&received.last_log_id));
+    fs.rename(&received.path, &path)?;
+    fs.sync_dir(dir)?;
+    Ok(Checkpoint { path, ..received })
 }
 
 /// Writes a snapshot to `dir`, and removes those before it once it is durable.

@@ -6,6 +6,9 @@
 //!
 //! On a full disk an append waits: a quorum whose log had failed would have to be restarted.
 
+mod replication;
+mod voters_history;
+
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io;
@@ -23,8 +26,13 @@ use storage::fs::Fs;
 use storage::{AppendError, ChangeError, Log, Offline};
 
 use super::batches::{self, BatchFault, Leadership};
-use super::raft::{Entry, LogId, Membership, Payload, StoredMembership, Types, Vote, log_id, offset};
+use super::checkpoint::Snapshot;
+use super::raft::{
+    Entry, LogId, Membership, Payload, StoredMembership, Types, Vote, VoterId, epoch, log_id, offset,
+};
 use super::vote;
+use crate::traps::{self, Trap};
+use voters_history::VotersHistory;
 
 /// Entries that memory is kept for while none waits to be applied.
 const TAIL_IDLE_ENTRIES: usize = 64;
@@ -61,7 +69,10 @@ struct State {
     log: Option<Log>,
     vote: Option<Vote>,
     kraft_version: i16,
-    leadership: Leadership,
+    leader: VoterId,
+    voters: VotersHistory,
+    /// The last entry whose effect is in the state, which no leader ever takes back.
+    applied: Option<LogId>,
     /// The last entry that a snapshot stands for. Those up to it may still be on disk.
     purged: Option<LogId>,
     last: Option<LogId>,
@@ -114,13 +125,16 @@ impl LogStore {
     pub(super) fn load(
         fs: Fs,
         dir: PathBuf,
-        log: Log,
+        mut log: Log,
         vote: Option<Vote>,
         leadership: Leadership,
         snapshot: Option<LogId>,
         founded_kraft_version: i16,
     ) -> Result<LoadedLog, Unreadable> {
         let from = snapshot.map_or(0, |last| offset(last.index) + 1);
+        if let Some(snapshot) = &snapshot {
+            replication::drop_contradiction(&mut log, snapshot)?;
+        }
         if log.log_start_offset() > from {
             let reason = format!("it begins there, and no snapshot holds the state from {from} on");
             return Err(Unreadable::new(log.log_start_offset(), &reason));
@@ -142,12 +156,19 @@ impl LogStore {
             _ => None,
         });
         let waiting = Arc::new(Mutex::new(PendingAppends::default()));
-        let told = waiting.clone();
-        log.set_flush_listener(Box::new(move |flushed| tell(&told, flushed)));
+        let (told, offsets) = (waiting.clone(), log.offsets().clone());
+        log.set_flush_listener(Box::new(move |flushed| {
+            // A truncation may have lowered it since: entries behind it are others.
+            let is_trapped = traps::is_on(Trap::TruncatedFlushCounts);
+            tell(&told, || flushed.map(|then| if is_trapped { then } else { offsets.flushed() }));
+        }));
         let purged = snapshot;
-        let mut leadership = leadership;
-        if let Some(membership) = &membership {
-            leadership.voters = voter_ids(Some(membership.membership()));
+        let Leadership { leader, voters: before } = leadership;
+        let mut voters = VotersHistory::new(before);
+        for entry in &tail {
+            if let Payload::Membership(membership) = &entry.payload {
+                voters.push(entry.log_id.index, voter_ids(Some(membership)));
+            }
         }
         let unsnapshotted_bytes = log.size_bytes();
         let kraft_version = found_kraft_version.unwrap_or(founded_kraft_version);
@@ -155,7 +176,9 @@ impl LogStore {
             log: Some(log),
             vote,
             kraft_version,
-            leadership,
+            leader,
+            voters,
+            applied: snapshot,
             purged,
             last,
             tail,
@@ -179,6 +202,7 @@ impl LogStore {
     /// Drops entries up to `applied` from memory: who reads them again takes them from disk.
     pub(super) fn forget(&self, applied: &LogId) {
         let mut state = self.state.lock();
+        state.applied = state.applied.max(Some(*applied));
         while state.tail.front().is_some_and(|entry| entry.log_id.index <= applied.index) {
             state.tail.pop_front();
         }
@@ -201,6 +225,22 @@ impl LogStore {
     /// Restarts the count: a snapshot is being written.
     pub(super) fn snapshot_begins(&self) {
         self.state.lock().unsnapshotted_bytes = 0;
+    }
+
+    /// The protocol that the quorum's log is of (`kraft.version`).
+    pub(super) fn kraft_version(&self) -> i16 {
+        self.state.lock().kraft_version
+    }
+
+    /// Takes note of a snapshot of another voter, which may say more than the log that it replaces.
+    pub(super) fn snapshot_taken(&self, snapshot: &Snapshot) {
+        let mut state = self.state.lock();
+        state.unsnapshotted_bytes = 0;
+        state.kraft_version = state.kraft_version.max(snapshot.kraft_version);
+        let voters = voter_ids(Some(snapshot.membership.membership()));
+        if !voters.is_empty() && state.voters.ends_before(snapshot.last_log_id.index) {
+            state.voters = VotersHistory::new(voters);
+        }
     }
 
     /// Has who waits for room give up.
@@ -236,14 +276,33 @@ impl LogStore {
         let mut state = self.state.lock();
         let mut encoded =
             EncodedEntries { entries: Vec::new(), positions: Vec::new(), bytes: Vec::new(), now_ms };
-        encoded.entries.extend(entries);
-        for batch in encoded.entries.chunk_by(|entry, _| !batches::ends_batch(entry)) {
+        encoded.entries.extend(entries.map(|mut entry| {
+            if let Payload::Normal(record) = &mut entry.payload {
+                record.settle_at(&entry.log_id);
+            }
+            entry
+        }));
+        for batch in encoded.entries.chunk_by(batches::share_batch) {
             if let Payload::Membership(membership) = &batch[0].payload {
-                state.leadership.voters = membership.voter_ids().collect();
+                state.voters.push(batch[0].log_id.index, voter_ids(Some(membership)));
             }
             encoded.positions.extend(batch.iter().map(|_| encoded.bytes.len()));
-            batches::encode(batch, &state.leadership, now_ms, &mut encoded.bytes)
-                .map_err(io::Error::other)?;
+            match batch[0].batch.as_ref().filter(|_| !traps::is_on(Trap::EntriesWrittenAnew)) {
+                Some(received) => {
+                    let kraft_version = batches::check_received(received, batch)?;
+                    state.kraft_version = kraft_version.unwrap_or(state.kraft_version);
+                    encoded.bytes.extend_from_slice(received);
+                }
+                None => {
+                    let leadership =
+                        Leadership { leader: state.leader, voters: state.voters.latest().to_vec() };
+                    batches::encode(batch, &leadership, now_ms, &mut encoded.bytes)
+                        .map_err(io::Error::other)?;
+                }
+            }
+        }
+        for entry in &mut encoded.entries {
+            entry.batch = None;
         }
         Ok(encoded)
     }
@@ -267,7 +326,11 @@ impl LogStore {
         let log = state.log.as_mut().ok_or_else(closed)?;
         let end_offset = log.end_offset();
         // First in the queue, then to be synced: the sync tells only who is in the queue.
-        self.waiting.lock().0.push_back((end_offset, done));
+        if traps::is_on(Trap::EntryUnsynced) {
+            done.io_completed(Ok(()));
+        } else {
+            self.waiting.lock().0.push_back((end_offset, done));
+        }
         log.enqueue_flush();
         if let Some(entry) = encoded.entries.last() {
             state.last = Some(entry.log_id);
@@ -316,15 +379,17 @@ fn closed() -> io::Error {
 }
 
 /// Tells who waits for what is durable now.
-fn tell(waiting: &Mutex<PendingAppends>, flushed: Result<i64, &Offline>) {
+fn tell<'a>(waiting: &Mutex<PendingAppends>, flushed: impl Fn() -> Result<i64, &'a Offline>) {
     loop {
-        let done = {
+        let (done, flushed) = {
             let mut waiting = waiting.lock();
+            let flushed = flushed();
             let is_done = |end: &i64| flushed.map_or(true, |flushed| *end <= flushed);
-            match waiting.0.front() {
+            let done = match waiting.0.front() {
                 Some((end, _)) if is_done(end) => waiting.0.pop_front(),
                 _ => None,
-            }
+            };
+            (done, flushed)
         };
         let Some((_, done)) = done else { return };
         done.io_completed(flushed.map(|_| ()).map_err(|offline| io::Error::other(offline.clone())));
@@ -426,12 +491,13 @@ impl RaftLogReader<Types> for LogStore {
         let (first, last) = range.into_inner();
         let state = self.state.lock();
         let log = state.log.as_ref().ok_or_else(closed)?;
-        let begun = log.leader_epochs().iter().map(|entry| log_id(entry.epoch, entry.start_offset));
-        let within = begun.filter(|begun| (first.index + 1..last.index).contains(&begun.index));
-        let mut ids: Vec<LogId> = std::iter::once(first).chain(within).collect();
-        if last != first {
-            ids.push(last);
-        }
+        // The last entry of each leader. Openraft's documentation says the first, its code takes them for the last.
+        let epochs = log.leader_epochs();
+        let ended = epochs.iter().zip(epochs.iter().skip(1));
+        let ended = ended.filter_map(|(of, next)| Some(log_id(of.epoch, next.start_offset.checked_sub(1)?)));
+        let mut ids: Vec<LogId> =
+            ended.filter(|end| (first.index..last.index).contains(&end.index)).collect();
+        ids.push(last);
         Ok(ids)
     }
 }
@@ -454,16 +520,17 @@ impl RaftLogStorage<Types> for LogStore {
     /// That the vote has won is not written: a node that starts again is elected again, whether or
     /// not it had led, and what it must not forget is whom it voted for in which term.
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
-        let (known, kraft_version) = {
+        let (known, kraft_version, voters) = {
             let state = self.state.lock();
-            (state.vote, state.kraft_version)
+            (state.vote, state.kraft_version, state.voters.latest().to_vec())
         };
-        if known.is_none_or(|known| known.leader_id != vote.leader_id) {
-            vote::write(&self.fs, &self.dir, vote, kraft_version).map_err(io::Error::other)?;
+        let is_new = known.is_none_or(|known| known.leader_id != vote.leader_id);
+        if is_new && !(traps::is_on(Trap::VoteForgotten) && known.is_some()) {
+            vote::write(&self.fs, &self.dir, vote, kraft_version, &voters).map_err(io::Error::other)?;
         }
         let mut state = self.state.lock();
         state.vote = Some(*vote);
-        state.leadership.leader = vote.leader_id.voted_for;
+        state.leader = vote.leader_id.voted_for;
         Ok(())
     }
 
@@ -489,14 +556,7 @@ impl RaftLogStorage<Types> for LogStore {
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
-        let mut state = self.state.lock();
-        let end_offset = last.map_or(0, |last| offset(last.index) + 1);
-        let log = state.log.as_mut().ok_or_else(closed)?;
-        log.truncate_to(end_offset, runtime::clock::now_ms()).map_err(io::Error::other)?;
-        assert_eq!(log.end_offset(), end_offset, "each entry has a batch of its own");
-        state.tail.retain(|entry| offset(entry.log_id.index) < end_offset);
-        state.last = last.max(state.purged);
-        Ok(())
+        self.truncate(last)
     }
 
     async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
@@ -514,6 +574,8 @@ impl RaftLogStorage<Types> for LogStore {
             // A snapshot is ahead of the log, which a crash has cut.
             log.truncate_fully_and_start_at(start, now_ms).map_err(io::Error::other)?;
         }
+        // Whoever waits for entries that a snapshot replaced waits no more.
+        let offsets = log.offsets().clone();
         for segment in log.take_due_deletions(now_ms) {
             segment.remove().map_err(io::Error::other)?;
         }
@@ -522,12 +584,15 @@ impl RaftLogStorage<Types> for LogStore {
         }
         state.purged = Some(upto);
         state.last = state.last.max(Some(upto));
+        state.applied = state.applied.max(Some(upto));
+        drop(state);
+        tell(&self.waiting, || Ok(offsets.flushed()));
         Ok(())
     }
 }
 
 /// The voters of a membership, or of none.
-pub(super) fn voter_ids(membership: Option<&Membership>) -> Vec<super::raft::VoterId> {
+pub(super) fn voter_ids(membership: Option<&Membership>) -> Vec<VoterId> {
     membership.map(|membership| membership.voter_ids().collect()).unwrap_or_default()
 }
 

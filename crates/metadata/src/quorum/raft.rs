@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+use openraft::entry::RaftEntry;
 use protocol::Uuid;
+use protocol::records::NoOpRecord;
 
 use crate::level;
 use crate::record::MetadataRecord;
@@ -50,6 +53,9 @@ pub(super) struct EntryRecord {
     /// Whether the next entry is in another batch. Entries of one batch are on disk together or not
     /// at all.
     pub(super) ends_batch: bool,
+    /// The place that it was decided for, on its way to the log. At another it is written as a record without effect:
+    /// what it was decided upon is not what comes before it there.
+    pub(super) expected: Option<LogId>,
 }
 
 impl EntryRecord {
@@ -62,9 +68,19 @@ impl EntryRecord {
         let last = records.len().saturating_sub(1);
         let entry = |(at, record): (usize, MetadataRecord)| {
             let version = record.version_at(level).expect("the level has what is proposed at it");
-            Self { record, version, ends_batch: at == last || level::has_transactions(level) }
+            let ends_batch = at == last || level::has_transactions(level);
+            Self { record, version, ends_batch, expected: None }
         };
         records.into_iter().enumerate().map(entry).collect()
+    }
+}
+
+impl EntryRecord {
+    /// Gives up the record if it has come to another place than it was decided for.
+    pub(super) fn settle_at(&mut self, log_id: &LogId) {
+        if self.expected.take().is_some_and(|expected| expected != *log_id) {
+            (self.record, self.version) = (NoOpRecord::default().into(), 0);
+        }
     }
 }
 
@@ -82,19 +98,66 @@ openraft::declare_raft_types!(
         R = (),
         NodeId = VoterId,
         Node = VoterNode,
+        Entry = Entry,
         Term = u64,
         LeaderId = openraft::impls::leader_id_std::LeaderId<u64, VoterId>,
         AsyncRuntime = super::async_runtime::Seam,
 );
 
 pub(super) type LogId = openraft::alias::LogIdOf<Types>;
-pub(super) type Entry = openraft::alias::EntryOf<Types>;
 pub(super) type Payload = openraft::alias::EntryPayloadOf<Types>;
 pub(super) type Membership = openraft::Membership<VoterId, VoterNode>;
 pub(super) type StoredMembership = openraft::alias::StoredMembershipOf<Types>;
 pub(super) type Vote = openraft::alias::VoteOf<Types>;
 pub(super) type LeaderId = openraft::alias::LeaderIdOf<Types>;
 pub(super) type CommittedLeaderId = openraft::alias::CommittedLeaderIdOf<Types>;
+
+/// An entry of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub(super) log_id: LogId,
+    pub(super) payload: Payload,
+    /// The record batch that the leader wrote it in, if the entry came from there: every voter has the same bytes in
+    /// its log. Entries of one batch share it. `None` once it is in this node's log.
+    pub(super) batch: Option<Bytes>,
+}
+
+impl Entry {
+    /// An entry that no log has yet.
+    pub(super) fn new(log_id: LogId, payload: Payload) -> Self {
+        Self { log_id, payload, batch: None }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.log_id, self.payload)
+    }
+}
+
+impl RaftEntry for Entry {
+    type CommittedLeaderId = CommittedLeaderId;
+    type Payload = Payload;
+
+    fn new(log_id: LogId, payload: Payload) -> Self {
+        Self::new(log_id, payload)
+    }
+
+    fn log_id_parts(&self) -> (&CommittedLeaderId, u64) {
+        (&self.log_id.leader_id, self.log_id.index)
+    }
+
+    fn set_log_id(&mut self, log_id: LogId) {
+        self.log_id = log_id;
+    }
+
+    fn get_membership(&self) -> Option<Membership> {
+        match &self.payload {
+            Payload::Membership(membership) => Some(membership.clone()),
+            _ => None,
+        }
+    }
+}
 
 /// The log id of the record at `offset` in leader epoch `epoch`.
 ///

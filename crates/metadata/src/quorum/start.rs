@@ -1,51 +1,54 @@
 //! Starting the quorum.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use protocol::records::{ConfigRecord, FeatureLevelRecord};
 use protocol::{Str, Uuid};
 use storage::fs::{self, Fs};
 use storage::{Log, LogConfig, LogDirectory, OpenDirectoryError, OpenError, OpenLog, TopicPartition};
 use tokio::sync::{Mutex, watch};
 
 use super::active::Active;
-use super::alone::{NoPeers, raft_config};
 use super::batches::{self, Leadership};
-use super::checkpoint::{self, Bootstrap, CheckpointError};
+use super::checkpoint::{self, CheckpointError};
 use super::follow::PublishedState;
+use super::founding::{FoundingVoter, InitialState, first_records};
+use super::incoming::SnapshotReceiver;
 use super::log_store::{LoadedLog, LogStore, Unreadable, voter_ids};
-use super::raft::{
-    Entry, EntryRecord, Membership, Payload, StoredMembership, Vote, VoterEndpoint, VoterId, VoterNode,
-    log_id,
-};
-use super::state_machine::{InitialState, StateMachine};
+use super::network::{Link, Network};
+use super::peers::{NoPeers, Peers};
+use super::raft::{Membership, StoredMembership, Vote, VoterEndpoint, VoterId};
+use super::state_machine::StateMachine;
+use super::timers::raft_config;
 use super::vote::{self, QuorumState, VoteError};
 use super::{METADATA_TOPIC, Quorum, RESERVED_BYTES, SubmitError};
-use crate::features::{
-    ELIGIBLE_LEADER_REPLICAS, METADATA_VERSION, METADATA_VERSION_EARLIEST, METADATA_VERSION_LATEST,
-    METADATA_VERSION_NEW,
-};
-use crate::image::ResourceType;
+use crate::features::{METADATA_VERSION, METADATA_VERSION_EARLIEST, METADATA_VERSION_LATEST};
 use crate::level;
 use crate::record::MetadataRecord;
 
 /// The time that the only voter may take to elect itself: a few syncs of a disk.
 const ELECTION_MAX: Duration = Duration::from_secs(60);
 
+/// The voters that a quorum may have.
+const VOTERS_MAX: usize = 7;
+
 /// The options of a quorum.
 #[derive(Clone, Debug)]
 pub struct QuorumConfig {
+    /// `cluster.id`: a message from another cluster is rejected.
+    pub cluster_id: String,
     /// `node.id`.
     pub node_id: i32,
     /// `directory.id` of the log directory.
     pub directory_id: Uuid,
     /// The addresses of this voter for others; may be empty.
     pub endpoints: Vec<VoterEndpoint>,
+    /// The voters that a new quorum begins with: the same on each of them, or none if this node begins alone. A new
+    /// node that is not among them joins their quorum. Once the log names voters, these are not looked at.
+    pub voters: Vec<FoundingVoter>,
     /// `metadata.log.segment.bytes`.
     pub segment_bytes: u32,
     /// `metadata.log.max.record.bytes.between.snapshots`.
@@ -58,9 +61,11 @@ impl QuorumConfig {
     /// That of a node of which no more is known than that, with Kafka's defaults.
     pub fn of_node(node_id: i32, directory_id: Uuid) -> Self {
         Self {
+            cluster_id: String::new(),
             node_id,
             directory_id,
             endpoints: Vec::new(),
+            voters: Vec::new(),
             segment_bytes: 1 << 30,
             bytes_between_snapshots: 20 << 20,
             min_insync_replicas: 1,
@@ -192,11 +197,18 @@ impl StoredState {
         stored.filter(|voters| voters.nodes().next().is_some()).unwrap_or(&self.initial_state.voters)
     }
 
-    /// Checks that this node can lead the quorum alone.
-    pub(super) fn check(&self, this: VoterId) -> Result<(), StartError> {
+    /// Checks that this node can lead the quorum alone, or go on in it with peers.
+    pub(super) fn check(&self, this: VoterId, company: Company) -> Result<(), StartError> {
         check_kraft_version(self.kraft_version())?;
-        check_voters(voter_ids(Some(self.membership())), this)
+        check_voters(voter_ids(Some(self.membership())), this, company)
     }
+}
+
+/// Whether a node knows the way to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    Alone,
+    Peers,
 }
 
 fn check_kraft_version(level: i16) -> Result<(), StartError> {
@@ -207,57 +219,119 @@ fn check_kraft_version(level: i16) -> Result<(), StartError> {
     Err(StartError::Foreign(format!("kraft.version is {level}, but {known} is the latest that is supported")))
 }
 
-fn check_voters(voters: Vec<VoterId>, this: VoterId) -> Result<(), StartError> {
-    if voters == [this] { Ok(()) } else { Err(StartError::NotVoter { this, voters }) }
+fn check_voters(voters: Vec<VoterId>, this: VoterId, company: Company) -> Result<(), StartError> {
+    if voters.len() > VOTERS_MAX {
+        let count = voters.len();
+        return Err(StartError::Foreign(format!(
+            "{count} voters are named, but a quorum has {VOTERS_MAX} at most"
+        )));
+    }
+    // A node that is no voter follows those that are.
+    if company == Company::Peers || voters == [this] {
+        Ok(())
+    } else {
+        Err(StartError::NotVoter { this, voters })
+    }
 }
 
 impl Quorum {
-    /// Starts the quorum in `directory`, whose flusher must be running, and returns when this node leads it
-    /// and everything in the log is applied. A new log gets its first records.
+    /// Starts a quorum of this node alone in `directory`, whose flusher must be running, and returns when this node
+    /// leads it and everything in the log is applied. A new log gets its first records.
     ///
     /// # Errors
     /// [`StartError`] if the log is damaged, belongs to another node, or has records that this version does
     /// not support; also if the disk is full.
     pub async fn start(config: QuorumConfig, directory: &LogDirectory) -> Result<Self, StartError> {
         let this = config.voter();
+        let (quorum, _) = Self::open(config, directory, Company::Alone, Arc::new(NoPeers)).await?;
+        quorum.lead(this).await?;
+        Ok(quorum)
+    }
+
+    /// Starts this node's part of a quorum in `directory`, whose flusher must be running, and returns when its log is
+    /// open: a leader comes once a majority of the voters has started. The only voter of a quorum leads it when this
+    /// returns, as [`Quorum::start`] has it.
+    ///
+    /// # Errors
+    /// As [`Quorum::start`], but that others may vote.
+    pub async fn start_among(
+        config: QuorumConfig,
+        directory: &LogDirectory,
+        peers: Arc<dyn Peers>,
+    ) -> Result<Arc<Self>, StartError> {
+        let this = config.voter();
+        let (quorum, voters) = Self::open(config, directory, Company::Peers, peers).await?;
+        if voters == [this] {
+            quorum.lead(this).await?;
+        } else {
+            quorum.enable_timers();
+        }
+        let quorum = Arc::new(quorum);
+        quorum.attend();
+        Ok(quorum)
+    }
+
+    /// Opens the log and begins to take part; gives the voters as well, as the log has them.
+    async fn open(
+        config: QuorumConfig,
+        directory: &LogDirectory,
+        company: Company,
+        peers: Arc<dyn Peers>,
+    ) -> Result<(Self, Vec<VoterId>), StartError> {
         check_room(directory)?;
-        let QuorumParts { store, machine, published, first_records, dir } = open(&config, directory)?;
-        let raft = openraft::Raft::new(this, raft_config(), NoPeers, store.clone(), machine).await;
+        let QuorumParts { store, machine, published, first_records, dir, voters } =
+            open(&config, directory, company)?;
+        let link = Arc::new(Link {
+            cluster_id: Str::from(config.cluster_id.as_str()),
+            this: config.voter(),
+            peers,
+            store: store.clone(),
+            fs: directory.fs().clone(),
+        });
+        let incoming =
+            SnapshotReceiver::new(directory.fs().clone(), dir.clone()).map_err(CheckpointError::Fs)?;
+        let network = Network(link.clone());
+        let raft = openraft::Raft::new(link.this, raft_config(), network, store.clone(), machine).await;
         let quorum = Self {
             raft: raft.map_err(stopped)?,
+            link,
+            incoming: parking_lot::Mutex::new(incoming),
             published,
             active: Mutex::new(Active::default()),
+            first_records,
             store,
             fs: directory.fs().clone(),
             dir,
             segment_bytes: usize::try_from(config.segment_bytes).unwrap_or(usize::MAX),
             bytes_between_snapshots: config.bytes_between_snapshots,
+            has_peers: company == Company::Peers,
             stopped: AtomicBool::new(false),
             ended: watch::Sender::new(None),
         };
-        quorum.raft.trigger().elect(false).await.map_err(stopped)?;
-        quorum.lead(this).await?;
-        quorum.found(first_records).await?;
-        Ok(quorum)
+        Ok((quorum, voters))
     }
 
     /// Waits until this node leads: the only voter elects itself.
     async fn lead(&self, this: VoterId) -> Result<(), StartError> {
+        self.raft.trigger().elect(false).await.map_err(stopped)?;
         let wait = self.raft.wait(Some(ELECTION_MAX));
         let leads = |metrics: &openraft::RaftMetrics<super::Types>| metrics.current_leader == Some(this);
         wait.metrics(leads, "the only voter leads").await.map_err(stopped)?;
         // What a crash has interrupted is ended, and all that the log holds is applied.
-        match runtime::clock::timeout(ELECTION_MAX, self.take_office()).await {
-            Ok(taken) => Ok(taken?),
-            Err(elapsed) => Err(stopped(elapsed)),
-        }
+        runtime::clock::timeout(ELECTION_MAX, self.take_office()).await.map_err(stopped)??;
+        self.found().await
     }
 
-    /// Gives a cluster that has no version the records that it begins with.
-    async fn found(&self, first_records: Vec<MetadataRecord>) -> Result<(), StartError> {
+    /// Gives a cluster that has no version the records that it begins with. This node leads.
+    pub(super) async fn found(&self) -> Result<(), StartError> {
         match self.image().feature_level(METADATA_VERSION) {
             0 => {
-                self.submit(|_| ((), first_records)).await?;
+                self.submit(|image| {
+                    // Another leader may have done so.
+                    let is_new = image.feature_level(METADATA_VERSION) == 0;
+                    ((), if is_new { self.first_records.clone() } else { Vec::new() })
+                })
+                .await?;
                 Ok(())
             }
             METADATA_VERSION_EARLIEST..=METADATA_VERSION_LATEST => Ok(()),
@@ -299,33 +373,41 @@ pub(super) struct QuorumParts {
     pub(super) first_records: Vec<MetadataRecord>,
     /// The directory of the metadata log.
     pub(super) dir: PathBuf,
+    /// The voters, as the log has them.
+    voters: Vec<VoterId>,
 }
 
 /// Opens the metadata log in `directory`, or begins a new one.
-pub(super) fn open(config: &QuorumConfig, directory: &LogDirectory) -> Result<QuorumParts, StartError> {
+pub(super) fn open(
+    config: &QuorumConfig,
+    directory: &LogDirectory,
+    company: Company,
+) -> Result<QuorumParts, StartError> {
     let this = config.voter();
-    let found = find(config, this, directory)?;
-    found.check(this)?;
+    let found = find(config, directory, company)?;
+    found.check(this, company)?;
+    let voters = voter_ids(Some(found.membership()));
     let published = Arc::new(PublishedState::default());
     let store = found.loaded.store;
     let machine = StateMachine::new(
         directory.fs().clone(),
         found.dir.clone(),
-        found.snapshot,
-        found.initial_state,
+        found.snapshot.map(|(_, snapshot)| snapshot),
+        found.initial_state.voters,
         published.clone(),
         store.clone(),
     );
     let first_records = found.first_records;
-    Ok(QuorumParts { store, machine, published, first_records, dir: found.dir })
+    Ok(QuorumParts { store, machine, published, first_records, dir: found.dir, voters })
 }
 
 /// Reads what is on disk.
 pub(super) fn find(
     config: &QuorumConfig,
-    this: VoterId,
     directory: &LogDirectory,
+    company: Company,
 ) -> Result<StoredState, StartError> {
+    let this = config.voter();
     let fs = directory.fs();
     let (mut log, torn_bytes, dir) = open_log(config, directory)?;
     let QuorumState { vote, voters } = vote::read(fs, &dir).map_err(StartError::Vote)?;
@@ -341,26 +423,27 @@ pub(super) fn find(
         Some(_) => None,
         None => checkpoint::read_bootstrap(fs, directory.path(), &dir)?,
     };
-    let initial_state =
-        initial_state(config, this, snapshot.as_ref().map(|(_, read)| read), bootstrap.as_ref());
+    let founding = InitialState::of(config, snapshot.as_ref().map(|(_, read)| read), bootstrap.as_ref());
     let first_records = first_records(config, bootstrap.as_ref());
     if snapshot.is_none() && log.end_offset() == 0 {
-        check_kraft_version(initial_state.kraft_version)?;
-        check_voters(voter_ids(Some(&initial_state.voters)), this)?;
+        check_kraft_version(founding.kraft_version)?;
+        check_voters(voter_ids(Some(&founding.voters)), this, company)?;
         let begun = bootstrap.is_some().then_some(&*first_records);
-        found_empty(&mut log, config, this, vote.is_some(), begun)
-            .map_err(|reason| unreadable(fs, &dir, Unreadable { offset: 0, reason }))?;
+        let begun = founding.begin(&mut log, this, vote.is_some(), begun);
+        begun.map_err(|reason| unreadable(fs, &dir, Unreadable { offset: 0, reason }))?;
     }
     let known = voter_ids(snapshot.as_ref().map(|(_, snapshot)| snapshot.membership.membership()));
-    let leading = if known.is_empty() { voter_ids(Some(&initial_state.voters)) } else { known };
+    let known = if known.is_empty() { voter_ids(Some(&founding.voters)) } else { known };
+    let vote = vote.map(|vote| vote::resolve(vote, &known));
     let covered = snapshot.as_ref().map(|(checkpoint, _)| checkpoint.last_log_id);
-    let leadership = Leadership { leader: this, voters: leading };
-    let kraft_version = initial_state.kraft_version;
+    let leadership = Leadership { leader: this, voters: known };
+    let kraft_version = founding.kraft_version;
     let loaded = LogStore::load(fs.clone(), dir.clone(), log, vote, leadership, covered, kraft_version)
         .map_err(|error| unreadable(fs, &dir, error))?;
-    check_vote(&loaded, vote, voters, this, &dir)?;
-    let initial_state = InitialState { kraft_version: loaded.kraft_version, ..initial_state };
-    Ok(StoredState { loaded, snapshot, initial_state, first_records, torn_bytes, dir })
+    let initial_state = InitialState { kraft_version: loaded.kraft_version, ..founding };
+    let found = StoredState { loaded, snapshot, initial_state, first_records, torn_bytes, dir };
+    check_vote(&found, vote, voters, this)?;
+    Ok(found)
 }
 
 /// Opens the metadata log; gives the bytes that were truncated, and its directory.
@@ -390,63 +473,27 @@ fn open_log(config: &QuorumConfig, directory: &LogDirectory) -> Result<(Log, u64
     Ok((log, recovered.truncation.map_or(0, |truncation| truncation.bytes), dir))
 }
 
-/// The state before the first entry that says otherwise.
-fn initial_state(
-    config: &QuorumConfig,
-    this: VoterId,
-    snapshot: Option<&checkpoint::Snapshot>,
-    bootstrap: Option<&Bootstrap>,
-) -> InitialState {
-    let kraft_version = match (snapshot, bootstrap) {
-        (Some(snapshot), _) => snapshot.kraft_version,
-        (None, Some(bootstrap)) => bootstrap.kraft_version,
-        (None, None) => 0,
-    };
-    // Voters that stand in Kafka's settings alone: here it is this node alone.
-    let named = bootstrap.map(|bootstrap| &bootstrap.membership);
-    let voters = named.filter(|voters| voters.nodes().next().is_some()).cloned();
-    InitialState { voters: voters.unwrap_or_else(|| alone(config, this)), kraft_version }
-}
-
-/// The records that a cluster begins with: those of its formatting, or the level of a new one.
-fn first_records(config: &QuorumConfig, bootstrap: Option<&Bootstrap>) -> Vec<MetadataRecord> {
-    let mut records = bootstrap.map(|bootstrap| bootstrap.records.clone()).unwrap_or_default();
-    if records.is_empty() {
-        let name = METADATA_VERSION.into();
-        records.push(FeatureLevelRecord { name, feature_level: METADATA_VERSION_NEW }.into());
-    }
-    let switches_on = |record: &MetadataRecord| {
-        matches!(record, MetadataRecord::FeatureLevel(feature)
-            if &*feature.name == ELIGIBLE_LEADER_REPLICAS && feature.feature_level > 0)
-    };
-    if records.iter().any(switches_on) {
-        // As Kafka: who is eligible depends on it, and it must not differ from broker to broker.
-        let record = ConfigRecord {
-            resource_type: ResourceType::Broker as i8,
-            resource_name: Str::default(),
-            name: "min.insync.replicas".into(),
-            value: Some(config.min_insync_replicas.to_string().into()),
-        };
-        records.push(record.into());
-    }
-    records
-}
-
-/// Checks that the vote is that of this log, and of a quorum of this node alone.
+/// Checks that the vote is that of this log, and of a quorum of these voters.
 fn check_vote(
-    loaded: &LoadedLog,
+    found: &StoredState,
     vote: Option<Vote>,
     voters: Option<Vec<i32>>,
     this: VoterId,
-    dir: &Path,
 ) -> Result<(), StartError> {
-    let path = || dir.join(vote::FILE_NAME);
+    let path = || found.dir.join(vote::FILE_NAME);
+    let mut expected: Vec<i32> = voter_ids(Some(found.membership())).iter().map(|voter| voter.id).collect();
+    expected.sort_unstable();
     // Once the log has the voters, the file need not be right.
-    if let Some(voters) = voters.filter(|voters| loaded.kraft_version == 0 && *voters != [this.id]) {
+    let others = voters.filter(|_| found.loaded.kraft_version == 0).filter(|voters| {
+        let mut voters = voters.clone();
+        voters.sort_unstable();
+        voters != expected
+    });
+    if let Some(voters) = others {
         return Err(StartError::Vote(VoteError::OtherVoters { path: path(), node_id: this.id, voters }));
     }
     // To forget a vote, and with it the term, may split a cluster and confuses its log.
-    let log_epoch = loaded.store.last().map_or(0, |last| last.leader_id.term);
+    let log_epoch = found.loaded.store.last().map_or(0, |last| last.leader_id.term);
     if log_epoch > vote.map_or(0, |vote| vote.leader_id.term) {
         return Err(StartError::Vote(VoteError::Behind { path: path(), log_epoch }));
     }
@@ -463,50 +510,6 @@ pub(super) fn unreadable(fs: &Fs, dir: &Path, error: Unreadable) -> StartError {
     let entries = fs.list(dir).unwrap_or_default();
     let segment = entries.iter().rfind(|entry| has_it(entry));
     StartError::Unreadable { path: segment.map_or(dir.to_owned(), |it| dir.join(&it.name)), offset, reason }
-}
-
-/// A quorum of this node alone.
-fn alone(config: &QuorumConfig, this: VoterId) -> Membership {
-    let node = VoterNode { endpoints: config.endpoints.clone() };
-    let nodes = BTreeMap::from([(this, node)]);
-    Membership::new(vec![BTreeSet::from([this])], nodes).expect("the only node votes")
-}
-
-/// Begins a log: one that Kafka has formatted with `first_records`, in one batch. A new one with what its quorum
-/// speaks, without which Kafka would look for the voters in its settings, and the entry that says who votes: this node
-/// alone. It is durable before any vote is given, so that an empty log beside a vote is one that was lost.
-fn found_empty(
-    log: &mut Log,
-    config: &QuorumConfig,
-    this: VoterId,
-    voted: bool,
-    first_records: Option<&[MetadataRecord]>,
-) -> Result<(), String> {
-    if voted {
-        return Err("it is empty, and a vote was given in it: its files are missing".to_owned());
-    }
-    let leadership = Leadership { leader: this, voters: vec![this] };
-    let now_ms = runtime::clock::now_ms();
-    let mut bytes = Vec::new();
-    let entries = match first_records {
-        Some(records) => {
-            let mut entries = EntryRecord::of_decision(records.to_vec(), level::set_by(records));
-            let last = entries.len() - 1;
-            for (at, entry) in entries.iter_mut().enumerate() {
-                entry.ends_batch = at == last;
-            }
-            let entry = |(at, record)| Entry { log_id: log_id(0, at), payload: Payload::Normal(record) };
-            (0..).zip(entries).map(entry).collect()
-        }
-        None => {
-            bytes.extend(batches::protocol(now_ms).map_err(|error| error.to_string())?);
-            vec![Entry { log_id: log_id(0, 1), payload: Payload::Membership(alone(config, this)) }]
-        }
-    };
-    batches::encode(&entries, &leadership, now_ms, &mut bytes).map_err(|error| error.to_string())?;
-    log.append_with_offsets(&bytes, now_ms).map_err(|error| error.to_string())?;
-    log.flush().map_err(|error| error.to_string())?;
-    Ok(())
 }
 
 /// The metadata log keeps what no snapshot stands for, and nothing else decides what goes.

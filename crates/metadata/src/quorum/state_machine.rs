@@ -7,10 +7,12 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt};
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::{OptionalSend, RaftSnapshotBuilder};
+use parking_lot::Mutex;
 use storage::fs::Fs;
 
-use super::checkpoint::{self, Checkpoint, CheckpointError, Snapshot};
+use super::checkpoint::{self, CheckpointError, Snapshot};
 use super::follow::PublishedState;
+use super::incoming::SnapshotFile;
 use super::log_store::LogStore;
 use super::raft::{
     CommittedLeaderId, EntryRecord, LogId, Membership, Payload, StoredMembership, Types, VoterId, VoterNode,
@@ -18,18 +20,13 @@ use super::raft::{
 };
 use crate::image::{Delta, Image};
 use crate::replay::Replay;
+use crate::traps::{self, Trap};
 
-type RaftSnapshot = openraft::Snapshot<CommittedLeaderId, VoterId, VoterNode, Checkpoint>;
-type SnapshotMeta = openraft::SnapshotMeta<CommittedLeaderId, VoterId, VoterNode>;
+pub(super) type RaftSnapshot = openraft::Snapshot<CommittedLeaderId, VoterId, VoterNode, SnapshotFile>;
+pub(super) type SnapshotMeta = openraft::SnapshotMeta<CommittedLeaderId, VoterId, VoterNode>;
 
-/// The state before the first entry that says otherwise.
-#[derive(Clone, Debug, Default)]
-pub(super) struct InitialState {
-    /// The voters.
-    pub(super) voters: Membership,
-    /// The protocol of the quorum, as of the end of the log: nothing changes it while it runs.
-    pub(super) kraft_version: i16,
-}
+/// The newest snapshot and its voters, who may be others by now: what is sent to a voter that is behind.
+type NewestSnapshot = Arc<Mutex<Option<(LogId, StoredMembership)>>>;
 
 pub(super) struct StateMachine {
     fs: Fs,
@@ -39,10 +36,9 @@ pub(super) struct StateMachine {
     /// The last entry whose effect is in the state: while a transaction is open, the one before it.
     settled: Option<LogId>,
     membership: StoredMembership,
-    /// The protocol that the quorum's log is of (`kraft.version`).
-    kraft_version: i16,
-    /// The newest snapshot on disk.
-    checkpoint: Option<Checkpoint>,
+    /// The voters as of `settled`.
+    settled_membership: StoredMembership,
+    newest: NewestSnapshot,
     published: Arc<PublishedState>,
     log: LogStore,
 }
@@ -51,8 +47,8 @@ impl StateMachine {
     pub(super) fn new(
         fs: Fs,
         dir: PathBuf,
-        snapshot: Option<(Checkpoint, Snapshot)>,
-        initial_state: InitialState,
+        snapshot: Option<Snapshot>,
+        founding: Membership,
         published: Arc<PublishedState>,
         log: LogStore,
     ) -> Self {
@@ -62,20 +58,20 @@ impl StateMachine {
             replay: Replay::default(),
             last_applied: None,
             settled: None,
-            membership: StoredMembership::new(None, initial_state.voters),
-            kraft_version: initial_state.kraft_version,
-            checkpoint: None,
+            membership: StoredMembership::new(None, founding.clone()),
+            settled_membership: StoredMembership::new(None, founding),
+            newest: NewestSnapshot::default(),
             published,
             log,
         };
-        if let Some((checkpoint, snapshot)) = snapshot {
-            machine.take_over(checkpoint, snapshot);
+        if let Some(snapshot) = snapshot {
+            machine.take_over(snapshot);
         }
         machine
     }
 
     /// Goes on from a snapshot.
-    fn take_over(&mut self, checkpoint: Checkpoint, snapshot: Snapshot) {
+    fn take_over(&mut self, snapshot: Snapshot) {
         self.replay = Replay::from_image(snapshot.image);
         self.last_applied = Some(snapshot.last_log_id);
         self.settled = Some(snapshot.last_log_id);
@@ -84,7 +80,8 @@ impl StateMachine {
         let voters =
             if voters.nodes().next().is_some() { voters } else { self.membership.membership() }.clone();
         self.membership = StoredMembership::new(Some(snapshot.last_log_id), voters);
-        self.checkpoint = Some(checkpoint);
+        self.settled_membership = self.membership.clone();
+        *self.newest.lock() = Some((snapshot.last_log_id, self.membership.clone()));
         let touched = everything(&self.published.image(), self.replay.image());
         self.published.publish(self.replay.image(), &touched);
     }
@@ -105,8 +102,11 @@ impl StateMachine {
             Payload::Blank => self.replay.skip(at),
         }
         self.last_applied = Some(log_id);
-        if !self.replay.in_transaction() {
+        if !self.replay.in_transaction() || traps::is_on(Trap::SnapshotWithHole) {
             self.settled = Some(log_id);
+            if self.settled_membership.log_id() != self.membership.log_id() {
+                self.settled_membership = self.membership.clone();
+            }
         }
         Ok(())
     }
@@ -116,8 +116,8 @@ impl StateMachine {
         Some(Snapshot {
             last_log_id: self.settled?,
             last_timestamp_ms: runtime::clock::now_ms(),
-            membership: self.membership.clone(),
-            kraft_version: self.kraft_version,
+            membership: self.settled_membership.clone(),
+            kraft_version: self.log.kraft_version(),
             image: self.replay.image().clone(),
         })
     }
@@ -135,7 +135,7 @@ fn everything(old: &Image, new: &Image) -> Delta {
 }
 
 impl RaftStateMachine<Types> for StateMachine {
-    type SnapshotData = Checkpoint;
+    type SnapshotData = SnapshotFile;
     type SnapshotBuilder = Builder;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
@@ -170,26 +170,46 @@ impl RaftStateMachine<Types> for StateMachine {
             fs: self.fs.clone(),
             dir: self.dir.clone(),
             snapshot: self.snapshot(),
+            newest: self.newest.clone(),
             log: self.log.clone(),
         }
     }
 
-    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: Checkpoint) -> Result<(), io::Error> {
-        let read = checkpoint::read(&self.fs, &snapshot).map_err(io::Error::other)?;
-        assert_eq!(meta.last_log_id, Some(read.last_log_id), "the file is the one that is meant");
-        checkpoint::remove_older(&self.fs, &self.dir, &snapshot).map_err(io::Error::other)?;
-        self.take_over(snapshot, read);
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: SnapshotFile,
+    ) -> Result<(), io::Error> {
+        let SnapshotFile { checkpoint, received } = snapshot;
+        let (checkpoint, contents) = match received {
+            Some(contents) => {
+                let adopted = checkpoint::adopt(&self.fs, &self.dir, checkpoint);
+                (adopted.map_err(io::Error::other)?, *contents)
+            }
+            None => {
+                let contents = checkpoint::read(&self.fs, &checkpoint).map_err(io::Error::other)?;
+                (checkpoint, contents)
+            }
+        };
+        assert_eq!(meta.last_log_id, Some(contents.last_log_id), "the file is the one that is meant");
+        checkpoint::remove_older(&self.fs, &self.dir, &checkpoint).map_err(io::Error::other)?;
+        self.log.snapshot_taken(&contents);
+        self.take_over(contents);
         Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<RaftSnapshot>, io::Error> {
         // A builder writes beside this machine: the newest is what the directory says.
         let newest = checkpoint::list(&self.fs, &self.dir).map_err(io::Error::other)?.pop();
-        let meta = |checkpoint: &Checkpoint| SnapshotMeta {
-            last_log_id: Some(checkpoint.last_log_id),
-            last_membership: self.membership.clone(),
+        let Some(checkpoint) = newest else { return Ok(None) };
+        let last = checkpoint.last_log_id;
+        let known = self.newest.lock().clone().filter(|(of, _)| *of == last);
+        let membership = match known {
+            Some((_, membership)) => membership,
+            None => checkpoint::read(&self.fs, &checkpoint).map_err(io::Error::other)?.membership,
         };
-        Ok(newest.map(|checkpoint| RaftSnapshot { meta: meta(&checkpoint), snapshot: checkpoint }))
+        let meta = SnapshotMeta { last_log_id: Some(last), last_membership: membership };
+        Ok(Some(RaftSnapshot { meta, snapshot: SnapshotFile { checkpoint, received: None } }))
     }
 }
 
@@ -198,11 +218,12 @@ pub(super) struct Builder {
     fs: Fs,
     dir: PathBuf,
     snapshot: Option<Snapshot>,
+    newest: NewestSnapshot,
     log: LogStore,
 }
 
 impl RaftSnapshotBuilder<Types> for Builder {
-    type SnapshotData = Checkpoint;
+    type SnapshotData = SnapshotFile;
 
     async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
         let nothing = || io::Error::other("there is nothing to take a snapshot of");
@@ -221,7 +242,8 @@ impl RaftSnapshotBuilder<Types> for Builder {
                 written => break written.map_err(io::Error::other)?,
             }
         };
+        *self.newest.lock() = Some((checkpoint.last_log_id, meta.last_membership.clone()));
         tracing::info!(path = %checkpoint.path.display(), bytes = checkpoint.size_bytes, "snapshot written");
-        Ok(RaftSnapshot { meta, snapshot: checkpoint })
+        Ok(RaftSnapshot { meta, snapshot: SnapshotFile { checkpoint, received: None } })
     }
 }

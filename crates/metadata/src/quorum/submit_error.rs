@@ -40,9 +40,19 @@ pub enum SubmitError {
     /// This node stopped leading the quorum before the records were committed. Whether the decision stands is for the
     /// next leader to say. Kafka: `NOT_CONTROLLER`.
     Deposed,
+    /// No majority of the voters has confirmed the records in time. Whether the decision stands shows once one can be
+    /// reached. Kafka: `NOT_CONTROLLER`.
+    Unconfirmed,
     /// The quorum has stopped, because its log failed or by [`super::Quorum::shutdown`]. Whether the
     /// decision stands is not known before the next start. Kafka: `NOT_CONTROLLER`.
     Stopped(String),
+}
+
+impl SubmitError {
+    /// Whether nothing that this node proposed in its term can be relied on any more.
+    pub(super) fn is_deposed(&self) -> bool {
+        matches!(self, Self::NotLeader { .. } | Self::Deposed)
+    }
 }
 
 impl fmt::Display for SubmitError {
@@ -62,6 +72,9 @@ impl fmt::Display for SubmitError {
             Self::NotLeader { leader: None } => f.write_str("no node leads the metadata quorum"),
             Self::Deposed => f.write_str(
                 "this node stopped leading the metadata quorum before the change was committed; it may or may not stand",
+            ),
+            Self::Unconfirmed => f.write_str(
+                "no majority of the voters of the metadata quorum has confirmed the change in time; it may or may not stand",
             ),
             Self::Stopped(reason) => write!(f, "the metadata quorum has stopped: {reason}"),
         }

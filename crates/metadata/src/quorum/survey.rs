@@ -14,7 +14,7 @@ use super::METADATA_TOPIC;
 use super::checkpoint::BOOTSTRAP_RECORDS;
 use super::log_store::{Unreadable, voter_ids};
 use super::raft::{EntryRecord, Payload, VoterId, offset};
-use super::start::{self, QuorumConfig, StartError, StoredState};
+use super::start::{self, Company, QuorumConfig, StartError, StoredState};
 use crate::features::{self, METADATA_VERSION};
 use crate::image::{Delta, Image, ResourceType};
 use crate::level;
@@ -77,8 +77,8 @@ pub fn is_formatted(directory: &LogDirectory) -> bool {
 /// [`StartError`] as a start has it.
 pub fn survey_in(config: &QuorumConfig, directory: &LogDirectory) -> Result<Survey, StartError> {
     let this = config.voter();
-    let found = start::find(config, this, directory)?;
-    found.check(this)?;
+    let found = start::find(config, directory, Company::Alone)?;
+    found.check(this, Company::Alone)?;
     let end_offset = found.loaded.store.last().map_or(0, |last| offset(last.index) + 1);
     let kraft_version = found.kraft_version();
     let voters = voter_ids(Some(found.membership()));

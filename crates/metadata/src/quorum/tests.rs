@@ -6,6 +6,7 @@ mod deposed;
 mod disk;
 mod formatted;
 mod full;
+mod several;
 mod submit;
 
 use std::path::{Path, PathBuf};
@@ -67,12 +68,9 @@ pub(super) struct Node {
 
 pub(super) fn config() -> QuorumConfig {
     QuorumConfig {
-        node_id: 1,
-        directory_id: Uuid([7; 16]),
-        endpoints: Vec::new(),
         segment_bytes: 8 << 20,
         bytes_between_snapshots: 20 << 20,
-        min_insync_replicas: 1,
+        ..QuorumConfig::of_node(1, Uuid([7; 16]))
     }
 }
 

@@ -157,8 +157,23 @@ fn vote_of(state: &QuorumStateFile) -> Result<Option<Vote>, String> {
     Ok(Some(Vote { leader_id, committed: state.leader_id != NOBODY }))
 }
 
-/// Writes the vote of a quorum that speaks `kraft_version` to `dir`. When this returns it is durable.
-pub(super) fn write(fs: &Fs, dir: &Path, vote: &Vote, kraft_version: i16) -> fs::Result<()> {
+/// The vote with the directory of the voter, if the file named its number alone: version 0 has no directories, and
+/// Kafka forgets its vote when it knows who leads. Every number is that of one voter.
+pub(super) fn resolve(vote: Vote, voters: &[VoterId]) -> Vote {
+    let VoterId { id, directory_id } = vote.leader_id.voted_for;
+    let named = voters.iter().find(|voter| voter.id == id && directory_id.is_zero());
+    let voted_for = named.copied().unwrap_or(vote.leader_id.voted_for);
+    Vote { leader_id: LeaderId { voted_for, ..vote.leader_id }, ..vote }
+}
+
+/// Writes the vote of a quorum of `voters` that speaks `kraft_version` to `dir`. When this returns it is durable.
+pub(super) fn write(
+    fs: &Fs,
+    dir: &Path,
+    vote: &Vote,
+    kraft_version: i16,
+    voters: &[VoterId],
+) -> fs::Result<()> {
     let VoterId { id, directory_id } = vote.leader_id.voted_for;
     let is_static = kraft_version == 0;
     let state = QuorumStateFile {
@@ -168,8 +183,8 @@ pub(super) fn write(fs: &Fs, dir: &Path, vote: &Vote, kraft_version: i16) -> fs:
         voted_id: id,
         voted_directory_id: (!is_static).then(|| directory_id.to_string()),
         applied_offset: is_static.then_some(0),
-        // The only voter votes for itself.
-        current_voters: is_static.then(|| vec![CurrentVoter { voter_id: id }]),
+        current_voters: is_static
+            .then(|| voters.iter().map(|voter| CurrentVoter { voter_id: voter.id }).collect()),
         data_version: kraft_version.min(VERSION),
     };
     let line = serde_json::to_vec(&state).expect("numbers and a text are JSON");

@@ -79,12 +79,9 @@ pub(super) struct History {
 
 pub(super) fn config() -> QuorumConfig {
     QuorumConfig {
-        node_id: 1,
-        directory_id: Uuid([7; 16]),
-        endpoints: Vec::new(),
         segment_bytes: 4096,
         bytes_between_snapshots: 1 << 20,
-        min_insync_replicas: 1,
+        ..QuorumConfig::of_node(1, Uuid([7; 16]))
     }
 }
 
@@ -205,7 +202,8 @@ impl History {
         let fs = Fs::simulated(self.disk.clone());
         let open = OpenDirectory { fs, path: PathBuf::from("/data"), open_files_max: 8 };
         let directory = LogDirectory::open(open).map_err(|error| error.to_string())?;
-        let opened = start::open(&config(), &directory).map_err(|error| error.to_string())?;
+        let opened =
+            start::open(&config(), &directory, start::Company::Alone).map_err(|error| error.to_string())?;
         let start::QuorumParts { store, machine, published, dir, .. } = opened;
         // Here a full disk is the end: nobody makes room while an append waits for it.
         store.stop_waiting();
@@ -279,7 +277,7 @@ impl History {
         let mut entries = Vec::new();
         for payload in payloads {
             let at = i64::try_from(self.log.len()).expect("a small log");
-            let entry = Entry { log_id: crate::quorum::raft::log_id(term, at), payload };
+            let entry = Entry::new(crate::quorum::raft::log_id(term, at), payload);
             advance(&mut self.proposed, &entry);
             self.log.push(entry.clone());
             entries.push(entry);

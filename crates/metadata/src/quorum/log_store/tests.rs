@@ -12,11 +12,11 @@ fn who_waits_is_told_once_the_log_is_durable_that_far() {
         told.push(receiver);
     }
     let mut is_told = |nth: usize| told[nth].try_recv().is_ok_and(|result| result.is_ok());
-    tell(&waiting, Ok(4));
+    tell(&waiting, || Ok(4));
     assert!(!is_told(0));
-    tell(&waiting, Ok(7));
+    tell(&waiting, || Ok(7));
     assert!(is_told(0) && is_told(1) && !is_told(2));
-    tell(&waiting, Ok(9));
+    tell(&waiting, || Ok(9));
     assert!(is_told(2));
-    tell(&waiting, Ok(20));
+    tell(&waiting, || Ok(20));
 }

@@ -29,7 +29,7 @@ fn append_theirs(node: &Node) -> (LogId, AppendEntriesRequest<Types>) {
     let request = AppendEntriesRequest {
         vote: Vote::new_committed(TERM.unsigned_abs().into(), OTHER),
         prev_log_id: Some(before),
-        entries: vec![Entry { log_id: appended, payload: Payload::Normal(record) }],
+        entries: vec![Entry::new(appended, Payload::Normal(record))],
         leader_commit: Some(appended),
     };
     (appended, request)
@@ -117,7 +117,7 @@ async fn a_transaction_that_a_deposed_leader_left_open_is_dropped() {
     let records = raft::EntryRecord::of_decision(vec![begin, topic("half", 3)], 30);
     let entries = (first.index..).zip(records).map(|(index, record)| {
         let log_id = log_id(TERM, raft::offset(index));
-        Entry { log_id, payload: Payload::Normal(record) }
+        Entry::new(log_id, Payload::Normal(record))
     });
     request.entries = entries.collect();
     request.leader_commit = request.entries.last().map(|entry| entry.log_id);

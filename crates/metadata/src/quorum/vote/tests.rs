@@ -20,21 +20,23 @@ fn a_vote_is_read_as_it_was_written() {
     let dir = TempDir::new();
     assert_eq!(read(&Fs::real(), dir.path()).expect("no file is no error"), QuorumState::default());
     for vote in [vote(0, 1, false), vote(7, 2, true), vote(2_147_483_647, 0, false)] {
-        write(&Fs::real(), dir.path(), &vote, 1).expect("it is written");
+        write(&Fs::real(), dir.path(), &vote, 1, &[]).expect("it is written");
         let state = read(&Fs::real(), dir.path()).expect("it is read");
         assert_eq!(state, QuorumState { vote: Some(vote), voters: None });
     }
     // Kafka before 3.9 reads no other version.
-    write(&Fs::real(), dir.path(), &vote(7, 2, false), 0).expect("it is written");
+    let voters = [1, 2, 3].map(|id| VoterId { id, directory_id: Uuid([3; 16]) });
+    write(&Fs::real(), dir.path(), &vote(7, 2, false), 0, &voters).expect("it is written");
     let line = std::fs::read_to_string(dir.path().join(FILE_NAME)).unwrap();
     assert_eq!(
         line,
-        r#"{"clusterId":"","leaderId":-1,"leaderEpoch":7,"votedId":2,"appliedOffset":0,"currentVoters":[{"voterId":2}],"data_version":0}"#
+        r#"{"clusterId":"","leaderId":-1,"leaderEpoch":7,"votedId":2,"appliedOffset":0,"currentVoters":[{"voterId":1},{"voterId":2},{"voterId":3}],"data_version":0}"#
     );
     let state = read(&Fs::real(), dir.path()).expect("it is read");
-    assert_eq!(state.voters, Some(vec![2]));
-    let leader_id = state.vote.expect("a vote").leader_id;
-    assert_eq!((leader_id.term, leader_id.voted_for.id), (7, 2));
+    assert_eq!(state.voters, Some(vec![1, 2, 3]));
+    // The directory is not in the file. Without it this node would follow nobody in that term.
+    assert_eq!(resolve(state.vote.expect("a vote"), &voters), vote(7, 2, false));
+    assert_ne!(state.vote, Some(vote(7, 2, false)));
 }
 
 #[test]
