@@ -45,7 +45,7 @@ fn the_simulated_world_is_right() {
     command.current_dir(xtask::root()).args(["test", "--quiet", "--locked", "-p", "runtime", "--lib"]);
     let output = command.args(["--features", "simulation"]).output().expect("cargo runs");
     assert!(output.status.success(), "{}", told(&output));
-    assert!(told(&output).contains("test result: ok. 9 passed"), "{}", told(&output));
+    assert!(told(&output).contains("test result: ok. 10 passed"), "{}", told(&output));
 }
 
 #[test]

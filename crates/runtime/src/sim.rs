@@ -12,6 +12,7 @@ mod baton;
 pub mod bell;
 mod chance;
 pub mod clock;
+mod host;
 pub mod net;
 pub(crate) mod random;
 pub mod sync;
@@ -25,8 +26,9 @@ use std::io::Write;
 use std::time::Duration;
 
 pub use fastrand::Rng;
+pub use host::Host;
+pub use world::HostKill;
 use world::World;
-pub use world::{Host, HostKill};
 pub(crate) use world::{try_world, world};
 
 /// The options of a run.

@@ -19,7 +19,8 @@ use bytes::Buf;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::world::{Host, State};
+use super::Host;
+use super::world::State;
 use super::{clock, try_world, world};
 use crate::file_bytes::FileBytes;
 use pipe::{Pipe, ReadState};

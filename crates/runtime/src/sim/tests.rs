@@ -257,3 +257,32 @@ fn identities_and_skews_are_of_the_seed() {
     assert_eq!(first, outcome(1, director()).unwrap().output);
     assert_ne!(first, outcome(2, director()).unwrap().output);
 }
+
+#[test]
+fn a_paused_host_goes_on_where_it_stopped() {
+    let report = run(Options::new(5), async {
+        let steps = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&steps);
+        let host = boot("paused");
+        host.spawn(async move {
+            loop {
+                clock::sleep(Duration::from_millis(10)).await;
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        clock::sleep(Duration::from_millis(105)).await;
+        let before = steps.load(Ordering::Relaxed);
+        host.set_paused(true);
+        clock::sleep(Duration::from_secs(1)).await;
+        let paused = steps.load(Ordering::Relaxed);
+        host.set_paused(false);
+        clock::sleep(Duration::from_millis(105)).await;
+        (before, paused, steps.load(Ordering::Relaxed))
+    });
+    let (before, paused, after) = report.expect("it ends").output;
+    assert!(before >= 8 && paused == before, "{before}, then {paused}");
+    assert!(
+        (paused + 8..paused + 13).contains(&after),
+        "{paused}, then {after}: it has not caught up at once"
+    );
+}

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use super::baton::Gate;
 use super::chance::Chance;
+use super::host::Host;
 use super::net::Network;
 use super::trace::Trace;
 use super::{Failure, Options, Report, task};
@@ -24,10 +25,6 @@ use super::{Failure, Options, Report, task};
 const STEP_MICROS_MAX: u64 = 20;
 
 pub(super) type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// One boot of a machine. It owns its tasks, sockets and draws, which end with [`Host::kill`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Host(pub(super) u32);
 
 /// The host of the director and its tasks.
 pub(super) const DIRECTOR: Host = Host(0);
@@ -41,6 +38,8 @@ pub struct HostKill;
 pub(super) struct HostState {
     pub(super) name: String,
     pub(super) is_up: bool,
+    /// Whether nothing of it runs, as after SIGSTOP.
+    is_paused: bool,
     /// The offset of its wall clock.
     skew_ms: i64,
 }
@@ -154,8 +153,21 @@ impl State {
     fn make_ready(&mut self, id: u64) {
         if let Some(unit) = self.units.get_mut(&id)
             && !std::mem::replace(&mut unit.is_ready, true)
+            && !self.hosts[unit.host.0 as usize].is_paused
         {
             self.woken.insert(id);
+        }
+    }
+
+    /// Keeps everything on a host from running, or lets it go on.
+    pub(super) fn set_paused(&mut self, host: Host, is_paused: bool) {
+        self.hosts[host.0 as usize].is_paused = is_paused;
+        let of_host = |id: &u64| self.units.get(id).is_some_and(|unit| unit.host == host);
+        self.ready.retain(|id| !of_host(id));
+        self.woken.retain(|id| !of_host(id));
+        if !is_paused {
+            let waiting = self.units.iter().filter(|(_, unit)| unit.host == host && unit.is_ready);
+            self.woken.extend(waiting.map(|(id, _)| *id));
         }
     }
 
@@ -191,7 +203,7 @@ enum Step {
 
 impl World {
     pub(super) fn new(options: Options) -> Arc<Self> {
-        let director = HostState { name: "director".to_owned(), is_up: true, skew_ms: 0 };
+        let director = HostState { name: "director".to_owned(), is_up: true, is_paused: false, skew_ms: 0 };
         let state = State {
             now: Duration::ZERO,
             wall_ms: options.wall_ms,
@@ -259,7 +271,7 @@ impl World {
     pub(super) fn boot(self: &Arc<Self>, name: &str) -> Host {
         self.with(|state| {
             let host = Host(u32::try_from(state.hosts.len()).expect("hosts are numbered by u32"));
-            state.hosts.push(HostState { name: name.to_owned(), is_up: true, skew_ms: 0 });
+            state.hosts.push(HostState { name: name.to_owned(), is_up: true, is_paused: false, skew_ms: 0 });
             state.note(format_args!("boot {name}"));
             host
         })
@@ -270,6 +282,7 @@ impl World {
             if !std::mem::replace(&mut state.hosts[host.0 as usize].is_up, false) {
                 return Vec::new();
             }
+            state.set_paused(host, false);
             let name = state.hosts[host.0 as usize].name.clone();
             state.note(format_args!("kill {name}"));
             let of_host: Vec<u64> =
@@ -531,38 +544,11 @@ fn put_back(state: &mut State, id: u64, task: BoxedTask, is_over: bool) -> Optio
     }
     unit.work = Work::Task(Some(task));
     // It was woken while it was polled from within a wait, so its place in the queue was skipped.
-    if unit.is_ready && !state.ready.contains(&id) {
+    let is_paused = state.hosts[unit.host.0 as usize].is_paused;
+    if unit.is_ready && !is_paused && !state.ready.contains(&id) {
         state.woken.insert(id);
     }
     None
-}
-
-impl Host {
-    /// Ends everything that runs on this host, as `kill -9` does: the system closes its sockets.
-    pub fn kill(self) {
-        world().kill(self);
-    }
-
-    /// Whether the host is up.
-    pub fn is_up(self) -> bool {
-        world().with(|state| state.is_up(self))
-    }
-
-    /// Sets the offset of its wall clock to `skew_ms` milliseconds.
-    pub fn set_skew_ms(self, skew_ms: i64) {
-        world().set_skew_ms(self, skew_ms);
-    }
-
-    /// Runs `future` on this host.
-    #[track_caller]
-    pub fn spawn<F>(self, future: F) -> task::JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let caller = std::panic::Location::caller();
-        world().as_host(self, || task::spawn_at(caller, future))
-    }
 }
 
 /// Wakes a task or a thread.

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use parking_lot::Mutex;
 use tokio::io::ReadBuf;
 
-use super::super::world::Host;
+use super::super::Host;
 
 /// Bytes in flight above which a writer waits.
 const CAPACITY_BYTES: usize = 128 * 1024;
