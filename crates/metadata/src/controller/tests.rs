@@ -5,6 +5,7 @@ mod cluster;
 mod configs;
 mod directories;
 mod leaders;
+mod model;
 mod partition_change;
 mod partitions;
 mod placement;
