@@ -22,8 +22,10 @@ impl<'a> Electorate<'a> {
         Self { image, joining: None, leaving: None }
     }
 
-    /// The active brokers and one that is about to be active.
-    pub(super) fn joined_by(image: &'a Image, broker: i32) -> Self {
+    /// One broker alone, which is about to be active.
+    ///
+    /// Nothing has changed for the others: if one of them could lead a partition without a leader, its log is lost.
+    pub(super) fn only_joining(image: &'a Image, broker: i32) -> Self {
         Self { joining: Some(broker), ..Self::new(image) }
     }
 
@@ -35,11 +37,18 @@ impl<'a> Electorate<'a> {
     /// Whether a broker is alive and its replica of a partition is in a directory that works.
     pub(super) fn may_lead(&self, partition: &Partition, broker: i32) -> bool {
         let Some(registration) = self.image.brokers().get(&broker) else { return false };
-        let is_active = !registration.fenced && !registration.in_controlled_shutdown;
-        self.leaving != Some(broker)
-            && (is_active || self.joining == Some(broker))
-            && is_online(partition.directory_of(broker), &registration.log_dirs)
+        let is_elector = match self.joining {
+            Some(joining) => joining == broker,
+            None => is_active(self.image, broker) && self.leaving != Some(broker),
+        };
+        is_elector && is_online(partition.directory_of(broker), &registration.log_dirs)
     }
+}
+
+/// Whether a broker takes part: it is registered, not fenced, and not in controlled shutdown.
+pub(super) fn is_active(image: &Image, broker: i32) -> bool {
+    let registration = image.brokers().get(&broker);
+    registration.is_some_and(|it| !it.fenced && !it.in_controlled_shutdown)
 }
 
 impl Controller {

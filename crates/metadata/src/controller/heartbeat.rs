@@ -5,7 +5,7 @@ use protocol::messages::{BrokerHeartbeatRequest, BrokerHeartbeatResponse};
 use protocol::records::{BrokerRegistrationChangeRecord, RegisterBrokerRecord};
 
 use super::brokers::registered;
-use super::electorate::Electorate;
+use super::electorate::{Electorate, is_active};
 use super::{Controller, Decision, Office};
 use crate::image::{Delta, Image};
 use crate::record::MetadataRecord;
@@ -76,6 +76,9 @@ impl Controller {
                 BrokerState::Unfenced => self.join_partitions(image, broker),
                 BrokerState::ControlledShutdown => self.begin_controlled_shutdown(image, broker),
             });
+        } else if next == BrokerState::ControlledShutdown {
+            // A controller that ended in the midst of it has left some.
+            records.extend(self.leave_partitions(image, id));
         }
         if next == BrokerState::ShutdownNow {
             // Its next incarnation need not wait until the session expires.
@@ -140,14 +143,16 @@ impl Controller {
         records
     }
 
-    /// Lets a broker take part, and lead the partitions that have no leader and that it may lead.
+    /// Lets a broker take part, and lead the partitions that have no leader that does and that it may lead. If only a part of
+    /// the records is written before this controller ends, the broker is still fenced, and its next heartbeat brings the rest.
     fn join_partitions(&self, image: &Image, broker: &RegisterBrokerRecord) -> Vec<MetadataRecord> {
-        let mut records = vec![self.unfence_broker(broker.broker_id, broker.broker_epoch)];
-        records.extend(self.change_partitions(
-            &Electorate::joined_by(image, broker.broker_id),
-            |partition| !partition.has_leader(),
+        let id = broker.broker_id;
+        let mut records = self.change_partitions(
+            &Electorate::only_joining(image, id),
+            |partition| partition.replicas.contains(&id) && !is_active(image, partition.leader),
             |change| change,
-        ));
+        );
+        records.push(self.unfence_broker(id, broker.broker_epoch));
         records
     }
 

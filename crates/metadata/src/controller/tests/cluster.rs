@@ -289,6 +289,48 @@ fn a_controlled_shutdown_outlives_the_controller() {
 }
 
 #[test]
+fn what_a_controller_has_left_undone_is_done_by_the_next() {
+    let mut cluster = Cluster::new(&[]).of_three();
+    cluster.create("t", &[&[1, 2], &[1, 2], &[1], &[1]]);
+    let part = |cluster: &Cluster, request: &BrokerHeartbeatRequest| {
+        let mut office = Office::begin(&cluster.image, cluster.now_ms);
+        cluster.controller.broker_heartbeat(&cluster.image, request, &mut office, cluster.now_ms).1
+    };
+    // The first records of a controlled shutdown, and those of the end of a session.
+    let shut_down = BrokerHeartbeatRequest { want_shut_down: true, ..cluster.heartbeat(1) };
+    let records = part(&cluster, &shut_down);
+    cluster.apply(records[..2].to_vec());
+    assert_eq!(cluster.leaders("t"), [2, 1, 1, 1]);
+    assert!(!cluster.shut_down(1).should_shut_down);
+    assert_eq!(cluster.leaders("t"), [2, 2, NO_LEADER, NO_LEADER]);
+    cluster.beat(2);
+    cluster.beat(3);
+    assert!(cluster.shut_down(1).should_shut_down);
+    // The first records of a broker that joins: one that leads and is fenced is not in the way of another.
+    let records = part(&cluster, &cluster.heartbeat(1));
+    assert_eq!(records.len(), 3);
+    cluster.apply(records[..1].to_vec());
+    assert_eq!((cluster.leaders("t"), cluster.is_fenced(1)), (vec![2, 2, 1, NO_LEADER], true));
+    assert!(!cluster.beat(1).is_fenced);
+    assert_eq!(cluster.leaders("t"), [2, 2, 1, 1]);
+}
+
+#[test]
+fn a_broker_that_joins_elects_nobody_but_itself() {
+    let mut cluster = Cluster::new(&[]).of_three();
+    cluster.create("t", &[&[1, 2]]);
+    let fence = |cluster: &mut Cluster, id| {
+        cluster.beat_by(&BrokerHeartbeatRequest { want_fence: true, ..cluster.heartbeat(id) });
+    };
+    fence(&mut cluster, 2);
+    // The log of broker 1, the only one in sync, is lost.
+    let lost = cluster.controller.logs_lost(&[(cluster.image.topic("t").unwrap().id, 0)]);
+    cluster.apply(lost);
+    cluster.beat(2);
+    assert_eq!((cluster.leaders("t"), &*cluster.partition("t", 0).isr), (vec![NO_LEADER], &[1][..]));
+}
+
+#[test]
 fn a_broker_that_leads_nothing_may_go_at_once() {
     let mut cluster = Cluster::new(&[]).of_three();
     cluster.create("t", &[&[2, 1]]);
