@@ -119,7 +119,7 @@ async fn open(
     dirs.settle(&quorum.image(), config.node_id)?;
     let (image, node_id) = (quorum.image(), config.node_id);
     dirs.call_roll(&Roll { image: &image, node_id, removed_topics: &removed_topics });
-    let controller = Controller::new(config.node_id, Arc::clone(&given));
+    let controller = Controller::new(config.node_id, Arc::clone(&given)).of_cluster(dirs.cluster_id());
     let (listeners, endpoints) = advertised(&config, &addresses);
     let broker_epoch = register(&config, &quorum, &controller, &dirs, listeners).await?;
     // Before logs are open, which have descriptors of their own.

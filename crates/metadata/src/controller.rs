@@ -38,7 +38,7 @@ use settings::{Configs, Layers, Scope, Value};
 
 pub use directories::Assignment;
 pub use office::Office;
-pub use partition_change::unclean_elections;
+pub use partition_change::data_losses;
 pub use request::{ControllerRequest, RequestContext};
 pub use tick::TickOutcome;
 pub use topic_name::{TOPIC_NAME_LENGTH_MAX, check_topic_name, is_internal_topic};

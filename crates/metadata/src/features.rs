@@ -39,6 +39,11 @@ pub(crate) static KEPT: &[Feature] = &[
     Feature { name: "transaction.version", levels: 0..=2 },
 ];
 
+/// The features that a broker registers with: a cluster from Kafka has levels of those that are only kept.
+pub fn of_registration() -> impl Iterator<Item = &'static Feature> {
+    SUPPORTED.iter().chain(KEPT)
+}
+
 /// The levels of a feature that this version knows; `None` if it does not know the feature.
 pub(crate) fn known(name: &str) -> Option<&'static RangeInclusive<i16>> {
     let feature = SUPPORTED.iter().chain(KEPT).find(|feature| feature.name == name);

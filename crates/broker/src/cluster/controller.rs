@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metadata::SubmitError;
-use metadata::controller::{ControllerRequest, RequestContext, settings_without_effect};
+use metadata::controller::{ControllerRequest, RequestContext, data_losses, settings_without_effect};
 use protocol::{ErrorCode, Uuid};
 use runtime::{clock, random};
 use tracing::warn;
@@ -45,12 +45,13 @@ impl Cluster {
         request: &Q,
         version: i16,
     ) -> Result<Q::Response, ErrorCode> {
-        let mut without_effect = Vec::new();
+        let mut warnings = Vec::new();
         let decided = self.quorum.submit_in_office(|image, office| {
             let random_id = || Uuid(random::uuid_bytes());
             let context = RequestContext { version, random_id, now_ms: clock::steady_ms(), office };
             let (response, records) = request.decide(&self.controller, image, context);
-            without_effect = settings_without_effect(&records);
+            warnings = settings_without_effect(&records);
+            warnings.extend(data_losses(image, &records));
             (response, records)
         });
         let decided = decided.await.map_err(|error| {
@@ -58,7 +59,7 @@ impl Cluster {
             code_of(&error)
         })?;
         self.view.wait_for(decided.offset).await.map_err(|_ended| ErrorCode::NOT_CONTROLLER)?;
-        without_effect.iter().for_each(|setting| warn!("{setting}"));
+        warnings.iter().for_each(|warning| warn!("{warning}"));
         Ok(decided.answer)
     }
 }

@@ -251,8 +251,25 @@ impl<'a> PartitionChange<'a> {
     }
 }
 
+/// The unclean elections among the records of a decision on `image`, as sentences for the log.
+pub fn data_losses(image: &Image, records: &[MetadataRecord]) -> Vec<String> {
+    let sentence = |(topic_id, partition_id)| {
+        let topic = image.topic_by_id(topic_id)?;
+        let before = topic.partition(partition_id)?;
+        let isr = match &*before.isr {
+            [] => "no replica was in sync".to_owned(),
+            isr => format!("the in-sync replicas {isr:?} are not available"),
+        };
+        Some(format!(
+            "{}-{partition_id} has elected a leader that was not in sync: {isr}. Records may be lost.",
+            topic.name
+        ))
+    };
+    unclean_elections(records).filter_map(sentence).collect()
+}
+
 /// The unclean elections among the records of a decision, by topic id and partition: committed records may be lost there.
-pub fn unclean_elections(records: &[MetadataRecord]) -> impl Iterator<Item = (Uuid, i32)> {
+pub(super) fn unclean_elections(records: &[MetadataRecord]) -> impl Iterator<Item = (Uuid, i32)> {
     records.iter().filter_map(|record| match record {
         MetadataRecord::PartitionChange(change)
             if change.leader >= 0 && change.leader_recovery_state == RECOVERING =>

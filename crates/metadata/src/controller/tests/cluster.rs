@@ -53,10 +53,10 @@ impl Cluster {
     }
 
     pub(super) fn request(id: i32, incarnation: u8) -> BrokerRegistrationRequest {
-        let feature = |name: &str, level| Feature {
-            name: name.into(),
-            min_supported_version: 0,
-            max_supported_version: level,
+        let feature = |feature: &crate::features::Feature| Feature {
+            name: feature.name.into(),
+            min_supported_version: *feature.levels.start(),
+            max_supported_version: *feature.levels.end(),
         };
         let listener = Listener { name: "PLAINTEXT".into(), host: "localhost".into(), ..Listener::default() };
         BrokerRegistrationRequest {
@@ -64,7 +64,7 @@ impl Cluster {
             cluster_id: "c".into(),
             incarnation_id: Uuid([incarnation; 16]),
             listeners: vec![listener],
-            features: vec![feature("metadata.version", 33), feature("eligible.leader.replicas.version", 1)],
+            features: crate::features::of_registration().map(feature).collect(),
             log_dirs: vec![directory(id)],
             ..BrokerRegistrationRequest::default()
         }
@@ -461,7 +461,8 @@ fn a_registration_that_cannot_be_has_kafkas_error() {
     set(7, unsupported, &|it| it.features[0].max_supported_version = 29);
     set(8, unsupported, &|it| it.features[0].min_supported_version = 31);
     set(9, invalid, &|it| _ = it.features.remove(0));
-    set(10, unsupported, &|it| _ = it.features.pop());
+    let elr = crate::features::ELIGIBLE_LEADER_REPLICAS;
+    set(10, unsupported, &|it| it.features.retain(|feature| &*feature.name != elr));
     let more = Feature { name: "new".into(), min_supported_version: 1, max_supported_version: 2 };
     set(11, unsupported, &|it| it.features.push(more.clone()));
     for (at, (request, code)) in wrong.iter().enumerate() {

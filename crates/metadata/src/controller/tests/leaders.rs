@@ -86,9 +86,19 @@ fn an_unclean_election_that_is_asked_for_takes_any_broker_that_is_alive() {
     cluster.beat(2);
     assert_eq!(cluster.leaders("t"), [NO_LEADER; 3]);
     let unavailable = ErrorCode::ELIGIBLE_LEADERS_NOT_AVAILABLE;
+    let before = cluster.image.clone();
+    let request =
+        ElectLeadersRequest { election_type: UNCLEAN, topic_partitions: None, ..Default::default() };
+    let (_, records) = cluster.controller.elect_leaders(&before, &request);
     assert_eq!(cluster.elect(UNCLEAN, "t"), [ErrorCode::NONE, unavailable, unavailable]);
     let partition = cluster.partition("t", 0);
     assert_eq!((partition.leader, &*partition.isr, partition.leader_recovery_state), (2, &[2][..], 1));
+    assert_eq!(
+        data_losses(&before, &records),
+        [
+            "t-0 has elected a leader that was not in sync: the in-sync replicas [1] are not available. Records may be lost."
+        ]
+    );
 }
 
 #[test]

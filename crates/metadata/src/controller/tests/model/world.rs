@@ -8,6 +8,7 @@ use protocol::records::{PartitionRecord, TopicRecord};
 
 use super::super::cluster::{Cluster, directory};
 use super::*;
+use crate::controller::partition_change::unclean_elections;
 use crate::image::Partition;
 
 const TOPIC: Uuid = Uuid([7; 16]);
