@@ -526,7 +526,7 @@ impl RaftLogStorage<Types> for LogStore {
         };
         let is_new = known.is_none_or(|known| known.leader_id != vote.leader_id);
         if is_new && !(traps::is_on(Trap::VoteForgotten) && known.is_some()) {
-            vote::write(&self.fs, &self.dir, vote, kraft_version, &voters).map_err(io::Error::other)?;
+            self.write_vote(vote, kraft_version, &voters).await?;
         }
         let mut state = self.state.lock();
         state.vote = Some(*vote);

@@ -5,7 +5,9 @@ use std::io;
 use bytes::Bytes;
 use storage::Log;
 
-use super::{Entry, LogId, LogStore, READ_BYTES, Unreadable, closed, epoch, offset, tell};
+use super::{
+    Entry, LogId, LogStore, READ_BYTES, Unreadable, Vote, VoterId, closed, epoch, offset, tell, vote,
+};
 use crate::traps::{self, Trap};
 
 /// Truncates a log that is not the one before the end of a snapshot, which another voter has sent: the log ends before
@@ -73,6 +75,24 @@ impl LogStore {
         }
         let sent = usize::try_from(next.min(last + 1) - first).expect("it is in memory");
         Ok((Bytes::from(found), entries.get(sent - 1).map(|entry| entry.log_id)))
+    }
+
+    /// Writes a vote, once there is room for it: a voter whose disk is full takes no part in elections.
+    pub(super) async fn write_vote(
+        &self,
+        vote: &Vote,
+        kraft_version: i16,
+        voters: &[VoterId],
+    ) -> io::Result<()> {
+        loop {
+            match vote::write(&self.fs, &self.dir, vote, kraft_version, voters) {
+                Err(error) if error.passes() => {
+                    tracing::warn!(%error, "a vote of the metadata quorum waits for free space on its disk");
+                    self.wait_for_room().await?;
+                }
+                written => return written.map_err(io::Error::other),
+            }
+        }
     }
 
     /// Whether the state has the effect of an entry.

@@ -52,6 +52,25 @@ async fn trap_s6_a_decision_waits_for_room_and_the_quorum_goes_on() {
     node.stop().await;
 }
 
+/// A voter without room for its vote gives none, and takes part again when there is room.
+#[tokio::test]
+async fn a_vote_waits_for_room_and_the_quorum_goes_on() {
+    let dir = TempDir::new();
+    let (node, faults) = node(&dir).await;
+    faults.take_done();
+    faults.add(full(Operation::Write, "quorum-state.tmp", 3));
+    let candidate = VoterId { id: 2, directory_id: Uuid([8; 16]) };
+    let vote = raft::Vote { leader_id: raft::LeaderId { term: 9, voted_for: candidate }, committed: false };
+    let mut request = openraft::raft::VoteRequest::new(vote, Some(raft::log_id(9, 1_000)));
+    request.leadership_transfer = true;
+    let answer = node.quorum.raft.vote(request).await.expect("it runs");
+    assert!(answer.vote_granted, "{answer:?}");
+    tried(&faults, Operation::Write, "quorum-state.tmp", 4).await;
+    let written = std::fs::read_to_string(dir.metadata().join("quorum-state")).expect("a vote");
+    assert!(written.contains(r#""leaderEpoch":9,"votedId":2"#), "{written}");
+    node.crash().await;
+}
+
 #[tokio::test]
 async fn a_quorum_that_waits_for_room_can_be_stopped() {
     let dir = TempDir::new();
