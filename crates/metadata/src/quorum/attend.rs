@@ -14,8 +14,18 @@ impl Quorum {
         runtime::task::spawn(async move {
             // The term in which this node has taken office.
             let mut in_office = None;
-            while metrics.changed().await.is_ok() {
+            loop {
+                let is_over = metrics.changed().await.is_err();
                 let Some(quorum) = quorum.upgrade() else { return };
+                // A follower learns of it here: nobody asks it for anything.
+                let state = metrics.borrow_watched().running_state.clone();
+                if let Err(fatal) = state {
+                    quorum.ended_by(fatal);
+                    return;
+                }
+                if is_over {
+                    return;
+                }
                 if let Err(error) = quorum.do_what_is_due(&mut in_office).await {
                     tracing::debug!(%error, "the metadata quorum will try again");
                 }
