@@ -34,6 +34,7 @@ mod submit_error;
 mod survey;
 mod timers;
 mod vote;
+mod voters;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -56,6 +57,7 @@ pub use status::{QuorumStatus, VoterStatus};
 pub use submit_error::SubmitError;
 pub use survey::{Survey, is_formatted, survey, survey_in};
 pub use vote::VoteError;
+pub use voters::VoterChangeError;
 
 use crate::image::Image;
 use crate::record::MetadataRecord;

@@ -52,7 +52,7 @@ pub(super) struct Active {
 
 /// The state with everything that was proposed in a term.
 #[derive(Debug)]
-struct ProposedState {
+pub(super) struct ProposedState {
     term: u64,
     image: Image,
     office: Office,
@@ -73,6 +73,16 @@ impl Active {
         {
             proposed.image = applied.clone();
         }
+    }
+
+    /// Counts the entry at `offset`, which is none of a decision. If it was not written, or is not the next, it is not
+    /// known what comes before the next decision, which then begins with what is applied.
+    pub(super) fn go_on_behind(&mut self, offset: Option<i64>) {
+        self.proposed = self.proposed.take().and_then(|mut proposed| {
+            let next = proposed.image.offset() + 1;
+            proposed.image.advance_to(next);
+            (offset == Some(next)).then_some(proposed)
+        });
     }
 
     /// Forgets what was proposed in `term`: some of it is not in the log.
@@ -161,7 +171,10 @@ impl Quorum {
     }
 
     /// The proposals of this node in the term that it leads.
-    async fn in_office<'a>(&self, active: &'a mut Active) -> Result<&'a mut ProposedState, SubmitError> {
+    pub(super) async fn in_office<'a>(
+        &self,
+        active: &'a mut Active,
+    ) -> Result<&'a mut ProposedState, SubmitError> {
         let term = self.led_term()?;
         active.catch_up(&self.image());
         if let Some(proposed) = &mut active.proposed
@@ -267,15 +280,15 @@ impl Quorum {
     }
 
     /// Waits for the other voters, for so long at most. A disk that is full is waited for: it is this node's own.
-    async fn in_time<T>(
+    pub(super) async fn in_time<T, E: From<SubmitError>>(
         &self,
-        confirmed: impl Future<Output = Result<T, SubmitError>>,
-    ) -> Result<T, SubmitError> {
+        confirmed: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         if !self.has_peers {
             return confirmed.await;
         }
         let waited = runtime::clock::timeout(CONFIRMATION_MAX, confirmed).await;
-        waited.unwrap_or(Err(SubmitError::Unconfirmed))
+        waited.unwrap_or(Err(SubmitError::Unconfirmed.into()))
     }
 
     /// Confirms with a majority of the voters that this node leads them, so that its state is the latest there is: a

@@ -169,18 +169,21 @@ fn leader_change(leadership: &Leadership) -> Result<Bytes, EncodeError> {
     message(&change, CONTROL_VERSION)
 }
 
-/// The value of the record that names the voters.
+/// The value of the record that names the voters. Nodes that follow without a vote are left out, as in Kafka.
 ///
 /// # Panics
-/// If the membership is between two configurations or has learners: no node joins or leaves yet, and the form
-/// of such an entry is decided with that.
+/// If the membership is between two configurations: voters come and go one at a time, in one entry.
 pub(super) fn voters(membership: &Membership) -> Result<Bytes, EncodeError> {
-    assert!(membership.get_joint_config().len() <= 1, "no voter joins or leaves yet");
-    assert_eq!(membership.learner_ids().count(), 0, "no node observes yet");
-    let voters = membership.nodes().map(|(id, node)| Voter {
+    assert!(membership.get_joint_config().len() <= 1, "a change of the voters is one entry");
+    let voters = membership.voter_ids().map(|id| Voter {
         voter_id: id.id,
         voter_directory_id: id.directory_id,
-        endpoints: node.endpoints.iter().map(to_wire).collect(),
+        endpoints: membership
+            .get_node(&id)
+            .into_iter()
+            .flat_map(|node| &node.endpoints)
+            .map(to_wire)
+            .collect(),
         kraft_version_feature: KRaftVersionFeature {
             min_supported_version: 0,
             max_supported_version: KRAFT_VERSION,

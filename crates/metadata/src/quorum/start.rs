@@ -33,7 +33,7 @@ use crate::record::MetadataRecord;
 const ELECTION_MAX: Duration = Duration::from_secs(60);
 
 /// The voters that a quorum may have.
-const VOTERS_MAX: usize = 7;
+pub(super) const VOTERS_MAX: usize = 7;
 
 /// The options of a quorum.
 #[derive(Clone, Debug)]

@@ -37,10 +37,16 @@ impl Quorum {
         let membership = metrics.membership_config.membership().clone();
         let voters = membership.voter_ids().map(|id| {
             let is_this = id == metrics.id;
+            let followers = metrics.replication.as_ref();
+            let matched = followers.and_then(|followers| followers.get(&id)).cloned().flatten();
             VoterStatus {
                 id,
                 endpoints: membership.get_node(&id).map(|node| node.endpoints.clone()).unwrap_or_default(),
-                log_end_offset: metrics.last_log_index.filter(|_| is_this).map(end),
+                log_end_offset: if is_this {
+                    metrics.last_log_index.map(end)
+                } else {
+                    matched.map(|matched| end(matched.index))
+                },
             }
         });
         QuorumStatus {

@@ -8,6 +8,7 @@ mod formatted;
 mod full;
 mod several;
 mod submit;
+mod voters;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
