@@ -168,8 +168,17 @@ impl Connection {
         version_max: i16,
     ) -> Result<(), RequestError> {
         let version = self.shared.versions.common::<R>(version_max)?;
-        self.shared.write(request, version, None).await
+        let encode = self.shared.encoder(request, version);
+        self.shared.write(&OutgoingRequest { api: R::API_KEY, version, encode: &encode }, None).await
     }
+}
+
+/// A request that lacks only its correlation id. What a connection does with it is the same for all types of
+/// request, and is compiled once.
+struct OutgoingRequest<'a> {
+    api: ApiKey,
+    version: i16,
+    encode: &'a (dyn Fn(i32) -> Result<Frame, EncodeError> + Sync),
 }
 
 impl ConnectionCore {
@@ -196,7 +205,7 @@ impl ConnectionCore {
         wait: Duration,
     ) -> Result<R::Response, RequestError> {
         let mut body = self.exchange_bytes(request, version, wait).await?;
-        let malformed = |error| self.malformed::<R>(error);
+        let malformed = |error| self.malformed(R::API_KEY, error);
         let response = R::Response::decode(&mut body, version).map_err(malformed)?;
         body.finish().map_err(malformed)?;
         Ok(response)
@@ -209,30 +218,39 @@ impl ConnectionCore {
         version: i16,
         wait: Duration,
     ) -> Result<Reader, RequestError> {
+        let encode = self.encoder(request, version);
+        self.exchange_frames(&OutgoingRequest { api: R::API_KEY, version, encode: &encode }, wait).await
+    }
+
+    /// Sends `request`, and returns the body of the answer.
+    async fn exchange_frames(
+        &self,
+        request: &OutgoingRequest<'_>,
+        wait: Duration,
+    ) -> Result<Reader, RequestError> {
         let (answer, receiver) = oneshot::channel();
         let patience = self.options.request_timeout + wait;
         let answered = async {
-            self.write(request, version, Some(answer)).await?;
+            self.write(request, Some(answer)).await?;
             receiver.await.map_err(|_| self.closed())
         };
         let Ok(frame) = clock::timeout(patience, answered).await else {
             let timed_out =
-                RequestError::TimedOut { address: self.address.clone(), api: R::API_KEY, after: patience };
+                RequestError::TimedOut { address: self.address.clone(), api: request.api, after: patience };
             self.close(&timed_out.to_string());
             return Err(timed_out);
         };
         let mut reader = Reader::new(frame?);
-        match ResponseHeader::decode(&mut reader, R::API_KEY.response_header_version(version)) {
+        match ResponseHeader::decode(&mut reader, request.api.response_header_version(request.version)) {
             Ok(_) => Ok(reader),
-            Err(error) => Err(self.malformed::<R>(error)),
+            Err(error) => Err(self.malformed(request.api, error)),
         }
     }
 
     /// Writes `request`; its answer will be sent to `answer`.
-    async fn write<R: Request>(
+    async fn write(
         &self,
-        request: &R,
-        version: i16,
+        request: &OutgoingRequest<'_>,
         answer: Option<oneshot::Sender<Bytes>>,
     ) -> Result<(), RequestError> {
         // The order in the queue of answers and on the wire must be the same: one lock for both.
@@ -245,11 +263,12 @@ impl ConnectionCore {
             None => self.pending.lock().expect_nothing(),
         };
         let Some(correlation_id) = correlation_id else { return Err(self.closed()) };
-        let frame = match self.encode(request, version, correlation_id) {
+        let frame = match (request.encode)(correlation_id) {
             Ok(frame) => frame,
             Err(error) => {
                 self.pending.lock().forget_last(correlation_id);
-                return Err(RequestError::Unencodable { api: R::API_KEY, version, error });
+                let (api, version) = (request.api, request.version);
+                return Err(RequestError::Unencodable { api, version, error });
             }
         };
         sender.inside_frame = true;
@@ -261,14 +280,15 @@ impl ConnectionCore {
         })
     }
 
-    fn encode<R: Request>(
+    fn encoder<R: Request>(
         &self,
         request: &R,
         version: i16,
-        correlation_id: i32,
-    ) -> Result<Frame, EncodeError> {
-        let client_id = Some(Str::from(&self.options.client_id));
-        protocol::frame::encode_request(correlation_id, client_id, request, version, Writer::new())
+    ) -> impl Fn(i32) -> Result<Frame, EncodeError> + Sync {
+        move |correlation_id| {
+            let client_id = Some(Str::from(&self.options.client_id));
+            protocol::frame::encode_request(correlation_id, client_id, request, version, Writer::new())
+        }
     }
 
     fn close(&self, reason: &str) {
@@ -281,9 +301,9 @@ impl ConnectionCore {
         RequestError::Closed { address: self.address.clone(), reason }
     }
 
-    fn malformed<R: Request>(&self, error: DecodeError) -> RequestError {
+    fn malformed(&self, api: ApiKey, error: DecodeError) -> RequestError {
         self.close("an answer was malformed");
-        RequestError::Malformed { address: self.address.clone(), api: R::API_KEY, error }
+        RequestError::Malformed { address: self.address.clone(), api, error }
     }
 }
 

@@ -35,7 +35,7 @@ pub trait Message: Sized + Default {
 }
 
 /// A message that a client sends.
-pub trait Request: Message {
+pub trait Request: Message + Sync {
     /// The API that the request calls.
     const API_KEY: ApiKey;
 

@@ -59,7 +59,7 @@ async fn ask(connection: &ConnectionCore, version: i16) -> Result<ApiVersionsRes
         request.client_software_version = Str::from(env!("CARGO_PKG_VERSION"));
     }
     let mut body = connection.exchange_bytes(&request, version, Duration::ZERO).await?;
-    decode(&mut body, version).map_err(|error| connection.malformed::<ApiVersionsRequest>(error))
+    decode(&mut body, version).map_err(|error| connection.malformed(ApiKey::ApiVersions, error))
 }
 
 /// Every version begins with the error code, and with UNSUPPORTED_VERSION the rest is version 0.
