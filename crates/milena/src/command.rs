@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::future::Future;
+use std::pin::Pin;
 
 use clap::{Parser, Subcommand};
 use runtime::clock::Instant;
@@ -144,6 +145,11 @@ impl CommandLine {
 
 /// Runs a client command. One thread drives its sockets and timers.
 fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    // tokio's code and all that it calls is compiled again for each type of future: boxed, they are one type.
+    block_on_boxed(Box::pin(command))
+}
+
+fn block_on_boxed(command: Pin<Box<dyn Future<Output = Result<(), Failure>> + '_>>) -> Result<(), Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,6 +1,7 @@
 //! `milena start`.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use ::settings::{self as known, BrokerConfig, Configs, InvalidSetting, Scope};
@@ -59,7 +60,9 @@ pub(crate) fn run(args: &StartArgs, started: Instant) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    let outcome = workers.block_on(serve(configs, &given, started));
+    // Boxed, or the whole start is compiled for each of tokio's schedulers.
+    let serving: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(serve(configs, &given, started));
+    let outcome = workers.block_on(serving);
     // Do not wait for threads that are still blocked on a disk: after a clean shutdown there are none.
     workers.shutdown_background();
     outcome

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 
 pub use tokio::task::{JoinError, JoinHandle, yield_now};
 
@@ -15,6 +16,8 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    // tokio's code for a task is compiled once for each type of future: boxed, they are one type.
+    let future: Pin<Box<dyn Future<Output = F::Output> + Send>> = Box::pin(future);
     tokio::spawn(future)
 }
 
