@@ -9,6 +9,8 @@ use crate::structs::{context, label};
 pub(crate) fn define(code: &mut Code, message: &Message, of: &Struct) {
     let context = context(message, of);
     let flexible = message.flexible_in(context);
+    // Compiled where it is called, so that what nobody calls costs nothing: most of Kafka's messages.
+    code.line("#[inline]");
     code.line("pub(crate) fn read(reader: &mut Reader, version: i16) -> Result<Self, DecodeError> {");
     if let Condition::When(condition) = &flexible {
         code.line(&format!("let flexible = {condition};"));

@@ -38,6 +38,7 @@ macro_rules! message {
             const VERSIONS: std::ops::RangeInclusive<i16> = $low..=$high;
             const FLEXIBLE_SINCE: Option<i16> = $flexible;
 
+            #[inline]
             fn decode(reader: &mut Reader, version: i16) -> Result<Self, DecodeError> {
                 if !($low..=$high).contains(&version) {
                     return Err(reader.unsupported_version(stringify!($name)));
@@ -45,6 +46,7 @@ macro_rules! message {
                 Self::read(reader, version)
             }
 
+            #[inline]
             fn encode(&self, writer: &mut Writer, version: i16) -> Result<(), EncodeError> {
                 if !($low..=$high).contains(&version) {
                     return Err(EncodeError::unsupported_version(stringify!($name)));
