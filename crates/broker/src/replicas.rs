@@ -8,7 +8,6 @@ mod leader;
 #[cfg(test)]
 mod model;
 mod replica;
-#[cfg_attr(not(test), expect(dead_code, reason = "a replica leads as long as there is one broker"))]
 mod role;
 mod table;
 mod traps;
@@ -86,7 +85,7 @@ impl Replicas {
         let ReplicaToOpen { topic, log, node_id, decided, rules } = replica;
         let index = log.partition.partition;
         let (log, dir) = self.dirs.open_log(log)?;
-        Some(Arc::new(Replica::lead(topic, index, (node_id, decided), rules, log, dir)))
+        Some(Arc::new(Replica::new(topic, index, (node_id, decided), rules, log, dir)))
     }
 
     /// Deletes the logs of topics that are no longer in the table.

@@ -89,7 +89,8 @@ fn delete_share_states(broker: &Broker, names: &[Str]) -> Result<Vec<Barrier>, E
     let mut barriers = Vec::new();
     for (partition, records) in records {
         let log = topic.partition(partition).map_err(|_offline| ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
-        log.append_coordinator_records(&records, clock::now_ms())
+        let epoch = log.leading_epoch().ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+        log.append_coordinator_records(&records, epoch, clock::now_ms())
             .map_err(|_refused| ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
         barriers.push(Barrier::at_end_of(log));
     }

@@ -79,7 +79,7 @@ fn find(
     let table = call.broker.replicas.table();
     let found = table.partition(topic, index).and_then(|log| {
         let spec = OffsetSpec::of(partition.timestamp, version).ok_or(ErrorCode::UNSUPPORTED_VERSION)?;
-        log.check_leader_epoch(partition.current_leader_epoch)?;
+        log.check_leads(partition.current_leader_epoch)?;
         log.find_offset(spec, isolation)
     });
     let (error_code, found) = match found {

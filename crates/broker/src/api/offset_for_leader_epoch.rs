@@ -15,7 +15,7 @@ pub(crate) fn handle(call: Call<'_>, request: OffsetForLeaderEpochRequest) -> Re
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
             let found = table.partition(&topic.topic, asked.partition).and_then(|log| {
-                log.check_leader_epoch(asked.current_leader_epoch)?;
+                log.check_leads(asked.current_leader_epoch)?;
                 Ok(log.end_of_epoch(asked.leader_epoch))
             });
             let end = found.ok().flatten();

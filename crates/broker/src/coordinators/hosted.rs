@@ -15,6 +15,9 @@ use crate::replicas::{Refusal, Replica};
 /// The shard of one partition.
 pub(super) struct HostedShard<S> {
     pub(super) log: Arc<Replica>,
+    /// The leader epoch that its log is read in. It appends in no other: who leads in between may have appended what it
+    /// has not read.
+    epoch: i32,
     pub(super) state: Mutex<State<S>>,
 }
 
@@ -29,6 +32,7 @@ pub(super) enum State<S> {
 
 pub(super) struct ServingShard<S> {
     pub(super) shard: S,
+    epoch: i32,
     /// The senders for requests without a reply.
     waiting: HashMap<Token, oneshot::Sender<SettledReply>>,
 }
@@ -36,14 +40,16 @@ pub(super) struct ServingShard<S> {
 impl<S: Shard> HostedShard<S> {
     /// A shard whose log is yet to be read.
     pub(super) fn loading(log: Arc<Replica>) -> Self {
-        Self { log, state: Mutex::new(State::Loading(Vec::new())) }
+        // A replica that follows takes nothing, and gives nothing to read.
+        let epoch = log.leading_epoch().unwrap_or(-1);
+        Self { log, epoch, state: Mutex::new(State::Loading(Vec::new())) }
     }
 
     /// Ends the shard: waiting clients are told to look elsewhere.
     pub(super) fn resign(&self, now: Now) {
         let before = std::mem::replace(&mut *self.state.lock(), State::Resigned);
         if let State::Serving(serving) = before {
-            let ServingShard { shard, mut waiting } = *serving;
+            let ServingShard { shard, mut waiting, .. } = *serving;
             for (token, reply) in shard.resign(now) {
                 settle(&mut waiting, &self.log, token, reply);
             }
@@ -58,7 +64,7 @@ impl<S: Shard> HostedShard<S> {
         let mut state = self.state.lock();
         let State::Loading(deleted) = &mut *state else { return None };
         let deleted = std::mem::take(deleted);
-        let mut serving = Box::new(ServingShard { shard, waiting: HashMap::default() });
+        let mut serving = Box::new(ServingShard { shard, epoch: self.epoch, waiting: HashMap::default() });
         serving.topics_deleted(&self.log, &deleted, now);
         let next_ms = serving.next_deadline_ms();
         *state = State::Serving(serving);
@@ -131,7 +137,7 @@ impl<S: Shard> ServingShard<S> {
                 settle(&mut self.waiting, log, token, reply);
             }
             let Some(append) = output.append else { return };
-            output = match log.append_coordinator_records(append.records(), now.wall.0) {
+            output = match log.append_coordinator_records(append.records(), self.epoch, now.wall.0) {
                 Ok(appended) => self.shard.append_succeeded(append, appended.base_offset, now),
                 Err(refusal) => {
                     not_stored(log, append.records().len(), &refusal);

@@ -126,7 +126,7 @@ fn open_log(directory: &LogDirectory, topic: &'static str, index: i32) -> Replic
     };
     let (log, _) = Log::open(directory, open).unwrap();
     let log_dir = Arc::new(LogDir::offline(directory.path().to_owned()));
-    Replica::lead(Str::from(topic), index, lone_replica(), rules.into(), log, log_dir)
+    Replica::new(Str::from(topic), index, lone_replica(), rules.into(), log, log_dir)
 }
 
 #[tokio::test]
@@ -147,6 +147,26 @@ async fn a_commit_is_answered_when_it_is_on_disk() {
     let response: OffsetCommitResponse = settled.await.unwrap();
     assert_eq!(response.topics[0].partitions[0].error_code, ErrorCode::NONE);
     assert_eq!(home.committed(&group_id), Ok(5));
+}
+
+/// Another broker may have led the partition in between, and its records were not read.
+#[tokio::test]
+async fn a_shard_appends_in_the_epoch_that_it_was_loaded_in_only() {
+    let home = Home::new("epoch");
+    let group_id = home.group(0);
+    drop(home.commit(&group_id, 5));
+    let end_offset = home.logs[0].end_offset();
+    let mut decided = metadata::Partition::clone(&lone_replica().1);
+    (decided.leader_epoch, decided.partition_epoch) = (1, 1);
+    assert!(home.logs[0].decide(&decided.into()));
+    home.directory.flusher().run_round();
+    let refused: OffsetCommitResponse = home.commit(&group_id, 6).settled().await.unwrap();
+    assert_eq!(refused.topics[0].partitions[0].error_code, ErrorCode::NOT_COORDINATOR);
+    assert_eq!(home.logs[0].end_offset(), end_offset);
+    home.groups.load(&home.loading());
+    assert_eq!(home.committed(&group_id), Ok(5));
+    drop(home.commit(&group_id, 7));
+    assert_eq!(home.committed(&group_id), Ok(7));
 }
 
 #[test]
@@ -172,7 +192,7 @@ fn a_partition_that_cannot_be_loaded_has_no_coordinator() {
     drop(home.commit(&broken, 5));
     drop(home.commit(&other, 6));
     let unreadable = CoordinatorRecord { key: vec![0].into(), value: None };
-    assert!(home.logs[0].append_coordinator_records(&[unreadable], 1_000).is_ok());
+    assert!(home.logs[0].append_coordinator_records(&[unreadable], 0, 1_000).is_ok());
     let shard = home.loading();
     home.groups.load(&shard);
     assert!(matches!(*shard.state.lock(), State::Resigned), "who has found it already does not wait for it");
@@ -273,7 +293,7 @@ fn a_commit_that_no_batch_can_hold_fails_alone() {
     // The log also rejects a record of that size if a coordinator creates one.
     let record = CoordinatorRecord { key: vec![0; 1 << 20].into(), value: Some(vec![0; 1 << 20].into()) };
     let refusal =
-        home.logs[0].append_coordinator_records(&vec![record; 2_000], 1_000).expect_err("too large");
+        home.logs[0].append_coordinator_records(&vec![record; 2_000], 0, 1_000).expect_err("too large");
     assert_eq!(refusal.error_code, ErrorCode::MESSAGE_TOO_LARGE);
 }
 

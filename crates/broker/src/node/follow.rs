@@ -108,10 +108,21 @@ impl Broker {
     fn decide(&self, change: &Change) {
         let table = self.replicas.table();
         for (topic, index, _, decided) in change.changed_partitions() {
-            let here = table.by_id(topic.id).and_then(|topic| topic.partition(index).ok());
-            if let Some(replica) = here.filter(|_| decided.leader == self.config.node_id) {
-                replica.decide(Arc::clone(decided));
+            let Some(topic) = table.by_id(topic.id) else { continue };
+            let Ok(replica) = topic.partition(index) else { continue };
+            if replica.decide(decided) && &**topic.name() == OFFSETS_TOPIC {
+                self.elect_shard(replica, topic.slots().len());
             }
+        }
+    }
+
+    /// Has the coordinator of a partition of `__consumer_offsets` begin anew in a new epoch, or resign.
+    fn elect_shard(&self, replica: &Arc<Replica>, count: usize) {
+        let count = i32::try_from(count).expect("partitions are numbered by i32");
+        if replica.leading_epoch().is_some() {
+            self.groups.elect(Arc::clone(replica), count);
+        } else {
+            self.groups.resign(replica.index());
         }
     }
 
@@ -214,14 +225,11 @@ impl Broker {
 
     fn elect_groups(&self, topics: &[Topic]) {
         let Some(offsets) = topics.iter().find(|topic| &**topic.name() == OFFSETS_TOPIC) else { return };
-        let count = i32::try_from(offsets.slots().len()).expect("partitions are numbered by i32");
-        let shards: Vec<Arc<Replica>> = offsets.partitions().cloned().collect();
-        if shards.len() != offsets.slots().len() {
+        let count = offsets.slots().len();
+        if offsets.partitions().count() != count {
             error!("some partitions of {OFFSETS_TOPIC} are offline: their groups are not served");
         }
-        for shard in shards {
-            self.groups.elect(shard, count);
-        }
+        offsets.partitions().for_each(|replica| self.elect_shard(replica, count));
     }
 
     /// Puts changed settings in force: a topic's own, or the broker's for all topics.

@@ -115,18 +115,6 @@ impl Leader {
         }
     }
 
-    /// Fences a client that knows an older leader epoch, or a newer one than this broker does
-    /// (KIP-320). -1 is the epoch of a client that does not say.
-    pub(crate) fn check_epoch(&self, epoch: i32) -> Result<(), ErrorCode> {
-        match epoch {
-            -1 => Ok(()),
-            epoch if epoch == self.epoch() => Ok(()),
-            _ if traps::is_on(Trap::FetchUnfenced) => Ok(()),
-            epoch if epoch < self.epoch() => Err(ErrorCode::FENCED_LEADER_EPOCH),
-            _ => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
-        }
-    }
-
     /// Whether so many replicas are in sync as acks=all asks for by `min.insync.replicas`. It asks for no more than
     /// there are, so that a topic of one replica takes records whatever the broker's setting is.
     pub(crate) fn has_in_sync(&self, min: usize) -> bool {

@@ -4,6 +4,7 @@
 //! | task | file |
 //! |---|---|
 //! | appending, as the leader | here; `super::leader` decides the high watermark, `super::append` names the outcome |
+//! | leading or following, as the controller decides | `leadership`; `super::role` |
 //! | reading, looking up offsets | `read`, `offsets` |
 //! | waking fetches that wait | `wake`; for those who wait for the disk see `crate::directories::Durability` |
 //! | changing settings | `rules` |
@@ -28,9 +29,10 @@ use storage::{AppendError, Log, LogOffsets, Origin, ProducerError};
 use tracing::warn;
 
 use super::append::{AppendedRecords, Refusal};
-use super::leader::{BrokerState, Leader};
+use super::role::Role;
 use crate::directories::{Durability, DurabilityLoss, LogDir};
 
+mod leadership;
 mod maintenance;
 mod offsets;
 mod read;
@@ -40,6 +42,7 @@ mod scrub;
 mod turn;
 mod wake;
 
+use leadership::LeadingEpoch;
 pub(crate) use offsets::OffsetSpec;
 pub(crate) use read::{FetchingBroker, FetchingReplica, Isolation, ReadOutcome, ReadRequest};
 pub(crate) use rules::PartitionRules;
@@ -59,10 +62,12 @@ thread_local! {
 /// One lock guards the log. It is held for an append, or for finding a place to read; never while a client is
 /// waited for, and never across an await.
 pub(crate) struct Replica {
+    node_id: i32,
     topic: Str,
     index: i32,
     rules: ArcSwap<PartitionRules>,
     state: Mutex<State>,
+    leading_epoch: LeadingEpoch,
     /// The log's offsets, which are read without the lock.
     offsets: Arc<LogOffsets>,
     /// The directory that the log is in.
@@ -82,27 +87,12 @@ pub(crate) struct Replica {
 struct State {
     /// `None` once the partition is deleted or closed.
     log: Option<Log>,
-    /// The leader's state of the replica.
-    leader: Leader,
-}
-
-impl State {
-    /// Raises the high watermark to the leader's. Returns whether it has risen.
-    fn raise_high_watermark(&mut self, rules: &PartitionRules) -> bool {
-        let Some(log) = &mut self.log else { return false };
-        let before = log.high_watermark();
-        let now_ms = if self.leader.has_followers() { clock::steady_ms() } else { 0 };
-        let high_watermark = self.leader.high_watermark(before, log.end_offset(), &rules.in_sync(), now_ms);
-        if high_watermark > before {
-            log.set_high_watermark(high_watermark);
-        }
-        high_watermark > before
-    }
+    role: Role,
 }
 
 impl Replica {
-    /// Becomes the leader of a partition whose log is open, as the controller has decided.
-    pub(crate) fn lead(
+    /// A replica whose log is open, in the role that the controller has decided.
+    pub(crate) fn new(
         topic: Str,
         index: i32,
         (node_id, decided): (i32, Arc<Partition>),
@@ -110,11 +100,11 @@ impl Replica {
         mut log: Log,
         log_dir: Arc<LogDir>,
     ) -> Self {
-        let (end_offset, now_ms) = (log.end_offset(), clock::steady_ms());
-        let leader = Leader::new(node_id, decided, end_offset, now_ms);
-        log.assign_epoch(leader.epoch());
-        let before = log.high_watermark();
-        log.set_high_watermark(leader.high_watermark(before, end_offset, &rules.in_sync(), now_ms));
+        let role = Role::new(node_id, &decided, log.end_offset(), clock::steady_ms());
+        let leading_epoch = LeadingEpoch::of(&role);
+        if let Role::Leader(leader) = &role {
+            log.assign_epoch(leader.epoch());
+        }
         let offsets = Arc::clone(log.offsets());
         let durability = Arc::new(Durability::new(Arc::clone(&offsets)));
         let (told, news) = (Arc::clone(&durability), Arc::clone(log_dir.news()));
@@ -124,11 +114,15 @@ impl Replica {
             // after this flush.
             log.enqueue_flush();
         }
+        let mut state = State { log: Some(log), role };
+        state.raise_high_watermark(&rules);
         Self {
+            node_id,
             topic,
             index,
             rules: ArcSwap::new(rules),
-            state: Mutex::new(State { log: Some(log), leader }),
+            state: Mutex::new(state),
+            leading_epoch,
             offsets,
             log_dir: ArcSwap::new(log_dir),
             moving: AtomicBool::new(false),
@@ -173,38 +167,12 @@ impl Replica {
         self.offsets.end()
     }
 
-    /// Follows a later decision of the controller under which this broker still leads.
-    pub(crate) fn decide(&self, decided: Arc<Partition>) {
-        let raised = {
-            let mut state = self.state.lock();
-            state.leader.decide(decided, self.offsets.end(), clock::steady_ms());
-            let epoch = state.leader.epoch();
-            if let Some(log) = &mut state.log {
-                log.assign_epoch(epoch);
-            }
-            state.raise_high_watermark(&self.rules.load())
-        };
-        if raised {
-            self.watchers.notify(&[News::HighWatermark]);
-        }
-    }
-
-    /// Takes note of the brokers that followers are on, see [`Leader::set_brokers`].
-    pub(crate) fn set_brokers(&self, state: impl Fn(i32) -> Option<BrokerState>) {
-        self.state.lock().leader.set_brokers(state);
-    }
-
     /// Puts changed settings in force.
     pub(crate) fn set_rules(&self, rules: Arc<PartitionRules>) {
         if let Some(log) = self.lock().as_mut() {
             log.set_config(rules.log());
         }
         self.rules.store(rules);
-    }
-
-    /// Fences a client with another leader epoch, see [`Leader::check_epoch`].
-    pub(crate) fn check_leader_epoch(&self, epoch: i32) -> Result<(), ErrorCode> {
-        self.state.lock().leader.check_epoch(epoch)
     }
 
     /// Kafka's error if the log is gone: deleted, closed, or in a directory that has failed.
@@ -237,6 +205,7 @@ impl Replica {
         acks_all: bool,
         now_ms: i64,
     ) -> Result<AppendedRecords, Refusal> {
+        let epoch = self.leading_epoch().ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
         let rules = self.rules.load();
         if acks_all && !self.has_in_sync(rules.topic.min_insync_replicas) {
             return Err(Refusal::from(ErrorCode::NOT_ENOUGH_REPLICAS));
@@ -252,19 +221,19 @@ impl Replica {
             return Err(Refusal::from(ErrorCode::INVALID_TXN_STATE));
         }
         match rules.recompress(batch.header.attributes.compression().ok()) {
-            None => self.append(records, &batch, Origin::Client, acks_all, now_ms),
+            None => self.append(records, &batch, epoch, Origin::Client, acks_all, now_ms),
             Some(compressor) => {
                 let (records, batch) = recompress(records, &batch, compressor, &checks)?;
-                self.append(&records, &batch, Origin::Client, acks_all, now_ms)
+                self.append(&records, &batch, epoch, Origin::Client, acks_all, now_ms)
             }
         }
     }
 
-    /// Whether enough replicas are in sync for acks=all, see [`Leader::has_in_sync`].
+    /// Whether enough replicas are in sync for acks=all, see [`super::leader::Leader::has_in_sync`].
     fn has_in_sync(&self, min: i32) -> bool {
         let min = usize::try_from(min).unwrap_or(0);
         // The leader is always in sync: with a minimum of 1 its lock is not needed.
-        min <= 1 || self.state.lock().leader.has_in_sync(min)
+        min <= 1 || self.state.lock().role.leader().is_ok_and(|leader| leader.has_in_sync(min))
     }
 
     /// The largest batch, in bytes (`max.message.bytes`).
@@ -279,6 +248,7 @@ impl Replica {
     pub(crate) fn append_coordinator_records(
         &self,
         records: &[CoordinatorRecord],
+        epoch: i32,
         now_ms: i64,
     ) -> Result<AppendedRecords, Refusal> {
         let max_bytes = self.max_message_bytes();
@@ -295,13 +265,14 @@ impl Replica {
         }
         let bytes = builder.build();
         let batch = Batch::parse(&bytes).expect("a batch that was built is one");
-        self.append(&bytes, &ValidBatch::trusted(&batch), Origin::Coordinator, true, now_ms)
+        self.append(&bytes, &ValidBatch::trusted(&batch), epoch, Origin::Coordinator, true, now_ms)
     }
 
     fn append(
         &self,
         records: &[u8],
         batch: &ValidBatch,
+        epoch: i32,
         origin: Origin,
         make_durable: bool,
         now_ms: i64,
@@ -310,9 +281,9 @@ impl Replica {
         let flush_messages = rules.topic.flush_messages;
         let (appended, raised) = {
             let mut state = self.state.lock();
-            let State { log, leader } = &mut *state;
-            let log = log.as_mut().ok_or_else(|| self.gone())?;
-            let appended = log.append_as_leader(records, batch, leader.epoch(), origin, now_ms);
+            state.leader_in(epoch)?;
+            let log = state.log.as_mut().ok_or_else(|| self.gone())?;
+            let appended = log.append_as_leader(records, batch, epoch, origin, now_ms);
             let appended = appended.map_err(|error| self.refusal(&error, log.log_start_offset()))?;
             let unflushed = log.end_offset() - log.flushed_offset();
             if unflushed > 0 && (unflushed >= flush_messages && (make_durable || flush_messages > 1)) {

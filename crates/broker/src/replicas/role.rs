@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use metadata::Partition;
+use protocol::ErrorCode;
 
 use super::follower::Follower;
 use super::leader::Leader;
+use super::traps::{self, Trap};
 
 /// A replica leads, or follows; without a leader in the cluster it follows nobody.
 #[derive(Debug, Clone)]
@@ -35,6 +37,32 @@ impl Role {
                 *role = Self::new(node_id, decided, end_offset, now_ms);
             }
             _ => {}
+        }
+    }
+
+    /// The leader.
+    ///
+    /// # Errors
+    /// NOT_LEADER_OR_FOLLOWER if the replica follows.
+    pub(crate) fn leader(&self) -> Result<&Leader, ErrorCode> {
+        match self {
+            Self::Leader(leader) => Ok(leader),
+            Self::Follower(_) => Err(ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        }
+    }
+
+    /// Fences a client that knows an older leader epoch, or a newer one than this broker does
+    /// (KIP-320). -1 is the epoch of a client that does not say.
+    ///
+    /// # Errors
+    /// FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH.
+    pub(crate) fn check_epoch(&self, epoch: i32) -> Result<(), ErrorCode> {
+        match epoch {
+            -1 => Ok(()),
+            epoch if epoch == self.leader_epoch() => Ok(()),
+            _ if traps::is_on(Trap::FetchUnfenced) => Ok(()),
+            epoch if epoch < self.leader_epoch() => Err(ErrorCode::FENCED_LEADER_EPOCH),
+            _ => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
         }
     }
 

@@ -2,7 +2,6 @@
 //! lost, once that is accepted.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use metadata::Image;
 use protocol::Uuid;
@@ -42,8 +41,7 @@ impl Broker {
             info!(partition = partition.name(), "the partition is online");
             let slots = changed.entry(id).or_insert_with(|| here.slots().to_vec());
             if &*topic.name == OFFSETS_TOPIC {
-                let count = i32::try_from(slots.len()).expect("partitions are numbered by i32");
-                self.groups.elect(Arc::clone(&partition), count);
+                self.elect_shard(&partition, slots.len());
             }
             slots[index] = Some(partition);
         }

@@ -257,14 +257,6 @@ fn acks_of_all_ask_for_no_more_replicas_than_there_are() {
 }
 
 #[test]
-fn other_epochs_are_fenced_or_unknown() {
-    let leader = Leader::new(1, decided(5, 0, &[1], &[1]), 0, 0);
-    let checked = [-1, 4, 5, 6].map(|epoch| leader.check_epoch(epoch));
-    let (fenced, unknown) = (ErrorCode::FENCED_LEADER_EPOCH, ErrorCode::UNKNOWN_LEADER_EPOCH);
-    assert_eq!(checked, [Ok(()), Err(fenced), Ok(()), Err(unknown)]);
-}
-
-#[test]
 fn below_min_insync_replicas_the_high_watermark_stands_still() {
     check(
         &[1, 2, 3],

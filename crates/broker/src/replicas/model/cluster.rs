@@ -289,8 +289,10 @@ impl Cluster {
         let node = self.node(inquiry.leader);
         let (end, end_of) = (node.end(), node.end_of(last_fetched_epoch));
         let own_broker_epoch = node.broker_epoch;
-        let Some(Role::Leader(leader)) = &mut node.role else { return };
-        if leader.check_epoch(inquiry.leader_epoch).is_err() || leader.check_replica(from).is_err() {
+        let Some(role) = &mut node.role else { return };
+        let is_fenced = role.check_epoch(inquiry.leader_epoch).is_err();
+        let Role::Leader(leader) = role else { return };
+        if is_fenced || leader.check_replica(from).is_err() {
             return;
         }
         let diverging = match last_fetched_epoch {

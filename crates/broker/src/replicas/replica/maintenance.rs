@@ -25,6 +25,7 @@ impl Replica {
             return Err(ErrorCode::POLICY_VIOLATION);
         }
         let mut state = self.state.lock();
+        state.role.leader()?;
         let log = state.log.as_mut().ok_or_else(|| self.gone())?;
         let offset = if offset == TO_HIGH_WATERMARK { log.high_watermark() } else { offset };
         log.delete_records(offset, now_ms).map_err(|error| match error {
@@ -35,7 +36,7 @@ impl Replica {
             }
         })?;
         let log_start_offset = log.log_start_offset();
-        Ok(state.leader.low_watermark(log_start_offset))
+        Ok(state.role.leader()?.low_watermark(log_start_offset))
     }
 
     /// Deletes segments beyond the limits on age and size.

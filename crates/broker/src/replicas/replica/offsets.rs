@@ -98,6 +98,7 @@ impl Replica {
         isolation: Option<Isolation>,
     ) -> Result<Option<FoundOffset>, LookupFailure> {
         let state = self.state.lock();
+        let leader = state.role.leader()?;
         let log = state.log.as_ref().ok_or_else(|| self.gone())?;
         let limit = match isolation {
             None => log.end_offset(),
@@ -106,7 +107,7 @@ impl Replica {
         };
         let settled = match isolation {
             None => Ok(()),
-            Some(_) => state.leader.check_settled(log.high_watermark()),
+            Some(_) => leader.check_settled(log.high_watermark()),
         };
         let place = |offset, leader_epoch: Option<i32>| {
             Some(FoundOffset { timestamp_ms: -1, offset, leader_epoch: leader_epoch.unwrap_or(-1) })

@@ -6,6 +6,7 @@ use storage::{EpochEndOffset, ReadError};
 use tracing::error;
 
 use super::super::leader::{FollowerFetch, NoReplica, divergence};
+use super::super::role::Role;
 use super::{News, Replica, State};
 use crate::reply::FileRegion;
 
@@ -95,10 +96,11 @@ impl Replica {
     fn read_once(&self, request: &ReadRequest) -> Result<ReadOutcome, ErrorCode> {
         let mut state = self.state.lock();
         // In a fetch, unlike in other requests, any negative epoch means none.
-        state.leader.check_epoch(request.current_leader_epoch.max(-1))?;
+        state.role.check_epoch(request.current_leader_epoch.max(-1))?;
+        let leader = state.role.leader()?;
         let log = state.log.as_ref().ok_or_else(|| self.gone())?;
         if let Some(follower) = request.follower {
-            let known = state.leader.check_replica(follower.broker.node_id);
+            let known = leader.check_replica(follower.broker.node_id);
             known.map_err(|NoReplica| no_replica(request))?;
         }
         let mut outcome = ReadOutcome {
@@ -161,7 +163,9 @@ impl Replica {
         }
         let fetch =
             FollowerFetch { node_id: broker.node_id, broker_epoch: broker.epoch, offset, log_start_offset };
-        state.leader.fetched(&fetch, self.offsets.end(), clock::steady_ms())?;
+        if let Role::Leader(leader) = &mut state.role {
+            leader.fetched(&fetch, self.offsets.end(), clock::steady_ms())?;
+        }
         Ok(state.raise_high_watermark(&self.rules.load()))
     }
 

@@ -6,6 +6,7 @@ use storage::{LogDirectory, OpenDirectory, OpenLog, TopicPartition};
 use tokio::sync::Notify;
 
 use super::*;
+use crate::replicas::BrokerState;
 use crate::replicas::leader::decision;
 
 fn one_batch() -> Vec<u8> {
@@ -43,7 +44,7 @@ fn partition_of(name: &str, rules: PartitionRules, decided: Arc<Partition>) -> (
     };
     let (log, _) = Log::open(&directory, open).unwrap();
     let log_dir = Arc::new(LogDir::offline(directory.path().to_owned()));
-    (directory, Replica::lead(Str::from(name), 0, (0, decided), rules.into(), log, log_dir))
+    (directory, Replica::new(Str::from(name), 0, (0, decided), rules.into(), log, log_dir))
 }
 
 #[tokio::test]
@@ -182,7 +183,7 @@ async fn consumers_see_what_all_in_sync_have_and_followers_all_of_it() {
     assert_eq!([is_woken(0), is_woken(1)], [true, false]);
     let mut decided = Partition::default();
     (decided.replicas, decided.isr) = (vec![0, 1].into(), vec![0].into());
-    replica.decide(Arc::new(decided));
+    replica.decide(&Arc::new(decided));
     assert_eq!([is_woken(0), is_woken(1)], [false, true]);
     assert_eq!(has(&fetch(1, None)), (2, true));
     std::fs::remove_dir_all(directory.path()).unwrap();
@@ -229,7 +230,7 @@ fn offsets_that_depend_on_the_high_watermark_wait_for_the_epoch() {
     assert_eq!(times.map(|spec| find(spec, client)), [Ok(Some(0)), Ok(None), Ok(None)]);
     let mut decided = Partition::clone(&decision(&[0, 1], &[0, 1]));
     (decided.leader_epoch, decided.partition_epoch) = (1, 1);
-    replica.decide(Arc::new(decided));
+    replica.decide(&Arc::new(decided));
     assert_eq!(times.map(|spec| find(spec, client)), [const { Err(ErrorCode::OFFSET_NOT_AVAILABLE) }; 3]);
     assert_eq!(find(OffsetSpec::Earliest, client), Ok(Some(0)));
     assert_eq!(find(OffsetSpec::Latest, None), Ok(Some(1)), "a follower sees all of the log");
@@ -252,14 +253,82 @@ fn a_broker_without_a_replica_is_told_so_as_kafka_does() {
     std::fs::remove_dir_all(directory.path()).unwrap();
 }
 
+/// A decision by which `leader` leads replicas 0 and 1 in that epoch, both in sync.
+fn led_by(leader: i32, epoch: i32) -> Arc<Partition> {
+    let mut decided = Partition::clone(&decision(&[0, 1], &[0, 1]));
+    (decided.leader, decided.leader_epoch, decided.partition_epoch) = (leader, epoch, epoch);
+    Arc::new(decided)
+}
+
+#[tokio::test]
+async fn a_replica_that_follows_serves_nobody() {
+    let (directory, replica) = partition_of("follows", rules(None), led_by(0, 3));
+    let replica = Arc::new(replica);
+    replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
+    replica.read(&fetch(1, Some(1))).unwrap();
+    let waker = Arc::new(Notify::new());
+    let _watch = replica.watch(News::HighWatermark, Arc::clone(&waker));
+    assert!(replica.decide(&led_by(1, 4)), "the role is another");
+    assert!(std::pin::pin!(waker.notified()).enable(), "fetches that wait hear of it");
+    assert_eq!(replica.leading_epoch(), None);
+    let not_leader = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+    let refused = replica.append_produced(&one_batch(), 9, true, 1_000).unwrap_err();
+    assert_eq!((refused.error_code, replica.end_offset()), (not_leader, 1));
+    let read = |current_leader_epoch, follower| {
+        replica.read(&ReadRequest { current_leader_epoch, ..fetch(0, follower) }).unwrap_err()
+    };
+    let (fenced, unknown) = (ErrorCode::FENCED_LEADER_EPOCH, ErrorCode::UNKNOWN_LEADER_EPOCH);
+    for follower in [None, Some(1)] {
+        assert_eq!(
+            [-1, 4, 3, 5].map(|epoch| read(epoch, follower)),
+            [not_leader, not_leader, fenced, unknown]
+        );
+    }
+    assert_eq!(replica.check_leads(4), Err(not_leader));
+    assert_eq!(replica.find_offset(OffsetSpec::Earliest, None), Err(not_leader));
+    assert_eq!(replica.delete_records(1, 1_000), Err(not_leader));
+    assert_eq!(replica.offsets.high_watermark(), 1, "it stays where the leader before it had it");
+    // Without a leader it is the same; elected again, it goes on.
+    assert!(replica.decide(&led_by(-1, 5)));
+    assert_eq!(replica.check_leads(-1), Err(not_leader));
+    assert!(!replica.decide(&led_by(0, 3)), "an older decision changes nothing");
+    assert!(replica.decide(&led_by(0, 6)));
+    assert_eq!((replica.leading_epoch(), replica.check_leads(6)), (Some(6), Ok(())));
+    replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
+    assert_eq!(replica.end_of_epoch(6), Some((6, 2)));
+    std::fs::remove_dir_all(directory.path()).unwrap();
+}
+
+/// It was checked by what was true in its epoch, and others may have led since.
+#[test]
+fn an_append_lands_in_no_later_epoch_than_it_was_admitted_in() {
+    let (directory, replica) = partition_of("admitted", rules(None), led_by(0, 3));
+    let bytes = one_batch();
+    let batch = ValidBatch::trusted(&Batch::parse(&bytes).unwrap());
+    let append = |epoch| replica.append(&bytes, &batch, epoch, Origin::Client, true, 1_000).map(drop);
+    append(3).unwrap();
+    replica.decide(&led_by(1, 4));
+    replica.decide(&led_by(0, 5));
+    let record = [CoordinatorRecord { key: vec![0].into(), value: None }];
+    for epoch in [3, 4, 6] {
+        assert_eq!(append(epoch).unwrap_err().error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        let refused = replica.append_coordinator_records(&record, epoch, 1_000).unwrap_err();
+        assert_eq!(refused.error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    }
+    assert_eq!(replica.end_offset(), 1);
+    append(5).unwrap();
+    replica.append_coordinator_records(&record, 5, 1_000).unwrap();
+    std::fs::remove_dir_all(directory.path()).unwrap();
+}
+
 #[test]
 fn a_later_decision_brings_a_later_epoch() {
     let (directory, replica) = partition("epochs", rules(None));
     replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
     let mut decided = Partition::default();
     (decided.replicas, decided.isr, decided.leader_epoch) = (vec![0].into(), vec![0].into(), 4);
-    replica.decide(Arc::new(decided));
-    assert_eq!(replica.check_leader_epoch(0), Err(ErrorCode::FENCED_LEADER_EPOCH));
+    replica.decide(&Arc::new(decided));
+    assert_eq!(replica.check_leads(0), Err(ErrorCode::FENCED_LEADER_EPOCH));
     replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
     assert_eq!(replica.end_of_epoch(0), Some((0, 1)), "the epoch ended where the next began");
     assert_eq!(replica.end_of_epoch(4), Some((4, 2)));

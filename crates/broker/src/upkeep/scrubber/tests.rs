@@ -49,7 +49,7 @@ impl Home {
         };
         let (log, _) = Log::open(&directory, open).unwrap();
         let log_dir = Arc::new(LogDir::offline(path.clone()));
-        let partition = Replica::lead(Str::from(name), 0, lone_replica(), rules.into(), log, log_dir);
+        let partition = Replica::new(Str::from(name), 0, lone_replica(), rules.into(), log, log_dir);
         let partition = Arc::new(partition);
         for n in 0..60_u8 {
             let mut builder = BatchBuilder::new(Compression::None);
