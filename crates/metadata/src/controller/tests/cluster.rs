@@ -7,6 +7,7 @@ use protocol::messages::{
 use protocol::records::{FeatureLevelRecord, PartitionRecord, TopicRecord};
 
 use super::*;
+use crate::image::directories::LOST;
 use crate::image::{NO_LEADER, Partition};
 
 const TIMEOUT_MS: i64 = 9_000;
@@ -328,6 +329,31 @@ fn a_broker_that_joins_elects_nobody_but_itself() {
     cluster.apply(lost);
     cluster.beat(2);
     assert_eq!((cluster.leaders("t"), &*cluster.partition("t", 0).isr), (vec![NO_LEADER], &[1][..]));
+}
+
+#[test]
+fn a_broker_says_where_its_replicas_are_before_it_takes_part() {
+    let mut cluster = Cluster::new(&[]).of_three();
+    cluster.create("t", &[&[1, 2], &[1], &[1]]);
+    let topic_id = cluster.image.topic("t").expect("it was created").id;
+    cluster.now_ms += TIMEOUT_MS + 1;
+    let other = Uuid([0xe; 16]);
+    let mut request = Cluster::request(1, 2);
+    request.log_dirs.push(other);
+    assert_eq!(cluster.register_by(&request, 4), ErrorCode::NONE);
+    // One was carried to another directory, and the log of one is gone.
+    let found =
+        [(1, other), (2, LOST)].map(|(partition, directory)| Assignment { topic_id, partition, directory });
+    let assign = Assignment::request(1, cluster.epoch(1), &found);
+    let (response, records) = cluster.controller.assign_replicas_to_dirs(&cluster.image, &assign);
+    assert_eq!((response.error_code, records.len()), (ErrorCode::NONE, 2));
+    cluster.apply(records);
+    assert!(!cluster.beat(1).is_fenced);
+    assert_eq!(cluster.leaders("t"), [2, 1, NO_LEADER]);
+    assert_eq!(
+        (cluster.partition("t", 1).directory_of(1), &*cluster.partition("t", 2).isr),
+        (other, &[1][..])
+    );
 }
 
 #[test]
