@@ -13,6 +13,7 @@ mod jvm;
 mod kcat;
 mod legacy;
 mod migrate;
+mod neighbour;
 mod node;
 mod python;
 mod restart;
@@ -108,6 +109,11 @@ const SUITES: &[Suite] = &[
         name: "migrate-groups",
         shows: "groups of Kafka's newer protocols go to ours and back",
         run: migrate::groups,
+    },
+    Suite {
+        name: "neighbour",
+        shows: "a Kafka broker in a cluster with our controller",
+        run: neighbour::suite,
     },
     Suite { name: "legacy", shows: "message sets of magic 0 and 1 in a data directory", run: legacy::suite },
     Suite { name: "compare", shows: "the same raw requests, the same answers", run: compare::suite },

@@ -69,8 +69,24 @@ impl Kafka {
         let class_path = options.kafka.class_path()?;
         let properties = write_properties(&options)?;
         if !options.data_dir().join("meta.properties").exists() {
-            format_storage(&class_path, &properties, &[])?;
+            format_storage(&class_path, &properties, CLUSTER_ID, &[])?;
         }
+        let process = spawn(&class_path, &options)?;
+        Ok(Kafka { options, class_path, process })
+    }
+
+    /// Starts a broker that is no controller, in the cluster of that id whose controllers listen there.
+    pub(crate) fn join(options: BrokerOptions, cluster_id: &str, controllers: &str) -> Attempt<Kafka> {
+        let class_path = options.kafka.class_path()?;
+        let properties = options.write_properties(&[
+            ("process.roles", "broker".to_owned()),
+            ("node.id", "2".to_owned()),
+            ("listeners", format!("PLAINTEXT://{}", options.address())),
+            ("controller.listener.names", "CONTROLLER".to_owned()),
+            ("controller.quorum.bootstrap.servers", controllers.to_owned()),
+            ("log.dirs", options.data_dir().display().to_string()),
+        ])?;
+        format_storage(&class_path, &properties, cluster_id, &[])?;
         let process = spawn(&class_path, &options)?;
         Ok(Kafka { options, class_path, process })
     }
@@ -119,12 +135,12 @@ fn write_properties(options: &BrokerOptions) -> Attempt<std::path::PathBuf> {
 
 /// Formats the data directory with more options than [`Kafka::start`] does.
 pub(crate) fn format(options: &BrokerOptions, more: &[&str]) -> Attempt<()> {
-    format_storage(&options.kafka.class_path()?, &write_properties(options)?, more)
+    format_storage(&options.kafka.class_path()?, &write_properties(options)?, CLUSTER_ID, more)
 }
 
-fn format_storage(class_path: &ClassPath, properties: &Path, more: &[&str]) -> Attempt<()> {
+fn format_storage(class_path: &ClassPath, properties: &Path, cluster_id: &str, more: &[&str]) -> Attempt<()> {
     let file = properties.display().to_string();
-    let arguments = [&["format", "--cluster-id", CLUSTER_ID, "--config", &file], more].concat();
+    let arguments = [&["format", "--cluster-id", cluster_id, "--config", &file], more].concat();
     java::tool(class_path, "kafka.tools.StorageTool", &arguments, "")?.success()?;
     Ok(())
 }

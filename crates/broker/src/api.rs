@@ -3,10 +3,15 @@
 //! A handler returns a [`crate::reply::Reply`], never a `Result`: in Kafka an error is data.
 #![allow(clippy::needless_pass_by_value, reason = "handlers have one form, by which the table calls them")]
 
+pub(crate) mod allocate_producer_ids;
 pub(crate) mod alter_configs;
+pub(crate) mod alter_partition;
 pub(crate) mod alter_partition_reassignments;
 pub(crate) mod alter_replica_log_dirs;
 pub(crate) mod api_versions;
+pub(crate) mod assign_replicas_to_dirs;
+pub(crate) mod broker_heartbeat;
+pub(crate) mod broker_registration;
 pub(crate) mod create_acls;
 pub(crate) mod create_partitions;
 pub(crate) mod create_topics;
@@ -42,3 +47,4 @@ pub(crate) mod offset_fetch;
 pub(crate) mod offset_for_leader_epoch;
 pub(crate) mod produce;
 pub(crate) mod sync_group;
+pub(crate) mod unregister_broker;

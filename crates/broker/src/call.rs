@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use coordinator::RequestContext;
-use protocol::{Response, Str, Uuid};
+use metadata::controller::ControllerRequest;
+use protocol::{ErrorCode, Response, Str, Uuid};
 use runtime::{random, task};
 
 use crate::broker::Broker;
+use crate::cluster::ANSWER_TIMEOUT;
 use crate::peer::Peer;
 use crate::reply::{Frame, Reply, Responder};
 
@@ -37,6 +39,19 @@ impl Call<'_> {
                 // The panic has been logged where it happened.
                 Err(_panic) => Frame::unsayable(),
             }
+        })
+    }
+
+    /// Puts a request to the controller. Answers with its decision, or with what `failed` makes of an error.
+    pub(crate) fn ask_controller<Q>(self, request: Q, failed: fn(ErrorCode) -> Q::Response) -> Reply
+    where
+        Q: ControllerRequest + Send + Sync + 'static,
+        Q::Response: Send + Sync,
+    {
+        let (broker, responder) = (Arc::clone(self.broker), self.responder);
+        Reply::later(async move {
+            let decided = broker.cluster.ask_as(&request, responder.version, ANSWER_TIMEOUT).await;
+            responder.frame(&decided.unwrap_or_else(failed))
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod controller;
 mod creation;
+mod heartbeat;
 mod leadership;
 mod log_dirs;
 mod nodes;
@@ -18,6 +19,7 @@ use settings::{BrokerConfig, Configs, TopicConfig};
 use producer_ids::ProducerIds;
 use view::MetadataView;
 
+pub(crate) use controller::ANSWER_TIMEOUT;
 pub(crate) use leadership::Leadership;
 pub(crate) use nodes::{
     CLUSTER_OPERATIONS, GROUP_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS, live_nodes, node,

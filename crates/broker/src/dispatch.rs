@@ -37,16 +37,20 @@ pub enum Listeners {
     Brokers,
     /// Those of `controller.listener.names`.
     Controllers,
+    /// The same, with `unstable.api.versions.enable`: clusters of several brokers are not finished.
+    Unstable,
     /// All.
     All,
 }
 
 impl Api {
-    /// Whether listeners of a type serve it.
-    pub(crate) fn is_on(&self, listener_type: ListenerType) -> bool {
+    /// Whether a broker's listeners of a type serve it.
+    fn is_on(&self, broker: &Broker, listener_type: ListenerType) -> bool {
+        let is_controller = listener_type == ListenerType::Controller;
         match self.listeners {
-            Listeners::Brokers => listener_type == ListenerType::Broker,
-            Listeners::Controllers => listener_type == ListenerType::Controller,
+            Listeners::Brokers => !is_controller,
+            Listeners::Controllers => is_controller,
+            Listeners::Unstable => is_controller && broker.config.unstable_api_versions_enable,
             Listeners::All => true,
         }
     }
@@ -107,16 +111,25 @@ pub static APIS: &[Api] = &[
     api!(ListPartitionReassignments, 0..=0, api::list_partition_reassignments::handle, on All),
     api!(OffsetDelete, 0..=0, api::offset_delete::handle),
     api!(DescribeQuorum, 0..=2, api::describe_quorum::handle, on All),
+    api!(AlterPartition, 2..=3, api::alter_partition::handle, on Unstable),
     api!(FetchSnapshot, 0..=1, api::fetch_snapshot::handle, on Controllers),
     api!(DescribeCluster, 0..=2, api::describe_cluster::handle, on All),
     api!(DescribeProducers, 0..=0, api::describe_producers::handle),
+    api!(BrokerRegistration, 0..=4, api::broker_registration::handle, on Unstable),
+    api!(BrokerHeartbeat, 0..=2, api::broker_heartbeat::handle, on Unstable),
+    api!(UnregisterBroker, 0..=0, api::unregister_broker::handle, on Unstable),
+    api!(AllocateProducerIds, 0..=0, api::allocate_producer_ids::handle, on Unstable),
+    api!(AssignReplicasToDirs, 0..=0, api::assign_replicas_to_dirs::handle, on Unstable),
     api!(ListConfigResources, 0..=1, api::list_config_resources::handle),
     api!(DescribeTopicPartitions, 0..=0, api::describe_topic_partitions::handle),
 ];
 
-/// The key and the versions of each API that listeners of a type serve, in the order of [`APIS`].
-fn served(listener_type: ListenerType) -> impl Iterator<Item = (ApiKey, RangeInclusive<i16>)> {
-    let served = APIS.iter().filter(move |api| api.is_on(listener_type));
+/// The key and the versions of each API that a broker's listeners of a type serve, in the order of [`APIS`].
+fn served(
+    broker: &Broker,
+    listener_type: ListenerType,
+) -> impl Iterator<Item = (ApiKey, RangeInclusive<i16>)> + use<'_> {
+    let served = APIS.iter().filter(move |api| api.is_on(broker, listener_type));
     served.map(|api| (api.key, api.versions.clone()))
 }
 
@@ -143,9 +156,9 @@ impl fmt::Display for RequestError {
     }
 }
 
-/// The place in [`APIS`] of an API key, if listeners of that type serve it.
-fn find(key: i16, listener_type: ListenerType) -> Option<usize> {
-    APIS.iter().position(|api| api.key.as_i16() == key && api.is_on(listener_type))
+/// The place in [`APIS`] of an API key.
+fn find(key: i16) -> Option<usize> {
+    APIS.iter().position(|api| api.key.as_i16() == key)
 }
 
 /// Handles one request.
@@ -156,8 +169,11 @@ pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Re
     let (key, version, correlation_id) = peek(&frame).ok_or(RequestError::NoHeader)?;
     let not_served =
         || RequestError::NotServed(UnservedRequest::of(&frame, key, version, peer.listener_type));
-    let Some(index) = find(key, peer.listener_type) else { return Err(not_served()) };
+    let Some(index) = find(key) else { return Err(not_served()) };
     let api = &APIS[index];
+    if !api.is_on(broker, peer.listener_type) {
+        return Err(not_served());
+    }
     if !api.versions.contains(&version) {
         if api.key == ApiKey::ApiVersions {
             // A client that is newer than this broker learns here which versions there are (KIP-511).

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metadata::quorum::{Quorum, QuorumConfig, VoterEndpoint};
+use metadata::quorum::{Quorum, QuorumConfig, VoterChangeError, VoterEndpoint, VoterId};
 use metadata::{Controller, Topic, features};
 use protocol::messages::broker_registration_request::{self, BrokerRegistrationRequest, Feature};
 use protocol::{Str, Uuid};
@@ -37,6 +37,7 @@ use crate::server::{self, Server};
 use crate::traffic::Traffic;
 use crate::upkeep::chores::Chores;
 use crate::upkeep::cleaner::Cleaner;
+use crate::upkeep::in_sync::propose_isrs;
 use crate::upkeep::moves::Moves;
 use crate::upkeep::scrubber::Scrubber;
 use crate::upkeep::worker::Workers;
@@ -115,12 +116,12 @@ async fn open(
     let StartPlan { config, given, removed_topics } = plan;
     let dirs = LogDirs::open(&config, &fs)?;
 
-    let quorum = start_quorum(&config, dirs.metadata_dir()).await?;
+    let (listeners, endpoints) = advertised(&config, &addresses);
+    let quorum = start_quorum(&config, dirs.metadata_dir(), endpoints.clone()).await?;
     dirs.settle(&quorum.image(), config.node_id)?;
     let (image, node_id) = (quorum.image(), config.node_id);
     dirs.call_roll(&Roll { image: &image, node_id, removed_topics: &removed_topics });
     let controller = Controller::new(config.node_id, Arc::clone(&given)).of_cluster(dirs.cluster_id());
-    let (listeners, endpoints) = advertised(&config, &addresses);
     let broker_epoch = register(&config, &quorum, &controller, &dirs, listeners).await?;
     // Before logs are open, which have descriptors of their own.
     let connections_max = directories::connections_max();
@@ -165,6 +166,11 @@ fn start_workers(broker: &Arc<Broker>, fatal: watch::Sender<Option<String>>) -> 
     workers.start_in_background("milena-scrub", broker.scrubber.thread(replicas, cluster))?;
     let groups = Arc::clone(&broker.groups);
     workers.spawn_until_stop("milena-groups", |_| async move { groups.run_timers().await });
+    let (active, session) = (Arc::clone(cluster), Arc::clone(cluster));
+    workers.spawn_until_stop("milena-controller", |_| async move { active.run_controller().await });
+    workers.spawn_until_stop("milena-heartbeat", |_| async move { session.send_heartbeats().await });
+    let (leaders, asking) = (Arc::clone(replicas), Arc::clone(cluster));
+    workers.spawn_until_stop("milena-isr", |_| propose_isrs(leaders, asking));
     let failures = replicas.dirs().take_failures();
     let (quorum, told) = (Arc::clone(broker), fatal.clone());
     workers.spawn_until_stop("milena-quorum", |_| failures::follow_quorum(quorum, told));
@@ -252,12 +258,12 @@ async fn leave_quorum(broker: Arc<Broker>, following: JoinHandle<()>) {
 }
 
 /// The listeners, and a signal for their connections.
-struct Serving {
+struct OpenListeners {
     listeners: Vec<JoinHandle<()>>,
     stopping: watch::Sender<bool>,
 }
 
-fn serve(server: &Arc<Server>, sockets: Vec<BoundSocket>) -> Result<Serving, StartError> {
+fn serve(server: &Arc<Server>, sockets: Vec<BoundSocket>) -> Result<OpenListeners, StartError> {
     let (stopping, stop) = watch::channel(false);
     let mut listeners = Vec::new();
     let config = &server.broker().config;
@@ -266,12 +272,12 @@ fn serve(server: &Arc<Server>, sockets: Vec<BoundSocket>) -> Result<Serving, Sta
         let socket = socket.listen().map_err(failed)?;
         listeners.push(task::spawn(server::accept(Arc::clone(server), listener, socket, stop.clone())));
     }
-    Ok(Serving { listeners, stopping })
+    Ok(OpenListeners { listeners, stopping })
 }
 
 /// The end of the requests: no new ones are taken, groups are given up, and replies under way are sent.
-async fn stop_serving(broker: Arc<Broker>, serving: Serving) {
-    let Serving { listeners, stopping } = serving;
+async fn stop_serving(broker: Arc<Broker>, serving: OpenListeners) {
+    let OpenListeners { listeners, stopping } = serving;
     stopping.send_replace(true);
     broker.groups.resign_all();
     listeners.iter().for_each(JoinHandle::abort);
@@ -298,16 +304,39 @@ async fn bind(config: &BrokerConfig) -> Result<(Vec<BoundSocket>, Vec<SocketAddr
     Ok((sockets, addresses))
 }
 
-async fn start_quorum(config: &BrokerConfig, dir: &LogDir) -> Result<Quorum, StartError> {
+async fn start_quorum(
+    config: &BrokerConfig,
+    dir: &LogDir,
+    endpoints: Vec<VoterEndpoint>,
+) -> Result<Quorum, StartError> {
     let directory = dir.opened().expect("a start without it has failed");
     let quorum = QuorumConfig {
+        endpoints,
         segment_bytes: u32::try_from(config.metadata_log_segment_bytes).unwrap_or(u32::MAX),
         bytes_between_snapshots: u64::try_from(config.metadata_log_max_record_bytes_between_snapshots)
             .unwrap_or(u64::MAX),
         min_insync_replicas: config.topic_defaults.min_insync_replicas,
         ..QuorumConfig::of_node(config.node_id, dir.id())
     };
-    Quorum::start(quorum, &directory).await.map_err(StartError::Quorum)
+    let this = VoterId { id: config.node_id, directory_id: dir.id() };
+    let endpoints = quorum.endpoints.clone();
+    let quorum = Quorum::start(quorum, &directory).await.map_err(StartError::Quorum)?;
+    publish_endpoints(&quorum, this, endpoints).await;
+    Ok(quorum)
+}
+
+/// Has the voters know the addresses of this one, if they are others than before.
+async fn publish_endpoints(quorum: &Quorum, this: VoterId, endpoints: Vec<VoterEndpoint>) {
+    let status = quorum.status();
+    let known = status.voters.iter().find(|voter| voter.id == this).map(|voter| &voter.endpoints);
+    if known == Some(&endpoints) {
+        return;
+    }
+    match quorum.update_voter(this, endpoints).await {
+        // They are in the settings of all voters then.
+        Ok(()) | Err(VoterChangeError::Unsupported) => {}
+        Err(problem) => warn!("brokers do not know the addresses of this controller: {problem}"),
+    }
 }
 
 /// The advertised address of each listener for clients, and of each for controllers.

@@ -25,9 +25,9 @@ use crate::beside;
 use crate::directories::{LogDirs, LogToOpen};
 
 pub(crate) use append::{AppendedRecords, Refusal};
-pub(crate) use leader::BrokerState;
 #[cfg(test)]
 pub(crate) use leader::lone_replica;
+pub(crate) use leader::{AfterAnswer, BrokerState, Proposal, ProposalAnswer};
 pub(crate) use replica::{
     FetchingBroker, FetchingReplica, Isolation, LastScrub, News, OffsetSpec, PartitionRules, ReadOutcome,
     ReadRequest, Replica, ScrubNews, Turn, Watch,
@@ -79,13 +79,17 @@ impl Replicas {
         self.topics.change(added, removed);
     }
 
-    /// Opens the log of a replica. Returns `None`, and logs the reason, if it cannot be opened. Blocks on the
-    /// disk.
+    /// Opens the log of a replica. If it cannot be opened, the replica is offline and the reason is logged. Blocks on
+    /// the disk.
     pub(crate) fn open(&self, replica: ReplicaToOpen) -> PartitionSlot {
         let ReplicaToOpen { topic, log, node_id, decided, rules } = replica;
         let index = log.partition.partition;
-        let (log, dir) = self.dirs.open_log(log)?;
-        Some(Arc::new(Replica::new(topic, index, (node_id, decided), rules, log, dir)))
+        match self.dirs.open_log(log) {
+            Some((log, dir)) => {
+                PartitionSlot::Open(Arc::new(Replica::new(topic, index, (node_id, decided), rules, log, dir)))
+            }
+            None => PartitionSlot::Offline,
+        }
     }
 
     /// Deletes the logs of topics that are no longer in the table.
@@ -96,13 +100,15 @@ impl Replicas {
             for (number, slot) in (0..).zip(topic.slots()) {
                 let name = TopicPartition { topic: topic.name().to_string(), partition: number };
                 let directory = match slot {
-                    Some(replica) => {
+                    PartitionSlot::Open(replica) => {
                         drop(replica.take_log());
                         replica.log_dir().working()
                     }
                     // The partition was offline. Its files would stand in the way of a new topic of the same
                     // name.
-                    None => self.dirs.find_of_topic(&name, topic.id()),
+                    PartitionSlot::Offline | PartitionSlot::Elsewhere => {
+                        self.dirs.find_of_topic(&name, topic.id())
+                    }
                 };
                 logs.extend(directory.map(|directory| (name, directory)));
             }

@@ -2,6 +2,7 @@
 
 use crate::{Configs, InvalidSetting, Layers, Listener, Scope, TopicConfig, Value, elements, listeners};
 
+const MOVES_RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
 const SNAPSHOT_BYTES: &str = "metadata.log.max.record.bytes.between.snapshots";
 
 /// The settings of a broker. The fields are named after the settings; the table documents them.
@@ -26,6 +27,7 @@ pub struct BrokerConfig {
     /// The first of `log_dirs` if it is not set.
     pub metadata_log_dir: String,
     pub auto_create_topics_enable: bool,
+    pub broker_heartbeat_interval_ms: i32,
     pub connections_max_idle_ms: i64,
     pub default_replication_factor: i16,
     pub delete_topic_enable: bool,
@@ -67,6 +69,7 @@ pub struct BrokerConfig {
     pub producer_id_expiration_ms: i32,
     /// -1: a quarter of the memory.
     pub queued_max_request_bytes: i64,
+    pub unstable_api_versions_enable: bool,
     pub replica_alter_log_dirs_io_max_bytes_per_second: i64,
     pub socket_request_max_bytes: i32,
     /// The settings of a topic without its own.
@@ -109,6 +112,7 @@ impl BrokerConfig {
             metadata_log_dir: text(layers, "metadata.log.dir").unwrap_or_else(|| log_dirs[0].clone()),
             log_dirs,
             auto_create_topics_enable: boolean("auto.create.topics.enable"),
+            broker_heartbeat_interval_ms: int("broker.heartbeat.interval.ms"),
             connections_max_idle_ms: long("connections.max.idle.ms"),
             default_replication_factor: short("default.replication.factor"),
             delete_topic_enable: boolean("delete.topic.enable"),
@@ -149,9 +153,8 @@ impl BrokerConfig {
             producer_id_expiration_check_interval_ms: int("producer.id.expiration.check.interval.ms"),
             producer_id_expiration_ms: int("producer.id.expiration.ms"),
             queued_max_request_bytes: long("queued.max.request.bytes"),
-            replica_alter_log_dirs_io_max_bytes_per_second: long(
-                "replica.alter.log.dirs.io.max.bytes.per.second",
-            ),
+            unstable_api_versions_enable: boolean("unstable.api.versions.enable"),
+            replica_alter_log_dirs_io_max_bytes_per_second: long(MOVES_RATE),
             socket_request_max_bytes: int("socket.request.max.bytes"),
             topic_defaults: TopicConfig::resolve(&Layers { topic: None, ..*layers }),
         })

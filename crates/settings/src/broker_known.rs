@@ -43,8 +43,6 @@ pub(crate) static BROKER_KNOWN: &[Setting] = &[
         .warned(ONE_BROKER),
     broker("auto.leader.rebalance.enable", Type::Boolean, "true").warned(ONE_BROKER),
     broker("background.threads", Type::Int, "10").at_least(1).dynamic().warned(OWN_THREADS),
-    broker("broker.heartbeat.interval.ms", Type::Int, "2000").warned(ONE_NODE),
-    broker("broker.session.timeout.ms", Type::Int, "9000").warned(ONE_NODE),
     without("client.quota.callback.class", Type::Class).refused(NO_QUOTAS),
     broker("compression.lz4.level", Type::Int, "9").between(1, 17).dynamic().warned(NO_LZ4_LEVELS),
     broker("config.providers", Type::List, "").dynamic().refused(NO_PROVIDERS),
@@ -378,6 +376,5 @@ pub(crate) static BROKER_KNOWN: &[Setting] = &[
         .at_least(1)
         .warned(ONE_BROKER)
         .internal(),
-    broker("unstable.api.versions.enable", Type::Boolean, "false").warned(ONE_NODE).internal(),
     broker("unstable.feature.versions.enable", Type::Boolean, "false").warned(ONE_NODE).internal(),
 ];

@@ -26,9 +26,14 @@ pub(crate) static BROKER: &[Setting] = &[
         "Whether to create a topic that does not exist when a client asks for its metadata or produces to \
          it.",
     ),
+    broker("broker.heartbeat.interval.ms", Type::Int, "2000")
+        .doc("The time, in milliseconds, between two heartbeats of this broker to the controller."),
     broker("broker.id", Type::Int, "-1").doc("The old name of node.id."),
     without("broker.rack", Type::String)
         .doc("The rack or zone of this broker. Consumers can use it to fetch from a nearby replica."),
+    broker("broker.session.timeout.ms", Type::Int, "9000").doc(
+        "The time, in milliseconds, after which the controller fences a broker that sends no heartbeat.",
+    ),
     broker("compression.gzip.level", Type::Int, "-1")
         .between_or(1, 9, -1)
         .dynamic()
@@ -318,4 +323,8 @@ pub(crate) static BROKER: &[Setting] = &[
     broker("socket.request.max.bytes", Type::Int, "104857600")
         .at_least(1)
         .doc("The largest request, in bytes; a connection that announces a larger one is closed."),
+    broker("unstable.api.versions.enable", Type::Boolean, "false").internal().doc(
+        "Whether other brokers can join at the listeners for controllers. This is for tests: clusters of \
+         several brokers are not finished.",
+    ),
 ];

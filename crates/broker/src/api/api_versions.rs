@@ -12,6 +12,7 @@ use protocol::messages::api_versions_response::{
 };
 use protocol::{ApiKey, ErrorCode};
 
+use crate::broker::Broker;
 use crate::call::Call;
 use crate::peer::ListenerType;
 use crate::reply::{Reply, Responder};
@@ -22,10 +23,10 @@ const CLIENT_SOFTWARE_SINCE: i16 = 3;
 const NO_LEVEL_ZERO_UNTIL: i16 = 3;
 
 /// Answers with the APIs that are `served` by the listener that was asked, each with its versions.
-pub(crate) fn handle<Served: Iterator<Item = (ApiKey, RangeInclusive<i16>)>>(
-    call: Call<'_>,
+pub(crate) fn handle<'a, Served: Iterator<Item = (ApiKey, RangeInclusive<i16>)>>(
+    call: Call<'a>,
     request: ApiVersionsRequest,
-    served: impl FnOnce(ListenerType) -> Served,
+    served: impl FnOnce(&'a Broker, ListenerType) -> Served,
 ) -> Reply {
     let version = call.version();
     let named =
@@ -52,7 +53,9 @@ pub(crate) fn handle<Served: Iterator<Item = (ApiKey, RangeInclusive<i16>)>>(
         FinalizedFeatureKey { name: name.clone(), max_version_level: level, min_version_level: level }
     });
     call.reply(&ApiVersionsResponse {
-        api_keys: served(call.peer.listener_type).map(|(key, versions)| range(key, &versions)).collect(),
+        api_keys: served(call.broker, call.peer.listener_type)
+            .map(|(key, versions)| range(key, &versions))
+            .collect(),
         supported_features: supported_features.collect(),
         finalized_features: finalized_features.collect(),
         finalized_features_epoch: image.offset(),

@@ -78,7 +78,7 @@ pub(crate) fn handle(call: Call<'_>, request: ProduceRequest) -> Reply {
         return if failed { Reply::Close } else { Reply::Nothing };
     }
     let mut pending = so_far.pending;
-    pending.retain(|wait| !wait.log.is_durable(wait.end_offset));
+    pending.retain(|wait| !wait.log.is_committed(wait.end_offset));
     if pending.is_empty() {
         return call.reply(&response);
     }
@@ -89,7 +89,7 @@ fn partitions(response: &ProduceResponse) -> impl Iterator<Item = &PartitionProd
     response.responses.iter().flat_map(|topic| &topic.partition_responses)
 }
 
-/// Waits for the disk, then answers for all partitions of the request.
+/// Waits for the disk and the replicas in sync, then answers for all partitions of the request.
 async fn acknowledge(
     responder: Responder,
     mut response: ProduceResponse,
@@ -99,7 +99,7 @@ async fn acknowledge(
     let deadline = clock::now() + timeout.max(DISK_WAIT_MIN);
     for wait in pending {
         let left = deadline.saturating_duration_since(clock::now());
-        let error = match clock::timeout(left, wait.log.durable(wait.end_offset)).await {
+        let error = match clock::timeout(left, wait.log.committed(wait.end_offset)).await {
             Ok(Ok(())) => continue,
             Ok(Err(lost)) => lost,
             Err(_elapsed) => ErrorCode::REQUEST_TIMED_OUT,

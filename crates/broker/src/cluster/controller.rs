@@ -12,7 +12,11 @@ use super::Cluster;
 
 /// The time that a request without a timeout of its own may wait for the controller: less than clients wait
 /// for an answer, which is 30 s for most.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The shortest and the longest time between two looks at what is due on the controller.
+const TICK_MIN: Duration = Duration::from_millis(10);
+const TICK_MAX: Duration = Duration::from_secs(1);
 
 impl Cluster {
     /// Puts a request of this broker to the controller, as [`Cluster::ask_as`].
@@ -61,6 +65,30 @@ impl Cluster {
         self.view.wait_for(decided.offset).await.map_err(|_ended| ErrorCode::NOT_CONTROLLER)?;
         warnings.iter().for_each(|warning| warn!("{warning}"));
         Ok(decided.answer)
+    }
+
+    /// Does what is due on the active controller, until this future is dropped. Another node has nothing to do.
+    pub(crate) async fn run_controller(&self) {
+        loop {
+            let now_ms = clock::steady_ms();
+            let ticked =
+                self.quorum.submit_in_office(|image, office| self.controller.tick(image, office, now_ms));
+            let next_ms = match ticked.await {
+                Ok(outcome) => {
+                    for broker in &outcome.answer.fenced {
+                        warn!("broker {broker} was not heard of for broker.session.timeout.ms: it is fenced");
+                    }
+                    outcome.answer.next_ms
+                }
+                Err(SubmitError::NotLeader { .. }) => i64::MAX,
+                Err(problem) => {
+                    warn!("the controller cannot do what is due: {problem}");
+                    i64::MAX
+                }
+            };
+            let wait_ms = u64::try_from(next_ms.saturating_sub(now_ms)).unwrap_or(0);
+            clock::sleep(Duration::from_millis(wait_ms).clamp(TICK_MIN, TICK_MAX)).await;
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Telling the controller of this broker's log directories (KIP-858).
 
 use metadata::controller::Assignment;
-use protocol::messages::BrokerHeartbeatRequest;
 use protocol::{ErrorCode, Uuid};
 
 use super::Cluster;
@@ -22,14 +21,6 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::assign_replicas_to_dirs`].
     pub(crate) async fn tell_offline_log_dirs(&self, offline_log_dirs: Vec<Uuid>) -> Result<(), ErrorCode> {
-        let request = BrokerHeartbeatRequest {
-            broker_id: self.node_id(),
-            broker_epoch: self.broker_epoch(),
-            current_metadata_offset: self.image().offset(),
-            offline_log_dirs,
-            ..BrokerHeartbeatRequest::default()
-        };
-        let response = self.ask(&request).await?;
-        if response.error_code.is_error() { Err(response.error_code) } else { Ok(()) }
+        self.heartbeat(offline_log_dirs).await.map(|_is_fenced| ())
     }
 }

@@ -29,13 +29,13 @@ impl Barrier {
     }
 
     pub(super) fn is_passed(&self) -> bool {
-        traps::is_on(Trap::CommitUnsynced) || self.log.is_durable(self.end_offset)
+        traps::is_on(Trap::CommitUnsynced) || self.log.is_committed(self.end_offset)
     }
 
     /// # Errors
     /// NOT_COORDINATOR if the log was lost before, COORDINATOR_NOT_AVAILABLE if the disk takes too long.
     pub(crate) async fn passed(&self) -> Result<(), ErrorCode> {
-        match clock::timeout(DISK_WAIT, self.log.durable(self.end_offset)).await {
+        match clock::timeout(DISK_WAIT, self.log.committed(self.end_offset)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_lost)) => Err(ErrorCode::NOT_COORDINATOR),
             // Kafka's error if replicas take longer than `offsets.commit.timeout.ms`.

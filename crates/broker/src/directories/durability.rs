@@ -59,19 +59,35 @@ impl Durability {
         self.news.notify_waiters();
     }
 
+    /// Wakes the waiting requests, if there are any: replicas elsewhere have more, or another broker leads.
+    pub(crate) fn look_again(&self) {
+        fence(Ordering::SeqCst);
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.news.notify_waiters();
+        }
+    }
+
     /// Waits until everything before `end_offset` is on disk.
     ///
     /// # Errors
     /// [`DurabilityLoss`] if that cannot happen any more.
     pub(crate) async fn wait(&self, end_offset: i64) -> Result<(), DurabilityLoss> {
+        self.wait_until(|| (self.offsets.flushed() >= end_offset).then_some(())).await
+    }
+
+    /// Waits until `reached` has an answer, which it is asked for after each news.
+    ///
+    /// # Errors
+    /// [`DurabilityLoss`] if the log is gone before.
+    pub(crate) async fn wait_until<T>(&self, reached: impl Fn() -> Option<T>) -> Result<T, DurabilityLoss> {
         let _waiting = Waiter::new(&self.waiting);
         loop {
             let news = self.news.notified();
             let mut news = std::pin::pin!(news);
             // Enabled before the check, so that a flush between the two is not missed.
             news.as_mut().enable();
-            if self.offsets.flushed() >= end_offset {
-                return Ok(());
+            if let Some(answer) = reached() {
+                return Ok(answer);
             }
             if self.has_failed() || self.ended.load(Ordering::SeqCst) {
                 return Err(DurabilityLoss);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use protocol::ApiKey;
 
-use super::{APIS, find};
+use super::{APIS, Listeners, find};
 use crate::peer::ListenerType;
 
 /// The most characters of a client id in a log line.
@@ -40,19 +40,26 @@ impl fmt::Display for UnservedRequest {
         let Some(name) = ApiKey::from_i16(*key).map(ApiKey::name) else {
             return write!(f, "an API with the key {key}, which does not exist");
         };
-        let Some(place) = find(*key, self.listener_type) else {
-            return match (APIS.iter().any(|api| api.key.as_i16() == *key), self.listener_type) {
-                (false, _) => write!(f, "{name}, which this broker does not serve"),
-                (true, ListenerType::Controller) => {
-                    write!(f, "{name} at a listener for controllers: clients connect to the others")
-                }
-                (true, ListenerType::Broker) => write!(
-                    f,
-                    "{name} at a listener for clients: it is for those of controller.listener.names"
-                ),
-            };
+        let Some(api) = find(*key).map(|place| &APIS[place]) else {
+            return write!(f, "{name}, which this broker does not serve");
         };
-        let (oldest, newest) = (*APIS[place].versions.start(), *APIS[place].versions.end());
+        match (api.listeners, self.listener_type) {
+            (Listeners::Brokers, ListenerType::Controller) => {
+                return write!(f, "{name} at a listener for controllers: clients connect to the others");
+            }
+            (Listeners::Unstable, _) => {
+                return write!(
+                    f,
+                    "{name}: other brokers cannot join yet, but for tests, with \
+                     unstable.api.versions.enable=true and a listener for controllers"
+                );
+            }
+            (Listeners::Controllers, ListenerType::Broker) => {
+                return write!(f, "{name} at a listener for clients: it is for controller.listener.names");
+            }
+            _ => {}
+        }
+        let (oldest, newest) = (*api.versions.start(), *api.versions.end());
         write!(f, "version {version} of {name}; versions {oldest} to {newest} are served. ")?;
         f.write_str(if *version < oldest {
             "The client is too old: Kafka's Java clients work from 1.1 on, and librdkafka with \

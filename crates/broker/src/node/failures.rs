@@ -10,7 +10,7 @@ use tracing::{error, warn};
 use crate::broker::Broker;
 use crate::coordinators::OFFSETS_TOPIC;
 use crate::directories::LogDir;
-use crate::replicas::Topic;
+use crate::replicas::{PartitionSlot, Topic};
 use crate::upkeep::worker::Stop;
 
 /// Follows failures of directories until it is dropped. If the broker cannot go on, the reason goes to
@@ -78,11 +78,12 @@ impl Broker {
         for topic in table.topics() {
             let mut slots = topic.slots().to_vec();
             for slot in &mut slots {
-                if slot.as_ref().is_some_and(|partition| Arc::ptr_eq(&partition.log_dir(), dir)) {
-                    partitions.extend(slot.take());
+                if let Some(replica) = slot.replica().filter(|it| Arc::ptr_eq(&it.log_dir(), dir)) {
+                    partitions.push(Arc::clone(replica));
+                    *slot = PartitionSlot::Offline;
                 }
             }
-            if slots.iter().flatten().count() < topic.partitions().count() {
+            if slots.iter().filter_map(PartitionSlot::replica).count() < topic.partitions().count() {
                 changed.push(Topic::new(topic.name().clone(), topic.id(), slots));
             }
         }

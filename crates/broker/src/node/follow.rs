@@ -151,7 +151,10 @@ impl Broker {
             let numbers = slots_of(topic.id).len()..topic.partitions.len();
             if !numbers.is_empty() {
                 let rules = self.rules(image, &topic.name);
-                missing.extend(numbers.clone().map(|index| self.to_open(topic, index, &rules)));
+                missing.extend(numbers.clone().map(|index| {
+                    let is_here = topic.partitions[index].replicas.contains(&self.config.node_id);
+                    is_here.then(|| self.to_open(topic, index, &rules))
+                }));
                 grown.push((topic, numbers.len()));
             }
         }
@@ -213,11 +216,11 @@ impl Broker {
         }
     }
 
-    /// Opens logs, several at a time, and tells how far it is if that takes long.
-    fn open_all(&self, replicas: Vec<ReplicaToOpen>) -> Vec<PartitionSlot> {
+    /// Opens the logs of the replicas that are on this broker, several at a time, and tells how far it is if that takes long.
+    fn open_all(&self, replicas: Vec<Option<ReplicaToOpen>>) -> Vec<PartitionSlot> {
         let progress = Progress::new(replicas.len(), clock::now());
         beside::map(replicas, |replica| {
-            let slot = self.replicas.open(replica);
+            let slot = replica.map_or(PartitionSlot::Elsewhere, |replica| self.replicas.open(replica));
             progress.one_more();
             slot
         })
@@ -226,7 +229,7 @@ impl Broker {
     fn elect_groups(&self, topics: &[Topic]) {
         let Some(offsets) = topics.iter().find(|topic| &**topic.name() == OFFSETS_TOPIC) else { return };
         let count = offsets.slots().len();
-        if offsets.partitions().count() != count {
+        if offsets.slots().iter().any(PartitionSlot::is_offline) {
             error!("some partitions of {OFFSETS_TOPIC} are offline: their groups are not served");
         }
         offsets.partitions().for_each(|replica| self.elect_shard(replica, count));

@@ -8,9 +8,7 @@
 //! | whether a reader's log diverges from this one | `divergence` |
 
 mod divergence;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing is sent to a controller elsewhere yet"))]
 mod isr;
-#[cfg_attr(not(test), expect(dead_code, reason = "see `isr`"))]
 mod proposal;
 mod remote_replica;
 
@@ -20,11 +18,10 @@ use metadata::Partition;
 use protocol::ErrorCode;
 
 pub(crate) use divergence::divergence;
-#[cfg(test)]
 pub(crate) use isr::Acknowledgement;
-pub(crate) use proposal::Proposal;
 #[cfg(test)]
-pub(crate) use proposal::{IsrMember, ProposalAnswer};
+pub(crate) use proposal::IsrMember;
+pub(crate) use proposal::{AfterAnswer, Proposal, ProposalAnswer};
 use remote_replica::RemoteReplica;
 pub(crate) use remote_replica::{BrokerState, FollowerFetch};
 
@@ -79,6 +76,11 @@ impl Leader {
     /// Whether there are other replicas. One that is alone needs no time and no rules.
     pub(crate) fn has_followers(&self) -> bool {
         !self.followers.is_empty()
+    }
+
+    /// The brokers that the other replicas are on.
+    pub(crate) fn followers(&self) -> impl Iterator<Item = i32> {
+        self.followers.iter().map(RemoteReplica::node_id)
     }
 
     /// Goes by a decision of the controller. What is known of followers stays known in the same epoch only: in a

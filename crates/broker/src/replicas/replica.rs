@@ -5,6 +5,7 @@
 //! |---|---|
 //! | appending, as the leader | here; `super::leader` decides the high watermark, `super::append` names the outcome |
 //! | leading or following, as the controller decides | `leadership`; `super::role` |
+//! | acknowledging; proposing who is in sync | `commit`; `isr` |
 //! | reading, looking up offsets | `read`, `offsets` |
 //! | waking fetches that wait | `wake`; for those who wait for the disk see `crate::directories::Durability` |
 //! | changing settings | `rules` |
@@ -30,8 +31,10 @@ use tracing::warn;
 
 use super::append::{AppendedRecords, Refusal};
 use super::role::Role;
-use crate::directories::{Durability, DurabilityLoss, LogDir};
+use crate::directories::{Durability, LogDir};
 
+mod commit;
+mod isr;
 mod leadership;
 mod maintenance;
 mod offsets;
@@ -327,26 +330,6 @@ impl Replica {
         let is_of_batch = matches!(error, AppendError::Producer(_));
         let log_start_offset = if is_of_batch { log_start_offset } else { -1 };
         Refusal { log_start_offset, ..Refusal::new(error_code, error.to_string()) }
-    }
-
-    /// Whether everything before `end_offset` is as durable as this topic's acknowledgements promise.
-    pub(crate) fn is_durable(&self, end_offset: i64) -> bool {
-        !self.rules.load().durable_acks() || self.offsets.flushed() >= end_offset
-    }
-
-    /// Waits until everything before `end_offset` is as durable as that.
-    ///
-    /// # Errors
-    /// Kafka's error if that cannot happen any more: the disk has failed, or the log was deleted.
-    pub(crate) async fn durable(&self, end_offset: i64) -> Result<(), ErrorCode> {
-        if self.is_durable(end_offset) {
-            return Ok(());
-        }
-        // The records may have been appended by a request that did not ask for a flush.
-        if let Some(log) = self.lock().as_ref() {
-            log.enqueue_flush();
-        }
-        self.durability.wait(end_offset).await.map_err(|DurabilityLoss| self.gone())
     }
 }
 

@@ -11,7 +11,7 @@ use protocol::{ErrorCode, Str, Uuid};
 use super::replica::Replica;
 use shared_map::SharedMap;
 
-/// A topic with the partitions that this broker leads.
+/// A topic with the replicas of its partitions that are on this broker.
 pub(crate) struct Topic {
     name: Str,
     id: Uuid,
@@ -19,8 +19,31 @@ pub(crate) struct Topic {
     partitions: Vec<PartitionSlot>,
 }
 
-/// A partition, or `None` if its log could not be opened.
-pub(crate) type PartitionSlot = Option<Arc<Replica>>;
+/// A partition, as far as it is on this broker.
+#[derive(Clone)]
+pub(crate) enum PartitionSlot {
+    /// Its log is open.
+    Open(Arc<Replica>),
+    /// Its log could not be opened, or its directory has failed.
+    Offline,
+    /// This broker has no replica of it.
+    Elsewhere,
+}
+
+impl PartitionSlot {
+    /// The replica, if its log is open.
+    pub(crate) fn replica(&self) -> Option<&Arc<Replica>> {
+        match self {
+            Self::Open(replica) => Some(replica),
+            Self::Offline | Self::Elsewhere => None,
+        }
+    }
+
+    /// Whether there is a replica whose log is not open.
+    pub(crate) fn is_offline(&self) -> bool {
+        matches!(self, Self::Offline)
+    }
+}
 
 impl Topic {
     pub(crate) fn new(name: Str, id: Uuid, partitions: Vec<PartitionSlot>) -> Self {
@@ -44,10 +67,15 @@ impl Topic {
     /// The partition with that number.
     ///
     /// # Errors
-    /// UNKNOWN_TOPIC_OR_PARTITION if it does not exist, KAFKA_STORAGE_ERROR if its log could not be opened.
+    /// UNKNOWN_TOPIC_OR_PARTITION if it does not exist, KAFKA_STORAGE_ERROR if its log could not be opened,
+    /// NOT_LEADER_OR_FOLLOWER if it is on other brokers.
     pub(crate) fn partition(&self, index: i32) -> Result<&Arc<Replica>, ErrorCode> {
         let slot = usize::try_from(index).ok().and_then(|index| self.partitions.get(index));
-        slot.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.as_ref().ok_or(ErrorCode::KAFKA_STORAGE_ERROR)
+        match slot.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)? {
+            PartitionSlot::Open(replica) => Ok(replica),
+            PartitionSlot::Offline => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+            PartitionSlot::Elsewhere => Err(ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        }
     }
 
     /// All partitions by number, whether their logs are open or not.
@@ -57,7 +85,7 @@ impl Topic {
 
     /// The partitions whose logs are open.
     pub(crate) fn partitions(&self) -> impl Iterator<Item = &Arc<Replica>> {
-        self.partitions.iter().flatten()
+        self.partitions.iter().filter_map(PartitionSlot::replica)
     }
 }
 

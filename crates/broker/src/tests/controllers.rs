@@ -1,14 +1,17 @@
 //! The listener for controllers.
 
 use metadata::quorum::METADATA_TOPIC_ID;
+use protocol::messages::broker_registration_request::{BrokerRegistrationRequest, Feature};
+use protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic};
 use protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic, ReplicaState};
 use protocol::messages::{
-    ApiVersionsRequest, DescribeClusterRequest, DescribeQuorumRequest, FetchSnapshotRequest, MetadataRequest,
-    describe_quorum_request, fetch_snapshot_request,
+    ApiVersionsRequest, BrokerHeartbeatRequest, CreateTopicsRequest, DescribeClusterRequest,
+    DescribeQuorumRequest, FetchSnapshotRequest, MetadataRequest, ProduceRequest, describe_quorum_request,
+    fetch_snapshot_request,
 };
 use protocol::{ApiKey, ErrorCode, Records, Str, Uuid};
 
-use super::harness::raw::{Raw, only_partition};
+use super::harness::raw::{Raw, batch, fetch_request, only_partition, produce_request};
 use super::harness::{Node, wait_until};
 
 const BROKERS: i8 = 1;
@@ -197,4 +200,130 @@ fn a_broker_fetches_a_snapshot_in_parts() {
     assert!(batches.len() >= 3, "a header, the state, a footer");
     assert_eq!(ask(&fetch_snapshot(end_offset + 1, 1)).error_code, ErrorCode::SNAPSHOT_NOT_FOUND);
     assert_eq!(ask(&fetch_snapshot(end_offset, 9)).error_code, ErrorCode::UNKNOWN_LEADER_EPOCH);
+}
+
+const OTHER_BROKER: i32 = 2;
+
+fn start_unstable() -> Option<Node> {
+    Node::own(&[
+        ("listeners", "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093"),
+        ("controller.listener.names", "CONTROLLER"),
+        ("unstable.api.versions.enable", "true"),
+    ])
+}
+
+/// Another broker's registration.
+fn registration(cluster_id: Str) -> BrokerRegistrationRequest {
+    let features = metadata::features::SUPPORTED.iter().map(|feature| Feature {
+        name: Str::from_static(feature.name),
+        min_supported_version: *feature.levels.start(),
+        max_supported_version: *feature.levels.end(),
+    });
+    BrokerRegistrationRequest {
+        broker_id: OTHER_BROKER,
+        cluster_id,
+        incarnation_id: Uuid([5; 16]),
+        features: features.collect(),
+        log_dirs: vec![Uuid([6; 16])],
+        ..Default::default()
+    }
+}
+
+/// Has another broker join, and take part. Returns its epoch.
+fn join(node: &Node) -> i64 {
+    let mut raw = node.open_controller();
+    let request = DescribeClusterRequest { endpoint_type: CONTROLLERS, ..Default::default() };
+    let cluster_id = raw.ask(&request, 1).cluster_id;
+    let registered = raw.ask(&registration(cluster_id), 4);
+    assert_eq!(registered.error_code, ErrorCode::NONE);
+    let heartbeat = BrokerHeartbeatRequest {
+        broker_id: OTHER_BROKER,
+        broker_epoch: registered.broker_epoch,
+        current_metadata_offset: registered.broker_epoch,
+        ..Default::default()
+    };
+    assert!(!raw.ask(&heartbeat, 1).is_fenced);
+    registered.broker_epoch
+}
+
+fn create_on(node: &Node, name: &str, assignments: &[&[i32]]) {
+    let assignments = (0..).zip(assignments).map(|(partition_index, broker_ids)| {
+        CreatableReplicaAssignment { partition_index, broker_ids: broker_ids.to_vec() }
+    });
+    let topic = CreatableTopic {
+        name: name.into(),
+        num_partitions: -1,
+        replication_factor: -1,
+        assignments: assignments.collect(),
+        ..Default::default()
+    };
+    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 10_000, ..Default::default() };
+    let answer = node.open().ask(&request, 7).topics.remove(0);
+    assert_eq!(answer.error_code, ErrorCode::NONE, "{:?}", answer.error_message);
+}
+
+#[test]
+fn other_brokers_join_only_if_that_is_enabled() {
+    let Some(node) = start() else { return };
+    assert!(!served(&mut node.open_controller()).contains(&ApiKey::BrokerRegistration));
+    let mut raw = node.open_controller();
+    raw.send(&registration(Str::from_static("any")), 4);
+    assert!(raw.is_closed());
+
+    let Some(node) = start_unstable() else { return };
+    assert!(!served(&mut node.open()).contains(&ApiKey::BrokerRegistration), "never by clients");
+    let epoch = join(&node);
+    let request = DescribeClusterRequest { endpoint_type: BROKERS, ..Default::default() };
+    let mut stale = node.open_controller();
+    let heartbeat =
+        BrokerHeartbeatRequest { broker_id: OTHER_BROKER, broker_epoch: epoch - 1, ..Default::default() };
+    assert_eq!(stale.ask(&heartbeat, 1).error_code, ErrorCode::STALE_BROKER_EPOCH);
+    // It has no address at this listener.
+    assert_eq!(node.open().ask(&request, 1).brokers.len(), 1);
+}
+
+#[test]
+fn a_partition_on_another_broker_is_not_opened_here() {
+    let Some(node) = start_unstable() else { return };
+    join(&node);
+    create_on(&node, "there", &[&[OTHER_BROKER], &[1]]);
+    let mut raw = node.open();
+    let mut request = produce_request("there", batch(&[b"value"]), 1);
+    let produce = |raw: &mut Raw, request: &ProduceRequest| {
+        raw.ask(request, 9).responses.remove(0).partition_responses.remove(0).error_code
+    };
+    assert_eq!(produce(&mut raw, &request), ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    request.topic_data[0].partition_data[0].index = 1;
+    assert_eq!(produce(&mut raw, &request), ErrorCode::NONE);
+    let topic = raw.topic("there");
+    assert_eq!((topic.partitions[0].leader_id, topic.partitions[1].leader_id), (OTHER_BROKER, 1));
+}
+
+#[test]
+fn acks_all_waits_for_the_fetch_of_every_replica_in_sync() {
+    let Some(node) = start_unstable() else { return };
+    join(&node);
+    create_on(&node, "both", &[&[1, OTHER_BROKER]]);
+    let (mut producer, mut follower) = (node.open(), node.open());
+    let mut fetch = FetchRequest { replica_id: OTHER_BROKER, ..fetch_request("both", 0, 0) };
+    // It is in the ISR from the start, and has nothing yet.
+    assert_eq!(follower.fetch_one(&fetch).high_watermark, 0);
+
+    let mut request = produce_request("both", batch(&[b"one", b"two"]), -1);
+    request.timeout_ms = 30_000;
+    producer.send(&request, 9);
+    let mut read = None;
+    wait_until("the records are there to be replicated", std::time::Duration::from_secs(30), || {
+        let partition = follower.fetch_one(&fetch);
+        let has_records = matches!(&partition.records, Records::Bytes(bytes) if !bytes.is_empty());
+        read = Some(partition);
+        has_records
+    });
+    assert_eq!(read.expect("a fetch").high_watermark, 0, "a fetch from 0 says that the follower has nothing");
+    assert_eq!(node.watermarks("both", 0).1, 0, "clients see only what all in sync have");
+    fetch.topics[0].partitions[0].fetch_offset = 2;
+    assert_eq!(follower.fetch_one(&fetch).error_code, ErrorCode::NONE);
+    let (_, response) = producer.receive::<ProduceRequest>(9);
+    assert_eq!(response.responses[0].partition_responses[0].error_code, ErrorCode::NONE);
+    assert_eq!(node.watermarks("both", 0).1, 2);
 }

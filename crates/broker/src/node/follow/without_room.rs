@@ -30,20 +30,19 @@ impl Broker {
             // It may have been deleted since.
             let (Some(topic), Some(here)) = (image.topic_by_id(id), table.by_id(id)) else { continue };
             let index = usize::try_from(number).expect("partitions are numbered from zero");
-            let is_missing = here.slots().get(index).is_some_and(Option::is_none);
+            let is_missing = here.slots().get(index).is_some_and(PartitionSlot::is_offline);
             if !is_missing || index >= topic.partitions.len() {
                 continue;
             }
             let rules = self.rules(image, &topic.name);
-            let Some(partition) = self.replicas.open(self.to_open(topic, index, &rules)) else {
-                continue;
-            };
+            let opened = self.replicas.open(self.to_open(topic, index, &rules));
+            let Some(partition) = opened.replica() else { continue };
             info!(partition = partition.name(), "the partition is online");
             let slots = changed.entry(id).or_insert_with(|| here.slots().to_vec());
             if &*topic.name == OFFSETS_TOPIC {
-                self.elect_shard(&partition, slots.len());
+                self.elect_shard(partition, slots.len());
             }
-            slots[index] = Some(partition);
+            slots[index] = opened;
         }
         let topics = changed.into_iter().filter_map(|(id, slots)| {
             let here = table.by_id(id)?;

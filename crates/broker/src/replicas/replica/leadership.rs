@@ -86,6 +86,9 @@ impl Replica {
         } else if raised {
             self.watchers.notify(&[News::HighWatermark]);
         }
+        if is_new || raised {
+            self.durability.look_again();
+        }
         is_new
     }
 

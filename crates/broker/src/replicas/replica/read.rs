@@ -138,6 +138,9 @@ impl Replica {
         if raised {
             self.watchers.notify(&[News::HighWatermark]);
         }
+        if request.follower.is_some() {
+            self.durability.look_again();
+        }
         let Some(located) = located else { return Ok(outcome) };
         let slice = located.slice(request.max_bytes, request.min_one_batch);
         let slice = slice.map_err(|error| self.read_error(&error))?;

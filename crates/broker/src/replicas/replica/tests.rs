@@ -53,8 +53,8 @@ async fn an_acks_all_append_is_durable_only_when_the_flusher_has_synced_it() {
     let appended = partition.append_produced(&one_batch(), 9, true, 1_000).unwrap();
     let end_offset = appended.last_offset + 1;
     assert_eq!(partition.end_offset(), end_offset, "it can be read at once");
-    assert!(!partition.is_durable(end_offset), "nothing has synced it");
-    let mut acknowledged = std::pin::pin!(partition.durable(end_offset));
+    assert!(!partition.is_committed(end_offset), "nothing has synced it");
+    let mut acknowledged = std::pin::pin!(partition.committed(end_offset));
     tokio::select! {
         biased;
         _ = &mut acknowledged => panic!("acknowledged before it is on disk"),
@@ -62,7 +62,7 @@ async fn an_acks_all_append_is_durable_only_when_the_flusher_has_synced_it() {
     }
     assert_eq!(directory.flusher().run_round(), 1);
     acknowledged.await.unwrap();
-    assert!(partition.is_durable(end_offset));
+    assert!(partition.is_committed(end_offset));
     std::fs::remove_dir_all(directory.path()).unwrap();
 }
 
@@ -70,7 +70,7 @@ async fn an_acks_all_append_is_durable_only_when_the_flusher_has_synced_it() {
 fn a_larger_flush_messages_asks_for_no_sync() {
     let (directory, partition) = partition("page-cache", rules(Some("9223372036854775807")));
     let appended = partition.append_produced(&one_batch(), 9, true, 1_000).unwrap();
-    assert!(partition.is_durable(appended.last_offset + 1), "as durable as its topic asks");
+    assert!(partition.is_committed(appended.last_offset + 1), "as durable as its topic asks");
     assert_eq!(directory.flusher().run_round(), 0, "nothing waits for the disk");
     std::fs::remove_dir_all(directory.path()).unwrap();
 }
@@ -127,7 +127,7 @@ fn the_logs_start_is_told_with_what_the_log_found() {
 async fn who_waits_for_the_disk_is_told_when_the_log_is_deleted() {
     let (directory, partition) = partition("deleted", rules(None));
     let appended = partition.append_produced(&one_batch(), 9, true, 1_000).unwrap();
-    let mut acknowledged = std::pin::pin!(partition.durable(appended.last_offset + 1));
+    let mut acknowledged = std::pin::pin!(partition.committed(appended.last_offset + 1));
     tokio::select! {
         biased;
         _ = &mut acknowledged => panic!("acknowledged before it is on disk"),

@@ -7,7 +7,7 @@ use runtime::clock;
 use settings::{BrokerConfig, Configs};
 
 use super::{Budget, Cleaner, Stop, TURN, Uuid, Work};
-use crate::replicas::{Topic, Topics};
+use crate::replicas::{PartitionSlot, Topic, Topics};
 use crate::upkeep::scrubber::tests::{Home, flip};
 
 #[test]
@@ -57,7 +57,9 @@ fn a_topic_made_anew_does_not_inherit_that_its_log_cannot_be_compacted() {
     let home = Home::with("made-anew", true, false);
     let (cleaner, topics, ids) = (Cleaner::new(), Topics::default(), [Uuid([1; 16]), Uuid([2; 16])]);
     // A topic at the same address, which the allocator may reuse.
-    let topic = |id| Topic::new(home.partition.topic().clone(), id, vec![Some(Arc::clone(&home.partition))]);
+    let topic = |id| {
+        Topic::new(home.partition.topic().clone(), id, vec![PartitionSlot::Open(Arc::clone(&home.partition))])
+    };
     topics.change(vec![topic(ids[0])], &[]);
     flip(&home.segment(0), 70);
     cleaner.clean(cleaner.filthiest(&topics.table()).expect("it is dirty"), &config, &Stop::default());
