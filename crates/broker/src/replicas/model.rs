@@ -156,6 +156,13 @@ fn trap_r8_the_committed_isr_alone_is_found() {
 }
 
 #[test]
+fn trap_r8_an_answer_to_an_earlier_attempt_is_found() {
+    let scope = Scope { appends: 1, asks: 1, fences: 2, shrinks: 1, ..NONE };
+    check(&Scope { asks: 2, ..scope }, &[]);
+    find(Trap::EarlierAnswerTaken, &scope, &[]);
+}
+
+#[test]
 fn trap_r9_a_stale_broker_is_found() {
     find(Trap::StaleBrokerJoins, &DISK, &[]);
 }

@@ -18,6 +18,8 @@ pub(crate) enum Trap {
     InheritedAcknowledged,
     /// R8: while a proposal is in flight the high watermark waits for the ISR before it alone.
     CommittedIsrCounts,
+    /// R8: an answer to an earlier attempt to send a proposal counts for the last one.
+    EarlierAnswerTaken,
     /// R9: a fetch that was sent before its broker started anew counts as the broker's.
     StaleBrokerJoins,
     /// R12: a follower does not say which epoch its last record is of, and keeps what diverges.

@@ -120,8 +120,10 @@ impl Leader {
     /// which they were sent.
     pub(crate) fn send_again(&mut self) -> Option<&Proposal> {
         let proposal = self.proposal.as_deref_mut()?;
-        self.proposals = self.proposals.wrapping_add(1);
-        proposal.renumber(self.proposals);
+        if !traps::is_on(Trap::EarlierAnswerTaken) {
+            self.proposals = self.proposals.wrapping_add(1);
+            proposal.renumber(self.proposals);
+        }
         Some(proposal)
     }
 
