@@ -16,6 +16,7 @@ use metadata::{Controller, Image};
 use protocol::Str;
 use settings::{BrokerConfig, Configs, TopicConfig};
 
+use controller::Refusals;
 use producer_ids::ProducerIds;
 use view::MetadataView;
 
@@ -39,6 +40,7 @@ pub(crate) struct Cluster {
     controller_endpoints: Vec<VoterEndpoint>,
     view: MetadataView,
     producer_ids: ProducerIds,
+    refusals: Refusals,
 }
 
 impl Cluster {
@@ -64,6 +66,7 @@ impl Cluster {
             controller_endpoints,
             view,
             producer_ids,
+            refusals: Refusals::default(),
         };
         (cluster, changes)
     }

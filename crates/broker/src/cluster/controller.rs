@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use metadata::SubmitError;
 use metadata::controller::{ControllerRequest, RequestContext, data_losses, settings_without_effect};
+use parking_lot::Mutex;
 use protocol::{ErrorCode, Uuid};
+use runtime::clock::Instant;
 use runtime::{clock, random};
 use tracing::warn;
 
@@ -14,6 +16,8 @@ use super::Cluster;
 /// for an answer, which is 30 s for most.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The time after which the same problem is logged again.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// The shortest and the longest time between two looks at what is due on the controller.
 const TICK_MIN: Duration = Duration::from_millis(10);
 const TICK_MAX: Duration = Duration::from_secs(1);
@@ -59,7 +63,7 @@ impl Cluster {
             (response, records)
         });
         let decided = decided.await.map_err(|error| {
-            warn!("the cluster's metadata was not changed: {error}");
+            self.refusals.tell(&format!("the cluster's metadata was not changed: {error}"));
             code_of(&error)
         })?;
         self.view.wait_for(decided.offset).await.map_err(|_ended| ErrorCode::NOT_CONTROLLER)?;
@@ -82,12 +86,29 @@ impl Cluster {
                 }
                 Err(SubmitError::NotLeader { .. }) => i64::MAX,
                 Err(problem) => {
-                    warn!("the controller cannot do what is due: {problem}");
+                    self.refusals.tell(&format!("the controller cannot do what is due: {problem}"));
                     i64::MAX
                 }
             };
             let wait_ms = u64::try_from(next_ms.saturating_sub(now_ms)).unwrap_or(0);
             clock::sleep(Duration::from_millis(wait_ms).clamp(TICK_MIN, TICK_MAX)).await;
+        }
+    }
+}
+
+/// What the controller could not do, as the log tells it.
+#[derive(Default)]
+pub(super) struct Refusals(Mutex<Option<(String, Instant)>>);
+
+impl Refusals {
+    /// Logs a problem; the same one again once a minute at most, since heartbeats meet a full disk every few seconds.
+    fn tell(&self, problem: &str) {
+        let mut last = self.0.lock();
+        let now = clock::now();
+        let is_known = |(told, at): &(String, Instant)| told == problem && now < *at + TELL_AGAIN;
+        if !last.as_ref().is_some_and(is_known) {
+            warn!("{problem}");
+            *last = Some((problem.to_owned(), now));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocol::messages::BrokerHeartbeatRequest;
 use protocol::{ErrorCode, Uuid};
 use runtime::clock;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Cluster;
 
@@ -26,7 +26,8 @@ impl Cluster {
                     }
                 }
                 Ok(_) => {}
-                Err(problem) => warn!("the controller does not take a heartbeat: {}", problem.message()),
+                // The reason is in the log already.
+                Err(problem) => debug!("the controller did not take a heartbeat: {}", problem.message()),
             }
         }
     }
