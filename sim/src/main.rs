@@ -1,5 +1,5 @@
 //! Runs a broker on a simulated machine, with clients that record their observations, under faults drawn from
-//! a seed.
+//! a seed; or a metadata quorum on several machines.
 //!
 //! The same seed gives the same run. Exit status: 0 if every run was right, 1 if one was not, 3 if one proved
 //! nothing.
@@ -7,6 +7,7 @@
 mod check;
 mod history;
 mod node;
+mod quorum;
 mod run;
 mod swarm;
 mod workload;
@@ -17,9 +18,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use run::Verdict;
+use run::{Scenario, Verdict};
 
-/// Simulates one node.
+/// Simulates one node, or a quorum.
 #[derive(Debug, Parser)]
 struct Args {
     /// Run this seed.
@@ -31,6 +32,9 @@ struct Args {
     /// Write every event of the run to this file.
     #[arg(long, value_name = "FILE", requires = "seed")]
     trace: Option<PathBuf>,
+    /// Run the metadata quorum of several nodes, without brokers.
+    #[arg(long)]
+    quorum: bool,
     /// Run without clients' work, which proves nothing.
     #[arg(long)]
     idle: bool,
@@ -61,7 +65,11 @@ fn traps() -> impl Iterator<Item = (String, Box<dyn Fn()>)> {
         let put_back: Box<dyn Fn()> = Box::new(|| coordinator::traps::set(Some(*trap)));
         (format!("{trap:?}"), put_back)
     });
-    of_storage.chain(of_groups)
+    let of_quorum = metadata::traps::Trap::ALL.iter().map(|trap| {
+        let put_back: Box<dyn Fn()> = Box::new(|| metadata::traps::set(Some(*trap)));
+        (format!("{trap:?}"), put_back)
+    });
+    of_storage.chain(of_groups).chain(of_quorum)
 }
 
 fn main() -> ExitCode {
@@ -89,7 +97,8 @@ fn main() -> ExitCode {
     };
     let mut worst = 0;
     for seed in seeds {
-        let verdict = run::seed(seed, args.trace.as_deref(), args.idle);
+        let scenario = if args.quorum { Scenario::Quorum } else { Scenario::Broker };
+        let verdict = run::seed(scenario, seed, args.trace.as_deref(), args.idle);
         println!("seed {seed}: {verdict}");
         let status = match verdict {
             Verdict::Right(_) => 0,

@@ -12,8 +12,9 @@ use runtime::sim::{self, Host, Options, Report};
 use runtime::{clock, task};
 
 use crate::check;
-use crate::history::{Counts, History};
+use crate::history::History;
 use crate::node::{Fault, Node};
+use crate::quorum;
 use crate::swarm::Swarm;
 use crate::workload;
 
@@ -26,8 +27,20 @@ pub(crate) struct Summary {
     digest: u64,
     events: u64,
     time: Duration,
-    counts: Counts,
+    counts: String,
 }
+
+/// The machines of a run, and the clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scenario {
+    /// A broker.
+    Broker,
+    /// The voters of a metadata quorum.
+    Quorum,
+}
+
+/// The summary of what happened in a run, and why that proves nothing, if it does not.
+pub(crate) type Outcome = (String, Option<&'static str>);
 
 /// The verdict on a seed.
 #[derive(Debug)]
@@ -62,7 +75,7 @@ impl fmt::Display for Verdict {
     clippy::disallowed_methods,
     reason = "the trace is a file of the machine, not of the simulated node"
 )]
-pub(crate) fn seed(seed: u64, trace: Option<&Path>, idle: bool) -> Verdict {
+pub(crate) fn seed(scenario: Scenario, seed: u64, trace: Option<&Path>, idle: bool) -> Verdict {
     let mut options = Options::new(seed);
     options.time_max = TIME_MAX;
     if let Some(path) = trace {
@@ -71,15 +84,18 @@ pub(crate) fn seed(seed: u64, trace: Option<&Path>, idle: bool) -> Verdict {
             Err(error) => return Verdict::Wrong(format!("cannot write {}: {error}", path.display())),
         }
     }
-    let report = match sim::run(options, direct(idle)) {
+    let run = match scenario {
+        Scenario::Broker => sim::run(options, direct(idle)),
+        Scenario::Quorum => sim::run(options, quorum::direct(idle)),
+    };
+    let report = match run {
         Ok(report) => report,
         Err(failure) => return Verdict::Wrong(failure.to_string()),
     };
     let Report { output, digest, events, time } = report;
     match output {
         Err(wrong) => Verdict::Wrong(format!("{wrong} (digest {digest:016x})")),
-        Ok(counts) => {
-            let why = counts.proved_nothing();
+        Ok((counts, why)) => {
             let summary = Summary { digest, events, time, counts };
             why.map_or_else(
                 || Verdict::Right(summary.clone()),
@@ -90,7 +106,7 @@ pub(crate) fn seed(seed: u64, trace: Option<&Path>, idle: bool) -> Verdict {
 }
 
 /// Directs the run: boots the node, has clients work on it, breaks it, and checks the rest.
-async fn direct(idle: bool) -> Result<Counts, String> {
+async fn direct(idle: bool) -> Result<Outcome, String> {
     let mut chance = sim::chance();
     let swarm = Swarm::draw(&mut sim::chance());
     sim::note(format_args!("{swarm:?}"));
@@ -128,7 +144,8 @@ async fn direct(idle: bool) -> Result<Counts, String> {
     let drained = on(clients, check::drain(swarm.clone())).await?;
     check::all(&history, &drained)?;
     node.stop().await?;
-    Ok(history.counts())
+    let counts = history.counts();
+    Ok((counts.to_string(), counts.proved_nothing()))
 }
 
 /// Runs something as a client.

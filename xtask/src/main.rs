@@ -22,8 +22,9 @@ cargo xtask capture metadata
     Writes anew the metadata logs of Kafka 4.3.1 that tests read.
 cargo xtask soak storage|metadata --seeds N [--from SEED]
     Runs so many seeds of the crash test of the storage engine or of the metadata log, in release; prints the command that replays one that fails.
-cargo xtask sim --seed N [--trace FILE] [--log] | --seeds A..B [--trap TRAP]
-    Runs one broker with clients in simulation, under the faults that each seed draws; --traps lists mistakes to put back.
+cargo xtask sim [--quorum] --seed N [--trace FILE] [--log] | --seeds A..B [--trap TRAP]
+    Runs one broker with clients in simulation, or a metadata quorum of several voters, under the faults that each seed
+    draws; --traps lists mistakes to put back.
 cargo xtask tidy [--write]
     Checks the rules of the house; with --write, writes the generated documents first.
 ";
