@@ -88,7 +88,8 @@ impl Quorum {
     /// Returns when a majority of the new voters has it.
     ///
     /// # Errors
-    /// [`VoterChangeError`]. What was begun may be tried again.
+    /// [`VoterChangeError`] if the node votes already or does not get the log in time, and as [`Quorum::remove_voter`].
+    /// What was begun may be tried again.
     pub async fn add_voter(
         &self,
         voter: VoterId,
@@ -129,7 +130,8 @@ impl Quorum {
     /// Takes a voter its vote; it need not run. A leader that removes itself leads until that is committed.
     ///
     /// # Errors
-    /// [`VoterChangeError`].
+    /// [`VoterChangeError`] if it has no vote, or the only one; if another change is under way; or if this node does not
+    /// lead.
     pub async fn remove_voter(&self, voter: VoterId) -> Result<(), VoterChangeError> {
         self.change(|membership| {
             let mut voters: BTreeSet<VoterId> = membership.voter_ids().collect();
@@ -147,7 +149,7 @@ impl Quorum {
     /// Changes the addresses of a voter.
     ///
     /// # Errors
-    /// [`VoterChangeError`].
+    /// [`VoterChangeError`] if it has no vote, if another change is under way, or if this node does not lead.
     pub async fn update_voter(
         &self,
         voter: VoterId,
