@@ -130,3 +130,22 @@ async fn a_transaction_that_a_deposed_leader_left_open_is_dropped() {
     assert_eq!(names(&node.quorum.image()), ["ours"]);
     node.stop().await;
 }
+
+/// It was decided upon a state that is not the one before it: a proposal before it was dropped, or another leader came.
+#[tokio::test]
+async fn a_record_at_another_place_than_it_was_decided_for_has_no_effect() {
+    let dir = TempDir::new();
+    let node = Node::start(dir.path()).await;
+    let next = node.quorum.image().offset() + 1;
+    let mut record = raft::EntryRecord::of_decision(vec![topic("misplaced", 1)], 30).remove(0);
+    record.expected = Some(log_id(1, next + 1));
+    node.quorum.raft.client_write(record).await.expect("it leads");
+    let mut record = raft::EntryRecord::of_decision(vec![topic("placed", 2)], 30).remove(0);
+    record.expected = Some(log_id(1, next + 1));
+    node.quorum.raft.client_write(record).await.expect("it leads");
+    assert_eq!(names(&node.quorum.image()), ["placed"]);
+    node.crash().await;
+    let node = Node::start(dir.path()).await;
+    assert_eq!(names(&node.quorum.image()), ["placed"]);
+    node.stop().await;
+}
