@@ -164,6 +164,16 @@ impl RaftStateMachine<Types> for StateMachine {
         Ok(())
     }
 
+    /// `None` if there is nothing yet, as after a start, or nothing since the newest snapshot.
+    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<Builder> {
+        let settled = self.settled?;
+        if self.newest.lock().as_ref().is_some_and(|(last, _)| *last >= settled) {
+            self.log.snapshot_begins();
+            return None;
+        }
+        Some(self.get_snapshot_builder().await)
+    }
+
     async fn get_snapshot_builder(&mut self) -> Builder {
         self.log.snapshot_begins();
         Builder {

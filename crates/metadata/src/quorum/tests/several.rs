@@ -410,6 +410,22 @@ async fn followers_take_snapshots_too() {
     several.stop_all().await;
 }
 
+/// After a start it does not know what is committed, and has no state yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voter_without_a_state_survives_being_asked_for_a_snapshot() {
+    let mut several = Several::with_all_started(3).await;
+    several.decide("a").await;
+    several.await_topics(&[1, 2, 3], &["a"]).await;
+    several.stop_all().await;
+    several.start(1).await;
+    several.quorum(1).snapshot().await.expect("it runs");
+    assert_eq!(several.quorum(1).image().offset(), -1, "nothing is known to be committed");
+    several.start(2).await;
+    several.decide("b").await;
+    several.await_topics(&[1, 2], &["a", "b"]).await;
+    several.stop_all().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_for_another_is_refused_with_a_reason() {
     let mut several = Several::with_all_started(3).await;
