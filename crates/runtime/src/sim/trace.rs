@@ -32,6 +32,13 @@ impl Trace {
         }
     }
 
+    /// Writes out what is buffered: a killed thread may keep the world, and with it the writer, to the end of the process.
+    pub(super) fn flush(&mut self) {
+        if let Some(written) = &mut self.written {
+            written.flush().expect("the trace is written");
+        }
+    }
+
     pub(super) fn digest(&self) -> u64 {
         self.hasher.finish()
     }

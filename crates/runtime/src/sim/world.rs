@@ -243,6 +243,7 @@ impl World {
         if let Some(failure) = state.failure.take() {
             return Err(failure);
         }
+        state.trace.flush();
         let (digest, events, time) = (state.trace.digest(), state.trace.events(), state.now);
         match output {
             Ok(Ok(output)) => Ok(Report { output, digest, events, time }),
