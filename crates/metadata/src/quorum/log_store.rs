@@ -145,7 +145,7 @@ impl LogStore {
         let mut found_kraft_version = None;
         while next < log.end_offset() {
             for entry in read_entries(&log, next, READ_BYTES, &mut found_kraft_version)? {
-                check_follows(last.as_ref(), &entry)?;
+                replication::check_follows(last.as_ref(), &entry)?;
                 last = Some(entry.log_id);
                 next = offset(entry.log_id.index) + 1;
                 tail.push_back(entry);
@@ -425,19 +425,6 @@ fn read_entries(
         return Err(Unreadable::new(from, &"there is no record"));
     }
     Ok(entries)
-}
-
-fn check_follows(last: Option<&LogId>, entry: &Entry) -> Result<(), Unreadable> {
-    let expected = offset(last.map_or(0, |last| last.index + 1));
-    let at = offset(entry.log_id.index);
-    if at != expected {
-        // Where they should be: the offset that is there may be what is damaged.
-        return Err(Unreadable::new(expected, &format!("the records up to {at} are missing")));
-    }
-    if last.is_some_and(|last| last.leader_id > entry.log_id.leader_id) {
-        return Err(Unreadable::new(at, &"its leader epoch is below that of the record before"));
-    }
-    Ok(())
 }
 
 /// The first index of a range, and that after its last.

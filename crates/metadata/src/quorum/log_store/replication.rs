@@ -25,6 +25,20 @@ pub(super) fn drop_contradiction(log: &mut Log, snapshot: &LogId) -> Result<(), 
     truncated.map_err(|error| Unreadable::new(last, &error))
 }
 
+/// Checks that an entry is the next of a log, and of no earlier leader.
+pub(super) fn check_follows(last: Option<&LogId>, entry: &Entry) -> Result<(), Unreadable> {
+    let expected = offset(last.map_or(0, |last| last.index + 1));
+    let at = offset(entry.log_id.index);
+    if at != expected {
+        // Where they should be: the offset that is there may be what is damaged.
+        return Err(Unreadable::new(expected, &format!("the records up to {at} are missing")));
+    }
+    if last.is_some_and(|last| last.leader_id > entry.log_id.leader_id) {
+        return Err(Unreadable::new(at, &"its leader epoch is below that of the record before"));
+    }
+    Ok(())
+}
+
 fn changed(next: i64) -> io::Error {
     io::Error::other(format!("the metadata log has other entries by now, from offset {next} on"))
 }
