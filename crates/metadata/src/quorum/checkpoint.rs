@@ -186,11 +186,11 @@ fn write_to(fs: &Fs, path: &Path, snapshot: &Snapshot) -> Result<u64, Checkpoint
 
 /// Gives a snapshot that was received, and is durable under another name, its own in `dir`. When this returns that is
 /// durable.
-pub(super) fn adopt(fs: &Fs, dir: &Path, received: Checkpoint) -> fs::Result<Checkpoint> {
+pub(super) fn adopt(fs: &Fs, dir: &Path, received: &Checkpoint) -> fs::Result<Checkpoint> {
     let path = dir.join(name(&received.last_log_id));
     fs.rename(&received.path, &path)?;
     fs.sync_dir(dir)?;
-    Ok(Checkpoint { path, ..received })
+    Ok(Checkpoint { path, ..received.clone() })
 }
 
 /// Writes a snapshot to `dir`, and removes those before it once it is durable.

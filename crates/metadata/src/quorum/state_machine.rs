@@ -193,7 +193,7 @@ impl RaftStateMachine<Types> for StateMachine {
         let SnapshotFile { checkpoint, received } = snapshot;
         let (checkpoint, contents) = match received {
             Some(contents) => {
-                let adopted = checkpoint::adopt(&self.fs, &self.dir, checkpoint);
+                let adopted = checkpoint::adopt(&self.fs, &self.dir, &checkpoint);
                 (adopted.map_err(io::Error::other)?, *contents)
             }
             None => {
