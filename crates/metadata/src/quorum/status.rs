@@ -52,7 +52,11 @@ impl Quorum {
         QuorumStatus {
             leader: metrics.current_leader,
             leader_epoch: epoch(metrics.current_term),
-            high_watermark: metrics.last_applied.map_or(0, |applied| end(applied.index)),
+            // The metrics follow what is applied a little later.
+            high_watermark: metrics
+                .last_applied
+                .map_or(0, |applied| end(applied.index))
+                .max(self.image().offset() + 1),
             voters: voters.collect(),
         }
     }
