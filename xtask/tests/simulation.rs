@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 const SEEDS: &str = "1..41";
 
 /// Seeds in which a mistake must be found.
-const TRAP_SEEDS: &str = "1..61";
+const TRAP_SEEDS: &str = "1..101";
 
 /// Mistakes of storage and of groups that clients of a whole broker notice, each within so many seeds.
 const TRAPS: &[&str] = &[
