@@ -3,7 +3,7 @@
 use protocol::ErrorCode;
 
 use super::super::leader::Acknowledgement;
-use super::Replica;
+use super::{News, Replica};
 use crate::directories::DurabilityLoss;
 
 impl Replica {
@@ -28,6 +28,15 @@ impl Replica {
             Acknowledgement::TooFewReplicas => Err(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND),
             Acknowledgement::Complete | Acknowledgement::Outstanding => Ok(()),
         }
+    }
+
+    /// Wakes the acknowledgements that wait for replicas in sync and, if the high watermark has `risen`, the fetches of
+    /// consumers.
+    pub(super) fn tell_progress(&self, risen: bool) {
+        if risen {
+            self.watchers.notify(&[News::HighWatermark]);
+        }
+        self.durability.look_again();
     }
 
     fn acknowledgement(&self, end_offset: i64) -> Result<Acknowledgement, ErrorCode> {

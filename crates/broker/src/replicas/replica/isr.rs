@@ -4,7 +4,7 @@ use runtime::clock;
 
 use super::super::leader::{AfterAnswer, Proposal, ProposalAnswer};
 use super::super::role::Role;
-use super::{News, Replica, State};
+use super::{Replica, State};
 
 impl Replica {
     /// The change of the ISR that this replica proposes as the leader, if there is one. A proposal that was not answered is
@@ -37,10 +37,7 @@ impl Replica {
             let after = leader.answered(number, answer);
             (after, state.raise_high_watermark(&self.rules.load()))
         };
-        if raised {
-            self.watchers.notify(&[News::HighWatermark]);
-        }
-        self.durability.look_again();
+        self.tell_progress(raised);
         after
     }
 }

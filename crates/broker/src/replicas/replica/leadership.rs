@@ -82,13 +82,9 @@ impl Replica {
             (is_new, state.raise_high_watermark(&self.rules.load()))
         };
         if is_new {
-            self.watchers.notify(&[News::End, News::HighWatermark]);
-        } else if raised {
-            self.watchers.notify(&[News::HighWatermark]);
+            self.watchers.notify(&[News::End]);
         }
-        if is_new || raised {
-            self.durability.look_again();
-        }
+        self.tell_progress(raised || is_new);
         is_new
     }
 

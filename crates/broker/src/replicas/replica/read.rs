@@ -7,7 +7,7 @@ use tracing::error;
 
 use super::super::leader::{FollowerFetch, NoReplica, divergence};
 use super::super::role::Role;
-use super::{News, Replica, State};
+use super::{Replica, State};
 use crate::reply::FileRegion;
 
 /// The records that a reader sees (KIP-98).
@@ -135,11 +135,8 @@ impl Replica {
         };
         // The rest may wait for the disk, and appends need not wait with it.
         drop(state);
-        if raised {
-            self.watchers.notify(&[News::HighWatermark]);
-        }
         if request.follower.is_some() {
-            self.durability.look_again();
+            self.tell_progress(raised);
         }
         let Some(located) = located else { return Ok(outcome) };
         let slice = located.slice(request.max_bytes, request.min_one_batch);

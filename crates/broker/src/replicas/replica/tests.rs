@@ -1,5 +1,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test makes and removes a directory of its own")]
 
+use std::task::Poll;
+
 use settings::{BrokerConfig, Configs};
 use storage::fs::Fs;
 use storage::{LogDirectory, OpenDirectory, OpenLog, TopicPartition};
@@ -296,6 +298,39 @@ async fn a_replica_that_follows_serves_nobody() {
     assert_eq!((replica.leading_epoch(), replica.check_leads(6)), (Some(6), Ok(())));
     replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
     assert_eq!(replica.end_of_epoch(6), Some((6, 2)));
+    std::fs::remove_dir_all(directory.path()).unwrap();
+}
+
+#[tokio::test]
+async fn an_acknowledgement_waits_for_the_fetch_of_a_replica_in_sync() {
+    let (directory, replica) = partition_of("acked", rules(Some("9223372036854775807")), led_by(0, 3));
+    replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
+    let mut waits = std::pin::pin!(replica.committed(1));
+    for has in [0, 1] {
+        let waiting = std::future::poll_fn(|context| Poll::Ready(waits.as_mut().poll(context))).await;
+        assert!(waiting.is_pending() && !replica.is_committed(1), "the follower has {has} records at most");
+        replica.read(&fetch(has, Some(1))).unwrap();
+    }
+    assert!(replica.is_committed(1));
+    tokio::time::timeout(std::time::Duration::from_secs(30), waits).await.expect("it is woken").unwrap();
+    std::fs::remove_dir_all(directory.path()).unwrap();
+}
+
+/// The high watermark of an earlier epoch is there already, so nothing but the ISR changes.
+#[tokio::test]
+async fn an_acknowledgement_hears_of_a_smaller_isr_though_the_high_watermark_stays() {
+    let page_cache = rules(Some("9223372036854775807"));
+    let (directory, replica) = partition("smaller-isr", page_cache);
+    replica.append_produced(&one_batch(), 9, true, 1_000).unwrap();
+    replica.decide(&led_by(0, 1));
+    assert_eq!(replica.offsets.high_watermark(), 1);
+    let mut waits = std::pin::pin!(replica.committed(1));
+    let first = std::future::poll_fn(|context| Poll::Ready(waits.as_mut().poll(context))).await;
+    assert!(first.is_pending(), "broker 1 has said nothing in this epoch");
+    let mut alone = Partition::clone(&led_by(0, 1));
+    (alone.isr, alone.partition_epoch) = (vec![0].into(), 2);
+    assert!(!replica.decide(&Arc::new(alone)), "neither role nor epoch are others");
+    tokio::time::timeout(std::time::Duration::from_secs(30), waits).await.expect("it is woken").unwrap();
     std::fs::remove_dir_all(directory.path()).unwrap();
 }
 
