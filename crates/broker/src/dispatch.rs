@@ -167,19 +167,18 @@ fn find(key: i16) -> Option<usize> {
 /// [`RequestError`] if the connection must end.
 pub(crate) fn handle(broker: &Arc<Broker>, peer: &Arc<Peer>, frame: Bytes) -> Result<Reply, RequestError> {
     let (key, version, correlation_id) = peek(&frame).ok_or(RequestError::NoHeader)?;
-    let not_served =
-        || RequestError::NotServed(UnservedRequest::of(&frame, key, version, peer.listener_type));
-    let Some(index) = find(key) else { return Err(not_served()) };
+    let not_served = |is_here| RequestError::NotServed(UnservedRequest::of(&frame, key, version, is_here));
+    let Some(index) = find(key) else { return Err(not_served(false)) };
     let api = &APIS[index];
     if !api.is_on(broker, peer.listener_type) {
-        return Err(not_served());
+        return Err(not_served(false));
     }
     if !api.versions.contains(&version) {
         if api.key == ApiKey::ApiVersions {
             // A client that is newer than this broker learns here which versions there are (KIP-511).
             return Ok(api::api_versions::unsupported_version(correlation_id, &api.versions));
         }
-        return Err(not_served());
+        return Err(not_served(true));
     }
     // Only the records of a produce are worth a slice of the receive buffer. Other requests are copied, so
     // that nothing that a handler keeps holds the buffer.

@@ -5,7 +5,6 @@ use std::fmt;
 use protocol::ApiKey;
 
 use super::{APIS, Listeners, find};
-use crate::peer::ListenerType;
 
 /// The most characters of a client id in a log line.
 const CLIENT_ID_CHARS: usize = 64;
@@ -17,16 +16,16 @@ const CLIENT_ID_AT: usize = 8;
 pub(crate) struct UnservedRequest {
     pub(crate) key: i16,
     pub(crate) version: i16,
-    /// The type of the listener that received it.
-    pub(crate) listener_type: ListenerType,
+    /// Whether the listener that received it serves other versions of the API.
+    pub(crate) is_here: bool,
     /// The client's name for itself, safe for a log.
     pub(crate) client_id: Option<String>,
 }
 
 impl UnservedRequest {
     /// Describes the request in `frame`, which has that API key and version.
-    pub(super) fn of(frame: &[u8], key: i16, version: i16, listener_type: ListenerType) -> Self {
-        Self { key, version, listener_type, client_id: client_id(frame) }
+    pub(super) fn of(frame: &[u8], key: i16, version: i16, is_here: bool) -> Self {
+        Self { key, version, is_here, client_id: client_id(frame) }
     }
 }
 
@@ -43,21 +42,20 @@ impl fmt::Display for UnservedRequest {
         let Some(api) = find(*key).map(|place| &APIS[place]) else {
             return write!(f, "{name}, which this broker does not serve");
         };
-        match (api.listeners, self.listener_type) {
-            (Listeners::Brokers, ListenerType::Controller) => {
-                return write!(f, "{name} at a listener for controllers: clients connect to the others");
-            }
-            (Listeners::Unstable, _) => {
-                return write!(
+        if !self.is_here {
+            return match api.listeners {
+                Listeners::Brokers | Listeners::All => {
+                    write!(f, "{name} at a listener for controllers: clients connect to the others")
+                }
+                Listeners::Controllers => {
+                    write!(f, "{name} at a listener for clients: it is for controller.listener.names")
+                }
+                Listeners::Unstable => write!(
                     f,
-                    "{name}: other brokers cannot join yet, but for tests, with \
-                     unstable.api.versions.enable=true and a listener for controllers"
-                );
-            }
-            (Listeners::Controllers, ListenerType::Broker) => {
-                return write!(f, "{name} at a listener for clients: it is for controller.listener.names");
-            }
-            _ => {}
+                    "{name}: other brokers can join for tests only, with unstable.api.versions.enable=true, at \
+                     a listener for controllers"
+                ),
+            };
         }
         let (oldest, newest) = (*api.versions.start(), *api.versions.end());
         write!(f, "version {version} of {name}; versions {oldest} to {newest} are served. ")?;
@@ -93,7 +91,23 @@ mod tests {
         let length = client_id.map_or(-1, |id| i16::try_from(id.len()).unwrap());
         frame.extend(length.to_be_bytes());
         frame.extend(client_id.unwrap_or_default());
-        UnservedRequest::of(&frame, key, version, ListenerType::Broker).to_string()
+        UnservedRequest::of(&frame, key, version, true).to_string()
+    }
+
+    #[test]
+    fn it_says_which_listener_to_ask() {
+        let told = |key: ApiKey, version, is_here| {
+            let text = UnservedRequest { key: key.as_i16(), version, is_here, client_id: None }.to_string();
+            text.strip_prefix("a client without an id asked for ").expect("it begins so").to_owned()
+        };
+        let produce = told(ApiKey::Produce, 9, false);
+        assert_eq!(produce, "Produce at a listener for controllers: clients connect to the others");
+        let snapshot = told(ApiKey::FetchSnapshot, 0, false);
+        assert_eq!(snapshot, "FetchSnapshot at a listener for clients: it is for controller.listener.names");
+        let join = told(ApiKey::BrokerRegistration, 4, false);
+        assert!(join.contains("unstable.api.versions.enable=true"), "{join}");
+        let version = told(ApiKey::BrokerRegistration, 9, true);
+        assert!(version.starts_with("version 9 of BrokerRegistration; versions 0 to 4 are"), "{version}");
     }
 
     #[test]
