@@ -57,7 +57,8 @@ impl From<storage::fs::Error> for SnapshotReadError {
 }
 
 impl Quorum {
-    /// Reads committed records at `from` for an observer whose last record is of `last_epoch`. May wait for the disk.
+    /// Reads records at `from` and below `high_watermark` for an observer whose last record is of `last_epoch`. May wait for
+    /// the disk.
     ///
     /// # Errors
     /// [`ReadError`] if the offset is below the log's start and no snapshot stands for it, or the file system fails.
@@ -65,13 +66,13 @@ impl Quorum {
         &self,
         from: i64,
         last_epoch: i32,
+        high_watermark: i64,
         max_bytes: usize,
     ) -> Result<LogPart, ReadError> {
         let newest = checkpoint::list(&self.fs, &self.dir)?.pop().map(|checkpoint| SnapshotId {
             end_offset: offset(checkpoint.last_log_id.index) + 1,
             epoch: epoch(checkpoint.last_log_id.leader_id.term),
         });
-        let committed = self.status().high_watermark;
         let Some(located) = self.store.with_log(|log| {
             let start = log.log_start_offset();
             let end = log.end_offset_for_epoch(last_epoch);
@@ -93,7 +94,7 @@ impl Quorum {
                 }
                 _ => {}
             }
-            log.locate(from, committed).map(Ok)
+            log.locate(from, high_watermark).map(Ok)
         }) else {
             // It is closed.
             return Err(ReadError::Gone);

@@ -93,7 +93,7 @@ async fn read(cluster: &Arc<Cluster>, asked: &FetchPartition) -> PartitionData {
 fn read_blocking(quorum: &Quorum, offset: i64, last_epoch: i32) -> PartitionData {
     let high_watermark = quorum.status().high_watermark;
     let data = PartitionData { records: Records::Bytes(bytes::Bytes::new()), ..failed(ErrorCode::NONE) };
-    let read = quorum.read_for_observer(offset, last_epoch, RECORDS_BYTES_MAX);
+    let read = quorum.read_for_observer(offset, last_epoch, high_watermark, RECORDS_BYTES_MAX);
     let data = match read {
         Ok(LogPart::Records(None)) => data,
         Ok(LogPart::Records(Some(slice))) => match slice.read() {

@@ -5,10 +5,15 @@ use std::time::Duration;
 use super::*;
 use crate::quorum::tests::{Node, TempDir};
 
+fn read(quorum: &Quorum, from: i64, last_epoch: i32, max_bytes: usize) -> LogPart {
+    let high_watermark = quorum.status().high_watermark;
+    quorum.read_for_observer(from, last_epoch, high_watermark, max_bytes).expect("it is read")
+}
+
 /// Reads everything as an observer that begins with nothing and knows no snapshot; returns the ends of what it got.
 async fn follow_log(quorum: &Quorum, mut from: i64, mut last_epoch: i32) -> (i64, i32) {
     loop {
-        match quorum.read_for_observer(from, last_epoch, 300).expect("it is read") {
+        match read(quorum, from, last_epoch, 300) {
             LogPart::Records(Some(slice)) => {
                 let bytes = slice.read().expect("the file is there");
                 for batch in record::stored_batches(&bytes).map_while(Result::ok) {
@@ -47,7 +52,7 @@ async fn an_observer_that_knows_an_end_that_never_was_truncates() {
     node.stop().await;
     let node = Node::start(dir.path()).await;
     let end = node.quorum.image().offset() + 1;
-    let read = |from, epoch| node.quorum.read_for_observer(from, epoch, 1 << 20).expect("it is read");
+    let read = |from, epoch| read(&node.quorum, from, epoch, 1 << 20);
     match read(end - 1, 1) {
         // The first epoch ended where the second one began.
         LogPart::Records(Some(_)) => {}
@@ -67,7 +72,7 @@ async fn an_observer_with_nothing_gets_the_snapshot_in_parts() {
     node.create_topic("some", 20).await;
     node.quorum.snapshot().await.expect("it is begun");
     let LogPart::Snapshot(id) = (loop {
-        match node.quorum.read_for_observer(0, 0, 1 << 20).expect("it is read") {
+        match read(&node.quorum, 0, 0, 1 << 20) {
             LogPart::Records(_) => runtime::clock::sleep(Duration::from_millis(5)).await,
             read => break read,
         }
