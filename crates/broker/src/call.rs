@@ -1,6 +1,7 @@
 //! One request as its handler sees it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use coordinator::RequestContext;
 use metadata::controller::ControllerRequest;
@@ -42,16 +43,24 @@ impl Call<'_> {
         })
     }
 
-    /// Puts a request to the controller. Answers with its decision, or with what `failed` makes of an error.
-    pub(crate) fn ask_controller<Q>(self, request: Q, failed: fn(ErrorCode) -> Q::Response) -> Reply
+    /// Asks the controller, and answers with its decision, or with what `failed` makes of an error. `timeout_ms` is the
+    /// request's own timeout, if it has one.
+    pub(crate) fn ask_controller<Q>(
+        self,
+        request: Q,
+        timeout_ms: Option<i32>,
+        failed: fn(&Q, ErrorCode) -> Q::Response,
+    ) -> Reply
     where
         Q: ControllerRequest + Send + Sync + 'static,
         Q::Response: Send + Sync,
     {
         let (broker, responder) = (Arc::clone(self.broker), self.responder);
+        let own = |timeout_ms| Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
+        let timeout = timeout_ms.map_or(ANSWER_TIMEOUT, own);
         Reply::later(async move {
-            let decided = broker.cluster.ask_as(&request, responder.version, ANSWER_TIMEOUT).await;
-            responder.frame(&decided.unwrap_or_else(failed))
+            let decided = broker.cluster.ask_as(&request, responder.version, timeout).await;
+            responder.frame(&decided.unwrap_or_else(|error_code| failed(&request, error_code)))
         })
     }
 

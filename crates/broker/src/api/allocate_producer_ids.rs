@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: AllocateProducerIdsRequest) -> Reply {
-    call.ask_controller(request, |error_code| AllocateProducerIdsResponse {
+    call.ask_controller(request, None, |_, error_code| AllocateProducerIdsResponse {
         error_code,
         ..AllocateProducerIdsResponse::default()
     })

@@ -2,8 +2,6 @@
 //!
 //! 2 is flexible. Clients older than IncrementalAlterConfigs (KIP-339) have only this request.
 
-use std::sync::Arc;
-
 use protocol::ErrorCode;
 use protocol::messages::alter_configs_request::AlterConfigsRequest;
 use protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
@@ -12,11 +10,7 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: AlterConfigsRequest) -> Reply {
-    let (broker, responder) = (Arc::clone(call.broker), call.responder);
-    Reply::later(async move {
-        let decided = broker.cluster.ask(&request).await;
-        responder.frame(&decided.unwrap_or_else(|error| failed(&request, error)))
-    })
+    call.ask_controller(request, None, failed)
 }
 
 fn failed(request: &AlterConfigsRequest, error_code: ErrorCode) -> AlterConfigsResponse {

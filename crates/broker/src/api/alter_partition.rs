@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: AlterPartitionRequest) -> Reply {
-    call.ask_controller(request, |error_code| AlterPartitionResponse {
+    call.ask_controller(request, None, |_, error_code| AlterPartitionResponse {
         error_code,
         ..AlterPartitionResponse::default()
     })

@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: AssignReplicasToDirsRequest) -> Reply {
-    call.ask_controller(request, |error_code| AssignReplicasToDirsResponse {
+    call.ask_controller(request, None, |_, error_code| AssignReplicasToDirsResponse {
         error_code,
         ..AssignReplicasToDirsResponse::default()
     })

@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: BrokerHeartbeatRequest) -> Reply {
-    call.ask_controller(request, |error_code| BrokerHeartbeatResponse {
+    call.ask_controller(request, None, |_, error_code| BrokerHeartbeatResponse {
         error_code,
         ..BrokerHeartbeatResponse::default()
     })

@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: BrokerRegistrationRequest) -> Reply {
-    call.ask_controller(request, |error_code| BrokerRegistrationResponse {
+    call.ask_controller(request, None, |_, error_code| BrokerRegistrationResponse {
         error_code,
         ..BrokerRegistrationResponse::default()
     })

@@ -1,7 +1,5 @@
 //! IncrementalAlterConfigs (44), versions 0-1: changes single settings (KIP-339).
 
-use std::sync::Arc;
-
 use protocol::ErrorCode;
 use protocol::messages::incremental_alter_configs_request::IncrementalAlterConfigsRequest;
 use protocol::messages::incremental_alter_configs_response::{
@@ -12,11 +10,7 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: IncrementalAlterConfigsRequest) -> Reply {
-    let (broker, responder) = (Arc::clone(call.broker), call.responder);
-    Reply::later(async move {
-        let decided = broker.cluster.ask(&request).await;
-        responder.frame(&decided.unwrap_or_else(|error| failed(&request, error)))
-    })
+    call.ask_controller(request, None, failed)
 }
 
 fn failed(

@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 pub(crate) fn handle(call: Call<'_>, request: UnregisterBrokerRequest) -> Reply {
-    call.ask_controller(request, |error_code| UnregisterBrokerResponse {
+    call.ask_controller(request, None, |_, error_code| UnregisterBrokerResponse {
         error_code,
         ..UnregisterBrokerResponse::default()
     })

@@ -96,7 +96,7 @@ impl Cluster {
     }
 }
 
-/// What the controller could not do, as the log tells it.
+/// The last problem of the controller that was logged.
 #[derive(Default)]
 pub(super) struct Refusals(Mutex<Option<(String, Instant)>>);
 

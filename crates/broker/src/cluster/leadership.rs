@@ -49,7 +49,7 @@ impl Leadership {
 }
 
 impl Cluster {
-    /// The quorum's status. This node's own addresses are known even if the voters do not have them.
+    /// The quorum's status. This node's own addresses are in it even if the log has none, as in `kraft.version` 0.
     pub(crate) fn quorum_status(&self) -> QuorumStatus {
         let mut status = self.quorum.status();
         let is_this = |voter: &&mut VoterStatus| voter.id.id == self.node_id() && voter.endpoints.is_empty();
