@@ -144,7 +144,10 @@ impl Ledger {
         let compared = known.compared.get(&node).filter(|compared| compared.boot == boot);
         let mut compared = compared.copied().unwrap_or(Comparison { boot, offset: 0, epoch: 0 });
         // A log that cannot be read is that of a disk that fails.
-        while let Ok(part) = quorum.read_for_observer(compared.offset, compared.epoch, READ_BYTES) {
+        let high_watermark = quorum.status().high_watermark;
+        while let Ok(part) =
+            quorum.read_for_observer(compared.offset, compared.epoch, high_watermark, READ_BYTES)
+        {
             let bytes = match part {
                 LogPart::Records(Some(slice)) => slice.read().unwrap_or_default(),
                 LogPart::Records(None) => break,
