@@ -20,7 +20,9 @@ impl Cluster {
                 Ok(is_fenced) if is_fenced != was_fenced => {
                     was_fenced = is_fenced;
                     if is_fenced {
-                        warn!("the controller has fenced this broker, because it did not hear of it in time");
+                        warn!(
+                            "the controller has fenced this broker, because it had no heartbeat of it in time"
+                        );
                     } else {
                         info!("this broker is not fenced any more");
                     }
